@@ -1,0 +1,47 @@
+# Two commands do everything: `make retrain` and `make test`.
+PYTHON ?= python3
+# cpu: tensorflow-cpu; gpu: tensorflow with NVIDIA's libraries.
+EXTRA ?= cpu
+LOCK := requirements-$(EXTRA).lock
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-$(EXTRA)
+
+.PHONY: retrain rain test lint lock clean help
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+retrain: $(STAMP) ## set up, then retrain the bundled example: temperature for the next 24 hours
+	@$(BIN)/fastlstm retrain deployments/weather_temperature.yaml
+
+rain: $(STAMP) ## set up, then retrain the bundled classifier: rain within the next 6 hours
+	@$(BIN)/fastlstm retrain deployments/weather_rain.yaml
+
+test: $(STAMP) ## set up, then run every test
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP) ## style, types, and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+$(STAMP): $(LOCK) pyproject.toml
+	@echo "Setting up $(VENV) from $(LOCK) (a few minutes, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --require-hashes --requirement $(LOCK)
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@rm -f $(VENV)/.installed-*
+	@touch $@
+
+lock: ## resolve today's versions anew (needs uv)
+	@for extra in cpu gpu; do \
+	  uv pip compile pyproject.toml --universal --python-version 3.11 \
+	    --extra $$extra --extra example --group dev --upgrade --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --quiet \
+	    --custom-compile-command "make lock" --output-file requirements-$$extra.lock || exit 1; \
+	done
+
+clean: ## remove the environment and caches; runs stay
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,149 @@
+"""Folders that appear whole or not at all, with a manifest that tells whether they still are.
+
+Every step's output and every run is such a folder: files, then ``manifest.json`` with the size and
+SHA-256 of each. A folder without a manifest does not exist for any reader.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fastlstm.errors import StoreError
+from fastlstm.fingerprint import fingerprint, sha256_file
+
+MANIFEST = "manifest.json"
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON that any parser reads: UTF-8, no NaN or infinity, keys in the order given."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Put a text file in place in one step: a reader sees the old content or the new, no mixture."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Every file below a folder but its manifest, in order of name."""
+    return sorted(f for f in folder.rglob("*") if f.is_file() and f != folder / MANIFEST)
+
+
+def write_manifest(folder: Path, about: dict[str, Any]) -> str:
+    """List every file below ``folder`` in its manifest, beside ``about``; return the content hash."""
+    entries = {
+        f.relative_to(folder).as_posix(): {"size": f.stat().st_size, "sha256": sha256_file(f)}
+        for f in files_below(folder)
+    }
+    content = fingerprint(entries, about)
+    replace_file(
+        folder / MANIFEST,
+        json.dumps(
+            {**about, "files": entries, "content_sha256": content}, indent=1, ensure_ascii=False,
+            allow_nan=False,
+        ) + "\n",
+    )  # fmt: skip
+    return content
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """A folder's manifest, its own content hash checked, files not yet.
+
+    Raises:
+        StoreError: there is none, or it was changed after it was written.
+    """
+    file = folder / MANIFEST
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StoreError(f"{folder}: has no {MANIFEST}, so it was never finished") from None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{file}: cannot be read ({error}); the folder is damaged") from None
+    try:
+        about = {k: v for k, v in manifest.items() if k not in ("files", "content_sha256")}
+        whole = fingerprint(manifest["files"], about) == manifest["content_sha256"]
+    except (AttributeError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise StoreError(f"{file}: was changed after it was written; the folder is damaged")
+    return manifest
+
+
+def verify(folder: Path, content_sha256: str | None = None) -> dict[str, Any]:
+    """Check a folder against its manifest and return the manifest.
+
+    Args:
+        folder: the folder.
+        content_sha256: the content hash a reference was given, where there is one.
+
+    Raises:
+        StoreError: the first file that is missing, of another size or content, or not listed.
+    """
+    manifest = read_manifest(folder)
+    if content_sha256 is not None and manifest["content_sha256"] != content_sha256:
+        raise StoreError(f"{folder}: holds another content than the one referred to")
+    present = {f.relative_to(folder).as_posix(): f for f in files_below(folder)}
+    for name, entry in manifest["files"].items():
+        file = present.pop(name, None)
+        if file is None:
+            raise StoreError(f"{folder / name}: is missing")
+        if file.is_symlink():
+            raise StoreError(f"{file}: is a link; a stored folder holds plain files only")
+        if file.stat().st_size != entry["size"] or sha256_file(file) != entry["sha256"]:
+            raise StoreError(f"{file}: differs from the manifest (damaged or changed)")
+    if present:
+        raise StoreError(f"{folder / min(present)}: is not in the manifest")
+    return manifest
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        verify(folder)
+    except StoreError:
+        return False
+    return True
+
+
+def publish(
+    target: Path, build: Callable[[Path], dict[str, Any]], about: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Make a folder by ``build(temporary folder)`` and put it at ``target`` by one rename.
+
+    ``build`` returns what the manifest shall tell of the content. A whole folder already there is
+    kept and ``build`` not called; a damaged one is replaced. Two processes may do this at once: the
+    first to finish wins, and both get the winner's manifest.
+
+    Raises:
+        StoreError: the folder was put there by another process, yet is damaged.
+    """
+    if _is_whole(target):
+        return read_manifest(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}"
+    temporary.mkdir()
+    try:
+        described = build(temporary)
+        write_manifest(temporary, {**(about or {}), **described})
+        if target.exists() and not _is_whole(target):
+            damaged = target.parent / f".damaged.{uuid.uuid4().hex}"
+            target.rename(damaged)
+            shutil.rmtree(damaged)
+        try:
+            temporary.rename(target)
+        except OSError:
+            pass  # another process was first: its folder is verified below
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return verify(target)

@@ -1,0 +1,434 @@
+"""The one YAML file of a retraining, read into pydantic models and refused before any work.
+
+Importing this module imports neither pandas nor Keras, so that an unchanged retraining is known
+within a second.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from fastlstm.errors import ConfigError
+from fastlstm.hyperparameters import ALIASES, Hyperparameters
+
+RESERVED_PREFIX = "__"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, validate_default=True)
+
+
+class ColumnRules(_Strict):
+    """What one column must hold, and what happens to values that are missing or out of range."""
+
+    dtype: Literal["float", "integer", "boolean"] = Field(
+        "float", description="Type the column is read as."
+    )
+    minimum: float | None = Field(None, description="Lowest valid value.")
+    maximum: float | None = Field(None, description="Highest valid value.")
+    out_of_range: Literal["error", "warning", "missing"] = Field(
+        "error",
+        description="A value out of range stops the run, is only reported, or counts as missing.",
+    )
+    missing: Literal["error", "drop", "forward_fill"] = Field(
+        "error",
+        description="A missing value stops the run, drops its row (windows never cross the hole), "
+        "or takes the last value before it in the same unbroken stretch of its series.",
+    )
+    forward_fill_limit: int | None = Field(
+        None, ge=1, description="Most rows in a row filled by 'forward_fill'."
+    )
+    beyond_limit: Literal["error", "drop"] = Field(
+        "error", description="What happens to values still missing after 'forward_fill'."
+    )
+    max_missing_share: float = Field(
+        0.1, ge=0, le=1, description="Largest share of missing values that is accepted."
+    )
+
+    @field_validator("missing", mode="before")
+    @classmethod
+    def _no_look_ahead(cls, value: Any) -> Any:
+        if value in ("interpolate", "back_fill", "backfill", "bfill", "linear"):
+            raise ValueError(
+                f"{value!r} is not offered: it fills a row from rows after it, which a forecast "
+                "made at that time could not know; use 'forward_fill', 'drop' or 'error'"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _settings_agree(self) -> ColumnRules:
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(
+                f"minimum: {self.minimum} is above maximum {self.maximum}; swap or correct them"
+            )
+        if self.missing == "forward_fill" and self.forward_fill_limit is None:
+            raise ValueError(
+                "forward_fill_limit: missing 'forward_fill' needs it; give the most rows that may "
+                "be filled in a row"
+            )
+        if self.missing != "forward_fill":
+            for key, unset in (("forward_fill_limit", None), ("beyond_limit", "error")):
+                if getattr(self, key) != unset:
+                    raise ValueError(
+                        f"{key}: has no meaning with missing {self.missing!r}; remove it or set "
+                        "missing to 'forward_fill'"
+                    )
+        return self
+
+
+class DerivedTarget(_Strict):
+    """A target computed from the next rows of a column.
+
+    The label of row ``t`` is the operation over rows ``t .. t + horizon - 1`` of one series. A
+    window whose label would need a row beyond its split, its series or a hole is not made.
+    """
+
+    column: str = Field(description="Column the label is computed from.")
+    operation: Literal["any_above", "any_below", "max", "min", "mean", "sum"] = Field(
+        description="'any_above' and 'any_below' give 0 or 1 against the threshold; the others a "
+        "quantity."
+    )
+    threshold: float | None = Field(None, description="Threshold of 'any_above' and 'any_below'.")
+    horizon: int = Field(1, ge=1, description="Rows looked at, the window's first target row on.")
+
+    @property
+    def is_label(self) -> bool:
+        """Whether the operation gives 0 or 1."""
+        return self.operation.startswith("any_")
+
+    @model_validator(mode="after")
+    def _threshold_where_used(self) -> DerivedTarget:
+        if self.is_label and self.threshold is None:
+            raise ValueError(f"threshold: {self.operation!r} needs one; give a number")
+        if not self.is_label and self.threshold is not None:
+            raise ValueError(f"threshold: {self.operation!r} uses none; remove it")
+        return self
+
+
+class DataConfig(_Strict):
+    """Where the rows are and what they mean."""
+
+    path: str = Field(
+        description="A CSV or Parquet file, a folder of them, or 'package:NAME/FILE' for a file "
+        "inside an installed Python package. Relative paths start at the config file's folder."
+    )
+    format: Literal["auto", "csv", "parquet"] = Field(
+        "auto", description="File format; 'auto' goes by the file name's ending."
+    )
+    delimiter: str = Field(",", min_length=1, max_length=1, description="CSV column separator.")
+    time: str = Field(description="Column of the time stamps.")
+    time_format: str | None = Field(
+        None, description="strftime format of the time stamps; without it ISO 8601."
+    )
+    time_zone: str = Field(
+        "UTC", description="IANA zone of time stamps that carry no offset; stored times are UTC."
+    )
+    series: str | None = Field(
+        None, description="Column that tells the series apart; without it all rows are one series."
+    )
+    frequency: str | None = Field(
+        None,
+        description="Distance between rows as a pandas offset ('1h', '15min', '1D'). Windows then "
+        "never cross a hole in time.",
+    )
+    features: list[str] = Field(min_length=1, description="Input columns.")
+    targets: list[str] = Field(
+        min_length=1, description="Columns to forecast, or names of derived targets."
+    )
+    derived_targets: dict[str, DerivedTarget] = Field(
+        default_factory=dict, description="Targets computed from other columns, by name."
+    )
+    columns: dict[str, ColumnRules] = Field(
+        default_factory=dict, description="Rules per column; unlisted columns have the defaults."
+    )
+    short_series: Literal["error", "skip"] = Field(
+        "error", description="A series too short for one window stops the run or is left out."
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        from zoneinfo import ZoneInfo
+
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(
+                f"no time zone is named {value!r}; use an IANA name such as 'America/New_York'"
+            ) from None
+        return value
+
+    @field_validator("frequency")
+    @classmethod
+    def _known_frequency(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        from pandas.tseries.frequencies import to_offset
+
+        try:
+            offset = to_offset(value)
+        except ValueError:
+            offset = None
+        if offset is None or offset.n < 1:
+            raise ValueError(
+                f"{value!r} is no pandas offset of positive length; use e.g. '1h', '15min' or '1D'"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _columns_agree(self) -> DataConfig:
+        problems = []
+        for key, names in (("features", self.features), ("targets", self.targets)):
+            twice = sorted({n for n in names if names.count(n) > 1})
+            if twice:
+                problems.append(f"{key}: {twice[0]!r} is listed twice; list it once")
+        for name in self.source_columns + self.targets:
+            if name.startswith(RESERVED_PREFIX):
+                problems.append(
+                    f"column {name!r}: names that begin with {RESERVED_PREFIX!r} are the library's; "
+                    "rename it"
+                )
+        for name in self.derived_targets:
+            if name not in self.targets:
+                problems.append(f"derived_targets: {name!r} is not in targets; add or remove it")
+            if name in self.features:
+                problems.append(
+                    f"features: {name!r} is a derived target, it knows the rows after its own; "
+                    "remove it from features"
+                )
+        for name in (self.time, self.series):
+            if name is not None and name in [*self.features, *self.targets]:
+                problems.append(
+                    f"features, targets: {name!r} is the time or series column; remove it there"
+                )
+        if self.time == self.series:
+            problems.append(f"series: {self.series!r} is the time column; name another or none")
+        known = set(self.value_columns)
+        for name in self.columns:
+            if name not in known:
+                near = difflib.get_close_matches(name, sorted(known), n=1)
+                hint = f"did you mean {near[0]!r}?" if near else "remove it"
+                problems.append(f"columns: {name!r} is neither feature, target nor source; {hint}")
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    @property
+    def value_columns(self) -> list[str]:
+        """Columns read as numbers, each once: features, then targets or what they derive from."""
+        plain = [t for t in self.targets if t not in self.derived_targets]
+        sources = [d.column for d in self.derived_targets.values()]
+        return list(dict.fromkeys([*self.features, *plain, *sources]))
+
+    @property
+    def source_columns(self) -> list[str]:
+        """Every column read from the source."""
+        return [self.time, *([self.series] if self.series else []), *self.value_columns]
+
+    @property
+    def lookahead(self) -> int:
+        """Rows after its own that a target's value depends on (0 without derived targets)."""
+        return max((d.horizon for d in self.derived_targets.values()), default=1) - 1
+
+    def rules(self, column: str) -> ColumnRules:
+        """The rules of a column, or the default ones."""
+        return self.columns.get(column, ColumnRules())
+
+
+class EvaluationConfig(_Strict):
+    """How a trained network is judged."""
+
+    season_length: int | None = Field(
+        None, ge=1,
+        description="Rows in one season of the last-season baseline; without it by frequency "
+        "(24 for hourly, 7 for daily, …).",
+    )  # fmt: skip
+    threshold_metric: Literal["f1", "balanced_accuracy"] = Field(
+        "f1", description="Score whose maximum on validation chooses the decision threshold."
+    )
+
+
+class RetrainConfig(_Strict):
+    """All settings of one retraining."""
+
+    data: DataConfig = Field(description="The table.")
+    hyperparameters: Hyperparameters = Field(description="The network and its training.")
+    evaluation: EvaluationConfig = Field(
+        default_factory=EvaluationConfig, description="How the network is judged."
+    )
+    store: str = Field(
+        "runs", description="Folder of all runs. Relative paths start at the config file's folder."
+    )
+    work: str = Field(
+        ".fastlstm", description="Folder of intermediate files that later runs reuse; may be "
+        "deleted at any time.",
+    )  # fmt: skip
+    training_time_limit: float | None = Field(
+        None, gt=0, description="Seconds after which training is stopped as failed."
+    )
+
+    @field_validator("store", "work")
+    @classmethod
+    def _a_folder(cls, value: str) -> str:
+        if "://" in value:
+            raise ValueError(f"{value!r} is a URL; give a folder")
+        if not value.strip():
+            raise ValueError("is empty; give a folder")
+        return value
+
+    @model_validator(mode="after")
+    def _data_and_network_agree(self) -> RetrainConfig:
+        problems = []
+        hp, data = self.hyperparameters, self.data
+        labels = [n for n, d in data.derived_targets.items() if d.is_label]
+        quantities = [n for n, d in data.derived_targets.items() if not d.is_label]
+        if hp.is_regressor and labels:
+            problems.append(
+                f"data.derived_targets.{labels[0]}: gives labels, but LSTM_type is 'regressor'; "
+                "use 'classificator' or another operation"
+            )
+        if not hp.is_regressor and quantities:
+            problems.append(
+                f"data.derived_targets.{quantities[0]}: gives quantities, but LSTM_type is a "
+                "classifier; use 'any_above' or 'any_below', or a regressor"
+            )
+        softmax = hp.last_layer_activation == "softmax"
+        if softmax and len(data.targets) < 2:
+            problems.append(
+                "hyperparameters.last_layer_activation: softmax over one target is always 1; list "
+                "one target column per class, or use 'sigmoid'"
+            )
+        outputs = len(data.targets) * hp.steps_ahead
+        if hp.class_weight is not None and outputs > 1 and not softmax:
+            problems.append(
+                f"hyperparameters.class_weight: {outputs} outputs have no common class; remove it, "
+                "or train one model per output"
+            )
+        if isinstance(hp.class_weight, dict):
+            classes = set(range(len(data.targets) if softmax else 2))
+            if set(hp.class_weight) != classes:
+                problems.append(
+                    f"hyperparameters.class_weight: has classes {sorted(hp.class_weight)}, the "
+                    f"model has {sorted(classes)}; give a weight for each"
+                )
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+
+def _sections() -> dict[str, set[str]]:
+    return {
+        "hyperparameters": set(Hyperparameters.model_fields) | set(ALIASES),
+        "data": set(DataConfig.model_fields),
+        "evaluation": set(EvaluationConfig.model_fields),
+        "the top level": set(RetrainConfig.model_fields),
+        "data.columns.<column>": set(ColumnRules.model_fields),
+    }
+
+
+def _unknown_key(location: tuple[str | int, ...]) -> str:
+    key, section = str(location[-1]), str(location[0]) if len(location) > 1 else "the top level"
+    known = _sections().get(section, set()) if len(location) <= 2 else set(ColumnRules.model_fields)
+    if not known & {key}:
+        near = difflib.get_close_matches(key, sorted(known), n=1)
+        if near:
+            return f"unknown key; did you mean {near[0]!r}?"
+        for other, keys in _sections().items():
+            if key in keys:
+                return f"unknown key here; it belongs under {other}"
+    return f"unknown key; remove it or use one of {', '.join(sorted(known))}"
+
+
+def describe(error: ValidationError) -> list[str]:
+    """One line per problem of a pydantic error: key, what was found, what to do."""
+    lines: list[str] = []
+    for item in error.errors(include_url=False):
+        location = tuple(item["loc"])
+        key = ".".join(str(part) for part in location if part != "dict[int,float]")
+        kind = item["type"]
+        if kind == "value_error":
+            prefix = f"{key}: " if key else ""
+            # Messages over several settings name their key relative to the section.
+            for line in str(item["ctx"]["error"]).split("\n"):
+                joined = f"{key}.{line}" if _starts_with_key(line) and key else prefix + line
+                lines.append(joined)
+        elif kind == "extra_forbidden":
+            lines.append(f"{key}: {_unknown_key(location)}")
+        elif kind == "missing":
+            lines.append(f"{key}: required, but not given; add it")
+        else:
+            message = item["msg"][0].lower() + item["msg"][1:]
+            lines.append(f"{key}: {message}, found {item['input']!r}; correct the value")
+    return list(dict.fromkeys(lines))
+
+
+def _starts_with_key(line: str) -> bool:
+    head = line.split(":", 1)[0]
+    return head.replace("_", "").replace(".", "").isalnum() and ":" in line
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Plain YAML whose duplicate keys are errors rather than silently the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} is given twice; keep one", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def read_config(path: str | Path) -> RetrainConfig:
+    """Read and check a config file.
+
+    Relative paths in it (``data.path``, ``store``, ``work``) are taken from the file's folder and
+    returned absolute, so that a run does not depend on where it was started.
+
+    Raises:
+        ConfigError: the file is missing, is no YAML mapping, or a setting is refused.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error.strerror}); check the path") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file}: is not UTF-8 text; save it as UTF-8") from None
+    try:
+        given = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 (a SafeLoader subclass)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark else ""
+        what = getattr(error, "problem", None) or "is no YAML"
+        raise ConfigError(f"{file}:{where} {what}; correct the file") from None
+    if not isinstance(given, dict):
+        raise ConfigError(f"{file}: holds no settings; start from one in deployments/")
+    return parse_config(given, relative_to=file.resolve().parent)
+
+
+def parse_config(given: dict[str, Any], relative_to: Path | None = None) -> RetrainConfig:
+    """Check settings given as a mapping; see :func:`read_config`.
+
+    Raises:
+        ConfigError: a setting is refused.
+    """
+    try:
+        config = RetrainConfig.model_validate(given)
+    except ValidationError as error:
+        raise ConfigError(describe(error)) from None
+    base = relative_to or Path.cwd()
+    data = config.data
+    if not data.path.startswith("package:"):
+        data = data.model_copy(update={"path": str(base / data.path)})
+    return config.model_copy(
+        update={"data": data, "store": str(base / config.store), "work": str(base / config.work)}
+    )

@@ -1,0 +1,31 @@
+"""Errors a user can act on. Each message names what is wrong, what was found and what to do."""
+
+from __future__ import annotations
+
+
+class FastLSTMError(Exception):
+    """Base of every error this library raises on purpose; its text is meant for the user."""
+
+
+class ConfigError(FastLSTMError):
+    """A setting is unknown, has the wrong type, or contradicts another setting or the data's shape.
+
+    Attributes:
+        problems: one line for each problem, each naming the key and the remedy.
+    """
+
+    def __init__(self, problems: str | list[str]) -> None:
+        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class DataError(FastLSTMError):
+    """The rows cannot be used as they are: a column, row or file is named with what was found."""
+
+
+class StoreError(FastLSTMError):
+    """A stored run, cache file or champion record is missing, damaged or was changed meanwhile."""
+
+
+class TrainingError(FastLSTMError):
+    """Training could not end with a usable network (loss not finite, process killed, time limit)."""

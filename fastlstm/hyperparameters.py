@@ -1,0 +1,352 @@
+"""Every hyperparameter, once: type, range, default and description.
+
+The class ``fastLSTM``, the JSON file of a run, the pipeline's config and the form in the Prefect UI
+are all made from :class:`Hyperparameters`. Importing this module imports neither pandas nor Keras.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+# Old name -> well-spelled name. Old names stay valid wherever hyperparameters are read.
+ALIASES: dict[str, str] = {
+    "scaler": "scaler_type",
+    "metric": "metrics",
+    "check_point_metric": "checkpoint_monitor_metric",
+    "metric_mode": "checkpoint_mode",
+    "early_stop_condittion": "early_stop_monitor_metric",
+    "early_stop_condition": "early_stop_monitor_metric",
+    "scale_target": "scale_targets",
+    "lstm_type": "LSTM_type",
+}
+
+# Keras names of losses, as function names; class names and the usual short forms map to them.
+# Held as text so that a config is checked without TensorFlow's import of several seconds.
+_LOSSES = (
+    "binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy",
+    "categorical_focal_crossentropy", "categorical_hinge", "cosine_similarity", "dice", "hinge",
+    "huber", "kl_divergence", "log_cosh", "mean_absolute_error", "mean_absolute_percentage_error",
+    "mean_squared_error", "mean_squared_logarithmic_error", "poisson",
+    "sparse_categorical_crossentropy", "squared_hinge", "tversky",
+)  # fmt: skip
+_SHORT_FORMS = {
+    "mae": "mean_absolute_error", "mse": "mean_squared_error",
+    "mape": "mean_absolute_percentage_error", "msle": "mean_squared_logarithmic_error",
+    "bce": "binary_crossentropy", "logcosh": "log_cosh", "kld": "kl_divergence",
+    "kldivergence": "kl_divergence",
+}  # fmt: skip
+_PROBABILITY_LOSSES = {n for n in _LOSSES if "crossentropy" in n}
+_METRICS = (
+    "accuracy", "auc", "binary_accuracy", "categorical_accuracy", "precision", "recall",
+    "mean_absolute_error", "mean_squared_error", "root_mean_squared_error", "r2_score",
+    "mean_absolute_percentage_error", "mean_squared_logarithmic_error", "cosine_similarity",
+    "binary_crossentropy", "categorical_crossentropy", "f1_score", "log_cosh_error",
+)  # fmt: skip
+_METRIC_SHORT_FORMS = {
+    **_SHORT_FORMS, "acc": "accuracy", "rmse": "root_mean_squared_error", "r2": "r2_score",
+}  # fmt: skip
+ACTIVATIONS = (
+    "celu", "elu", "exponential", "gelu", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu",
+    "linear", "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu",
+    "softmax", "softplus", "softsign", "swish", "tanh",
+)  # fmt: skip
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def canonical_loss(name: str) -> str:
+    """The Keras function name of a loss given by function name, class name or short form.
+
+    Raises:
+        ValueError: no Keras loss has that name.
+    """
+    found = _SHORT_FORMS.get(name.lower(), _snake(name))
+    if found not in _LOSSES:
+        raise ValueError(f"no Keras loss is named {name!r}; choose one of {', '.join(_LOSSES)}")
+    return found
+
+
+def canonical_metric(name: str) -> str:
+    """The snake-case Keras name of a metric given by name, class name or short form.
+
+    Raises:
+        ValueError: the metric is not among those a window network can report per epoch.
+    """
+    found = _METRIC_SHORT_FORMS.get(name.lower(), _snake(name))
+    if found not in _METRICS:
+        raise ValueError(f"no metric is named {name!r}; choose one of {', '.join(_METRICS)}")
+    return found
+
+
+class Hyperparameters(BaseModel):
+    """All that decides how a network is built and trained.
+
+    Windows have inputs of shape ``(timesteps, n_features)`` and targets of shape
+    ``(steps_ahead, n_targets)``. Names of fastLSTM 1.0 are accepted beside the names below
+    (see ``ALIASES``). A regressor's ``loss``, ``metrics``, ``last_layer_activation`` and monitors
+    take a regressor's defaults where they were not set; what was set is never replaced.
+
+    Raises:
+        pydantic.ValidationError: an unknown name, a wrong type, a value out of range or settings
+            that contradict each other.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, validate_default=True)
+
+    model_name: str = Field(
+        "LSTM", description="Name of the model; also the folder of its runs in the store."
+    )
+    LSTM_type: Literal["classifier", "regressor"] = Field(
+        "classifier",
+        description="What the network forecasts: labels ('classifier', also spelled "
+        "'classificator') or quantities ('regressor').",
+    )
+    timesteps: int = Field(1, ge=1, le=100_000, description="Past rows the network sees.")
+    steps_ahead: int = Field(1, ge=1, le=100_000, description="Future rows it forecasts at once.")
+
+    model_relative_width: list[float] = Field(
+        [1], min_length=1, max_length=20,
+        description="Units of each LSTM layer as a multiple of the number of features.",
+    )  # fmt: skip
+    model_dropout: list[float] = Field(
+        [0], min_length=1, max_length=20,
+        description="Dropout rate after each LSTM layer, one for each width.",
+    )  # fmt: skip
+    activation: Literal[ACTIVATIONS] = Field(  # type: ignore[valid-type]
+        "tanh", description="Activation of the LSTM layers."
+    )
+    last_layer_activation: Literal[ACTIVATIONS] = Field(  # type: ignore[valid-type]
+        "sigmoid", description="Activation of the output layer; a regressor's default is 'linear'."
+    )
+
+    loss: str = Field(
+        "binary_crossentropy",
+        description="Any Keras loss by name or class name; a regressor's default is 'mse'.",
+    )
+    metrics: list[str] = Field(
+        ["accuracy"], description="Metrics logged per epoch; a regressor's default is 'mae'."
+    )
+    epochs: int = Field(100, ge=1, le=1_000_000, description="Most passes over the train windows.")
+    batch_size: int = Field(128, ge=1, description="Windows per gradient step.")
+    shuffle: bool = Field(True, description="Shuffle the train windows anew in every epoch.")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of weights, dropout and shuffling.")
+    class_weight: dict[int, float] | Literal["balanced"] | None = Field(
+        None,
+        description="Weight of each class in the loss, e.g. {0: 1, 1: 10}, or 'balanced' from the "
+        "train windows. One binary output or softmax classes only.",
+    )
+
+    learning_rate: float = Field(0.0003, gt=0, le=10, description="Adam's initial step size.")
+    learning_rate_schedule: Literal["reduce_on_plateau", "constant", "cosine", "exponential"] = (
+        Field("reduce_on_plateau", description="How the learning rate falls while training.")
+    )
+    learning_rate_factor: float = Field(
+        0.5, gt=0, lt=1, description="'reduce_on_plateau' multiplies the learning rate by this."
+    )
+    learning_rate_patience: int = Field(
+        5, ge=1, description="Epochs without a better val_loss before 'reduce_on_plateau' acts."
+    )
+    learning_rate_decay: float = Field(
+        0.95,
+        gt=0,
+        lt=1,
+        description="'exponential' multiplies the learning rate by this per epoch.",
+    )
+
+    checkpoint_monitor_metric: str = Field(
+        "val_accuracy",
+        description="Quantity that chooses the saved epoch; a regressor's default is 'val_loss'.",
+    )
+    checkpoint_mode: Literal["min", "max"] = Field(
+        "max", description="Whether the lowest or the highest monitored value is best."
+    )
+    save_best_only: bool = Field(
+        True, description="Keep the best epoch's weights; if false, the last epoch's."
+    )
+    early_stop_monitor_metric: str = Field(
+        "val_accuracy",
+        description="Quantity early stopping watches; a regressor's default is 'val_loss'.",
+    )
+    early_stop_mode: Literal["min", "max"] = Field(
+        "max", description="Whether the lowest or the highest watched value is best."
+    )
+    early_stop_patience: int = Field(
+        200, ge=1, description="Epochs without improvement before training stops."
+    )
+
+    scaler_type: Literal["StandardScaler", "MinMaxScaler", "RobustScaler"] = Field(
+        "StandardScaler", description="scikit-learn scaler fitted on the train rows."
+    )
+    scale_targets: bool = Field(False, description="Scale the targets too (regressor only).")
+    train_size_rate: float = Field(
+        0.7, gt=0, lt=1, description="Share of the time span used for training."
+    )
+    validation_size_rate: float = Field(
+        0.15, gt=0, lt=1, description="Share of the time span after it used for validation; "
+        "the rest is test.",
+    )  # fmt: skip
+    save_X_Y_data: bool = Field(True, description="Store the rows used, as CSV, with the run.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_old_names(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        named: dict[str, Any] = {}
+        for key, value in given.items():
+            name = ALIASES.get(key, key)
+            if name in named:
+                raise ValueError(f"{key!r} and another spelling of {name!r} are both set; keep one")
+            named[name] = value
+        # 1.0 had one mode for checkpoint and early stopping.
+        if "metric_mode" in given:
+            named.setdefault("early_stop_mode", given["metric_mode"])
+        if named.get("LSTM_type") == "classificator":
+            named["LSTM_type"] = "classifier"
+        if isinstance(named.get("metrics"), str):
+            named["metrics"] = [named["metrics"]]
+        weights = named.get("class_weight")
+        if isinstance(weights, dict):  # JSON has no integer keys
+            named["class_weight"] = {
+                int(k) if isinstance(k, str) and k.isdecimal() else k: v for k, v in weights.items()
+            }
+        if named.get("LSTM_type") == "regressor":
+            for name, value in REGRESSOR_DEFAULTS.items():
+                named.setdefault(name, value)
+        return named
+
+    @field_validator("loss")
+    @classmethod
+    def _known_loss(cls, value: str) -> str:
+        canonical_loss(value)
+        return value
+
+    @field_validator("metrics")
+    @classmethod
+    def _known_metrics(cls, value: list[str]) -> list[str]:
+        for name in value:
+            canonical_metric(name)
+        if len(set(value)) != len(value):
+            raise ValueError(f"a metric is listed twice in {value}; list each once")
+        return value
+
+    @field_validator("model_name")
+    @classmethod
+    def _name_is_one_folder(cls, value: str) -> str:
+        if not value.strip() or value.startswith(".") or re.search(r"[/\\\x00-\x1f]", value):
+            raise ValueError(
+                f"{value!r} cannot name a folder; use letters, digits, spaces, '-' or '_'"
+            )
+        return value
+
+    @field_validator("model_relative_width")
+    @classmethod
+    def _widths_positive(cls, value: list[float]) -> list[float]:
+        if min(value) <= 0:
+            raise ValueError(f"every width must be above 0, found {value}")
+        return value
+
+    @field_validator("model_dropout")
+    @classmethod
+    def _dropout_in_range(cls, value: list[float]) -> list[float]:
+        if min(value) < 0 or max(value) >= 1:
+            raise ValueError(f"every dropout rate must be in [0, 1), found {value}")
+        return value
+
+    @model_validator(mode="after")
+    def _settings_agree(self) -> Hyperparameters:
+        problems = []
+        if len(self.model_relative_width) != len(self.model_dropout):
+            problems.append(
+                f"model_dropout: {len(self.model_dropout)} rates for "
+                f"{len(self.model_relative_width)} layers in model_relative_width; give one rate "
+                "for each layer"
+            )
+        if self.train_size_rate + self.validation_size_rate >= 1:
+            problems.append(
+                f"validation_size_rate: {self.train_size_rate} for training and "
+                f"{self.validation_size_rate} for validation leave no test rows; lower one"
+            )
+        softmax = self.last_layer_activation == "softmax"
+        loss = canonical_loss(self.loss)
+        if softmax and self.steps_ahead > 1:
+            problems.append(
+                f"steps_ahead: softmax gives one distribution, not {self.steps_ahead}; use "
+                "steps_ahead 1, or last_layer_activation 'sigmoid'"
+            )
+        if softmax and loss == "binary_crossentropy":
+            problems.append(
+                "loss: softmax outputs sum to one, 'binary_crossentropy' judges them singly; use "
+                "'categorical_crossentropy'"
+            )
+        if self.LSTM_type == "classifier":
+            if self.last_layer_activation not in ("sigmoid", "softmax"):
+                problems.append(
+                    f"last_layer_activation: a classifier's outputs are probabilities, "
+                    f"{self.last_layer_activation!r} gives none; use 'sigmoid' or 'softmax'"
+                )
+            if loss == "sparse_categorical_crossentropy":
+                problems.append(
+                    "loss: targets are one column per class, not class numbers; use "
+                    "'categorical_crossentropy'"
+                )
+            if loss == "categorical_crossentropy" and not softmax:
+                problems.append(
+                    "loss: 'categorical_crossentropy' needs last_layer_activation 'softmax'; use "
+                    "'binary_crossentropy' with 'sigmoid'"
+                )
+            if self.scale_targets:
+                problems.append(
+                    "scale_targets: labels must stay 0 and 1; set it to false for a classifier"
+                )
+        else:
+            if loss in _PROBABILITY_LOSSES:
+                problems.append(
+                    f"loss: {self.loss!r} is for probabilities; a regressor takes e.g. 'mse' or "
+                    "'mae'"
+                )
+            if softmax:
+                problems.append(
+                    "last_layer_activation: a regressor's outputs are quantities; use 'linear'"
+                )
+            if self.class_weight is not None:
+                problems.append("class_weight: a regressor has no classes; remove it")
+            classy = [
+                m for m in self.metrics
+                if canonical_metric(m) in ("accuracy", "auc", "precision", "recall", "f1_score")
+            ]  # fmt: skip
+            if classy:
+                problems.append(f"metrics: {classy[0]!r} needs classes; a regressor takes 'mae'")
+        if isinstance(self.class_weight, dict) and any(w <= 0 for w in self.class_weight.values()):
+            problems.append("class_weight: every weight must be above 0")
+        logged = ["loss", *self.metrics]
+        known = logged + [f"val_{name}" for name in logged]
+        for key in ("checkpoint_monitor_metric", "early_stop_monitor_metric"):
+            if getattr(self, key) not in known:
+                problems.append(
+                    f"{key}: {getattr(self, key)!r} is not logged; choose one of {', '.join(known)}"
+                )
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    @property
+    def is_regressor(self) -> bool:
+        """Whether the targets are quantities rather than labels."""
+        return self.LSTM_type == "regressor"
+
+
+REGRESSOR_DEFAULTS: dict[str, Any] = {
+    "loss": "mse",
+    "metrics": ["mae"],
+    "last_layer_activation": "linear",
+    "checkpoint_monitor_metric": "val_loss",
+    "checkpoint_mode": "min",
+    "early_stop_monitor_metric": "val_loss",
+    "early_stop_mode": "min",
+}

@@ -1,0 +1,128 @@
+"""Build and compile the Keras network: ``Input → (LSTM → Dropout) x n → Dense``.
+
+Importing this module does not import Keras; calling it does.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from typing import TYPE_CHECKING, Any
+
+from fastlstm.errors import ConfigError
+from fastlstm.hyperparameters import Hyperparameters, canonical_loss, canonical_metric
+
+if TYPE_CHECKING:
+    import keras
+
+
+def require_tensorflow() -> None:
+    """Check that TensorFlow is installed, without importing it.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if importlib.util.find_spec("tensorflow") is None:
+        raise ConfigError(
+            "TensorFlow is not installed; run \"pip install 'fastlstm[cpu]'\", or "
+            "\"pip install 'fastlstm[gpu]'\" for NVIDIA GPUs"
+        )
+
+
+def import_keras() -> Any:
+    """Keras over TensorFlow, quiet about what the user cannot change.
+
+    Raises:
+        ConfigError: TensorFlow is not installed.
+    """
+    require_tensorflow()
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise ConfigError(
+            f"KERAS_BACKEND is {keras.backend.backend()!r}; this library trains with 'tensorflow'"
+        )
+    return keras
+
+
+def build_network(hyperparameters: Hyperparameters, n_features: int, n_targets: int) -> keras.Model:
+    """The network, not compiled: inputs ``(timesteps, n_features)`` to step-major outputs.
+
+    Widths are multiples of the number of features. Only the last LSTM returns its final state, also
+    when there is one, so the output has shape ``(batch, steps_ahead * n_targets)``.
+    """
+    keras = import_keras()
+    hp = hyperparameters
+    inputs = keras.Input((hp.timesteps, n_features), name="window")
+    hidden = inputs
+    layers = list(zip(hp.model_relative_width, hp.model_dropout, strict=True))
+    for number, (width, dropout) in enumerate(layers, start=1):
+        hidden = keras.layers.LSTM(
+            max(1, round(width * n_features)),
+            activation=hp.activation,
+            return_sequences=number < len(layers),
+            name=f"lstm_{number}",
+        )(hidden)
+        hidden = keras.layers.Dropout(dropout, name=f"dropout_{number}")(hidden)
+    outputs = keras.layers.Dense(
+        hp.steps_ahead * n_targets, activation=hp.last_layer_activation, name="output"
+    )(hidden)
+    return keras.Model(inputs, outputs, name="fastlstm")
+
+
+def compile_network(
+    model: keras.Model, hyperparameters: Hyperparameters, steps_per_epoch: int
+) -> None:
+    """Compile with Adam, the loss, the metrics under the names the user gave, and the schedule.
+
+    Several gradient steps run per call into TensorFlow (``steps_per_execution``): the numbers are
+    the same, the Python between them is not paid each time.
+    """
+    keras = import_keras()
+    hp = hyperparameters
+    model.compile(
+        optimizer=keras.optimizers.Adam(learning_rate=_learning_rate(hp, steps_per_epoch)),
+        loss=keras.losses.get(canonical_loss(hp.loss)),
+        metrics=[_metric(name, hp, model.output_shape[-1]) for name in hp.metrics],
+        steps_per_execution=min(16, steps_per_epoch),
+    )
+
+
+def _learning_rate(hp: Hyperparameters, steps_per_epoch: int) -> Any:
+    schedules = import_keras().optimizers.schedules
+    match hp.learning_rate_schedule:
+        case "cosine":
+            return schedules.CosineDecay(hp.learning_rate, hp.epochs * steps_per_epoch)
+        case "exponential":
+            return schedules.ExponentialDecay(
+                hp.learning_rate, steps_per_epoch, hp.learning_rate_decay, staircase=True
+            )
+        case _:
+            return hp.learning_rate
+
+
+def _metric(name: str, hp: Hyperparameters, outputs: int) -> Any:
+    metrics = import_keras().metrics
+    softmax = hp.last_layer_activation == "softmax"
+    match canonical_metric(name):
+        case "accuracy":
+            # Keras would read several sigmoid outputs as one choice among classes (arg-max).
+            kind = metrics.CategoricalAccuracy if softmax else metrics.BinaryAccuracy
+            return kind(name=name)
+        case "auc":
+            return metrics.AUC(
+                name=name, multi_label=outputs > 1, num_labels=outputs if outputs > 1 else None
+            )
+        case "f1_score":
+            return metrics.F1Score(
+                name=name, average="macro", threshold=None if softmax else 0.5
+            )
+        case "r2_score":
+            return metrics.R2Score(name=name)
+        case "log_cosh_error":
+            return metrics.LogCoshError(name=name)
+        case other:
+            camel = "".join(part.capitalize() for part in other.split("_"))
+            return getattr(metrics, camel)(name=name)

@@ -1,0 +1,61 @@
+"""Scalers as pickle files, opened by an unpickler that builds scalers and arrays and nothing else.
+
+A pickle can name any function of any module and have it called. Here only the names below resolve;
+any other is refused before anything of it runs.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+from fastlstm.errors import StoreError
+
+_ALLOWED = {
+    ("sklearn.preprocessing._data", "StandardScaler"),
+    ("sklearn.preprocessing._data", "MinMaxScaler"),
+    ("sklearn.preprocessing._data", "RobustScaler"),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "scalar"),
+    ("numpy._core.numeric", "_frombuffer"),
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy.core.multiarray", "scalar"),
+}
+
+
+class _ScalerUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED:
+            raise pickle.UnpicklingError(f"it names {module}.{name}")
+        return super().find_class(module, name)
+
+
+def write_scaler(scaler: BaseEstimator, file: Path) -> None:
+    """Write a fitted scaler so that :func:`read_scaler` opens it."""
+    file.write_bytes(pickle.dumps(scaler, protocol=5))
+
+
+def read_scaler(file: Path) -> Any:
+    """The fitted scaler in a pickle file.
+
+    Raises:
+        StoreError: the file is missing, damaged, or names anything but a scaler or an array.
+    """
+    try:
+        scaler = _ScalerUnpickler(io.BytesIO(file.read_bytes())).load()
+    except OSError as error:
+        raise StoreError(f"{file}: cannot be read ({error.strerror})") from None
+    except Exception as error:  # a hostile pickle can raise anything
+        raise StoreError(
+            f"{file}: is no pickle of a scaler and was not opened ({error}); take the run from "
+            "where it was written"
+        ) from None
+    if not isinstance(scaler, BaseEstimator):
+        raise StoreError(f"{file}: holds {type(scaler).__name__}, not a scaler")
+    return scaler

@@ -1,0 +1,150 @@
+"""Scalers fitted on train rows only, and the scaled table the windows are cut from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+
+from fastlstm.config import RetrainConfig
+from fastlstm.errors import DataError
+from fastlstm.hyperparameters import Hyperparameters
+from fastlstm.loading import SERIES, TIME, write_table
+from fastlstm.scaler_files import read_scaler, write_scaler
+from fastlstm.split import Cuts, cut_times
+from fastlstm.validation import SEGMENT
+
+SCALED_FILE = "scaled.parquet"
+X_SCALER_FILE, Y_SCALER_FILE = "x_scaler.pkl", "y_scaler.pkl"
+_SCALERS = {
+    "StandardScaler": StandardScaler,
+    "MinMaxScaler": MinMaxScaler,
+    "RobustScaler": RobustScaler,
+}
+
+
+@dataclass(frozen=True)
+class Scalers:
+    """The fitted scaler of the features and, with ``scale_targets``, that of the targets."""
+
+    x: Any
+    y: Any | None
+
+    def features(self, frame: pd.DataFrame) -> np.ndarray:
+        """Scaled features, float32 ``(n, n_features)``, columns taken by name.
+
+        Raises:
+            DataError: a column the scaler was fitted on is absent.
+        """
+        return _by_name(self.x, frame)
+
+    def targets(self, frame: pd.DataFrame, names: list[str]) -> np.ndarray:
+        """Targets as the network learns them, float32 ``(n, n_targets)``."""
+        if self.y is None:
+            return frame[names].to_numpy(np.float32)
+        return _by_name(self.y, frame)
+
+    def unscale_targets(self, y: np.ndarray) -> np.ndarray:
+        """Outputs ``(..., n_targets)`` in the targets' own units, float64."""
+        if self.y is None:
+            return y.astype(np.float64)
+        flat = y.reshape(-1, y.shape[-1]).astype(np.float64)
+        frame = pd.DataFrame(flat, columns=self.y.feature_names_in_)
+        return np.asarray(self.y.inverse_transform(frame)).reshape(y.shape)
+
+
+def _by_name(scaler: Any, frame: pd.DataFrame) -> np.ndarray:
+    names = list(scaler.feature_names_in_)
+    absent = [n for n in names if n not in frame]
+    if absent:
+        raise DataError(f"column {absent[0]!r} is absent; the network was trained with {names}")
+    return np.asarray(scaler.transform(frame[names]), dtype=np.float32)
+
+
+def microseconds(times: pd.Series) -> np.ndarray:
+    """UTC time stamps as int64 microseconds since 1970."""
+    return pd.DatetimeIndex(times).tz_convert(None).as_unit("us").asi8
+
+
+def label_end(times: np.ndarray, segment: np.ndarray, lookahead: int) -> np.ndarray:
+    """Time of the last row each row's target depends on, its own time where none lies ahead."""
+    end = times.copy()
+    if lookahead and len(times) > lookahead:
+        same = segment[:-lookahead] == segment[lookahead:]
+        end[:-lookahead] = np.where(same, times[lookahead:], times[:-lookahead])
+    return end
+
+
+def fit_scalers(
+    frame: pd.DataFrame, features: list[str], targets: list[str], cuts: Cuts,
+    hyperparameters: Hyperparameters, lookahead: int = 0,
+) -> Scalers:  # fmt: skip
+    """Fit the scalers on train rows: rows before the validation cut.
+
+    A derived target's rows count as train only when all rows its value depends on do.
+
+    Args:
+        frame: the clean table.
+        features: input columns.
+        targets: target columns.
+        cuts: the cut times.
+        hyperparameters: ``scaler_type`` and ``scale_targets``.
+        lookahead: rows after its own that a target's value depends on.
+
+    Raises:
+        DataError: no train rows.
+    """
+    times = microseconds(frame[TIME])
+    train = times < cuts.validation
+    if not train.any():
+        raise DataError("no row lies before the validation cut; raise train_size_rate")
+    x = _SCALERS[hyperparameters.scaler_type]().fit(frame.loc[train, features])
+    y = None
+    if hyperparameters.scale_targets:
+        known = train & (label_end(times, frame[SEGMENT].to_numpy(), lookahead) < cuts.validation)
+        rows = frame.loc[known, targets].dropna()
+        y = _SCALERS[hyperparameters.scaler_type]().fit(rows)
+    return Scalers(x, y)
+
+
+def scale_into(folder: Path, clean: pd.DataFrame, config: RetrainConfig) -> dict[str, Any]:
+    """Cut, fit, scale and write ``scaled.parquet`` and the scalers into a folder.
+
+    The scaled table has ``__series``, ``__time``, ``__segment``, ``x.<feature>`` and
+    ``y.<target>`` (float32).
+    """
+    data, hp = config.data, config.hyperparameters
+    cuts = cut_times(microseconds(clean[TIME]), hp.train_size_rate, hp.validation_size_rate)
+    scalers = fit_scalers(clean, data.features, data.targets, cuts, hp, data.lookahead)
+    x = scalers.features(clean)
+    y = scalers.targets(clean, data.targets)
+    scaled = clean[[SERIES, TIME, SEGMENT]].assign(
+        **{f"x.{n}": x[:, i] for i, n in enumerate(data.features)},
+        **{f"y.{n}": y[:, i] for i, n in enumerate(data.targets)},
+    )
+    write_table(scaled, folder / SCALED_FILE)
+    write_scalers(scalers, folder / X_SCALER_FILE, folder / Y_SCALER_FILE)
+    times = microseconds(clean[TIME])
+    return {
+        "rows": len(scaled),
+        "train_rows": int((times < cuts.validation).sum()),
+        "cuts": {"validation": cuts.validation, "test": cuts.test},
+        "features": data.features,
+        "targets": data.targets,
+    }
+
+
+def write_scalers(scalers: Scalers, x_file: Path, y_file: Path) -> None:
+    """Write the scalers; the second file only where targets are scaled."""
+    write_scaler(scalers.x, x_file)
+    if scalers.y is not None:
+        write_scaler(scalers.y, y_file)
+
+
+def read_scalers(x_file: Path, y_file: Path) -> Scalers:
+    """Read what :func:`write_scalers` wrote; see :func:`fastlstm.scaler_files.read_scaler`."""
+    return Scalers(read_scaler(x_file), read_scaler(y_file) if y_file.exists() else None)

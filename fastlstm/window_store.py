@@ -1,0 +1,262 @@
+"""Window datasets on disk: Parquet parts any tool reads, written and read in bounded memory.
+
+One row a window: ``series``, ``origin`` (UTC), ``x`` and ``y``, the latter two Arrow's canonical
+``fixed_shape_tensor`` of float32 with shapes ``(timesteps, n_features)`` and
+``(steps_ahead, n_targets)``. Neighbouring windows share rows, so zstd folds them to about the size
+of the table.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fastlstm.artifacts import read_manifest
+from fastlstm.errors import DataError
+from fastlstm.loading import SERIES, TIME
+from fastlstm.scaling import microseconds
+from fastlstm.split import SPLITS, Cuts, split_of_windows
+from fastlstm.validation import SEGMENT
+from fastlstm.windows import input_windows, target_windows, window_origins
+
+_ROW_GROUP_BYTES = 16 << 20
+_PART_BYTES = 256 << 20
+_POOL_BYTES = 256 << 20
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows in memory.
+
+    Attributes:
+        series: series of each window, shape ``(n,)``.
+        origin: time of each first target row, ``datetime64[us]`` in UTC, shape ``(n,)``.
+        x: inputs, float32 ``(n, timesteps, n_features)``.
+        y: targets, float32 ``(n, steps_ahead, n_targets)``.
+    """
+
+    series: np.ndarray
+    origin: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+
+
+def plan_windows(
+    frame: pd.DataFrame, targets: np.ndarray, timesteps: int, span: int, cuts: Cuts
+) -> dict[str, np.ndarray]:
+    """Origin rows of each split's windows.
+
+    Args:
+        frame: table with ``__time`` and ``__segment``, sorted by series and time.
+        targets: target values ``(n, n_targets)``; a window whose targets are undefined (a derived
+            target near the end of its stretch) is not made.
+        timesteps: input rows.
+        span: rows from the origin on that the targets depend on.
+        cuts: the cut times.
+    """
+    times = microseconds(frame[TIME])
+    origins = window_origins(frame[SEGMENT].to_numpy(), timesteps, span)
+    origins = origins[~np.isnan(targets[origins]).any(axis=1)]
+    chosen = split_of_windows(times[origins], times[origins + span - 1], cuts)
+    return {name: origins[rows] for name, rows in chosen.items()}
+
+
+def write_windows(
+    folder: Path, scaled: pd.DataFrame, *, features: list[str], targets: list[str],
+    timesteps: int, steps_ahead: int, lookahead: int, cuts: Cuts,
+) -> dict[str, Any]:  # fmt: skip
+    """Write ``train/``, ``validation/`` and ``test/`` below a folder; return the manifest's content.
+
+    Memory above the table stays at a few row groups, whatever the number of windows.
+
+    Raises:
+        DataError: a split would hold no window.
+    """
+    x = np.column_stack([scaled[f"x.{n}"].to_numpy(np.float32) for n in features])
+    y = np.column_stack([scaled[f"y.{n}"].to_numpy(np.float32) for n in targets])
+    planned = plan_windows(scaled, y, timesteps, steps_ahead + lookahead, cuts)
+    for name, origins in planned.items():
+        if not len(origins):
+            raise DataError(
+                f"the {name} split holds no window: none of {timesteps} input rows and "
+                f"{steps_ahead + lookahead} target rows fits into it without a hole; lower "
+                "timesteps or steps_ahead, give more rows, or change the split rates"
+            )
+    series = scaled[SERIES].to_numpy()
+    times = microseconds(scaled[TIME])
+    schema = pa.schema([
+        pa.field("series", pa.string(), nullable=False),
+        pa.field("origin", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("x", pa.fixed_shape_tensor(pa.float32(), (timesteps, len(features))), False),
+        pa.field("y", pa.fixed_shape_tensor(pa.float32(), (steps_ahead, len(targets))), False),
+    ])  # fmt: skip
+    window_bytes = 4 * (timesteps * len(features) + steps_ahead * len(targets))
+    group = max(1, _ROW_GROUP_BYTES // window_bytes)
+    part = group * max(1, _PART_BYTES // _ROW_GROUP_BYTES)
+
+    def write_part(name: str, number: int, origins: np.ndarray) -> None:
+        file = folder / name / f"part-{number:05d}.parquet"
+        with pq.ParquetWriter(
+            file, schema, compression="zstd", use_dictionary=["series"], write_statistics=["origin"]
+        ) as writer:
+            for start in range(0, len(origins), group):
+                rows = origins[start : start + group]
+                writer.write_table(
+                    pa.table([
+                        pa.array(series[rows], pa.string()),
+                        pa.array(times[rows], pa.timestamp("us", tz="UTC")),
+                        _tensor(input_windows(x, rows, timesteps), schema.field("x").type),
+                        _tensor(target_windows(y, rows, steps_ahead), schema.field("y").type),
+                    ], schema=schema),
+                    row_group_size=group,
+                )  # fmt: skip
+
+    # Memory grows with the threads, so more than four would break the bound.
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        jobs = []
+        for name, origins in planned.items():
+            (folder / name).mkdir()
+            for number, start in enumerate(range(0, len(origins), part)):
+                jobs.append(pool.submit(write_part, name, number, origins[start : start + part]))
+        for job in jobs:
+            job.result()
+    return {
+        "features": features,
+        "targets": targets,
+        "timesteps": timesteps,
+        "steps_ahead": steps_ahead,
+        "lookahead": lookahead,
+        "cuts": {"validation": cuts.validation, "test": cuts.test},
+        "windows": {name: len(origins) for name, origins in planned.items()},
+        "series": int(scaled[SERIES].nunique()),
+    }
+
+
+def _tensor(values: np.ndarray, kind: pa.DataType) -> pa.Array:
+    flat = pa.array(values.reshape(-1))
+    size = int(np.prod(kind.shape))
+    # The storage's own field name and nullability must match the extension type's.
+    storage = pa.FixedSizeListArray.from_arrays(flat, size).cast(kind.storage_type)
+    return pa.ExtensionArray.from_storage(kind, storage)
+
+
+class WindowDataset:
+    """A window dataset in a folder.
+
+    Args:
+        folder: a folder made by :func:`write_windows` with its manifest.
+        pool_bytes: memory for shuffling; a split that fits is read from disk once.
+
+    Attributes:
+        manifest: shapes, names, cuts, counts and files.
+
+    Raises:
+        StoreError: the folder is damaged.
+    """
+
+    def __init__(self, folder: Path, pool_bytes: int = _POOL_BYTES) -> None:
+        self.folder = folder
+        self.manifest = read_manifest(folder)
+        self._pool_bytes = pool_bytes
+        self._in_memory: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+
+    def count(self, split: str) -> int:
+        """Windows in ``'train'``, ``'validation'`` or ``'test'``."""
+        return int(self.manifest["windows"][split])
+
+    def _parts(self, split: str) -> list[Path]:
+        if split not in SPLITS:
+            raise ValueError(f"no split is named {split!r}; choose one of {', '.join(SPLITS)}")
+        return sorted((self.folder / split).glob("part-*.parquet"))
+
+    def read(self, split: str, columns: tuple[str, ...] = ("x", "y")) -> Windows:
+        """All windows of a split in memory; ``x`` or ``y`` not in ``columns`` stays empty."""
+        tables = [
+            pq.read_table(f, columns=["series", "origin", *columns]) for f in self._parts(split)
+        ]
+        arrays = {
+            name: np.concatenate([_ndarray(t.column(name)) for t in tables]) for name in columns
+        }
+        return Windows(
+            np.concatenate([t.column("series").to_numpy() for t in tables]).astype(object),
+            np.concatenate(
+                [t.column("origin").cast(pa.timestamp("us")).to_numpy() for t in tables]
+            ),
+            arrays.get("x", np.zeros((0, 0, 0), np.float32)),
+            arrays.get("y", np.zeros((0, 0, 0), np.float32)),
+        )
+
+    def batches(
+        self, split: str, batch_size: int, seed: tuple[int, ...] | None = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Inputs and targets in batches, every window once; only the last batch may be smaller.
+
+        Args:
+            split: which windows.
+            batch_size: windows in a batch.
+            seed: order of the windows, e.g. ``(seed, epoch)``; without it they come in order of
+                series and origin. A split larger than the pool is shuffled by row groups and then
+                within the pool.
+        """
+        rng = None if seed is None else np.random.default_rng(seed)
+        xs: list[np.ndarray] = []
+        ys: list[np.ndarray] = []
+        held = 0
+        for x, y in self._blocks(split, rng):
+            xs.append(x)
+            ys.append(y)
+            held += x.nbytes + y.nbytes
+            if held >= self._pool_bytes:
+                x, y = _joined(xs), _joined(ys)
+                order = np.arange(len(x)) if rng is None else rng.permutation(len(x))
+                whole = len(x) - len(x) % batch_size
+                for start in range(0, whole, batch_size):
+                    rows = order[start : start + batch_size]
+                    yield x[rows], y[rows]
+                xs, ys = [x[order[whole:]]], [y[order[whole:]]]
+                held = xs[0].nbytes + ys[0].nbytes
+        if xs and len(x := _joined(xs)):
+            y = _joined(ys)
+            order = np.arange(len(x)) if rng is None else rng.permutation(len(x))
+            for start in range(0, len(x), batch_size):
+                rows = order[start : start + batch_size]
+                yield x[rows], y[rows]
+
+    def _blocks(
+        self, split: str, rng: np.random.Generator | None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        shape = self.manifest
+        window_bytes = 4 * (
+            shape["timesteps"] * len(shape["features"])
+            + shape["steps_ahead"] * len(shape["targets"])
+        )
+        if self.count(split) * window_bytes < self._pool_bytes:
+            if split not in self._in_memory:
+                windows = self.read(split)
+                self._in_memory[split] = (windows.x, windows.y)
+            yield self._in_memory[split]
+            return
+        files = [pq.ParquetFile(f) for f in self._parts(split)]
+        groups = [(f, g) for f in files for g in range(f.num_row_groups)]
+        order = np.arange(len(groups)) if rng is None else rng.permutation(len(groups))
+        for number in order:
+            file, group = groups[number]
+            table = file.read_row_group(group, columns=["x", "y"])
+            yield _ndarray(table.column("x")), _ndarray(table.column("y"))
+
+
+def _joined(arrays: list[np.ndarray]) -> np.ndarray:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def _ndarray(column: pa.ChunkedArray) -> np.ndarray:
+    return np.concatenate([chunk.to_numpy_ndarray() for chunk in column.chunks])
