@@ -1,0 +1,1 @@
+"""Examples of configs, and what schedules and serves the flows."""

@@ -201,8 +201,8 @@ class DataConfig(_Strict):
                     f"features: {name!r} is a derived target, it knows the rows after its own; "
                     "remove it from features"
                 )
-        for name in (self.time, self.series):
-            if name is not None and name in [*self.features, *self.targets]:
+        for name in [self.time, *([self.series] if self.series else [])]:
+            if name in [*self.features, *self.targets]:
                 problems.append(
                     f"features, targets: {name!r} is the time or series column; remove it there"
                 )
@@ -428,7 +428,6 @@ def parse_config(given: dict[str, Any], relative_to: Path | None = None) -> Retr
     base = relative_to or Path.cwd()
     data = config.data
     if not data.path.startswith("package:"):
-        data = data.model_copy(update={"path": str(base / data.path)})
-    return config.model_copy(
-        update={"data": data, "store": str(base / config.store), "work": str(base / config.work)}
-    )
+        data = data.model_copy(update={"path": str((base / data.path).resolve())})
+    folders = {key: str((base / getattr(config, key)).resolve()) for key in ("store", "work")}
+    return config.model_copy(update={"data": data, **folders})

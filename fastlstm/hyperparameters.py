@@ -199,7 +199,7 @@ class Hyperparameters(BaseModel):
             return given
         named: dict[str, Any] = {}
         for key, value in given.items():
-            name = ALIASES.get(key, key)
+            name = ALIASES.get(str(key), str(key))
             if name in named:
                 raise ValueError(f"{key!r} and another spelling of {name!r} are both set; keep one")
             named[name] = value

@@ -80,7 +80,9 @@ def call(
                 timer.start()
             assert process.stdin is not None  # noqa: S101 (stdin is a pipe)
             with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(json.dumps({"function": function, "arguments": arguments}) + "\n")
+                process.stdin.write(
+                    json.dumps({"function": function, "arguments": arguments}) + "\n"
+                )
                 process.stdin.flush()
             with os.fdopen(reading, encoding="utf-8") as events:
                 for line in events:

@@ -246,7 +246,8 @@ def _series(column: pa.ChunkedArray, file: Path, data: DataConfig) -> pd.Series:
             f"{file}: series column {data.series!r} holds {column.type}; label series with text or "
             "integers"
         )
-    return column.cast(pa.string()).to_pandas()
+    labels: pd.Series = column.cast(pa.string()).to_pandas()
+    return labels
 
 
 def _times(column: pa.ChunkedArray, file: Path, data: DataConfig, first_row: int) -> pd.Series:
@@ -302,6 +303,7 @@ def _times(column: pa.ChunkedArray, file: Path, data: DataConfig, first_row: int
                 "their offset"
             )
     try:
-        return times.dt.tz_convert("UTC").dt.as_unit("us")
+        utc: pd.Series = times.dt.tz_convert("UTC").dt.as_unit("us")
+        return utc
     except (ValueError, OverflowError, pd.errors.OutOfBoundsDatetime) as error:
         raise DataError(f"{where}: {_short(error)}; use times of microseconds") from None

@@ -116,9 +116,7 @@ def _metric(name: str, hp: Hyperparameters, outputs: int) -> Any:
                 name=name, multi_label=outputs > 1, num_labels=outputs if outputs > 1 else None
             )
         case "f1_score":
-            return metrics.F1Score(
-                name=name, average="macro", threshold=None if softmax else 0.5
-            )
+            return metrics.F1Score(name=name, average="macro", threshold=None if softmax else 0.5)
         case "r2_score":
             return metrics.R2Score(name=name)
         case "log_cosh_error":

@@ -146,11 +146,9 @@ def fit(
     history["learning_rate"] = progress.learning_rates
     history.insert(0, "epoch", range(1, len(history) + 1))
     monitored = history[hp.checkpoint_monitor_metric]
-    best_row = monitored.idxmin() if hp.checkpoint_mode == "min" else monitored.idxmax()
+    best_row = monitored.argmin() if hp.checkpoint_mode == "min" else monitored.argmax()
     best_epoch = int(best_row) + 1 if hp.save_best_only else len(history)
-    return Trained(
-        model, history, best_epoch, stopper.stopped_epoch > 0, time.monotonic() - begin
-    )
+    return Trained(model, history, best_epoch, stopper.stopped_epoch > 0, time.monotonic() - begin)
 
 
 def train_into(
@@ -217,10 +215,12 @@ def _tf_dataset(
     return made.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4)
 
 
-def _progress_callback(hp: Hyperparameters, steps: int, on_event: OnEvent, epoch_now: _Epoch) -> Any:
+def _progress_callback(
+    hp: Hyperparameters, steps: int, on_event: OnEvent, epoch_now: _Epoch
+) -> Any:
     keras = import_keras()
 
-    class Progress(keras.callbacks.Callback):
+    class Progress(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
         """Tells of progress, notes the learning rate, stops at a loss that is not finite."""
 
         def __init__(self) -> None:

@@ -1,0 +1,1 @@
+"""Flows chain tasks and do nothing else; the command line starts them."""

@@ -1,0 +1,1 @@
+"""Tasks: thin, retried and cached wrappers over library functions."""

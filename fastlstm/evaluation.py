@@ -1,0 +1,274 @@
+"""Score a trained network on the test windows, once, beside what costs nothing.
+
+Thresholds come from validation windows; the test windows are read here and nowhere before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fastlstm.artifacts import write_json
+from fastlstm.baselines import last_season, last_value, seasonal_scale
+from fastlstm.classification_metrics import choose_threshold, mean_scores, output_report
+from fastlstm.config import RetrainConfig
+from fastlstm.errors import StoreError
+from fastlstm.inference import load_network, predict
+from fastlstm.loading import SERIES, TIME, write_table
+from fastlstm.regression_metrics import regression_report
+from fastlstm.scaling import (
+    X_SCALER_FILE,
+    Y_SCALER_FILE,
+    Scalers,
+    label_end,
+    microseconds,
+    read_scalers,
+)
+from fastlstm.timegrid import season_rows
+from fastlstm.training import MODEL_FILE
+from fastlstm.validation import CLEAN_FILE, SEGMENT
+from fastlstm.window_store import WindowDataset
+from fastlstm.windows import output_names, target_windows
+
+METRICS_FILE, PREDICTIONS_FILE = "metrics.json", "test_predictions.parquet"
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The clean table as arrays."""
+
+    series: np.ndarray
+    times: np.ndarray
+    segment: np.ndarray
+    targets: np.ndarray
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, targets: list[str]) -> _Table:
+        return cls(
+            frame[SERIES].to_numpy(),
+            microseconds(frame[TIME]),
+            frame[SEGMENT].to_numpy(),
+            frame[targets].to_numpy(np.float64),
+        )
+
+    def rows_of(self, series: np.ndarray, origin: np.ndarray) -> np.ndarray:
+        """Row numbers of (series, origin) pairs."""
+        index = pd.MultiIndex.from_arrays([self.series, self.times])
+        rows = index.get_indexer(
+            pd.MultiIndex.from_arrays([series, origin.astype("datetime64[us]").astype(np.int64)])
+        )
+        if (rows < 0).any():
+            raise StoreError("a window's origin is not in the clean table; delete the work folder")
+        return np.asarray(rows)
+
+
+def evaluate_into(
+    folder: str,
+    network: str,
+    windows: str,
+    scaled: str,
+    clean: str,
+    config: dict[str, Any],
+    on_event: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
+    """Write ``metrics.json`` and ``test_predictions.parquet`` into ``folder``.
+
+    Takes and returns JSON-like values, to run in a process of its own. ``network``, ``windows``,
+    ``scaled`` and ``clean`` are the folders the earlier steps wrote.
+    """
+    settings = RetrainConfig.model_validate(config)
+    dataset = WindowDataset(Path(windows))
+    scalers = read_scalers(Path(scaled) / X_SCALER_FILE, Path(scaled) / Y_SCALER_FILE)
+    table = _Table.of(pd.read_parquet(Path(clean) / CLEAN_FILE), settings.data.targets)
+    model = load_network(Path(network) / MODEL_FILE)
+    judge = _regression if settings.hyperparameters.is_regressor else _classification
+    metrics, predictions = judge(model, dataset, scalers, table, settings)
+    write_json(Path(folder) / METRICS_FILE, metrics)
+    write_table(predictions, Path(folder) / PREDICTIONS_FILE)
+    return {"primary": metrics["primary"], "windows": metrics["windows"]}
+
+
+def _forecast(
+    model: Any, dataset: WindowDataset, split: str, scalers: Scalers
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Series, origin and forecast ``(n, steps, n_targets)`` in the targets' units."""
+    shape = dataset.manifest
+    outputs = [predict(model, x) for x, _ in dataset.batches(split, 4096)]
+    flat = np.concatenate(outputs)
+    named = dataset.read(split, columns=())
+    forecast = flat.reshape(len(flat), shape["steps_ahead"], len(shape["targets"]))
+    return named.series, named.origin, scalers.unscale_targets(forecast)
+
+
+def _about(dataset: WindowDataset, origin: np.ndarray) -> dict[str, Any]:
+    return {
+        "windows": len(origin),
+        "first_origin": f"{origin.min()}Z",
+        "last_origin": f"{origin.max()}Z",
+        "split_windows": dataset.manifest["windows"],
+    }
+
+
+def _long(
+    table: _Table,
+    rows: np.ndarray,
+    targets: list[str],
+    steps: int,
+    columns: dict[str, np.ndarray],
+) -> pd.DataFrame:
+    """One line per window, step and target."""
+    n, each = len(rows), steps * len(targets)
+    step = np.tile(np.repeat(np.arange(steps), len(targets)), n)
+    stamp = pd.to_datetime(np.repeat(table.times[rows], each), unit="us", utc=True)
+    time = pd.to_datetime(table.times[np.repeat(rows, each) + step], unit="us", utc=True)
+    return pd.DataFrame(
+        {
+            "series": np.repeat(table.series[rows], each),
+            "origin": stamp.as_unit("us"),
+            "step": (step + 1).astype(np.int32),
+            "time": time.as_unit("us"),
+            "target": np.tile(np.asarray(targets, dtype=object), n * steps),
+            **{name: values.reshape(-1) for name, values in columns.items()},
+        }
+    )
+
+
+def _train_scale(
+    table: _Table, rows: np.ndarray, validation_cut: int, season: int, lookahead: int
+) -> np.ndarray:
+    """MASE's denominators for the windows at ``rows``, ``(n, n_targets)``."""
+    train = label_end(table.times, table.segment, lookahead) < validation_cut
+    scales = {
+        name: seasonal_scale(
+            table.targets[mine := table.series == name], table.segment[mine], train[mine], season
+        )
+        for name in dict.fromkeys(table.series[rows])
+    }
+    return np.stack([scales[name] for name in table.series[rows]])
+
+
+def _regression(
+    model: Any, dataset: WindowDataset, scalers: Scalers, table: _Table, settings: RetrainConfig
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    data, hp = settings.data, settings.hyperparameters
+    series, origin, forecast = _forecast(model, dataset, "test", scalers)
+    rows = table.rows_of(series, origin)
+    truth = target_windows(table.targets, rows, hp.steps_ahead)
+    season = settings.evaluation.season_length or season_rows(data.frequency)
+    forecasts = {
+        "model": forecast,
+        "last_value": last_value(
+            table.targets, table.segment, rows, hp.steps_ahead, data.lookahead
+        ),
+    }
+    if season:
+        forecasts["last_season"] = last_season(
+            table.targets, table.segment, rows, hp.steps_ahead, season, data.lookahead
+        )
+    cut = dataset.manifest["cuts"]["validation"]
+    scale = _train_scale(table, rows, cut, season or 1, data.lookahead)
+    report = regression_report(truth, forecasts, scale, series, data.targets)
+    # Targets of different units cannot be averaged; scaled errors can.
+    primary = "mae" if len(data.targets) == 1 else "mase"
+    metrics = {
+        "task": "regressor",
+        "primary": {
+            "name": primary,
+            "value": report["overall"]["model"][primary],
+            "better": "lower",
+        },
+        **_about(dataset, origin),
+        "season_length": season,
+        "test": report["overall"],
+        "by_step": report["by_step"],
+        "by_target": report["by_target"],
+        "by_series": report["by_series"],
+    }
+    columns = {"truth": truth, "prediction": forecasts["model"]}
+    columns |= {name: forecasts[name] for name in forecasts if name != "model"}
+    return metrics, _long(table, rows, data.targets, hp.steps_ahead, columns)
+
+
+def _classification(
+    model: Any, dataset: WindowDataset, scalers: Scalers, table: _Table, settings: RetrainConfig
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    data, hp = settings.data, settings.hyperparameters
+    names = output_names(data.targets, hp.steps_ahead)
+
+    def labelled(split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        series, origin, forecast = _forecast(model, dataset, split, scalers)
+        rows = table.rows_of(series, origin)
+        truth = target_windows(table.targets, rows, hp.steps_ahead)
+        return rows, origin, truth.reshape(len(rows), -1), forecast.reshape(len(rows), -1)
+
+    _, _, seen, seen_probability = labelled("validation")
+    rows, origin, truth, probability = labelled("test")
+    train = dataset.read("train", columns=("y",)).y
+    prior = np.broadcast_to(train.reshape(len(train), -1).mean(axis=0), truth.shape)
+    known = last_value(table.targets, table.segment, rows, hp.steps_ahead, data.lookahead)
+    forecasts = {
+        "model": probability,
+        "prior": prior.astype(np.float64),
+        "last_class": known.reshape(len(rows), -1),
+    }
+    softmax = hp.last_layer_activation == "softmax"
+    outputs, notes = {}, []
+    for i, name in enumerate(names):
+        chosen = choose_threshold(
+            seen[:, i], seen_probability[:, i], settings.evaluation.threshold_metric
+        )
+        if chosen is None:
+            notes.append(
+                f"{name}: validation holds one class only, so no threshold could be chosen there; "
+                "0.5 was used"
+            )
+        threshold = 0.5 if chosen is None else chosen
+        outputs[name] = {
+            **output_report(truth[:, i], probability[:, i], threshold),
+            "threshold_chosen_on": "nothing" if chosen is None else "validation",
+            "prior": float(prior[0, i]),
+        }
+    overall: dict[str, dict[str, Any]] = {}
+    for name, forecast in forecasts.items():
+        defined = ~np.isnan(forecast).any(axis=1)
+        overall[name] = {**mean_scores(truth, forecast, defined), "windows": int(defined.sum())}
+        if not defined.all():
+            overall[name]["model_on_same_windows"] = mean_scores(truth, probability, defined)
+    metrics: dict[str, Any] = {
+        "task": "classifier",
+        "primary": {
+            "name": "average_precision",
+            "value": overall["model"]["average_precision"],
+            "better": "higher",
+        },
+        **_about(dataset, origin),
+        "test": overall,
+        "outputs": outputs,
+        "by_series": {
+            str(name): {
+                kind: mean_scores(
+                    truth, forecast, (table.series[rows] == name) & ~np.isnan(forecast).any(axis=1)
+                )
+                for kind, forecast in forecasts.items()
+            }
+            for name in dict.fromkeys(table.series[rows])
+        },
+        "notes": notes,
+    }
+    if softmax:
+        metrics["accuracy"] = float((truth.argmax(1) == probability.argmax(1)).mean())
+        metrics["confusion_matrix"] = [
+            [
+                int(((truth.argmax(1) == a) & (probability.argmax(1) == b)).sum())
+                for b in range(len(names))
+            ]
+            for a in range(len(names))
+        ]
+    columns = {"truth": truth, "prediction": probability}
+    columns |= {name: forecasts[name] for name in ("prior", "last_class")}
+    return metrics, _long(table, rows, data.targets, hp.steps_ahead, columns)

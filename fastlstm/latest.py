@@ -1,0 +1,131 @@
+"""Forecast what comes after the last row of each series of a new table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fastlstm.errors import DataError
+from fastlstm.loading import SERIES, TIME, load, write_table
+from fastlstm.runs import SavedRun
+from fastlstm.timegrid import step_times
+from fastlstm.validation import SEGMENT, validate
+
+COLUMNS = ["series", "origin", "step", "time", "target", "prediction"]
+
+
+@dataclass(frozen=True)
+class LatestForecast:
+    """Forecasts and what could not be forecast.
+
+    Attributes:
+        frame: columns ``series, origin, step, time, target, prediction``; origin and time are
+            empty where the run declares no frequency. A classifier's predictions are
+            probabilities.
+        skipped: series without a forecast, and why.
+        warnings: what the data checks warned of.
+    """
+
+    frame: pd.DataFrame
+    skipped: dict[str, str]
+    warnings: list[str]
+
+
+def forecast_latest(run: SavedRun, path: str) -> LatestForecast:
+    """Forecast from the latest window of each series in new files.
+
+    The rows are read and checked by the rules the run was trained with. Target columns that are no
+    features may be absent.
+
+    Args:
+        run: the run to forecast with.
+        path: a CSV or Parquet file, or a folder of them.
+
+    Raises:
+        ConfigError: nothing stands at the path.
+        DataError: a check failed, or no series can be forecast.
+    """
+    data = run.data.model_copy(update={"path": path, "format": "auto"})
+    hp = run.hyperparameters
+    loaded = load(data, require=data.features)
+    clean, report = validate(
+        loaded.frame,
+        data,
+        labels=False,
+        rows_out_of_order=loaded.rows_out_of_order,
+        values=data.features,
+    )
+    if not report.passed:
+        lines = "\n".join(f.line() for f in report.errors)
+        raise DataError(f"{path}: {len(report.errors)} checks failed:\n{lines}")
+    newest = loaded.frame.groupby(SERIES)[TIME].max()
+    labels = clean[SERIES].to_numpy()
+    segment = clean[SEGMENT].to_numpy()
+    origins, names, skipped = [], [], {}
+    for name, last_time in newest.items():
+        mine = np.flatnonzero(labels == name)
+        if not len(mine) or clean[TIME].iloc[mine[-1]] != last_time:
+            skipped[str(name)] = "its last row was dropped for missing values"
+            continue
+        last = mine[-1]
+        whole = int((segment[mine] == segment[last]).sum())
+        if len(mine) < hp.timesteps:
+            skipped[str(name)] = f"{len(mine)} rows, a window needs {hp.timesteps}"
+        elif whole < hp.timesteps:
+            skipped[str(name)] = (
+                f"a hole {whole} rows before its end, a window needs {hp.timesteps} without one"
+            )
+        else:
+            origins.append(last + 1)
+            names.append(str(name))
+    if not origins:
+        reasons = "; ".join(f"{name or 'the table'}: {why}" for name, why in skipped.items())
+        raise DataError(f"{path}: no series can be forecast ({reasons}); give more rows")
+    forecast = run.forecast(clean, np.asarray(origins))
+    parts = []
+    for name, origin, values in zip(names, origins, forecast, strict=True):
+        times = pd.DatetimeIndex([pd.NaT] * hp.steps_ahead, tz="UTC")
+        if data.frequency:
+            last_time = clean[TIME].iloc[origin - 1]
+            times = step_times(last_time, hp.steps_ahead + 1, data.frequency, data.time_zone)[1:]
+        count = len(data.targets)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "series": name,
+                    "origin": times[0],
+                    "step": np.repeat(np.arange(1, hp.steps_ahead + 1), count).astype(np.int32),
+                    "time": np.repeat(times.as_unit("us"), count),
+                    "target": data.targets * hp.steps_ahead,
+                    "prediction": values.reshape(-1),
+                }
+            ).astype({"origin": "datetime64[us, UTC]", "time": "datetime64[us, UTC]"})
+        )
+    warnings = [f.line() for f in report.warnings]
+    return LatestForecast(pd.concat(parts, ignore_index=True)[COLUMNS], skipped, warnings)
+
+
+def forecast_latest_into(
+    output: str, run: str, source: str, on_event: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """Write :func:`forecast_latest` of a run folder and a source as the Parquet file ``output``.
+
+    Takes and returns JSON-like values, to run in a process of its own. The file appears whole.
+    """
+    made = forecast_latest(SavedRun(Path(run)), source)
+    target = Path(output)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.partial")
+    write_table(made.frame, temporary)
+    temporary.replace(target)
+    return {
+        "rows": len(made.frame),
+        "series": int(made.frame["series"].nunique()),
+        "skipped": made.skipped,
+        "warnings": made.warnings,
+    }

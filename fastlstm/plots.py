@@ -1,0 +1,262 @@
+"""Figures of a run. Each function draws on the given Axes, or on a new figure, and returns them.
+
+Nothing is shown and no global state is touched: figures are made without pyplot. Sizes and fonts
+suit a phone held upright as well as a report.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+_STYLE: dict[str, Any] = {"linewidth": 1.8}
+_COLOURS = {
+    "train": "#1f5fa8",
+    "validation": "#d9541e",
+    "truth": "#222222",
+    "prediction": "#d9541e",
+    "last_value": "#8a8f98",
+    "last_season": "#3f9b6c",
+    "prior": "#8a8f98",
+    "last_class": "#3f9b6c",
+}
+NAMES = {
+    "model": "network",
+    "last_value": "last value",
+    "last_season": "last season",
+    "prior": "prior",
+    "last_class": "last class",
+}
+
+
+def _axes(ax: Axes | None, height: float = 4.0) -> Axes:
+    if ax is not None:
+        return ax
+    figure = Figure(figsize=(6.4, height), layout="constrained")
+    return figure.subplots()
+
+
+def _finish(ax: Axes, title: str, x: str, y: str) -> Axes:
+    ax.set_title(title, fontsize=13)
+    ax.set_xlabel(x, fontsize=12)
+    ax.set_ylabel(y, fontsize=12)
+    ax.tick_params(labelsize=11)
+    ax.grid(alpha=0.25)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    return ax
+
+
+def _date_axis(ax: Axes) -> None:
+    locator: Any = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+
+
+def save(ax: Axes, file: Path) -> None:
+    """Write the figure of the Axes as PNG."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None  # noqa: S101 (Axes always stand in a figure)
+    figure.savefig(file, dpi=150, metadata={"Software": None})
+
+
+def learning_curve(
+    history: pd.DataFrame, name: str, best_epoch: int | None = None, ax: Axes | None = None
+) -> Axes:
+    """One logged quantity on train and validation windows against the epoch.
+
+    Args:
+        history: one row per epoch with ``epoch``, ``name`` and ``val_<name>``.
+        name: e.g. ``'loss'``.
+        best_epoch: epoch whose weights were kept; marked.
+        ax: where to draw.
+    """
+    ax = _axes(ax)
+    marker = "o" if len(history) < 3 else None
+    ax.plot(
+        history["epoch"],
+        history[name],
+        color=_COLOURS["train"],
+        label="train",
+        marker=marker,
+        **_STYLE,
+    )
+    ax.plot(
+        history["epoch"],
+        history[f"val_{name}"],
+        color=_COLOURS["validation"],
+        label="validation",
+        marker=marker,
+        **_STYLE,
+    )
+    if best_epoch is not None:
+        ax.axvline(best_epoch, color="#555555", ls=":", label=f"kept: epoch {best_epoch}")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.legend(fontsize=11, frameon=False)
+    return _finish(ax, f"{name} by epoch", "epoch", f"{name} (scaled units)")
+
+
+def error_by_step(by_step: list[dict[str, Any]], unit: str = "", ax: Axes | None = None) -> Axes:
+    """Mean absolute error of the network and the baselines against the step ahead.
+
+    Args:
+        by_step: ``'by_step'`` of the metrics.
+        unit: unit of the targets, for the label.
+        ax: where to draw.
+    """
+    ax = _axes(ax)
+    steps = [row["step"] for row in by_step]
+    for name in [key for key in by_step[0] if key != "step"]:
+        colour = _COLOURS["prediction" if name == "model" else name]
+        values = [row[name]["mae"] for row in by_step]
+        ax.plot(
+            steps,
+            [np.nan if v is None else v for v in values],
+            color=colour,
+            label=NAMES[name],
+            marker="o" if len(steps) < 3 else None,
+            **_STYLE,
+        )
+    ax.set_ylim(bottom=0)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.legend(fontsize=11, frameon=False)
+    label = f"mean absolute error ({unit})" if unit else "mean absolute error"
+    return _finish(ax, "Test error by step ahead", "steps ahead", label)
+
+
+def forecast_against_truth(predictions: pd.DataFrame, target: str, windows: int = 3) -> Figure:
+    """Forecast and truth of some test windows, spread evenly over the test period.
+
+    Args:
+        predictions: as in a run's test predictions.
+        target: which target.
+        windows: how many windows, one panel each.
+    """
+    mine = predictions[predictions["target"] == target]
+    origins = mine[["series", "origin"]].drop_duplicates().sort_values(["origin", "series"])
+    chosen = origins.iloc[
+        np.unique(np.linspace(0, len(origins) - 1, windows + 2).astype(int)[1:-1])
+    ]
+    figure = Figure(figsize=(6.4, 2.7 * len(chosen)), layout="constrained")
+    panels = figure.subplots(len(chosen), 1, squeeze=False)[:, 0]
+    marker = "o" if int(mine["step"].max()) < 3 else None
+    drawn = [n for n in ("last_season", "truth", "prediction") if n in mine]
+    for ax, (series, origin) in zip(panels, chosen.itertuples(index=False), strict=True):
+        rows = mine[(mine["series"] == series) & (mine["origin"] == origin)]
+        for name in drawn:
+            ax.plot(
+                rows["time"],
+                rows[name],
+                color=_COLOURS[name],
+                label=NAMES.get(name, name),
+                marker=marker,
+                linestyle="--" if name == "last_season" else "-",
+                **_STYLE,
+            )
+        where = f"{series}, " if series else ""
+        _finish(ax, f"{where}from {origin:%Y-%m-%d %H:%M} UTC", "", target)
+        _date_axis(ax)
+    panels[0].legend(fontsize=11, frameon=False, ncols=3)
+    panels[-1].set_xlabel("time (UTC)", fontsize=12)
+    return figure
+
+
+def forecast_over_time(
+    predictions: pd.DataFrame, target: str, threshold: float, ax: Axes | None = None
+) -> Axes:
+    """Forecast probability and true labels over the last test windows of the first series.
+
+    Args:
+        predictions: as in a classifier run's test predictions.
+        target: which target.
+        threshold: decision threshold; drawn as a line.
+        ax: where to draw.
+    """
+    ax = _axes(ax)
+    rows = predictions[(predictions["target"] == target) & (predictions["step"] == 1)]
+    series = rows["series"].iloc[0]
+    rows = rows[rows["series"] == series].tail(24 * 14)
+    ax.fill_between(
+        rows["origin"], rows["truth"], step="post", color=_COLOURS["train"], alpha=0.25,
+        label="truth", linewidth=0,
+    )  # fmt: skip
+    ax.plot(
+        rows["origin"], rows["prediction"], color=_COLOURS["prediction"], label="forecast", **_STYLE
+    )
+    ax.axhline(threshold, color="#555555", ls=":", label=f"threshold {threshold:.2f}")
+    ax.set_ylim(0, 1.02)
+    _date_axis(ax)
+    ax.legend(fontsize=11, frameon=False, loc="upper left")
+    where = f" · {series}" if series else ""
+    return _finish(ax, f"{target}{where}", "origin (UTC)", "probability")
+
+
+def confusion_matrix(matrix: list[list[int]], labels: list[str], ax: Axes | None = None) -> Axes:
+    """Counts of test windows by true and predicted class.
+
+    Args:
+        matrix: rows truth, columns prediction.
+        labels: names of the classes.
+        ax: where to draw.
+    """
+    ax = _axes(ax, 4.6)
+    counts = np.asarray(matrix)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for i in range(len(labels)):
+        for j in range(len(labels)):
+            ax.text(
+                j,
+                i,
+                f"{counts[i, j]:,}\n{share[i, j]:.0%}",
+                ha="center",
+                va="center",
+                fontsize=13,
+                color="white" if share[i, j] > 0.5 else "#222222",
+            )
+    ax.set_xticks(range(len(labels)), labels)
+    ax.set_yticks(range(len(labels)), labels)
+    _finish(ax, "Test windows by class (share of each row)", "predicted", "true")
+    ax.grid(visible=False)
+    return ax
+
+
+def precision_recall(
+    curve: list[dict[str, float]], threshold: float, prior: float, ax: Axes | None = None
+) -> Axes:
+    """Precision and recall on test windows against the decision threshold.
+
+    Args:
+        curve: ``'precision_recall'`` of an output's metrics.
+        threshold: the threshold validation chose.
+        prior: share of positives among the train windows, the precision of saying yes always.
+        ax: where to draw.
+    """
+    ax = _axes(ax)
+    x = [point["threshold"] for point in curve]
+    ax.plot(
+        x,
+        [p["precision"] for p in curve],
+        color=_COLOURS["train"],
+        label="precision",
+        **_STYLE,
+    )
+    ax.plot(
+        x,
+        [p["recall"] for p in curve],
+        color=_COLOURS["prediction"],
+        label="recall",
+        **_STYLE,
+    )
+    ax.axvline(threshold, color="#555555", ls=":", label=f"chosen: {threshold:.2f}")
+    ax.axhline(prior, color="#8a8f98", ls="--", label=f"prior: {prior:.2f}")
+    ax.set_ylim(0, 1.02)
+    ax.legend(fontsize=11, frameon=False)
+    return _finish(ax, "Precision and recall on test", "threshold (probability)", "share")

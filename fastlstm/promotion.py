@@ -1,0 +1,183 @@
+"""Whether a challenger becomes champion: only by beating it, and what costs nothing, on test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fastlstm.baselines import seasonal_scale
+from fastlstm.classification_metrics import mean_scores
+from fastlstm.config import RetrainConfig
+from fastlstm.errors import StoreError
+from fastlstm.loading import SERIES, TIME
+from fastlstm.regression_metrics import errors
+from fastlstm.report import number, title
+from fastlstm.runs import SavedRun
+from fastlstm.scaling import microseconds
+from fastlstm.timegrid import season_rows
+from fastlstm.validation import CLEAN_FILE, SEGMENT
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether to promote, and the reason in one sentence."""
+
+    promote: bool
+    reason: str
+
+
+def compare(
+    challenger: str, champion: str, clean: str, config: dict[str, Any],
+    on_event: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:  # fmt: skip
+    """Score champion and challenger on the same test windows, those of the challenger.
+
+    Takes and returns JSON-like values, to run in a process of its own. ``challenger`` and
+    ``champion`` are run folders, ``clean`` is the folder of the clean table.
+
+    Returns:
+        ``{'comparable': False, 'why': …}``, or ``challenger`` and ``champion`` (value of the
+        primary metric), ``windows``, ``by_series`` and ``trained_on_test`` (whether the champion
+        had trained on rows of this test period).
+    """
+    new, old = SavedRun(Path(challenger)), SavedRun(Path(champion))
+    frame = pd.read_parquet(Path(clean) / CLEAN_FILE)
+    same = (
+        new.data.targets == old.data.targets
+        and new.data.derived_targets == old.data.derived_targets
+        and new.hyperparameters.steps_ahead == old.hyperparameters.steps_ahead
+        and new.hyperparameters.LSTM_type == old.hyperparameters.LSTM_type
+    )
+    if not same:
+        return {"comparable": False, "why": "it forecasts other targets or another horizon"}
+    absent = [n for n in old.data.features if n not in frame]
+    if absent:
+        return {"comparable": False, "why": f"its feature {absent[0]!r} is no longer in the data"}
+    targets = new.data.targets
+    predictions = pd.read_parquet(new.path("predictions"))
+    steps = new.hyperparameters.steps_ahead
+    shape = (-1, steps, len(targets))
+    heads = predictions.iloc[:: steps * len(targets)]
+    index = pd.MultiIndex.from_arrays([frame[SERIES], microseconds(frame[TIME])])
+    rows = np.asarray(
+        index.get_indexer(
+            pd.MultiIndex.from_arrays([heads["series"], microseconds(heads["origin"])])
+        )
+    )
+    segment = frame[SEGMENT].to_numpy()
+    first = rows - old.hyperparameters.timesteps
+    usable = (rows >= 0) & (first >= 0)
+    usable &= segment[np.where(usable, first, 0)] == segment[np.where(usable, rows, 0)]
+    if not usable.any():
+        return {"comparable": False, "why": "its windows are longer than any stretch of the data"}
+    truth = predictions["truth"].to_numpy().reshape(shape)[usable]
+    forecasts = {
+        "challenger": predictions["prediction"].to_numpy().reshape(shape)[usable],
+        "champion": old.forecast(frame, rows[usable]),
+    }
+    series = heads["series"].to_numpy()[usable]
+    score = _scorer(new, frame, rows[usable], RetrainConfig.model_validate(config))
+    everywhere = np.ones(len(truth), bool)
+    # A champion of an earlier night whose train rows reach into this test period has an edge.
+    cut = old.manifest["cuts"]["first_test_origin"]
+    return {
+        "comparable": True,
+        "windows": int(usable.sum()),
+        **{name: score(truth, f, everywhere) for name, f in forecasts.items()},
+        "by_series": {
+            str(label): {n: score(truth, f, series == label) for n, f in forecasts.items()}
+            for label in dict.fromkeys(series)
+        },
+        "trained_on_test": bool(cut > new.manifest["cuts"]["first_test_origin"]),
+    }
+
+
+def _scorer(
+    run: SavedRun, frame: pd.DataFrame, rows: np.ndarray, config: RetrainConfig
+) -> Callable[[np.ndarray, np.ndarray, np.ndarray], float | None]:
+    metric = run.manifest["primary"]["name"]
+    if run.hyperparameters.is_regressor:
+        scale = np.ones((len(rows), len(run.data.targets)))
+        if metric == "mase":
+            scale = _scales(run, frame, rows, config)
+
+        def regression(truth: np.ndarray, forecast: np.ndarray, of: np.ndarray) -> float | None:
+            return errors(truth[of], forecast[of], scale[of])[metric]
+
+        return regression
+
+    def classification(truth: np.ndarray, forecast: np.ndarray, of: np.ndarray) -> float | None:
+        n = len(truth)
+        return mean_scores(truth.reshape(n, -1), forecast.reshape(n, -1), of)[metric]
+
+    return classification
+
+
+def _scales(
+    run: SavedRun, frame: pd.DataFrame, rows: np.ndarray, config: RetrainConfig
+) -> np.ndarray:
+    """One scale per series and target, from the rows before the test period."""
+    season = config.evaluation.season_length or season_rows(run.data.frequency) or 1
+    before = frame[TIME] < pd.Timestamp(run.manifest["cuts"]["first_test_origin"])
+    targets = frame[run.data.targets].to_numpy(np.float64)
+    labels = frame[SERIES].to_numpy()
+    segment = frame[SEGMENT].to_numpy()
+    scales = {}
+    for name in dict.fromkeys(labels[rows]):
+        mine = labels == name
+        scales[name] = seasonal_scale(targets[mine], segment[mine], before.to_numpy()[mine], season)
+    return np.stack([scales[name] for name in labels[rows]])
+
+
+def judge(manifest: dict[str, Any], comparison: dict[str, Any] | None) -> Verdict:
+    """Decide by the challenger's manifest and its comparison with the champion, if there is one.
+
+    Raises:
+        StoreError: the manifest tells no primary metric.
+    """
+    primary = manifest.get("primary")
+    if not primary:
+        raise StoreError("the run's manifest tells no primary metric")
+    name, value, lower = primary["name"], primary["value"], primary["better"] == "lower"
+    label = title(name)
+
+    def beats(own: float, other: float) -> bool:
+        return own < other if lower else own > other
+
+    if value is None:
+        return Verdict(False, f"{label} is undefined on these test windows (one class only?)")
+    for baseline, scores in manifest["baselines"].items():
+        mine, costless = scores["model"], scores["baseline"]
+        if mine is None or costless is None or beats(mine, costless):
+            continue
+        words = baseline.replace("_", " ")
+        return Verdict(
+            False,
+            f"challenger's {label} {number(mine)} does not beat the {words}, {number(costless)}",
+        )
+    best = [s["baseline"] for s in manifest["baselines"].values() if s["baseline"] is not None]
+    if comparison is None:
+        against = f"best baseline {number(min(best) if lower else max(best))}" if best else "none"
+        return Verdict(True, f"{label} {number(value)} against {against}; first champion")
+    if not comparison["comparable"]:
+        return Verdict(
+            False,
+            f"cannot be compared with the champion: {comparison['why']}; promote by hand if wanted",
+        )
+    mine, other = comparison["challenger"], comparison["champion"]
+    told = f"{label} {number(mine)} against champion {number(other)}"
+    if comparison["trained_on_test"]:
+        told += " (the champion had trained on part of these windows)"
+    if mine is not None and other is not None and beats(mine, other):
+        return Verdict(True, told)
+    pairs = [
+        (scores["challenger"], scores["champion"]) for scores in comparison["by_series"].values()
+    ]
+    known = [(m, o) for m, o in pairs if m is not None and o is not None]
+    worse = sum(not beats(m, o) for m, o in known)
+    return Verdict(False, f"{told}; challenger not better on {worse} of {len(known)} series")

@@ -1,0 +1,142 @@
+"""The short report of a run that people read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastlstm.config import RetrainConfig
+from fastlstm.plots import NAMES
+
+_TITLES = {
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "mape": "MAPE",
+    "r2": "R²",
+    "mase": "MASE",
+    "average_precision": "average precision",
+    "roc_auc": "ROC AUC",
+    "brier": "Brier score",
+}
+
+
+def title(metric: str) -> str:
+    """A metric's name as people write it."""
+    return _TITLES.get(metric, metric)
+
+
+def number(value: float | None, metric: str = "") -> str:
+    """A metric's value for people: percent for MAPE, a dash where undefined."""
+    if value is None:
+        return "–"
+    return f"{value:.1%}" if metric == "mape" else f"{value:.4g}"
+
+
+def score_table(test: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the test scores: the network first, then each baseline."""
+    metrics = [m for m in test["model"] if m in _TITLES]
+    header = ["", *(title(m) for m in metrics), "windows"]
+    rows = [
+        [
+            NAMES[name],
+            *(number(scores[m], m) for m in metrics),
+            f"{scores['windows']:,}",
+        ]
+        for name, scores in test.items()
+    ]
+    return header, rows
+
+
+def _markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:
+    return [
+        "| " + " | ".join(header) + " |",
+        "| --- |" + " ---: |" * (len(header) - 1),
+        *("| " + " | ".join(row) + " |" for row in rows),
+    ]
+
+
+def markdown_report(
+    run_id: str,
+    config: RetrainConfig,
+    metrics: dict[str, Any],
+    training: dict[str, Any],
+    checks: dict[str, Any],
+) -> str:
+    """The report as Markdown: what was forecast, how well, from which data, with what caveats."""
+    hp, data = config.hyperparameters, config.data
+    what = ", ".join(data.targets)
+    primary = metrics["primary"]
+    lines = [
+        f"# {hp.model_name} · {run_id} UTC",
+        "",
+        f"{title(primary['name'])} on test: **{number(primary['value'])}**. "
+        f"Forecasts {what} {hp.steps_ahead} step{'s' if hp.steps_ahead > 1 else ''} ahead from "
+        f"the last {hp.timesteps}, scored on {metrics['windows']:,} windows from "
+        f"{metrics['first_origin'][:16].replace('T', ' ')} to "
+        f"{metrics['last_origin'][:16].replace('T', ' ')} UTC.",
+        "",
+        "## Test scores beside what costs nothing",
+        "",
+        *_markdown_table(*score_table(metrics["test"])),
+        "",
+    ]
+    if metrics["task"] == "classifier":
+        lines += ["## At the chosen threshold", ""]
+        rows = []
+        for name, scores in metrics["outputs"].items():
+            yes = scores["report"]["1"]
+            rows.append(
+                [
+                    name,
+                    number(scores["threshold"]),
+                    number(yes["precision"]),
+                    number(yes["recall"]),
+                    number(yes["f1-score"]),
+                    f"{scores['positives']:,} of {scores['windows']:,}",
+                ]
+            )
+        header = ["output", "threshold", "precision", "recall", "F1", "positives"]
+        lines += [*_markdown_table(header, rows), ""]
+        lines += [f"- {note}" for note in metrics["notes"]]
+    elif metrics["season_length"] is None:
+        lines += [
+            "No usual season is known for this data: set evaluation.season_length to compare with "
+            "the last season.",
+            "",
+        ]
+    series = metrics["by_series"]
+    if len(series) > 1:
+        name = primary["name"]
+        kinds = list(metrics["test"])
+        rows = [
+            [label, *(number(scores[k][name], name) for k in kinds)]
+            for label, scores in series.items()
+        ]
+        lines += [f"## {title(name)} by series", ""]
+        lines += [*_markdown_table(["series", *(NAMES[k] for k in kinds)], rows), ""]
+    split = metrics["split_windows"]
+    lines += [
+        "## Training",
+        "",
+        f"{training['epochs']} of at most {hp.epochs} epochs"
+        f"{' (stopped early)' if training['stopped_early'] else ''}, epoch "
+        f"{training['best_epoch']} kept by {hp.checkpoint_monitor_metric}; "
+        f"{training['parameters']:,} weights, {training['seconds']:.0f} s, seed {hp.seed}. "
+        f"Windows: {split['train']:,} train, {split['validation']:,} validation, "
+        f"{split['test']:,} test.",
+        "",
+        "## Data checks",
+        "",
+        f"{checks['checks_run']} checks passed or warned; {checks['rows_in']:,} rows in, "
+        f"{checks['rows_out']:,} used.",
+        "",
+    ]
+    lines += [
+        f"- warning: {w['check']} · {w['column']}: {w['message']}" for w in checks["warnings"]
+    ]
+    for key, words in (
+        ("out_of_range_as_missing", "values out of range, taken as missing"),
+        ("filled", "values filled forward"),
+        ("dropped", "rows dropped as missing"),
+    ):
+        lines += [f"- {column}: {count:,} {words}" for column, count in checks[key].items()]
+    return "\n".join(lines).rstrip() + "\n"

@@ -1,0 +1,265 @@
+"""Runs in a folder: each appears whole, none is overwritten, and one of them is the champion.
+
+``<store>/<model name>/<run id>/`` holds a run, ``<store>/<model name>/champion.json`` tells which one
+serves and how it came to. The champion record is moved by compare-and-swap under a lock that the
+system releases when its holder dies.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from fastlstm.artifacts import read_manifest, replace_file, write_manifest
+from fastlstm.errors import StoreError
+from fastlstm.fingerprint import fingerprint
+
+CHAMPION = "champion.json"
+
+
+class Decision(BaseModel):
+    """One entry of a champion's history."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    at: str
+    action: str
+    run: str
+    reason: str
+    replaced: str | None = None
+
+
+class ChampionRecord(BaseModel):
+    """Which run serves, which served before it, and every decision so far.
+
+    Attributes:
+        champion: run id, or None.
+        previous: the champions before it, oldest first; ``rollback`` takes the last.
+        history: every decision, oldest first.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    champion: str | None = None
+    previous: list[str] = []
+    history: list[Decision] = []
+
+    def promoted(self, run: str, reason: str, action: str = "promoted") -> ChampionRecord:
+        """The record after ``run`` became champion."""
+        previous = self.previous + ([self.champion] if self.champion else [])
+        return self._decided(action, run, reason, champion=run, previous=previous)
+
+    def kept(self, run: str, reason: str) -> ChampionRecord:
+        """The record after ``run`` challenged in vain."""
+        return self._decided("kept", run, reason)
+
+    def rolled_back(self, reason: str) -> ChampionRecord:
+        """The record with the champion before this one.
+
+        Raises:
+            StoreError: there was none.
+        """
+        if not self.previous:
+            raise StoreError("no earlier champion to roll back to; use promote to choose a run")
+        earlier = self.previous[-1]
+        return self._decided(
+            "rolled back", earlier, reason, champion=earlier, previous=self.previous[:-1]
+        )
+
+    def decision_on(self, run: str) -> Decision | None:
+        """The last decision taken on a run, if any."""
+        return next((d for d in reversed(self.history) if d.run == run), None)
+
+    def _decided(self, action: str, run: str, reason: str, **changes: Any) -> ChampionRecord:
+        decision = Decision(
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            action=action,
+            run=run,
+            reason=reason,
+            replaced=self.champion if changes else None,
+        )
+        return self.model_copy(update={**changes, "history": [*self.history, decision]})
+
+
+@dataclass(frozen=True)
+class RunEntry:
+    """A stored run.
+
+    Attributes:
+        run_id: ``YYYY-MM-DD HH-MM-SS`` in UTC, with a suffix where a second had two.
+        manifest: its manifest.
+    """
+
+    run_id: str
+    manifest: dict[str, Any]
+
+
+class Store(Protocol):
+    """What every store does, wherever it lies."""
+
+    def runs(self, model_name: str) -> list[RunEntry]:
+        """Every whole run, oldest first."""
+
+    def find_run(self, model_name: str, run_fingerprint: str) -> RunEntry | None:
+        """The newest run made from these inputs, if any."""
+
+    def run_folder(self, model_name: str, run_id: str) -> Path:
+        """A local folder that holds the run."""
+
+    def add_run(
+        self, model_name: str, moment: datetime, build: Callable[[Path, str], dict[str, Any]]
+    ) -> RunEntry:
+        """Store a new run; ``build(folder, run_id)`` writes its files and returns its description."""
+
+    def champion(self, model_name: str) -> ChampionRecord:
+        """The champion record as it is now."""
+
+    def update_champion(
+        self, model_name: str, change: Callable[[ChampionRecord], ChampionRecord]
+    ) -> ChampionRecord:
+        """Apply a change to the record nobody else changed meanwhile."""
+
+
+class FolderStore:
+    """A store in a folder of a file system.
+
+    Args:
+        root: the folder; made when the first run is stored.
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+
+    def runs(self, model_name: str) -> list[RunEntry]:
+        """Every run with a whole manifest, oldest first."""
+        entries = []
+        folder = self.root / model_name
+        for run in sorted(folder.iterdir()) if folder.is_dir() else []:
+            if run.name.startswith(".") or not run.is_dir():
+                continue
+            try:
+                entries.append(RunEntry(run.name, read_manifest(run)))
+            except StoreError:
+                continue  # a run without a manifest does not exist
+        return entries
+
+    def find_run(self, model_name: str, run_fingerprint: str) -> RunEntry | None:
+        """The newest run made from these inputs, if any."""
+        for entry in reversed(self.runs(model_name)):
+            if entry.manifest.get("fingerprint") == run_fingerprint:
+                return entry
+        return None
+
+    def run_folder(self, model_name: str, run_id: str) -> Path:
+        """The run's folder.
+
+        Raises:
+            StoreError: no run has that id.
+        """
+        folder = self.root / model_name / run_id
+        if folder.parent != self.root / model_name or not folder.is_dir():
+            known = [entry.run_id for entry in self.runs(model_name)]
+            told = f"it has {', '.join(known[-5:])}" if known else "it has no run yet"
+            raise StoreError(f"store {self.root}, model {model_name!r}: no run {run_id!r}; {told}")
+        return folder
+
+    def add_run(
+        self, model_name: str, moment: datetime, build: Callable[[Path, str], dict[str, Any]]
+    ) -> RunEntry:
+        """Store a new run under the moment's id, or that id with a suffix where it is taken.
+
+        The run appears by one rename, whole; a failed ``build`` leaves nothing.
+        """
+        home = self.root / model_name
+        home.mkdir(parents=True, exist_ok=True)
+        stamp = moment.astimezone(UTC).strftime("%Y-%m-%d %H-%M-%S")
+        number = 1
+        while True:
+            run_id = stamp if number == 1 else f"{stamp} ({number})"
+            target = home / run_id
+            if target.exists():
+                number += 1
+                continue
+            temporary = home / f".{run_id}.{uuid.uuid4().hex}"
+            temporary.mkdir()
+            try:
+                described = build(temporary, run_id)
+                write_manifest(temporary, {"run_id": run_id, "model_name": model_name, **described})
+                _sync(temporary)
+                try:
+                    temporary.rename(target)
+                except OSError:
+                    if not target.exists():
+                        raise
+                    number += 1  # another process took this id meanwhile
+                    continue
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+            return RunEntry(run_id, read_manifest(target))
+
+    def champion(self, model_name: str) -> ChampionRecord:
+        """The champion record as it is now.
+
+        Raises:
+            StoreError: the record is damaged.
+        """
+        return self._read(model_name)[0]
+
+    def update_champion(
+        self, model_name: str, change: Callable[[ChampionRecord], ChampionRecord]
+    ) -> ChampionRecord:
+        """Apply ``change`` to the record, again if another process changed it meanwhile.
+
+        ``change`` runs without the lock, for it may take long; the swap itself is locked.
+        """
+        while True:
+            record, version = self._read(model_name)
+            changed = change(record)
+            with self._lock(model_name):
+                if self._read(model_name)[1] != version:
+                    continue
+                text = json.dumps(changed.model_dump(), indent=1, ensure_ascii=False) + "\n"
+                replace_file(self.root / model_name / CHAMPION, text)
+            return changed
+
+    def _read(self, model_name: str) -> tuple[ChampionRecord, str]:
+        file = self.root / model_name / CHAMPION
+        try:
+            text = file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ChampionRecord(), ""
+        try:
+            return ChampionRecord.model_validate_json(text), fingerprint(text)
+        except ValueError:
+            raise StoreError(
+                f"{file}: is damaged; restore it from a backup, or move it away and promote a run"
+            ) from None
+
+    @contextmanager
+    def _lock(self, model_name: str) -> Iterator[None]:
+        home = self.root / model_name
+        home.mkdir(parents=True, exist_ok=True)
+        with (home / ".champion.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _sync(folder: Path) -> None:
+    """Have the files on disk before the rename makes them visible."""
+    for file in folder.iterdir():
+        descriptor = os.open(file, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,260 @@
+"""The command ``fastlstm``. Exit codes: 0 done, 2 bad settings or data, 1 anything else.
+
+Heavy libraries are imported by the commands that use them, so that help, refusals and an unchanged
+retraining take no time.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fastlstm.errors import ConfigError, DataError, FastLSTMError, StoreError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fastlstm.config import RetrainConfig
+    from fastlstm.runs import SavedRun
+
+_BAD_INPUT, _FAILED = 2, 1
+_CONFIG = click.argument("config", type=click.Path(dir_okay=False))
+
+
+class _Commands(click.Group):
+    """Prints an error of use as one line; ``--debug`` shows the traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            if ctx.params.get("debug"):
+                raise
+            if isinstance(error, KeyboardInterrupt):
+                text = "interrupted"
+            elif isinstance(error, FastLSTMError):
+                text = str(error)
+            else:
+                first = (str(error).strip() or "no message").splitlines()[0]
+                text = f"{type(error).__name__}: {first} (--debug shows the traceback)"
+            for line in text.splitlines():
+                click.echo(f"fastlstm: {line}", err=True)
+            raise click.exceptions.Exit(
+                _BAD_INPUT if isinstance(error, ConfigError | DataError) else _FAILED
+            ) from None
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    # A pipe or a log has no width of its own; 80 columns would fold every line.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+
+
+def _read(config: str) -> RetrainConfig:
+    from fastlstm.config import read_config
+
+    return read_config(config)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show tracebacks and Prefect's own log.")
+@click.version_option(package_name="fastlstm")
+@click.pass_context
+def main(ctx: click.Context, debug: bool) -> None:
+    """Retrain, compare and use LSTM forecasters. CONFIG is a YAML file; see deployments/."""
+    ctx.obj = debug
+
+
+def _prepare_prefect(debug: bool) -> None:
+    """Settings Prefect reads when it is imported; what the user has set stays."""
+    for name, value in {
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # A first start in an empty home was measured at 26 s; Prefect itself gives up after 20.
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+        "PREFECT_LOGGING_LEVEL": "INFO" if debug else "ERROR",
+    }.items():
+        os.environ.setdefault(name, value)
+
+
+@main.command()
+@_CONFIG
+@click.pass_obj
+def retrain(debug: bool, config: str) -> None:
+    """Retrain by CONFIG: load, validate, train, evaluate, store, promote or keep."""
+    from fastlstm.changes import find_changes
+    from fastlstm.network import require_tensorflow
+    from fastlstm.store import FolderStore
+
+    settings = _read(config)
+    name = settings.hyperparameters.model_name
+    console = _console()
+    store = FolderStore(settings.store)
+    changes = find_changes(settings, store)
+    if changes.unchanged is not None:
+        run_id = changes.unchanged.run_id
+        record = store.champion(name)
+        console.print(
+            f"No new data since {run_id} UTC, and the same settings: nothing to retrain. "
+            f"Champion: {record.champion or 'none'}."
+        )
+        console.print(f"Run: {store.run_folder(name, run_id)}", soft_wrap=True)
+        return
+    require_tensorflow()
+    console.print(f"Retraining {name!r} from {settings.data.path}; starting Prefect …")
+    _prepare_prefect(debug)
+    from flows.console import ConsoleListener, show_scores
+    from flows.retrain import retrain as flow
+    from tasks.reporting import listen
+
+    listen(ConsoleListener(console))
+    outcome: Any = flow(settings)
+    from fastlstm.runs import SavedRun
+
+    run = SavedRun(Path(outcome.run.path))
+    console.print()
+    show_scores(console, run.metrics)
+    console.print()
+    console.print(outcome.message)
+    console.print(f"Run: {outcome.run.path}", soft_wrap=True)
+    console.print("Reload it in Python:\n  from fastlstm import fastLSTM")
+    console.print(f'  model = fastLSTM().load_all("{run.path("hyperparameters")}")', soft_wrap=True)
+
+
+@main.command()
+@_CONFIG
+def runs(config: str) -> None:
+    """List the runs of CONFIG's model, the champion marked."""
+    from fastlstm.store import FolderStore
+    from flows.console import show_runs
+
+    settings = _read(config)
+    store = FolderStore(settings.store)
+    name = settings.hyperparameters.model_name
+    entries = store.runs(name)
+    if not entries:
+        raise StoreError(f"{settings.store}: model {name!r} has no run yet; run 'fastlstm retrain'")
+    show_runs(_console(), entries, store.champion(name))
+
+
+def _open(run: str, config: str | None) -> SavedRun:
+    from fastlstm.runs import SavedRun
+    from fastlstm.store import FolderStore
+
+    if config is None:
+        if not Path(run).is_dir():
+            raise StoreError(
+                f"{run}: is no run folder; give its path, or its id with --config CONFIG"
+            )
+        return SavedRun(Path(run))
+    settings = _read(config)
+    name = settings.hyperparameters.model_name
+    return SavedRun(FolderStore(settings.store).run_folder(name, run))
+
+
+@main.command()
+@click.argument("run")
+@click.option("--config", type=click.Path(dir_okay=False), help="Config whose store holds RUN.")
+def show(run: str, config: str | None) -> None:
+    """Show a run: its report and its files. RUN is its folder, or its id with --config."""
+    from rich.markdown import Markdown
+
+    saved = _open(run, config)
+    console = _console()
+    console.print(Markdown(saved.path("report").read_text(encoding="utf-8")))
+    console.print("\nFiles, checked against the manifest:")
+    for file, entry in saved.manifest["files"].items():
+        console.print(f"  {entry['size']:>12,} B  {file}", markup=False)
+    console.print(f"in {saved.folder}", soft_wrap=True, markup=False)
+
+
+@main.command()
+@_CONFIG
+@click.option("--input", "source", required=True, help="CSV or Parquet file, or a folder of them.")
+@click.option(
+    "--output", required=True, type=click.Path(dir_okay=False), help="Parquet file to write."
+)
+@click.option("--run", help="Id of a run to use instead of the champion.")
+def predict(config: str, source: str, output: str, run: str | None) -> None:
+    """Forecast with the champion what follows the latest window of each series."""
+    from fastlstm import isolation
+    from fastlstm.network import require_tensorflow
+    from fastlstm.store import FolderStore
+
+    settings = _read(config)
+    if not output.endswith(".parquet"):
+        raise ConfigError(f"--output: {output} must end in .parquet")
+    require_tensorflow()
+    store = FolderStore(settings.store)
+    name = settings.hyperparameters.model_name
+    run_id = run or store.champion(name).champion
+    if run_id is None:
+        raise StoreError(
+            f"{settings.store}: model {name!r} has no champion; run 'fastlstm retrain', or choose a "
+            "run with 'fastlstm promote' or --run"
+        )
+    made = isolation.call(
+        "fastlstm.latest:forecast_latest_into",
+        {
+            "output": str(Path(output).resolve()),
+            "run": str(store.run_folder(name, run_id)),
+            "source": str(Path(source).resolve()),
+        },
+    )
+    for warning in made["warnings"]:
+        click.echo(f"warning: {warning}", err=True)
+    for series, why in made["skipped"].items():
+        click.echo(f"skipped {series or 'the table'}: {why}", err=True)
+    click.echo(f"{made['rows']:,} forecasts of {made['series']} series by run {run_id} in {output}")
+
+
+@main.command()
+@_CONFIG
+@click.argument("run_id")
+@click.option("--reason", default="by hand", help="Why, for the history.")
+def promote(config: str, run_id: str, reason: str) -> None:
+    """Make the run RUN_ID the champion, whatever its scores."""
+    from fastlstm.runs import SavedRun
+    from fastlstm.store import ChampionRecord, FolderStore
+
+    settings = _read(config)
+    store = FolderStore(settings.store)
+    name = settings.hyperparameters.model_name
+    SavedRun(store.run_folder(name, run_id))  # refuses a run that is not whole
+
+    def change(record: ChampionRecord) -> ChampionRecord:
+        if record.champion == run_id:
+            raise StoreError(f"run {run_id} is the champion already")
+        return record.promoted(run_id, reason, action="promoted by hand")
+
+    record = store.update_champion(name, change)
+    click.echo(f"champion of {name!r}: {record.champion} (before: {record.history[-1].replaced})")
+
+
+@main.command()
+@_CONFIG
+@click.option("--reason", default="by hand", help="Why, for the history.")
+def rollback(config: str, reason: str) -> None:
+    """Make the champion before this one serve again."""
+    from fastlstm.runs import SavedRun
+    from fastlstm.store import ChampionRecord, FolderStore
+
+    settings = _read(config)
+    store = FolderStore(settings.store)
+    name = settings.hyperparameters.model_name
+
+    def change(record: ChampionRecord) -> ChampionRecord:
+        changed = record.rolled_back(reason)
+        assert changed.champion is not None  # noqa: S101 (rolled_back raises without one)
+        SavedRun(store.run_folder(name, changed.champion))
+        return changed
+
+    record = store.update_champion(name, change)
+    click.echo(f"champion of {name!r}: {record.champion} (before: {record.history[-1].replaced})")

@@ -1,0 +1,105 @@
+"""What the command line shows while a flow runs, and the tables it ends with."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from fastlstm.report import number, score_table
+from fastlstm.store import ChampionRecord, RunEntry
+
+
+class ConsoleListener:
+    """Shows each step as it ends, and a bar over the epochs; lines only where no terminal is."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._begin = time.monotonic()
+
+    def stage(self, step: str, message: str) -> None:
+        """Print what a step did."""
+        self._end_bar()
+        seconds = f"{time.monotonic() - self._begin:5.1f} s"
+        style = "yellow" if message.startswith("warning") else ""
+        self._console.print(f"{seconds}  {step:<9} {message}", style=style, markup=False)
+
+    def progress(self, event: dict[str, Any]) -> None:
+        """Show how far training is."""
+        epoch, epochs = event["epoch"], event["epochs"]
+        if not self._console.is_terminal:
+            if event["event"] == "epoch" and (epoch % max(1, epochs // 10) == 0 or epoch == 1):
+                self._console.print(
+                    f"         epoch {epoch} of {epochs}: loss {event['loss']:.4f}, "
+                    f"val_loss {event['val_loss']:.4f}"
+                )
+            return
+        if self._bar is None or self._task is None:
+            self._bar = Progress(
+                TextColumn("         train     epoch {task.fields[epoch]}/{task.total:.0f}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.fields[loss]}"),
+                TimeRemainingColumn(),
+                console=self._console,
+                transient=True,
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("train", total=epochs, epoch=epoch, loss="")
+        loss = f"loss {event['loss']:.4f}"
+        if event["event"] == "epoch":
+            loss += f" val_loss {event['val_loss']:.4f}"
+        self._bar.update(self._task, completed=epoch - 1 + event["part"], epoch=epoch, loss=loss)
+
+    def _end_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = self._task = None
+
+
+def _table(header: list[str], title: str | None = None, *, numbers: bool = False) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for i, name in enumerate(header):
+        table.add_column(name, justify="right" if i and numbers else "left", overflow="fold")
+    return table
+
+
+def show_scores(console: Console, metrics: dict[str, Any]) -> None:
+    """Print the test scores, the network beside the baselines."""
+    header, rows = score_table(metrics["test"])
+    table = _table(header, f"Test, {metrics['windows']:,} windows", numbers=True)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    for name, scores in metrics.get("outputs", {}).items():
+        yes = scores["report"]["1"]
+        console.print(
+            f"{name} at threshold {number(scores['threshold'])}: precision "
+            f"{number(yes['precision'])}, recall {number(yes['recall'])}, F1 "
+            f"{number(yes['f1-score'])}; {scores['positives']:,} of {scores['windows']:,} positive",
+            highlight=False,
+        )
+
+
+def show_runs(console: Console, runs: list[RunEntry], record: ChampionRecord) -> None:
+    """Print a table of runs, the champion marked."""
+    table = _table(["run (UTC)", "", "score on its test", "best baseline", "decision"])
+    for entry in runs:
+        primary = entry.manifest["primary"]
+        decision = record.decision_on(entry.run_id)
+        known = [
+            b["baseline"] for b in entry.manifest["baselines"].values() if b["baseline"] is not None
+        ]
+        best = (min if primary["better"] == "lower" else max)(known) if known else None
+        table.add_row(
+            entry.run_id,
+            "champion" if entry.run_id == record.champion else "",
+            f"{primary['name']} {number(primary['value'])}",
+            number(best),
+            f"{decision.action}: {decision.reason}" if decision else "none yet",
+        )
+    console.print(table)

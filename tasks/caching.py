@@ -1,0 +1,133 @@
+"""One cache key for all steps, and the check of a hit before it is used.
+
+A step's key is made from its name, the content of its inputs, the settings it uses and the code: a
+changed learning rate leaves the windows as they are, a changed value in the data redoes all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ParamSpec
+
+from prefect import Task
+from prefect.context import TaskRunContext
+
+from fastlstm.artifacts import publish
+from fastlstm.config import RetrainConfig
+from fastlstm.fingerprint import code_version, fingerprint
+from tasks.references import Source, StepOutput
+from tasks.reporting import say
+
+P = ParamSpec("P")
+
+
+def _hyperparameters(config: RetrainConfig, *names: str) -> dict[str, Any]:
+    return config.hyperparameters.model_dump(include=set(names))
+
+
+def _load(config: RetrainConfig) -> Any:
+    # Rules on values (ranges, missing) are the validation's; reading needs the types alone.
+    data = config.data.model_dump(exclude={"path", "columns", "frequency"})
+    dtypes = {n: config.data.rules(n).dtype for n in config.data.value_columns}
+    return data, dtypes, _hyperparameters(config, "timesteps", "steps_ahead")
+
+
+def _validate(config: RetrainConfig) -> Any:
+    return config.data.model_dump(exclude={"path"}), _hyperparameters(config, "LSTM_type")
+
+
+def _scale(config: RetrainConfig) -> Any:
+    return (
+        config.data.features,
+        config.data.targets,
+        config.data.lookahead,
+        _hyperparameters(
+            config, "scaler_type", "scale_targets", "train_size_rate", "validation_size_rate"
+        ),
+    )
+
+
+def _windows(config: RetrainConfig) -> Any:
+    return config.data.lookahead, _hyperparameters(config, "timesteps", "steps_ahead")
+
+
+def _train(config: RetrainConfig) -> Any:
+    return config.hyperparameters.model_dump(exclude={"model_name", "save_X_Y_data"})
+
+
+def _evaluate(config: RetrainConfig) -> Any:
+    data = config.data
+    return config.evaluation.model_dump(), data.frequency, data.time_zone, data.lookahead
+
+
+_SETTINGS: dict[str, Callable[[RetrainConfig], Any]] = {
+    "load": _load,
+    "validate": _validate,
+    "scale": _scale,
+    "windows": _windows,
+    "train": _train,
+    "evaluate": _evaluate,
+}
+_UNITS = {
+    "load": "rows",
+    "validate": "rows",
+    "scale": "rows",
+    "windows": "windows",
+    "train": "epochs",
+    "evaluate": "test windows",
+}
+# Trained networks differ in bytes from save to save, so they are known by what made them.
+_KNOWN_BY_KEY = {"train", "evaluate"}
+
+
+def step_key(step: str, config: RetrainConfig, *inputs: Source | StepOutput) -> str:
+    """Hash of all a step's output depends on."""
+    identities = [
+        item.data_sha256
+        if isinstance(item, Source)
+        else item.key
+        if Path(item.path).parent.name in _KNOWN_BY_KEY
+        else item.content_sha256
+        for item in inputs
+    ]
+    return fingerprint(step, identities, _SETTINGS[step](config), code_version())
+
+
+def cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
+    """Prefect's cache key of a step: its own key and the work folder its output lies in."""
+    config: RetrainConfig = parameters["config"]
+    inputs = [p for p in parameters.values() if isinstance(p, Source | StepOutput)]
+    name = context.task.name
+    return f"{name}-{fingerprint(step_key(name, config, *inputs), config.work)}"
+
+
+def make(
+    step: str,
+    config: RetrainConfig,
+    inputs: Sequence[Source | StepOutput],
+    build: Callable[[Path], dict[str, Any]],
+    rows: Callable[[dict[str, Any]], int],
+) -> tuple[StepOutput, dict[str, Any]]:
+    """The step's output folder, built unless it is there whole; its reference and manifest."""
+    key = step_key(step, config, *inputs)
+    folder = Path(config.work) / step / key[:32]
+    manifest = publish(folder, build)
+    reference = StepOutput(
+        path=str(folder), key=key, content_sha256=manifest["content_sha256"], rows=rows(manifest)
+    )
+    return reference, manifest
+
+
+def verified(task: Task[P, StepOutput], *args: P.args, **kwargs: P.kwargs) -> StepOutput:
+    """Run a step; where the cache hands on a folder that is gone or damaged, run it again.
+
+    Prefect hands a cached reference on as good whatever became of the files.
+    """
+    state = task(*args, **kwargs, return_state=True)
+    output: StepOutput = state.result()
+    if not output.is_intact():
+        return task.with_options(refresh_cache=True)(*args, **kwargs)
+    if state.name == "Cached":
+        say(task.name, f"as before, {output.rows:,} {_UNITS[task.name]} reused")
+    return output

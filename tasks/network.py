@@ -1,0 +1,99 @@
+"""Steps that use TensorFlow, each in a process of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+
+from fastlstm import isolation
+from fastlstm.config import RetrainConfig
+from fastlstm.report import number, title
+from tasks.caching import cache_key, make
+from tasks.references import StepOutput
+from tasks.reporting import say, task_run_name, training_progress
+from tasks.retrying import DELAYS, JITTER, may_heal
+
+
+@task(
+    name="train",
+    task_run_name=task_run_name,
+    tags=["fastlstm", "network"],
+    cache_key_fn=cache_key,
+    persist_result=True,
+    result_serializer="json",
+    retries=1,
+    retry_delay_seconds=DELAYS,
+    retry_jitter_factor=JITTER,
+    retry_condition_fn=may_heal,
+)
+def train(config: RetrainConfig, windows: StepOutput) -> StepOutput:
+    """Train the network; validation windows alone choose the epoch that is kept."""
+
+    def build(folder: Path) -> dict[str, Any]:
+        facts: dict[str, Any] = isolation.call(
+            "fastlstm.training:train_into",
+            {
+                "folder": str(folder),
+                "windows": windows.path,
+                "hyperparameters": config.hyperparameters.model_dump(),
+            },
+            training_progress,
+            config.training_time_limit,
+        )
+        return facts
+
+    output, manifest = make("train", config, [windows], build, lambda m: int(m["epochs"]))
+    say(
+        "train",
+        f"{manifest['epochs']} epochs in {manifest['seconds']:.0f} s"
+        f"{', stopped early' if manifest['stopped_early'] else ''}; epoch "
+        f"{manifest['best_epoch']} kept by {config.hyperparameters.checkpoint_monitor_metric}",
+    )
+    return output
+
+
+@task(
+    name="evaluate",
+    task_run_name=task_run_name,
+    tags=["fastlstm", "network"],
+    cache_key_fn=cache_key,
+    persist_result=True,
+    result_serializer="json",
+    retries=1,
+    retry_delay_seconds=DELAYS,
+    retry_jitter_factor=JITTER,
+    retry_condition_fn=may_heal,
+)
+def evaluate(
+    config: RetrainConfig,
+    network: StepOutput,
+    windows: StepOutput,
+    scaled: StepOutput,
+    clean: StepOutput,
+) -> StepOutput:
+    """Score the network on the test windows beside the costless baselines."""
+
+    def build(folder: Path) -> dict[str, Any]:
+        about: dict[str, Any] = isolation.call(
+            "fastlstm.evaluation:evaluate_into",
+            {
+                "folder": str(folder),
+                "network": network.path,
+                "windows": windows.path,
+                "scaled": scaled.path,
+                "clean": clean.path,
+                "config": config.model_dump(),
+            },
+        )
+        return about
+
+    inputs = [network, windows, scaled, clean]
+    output, manifest = make("evaluate", config, inputs, build, lambda m: int(m["windows"]))
+    primary = manifest["primary"]
+    say(
+        "evaluate",
+        f"{title(primary['name'])} {number(primary['value'])} on {manifest['windows']:,} test windows",
+    )
+    return output

@@ -1,0 +1,57 @@
+"""What tasks pass to each other: where something lies and what it must contain, never the thing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fastlstm.artifacts import verify
+from fastlstm.errors import StoreError
+
+
+class _Reference(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Reference):
+    """What the retraining is made from."""
+
+    data_sha256: str = Field(description="Hash of the source files' bytes.")
+    run_fingerprint: str = Field(description="Hash of data, settings, code and libraries.")
+    unchanged_run: str | None = Field(None, description="Finished run made from exactly these.")
+
+
+class StepOutput(_Reference):
+    """A folder some step wrote."""
+
+    path: str = Field(description="The folder.")
+    key: str = Field(description="Hash of what it was made from: inputs, settings, code.")
+    content_sha256: str = Field(description="Hash of what it holds.")
+    rows: int = Field(description="Rows, windows or epochs in it.")
+
+    def is_intact(self) -> bool:
+        """Whether the folder still holds what this reference was given for."""
+        try:
+            verify(Path(self.path), self.content_sha256)
+        except StoreError:
+            return False
+        return True
+
+
+class RunReference(_Reference):
+    """A stored run."""
+
+    model_name: str
+    run_id: str
+    path: str
+    content_sha256: str
+
+
+class Outcome(_Reference):
+    """How a retraining ended."""
+
+    run: RunReference
+    promoted: bool
+    unchanged: bool = False
+    message: str

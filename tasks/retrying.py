@@ -1,0 +1,39 @@
+"""Which failures a retry can heal, and how long to wait."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task, exponential_backoff
+
+from fastlstm.errors import FastLSTMError
+
+_PASSING = {
+    errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.EIO, errno.ENETDOWN, errno.ENETUNREACH,
+    errno.ESTALE, errno.ETIMEDOUT, errno.ENOLCK,
+}  # fmt: skip
+
+# Seconds: 2, 4, 8, …; Prefect spreads each by the jitter factor.
+DELAYS = exponential_backoff(backoff_factor=2)
+JITTER = 0.5
+
+
+def may_heal(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool:
+    """Whether a failed step is worth another try: a connection, a time-out, a busy file system.
+
+    Never for what stays wrong: settings, data, a loss that is not finite. (A plain function because
+    Prefect takes any other callable for 'never', without a word.)
+    """
+    try:
+        state.result()
+    except FastLSTMError:
+        return False
+    except (ConnectionError, TimeoutError):
+        return True
+    except OSError as error:
+        return error.errno in _PASSING
+    except BaseException:
+        return False
+    return False

@@ -1,0 +1,149 @@
+"""Steps that store the run and decide whether it serves."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from fastlstm import isolation
+from fastlstm.artifacts import read_manifest, verify
+from fastlstm.config import RetrainConfig
+from fastlstm.errors import StoreError
+from fastlstm.promotion import judge
+from fastlstm.runs import Parts, build_run
+from fastlstm.store import ChampionRecord, FolderStore, RunEntry
+from tasks.references import Outcome, RunReference, Source, StepOutput
+from tasks.reporting import say, task_run_name
+from tasks.retrying import DELAYS, JITTER, may_heal
+
+
+def _reference(store: FolderStore, model_name: str, entry: RunEntry) -> RunReference:
+    return RunReference(
+        model_name=model_name,
+        run_id=entry.run_id,
+        path=str(store.run_folder(model_name, entry.run_id)),
+        content_sha256=entry.manifest["content_sha256"],
+    )
+
+
+@task(
+    name="save",
+    task_run_name=task_run_name,
+    tags=["fastlstm", "store"],
+    # The store itself tells whether the run is there; a cached answer could outlive the run.
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=3,
+    retry_delay_seconds=DELAYS,
+    retry_jitter_factor=JITTER,
+    retry_condition_fn=may_heal,
+)
+def save(
+    config: RetrainConfig,
+    source: Source,
+    clean: StepOutput,
+    scaled: StepOutput,
+    network: StepOutput,
+    evaluation: StepOutput,
+) -> RunReference:
+    """Store the run: network, scalers, data, history, figures, metrics, report, manifest."""
+    store = FolderStore(config.store)
+    name = config.hyperparameters.model_name
+    entry = store.find_run(name, source.run_fingerprint)
+    if entry is not None:
+        try:
+            verify(store.run_folder(name, entry.run_id))
+        except StoreError as error:
+            say("save", f"run {entry.run_id} is stored but damaged ({error}); storing it anew")
+            entry = None
+    if entry is None:
+        parts = Parts(
+            clean=Path(clean.path),
+            scaled=Path(scaled.path),
+            network=Path(network.path),
+            evaluation=Path(evaluation.path),
+        )
+
+        def build(folder: Path, run_id: str) -> dict[str, Any]:
+            return build_run(
+                folder, run_id, parts, config, source.run_fingerprint, source.data_sha256
+            )
+
+        entry = store.add_run(name, datetime.now(UTC), build)
+    reference = _reference(store, name, entry)
+    say("save", f"run {entry.run_id}: {len(entry.manifest['files'])} files in {reference.path}")
+    return reference
+
+
+@task(
+    name="promote",
+    task_run_name=task_run_name,
+    tags=["fastlstm", "store"],
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=3,
+    retry_delay_seconds=DELAYS,
+    retry_jitter_factor=JITTER,
+    retry_condition_fn=may_heal,
+)
+def promote(config: RetrainConfig, run: RunReference, clean: StepOutput) -> Outcome:
+    """Make the run champion if it beats champion and baselines; else keep it and say why."""
+    store = FolderStore(config.store)
+    manifest = read_manifest(Path(run.path))
+
+    def decide(record: ChampionRecord) -> ChampionRecord:
+        if record.decision_on(run.run_id) is not None:
+            return record  # decided before a kill or a retry
+        comparison = None
+        if record.champion is not None:
+            champion = store.run_folder(run.model_name, record.champion)
+            comparison = isolation.call(
+                "fastlstm.promotion:compare",
+                {
+                    "challenger": run.path,
+                    "champion": str(champion),
+                    "clean": clean.path,
+                    "config": config.model_dump(),
+                },
+            )
+        verdict = judge(manifest, comparison)
+        if verdict.promote:
+            return record.promoted(run.run_id, verdict.reason)
+        return record.kept(run.run_id, verdict.reason)
+
+    record = store.update_champion(run.model_name, decide)
+    decision = record.decision_on(run.run_id)
+    assert decision is not None  # noqa: S101 (it was just taken)
+    promoted = decision.action == "promoted"
+    message = (
+        f"{'Promoted' if promoted else 'Kept champion' if record.champion else 'Not promoted'}"
+    )
+    message = f"{message}: {decision.reason}"
+    say("promote", message)
+    return Outcome(run=run, promoted=promoted, message=message)
+
+
+@task(
+    name="known",
+    task_run_name=task_run_name,
+    tags=["fastlstm", "store"],
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def known(config: RetrainConfig, source: Source) -> Outcome:
+    """The outcome of the finished run that the source and settings already gave."""
+    store = FolderStore(config.store)
+    name = config.hyperparameters.model_name
+    entry = store.find_run(name, source.run_fingerprint)
+    if entry is None:
+        raise StoreError(f"run {source.unchanged_run} vanished from {config.store}; start again")
+    return Outcome(
+        run=_reference(store, name, entry),
+        promoted=store.champion(name).champion == entry.run_id,
+        unchanged=True,
+        message=f"No new data since {entry.run_id} UTC, and the same settings: nothing to retrain",
+    )

@@ -1,0 +1,94 @@
+"""Steps from the clean table to window datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from prefect import task
+
+from fastlstm.artifacts import read_manifest
+from fastlstm.config import RetrainConfig
+from fastlstm.scaling import SCALED_FILE, scale_into
+from fastlstm.split import Cuts
+from fastlstm.validation import CLEAN_FILE
+from fastlstm.window_store import write_windows
+from tasks.caching import cache_key, make
+from tasks.references import StepOutput
+from tasks.reporting import say, task_run_name
+from tasks.retrying import DELAYS, JITTER, may_heal
+
+
+@task(
+    name="scale",
+    task_run_name=task_run_name,
+    tags=["fastlstm", "windows"],
+    cache_key_fn=cache_key,
+    persist_result=True,
+    result_serializer="json",
+    retries=2,
+    retry_delay_seconds=DELAYS,
+    retry_jitter_factor=JITTER,
+    retry_condition_fn=may_heal,
+)
+def scale(config: RetrainConfig, clean: StepOutput) -> StepOutput:
+    """Cut the time into train, validation and test, and scale by the train rows."""
+
+    def build(folder: Path) -> dict[str, Any]:
+        return scale_into(folder, pd.read_parquet(Path(clean.path) / CLEAN_FILE), config)
+
+    output, manifest = make("scale", config, [clean], build, lambda m: int(m["rows"]))
+    cuts = [
+        f"{pd.Timestamp(manifest['cuts'][name], unit='us'):%Y-%m-%d %H:%M}"
+        for name in ("validation", "test")
+    ]
+    say(
+        "scale",
+        f"{config.hyperparameters.scaler_type} fitted on {manifest['train_rows']:,} train rows; "
+        f"validation from {cuts[0]}, test from {cuts[1]} UTC",
+    )
+    return output
+
+
+@task(
+    name="windows",
+    task_run_name=task_run_name,
+    tags=["fastlstm", "windows"],
+    cache_key_fn=cache_key,
+    persist_result=True,
+    result_serializer="json",
+    retries=2,
+    retry_delay_seconds=DELAYS,
+    retry_jitter_factor=JITTER,
+    retry_condition_fn=may_heal,
+)
+def windows(config: RetrainConfig, scaled: StepOutput) -> StepOutput:
+    """Cut the windows of each split and write them as Parquet."""
+    hp = config.hyperparameters
+    made_from = read_manifest(Path(scaled.path))
+
+    def build(folder: Path) -> dict[str, Any]:
+        about = write_windows(
+            folder,
+            pd.read_parquet(Path(scaled.path) / SCALED_FILE),
+            features=made_from["features"],
+            targets=made_from["targets"],
+            timesteps=hp.timesteps,
+            steps_ahead=hp.steps_ahead,
+            lookahead=config.data.lookahead,
+            cuts=Cuts(**made_from["cuts"]),
+        )
+        return {**about, "made_from": scaled.content_sha256}
+
+    def count(manifest: dict[str, Any]) -> int:
+        return sum(manifest["windows"].values())
+
+    output, manifest = make("windows", config, [scaled], build, count)
+    per_split = ", ".join(f"{n:,} {name}" for name, n in manifest["windows"].items())
+    size = sum(entry["size"] for entry in manifest["files"].values())
+    say(
+        "windows",
+        f"{hp.timesteps} rows in, {hp.steps_ahead} out: {per_split} ({size / 1e6:.1f} MB)",
+    )
+    return output
