@@ -60,15 +60,28 @@ def _date_axis(ax: Axes) -> None:
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
-def save(ax: Axes, file: Path) -> None:
-    """Write the figure of the Axes as PNG."""
+def _figure(ax: Axes) -> Figure:
     figure = ax.get_figure(root=True)
     assert figure is not None  # noqa: S101 (Axes always stand in a figure)
-    figure.savefig(file, dpi=150, metadata={"Software": None})
+    return figure
+
+
+def save(ax: Axes, file: Path) -> None:
+    """Write the figure of the Axes as PNG."""
+    write(_figure(ax), file)
+
+
+def write(figure: Figure, file: Path) -> None:
+    """Write a figure as PNG."""
+    figure.savefig(file, dpi=150, bbox_inches="tight", pad_inches=0.15)
 
 
 def learning_curve(
-    history: pd.DataFrame, name: str, best_epoch: int | None = None, ax: Axes | None = None
+    history: pd.DataFrame,
+    name: str,
+    best_epoch: int | None = None,
+    unit: str = "",
+    ax: Axes | None = None,
 ) -> Axes:
     """One logged quantity on train and validation windows against the epoch.
 
@@ -76,6 +89,7 @@ def learning_curve(
         history: one row per epoch with ``epoch``, ``name`` and ``val_<name>``.
         name: e.g. ``'loss'``.
         best_epoch: epoch whose weights were kept; marked.
+        unit: unit of the quantity, for the label.
         ax: where to draw.
     """
     ax = _axes(ax)
@@ -100,7 +114,7 @@ def learning_curve(
         ax.axvline(best_epoch, color="#555555", ls=":", label=f"kept: epoch {best_epoch}")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(fontsize=11, frameon=False)
-    return _finish(ax, f"{name} by epoch", "epoch", f"{name} (scaled units)")
+    return _finish(ax, f"{name} by epoch", "epoch", f"{name} ({unit})" if unit else name)
 
 
 def error_by_step(by_step: list[dict[str, Any]], unit: str = "", ax: Axes | None = None) -> Axes:
@@ -140,15 +154,17 @@ def forecast_against_truth(predictions: pd.DataFrame, target: str, windows: int 
         windows: how many windows, one panel each.
     """
     mine = predictions[predictions["target"] == target]
-    origins = mine[["series", "origin"]].drop_duplicates().sort_values(["origin", "series"])
-    chosen = origins.iloc[
-        np.unique(np.linspace(0, len(origins) - 1, windows + 2).astype(int)[1:-1])
-    ]
+    labels = list(dict.fromkeys(mine["series"]))
+    chosen = []
+    for i in range(windows):  # the panels take the series in turn
+        series = labels[i % len(labels)]
+        origins = mine.loc[mine["series"] == series, "origin"].unique()
+        chosen.append((series, origins[len(origins) * (i + 1) // (windows + 1)]))
     figure = Figure(figsize=(6.4, 2.7 * len(chosen)), layout="constrained")
     panels = figure.subplots(len(chosen), 1, squeeze=False)[:, 0]
     marker = "o" if int(mine["step"].max()) < 3 else None
     drawn = [n for n in ("last_season", "truth", "prediction") if n in mine]
-    for ax, (series, origin) in zip(panels, chosen.itertuples(index=False), strict=True):
+    for ax, (series, origin) in zip(panels, chosen, strict=True):
         rows = mine[(mine["series"] == series) & (mine["origin"] == origin)]
         for name in drawn:
             ax.plot(
@@ -163,7 +179,8 @@ def forecast_against_truth(predictions: pd.DataFrame, target: str, windows: int 
         where = f"{series}, " if series else ""
         _finish(ax, f"{where}from {origin:%Y-%m-%d %H:%M} UTC", "", target)
         _date_axis(ax)
-    panels[0].legend(fontsize=11, frameon=False, ncols=3)
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, fontsize=11, frameon=False, ncols=3, loc="outside upper center")
     panels[-1].set_xlabel("time (UTC)", fontsize=12)
     return figure
 
@@ -183,6 +200,10 @@ def forecast_over_time(
     rows = predictions[(predictions["target"] == target) & (predictions["step"] == 1)]
     series = rows["series"].iloc[0]
     rows = rows[rows["series"] == series].tail(24 * 14)
+    # A line across a hole in time would show forecasts that were never made.
+    usual = rows["origin"].diff().median()
+    holes = rows["origin"][rows["origin"].diff() > 1.5 * usual] - usual
+    rows = pd.concat([rows, pd.DataFrame({"origin": holes})]).sort_values("origin")
     ax.fill_between(
         rows["origin"], rows["truth"], step="post", color=_COLOURS["train"], alpha=0.25,
         label="truth", linewidth=0,
@@ -193,7 +214,13 @@ def forecast_over_time(
     ax.axhline(threshold, color="#555555", ls=":", label=f"threshold {threshold:.2f}")
     ax.set_ylim(0, 1.02)
     _date_axis(ax)
-    ax.legend(fontsize=11, frameon=False, loc="upper left")
+    _figure(ax).legend(
+        *ax.get_legend_handles_labels(),
+        fontsize=11,
+        frameon=False,
+        ncols=3,
+        loc="outside upper center",
+    )
     where = f" · {series}" if series else ""
     return _finish(ax, f"{target}{where}", "origin (UTC)", "probability")
 

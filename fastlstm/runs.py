@@ -187,16 +187,18 @@ def _write_figures(
 ) -> None:  # fmt: skip
     history = pd.read_csv(target("history"))
     predictions = pd.read_parquet(target("predictions"))
+    unit = "scaled units" if hp.scale_targets else ""
     for name in ["loss", *hp.metrics]:
         plots.save(
-            plots.learning_curve(history, name, training["best_epoch"]), target("curve", name)
+            plots.learning_curve(history, name, training["best_epoch"], unit),
+            target("curve", name),
         )
     several = len(data.targets) > 1
     if hp.is_regressor:
         plots.save(plots.error_by_step(metrics["by_step"]), target("error_by_step"))
         for name in data.targets:
             figure = plots.forecast_against_truth(predictions, name)
-            figure.savefig(target("forecast", name if several else ""), dpi=150)
+            plots.write(figure, target("forecast", name if several else ""))
         return
     for name, scores in metrics["outputs"].items():
         detail = name if len(metrics["outputs"]) > 1 else ""

@@ -293,7 +293,7 @@ def _failures(
     except SchemaErrors as failed:
         found = []
         for item in failed.schema_errors:
-            name = item.check.name if isinstance(item.check, pa.Check) else str(item.check)
+            name = str(item.check.name if isinstance(item.check, pa.Check) else item.check)
             column = key if item.schema is schema else str(item.schema.name)
             passed = item.check_output
             rows: Iterable[Any] = (

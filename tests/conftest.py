@@ -1,0 +1,114 @@
+"""Small tables and configs that all tests share."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def make_panel(
+    rows: int = 240, series: tuple[str, ...] = ("a", "b"), seed: int = 0
+) -> pd.DataFrame:
+    """Hourly rows of a few series: a daily wave plus noise, and sparse rain."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for number, name in enumerate(series):
+        hours = np.arange(rows)
+        wave = 10 * np.sin(2 * np.pi * hours / 24 + number)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "when": pd.date_range("2024-01-01", periods=rows, freq="1h", tz="UTC"),
+                    "site": name,
+                    "load": 50 + wave + rng.normal(0, 1, rows),
+                    "heat": 20 + wave / 2 + rng.normal(0, 1, rows),
+                    "rain": np.maximum(0, rng.normal(-1, 1, rows)),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+BASE: dict[str, Any] = {
+    "data": {
+        "time": "when",
+        "series": "site",
+        "frequency": "1h",
+        "features": ["load", "heat"],
+        "targets": ["load"],
+    },
+    "hyperparameters": {
+        "model_name": "small",
+        "LSTM_type": "regressor",
+        "timesteps": 6,
+        "steps_ahead": 2,
+        "scale_targets": True,
+        "epochs": 2,
+        "learning_rate": 0.01,
+        "batch_size": 32,
+        "seed": 1,
+    },
+    "evaluation": {"season_length": 24},
+    "store": "runs",
+    "work": "work",
+}
+
+
+@pytest.fixture
+def panel() -> pd.DataFrame:
+    return make_panel()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Settings of a small retraining in a folder of the test's own, with changes by section."""
+
+    def build(frame: pd.DataFrame | None = None, **sections: Any) -> dict[str, Any]:
+        made = copy.deepcopy(BASE)
+        path = tmp_path / "table.csv"
+        (make_panel() if frame is None else frame).to_csv(path, index=False)
+        made["data"]["path"] = str(path)
+        made["store"], made["work"] = str(tmp_path / "runs"), str(tmp_path / "work")
+        for section, changes in sections.items():
+            if isinstance(changes, dict):
+                made[section] = {**made.get(section, {}), **changes}
+            else:
+                made[section] = changes
+        return made
+
+    return build
+
+
+RAIN: dict[str, Any] = {
+    "data": {
+        "features": ["load", "heat", "rain"],
+        "targets": ["wet"],
+        "derived_targets": {
+            "wet": {"column": "rain", "operation": "any_above", "threshold": 0.5, "horizon": 3}
+        },
+    },
+    "hyperparameters": {
+        "model_name": "wet",
+        "LSTM_type": "classificator",
+        "steps_ahead": 1,
+        "scale_targets": False,
+        "class_weight": "balanced",
+    },
+}
+
+
+@pytest.fixture
+def rain_sections() -> dict[str, Any]:
+    """Changes that make the small retraining a classifier of a derived, imbalanced target."""
+    return copy.deepcopy(RAIN)
