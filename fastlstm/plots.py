@@ -55,7 +55,7 @@ def _finish(ax: Axes, title: str, x: str, y: str) -> Axes:
 
 
 def _date_axis(ax: Axes) -> None:
-    locator: Any = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
+    locator: Any = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 

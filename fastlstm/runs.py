@@ -247,7 +247,7 @@ class SavedRun:
             self.data = DataConfig.model_validate(self.settings["data"])
         except ValidationError as error:
             raise StoreError(f"{file}: {describe(error)[0]}") from None
-        except (KeyError, OSError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
             raise StoreError(f"{file}: is no hyperparameter file ({error})") from None
 
     def path(self, kind: str) -> Path:

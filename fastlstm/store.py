@@ -168,7 +168,7 @@ class FolderStore:
             StoreError: no run has that id.
         """
         folder = self.root / model_name / run_id
-        if folder.parent != self.root / model_name or not folder.is_dir():
+        if Path(run_id).name != run_id or run_id.startswith(".") or not folder.is_dir():
             known = [entry.run_id for entry in self.runs(model_name)]
             told = f"it has {', '.join(known[-5:])}" if known else "it has no run yet"
             raise StoreError(f"store {self.root}, model {model_name!r}: no run {run_id!r}; {told}")

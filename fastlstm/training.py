@@ -139,7 +139,12 @@ def fit(
                 )
             )
         logged = model.fit(
-            train, validation_data=validation, epochs=hp.epochs, verbose=0, callbacks=callbacks
+            train,
+            validation_data=validation,
+            epochs=hp.epochs,
+            verbose=0,
+            callbacks=callbacks,
+            shuffle=False,
         )
         model.load_weights(best)
     history = pd.DataFrame(logged.history)

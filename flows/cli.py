@@ -79,7 +79,8 @@ def _prepare_prefect(debug: bool) -> None:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         # A first start in an empty home was measured at 26 s; Prefect itself gives up after 20.
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
-        "PREFECT_LOGGING_LEVEL": "INFO" if debug else "ERROR",
+        # An error is told once, in one line, by the command itself.
+        "PREFECT_LOGGING_LEVEL": "INFO" if debug else "CRITICAL",
     }.items():
         os.environ.setdefault(name, value)
 

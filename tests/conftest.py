@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,24 +71,27 @@ def panel() -> pd.DataFrame:
     return make_panel()
 
 
+def build_settings(
+    folder: Path, frame: pd.DataFrame | None = None, **sections: Any
+) -> dict[str, Any]:
+    """Settings of a small retraining within a folder, with changes by section."""
+    made = copy.deepcopy(BASE)
+    path = folder / "table.csv"
+    (make_panel() if frame is None else frame).to_csv(path, index=False)
+    made["data"]["path"] = str(path)
+    made["store"], made["work"] = str(folder / "runs"), str(folder / "work")
+    for section, changes in sections.items():
+        if isinstance(changes, dict):
+            made[section] = {**made.get(section, {}), **changes}
+        else:
+            made[section] = changes
+    return made
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """Settings of a small retraining in a folder of the test's own, with changes by section."""
-
-    def build(frame: pd.DataFrame | None = None, **sections: Any) -> dict[str, Any]:
-        made = copy.deepcopy(BASE)
-        path = tmp_path / "table.csv"
-        (make_panel() if frame is None else frame).to_csv(path, index=False)
-        made["data"]["path"] = str(path)
-        made["store"], made["work"] = str(tmp_path / "runs"), str(tmp_path / "work")
-        for section, changes in sections.items():
-            if isinstance(changes, dict):
-                made[section] = {**made.get(section, {}), **changes}
-            else:
-                made[section] = changes
-        return made
-
-    return build
+    """:func:`build_settings` in the test's own folder."""
+    return partial(build_settings, tmp_path)
 
 
 RAIN: dict[str, Any] = {

@@ -1,0 +1,5 @@
+"""``python -m flows`` is the command ``fastlstm`` where no script was installed."""
+
+from flows.cli import main
+
+main(prog_name="fastlstm")

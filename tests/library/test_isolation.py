@@ -1,0 +1,104 @@
+"""A call in a process of its own: results, events, errors, time limit, kills."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from fastlstm import errors
+from fastlstm.isolation import call
+
+HERE = "tests.library.test_isolation"
+
+
+def doubled(number, on_event):
+    for i in range(3):
+        on_event({"event": "step", "i": i})
+    print("noise on stdout")
+    return {"value": number * 2, "pid": os.getpid()}
+
+
+def refusing(on_event):
+    raise errors.DataError("column 'x' is bad")
+
+
+def broken(on_event):
+    raise KeyError("oops")
+
+
+def sleeping(pid_file, on_event):
+    with open(pid_file, "w") as file:
+        file.write(str(os.getpid()))
+    time.sleep(60)
+
+
+def killed(on_event):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def quitting(on_event):
+    sys.stderr.write("last words\n")
+    sys.stderr.flush()
+    os._exit(7)
+
+
+def test_result_and_events_come_from_another_process():
+    seen = []
+    result = call(f"{HERE}:doubled", {"number": 21}, seen.append)
+    assert result["value"] == 42 and result["pid"] != os.getpid()
+    assert [e["i"] for e in seen] == [0, 1, 2]
+
+
+def test_errors_keep_class_and_text():
+    with pytest.raises(errors.DataError, match="column 'x' is bad"):
+        call(f"{HERE}:refusing", {})
+    with pytest.raises(errors.TrainingError, match="KeyError: 'oops'") as failed:
+        call(f"{HERE}:broken", {})
+    assert "in broken" in str(failed.value.__cause__)
+
+
+def test_time_limit(tmp_path):
+    begin = time.monotonic()
+    with pytest.raises(errors.TrainingError, match=r"time limit of 1 s; raise training_time_limit"):
+        call(f"{HERE}:sleeping", {"pid_file": str(tmp_path / "pid")}, time_limit=1)
+    assert time.monotonic() - begin < 20
+
+
+def test_a_killed_process_is_told_as_such():
+    with pytest.raises(errors.TrainingError, match="killed by the system"):
+        call(f"{HERE}:killed", {})
+
+
+def test_a_process_that_ends_by_itself_leaves_its_last_words():
+    with pytest.raises(errors.TrainingError, match="ended with code 7: last words"):
+        call(f"{HERE}:quitting", {})
+
+
+def test_the_process_ends_with_a_killed_caller(tmp_path):
+    pid_file = tmp_path / "pid"
+    program = textwrap.dedent(
+        f"""
+        from fastlstm.isolation import call
+        call("{HERE}:sleeping", {{"pid_file": {str(pid_file)!r}}})
+        """
+    )
+    caller = subprocess.Popen([sys.executable, "-c", program])
+    deadline = time.monotonic() + 30
+    while not (pid_file.exists() and pid_file.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    child = int(pid_file.read_text())
+    caller.kill()
+    caller.wait()
+    while time.monotonic() < deadline:
+        try:
+            os.kill(child, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the process outlived its caller")

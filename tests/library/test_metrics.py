@@ -1,0 +1,115 @@
+"""Metrics and baselines against hand-made numbers and scikit-learn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from fastlstm.baselines import last_season, last_value, seasonal_scale
+from fastlstm.classification_metrics import (
+    binary_scores,
+    choose_threshold,
+    mean_scores,
+    output_report,
+)
+from fastlstm.regression_metrics import errors, regression_report
+
+
+def test_last_value_and_last_season_by_hand():
+    values = np.arange(10.0)[:, None]
+    segment = np.array([0] * 3 + [1] * 7)
+    origins = np.array([5, 8])
+    np.testing.assert_array_equal(
+        last_value(values, segment, origins, 2)[:, :, 0], [[4, 4], [7, 7]]
+    )
+    np.testing.assert_array_equal(
+        last_season(values, segment, origins, 3, 2)[:, :, 0], [[3, 4, 3], [6, 7, 6]]
+    )
+    # Row 5 - 3 = 2 lies in the stretch before: not known as the last season.
+    assert np.isnan(last_season(values, segment, np.array([5]), 1, 3)).all()
+    # A label that looks 2 rows ahead is known of row t - 3 at best.
+    assert last_value(values, segment, np.array([8]), 1, 2)[0, 0, 0] == 5
+    assert last_season(values, segment, np.array([9]), 1, 3, 2)[0, 0, 0] == 6
+
+
+def test_seasonal_scale_uses_train_rows_of_one_stretch():
+    values = np.array([1.0, 2, 4, 7, 100, 200])[:, None]
+    train = np.array([True] * 4 + [False] * 2)
+    whole = np.zeros(6, int)
+    assert seasonal_scale(values, whole, train, 1) == pytest.approx([(1 + 2 + 3) / 3])
+    assert seasonal_scale(values, np.array([0, 0, 1, 1, 1, 1]), train, 1) == pytest.approx([2.0])
+    assert np.isnan(seasonal_scale(np.ones((6, 1)), whole, train, 1))
+    assert np.isnan(seasonal_scale(values, whole, train, 6))
+
+
+def test_errors_agree_with_scikit_learn():
+    rng = np.random.default_rng(0)
+    truth, forecast = rng.normal(5, 1, (40, 3, 2)), rng.normal(5, 1, (40, 3, 2))
+    scale = np.tile([2.0, 4.0], (40, 1))
+    found = errors(truth, forecast, scale)
+    flat, guess = truth.reshape(-1, 2), forecast.reshape(-1, 2)
+    assert found["mae"] == pytest.approx(sk.mean_absolute_error(flat, guess))
+    assert found["rmse"] == pytest.approx(np.sqrt(sk.mean_squared_error(flat, guess)))
+    assert found["mape"] == pytest.approx(sk.mean_absolute_percentage_error(flat, guess))
+    assert found["r2"] == pytest.approx(sk.r2_score(flat, guess))
+    assert found["mase"] == pytest.approx(np.mean(np.abs(flat - guess) / [2.0, 4.0]))
+
+
+def test_undefined_errors_are_none():
+    truth = np.zeros((4, 1, 1))
+    found = errors(truth, truth + 1, np.full((4, 1), np.nan))
+    assert found["mae"] == 1
+    assert found["mape"] is found["r2"] is found["mase"] is None
+
+
+def test_report_compares_on_the_windows_a_baseline_has():
+    truth = np.arange(8.0).reshape(4, 2, 1)
+    partial = truth + 3
+    partial[0] = np.nan
+    model = truth.copy()
+    model[0] += 10
+    report = regression_report(
+        truth,
+        {"model": model, "last_value": partial},
+        np.ones((4, 1)),
+        np.array(list("aabb")),
+        ["y"],
+    )
+    assert report["overall"]["model"]["mae"] == 2.5
+    assert report["overall"]["last_value"]["windows"] == 3
+    assert report["overall"]["last_value"]["model_on_same_windows"]["mae"] == 0
+    assert report["by_series"]["b"]["model"]["mae"] == 0
+    assert [row["step"] for row in report["by_step"]] == [1, 2]
+
+
+def test_threshold_is_the_best_of_all():
+    rng = np.random.default_rng(0)
+    truth = (rng.random(200) < 0.2).astype(float)
+    probability = np.clip(truth * 0.3 + rng.random(200) * 0.7, 0, 1).round(2)
+    for metric, score in (("f1", sk.f1_score), ("balanced_accuracy", sk.balanced_accuracy_score)):
+        chosen = choose_threshold(truth, probability, metric)
+        best = max(score(truth, probability >= t) for t in np.unique(probability))
+        assert score(truth, probability >= chosen) == pytest.approx(best)
+
+
+@pytest.mark.parametrize("truth", [np.zeros(5), np.ones(5)])
+def test_no_threshold_from_one_class(truth):
+    assert choose_threshold(truth, np.linspace(0, 1, 5), "f1") is None
+
+
+def test_classification_scores():
+    truth = np.array([0.0, 0, 1, 1, 0])
+    probability = np.array([0.1, 0.6, 0.7, 0.4, 0.2])
+    report = output_report(truth, probability, 0.5)
+    assert report["confusion_matrix"] == [[2, 1], [1, 1]]
+    assert report["roc_auc"] == pytest.approx(sk.roc_auc_score(truth, probability))
+    assert report["average_precision"] == pytest.approx(
+        sk.average_precision_score(truth, probability)
+    )
+    assert report["brier"] == pytest.approx(sk.brier_score_loss(truth, probability))
+    assert report["report"]["1"]["recall"] == 0.5
+    one_class = binary_scores(np.zeros(3), np.zeros(3))
+    assert one_class["roc_auc"] is one_class["average_precision"] is None
+    both = mean_scores(np.column_stack([truth, np.zeros(5)]), np.column_stack([probability] * 2))
+    assert both["roc_auc"] is None and both["brier"] is not None

@@ -1,0 +1,223 @@
+"""The network has the declared shape, and training is chosen by validation, seeded, and stopped."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from fastlstm.artifacts import publish
+from fastlstm.errors import DataError, StoreError, TrainingError
+from fastlstm.hyperparameters import Hyperparameters
+from fastlstm.inference import load_network, predict
+from fastlstm.loading import SERIES, TIME
+from fastlstm.network import build_network, compile_network
+from fastlstm.split import Cuts
+from fastlstm.training import class_weights, fit, train_into
+from fastlstm.validation import SEGMENT
+from fastlstm.window_store import WindowDataset, write_windows
+
+
+def dataset(folder, hp, *, labels=False, targets=1, rows=300):
+    """Windows of a noisy wave; with labels, whether the wave is high."""
+    rng = np.random.default_rng(0)
+    hours = np.arange(rows)
+    wave = np.sin(hours / 4) + rng.normal(0, 0.1, rows)
+    frame = pd.DataFrame(
+        {
+            SERIES: "", TIME: pd.date_range("2024-01-01", periods=rows, freq="1h", tz="UTC"),
+            SEGMENT: 0, "x.a": wave, "x.b": np.cos(hours / 4),
+        }
+    )  # fmt: skip
+    names = [f"t{i}" for i in range(targets)]
+    for i, name in enumerate(names):
+        shifted = np.roll(wave, -i)
+        frame[f"y.{name}"] = (shifted > 0.5).astype(float) if labels else shifted
+    stamps = pd.DatetimeIndex(frame[TIME]).tz_convert(None).as_unit("us").asi8
+    publish(
+        folder,
+        lambda f: write_windows(
+            f, frame, features=["a", "b"], targets=names, timesteps=hp.timesteps,
+            steps_ahead=hp.steps_ahead, lookahead=0,
+            cuts=Cuts(int(stamps[int(rows * 0.7)]), int(stamps[int(rows * 0.85)])),
+        ),
+    )  # fmt: skip
+    return WindowDataset(folder)
+
+
+def regressor(**changes):
+    given = {
+        "LSTM_type": "regressor", "timesteps": 8, "steps_ahead": 2, "epochs": 3,
+        "learning_rate": 0.01, "batch_size": 32, "model_relative_width": [2], **changes,
+    }  # fmt: skip
+    return Hyperparameters.model_validate(given)
+
+
+@pytest.mark.parametrize("widths", [[1], [3, 0.5], [2, 2, 1]])
+def test_structure(widths):
+    hp = regressor(model_relative_width=widths, model_dropout=[0.1] * len(widths))
+    model = build_network(hp, 4, 3)
+    assert model.input_shape == (None, 8, 4) and model.output_shape == (None, 6)
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds == ["InputLayer", *["LSTM", "Dropout"] * len(widths), "Dense"]
+    lstms = [layer for layer in model.layers if type(layer).__name__ == "LSTM"]
+    assert [layer.units for layer in lstms] == [max(1, round(w * 4)) for w in widths]
+    assert [layer.return_sequences for layer in lstms] == [True] * (len(widths) - 1) + [False]
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "exponential", "reduce_on_plateau"])
+def test_learning_rate_schedules(tmp_path, schedule):
+    hp = regressor(
+        learning_rate_schedule=schedule, learning_rate_decay=0.5, learning_rate_patience=1,
+        epochs=6, learning_rate=2.0 if schedule == "reduce_on_plateau" else 0.01,
+    )  # fmt: skip
+    rates = fit(dataset(tmp_path / "w", hp), hp).history["learning_rate"].to_numpy()
+    if schedule == "constant":
+        assert np.allclose(rates, 0.01)
+    elif schedule == "exponential":
+        np.testing.assert_allclose(rates, 0.01 * 0.5 ** np.arange(6), rtol=1e-5)
+    elif schedule == "cosine":
+        np.testing.assert_allclose(rates, 0.005 * (1 + np.cos(np.pi * np.arange(6) / 6)), rtol=1e-4)
+    else:
+        assert rates[-1] < rates[0] and set(np.round(rates / 2.0, 6)) <= {
+            1,
+            0.5,
+            0.25,
+            0.125,
+            0.0625,
+        }
+
+
+def test_same_seed_same_numbers_other_seed_others(tmp_path):
+    hp = regressor(model_dropout=[0.2])
+    windows = dataset(tmp_path / "w", hp)
+    one, two = fit(windows, hp), fit(WindowDataset(tmp_path / "w"), hp)
+    pd.testing.assert_frame_equal(one.history, two.history, check_exact=True)
+    x = windows.read("test").x
+    np.testing.assert_array_equal(predict(one.model, x), predict(two.model, x))
+    other = fit(windows, hp.model_copy(update={"seed": 5}))
+    assert not one.history["loss"].equals(other.history["loss"])
+
+
+def test_best_epoch_is_kept(tmp_path):
+    # A huge step makes later epochs worse than an early one.
+    hp = regressor(epochs=12, learning_rate=0.3, learning_rate_schedule="constant")
+    windows = dataset(tmp_path / "w", hp)
+    trained = fit(windows, hp)
+    losses = trained.history["val_loss"]
+    assert trained.best_epoch == losses.idxmin() + 1 < 12
+    compile_network(trained.model, hp, 1)
+    validation = windows.read("validation")
+    scored = trained.model.evaluate(
+        validation.x, validation.y.reshape(len(validation.y), -1), verbose=0
+    )
+    assert scored[0] == pytest.approx(losses.min(), rel=1e-4)
+    last = fit(windows, hp.model_copy(update={"save_best_only": False}))
+    assert last.best_epoch == 12
+
+
+def test_early_stopping(tmp_path):
+    hp = regressor(
+        epochs=50, learning_rate=0.3, early_stop_patience=2, learning_rate_schedule="constant"
+    )
+    trained = fit(dataset(tmp_path / "w", hp), hp)
+    assert trained.stopped_early and len(trained.history) < 50
+    assert len(trained.history) == trained.history["val_loss"].idxmin() + 1 + 2
+
+
+def test_loss_that_is_not_finite_stops_at_once(tmp_path):
+    hp = regressor(learning_rate=10.0, loss="mse", epochs=40, activation="relu")
+    windows = dataset(tmp_path / "w", hp)
+    windows.read("train")
+    x, y = windows._in_memory.setdefault(
+        "train", (windows.read("train").x, windows.read("train").y)
+    )
+    y *= 1e30
+    with pytest.raises(
+        TrainingError, match=r"loss became (inf|nan) in epoch 1; .*lower learning_rate"
+    ):
+        fit(windows, hp)
+
+
+def test_accuracy_of_several_sigmoid_outputs_is_per_output(tmp_path):
+    hp = Hyperparameters(timesteps=4, epochs=1, batch_size=32, metrics=["accuracy"])
+    windows = dataset(tmp_path / "w", hp, labels=True, targets=3)
+    trained = fit(windows, hp)
+    validation = windows.read("validation")
+    probability = predict(trained.model, validation.x)
+    by_hand = ((probability >= 0.5) == validation.y[:, 0]).mean()
+    assert trained.history["val_accuracy"].iloc[0] == pytest.approx(by_hand, abs=1e-6)
+
+
+def test_class_weights():
+    y = np.array([[0.0]] * 6 + [[1.0]] * 2)
+    weigh = lambda w: Hyperparameters(class_weight=w)  # noqa: E731
+    np.testing.assert_allclose(class_weights(weigh("balanced"), y), [8 / 12, 8 / 4])
+    np.testing.assert_allclose(class_weights(weigh({0: 1.0, 1: 9.0}), y), [1, 9])
+    assert class_weights(weigh(None), y) is None
+    onehot = np.eye(3)[[0, 0, 1, 2]]
+    np.testing.assert_allclose(class_weights(weigh("balanced"), onehot), [4 / 6, 4 / 3, 4 / 3])
+    with pytest.raises(DataError, match="class 1 has no train window"):
+        class_weights(weigh("balanced"), np.zeros((4, 1)))
+
+
+def test_class_weight_moves_the_loss_of_train_windows(tmp_path):
+    def loss(weight):
+        hp = Hyperparameters(timesteps=4, epochs=1, batch_size=512, class_weight=weight)
+        return fit(dataset(tmp_path / "w", hp, labels=True), hp).history
+
+    plain, doubled = loss(None), loss({0: 2.0, 1: 2.0})
+    assert doubled["loss"].iloc[0] == pytest.approx(2 * plain["loss"].iloc[0], rel=1e-4)
+    np.testing.assert_allclose(doubled["val_loss"], plain["val_loss"], rtol=0.05)
+
+
+def test_softmax_over_classes(tmp_path):
+    hp = Hyperparameters(
+        timesteps=4, epochs=2, batch_size=32, last_layer_activation="softmax",
+        loss="categorical_crossentropy",
+    )  # fmt: skip
+    windows = dataset(tmp_path / "w", hp, labels=True, targets=2)
+    probability = predict(fit(windows, hp).model, windows.read("test").x)
+    np.testing.assert_allclose(probability.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_network_files_open_again(tmp_path):
+    hp = regressor()
+    windows = dataset(tmp_path / "w", hp)
+    facts = train_into(str(tmp_path), str(tmp_path / "w"), hp.model_dump(), lambda _: None)
+    assert facts["epochs"] == 3 and facts["parameters"] > 0
+    model = load_network(tmp_path / "model.keras")
+    assert predict(model, windows.read("test").x).shape == (windows.count("test"), 2)
+    (tmp_path / "model.keras").write_bytes(b"no model")
+    with pytest.raises(StoreError, match=r"model\.keras: cannot be opened"):
+        load_network(tmp_path / "model.keras")
+
+
+@given(batch=st.integers(1, 70), pool=st.sampled_from([1, 4000, 1 << 28]), seed=st.integers(0, 9))
+@hypothesis_settings(max_examples=30, deadline=None)
+def test_batches_hold_every_window_once(tmp_path_factory, batch, pool, seed):
+    hp = regressor()
+    folder = tmp_path_factory.getbasetemp() / "batches"
+    if not folder.exists():
+        dataset(folder, hp)
+    windows = WindowDataset(folder, pool_bytes=pool)
+    whole = windows.read("train")
+    ordered = list(windows.batches("train", batch))
+    np.testing.assert_array_equal(np.concatenate([x for x, _ in ordered]), whole.x)
+    assert all(len(x) == batch for x, _ in ordered[:-1])
+    shuffled = list(windows.batches("train", batch, (seed, 0)))
+    again = list(WindowDataset(folder, pool_bytes=pool).batches("train", batch, (seed, 0)))
+    for (x1, y1), (x2, y2) in zip(shuffled, again, strict=True):
+        np.testing.assert_array_equal(x1, x2)
+        np.testing.assert_array_equal(y1, y2)
+    x = np.concatenate([x for x, _ in shuffled])
+    y = np.concatenate([y for _, y in shuffled])
+    assert all(len(a) == batch for a, _ in shuffled[:-1])
+    key = {w.tobytes(): t.tobytes() for w, t in zip(whole.x, whole.y, strict=True)}
+    assert sorted(w.tobytes() for w in x) == sorted(key)
+    assert all(key[w.tobytes()] == t.tobytes() for w, t in zip(x, y, strict=True))
+    other = np.concatenate([x for x, _ in windows.batches("train", batch, (seed, 1))])
+    assert not np.array_equal(x, other)

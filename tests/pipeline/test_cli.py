@@ -1,0 +1,212 @@
+"""The command line: outcomes, exit codes, and errors of use in one line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from fastlstm.store import FolderStore
+from flows.cli import main
+from tests.conftest import build_settings, make_panel
+
+COMMANDS = ["retrain", "runs", "show", "predict", "promote", "rollback"]
+
+
+def run(*arguments, **environment):
+    """The real command in a process and Prefect home of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "flows", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """A folder with a config, retrained once by the real command."""
+    folder = tmp_path_factory.mktemp("cli")
+    frame = make_panel()
+    # Noise about a level: the mean, soon learned, beats both baselines.
+    frame["load"] = 50 + np.random.default_rng(0).normal(size=len(frame))
+    write(folder, build_settings(folder, frame, hyperparameters={"epochs": 3}))
+    done = run("retrain", folder / "my.yaml", PREFECT_HOME=str(folder / "prefect"))
+    assert done.returncode == 0, done.stderr
+    (folder / "first.txt").write_text(done.stdout)
+    return folder
+
+
+def write(folder, settings, name="my.yaml"):
+    (folder / name).write_text(yaml.safe_dump(settings))
+    return folder / name
+
+
+@pytest.mark.slow
+def test_retrain_tells_stages_progress_and_outcome(home):
+    told = (home / "first.txt").read_text()
+    for step in ("load", "validate", "scale", "windows", "train", "evaluate", "save", "promote"):
+        assert f"  {step} " in told
+    assert "epoch 1 of 3: loss" in told
+    assert "last value" in told and "last season" in told and "network" in told
+    assert "Promoted: MAE" in told and "load_all(" in told and "Run: " in told
+
+
+@pytest.mark.slow
+def test_the_printed_line_reloads_the_run(home):
+    told = (home / "first.txt").read_text()
+    lines = told[told.index("  from fastlstm") :].splitlines()
+    program = "\n".join(line.strip() for line in lines[:2]) + "\nprint(model.model.output_shape)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "(None, 2)", done.stderr
+
+
+@pytest.mark.slow
+def test_nothing_new_ends_at_once_without_prefect_or_tensorflow(home, tmp_path):
+    program = (
+        "import sys; from flows.cli import main\n"
+        "try: main(['retrain', sys.argv[1]])\n"
+        "finally: print({'prefect', 'tensorflow', 'keras'} & set(sys.modules))"
+    )
+    begin = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(home / "my.yaml")], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "No new data since" in done.stdout and "set()" in done.stdout
+    assert time.monotonic() - begin < 60  # seconds where it is not; the promise is measured apart
+
+
+@pytest.mark.slow
+def test_runs_show_predict_promote_rollback(home, tmp_path):
+    runner, config = CliRunner(), str(home / "my.yaml")
+    store = FolderStore(home / "runs")
+    (entry,) = store.runs("small")
+    listed = runner.invoke(main, ["runs", config])
+    assert listed.exit_code == 0 and entry.run_id in listed.output and "champion" in listed.output
+
+    by_path = runner.invoke(main, ["show", str(store.run_folder("small", entry.run_id))])
+    by_id = runner.invoke(main, ["show", entry.run_id, "--config", config])
+    assert by_path.exit_code == by_id.exit_code == 0
+    assert "MAE on test" in by_path.output and "LSTM MODEL - small.keras" in by_id.output
+
+    rows = make_panel(rows=30, series=("a", "b", "short"))
+    rows = rows[(rows["site"] != "short") | (rows["when"] < rows["when"].iloc[4])]
+    rows = rows.drop(rows[(rows["site"] == "b")].index[-3]).drop(columns="rain")
+    rows.to_csv(tmp_path / "new.csv", index=False)
+    out = tmp_path / "deep" / "out.parquet"
+    made = runner.invoke(main, ["predict", config, "--input", str(tmp_path / "new.csv"),
+                                "--output", str(out)])  # fmt: skip
+    assert made.exit_code == 0, made.output
+    assert "skipped short: 4 rows, a window needs 6" in made.output
+    assert "skipped b: a hole 2 rows before its end" in made.output
+    forecast = pd.read_parquet(out)
+    assert list(forecast.columns) == ["series", "origin", "step", "time", "target", "prediction"]
+    assert forecast["series"].tolist() == ["a", "a"] and forecast["step"].tolist() == [1, 2]
+    last = rows.query("site == 'a'")["when"].max()
+    assert forecast["origin"].unique().tolist() == [last + pd.Timedelta("1h")]
+    assert forecast["time"].tolist() == [last + pd.Timedelta("1h"), last + pd.Timedelta("2h")]
+    assert forecast["prediction"].between(40, 60).all()
+
+    again = runner.invoke(main, ["promote", config, entry.run_id])
+    assert again.exit_code == 1 and "is the champion already" in again.output
+    absent = runner.invoke(main, ["promote", config, "2000-01-01 00-00-00"])
+    assert absent.exit_code == 1 and "no run" in absent.output
+    back = runner.invoke(main, ["rollback", config])
+    assert back.exit_code == 1 and "no earlier champion" in back.output
+    store.update_champion("small", lambda r: r.promoted(entry.run_id, "again for the test"))
+    back = runner.invoke(main, ["rollback", config])
+    assert back.exit_code == 0 and f"champion of 'small': {entry.run_id}" in back.output
+
+
+@pytest.mark.slow
+def test_bad_new_rows_are_refused_and_nothing_is_written(home, tmp_path):
+    rows = make_panel(rows=30)
+    rows.loc[5, "load"] = np.inf
+    rows.to_csv(tmp_path / "new.csv", index=False)
+    out = tmp_path / "out.parquet"
+    done = CliRunner().invoke(
+        main,
+        ["predict", str(home / "my.yaml"), "--input", str(tmp_path / "new.csv"),
+         "--output", str(out)],
+    )  # fmt: skip
+    assert done.exit_code == 2 and "finite · load" in done.output
+    assert not out.exists() and [p.name for p in tmp_path.iterdir()] == ["new.csv"]
+
+
+@pytest.mark.slow
+def test_refused_data_in_the_flow_ends_with_two(home, tmp_path):
+    frame = make_panel()
+    frame.loc[3, "load"] = np.nan
+    config = write(tmp_path, build_settings(tmp_path, frame))
+    done = run("retrain", config, PREFECT_HOME=str(home / "prefect"))
+    assert done.returncode == 2
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1 and "data refused: 1 of" in lines[0], done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_bad_settings_end_with_two_and_one_line_each(tmp_path):
+    given = build_settings(tmp_path, hyperparameters={"epoch": 3}, data={"time_zone": "Mars"})
+    done = CliRunner().invoke(main, ["retrain", str(write(tmp_path, given))])
+    assert done.exit_code == 2
+    lines = done.output.strip().splitlines()
+    assert len(lines) == 2 and all(line.startswith("fastlstm: ") for line in lines)
+    assert "did you mean 'epochs'" in done.output and "Traceback" not in done.output
+    assert not (tmp_path / "runs").exists() and not (tmp_path / "work").exists()
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    done = CliRunner().invoke(main, ["--debug", "retrain", str(tmp_path / "none.yaml")])
+    assert done.exit_code == 1 and "cannot be read" in str(done.exception)
+
+
+def test_no_run_yet(tmp_path):
+    config = str(write(tmp_path, build_settings(tmp_path)))
+    for command in (["runs", config], ["rollback", config]):
+        done = CliRunner().invoke(main, command)
+        assert done.exit_code == 1 and len(done.output.strip().splitlines()) == 1
+    done = CliRunner().invoke(
+        main, ["predict", config, "--input", "x.csv", "--output", str(tmp_path / "o.parquet")]
+    )
+    assert done.exit_code == 1 and "has no champion" in done.output
+    done = CliRunner().invoke(main, ["predict", config, "--input", "x.csv", "--output", "o.csv"])
+    assert done.exit_code == 2 and "must end in .parquet" in done.output
+
+
+def test_without_tensorflow_the_remedy_is_told_before_any_work(tmp_path, monkeypatch):
+    import importlib.util
+
+    right = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda n, *a: None if n == "tensorflow" else right(n, *a)
+    )
+    done = CliRunner().invoke(main, ["retrain", str(write(tmp_path, build_settings(tmp_path)))])
+    assert done.exit_code == 2 and "pip install 'fastlstm[cpu]'" in done.output
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_everywhere(command):
+    done = CliRunner().invoke(main, [*command.split(), "--help"])
+    assert done.exit_code == 0 and "Usage:" in done.output
+    if not command:
+        assert all(name in done.output for name in COMMANDS)
+
+
+def test_imports_are_light():
+    program = (
+        "import sys, fastlstm, flows.cli, fastlstm.config, fastlstm.changes\n"
+        "heavy = {'tensorflow', 'keras', 'prefect', 'pandas', 'sklearn', 'matplotlib'}\n"
+        "print(heavy & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stdout + done.stderr

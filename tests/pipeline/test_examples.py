@@ -1,0 +1,42 @@
+"""The two bundled examples on their real data, as a newcomer runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fastlstm import SavedRun
+from fastlstm.config import read_config
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
+
+
+def retrained(name, tmp_path):
+    from flows.retrain import retrain
+
+    config = read_config(Path("deployments") / f"{name}.yaml")
+    places = {"store": str(tmp_path / "runs"), "work": str(tmp_path / "work")}
+    outcome = retrain(config.model_copy(update=places))
+    return outcome, SavedRun(Path(outcome.run.path))
+
+
+def test_temperature_beats_what_costs_nothing(tmp_path):
+    outcome, run = retrained("weather_temperature", tmp_path)
+    assert outcome.promoted, outcome.message
+    test = run.metrics["test"]
+    assert test["model"]["mae"] < 0.92 * test["last_value"]["mae"]
+    assert test["last_value"]["windows"] == test["last_season"]["windows"] == run.metrics["windows"]
+    assert set(run.metrics["by_series"]) == {"EWR", "JFK", "LGA"}
+    # Facts of the data, known from its description.
+    checks = run.path("data_checks").read_text()
+    assert '"rows_in": 26115' in checks and '"wind_speed": 1' in checks
+
+
+def test_rain_beats_prior_and_last_class(tmp_path):
+    outcome, run = retrained("weather_rain", tmp_path)
+    assert outcome.promoted, outcome.message
+    test = run.metrics["test"]
+    assert test["model"]["average_precision"] > 1.2 * test["last_class"]["average_precision"]
+    rain = run.metrics["outputs"]["rain_within_6h"]
+    assert rain["positives"] < 0.25 * rain["windows"]
