@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -33,8 +34,7 @@ def broken(on_event):
 
 
 def sleeping(pid_file, on_event):
-    with open(pid_file, "w") as file:
-        file.write(str(os.getpid()))
+    Path(pid_file).write_text(str(os.getpid()))
     time.sleep(60)
 
 

@@ -23,13 +23,13 @@ from fastlstm.window_store import WindowDataset, write_windows
 from tests.conftest import make_panel
 
 
-class Leak(AssertionError):
+class LeakError(AssertionError):
     """A check found what must not be."""
 
 
 def demand(truth: bool, what: str) -> None:
     if not truth:
-        raise Leak(what)
+        raise LeakError(what)
 
 
 def holed_panel() -> pd.DataFrame:
@@ -100,7 +100,7 @@ def test_alignment(settings, tmp_path, monkeypatch):
     check_alignment(tmp_path / "right", config)
     right = window_store.input_windows
     monkeypatch.setattr(window_store, "input_windows", lambda f, o, t: right(f, o + 1, t))
-    with pytest.raises(Leak, match="inputs"):
+    with pytest.raises(LeakError, match="inputs"):
         check_alignment(tmp_path / "leak", config)
 
 
@@ -120,12 +120,12 @@ def test_windows_cross_neither_series_nor_holes(settings, tmp_path, monkeypatch)
     monkeypatch.setattr(
         validation, "segments", lambda series, positions: np.zeros(len(series), int)
     )
-    with pytest.raises(Leak, match="crosses"):
+    with pytest.raises(LeakError, match="crosses"):
         check_no_crossing(tmp_path / "series", config)
     monkeypatch.setattr(
         validation, "segments", lambda series, _: np.cumsum(series != np.roll(series, 1))
     )
-    with pytest.raises(Leak, match="crosses"):
+    with pytest.raises(LeakError, match="crosses"):
         check_no_crossing(tmp_path / "hole", config)
 
 
@@ -158,7 +158,7 @@ def test_targets_stay_in_their_split(settings, tmp_path, monkeypatch):
     config = parse_config(settings())
     check_split(tmp_path / "right", config, make_panel(), 2)
     monkeypatch.setattr(window_store, "split_of_windows", by_origin_only)
-    with pytest.raises(Leak, match="train"):
+    with pytest.raises(LeakError, match="train"):
         check_split(tmp_path / "leak", config, make_panel(), 2)
 
 
@@ -173,7 +173,7 @@ def test_rows_a_derived_label_looks_at_stay_in_the_split(
             frame, y, steps_in, 1, cuts
         ),
     )  # fmt: skip
-    with pytest.raises(Leak, match="train"):
+    with pytest.raises(LeakError, match="train"):
         check_split(tmp_path / "leak", config, make_panel(), 3)
 
 
@@ -216,7 +216,7 @@ def test_scalers_see_train_rows_only(settings, tmp_path, monkeypatch, scaler):
         return fit_scalers(frame, features, targets, Cuts(2**62, 2**62), hp, lookahead)
 
     monkeypatch.setattr(scaling, "fit_scalers", fit_on_all)
-    with pytest.raises(Leak, match="later rows"):
+    with pytest.raises(LeakError, match="later rows"):
         check_scalers(tmp_path / "leak", config)
 
 
@@ -265,7 +265,7 @@ def test_epoch_stop_and_learning_rate_ignore_test_rows(settings, tmp_path, monke
     config = parse_config(settings())
     check_training_ignores_test(tmp_path / "right", config)
     monkeypatch.setattr(fastlstm.training, "WindowDataset", _Redirected)
-    with pytest.raises(Leak, match="test rows"):
+    with pytest.raises(LeakError, match="test rows"):
         check_training_ignores_test(tmp_path / "leak", config)
 
 
@@ -318,7 +318,7 @@ def test_threshold_is_chosen_on_validation(settings, tmp_path, monkeypatch, rain
     config = parse_config(settings(**rain_sections))
     check_threshold(tmp_path / "right", config)
     monkeypatch.setattr(fastlstm.evaluation, "WindowDataset", Redirected)
-    with pytest.raises(Leak, match="threshold"):
+    with pytest.raises(LeakError, match="threshold"):
         check_threshold(tmp_path / "leak", config)
 
 
@@ -346,7 +346,7 @@ def test_baselines_know_only_the_past(monkeypatch, lookahead):
     check_baselines_know_the_past_only(lookahead)
     right = baselines._taken
     monkeypatch.setattr(baselines, "_taken", lambda v, s, o, rows: right(v, s, o, rows + 1))
-    with pytest.raises(Leak, match="future"):
+    with pytest.raises(LeakError, match="future"):
         check_baselines_know_the_past_only(lookahead)
 
 

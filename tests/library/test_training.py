@@ -132,7 +132,7 @@ def test_loss_that_is_not_finite_stops_at_once(tmp_path):
     hp = regressor(learning_rate=10.0, loss="mse", epochs=40, activation="relu")
     windows = dataset(tmp_path / "w", hp)
     windows.read("train")
-    x, y = windows._in_memory.setdefault(
+    _, y = windows._in_memory.setdefault(
         "train", (windows.read("train").x, windows.read("train").y)
     )
     y *= 1e30
