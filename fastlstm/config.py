@@ -29,6 +29,7 @@ class ColumnRules(_Strict):
     dtype: Literal["float", "integer", "boolean"] = Field(
         "float", description="Type the column is read as."
     )
+    unit: str = Field("", description="Unit of the values, for figures and reports.")
     minimum: float | None = Field(None, description="Lowest valid value.")
     maximum: float | None = Field(None, description="Highest valid value.")
     out_of_range: Literal["error", "warning", "missing"] = Field(

@@ -122,7 +122,7 @@ def error_by_step(by_step: list[dict[str, Any]], unit: str = "", ax: Axes | None
 
     Args:
         by_step: ``'by_step'`` of the metrics.
-        unit: unit of the targets, for the label.
+        unit: unit of the targets, for the label; empty where they differ.
         ax: where to draw.
     """
     ax = _axes(ax)
@@ -145,12 +145,15 @@ def error_by_step(by_step: list[dict[str, Any]], unit: str = "", ax: Axes | None
     return _finish(ax, "Test error by step ahead", "steps ahead", label)
 
 
-def forecast_against_truth(predictions: pd.DataFrame, target: str, windows: int = 3) -> Figure:
+def forecast_against_truth(
+    predictions: pd.DataFrame, target: str, unit: str = "", windows: int = 3
+) -> Figure:
     """Forecast and truth of some test windows, spread evenly over the test period.
 
     Args:
         predictions: as in a run's test predictions.
         target: which target.
+        unit: unit of the target, for the labels.
         windows: how many windows, one panel each.
     """
     mine = predictions[predictions["target"] == target]
@@ -177,7 +180,12 @@ def forecast_against_truth(predictions: pd.DataFrame, target: str, windows: int 
                 **_STYLE,
             )
         where = f"{series}, " if series else ""
-        _finish(ax, f"{where}from {origin:%Y-%m-%d %H:%M} UTC", "", target)
+        _finish(
+            ax,
+            f"{where}from {origin:%Y-%m-%d %H:%M} UTC",
+            "",
+            f"{target} ({unit})" if unit else target,
+        )
         _date_axis(ax)
     handles, names = panels[0].get_legend_handles_labels()
     figure.legend(handles, names, fontsize=11, frameon=False, ncols=3, loc="outside upper center")

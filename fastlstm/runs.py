@@ -195,9 +195,11 @@ def _write_figures(
         )
     several = len(data.targets) > 1
     if hp.is_regressor:
-        plots.save(plots.error_by_step(metrics["by_step"]), target("error_by_step"))
+        units = {data.rules(name).unit for name in data.targets}
+        common = units.pop() if len(units) == 1 else ""
+        plots.save(plots.error_by_step(metrics["by_step"], common), target("error_by_step"))
         for name in data.targets:
-            figure = plots.forecast_against_truth(predictions, name)
+            figure = plots.forecast_against_truth(predictions, name, data.rules(name).unit)
             plots.write(figure, target("forecast", name if several else ""))
         return
     for name, scores in metrics["outputs"].items():
