@@ -7,7 +7,7 @@ class FastLSTMError(Exception):
     """Base of every error this library raises on purpose; its text is meant for the user."""
 
 
-class ConfigError(FastLSTMError):
+class ConfigError(FastLSTMError, ValueError):
     """A setting is unknown, has the wrong type, or contradicts another setting or the data's shape.
 
     Attributes:
@@ -19,7 +19,7 @@ class ConfigError(FastLSTMError):
         super().__init__("\n".join(self.problems))
 
 
-class DataError(FastLSTMError):
+class DataError(FastLSTMError, ValueError):
     """The rows cannot be used as they are: a column, row or file is named with what was found."""
 
 

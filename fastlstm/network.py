@@ -73,18 +73,19 @@ def build_network(hyperparameters: Hyperparameters, n_features: int, n_targets: 
 
 
 def compile_network(
-    model: keras.Model, hyperparameters: Hyperparameters, steps_per_epoch: int
+    model: keras.Model, hyperparameters: Hyperparameters, steps_per_epoch: int, loss: Any = None
 ) -> None:
     """Compile with Adam, the loss, the metrics under the names the user gave, and the schedule.
 
     Several gradient steps run per call into TensorFlow (``steps_per_execution``): the numbers are
-    the same, the Python between them is not paid each time.
+    the same, the Python between them is not paid each time. ``loss`` is a Keras loss object in place
+    of the named one.
     """
     keras = import_keras()
     hp = hyperparameters
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate=_learning_rate(hp, steps_per_epoch)),
-        loss=keras.losses.get(canonical_loss(hp.loss)),
+        loss=keras.losses.get(canonical_loss(hp.loss)) if loss is None else loss,
         metrics=[_metric(name, hp, model.output_shape[-1]) for name in hp.metrics],
         steps_per_execution=min(16, steps_per_epoch),
     )

@@ -80,35 +80,36 @@ def label_end(times: np.ndarray, segment: np.ndarray, lookahead: int) -> np.ndar
 
 
 def fit_scalers(
-    frame: pd.DataFrame, features: list[str], targets: list[str], cuts: Cuts,
-    hyperparameters: Hyperparameters, lookahead: int = 0,
-) -> Scalers:  # fmt: skip
+    x: pd.DataFrame,
+    y: pd.DataFrame,
+    times: np.ndarray,
+    label_known: np.ndarray,
+    cuts: Cuts,
+    hyperparameters: Hyperparameters,
+) -> Scalers:
     """Fit the scalers on train rows: rows before the validation cut.
 
     A derived target's rows count as train only when all rows its value depends on do.
 
     Args:
-        frame: the clean table.
-        features: input columns.
-        targets: target columns.
+        x: features of every row.
+        y: targets of every row; rows with an undefined target are left out.
+        times: time of each row in microseconds since 1970 (UTC), ``(n,)``.
+        label_known: time of the last row each row's target depends on; see :func:`label_end`.
         cuts: the cut times.
         hyperparameters: ``scaler_type`` and ``scale_targets``.
-        lookahead: rows after its own that a target's value depends on.
 
     Raises:
         DataError: no train rows.
     """
-    times = microseconds(frame[TIME])
     train = times < cuts.validation
     if not train.any():
         raise DataError("no row lies before the validation cut; raise train_size_rate")
-    x = _SCALERS[hyperparameters.scaler_type]().fit(frame.loc[train, features])
-    y = None
-    if hyperparameters.scale_targets:
-        known = train & (label_end(times, frame[SEGMENT].to_numpy(), lookahead) < cuts.validation)
-        rows = frame.loc[known, targets].dropna()
-        y = _SCALERS[hyperparameters.scaler_type]().fit(rows)
-    return Scalers(x, y)
+    make = _SCALERS[hyperparameters.scaler_type]
+    fitted = make().fit(x[train])
+    if not hyperparameters.scale_targets:
+        return Scalers(fitted, None)
+    return Scalers(fitted, make().fit(y[train & (label_known < cuts.validation)].dropna()))
 
 
 def scale_into(folder: Path, clean: pd.DataFrame, config: RetrainConfig) -> dict[str, Any]:
@@ -118,8 +119,10 @@ def scale_into(folder: Path, clean: pd.DataFrame, config: RetrainConfig) -> dict
     ``y.<target>`` (float32).
     """
     data, hp = config.data, config.hyperparameters
-    cuts = cut_times(microseconds(clean[TIME]), hp.train_size_rate, hp.validation_size_rate)
-    scalers = fit_scalers(clean, data.features, data.targets, cuts, hp, data.lookahead)
+    times = microseconds(clean[TIME])
+    cuts = cut_times(times, hp.train_size_rate, hp.validation_size_rate)
+    known = label_end(times, clean[SEGMENT].to_numpy(), data.lookahead)
+    scalers = fit_scalers(clean[data.features], clean[data.targets], times, known, cuts, hp)
     x = scalers.features(clean)
     y = scalers.targets(clean, data.targets)
     scaled = clean[[SERIES, TIME, SEGMENT]].assign(
@@ -128,7 +131,6 @@ def scale_into(folder: Path, clean: pd.DataFrame, config: RetrainConfig) -> dict
     )
     write_table(scaled, folder / SCALED_FILE)
     write_scalers(scalers, folder / X_SCALER_FILE, folder / Y_SCALER_FILE)
-    times = microseconds(clean[TIME])
     return {
         "rows": len(scaled),
         "train_rows": int((times < cuts.validation).sum()),

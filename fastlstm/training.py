@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -17,13 +18,33 @@ from fastlstm.artifacts import write_json
 from fastlstm.errors import DataError, TrainingError
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.network import build_network, compile_network, import_keras
-from fastlstm.window_store import WindowDataset
+from fastlstm.window_store import WindowDataset, Windows
 
 if TYPE_CHECKING:
     import keras
 
 MODEL_FILE, HISTORY_FILE, TRAINING_FILE = "model.keras", "history.csv", "training.json"
 OnEvent = Callable[[dict[str, Any]], None]
+
+
+class WindowSource(Protocol):
+    """Windows of three splits, wherever they lie; see :class:`WindowDataset`."""
+
+    manifest: dict[str, Any]
+
+    def count(self, split: str) -> int:
+        """Windows in a split."""
+
+    def read(self, split: str, columns: tuple[str, ...] = ("x", "y")) -> Windows:
+        """All windows of a split."""
+
+    def batches(
+        self, split: str, batch_size: int, seed: tuple[int, ...] | None = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Inputs and targets in batches."""
+
+    def weights(self, split: str, seed: tuple[int, ...] | None = None) -> np.ndarray | None:
+        """Weight of each window in the order ``batches`` gives them, or None."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +56,7 @@ class Trained:
         history: one row per epoch: ``epoch`` (from 1), losses, metrics, ``learning_rate``.
         best_epoch: the epoch whose weights the network has.
         stopped_early: whether early stopping ended the training.
+        interrupted: whether Ctrl-C did; the epochs finished before it count.
         seconds: wall time of the training.
     """
 
@@ -42,6 +64,7 @@ class Trained:
     history: pd.DataFrame
     best_epoch: int
     stopped_early: bool
+    interrupted: bool
     seconds: float
 
 
@@ -75,18 +98,31 @@ def class_weights(hyperparameters: Hyperparameters, y: np.ndarray) -> np.ndarray
 
 
 def fit(
-    dataset: WindowDataset, hyperparameters: Hyperparameters, on_event: OnEvent = lambda _: None
+    dataset: WindowSource,
+    hyperparameters: Hyperparameters,
+    on_event: OnEvent = lambda _: None,
+    *,
+    model: keras.Model | None = None,
+    loss: Any = None,
+    callbacks: Sequence[Any] = (),
+    strategy: Any = None,
+    verbose: str | int = 0,
 ) -> Trained:
-    """Build a network and train it on the train windows, judged each epoch on validation.
+    """Train a network on the train windows, judged each epoch on validation.
 
     The test windows are never read. With the same dataset, hyperparameters and seed the numbers are
-    the same on the same machine.
+    the same on the same machine. Ctrl-C after a finished epoch ends the training in order.
 
     Args:
         dataset: the windows.
         hyperparameters: network and training.
         on_event: told of progress: ``{'event': 'batch' | 'epoch', 'epoch': …, 'epochs': …,
             'loss': …, …}``.
+        model: a network to go on training; without it one is built.
+        loss: a Keras loss object in place of ``hyperparameters.loss``.
+        callbacks: more Keras callbacks.
+        strategy: a ``tf.distribute.Strategy`` to build and train under.
+        verbose: Keras' own progress output.
 
     Raises:
         TrainingError: the loss is not finite.
@@ -99,9 +135,11 @@ def fit(
     keras.utils.set_random_seed(hp.seed)
     tf.config.experimental.enable_op_determinism()
     n_features, n_targets = len(dataset.manifest["features"]), len(dataset.manifest["targets"])
-    model = build_network(hp, n_features, n_targets)
     steps = math.ceil(dataset.count("train") / hp.batch_size)
-    compile_network(model, hp, steps)
+    with strategy.scope() if strategy is not None else nullcontext():
+        if model is None:
+            model = build_network(hp, n_features, n_targets)
+        compile_network(model, hp, steps, loss)
     weights = None
     if hp.class_weight is not None:
         y = dataset.read("train", columns=("y",)).y
@@ -116,12 +154,12 @@ def fit(
         patience=hp.early_stop_patience,
     )
     begin = time.monotonic()
+    interrupted = False
     with tempfile.TemporaryDirectory(prefix="fastlstm-") as folder:
-        best = str(Path(folder) / "best.weights.h5")
-        callbacks = [
-            progress,
+        best = Path(folder) / "best.weights.h5"
+        used = [
             keras.callbacks.ModelCheckpoint(
-                best,
+                str(best),
                 monitor=hp.checkpoint_monitor_metric,
                 mode=hp.checkpoint_mode,
                 save_best_only=hp.save_best_only,
@@ -130,7 +168,7 @@ def fit(
             stopper,
         ]
         if hp.learning_rate_schedule == "reduce_on_plateau":
-            callbacks.append(
+            used.append(
                 keras.callbacks.ReduceLROnPlateau(
                     monitor="val_loss",
                     mode="min",
@@ -138,22 +176,61 @@ def fit(
                     patience=hp.learning_rate_patience,
                 )
             )
-        logged = model.fit(
-            train,
-            validation_data=validation,
-            epochs=hp.epochs,
-            verbose=0,
-            callbacks=callbacks,
-            shuffle=False,
-        )
-        model.load_weights(best)
-    history = pd.DataFrame(logged.history)
-    history["learning_rate"] = progress.learning_rates
-    history.insert(0, "epoch", range(1, len(history) + 1))
+        try:
+            model.fit(
+                train,
+                validation_data=validation,
+                epochs=hp.epochs,
+                shuffle=False,  # the windows come shuffled
+                verbose=verbose,
+                # Progress comes last: an epoch it noted has its checkpoint.
+                callbacks=[*used, *callbacks, progress],
+            )
+        except KeyboardInterrupt:
+            if not progress.rows:
+                raise
+            interrupted = True
+        model.load_weights(str(best))
+    history = pd.DataFrame(progress.rows)
     monitored = history[hp.checkpoint_monitor_metric]
     best_row = monitored.argmin() if hp.checkpoint_mode == "min" else monitored.argmax()
     best_epoch = int(best_row) + 1 if hp.save_best_only else len(history)
-    return Trained(model, history, best_epoch, stopper.stopped_epoch > 0, time.monotonic() - begin)
+    return Trained(
+        model,
+        history,
+        best_epoch,
+        stopper.stopped_epoch > 0,
+        interrupted,
+        time.monotonic() - begin,
+    )
+
+
+def write_network(folder: Path, trained: Trained, *, compiled: bool = True) -> dict[str, Any]:
+    """Write network, history and facts into a folder; return the facts.
+
+    Args:
+        folder: where to.
+        trained: what to.
+        compiled: save loss and optimizer too; not for a loss only the caller's code knows, which
+            would keep the file from opening without that code.
+    """
+    model = trained.model
+    if not compiled:
+        keras = import_keras()
+        model = keras.models.clone_model(trained.model)
+        model.set_weights(trained.model.get_weights())
+    model.save(folder / MODEL_FILE)
+    trained.history.to_csv(folder / HISTORY_FILE, index=False)
+    facts = {
+        "epochs": len(trained.history),
+        "best_epoch": trained.best_epoch,
+        "stopped_early": trained.stopped_early,
+        "interrupted": trained.interrupted,
+        "parameters": trained.model.count_params(),
+        "seconds": round(trained.seconds, 2),
+    }
+    write_json(folder / TRAINING_FILE, facts)
+    return facts
 
 
 def train_into(
@@ -166,19 +243,7 @@ def train_into(
     """
     hp = Hyperparameters.model_validate(hyperparameters)
     dataset = WindowDataset(Path(windows))
-    trained = fit(dataset, hp, on_event)
-    out = Path(folder)
-    trained.model.save(out / MODEL_FILE)
-    trained.history.to_csv(out / HISTORY_FILE, index=False)
-    facts = {
-        "epochs": len(trained.history),
-        "best_epoch": trained.best_epoch,
-        "stopped_early": trained.stopped_early,
-        "parameters": trained.model.count_params(),
-        "seconds": round(trained.seconds, 2),
-    }
-    write_json(out / TRAINING_FILE, facts)
-    return facts
+    return write_network(Path(folder), fit(dataset, hp, on_event))
 
 
 class _Epoch:
@@ -188,10 +253,10 @@ class _Epoch:
 
 
 def _tf_dataset(
-    dataset: WindowDataset,
+    dataset: WindowSource,
     split: str,
     hp: Hyperparameters,
-    weights: np.ndarray | None,
+    class_weight: np.ndarray | None,
     epoch: _Epoch | None,
 ) -> Any:
     import tensorflow as tf
@@ -199,21 +264,31 @@ def _tf_dataset(
     shape = dataset.manifest
     outputs = shape["steps_ahead"] * len(shape["targets"])
 
+    weighted = class_weight is not None or dataset.weights(split) is not None
+
     def batches() -> Iterator[tuple[np.ndarray, ...]]:
         seed = (hp.seed, epoch.number) if epoch is not None and hp.shuffle else None
+        of_windows = dataset.weights(split, seed)
+        start = 0
         for x, y in dataset.batches(split, hp.batch_size, seed):
             flat = y.reshape(len(y), outputs)
-            if weights is None:
+            if not weighted:
                 yield x, flat
-            else:
+                continue
+            weight = np.ones(len(x), np.float32)
+            if of_windows is not None:
+                weight = of_windows[start : start + len(x)]
+            if class_weight is not None:
                 labels = flat.argmax(axis=1) if outputs > 1 else flat[:, 0].astype(int)
-                yield x, flat, weights[labels]
+                weight = weight * class_weight[labels]
+            start += len(x)
+            yield x, flat, weight
 
     signature: tuple[Any, ...] = (
         tf.TensorSpec((None, shape["timesteps"], len(shape["features"])), tf.float32),
         tf.TensorSpec((None, outputs), tf.float32),
     )
-    if weights is not None:
+    if weighted:
         signature += (tf.TensorSpec((None,), tf.float32),)
     made = tf.data.Dataset.from_generator(batches, output_signature=signature)
     count = math.ceil(dataset.count(split) / hp.batch_size)
@@ -230,15 +305,15 @@ def _progress_callback(
 
         def __init__(self) -> None:
             super().__init__()
-            self.learning_rates: list[float] = []
+            self.rows: list[dict[str, float]] = []
+            self.learning_rate = 0.0
             self.epoch = 0
             self.told = 0.0
 
         def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
             self.epoch = epoch_now.number = epoch
-            self.learning_rates.append(
-                float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-            )
+            rate = self.model.optimizer.learning_rate
+            self.learning_rate = float(keras.ops.convert_to_numpy(rate))
 
         def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
             loss = float((logs or {}).get("loss", 0.0))
@@ -251,6 +326,7 @@ def _progress_callback(
             values = {k: float(v) for k, v in (logs or {}).items()}
             for name in ("loss", "val_loss"):
                 self.check(name, values[name])
+            self.rows.append({"epoch": epoch + 1, **values, "learning_rate": self.learning_rate})
             self.tell("epoch", values, 1.0)
 
         def tell(self, event: str, values: dict[str, float], part: float) -> None:

@@ -70,6 +70,21 @@ def plan_windows(
     return {name: origins[rows] for name, rows in chosen.items()}
 
 
+def require_windows(planned: dict[str, np.ndarray], timesteps: int, span: int) -> None:
+    """Check that every split has a window.
+
+    Raises:
+        DataError: one has none.
+    """
+    for name, origins in planned.items():
+        if not len(origins):
+            raise DataError(
+                f"the {name} split holds no window: none of {timesteps} input rows and {span} "
+                "target rows fits into it without a hole; lower timesteps or steps_ahead, give "
+                "more rows, or change the split rates"
+            )
+
+
 def write_windows(
     folder: Path, scaled: pd.DataFrame, *, features: list[str], targets: list[str],
     timesteps: int, steps_ahead: int, lookahead: int, cuts: Cuts,
@@ -84,13 +99,7 @@ def write_windows(
     x = np.column_stack([scaled[f"x.{n}"].to_numpy(np.float32) for n in features])
     y = np.column_stack([scaled[f"y.{n}"].to_numpy(np.float32) for n in targets])
     planned = plan_windows(scaled, y, timesteps, steps_ahead + lookahead, cuts)
-    for name, origins in planned.items():
-        if not len(origins):
-            raise DataError(
-                f"the {name} split holds no window: none of {timesteps} input rows and "
-                f"{steps_ahead + lookahead} target rows fits into it without a hole; lower "
-                "timesteps or steps_ahead, give more rows, or change the split rates"
-            )
+    require_windows(planned, timesteps, steps_ahead + lookahead)
     series = scaled[SERIES].to_numpy()
     times = microseconds(scaled[TIME])
     schema = pa.schema([
@@ -194,6 +203,10 @@ class WindowDataset:
             arrays.get("x", np.zeros((0, 0, 0), np.float32)),
             arrays.get("y", np.zeros((0, 0, 0), np.float32)),
         )
+
+    def weights(self, split: str, seed: tuple[int, ...] | None = None) -> np.ndarray | None:
+        """None: windows on disk carry no weights."""
+        return None
 
     def batches(
         self, split: str, batch_size: int, seed: tuple[int, ...] | None = None

@@ -212,8 +212,8 @@ def test_scalers_see_train_rows_only(settings, tmp_path, monkeypatch, scaler):
     config = parse_config(settings(hyperparameters={"scaler_type": scaler}))
     check_scalers(tmp_path / "right", config)
 
-    def fit_on_all(frame, features, targets, cuts, hp, lookahead=0):
-        return fit_scalers(frame, features, targets, Cuts(2**62, 2**62), hp, lookahead)
+    def fit_on_all(x, y, times, label_known, cuts, hp):
+        return fit_scalers(x, y, times, label_known, Cuts(2**62, 2**62), hp)
 
     monkeypatch.setattr(scaling, "fit_scalers", fit_on_all)
     with pytest.raises(LeakError, match="later rows"):
