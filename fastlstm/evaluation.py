@@ -30,7 +30,7 @@ from fastlstm.scaling import (
     read_scalers,
 )
 from fastlstm.timegrid import season_rows
-from fastlstm.training import MODEL_FILE
+from fastlstm.training import MODEL_FILE, WindowSource
 from fastlstm.validation import CLEAN_FILE, SEGMENT
 from fastlstm.window_store import WindowDataset
 from fastlstm.windows import output_names, target_windows
@@ -39,8 +39,15 @@ METRICS_FILE, PREDICTIONS_FILE = "metrics.json", "test_predictions.parquet"
 
 
 @dataclass(frozen=True)
-class _Table:
-    """The clean table as arrays."""
+class TargetTable:
+    """The rows a network is judged on, as arrays.
+
+    Attributes:
+        series: series of each row, ``(n,)``.
+        times: microseconds since 1970 (UTC), ``(n,)``.
+        segment: number of each row's unbroken stretch, ``(n,)``.
+        targets: unscaled targets, float64 ``(n, n_targets)``.
+    """
 
     series: np.ndarray
     times: np.ndarray
@@ -48,7 +55,8 @@ class _Table:
     targets: np.ndarray
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, targets: list[str]) -> _Table:
+    def of(cls, frame: pd.DataFrame, targets: list[str]) -> TargetTable:
+        """From a clean table."""
         return cls(
             frame[SERIES].to_numpy(),
             microseconds(frame[TIME]),
@@ -84,17 +92,45 @@ def evaluate_into(
     settings = RetrainConfig.model_validate(config)
     dataset = WindowDataset(Path(windows))
     scalers = read_scalers(Path(scaled) / X_SCALER_FILE, Path(scaled) / Y_SCALER_FILE)
-    table = _Table.of(pd.read_parquet(Path(clean) / CLEAN_FILE), settings.data.targets)
+    table = TargetTable.of(pd.read_parquet(Path(clean) / CLEAN_FILE), settings.data.targets)
     model = load_network(Path(network) / MODEL_FILE)
-    judge = _regression if settings.hyperparameters.is_regressor else _classification
-    metrics, predictions = judge(model, dataset, scalers, table, settings)
-    write_json(Path(folder) / METRICS_FILE, metrics)
-    write_table(predictions, Path(folder) / PREDICTIONS_FILE)
+    return write_evaluation(Path(folder), *evaluate(model, dataset, scalers, table, settings))
+
+
+def write_evaluation(
+    folder: Path, metrics: dict[str, Any], predictions: pd.DataFrame
+) -> dict[str, Any]:
+    """Write ``metrics.json`` and ``test_predictions.parquet``; return what a manifest tells."""
+    write_json(folder / METRICS_FILE, metrics)
+    write_table(predictions, folder / PREDICTIONS_FILE)
     return {"primary": metrics["primary"], "windows": metrics["windows"]}
 
 
+def evaluate(
+    model: Any,
+    dataset: WindowSource,
+    scalers: Scalers,
+    table: TargetTable,
+    settings: RetrainConfig,
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Metrics on the test windows beside the baselines, and the predictions one by one.
+
+    Args:
+        model: the Keras network.
+        dataset: the windows; validation is read for thresholds, test for everything else.
+        scalers: to give forecasts in the targets' units.
+        table: unscaled targets of every row, also those before the test period.
+        settings: names, horizon, season, threshold metric.
+
+    Returns:
+        The metrics as JSON-like values, and a table with one line per window, step and target.
+    """
+    judge = _regression if settings.hyperparameters.is_regressor else _classification
+    return judge(model, dataset, scalers, table, settings)
+
+
 def _forecast(
-    model: Any, dataset: WindowDataset, split: str, scalers: Scalers
+    model: Any, dataset: WindowSource, split: str, scalers: Scalers
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Series, origin and forecast ``(n, steps, n_targets)`` in the targets' units."""
     shape = dataset.manifest
@@ -105,17 +141,22 @@ def _forecast(
     return named.series, named.origin, scalers.unscale_targets(forecast)
 
 
-def _about(dataset: WindowDataset, origin: np.ndarray) -> dict[str, Any]:
+def _about(dataset: WindowSource, origin: np.ndarray) -> dict[str, Any]:
+    def told(moment: np.datetime64) -> str:
+        if dataset.manifest.get("time_unit") == "row":
+            return f"row {moment.astype('datetime64[us]').astype(np.int64)}"
+        return f"{moment}Z"
+
     return {
         "windows": len(origin),
-        "first_origin": f"{origin.min()}Z",
-        "last_origin": f"{origin.max()}Z",
+        "first_origin": told(origin.min()),
+        "last_origin": told(origin.max()),
         "split_windows": dataset.manifest["windows"],
     }
 
 
 def _long(
-    table: _Table,
+    table: TargetTable,
     rows: np.ndarray,
     targets: list[str],
     steps: int,
@@ -139,7 +180,7 @@ def _long(
 
 
 def _train_scale(
-    table: _Table, rows: np.ndarray, validation_cut: int, season: int, lookahead: int
+    table: TargetTable, rows: np.ndarray, validation_cut: int, season: int, lookahead: int
 ) -> np.ndarray:
     """MASE's denominators for the windows at ``rows``, ``(n, n_targets)``."""
     train = label_end(table.times, table.segment, lookahead) < validation_cut
@@ -153,7 +194,7 @@ def _train_scale(
 
 
 def _regression(
-    model: Any, dataset: WindowDataset, scalers: Scalers, table: _Table, settings: RetrainConfig
+    model: Any, dataset: WindowSource, scalers: Scalers, table: TargetTable, settings: RetrainConfig
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     data, hp = settings.data, settings.hyperparameters
     series, origin, forecast = _forecast(model, dataset, "test", scalers)
@@ -195,7 +236,7 @@ def _regression(
 
 
 def _classification(
-    model: Any, dataset: WindowDataset, scalers: Scalers, table: _Table, settings: RetrainConfig
+    model: Any, dataset: WindowSource, scalers: Scalers, table: TargetTable, settings: RetrainConfig
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     data, hp = settings.data, settings.hyperparameters
     names = output_names(data.targets, hp.steps_ahead)

@@ -28,9 +28,14 @@ def load_network(file: Path) -> Any:
 
 
 def predict(model: Any, x: np.ndarray) -> np.ndarray:
-    """Outputs ``(n, n_outputs)`` float32 for inputs ``(n, timesteps, n_features)``."""
+    """Outputs ``(n, n_outputs)`` float32 for inputs ``(n, timesteps, n_features)``.
+
+    Networks of fastLSTM 1.0 with one hidden layer give an output per time step; the last one is the
+    forecast.
+    """
     outputs = [
         np.asarray(model.predict_on_batch(x[start : start + _BATCH]))
         for start in range(0, len(x), _BATCH)
     ]
-    return np.concatenate(outputs)
+    joined = np.concatenate(outputs)
+    return joined[:, -1] if joined.ndim == 3 else joined

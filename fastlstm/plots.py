@@ -264,13 +264,16 @@ def confusion_matrix(matrix: list[list[int]], labels: list[str], ax: Axes | None
 
 
 def precision_recall(
-    curve: list[dict[str, float]], threshold: float, prior: float, ax: Axes | None = None
+    curve: list[dict[str, float]],
+    threshold: float | None,
+    prior: float,
+    ax: Axes | None = None,
 ) -> Axes:
     """Precision and recall on test windows against the decision threshold.
 
     Args:
         curve: ``'precision_recall'`` of an output's metrics.
-        threshold: the threshold validation chose.
+        threshold: the threshold validation chose, if one.
         prior: share of positives among the train windows, the precision of saying yes always.
         ax: where to draw.
     """
@@ -290,7 +293,8 @@ def precision_recall(
         label="recall",
         **_STYLE,
     )
-    ax.axvline(threshold, color="#555555", ls=":", label=f"chosen: {threshold:.2f}")
+    if threshold is not None:
+        ax.axvline(threshold, color="#555555", ls=":", label=f"chosen: {threshold:.2f}")
     ax.axhline(prior, color="#8a8f98", ls="--", label=f"prior: {prior:.2f}")
     ax.set_ylim(0, 1.02)
     ax.legend(fontsize=11, frameon=False)

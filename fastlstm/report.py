@@ -72,7 +72,8 @@ def markdown_report(
         f"Forecasts {what} {hp.steps_ahead} step{'s' if hp.steps_ahead > 1 else ''} ahead from "
         f"the last {hp.timesteps}, scored on {metrics['windows']:,} windows from "
         f"{metrics['first_origin'][:16].replace('T', ' ')} to "
-        f"{metrics['last_origin'][:16].replace('T', ' ')} UTC.",
+        f"{metrics['last_origin'][:16].replace('T', ' ')}"
+        f"{' UTC' if metrics['last_origin'].endswith('Z') else ''}.",
         "",
         "## Test scores beside what costs nothing",
         "",

@@ -89,10 +89,26 @@ class Parts:
 
 
 def build_run(
-    folder: Path, run_id: str, parts: Parts, config: RetrainConfig, run_fingerprint: str,
+    folder: Path,
+    run_id: str,
+    parts: Parts,
+    config: RetrainConfig,
+    run_fingerprint: str,
     data_fingerprint: str,
-) -> dict[str, Any]:  # fmt: skip
-    """Write every file of a run into a folder; return what its manifest tells beside the files."""
+    tables: tuple[pd.DataFrame, pd.DataFrame] | None = None,
+) -> dict[str, Any]:
+    """Write every file of a run into a folder; return what its manifest tells beside the files.
+
+    Args:
+        folder: where to.
+        run_id: the run's id, in front of every file name.
+        parts: the folders of the steps.
+        config: all settings.
+        run_fingerprint: hash of data, settings, code and libraries.
+        data_fingerprint: hash of the data.
+        tables: unscaled features and targets with their time and series columns, to be stored as
+            CSV; without them they are taken from the clean table.
+    """
     hp, data = config.hyperparameters, config.data
     name = hp.model_name
 
@@ -114,7 +130,9 @@ def build_run(
     checks = json.loads(target("data_checks").read_text(encoding="utf-8"))
     training = json.loads((parts.network / TRAINING_FILE).read_text(encoding="utf-8"))
     if hp.save_X_Y_data:
-        _write_data(pd.read_parquet(parts.clean / CLEAN_FILE), data, target)
+        x, y = tables or _tables(pd.read_parquet(parts.clean / CLEAN_FILE), data)
+        x.to_csv(target("x_data"), index=False)
+        y.to_csv(target("y_data"), index=False)
     _write_figures(target, hp, data, metrics, training)
     files = {f"{kind}_file_name": _name_if_there(target(kind)) for kind in _KINDS}
     write_json(
@@ -175,10 +193,10 @@ def _name_if_there(file: Path) -> str | None:
     return file.name if file.exists() else None
 
 
-def _write_data(clean: pd.DataFrame, data: DataConfig, target: Any) -> None:
+def _tables(clean: pd.DataFrame, data: DataConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
     index = {TIME: data.time, **({SERIES: data.series} if data.series else {})}
-    for kind, columns in (("x_data", data.features), ("y_data", data.targets)):
-        clean[[*index, *columns]].rename(columns=index).to_csv(target(kind), index=False)
+    x = clean[[*index, *data.features]].rename(columns=index)
+    return x, clean[[*index, *data.targets]].rename(columns=index)
 
 
 def _write_figures(

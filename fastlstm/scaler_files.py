@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from joblib.numpy_pickle import NumpyUnpickler
 from sklearn.base import BaseEstimator
 
 from fastlstm.errors import StoreError
@@ -36,6 +38,15 @@ class _ScalerUnpickler(pickle.Unpickler):
         return super().find_class(module, name)
 
 
+class _JoblibUnpickler(NumpyUnpickler):  # type: ignore[misc]
+    """Reads what ``joblib.dump`` wrote, with the same names allowed and joblib's array frame."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED | {("joblib.numpy_pickle", "NumpyArrayWrapper")}:
+            raise pickle.UnpicklingError(f"it names {module}.{name}")
+        return super().find_class(module, name)
+
+
 def write_scaler(scaler: BaseEstimator, file: Path) -> None:
     """Write a fitted scaler so that :func:`read_scaler` opens it."""
     file.write_bytes(pickle.dumps(scaler, protocol=5))
@@ -47,15 +58,38 @@ def read_scaler(file: Path) -> Any:
     Raises:
         StoreError: the file is missing, damaged, or names anything but a scaler or an array.
     """
+    scaler = _opened(file, lambda content: _ScalerUnpickler(content).load())
+    if not isinstance(scaler, BaseEstimator):
+        raise StoreError(f"{file}: holds {type(scaler).__name__}, not a scaler")
+    return scaler
+
+
+def read_scaler_pair(file: Path) -> tuple[Any, Any]:
+    """The scalers of features and targets in fastLSTM 1.0's one file, a dict joblib wrote.
+
+    Raises:
+        StoreError: the file is missing, damaged, or names anything but scalers and arrays.
+    """
+    pair = _opened(file, lambda content: _JoblibUnpickler(file.name, content, True).load())
+    if not isinstance(pair, dict) or not {"X_scaler", "Y_scaler"} <= set(pair):
+        raise StoreError(
+            f"{file}: holds {type(pair).__name__}, not a dict of X_scaler and Y_scaler"
+        )
+    for name in ("X_scaler", "Y_scaler"):
+        if not isinstance(pair[name], BaseEstimator):
+            raise StoreError(f"{file}: {name} is {type(pair[name]).__name__}, not a scaler")
+    return pair["X_scaler"], pair["Y_scaler"]
+
+
+def _opened(file: Path, load: Callable[[io.BytesIO], Any]) -> Any:
     try:
-        scaler = _ScalerUnpickler(io.BytesIO(file.read_bytes())).load()
+        content = file.read_bytes()
     except OSError as error:
         raise StoreError(f"{file}: cannot be read ({error.strerror})") from None
+    try:
+        return load(io.BytesIO(content))
     except Exception as error:  # a hostile pickle can raise anything
         raise StoreError(
             f"{file}: is no pickle of a scaler and was not opened ({error}); take the run from "
             "where it was written"
         ) from None
-    if not isinstance(scaler, BaseEstimator):
-        raise StoreError(f"{file}: holds {type(scaler).__name__}, not a scaler")
-    return scaler
