@@ -332,8 +332,8 @@ def _sections() -> dict[str, set[str]]:
     }
 
 
-def _unknown_key(location: tuple[str | int, ...]) -> str:
-    key, section = str(location[-1]), str(location[0]) if len(location) > 1 else "the top level"
+def _unknown_key(location: tuple[str | int, ...], root: str) -> str:
+    key, section = str(location[-1]), str(location[0]) if len(location) > 1 else root
     known = _sections().get(section, set()) if len(location) <= 2 else set(ColumnRules.model_fields)
     if not known & {key}:
         near = difflib.get_close_matches(key, sorted(known), n=1)
@@ -345,8 +345,13 @@ def _unknown_key(location: tuple[str | int, ...]) -> str:
     return f"unknown key; remove it or use one of {', '.join(sorted(known))}"
 
 
-def describe(error: ValidationError) -> list[str]:
-    """One line per problem of a pydantic error: key, what was found, what to do."""
+def describe(error: ValidationError, root: str = "the top level") -> list[str]:
+    """One line per problem of a pydantic error: key, what was found, what to do.
+
+    Args:
+        error: pydantic's error.
+        root: the section the validated settings are, to suggest keys from.
+    """
     lines: list[str] = []
     for item in error.errors(include_url=False):
         location = tuple(item["loc"])
@@ -359,7 +364,7 @@ def describe(error: ValidationError) -> list[str]:
                 joined = f"{key}.{line}" if _starts_with_key(line) and key else prefix + line
                 lines.append(joined)
         elif kind == "extra_forbidden":
-            lines.append(f"{key}: {_unknown_key(location)}")
+            lines.append(f"{key}: {_unknown_key(location, root)}")
         elif kind == "missing":
             lines.append(f"{key}: required, but not given; add it")
         else:

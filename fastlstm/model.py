@@ -149,7 +149,7 @@ class fastLSTM:
         try:
             return Hyperparameters.model_validate(given)
         except ValidationError as error:
-            raise ConfigError(describe(error)) from None
+            raise ConfigError(describe(error, "hyperparameters")) from None
 
     # Data
 
@@ -488,6 +488,8 @@ class fastLSTM:
             first = 2 if run.data.series else 1
             self.X_data, self.Y_data = x.iloc[:, first:], y.iloc[:, first:]
             self.X_data.columns, self.Y_data.columns = self._features, self._targets
+            index = pd.Index(time if self._time is None else self._time, name=x.columns[0])
+            self.X_data.index = self.Y_data.index = index
 
     def _open_legacy(self, file: Path) -> None:
         run = open_legacy(file)
@@ -591,12 +593,15 @@ class fastLSTM:
         """Truth and forecast of the present test windows, one column per output."""
         if self.model is None:
             raise ConfigError("no network yet; train one, or open a run with load_all first")
-        test = self._windows().read("test")
-        index = pd.Index(test.origin, name="origin")
-        if self._rows is not None and self._rows.time_unit == "row":
-            index = pd.Index(test.origin.astype(np.int64), name="row")
-        if self._rows is not None and self._rows.series_name is not None:
-            index = pd.MultiIndex.from_arrays([test.series, index], names=["series", index.name])
+        windows, rows = self._windows(), self._rows
+        assert rows is not None  # noqa: S101 (the windows came from it)
+        test = windows.read("test")
+        # The caller's own index, so that forecasts stand beside Y_test.
+        index = rows.given_x.index[rows.given_row[windows.origin_rows("test")]]
+        if rows.series_name is not None:
+            index = pd.MultiIndex.from_arrays(
+                [test.series, index], names=[rows.series_name, index.name or rows.time_name]
+            )
         names = self.output_column_names()
         truth = self._descaled(test.y.reshape(len(test.y), -1))
         forecast = self._descaled(predict(self.model, test.x))

@@ -75,6 +75,10 @@ class RowWindows:
         """Windows in a split."""
         return len(self._origins[split])
 
+    def origin_rows(self, split: str) -> np.ndarray:
+        """Row numbers, in the sorted table, of the windows' first target rows."""
+        return self._origins[split]
+
     def _inputs(self, origins: np.ndarray) -> np.ndarray:
         return input_windows(self._x, origins, self.manifest["timesteps"])
 
