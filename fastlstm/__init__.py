@@ -10,17 +10,29 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastlstm.config import RetrainConfig, read_config
+    from fastlstm.estimators import LSTMClassifier, LSTMRegressor
     from fastlstm.hyperparameters import Hyperparameters
     from fastlstm.model import fastLSTM
     from fastlstm.runs import SavedRun
     from fastlstm.store import FolderStore
 
 __version__ = metadata.version("fastlstm")
-__all__ = ["FolderStore", "Hyperparameters", "RetrainConfig", "SavedRun", "fastLSTM", "read_config"]
+__all__ = [
+    "FolderStore",
+    "Hyperparameters",
+    "LSTMClassifier",
+    "LSTMRegressor",
+    "RetrainConfig",
+    "SavedRun",
+    "fastLSTM",
+    "read_config",
+]
 
 _HOMES = {
     "FolderStore": "fastlstm.store",
     "Hyperparameters": "fastlstm.hyperparameters",
+    "LSTMClassifier": "fastlstm.estimators",
+    "LSTMRegressor": "fastlstm.estimators",
     "RetrainConfig": "fastlstm.config",
     "SavedRun": "fastlstm.runs",
     "fastLSTM": "fastlstm.model",

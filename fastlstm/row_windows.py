@@ -10,7 +10,7 @@ import pandas as pd
 
 from fastlstm.loading import SERIES, TIME
 from fastlstm.scaling import microseconds
-from fastlstm.split import Cuts
+from fastlstm.split import SPLITS, Cuts
 from fastlstm.window_store import Windows, plan_windows, require_windows
 from fastlstm.windows import input_windows, target_windows
 
@@ -33,9 +33,10 @@ class RowWindows:
         cuts: the cut times.
         sample_weight: weight of each row, ``(n,)``; a window's is the mean over its target rows.
         time_unit: ``'row'`` where the times are row numbers.
+        needed: the splits that must hold windows.
 
     Raises:
-        DataError: a split would hold no window.
+        DataError: a needed split would hold no window.
     """
 
     def __init__(
@@ -52,12 +53,14 @@ class RowWindows:
         lookahead: int = 0,
         sample_weight: np.ndarray | None = None,
         time_unit: str = "us",
+        needed: tuple[str, ...] = SPLITS,
     ) -> None:
         self._series = frame[SERIES].to_numpy()
         self._times = microseconds(frame[TIME])
         self._x, self._y = x, y
         self._origins = plan_windows(frame, y, timesteps, steps_ahead + lookahead, cuts)
-        require_windows(self._origins, timesteps, steps_ahead + lookahead)
+        wanted = {name: self._origins[name] for name in needed}
+        require_windows(wanted, timesteps, steps_ahead + lookahead)
         self._sample_weight = sample_weight
         self.manifest: dict[str, Any] = {
             "features": features,

