@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(EXTRA)
 
-.PHONY: retrain rain test lint lock clean help
+.PHONY: retrain rain test lint docs lock clean help
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ $(STAMP): $(LOCK) pyproject.toml
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@rm -f $(VENV)/.installed-*
 	@touch $@
+
+docs: $(STAMP) ## build the reference from the docstrings into site/
+	@$(BIN)/mkdocs build --strict --quiet
 
 lock: ## resolve today's versions anew (needs uv)
 	@for extra in cpu gpu; do \

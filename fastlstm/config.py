@@ -144,6 +144,11 @@ class DataConfig(_Strict):
     derived_targets: dict[str, DerivedTarget] = Field(
         default_factory=dict, description="Targets computed from other columns, by name."
     )
+    target_lookahead: int = Field(
+        0, ge=0,
+        description="Rows after its own that a target column computed elsewhere depends on (5 for "
+        "'within the next 6 rows'); derived targets know theirs.",
+    )  # fmt: skip
     columns: dict[str, ColumnRules] = Field(
         default_factory=dict, description="Rules per column; unlisted columns have the defaults."
     )
@@ -233,8 +238,9 @@ class DataConfig(_Strict):
 
     @property
     def lookahead(self) -> int:
-        """Rows after its own that a target's value depends on (0 without derived targets)."""
-        return max((d.horizon for d in self.derived_targets.values()), default=1) - 1
+        """Rows after its own that a target's value depends on."""
+        derived = max((d.horizon for d in self.derived_targets.values()), default=1) - 1
+        return max(derived, self.target_lookahead)
 
     def rules(self, column: str) -> ColumnRules:
         """The rules of a column, or the default ones."""

@@ -312,7 +312,7 @@ class LSTMClassifier(ClassifierMixin, _WindowedEstimator):  # type: ignore[misc]
         """The likeliest class of every row, ``(n,)``."""
         probability = self.predict_proba(X)
         labels: np.ndarray = np.asarray(self.classes_)
-        return labels[probability.argmax(axis=1)]
+        return np.asarray(labels[probability.argmax(axis=1)])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

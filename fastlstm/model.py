@@ -76,6 +76,11 @@ class fastLSTM:
         time: time of each row, ``(n,)``. Without it a DatetimeIndex of ``X_data`` serves, else the
             rows' numbers.
         sample_weight: weight of each row in the loss, ``(n,)``.
+        frequency: distance between rows as a pandas offset ('1h'); then windows never cross a hole in
+            time, and the last season stands beside the last value as a baseline. Needs times.
+        target_lookahead: rows after its own that a target's value depends on, e.g. 5 for 'within the
+            next 6 rows'; windows then keep such rows within their split, and baselines use only
+            targets that were known. Such targets may be missing where those rows are.
         data_storage_path: folder of the runs; each goes to ``<model_name>/<run id>/`` below it.
         distribution_strategy: a ``tf.distribute.Strategy`` to train under.
         **hyperparameters: any of :class:`fastlstm.hyperparameters.Hyperparameters`, under its name
@@ -106,6 +111,8 @@ class fastLSTM:
         series: Any = None,
         time: Any = None,
         sample_weight: Any = None,
+        frequency: str | None = None,
+        target_lookahead: int = 0,
         data_storage_path: str | Path = ".",
         distribution_strategy: Any = None,
         **hyperparameters: Any,
@@ -114,9 +121,11 @@ class fastLSTM:
         self._hp = self._checked(hyperparameters)
         self.X_data, self.Y_data = X_data, Y_data
         self._series, self._time, self._sample_weight = series, time, sample_weight
-        self._frequency: str | None = None
+        self._frequency = frequency
         self._time_zone = "UTC"
-        self._lookahead = 0
+        if target_lookahead < 0:
+            raise ConfigError(f"target_lookahead: {target_lookahead} given; it cannot be negative")
+        self._lookahead = target_lookahead
         self._season: int | None = None
         self.data_storage_path = Path(data_storage_path)
         self.distribution_strategy = distribution_strategy
@@ -391,6 +400,7 @@ class fastLSTM:
                     "time_zone": self._time_zone,
                     "features": self._features,
                     "targets": self._targets,
+                    "target_lookahead": self._lookahead,
                 },
                 "evaluation": {"season_length": self._season},
                 "hyperparameters": self._hp.model_dump(),

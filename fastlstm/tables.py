@@ -198,7 +198,17 @@ def row_table(
     order = np.argsort(key.to_numpy(dtype=object), kind="stable")
     frame = pd.DataFrame({SERIES: key, TIME: moments}).iloc[order].reset_index(drop=True)
     if frequency is not None:
+        if time is None:
+            raise DataError(
+                "frequency: has no meaning without times; give time, or a DatetimeIndex"
+            )
         positions = grid_positions(frame[TIME], frequency, time_zone)
+        off = np.flatnonzero(positions < 0)
+        if len(off):
+            raise DataError(
+                f"frequency: {len(off)} times stand off a grid of {frequency}, first in row "
+                f"{order[off[0]]}; correct the times or frequency"
+            )
     else:
         positions = np.arange(count)
     frame[SEGMENT] = segments(frame[SERIES].to_numpy(), positions)

@@ -442,6 +442,38 @@ def test_series_are_never_mixed(tmp_path):
     assert model.X_train.index.is_monotonic_increasing
 
 
+def test_windows_do_not_cross_a_hole_where_a_frequency_is_declared(wave, tmp_path):
+    x, y = wave
+    keep = np.delete(np.arange(300), [100, 101])
+    blind = regressor(x.iloc[keep], y.iloc[keep], tmp_path)
+    seeing = regressor(x.iloc[keep], y.iloc[keep], tmp_path, frequency="1h")
+    assert blind._windows().count("train") == seeing._windows().count("train") + 6
+    with pytest.raises(DataError, match="off a grid of 2h"):
+        regressor(x, y, tmp_path, frequency="2h")
+    with pytest.raises(DataError, match="without times"):
+        regressor(x.to_numpy(), y.to_numpy(), tmp_path, frequency="1h")
+
+
+def test_targets_that_look_ahead_stay_in_their_split(wave, tmp_path):
+    x, _ = wave
+    y = x["a"].rolling(4).max().shift(-3).rename("top")  # of the next 4 rows; unknown at the end
+    model = regressor(x, y, tmp_path, target_lookahead=3)
+    train = model._windows().read("train").origin
+    assert train.max() == np.datetime64(
+        model.X_train.index.max().tz_localize(None)
+    ) - np.timedelta64(3, "h")
+    assert model.Y_scaler.n_samples_seen_ == 207
+    model.network_training(1, verbose=0)
+    # The baseline's last known value is that of four rows before the origin.
+    predictions = pd.read_parquet(next(model.run_folder.glob("*PREDICTIONS*")))
+    known = y.reindex(predictions["origin"] - pd.Timedelta("4h")).to_numpy()
+    np.testing.assert_allclose(predictions["last_value"], known)
+    again = fastLSTM().load_all(next(model.run_folder.glob("*HYPERPARAMETERS*")))
+    assert again._windows().count("test") == model._windows().count("test")
+    with pytest.raises(DataError, match="missing or infinite"):
+        regressor(x, y, tmp_path)
+
+
 def test_features_and_targets_may_share_a_name(wave, tmp_path):
     x, _ = wave
     y = x[["a"]].shift(-1).iloc[:-1]
