@@ -41,7 +41,7 @@ def last_season(
     season: int,
     lookahead: int = 0,
 ) -> np.ndarray:
-    """The value of the same row of the last season that was fully known; see :func:`last_value`.
+    """The value of the same row of the last season that was fully known; see ``last_value``.
 
     Args:
         targets: target values of every row, ``(n, n_targets)``.

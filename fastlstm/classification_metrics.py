@@ -68,7 +68,7 @@ def output_report(truth: np.ndarray, probability: np.ndarray, threshold: float) 
         threshold: decision threshold; at or above it a row counts as positive.
 
     Returns:
-        Scores of :func:`binary_scores`, scikit-learn's report dict and confusion matrix (rows:
+        Scores of ``binary_scores``, scikit-learn's report dict and confusion matrix (rows:
         truth 0, 1; columns: prediction 0, 1) at the threshold, and precision and recall against
         threshold.
     """
@@ -104,7 +104,7 @@ def output_report(truth: np.ndarray, probability: np.ndarray, threshold: float) 
 def mean_scores(
     truth: np.ndarray, probability: np.ndarray, rows: np.ndarray | None = None
 ) -> dict[str, float | None]:
-    """Scores of :func:`binary_scores` averaged over outputs, None where any is undefined.
+    """Scores of ``binary_scores`` averaged over outputs, None where any is undefined.
 
     Args:
         truth: labels ``(n, n_outputs)``.

@@ -428,7 +428,7 @@ def read_config(path: str | Path) -> RetrainConfig:
 
 
 def parse_config(given: dict[str, Any], relative_to: Path | None = None) -> RetrainConfig:
-    """Check settings given as a mapping; see :func:`read_config`.
+    """Check settings given as a mapping; see ``read_config``.
 
     Raises:
         ConfigError: a setting is refused.

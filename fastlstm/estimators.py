@@ -170,7 +170,7 @@ class LSTMRegressor(RegressorMixin, _WindowedEstimator):  # type: ignore[misc]
         activation: activation of the LSTM layers.
         loss: any Keras loss by name; 'mse' without.
         learning_rate: Adam's initial step size.
-        learning_rate_schedule: how it falls; see :class:`fastlstm.hyperparameters.Hyperparameters`.
+        learning_rate_schedule: how it falls; see ``fastlstm.hyperparameters.Hyperparameters``.
         epochs: most passes over the train windows.
         batch_size: windows per gradient step.
         early_stop_patience: epochs without a better validation loss before training stops.
@@ -242,7 +242,7 @@ class LSTMRegressor(RegressorMixin, _WindowedEstimator):  # type: ignore[misc]
 
 
 class LSTMClassifier(ClassifierMixin, _WindowedEstimator):  # type: ignore[misc]
-    """LSTM classifier for rows in order of time; parameters as of :class:`LSTMRegressor`.
+    """LSTM classifier for rows in order of time; parameters as of ``LSTMRegressor``.
 
     ``class_weight`` is 'balanced' or a weight per class; ``steps_ahead`` must be 1; ``loss`` is
     binary cross-entropy for two classes and categorical cross-entropy for more.

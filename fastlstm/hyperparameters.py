@@ -1,7 +1,7 @@
 """Every hyperparameter, once: type, range, default and description.
 
 The class ``fastLSTM``, the JSON file of a run, the pipeline's config and the form in the Prefect UI
-are all made from :class:`Hyperparameters`. Importing this module imports neither pandas nor Keras.
+are all made from ``Hyperparameters``. Importing this module imports neither pandas nor Keras.
 """
 
 from __future__ import annotations

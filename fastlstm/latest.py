@@ -113,7 +113,7 @@ def forecast_latest(run: SavedRun, path: str) -> LatestForecast:
 def forecast_latest_into(
     output: str, run: str, source: str, on_event: Callable[[dict[str, Any]], None]
 ) -> dict[str, Any]:
-    """Write :func:`forecast_latest` of a run folder and a source as the Parquet file ``output``.
+    """Write ``forecast_latest`` of a run folder and a source as the Parquet file ``output``.
 
     Takes and returns JSON-like values, to run in a process of its own. The file appears whole.
     """

@@ -83,15 +83,17 @@ class fastLSTM:
             targets that were known. Such targets may be missing where those rows are.
         data_storage_path: folder of the runs; each goes to ``<model_name>/<run id>/`` below it.
         distribution_strategy: a ``tf.distribute.Strategy`` to train under.
-        **hyperparameters: any of :class:`fastlstm.hyperparameters.Hyperparameters`, under its name
+        **hyperparameters: any of ``fastlstm.hyperparameters.Hyperparameters``, under its name
             there or under fastLSTM 1.0's. ``loss`` may be a Keras loss object.
 
     Attributes:
         model: the Keras network, once built or loaded.
-        X_train, Y_train, X_validation, Y_validation, X_test, Y_test: rows of each split, unscaled.
-        X_train_s, Y_train_s, X_validation_s, Y_validation_s, X_test_s, Y_test_s: the same as the
-            network sees them, float32 arrays.
-        X_scaler, Y_scaler: the fitted scalers; the latter None unless targets are scaled.
+        X_train: features of the train rows, unscaled; likewise ``Y_train``, ``X_validation``,
+            ``Y_validation``, ``X_test`` and ``Y_test``.
+        X_train_s: the same as the network sees them, a float32 array; likewise ``Y_train_s``,
+            ``X_validation_s``, ``Y_validation_s``, ``X_test_s`` and ``Y_test_s``.
+        X_scaler: the fitted scaler of the features.
+        Y_scaler: the fitted scaler of the targets; None unless targets are scaled.
         loss_df: training history, one row per epoch.
         hyperparameters: the settings, and after a training those saved with it.
         model_summary: Keras' summary of the network, as text.
@@ -255,7 +257,7 @@ class fastLSTM:
         Args:
             X: a DataFrame with the feature columns in any order, or an array ``(n, n_features)``.
             current_datetime_idx: number of the last input row.
-            apply_scaler: scale it; then call :meth:`model_predict` with ``apply_scaler=False``.
+            apply_scaler: scale it; then call ``model_predict`` with ``apply_scaler=False``.
 
         Returns:
             ``(1, timesteps, n_features)``.
@@ -567,7 +569,7 @@ class fastLSTM:
             descale_result: give results in the targets' own units.
 
         Returns:
-            ``(n_windows, n_outputs)``, columns named by :meth:`output_column_names`;
+            ``(n_windows, n_outputs)``, columns named by ``output_column_names``;
             probabilities for a classifier.
 
         Raises:
@@ -705,7 +707,7 @@ class fastLSTM:
     def gradient_feature_importance(self) -> pd.Series:
         """Share of each feature in the gradients of the outputs over the test windows.
 
-        See :func:`fastlstm.importance.gradient_importance`.
+        See ``fastlstm.importance.gradient_importance``.
         """
         test = self._windows().read("test", columns=("x",))
         return importance.gradient_importance(self.model, test.x, self._features)
@@ -714,7 +716,7 @@ class fastLSTM:
         """Increase of the test error when a feature is permuted among the test windows.
 
         The error is the mean absolute difference in scaled units; for probabilities the Brier
-        score. See :func:`fastlstm.importance.permutation_importance`.
+        score. See ``fastlstm.importance.permutation_importance``.
         """
         test = self._windows().read("test")
         truth = test.y.reshape(len(test.y), -1)

@@ -18,7 +18,7 @@ from fastlstm.windows import input_windows, target_windows
 class RowWindows:
     """The windows of a scaled table, with the interface of a window dataset on disk.
 
-    Batches come in the same order as from :class:`fastlstm.window_store.WindowDataset` with the same
+    Batches come in the same order as from ``fastlstm.window_store.WindowDataset`` with the same
     seed, so a network trained here and in the pipeline is the same.
 
     Args:

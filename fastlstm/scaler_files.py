@@ -48,7 +48,7 @@ class _JoblibUnpickler(NumpyUnpickler):  # type: ignore[misc]
 
 
 def write_scaler(scaler: BaseEstimator, file: Path) -> None:
-    """Write a fitted scaler so that :func:`read_scaler` opens it."""
+    """Write a fitted scaler so that ``read_scaler`` opens it."""
     file.write_bytes(pickle.dumps(scaler, protocol=5))
 
 

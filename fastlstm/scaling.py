@@ -95,7 +95,7 @@ def fit_scalers(
         x: features of every row.
         y: targets of every row; rows with an undefined target are left out.
         times: time of each row in microseconds since 1970 (UTC), ``(n,)``.
-        label_known: time of the last row each row's target depends on; see :func:`label_end`.
+        label_known: time of the last row each row's target depends on; see ``label_end``.
         cuts: the cut times.
         hyperparameters: ``scaler_type`` and ``scale_targets``.
 
@@ -148,5 +148,5 @@ def write_scalers(scalers: Scalers, x_file: Path, y_file: Path) -> None:
 
 
 def read_scalers(x_file: Path, y_file: Path) -> Scalers:
-    """Read what :func:`write_scalers` wrote; see :func:`fastlstm.scaler_files.read_scaler`."""
+    """Read what ``write_scalers`` wrote; see ``fastlstm.scaler_files.read_scaler``."""
     return Scalers(read_scaler(x_file), read_scaler(y_file) if y_file.exists() else None)

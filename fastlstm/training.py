@@ -28,7 +28,7 @@ OnEvent = Callable[[dict[str, Any]], None]
 
 
 class WindowSource(Protocol):
-    """Windows of three splits, wherever they lie; see :class:`WindowDataset`."""
+    """Windows of three splits, wherever they lie; see ``WindowDataset``."""
 
     manifest: dict[str, Any]
 
@@ -217,7 +217,8 @@ def write_network(folder: Path, trained: Trained, *, compiled: bool = True) -> d
     model = trained.model
     if not compiled:
         keras = import_keras()
-        model = keras.models.clone_model(trained.model)
+        # Keras' own clone would carry the loss along.
+        model = keras.Model.from_config(trained.model.get_config())
         model.set_weights(trained.model.get_weights())
     model.save(folder / MODEL_FILE)
     trained.history.to_csv(folder / HISTORY_FILE, index=False)
@@ -239,7 +240,7 @@ def train_into(
     """Train on the dataset folder ``windows`` and write network, history and facts into ``folder``.
 
     Takes and returns JSON-like values, to run in a process of its own
-    (:func:`fastlstm.isolation.call`).
+    (``fastlstm.isolation.call``).
     """
     hp = Hyperparameters.model_validate(hyperparameters)
     dataset = WindowDataset(Path(windows))

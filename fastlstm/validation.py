@@ -106,7 +106,7 @@ def validate(
     """Check a table and make it complete by policy.
 
     Args:
-        frame: as :func:`fastlstm.loading.load` gives it, sorted by series and time.
+        frame: as ``fastlstm.loading.load`` gives it, sorted by series and time.
         data: types, ranges, policies, frequency.
         labels: whether plain targets are labels, which must be 0 or 1.
         rows_out_of_order: as the loader counted them; told as a warning.

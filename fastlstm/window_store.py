@@ -162,7 +162,7 @@ class WindowDataset:
     """A window dataset in a folder.
 
     Args:
-        folder: a folder made by :func:`write_windows` with its manifest.
+        folder: a folder made by ``write_windows`` with its manifest.
         pool_bytes: memory for shuffling; a split that fits is read from disk once.
 
     Attributes:

@@ -15,7 +15,7 @@ class Listener(Protocol):
         """A step ended and says what it did."""
 
     def progress(self, event: dict[str, Any]) -> None:
-        """Training went on; see :func:`fastlstm.training.fit`."""
+        """Training went on; see ``fastlstm.training.fit``."""
 
 
 _listeners: list[Listener] = []

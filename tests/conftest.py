@@ -90,7 +90,7 @@ def build_settings(
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """:func:`build_settings` in the test's own folder."""
+    """``build_settings`` in the test's own folder."""
     return partial(build_settings, tmp_path)
 
 

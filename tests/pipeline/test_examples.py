@@ -12,17 +12,22 @@ from fastlstm.config import read_config
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
 
-def retrained(name, tmp_path):
+def retrained(name, tmp_path, epochs):
+    """The example with fewer epochs than it is given to newcomers, for time."""
     from flows.retrain import retrain
 
     config = read_config(Path("deployments") / f"{name}.yaml")
-    places = {"store": str(tmp_path / "runs"), "work": str(tmp_path / "work")}
+    places = {
+        "store": str(tmp_path / "runs"),
+        "work": str(tmp_path / "work"),
+        "hyperparameters": config.hyperparameters.model_copy(update={"epochs": epochs}),
+    }
     outcome = retrain(config.model_copy(update=places))
     return outcome, SavedRun(Path(outcome.run.path))
 
 
 def test_temperature_beats_what_costs_nothing(tmp_path):
-    outcome, run = retrained("weather_temperature", tmp_path)
+    outcome, run = retrained("weather_temperature", tmp_path, 6)
     assert outcome.promoted, outcome.message
     test = run.metrics["test"]
     assert test["model"]["mae"] < 0.92 * test["last_value"]["mae"]
@@ -34,7 +39,7 @@ def test_temperature_beats_what_costs_nothing(tmp_path):
 
 
 def test_rain_beats_prior_and_last_class(tmp_path):
-    outcome, run = retrained("weather_rain", tmp_path)
+    outcome, run = retrained("weather_rain", tmp_path, 4)
     assert outcome.promoted, outcome.message
     test = run.metrics["test"]
     assert test["model"]["average_precision"] > 1.2 * test["last_class"]["average_precision"]
