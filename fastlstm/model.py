@@ -34,6 +34,7 @@ from fastlstm.runs import Parts, SavedRun, build_run
 from fastlstm.scaling import (
     X_SCALER_FILE,
     Y_SCALER_FILE,
+    ScaledArray,
     Scalers,
     fit_scalers,
     label_end,
@@ -216,7 +217,7 @@ class fastLSTM:
             setattr(self, f"X_{name}", rows.given_x.iloc[back][self._features])
             setattr(self, f"Y_{name}", rows.given_y.iloc[back][self._targets])
             order = np.flatnonzero(mine)[np.argsort(rows.given_row[mine])]
-            setattr(self, f"X_{name}_s", self._x_scaled[order])
+            setattr(self, f"X_{name}_s", self._x_scaled[order].view(ScaledArray))
             setattr(self, f"Y_{name}_s", self._y_scaled[order])
 
     def _windows(self) -> RowWindows:
@@ -257,10 +258,10 @@ class fastLSTM:
         Args:
             X: a DataFrame with the feature columns in any order, or an array ``(n, n_features)``.
             current_datetime_idx: number of the last input row.
-            apply_scaler: scale it; then call ``model_predict`` with ``apply_scaler=False``.
+            apply_scaler: scale it.
 
         Returns:
-            ``(1, timesteps, n_features)``.
+            ``(1, timesteps, n_features)``; a scaled one knows that it is, see ``model_predict``.
 
         Raises:
             DataError: too few rows before it, or a column is absent.
@@ -273,7 +274,7 @@ class fastLSTM:
                 f"{length - 1} to {len(rows) - 1}"
             )
         window = rows[last - length + 1 : last + 1][None]
-        return self._scaled(window) if apply_scaler else window
+        return self._scaled(window).view(ScaledArray) if apply_scaler else window
 
     # Network
 
@@ -565,7 +566,9 @@ class fastLSTM:
             data: a DataFrame with the feature columns in any order, one series in order of time
                 (one forecast per possible origin, the last for the time after the last row); one
                 window ``(timesteps, n_features)``; or windows ``(n, timesteps, n_features)``.
-            apply_scaler: scale the inputs; set to False where they are scaled already.
+            apply_scaler: scale the inputs; set to False where they are scaled already. What
+                ``prepare_input_sample`` scaled, and ``X_train_s`` and its like, are never scaled
+                again.
             descale_result: give results in the targets' own units.
 
         Returns:
@@ -579,6 +582,7 @@ class fastLSTM:
         if self.model is None:
             raise ConfigError("no network yet; train one, or open a run with load_all first")
         length, names = self._hp.timesteps, self._features
+        apply_scaler = apply_scaler and not isinstance(data, ScaledArray)
         x = self._feature_rows(data)
         if isinstance(data, pd.DataFrame | pd.Series):
             if len(x) < length:

@@ -57,6 +57,13 @@ class Scalers:
         return np.asarray(self.y.inverse_transform(frame)).reshape(y.shape)
 
 
+class ScaledArray(np.ndarray):
+    """Features that are scaled already; it says so wherever it goes, so they are not scaled twice.
+
+    Slices and results of arithmetic stay such an array; ``np.asarray`` makes a plain one.
+    """
+
+
 def _by_name(scaler: Any, frame: pd.DataFrame) -> np.ndarray:
     names = list(scaler.feature_names_in_)
     absent = [n for n in names if n not in frame]

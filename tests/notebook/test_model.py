@@ -185,7 +185,10 @@ def test_prediction_of_one_window_many_and_a_table(trained):
     np.testing.assert_allclose(
         trained.model_predict(sample, apply_scaler=False), table[2:3], rtol=1e-5
     )
+    np.testing.assert_allclose(trained.model_predict(sample), table[2:3], rtol=1e-5)  # not twice
+    np.testing.assert_allclose(trained.model_predict(trained.X_train_s[2:8]), table[2:3], rtol=1e-5)
     raw = trained.prepare_input_sample(x, 7, apply_scaler=False)
+    np.testing.assert_allclose(trained.model_predict(raw), table[2:3], rtol=1e-5)
     np.testing.assert_array_equal(raw[0], x.to_numpy()[2:8])
     scaled = trained.model_predict(windows, descale_result=False)
     back = trained.Y_scaler.inverse_transform(pd.DataFrame(scaled[:, :1], columns=["next"]))
