@@ -257,8 +257,12 @@ class SavedRun:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self.manifest = verify(self.folder)
-        self.run_id: str = self.manifest["run_id"]
-        self.model_name: str = self.manifest["model_name"]
+        self.run_id, self.model_name = (
+            str(self.manifest.get(key)) for key in ("run_id", "model_name")
+        )
+        for name in (self.run_id, self.model_name):
+            if Path(name).name != name:
+                raise StoreError(f"{self.folder}: its manifest's name {name!r} leaves the folder")
         file = self.path("hyperparameters")
         try:
             self.settings: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))

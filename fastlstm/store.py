@@ -145,7 +145,7 @@ class FolderStore:
         """Every run with a whole manifest, oldest first."""
         entries = []
         folder = self.root / model_name
-        for run in sorted(folder.iterdir()) if folder.is_dir() else []:
+        for run in sorted(folder.iterdir(), key=_age) if folder.is_dir() else []:
             if run.name.startswith(".") or not run.is_dir():
                 continue
             try:
@@ -253,6 +253,12 @@ class FolderStore:
         with (home / ".champion.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _age(run: Path) -> tuple[str, int]:
+    """Order of runs in time: the second, then the number within it."""
+    stamp, _, number = run.name.partition(" (")
+    return stamp, int(number.rstrip(")")) if number.rstrip(")").isdecimal() else 1
 
 
 def _sync(folder: Path) -> None:

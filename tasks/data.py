@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from prefect import task
 
 from fastlstm.artifacts import read_manifest
 from fastlstm.changes import find_changes
@@ -14,22 +13,13 @@ from fastlstm.config import RetrainConfig
 from fastlstm.loading import TABLE_FILE, load_into
 from fastlstm.store import FolderStore
 from fastlstm.validation import validate_into
-from tasks.caching import cache_key, make
+from tasks.caching import make
 from tasks.references import Source, StepOutput
-from tasks.reporting import say, task_run_name
-from tasks.retrying import DELAYS, JITTER, may_heal
+from tasks.reporting import say
+from tasks.steps import cached_step, fresh_step
 
 
-@task(
-    name="look",
-    task_run_name=task_run_name,
-    tags=["fastlstm", "data"],
-    retries=3,
-    retry_delay_seconds=DELAYS,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=may_heal,
-    persist_result=False,
-)
+@fresh_step("look", "data", retries=3)
 def look(config: RetrainConfig) -> Source:
     """Fingerprint the source and look for a finished run made from it."""
     found = find_changes(config, FolderStore(config.store))
@@ -41,18 +31,7 @@ def look(config: RetrainConfig) -> Source:
     )
 
 
-@task(
-    name="load",
-    task_run_name=task_run_name,
-    tags=["fastlstm", "data"],
-    cache_key_fn=cache_key,
-    persist_result=True,
-    result_serializer="json",
-    retries=3,
-    retry_delay_seconds=DELAYS,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=may_heal,
-)
+@cached_step("load", "data", retries=3)
 def load(config: RetrainConfig, source: Source) -> StepOutput:
     """Read the source: declared columns and types, times in UTC, sorted."""
     hp = config.hyperparameters
@@ -71,18 +50,7 @@ def load(config: RetrainConfig, source: Source) -> StepOutput:
     return output
 
 
-@task(
-    name="validate",
-    task_run_name=task_run_name,
-    tags=["fastlstm", "data"],
-    cache_key_fn=cache_key,
-    persist_result=True,
-    result_serializer="json",
-    retries=2,
-    retry_delay_seconds=DELAYS,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=may_heal,
-)
+@cached_step("validate", "data", retries=2)
 def validate(config: RetrainConfig, table: StepOutput) -> StepOutput:
     """Check every rule on the rows, then fill or drop missing values by policy."""
     loaded = read_manifest(Path(table.path))

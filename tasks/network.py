@@ -5,29 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from prefect import task
-
 from fastlstm import isolation
 from fastlstm.config import RetrainConfig
 from fastlstm.report import number, title
-from tasks.caching import cache_key, make
+from tasks.caching import make
 from tasks.references import StepOutput
-from tasks.reporting import say, task_run_name, training_progress
-from tasks.retrying import DELAYS, JITTER, may_heal
+from tasks.reporting import say, training_progress
+from tasks.steps import cached_step
 
 
-@task(
-    name="train",
-    task_run_name=task_run_name,
-    tags=["fastlstm", "network"],
-    cache_key_fn=cache_key,
-    persist_result=True,
-    result_serializer="json",
-    retries=1,
-    retry_delay_seconds=DELAYS,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=may_heal,
-)
+@cached_step("train", "network", retries=1)
 def train(config: RetrainConfig, windows: StepOutput) -> StepOutput:
     """Train the network; validation windows alone choose the epoch that is kept."""
 
@@ -54,18 +41,7 @@ def train(config: RetrainConfig, windows: StepOutput) -> StepOutput:
     return output
 
 
-@task(
-    name="evaluate",
-    task_run_name=task_run_name,
-    tags=["fastlstm", "network"],
-    cache_key_fn=cache_key,
-    persist_result=True,
-    result_serializer="json",
-    retries=1,
-    retry_delay_seconds=DELAYS,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=may_heal,
-)
+@cached_step("evaluate", "network", retries=1)
 def evaluate(
     config: RetrainConfig,
     network: StepOutput,

@@ -6,9 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from fastlstm import isolation
 from fastlstm.artifacts import read_manifest, verify
 from fastlstm.config import RetrainConfig
@@ -17,8 +14,8 @@ from fastlstm.promotion import judge
 from fastlstm.runs import Parts, build_run
 from fastlstm.store import ChampionRecord, FolderStore, RunEntry
 from tasks.references import Outcome, RunReference, Source, StepOutput
-from tasks.reporting import say, task_run_name
-from tasks.retrying import DELAYS, JITTER, may_heal
+from tasks.reporting import say
+from tasks.steps import fresh_step
 
 
 def _reference(store: FolderStore, model_name: str, entry: RunEntry) -> RunReference:
@@ -30,18 +27,7 @@ def _reference(store: FolderStore, model_name: str, entry: RunEntry) -> RunRefer
     )
 
 
-@task(
-    name="save",
-    task_run_name=task_run_name,
-    tags=["fastlstm", "store"],
-    # The store itself tells whether the run is there; a cached answer could outlive the run.
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=3,
-    retry_delay_seconds=DELAYS,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=may_heal,
-)
+@fresh_step("save", "store", retries=3)
 def save(
     config: RetrainConfig,
     source: Source,
@@ -79,17 +65,7 @@ def save(
     return reference
 
 
-@task(
-    name="promote",
-    task_run_name=task_run_name,
-    tags=["fastlstm", "store"],
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=3,
-    retry_delay_seconds=DELAYS,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=may_heal,
-)
+@fresh_step("promote", "store", retries=3)
 def promote(config: RetrainConfig, run: RunReference, clean: StepOutput) -> Outcome:
     """Make the run champion if it beats champion and baselines; else keep it and say why."""
     store = FolderStore(config.store)
@@ -100,7 +76,14 @@ def promote(config: RetrainConfig, run: RunReference, clean: StepOutput) -> Outc
             return record  # decided before a kill or a retry
         comparison = None
         if record.champion is not None:
-            champion = store.run_folder(run.model_name, record.champion)
+            try:
+                champion = store.run_folder(run.model_name, record.champion)
+                verify(champion)
+            except StoreError as error:
+                raise StoreError(
+                    f"the champion {record.champion} cannot be opened ({error}); run {run.run_id} is "
+                    "stored: restore the champion, or choose one with 'fastlstm promote'"
+                ) from None
             comparison = isolation.call(
                 "fastlstm.promotion:compare",
                 {
@@ -127,13 +110,7 @@ def promote(config: RetrainConfig, run: RunReference, clean: StepOutput) -> Outc
     return Outcome(run=run, promoted=promoted, message=message)
 
 
-@task(
-    name="known",
-    task_run_name=task_run_name,
-    tags=["fastlstm", "store"],
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@fresh_step("known", "store", retries=0)
 def known(config: RetrainConfig, source: Source) -> Outcome:
     """The outcome of the finished run that the source and settings already gave."""
     store = FolderStore(config.store)

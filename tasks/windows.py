@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from prefect import task
 
 from fastlstm.artifacts import read_manifest
 from fastlstm.config import RetrainConfig
@@ -14,24 +13,13 @@ from fastlstm.scaling import SCALED_FILE, scale_into
 from fastlstm.split import Cuts
 from fastlstm.validation import CLEAN_FILE
 from fastlstm.window_store import write_windows
-from tasks.caching import cache_key, make
+from tasks.caching import make
 from tasks.references import StepOutput
-from tasks.reporting import say, task_run_name
-from tasks.retrying import DELAYS, JITTER, may_heal
+from tasks.reporting import say
+from tasks.steps import cached_step
 
 
-@task(
-    name="scale",
-    task_run_name=task_run_name,
-    tags=["fastlstm", "windows"],
-    cache_key_fn=cache_key,
-    persist_result=True,
-    result_serializer="json",
-    retries=2,
-    retry_delay_seconds=DELAYS,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=may_heal,
-)
+@cached_step("scale", "windows", retries=2)
 def scale(config: RetrainConfig, clean: StepOutput) -> StepOutput:
     """Cut the time into train, validation and test, and scale by the train rows."""
 
@@ -51,18 +39,7 @@ def scale(config: RetrainConfig, clean: StepOutput) -> StepOutput:
     return output
 
 
-@task(
-    name="windows",
-    task_run_name=task_run_name,
-    tags=["fastlstm", "windows"],
-    cache_key_fn=cache_key,
-    persist_result=True,
-    result_serializer="json",
-    retries=2,
-    retry_delay_seconds=DELAYS,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=may_heal,
-)
+@cached_step("windows", "windows", retries=2)
 def windows(config: RetrainConfig, scaled: StepOutput) -> StepOutput:
     """Cut the windows of each split and write them as Parquet."""
     hp = config.hyperparameters

@@ -13,7 +13,7 @@ import pytest
 
 from fastlstm.artifacts import verify
 from fastlstm.config import parse_config
-from fastlstm.errors import ConfigError, DataError
+from fastlstm.errors import ConfigError, DataError, StoreError
 from fastlstm.runs import SavedRun
 from fastlstm.store import FolderStore
 from tests.conftest import make_panel
@@ -181,6 +181,13 @@ def test_a_worse_challenger_is_kept_and_a_better_one_promoted(settings, tmp_path
     record = FolderStore(tmp_path / "runs").champion("small")
     assert record.champion == won.run.run_id
     assert [d.action for d in record.history] == ["promoted", "kept"]
+
+    # A champion that is gone is named; nobody takes its place without a word.
+    shutil.rmtree(won.run.path)
+    state = retrain(settings(frame, hyperparameters=wild, evaluation={"season_length": 12}))
+    with pytest.raises(StoreError, match=r"the champion .* cannot be opened .*fastlstm promote"):
+        state.result()
+    assert FolderStore(tmp_path / "runs").champion("small") == record
 
 
 def test_killed_between_save_and_promote_goes_on_with_the_same_run(

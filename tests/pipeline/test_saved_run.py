@@ -120,6 +120,15 @@ def test_settings_that_are_no_settings(copied):
         SavedRun(copied)
 
 
+@pytest.mark.parametrize("key", ["run_id", "model_name"])
+def test_names_in_a_manifest_may_not_leave_the_folder(copied, key):
+    manifest = json.loads((copied / "manifest.json").read_text())
+    about = {k: v for k, v in manifest.items() if k not in ("files", "content_sha256")}
+    write_manifest(copied, {**about, key: "../../x"})
+    with pytest.raises(StoreError, match="leaves the folder"):
+        SavedRun(copied)
+
+
 def test_a_model_with_code_in_it_is_refused(copied):
     from fastlstm.network import import_keras
 
