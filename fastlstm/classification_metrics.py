@@ -40,7 +40,7 @@ def choose_threshold(truth: np.ndarray, probability: np.ndarray, metric: str) ->
         score = (hits / positives + 1 - (count - hits) / negatives) / 2
     last_of_value = np.append(ranked[1:] != ranked[:-1], True)
     candidates = np.flatnonzero(last_of_value)
-    best = candidates[score[candidates] == score[candidates].max()][-1]
+    best = candidates[score[candidates] == np.max(score[candidates])][-1]
     return float(ranked[best])
 
 

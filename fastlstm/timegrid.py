@@ -28,7 +28,7 @@ def grid_positions(times: pd.Series, frequency: str, time_zone: str = "UTC") -> 
         step = pd.Timedelta(offset).value // 1_000
         stamps = pd.DatetimeIndex(times).tz_convert(None).as_unit("us").asi8
         values, counts = np.unique(stamps % step, return_counts=True)
-        phase = values[counts.argmax()]
+        phase = values[np.argmax(counts)]
         return np.where(stamps % step == phase, (stamps - phase) // step, -1)
     local = pd.DatetimeIndex(times).tz_convert(time_zone)
     grid = pd.date_range(local.min(), local.max(), freq=offset)

@@ -91,7 +91,7 @@ def class_weights(hyperparameters: Hyperparameters, y: np.ndarray) -> np.ndarray
     counts = np.bincount(labels, minlength=classes)
     if (counts == 0).any():
         raise DataError(
-            f"class {int(counts.argmin())} has no train window, so class_weight 'balanced' is "
+            f"class {int(np.argmin(counts))} has no train window, so class_weight 'balanced' is "
             "undefined; give more rows or raise train_size_rate"
         )
     return np.asarray(len(labels) / (classes * counts), np.float32)
