@@ -341,13 +341,12 @@ def _sections() -> dict[str, set[str]]:
 def _unknown_key(location: tuple[str | int, ...], root: str) -> str:
     key, section = str(location[-1]), str(location[0]) if len(location) > 1 else root
     known = _sections().get(section, set()) if len(location) <= 2 else set(ColumnRules.model_fields)
-    if not known & {key}:
-        near = difflib.get_close_matches(key, sorted(known), n=1)
-        if near:
-            return f"unknown key; did you mean {near[0]!r}?"
-        for other, keys in _sections().items():
-            if key in keys:
-                return f"unknown key here; it belongs under {other}"
+    near = difflib.get_close_matches(key, sorted(known), n=1)
+    if near:
+        return f"unknown key; did you mean {near[0]!r}?"
+    for other, keys in _sections().items():
+        if key in keys:
+            return f"unknown key here; it belongs under {other}"
     return f"unknown key; remove it or use one of {', '.join(sorted(known))}"
 
 

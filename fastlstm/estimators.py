@@ -122,12 +122,13 @@ class _WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         # No test split: scikit-learn's own splitters hold test rows back.
         cuts = Cuts(int(times[len(X) - held_out]), _NEVER)
         self.scalers_: Scalers = fit_scalers(rows.x, rows.y, times, times, cuts, hp)
+        self._names, targets = ([str(name) for name in table] for table in (rows.x, rows.y))
         windows = RowWindows(
             rows.frame,
             self.scalers_.features(rows.x),
-            self.scalers_.targets(rows.y, [str(name) for name in rows.y]),
-            features=[str(name) for name in rows.x],
-            targets=[str(name) for name in rows.y],
+            self.scalers_.targets(rows.y, targets),
+            features=self._names,
+            targets=targets,
             timesteps=hp.timesteps,
             steps_ahead=hp.steps_ahead,
             cuts=cuts,
@@ -140,7 +141,6 @@ class _WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         self.n_iter_ = len(trained.history)
         self.hyperparameters_ = hp
         self.last_rows_ = X[-hp.timesteps :]
-        self._names = [str(name) for name in rows.x]
         known = X[: len(X) - held_out].mean(axis=0, keepdims=True)
         self.scaled_mean_ = self.scalers_.features(pd.DataFrame(known, columns=self._names))
 

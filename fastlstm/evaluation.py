@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import confusion_matrix
 
 from fastlstm.artifacts import write_json
 from fastlstm.baselines import last_season, last_value, seasonal_scale
@@ -179,14 +180,25 @@ def _long(
     )
 
 
-def _train_scale(
-    table: TargetTable, rows: np.ndarray, validation_cut: int, season: int, lookahead: int
+def mase_scales(
+    table: TargetTable, rows: np.ndarray, cut: int, season: int, lookahead: int
 ) -> np.ndarray:
-    """MASE's denominators for the windows at ``rows``, ``(n, n_targets)``."""
-    train = label_end(table.times, table.segment, lookahead) < validation_cut
+    """MASE's denominators for the windows at ``rows``, each from its own series before a cut.
+
+    Args:
+        table: targets of every row.
+        rows: origin rows, ``(n,)``.
+        cut: microseconds since 1970 (UTC); a row counts when all its target depends on is earlier.
+        season: rows in one season.
+        lookahead: rows after its own that a target's value depends on.
+
+    Returns:
+        ``(n, n_targets)``.
+    """
+    before = label_end(table.times, table.segment, lookahead) < cut
     scales = {
         name: seasonal_scale(
-            table.targets[mine := table.series == name], table.segment[mine], train[mine], season
+            table.targets[mine := table.series == name], table.segment[mine], before[mine], season
         )
         for name in dict.fromkeys(table.series[rows])
     }
@@ -212,7 +224,7 @@ def _regression(
             table.targets, table.segment, rows, hp.steps_ahead, season, data.lookahead
         )
     cut = dataset.manifest["cuts"]["validation"]
-    scale = _train_scale(table, rows, cut, season or 1, data.lookahead)
+    scale = mase_scales(table, rows, cut, season or 1, data.lookahead)
     report = regression_report(truth, forecasts, scale, series, data.targets)
     # Targets of different units cannot be averaged; scaled errors can.
     primary = "mae" if len(data.targets) == 1 else "mase"
@@ -302,14 +314,11 @@ def _classification(
         "notes": notes,
     }
     if softmax:
-        metrics["accuracy"] = float((truth.argmax(1) == probability.argmax(1)).mean())
-        metrics["confusion_matrix"] = [
-            [
-                int(((truth.argmax(1) == a) & (probability.argmax(1) == b)).sum())
-                for b in range(len(names))
-            ]
-            for a in range(len(names))
-        ]
+        actual, chosen_class = truth.argmax(axis=1), probability.argmax(axis=1)
+        metrics["accuracy"] = float((actual == chosen_class).mean())
+        metrics["confusion_matrix"] = confusion_matrix(
+            actual, chosen_class, labels=range(len(names))
+        ).tolist()
     columns = {"truth": truth, "prediction": probability}
     columns |= {name: forecasts[name] for name in ("prior", "last_class")}
     return metrics, _long(table, rows, data.targets, hp.steps_ahead, columns)

@@ -6,9 +6,9 @@ import hashlib
 import html
 import inspect
 import io
-import json
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from fastlstm import importance, plots
+from fastlstm.artifacts import write_json
 from fastlstm.config import RetrainConfig, describe
 from fastlstm.errors import ConfigError, DataError, StoreError
 from fastlstm.evaluation import TargetTable, evaluate, write_evaluation
@@ -26,7 +27,7 @@ from fastlstm.hyperparameters import Hyperparameters, canonical_loss
 from fastlstm.inference import predict
 from fastlstm.legacy import open_legacy
 from fastlstm.loading import SERIES, TIME
-from fastlstm.network import build_network, compile_network
+from fastlstm.network import build_network, compile_network, import_keras
 from fastlstm.output_reports import classification_text, regression_table
 from fastlstm.report import number, title
 from fastlstm.row_windows import RowWindows
@@ -304,15 +305,9 @@ class fastLSTM:
         return self.model
 
     def _build(self) -> None:
-        from fastlstm.network import import_keras
-
         import_keras().utils.set_random_seed(self._hp.seed)
         strategy = self.distribution_strategy
-        if strategy is None:
-            self.model = build_network(self._hp, len(self._features), len(self._targets))
-            compile_network(self.model, self._hp, 1, self._loss)
-            return
-        with strategy.scope():
+        with strategy.scope() if strategy is not None else nullcontext():
             self.model = build_network(self._hp, len(self._features), len(self._targets))
             compile_network(self.model, self._hp, 1, self._loss)
 
@@ -373,8 +368,6 @@ class fastLSTM:
         self._change(**changes)
         windows = self._windows()
         self._need_targets()
-        if self.model is None:
-            self._build()
         trained = fit(
             windows,
             self._hp,
@@ -429,7 +422,7 @@ class fastLSTM:
             write_network(folder, trained, compiled=stock)
             write_evaluation(folder, metrics, predictions)
             write_scalers(scalers, folder / X_SCALER_FILE, folder / Y_SCALER_FILE)
-            (folder / REPORT_FILE).write_text(json.dumps(checks.to_dict()), encoding="utf-8")
+            write_json(folder / REPORT_FILE, checks.to_dict())
             made_from = fingerprint(content, self._hp.model_dump(), code_version(), str(moment))
 
             def build(target: Path, run_id: str) -> dict[str, Any]:

@@ -10,17 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fastlstm.baselines import seasonal_scale
 from fastlstm.classification_metrics import mean_scores
 from fastlstm.config import RetrainConfig
 from fastlstm.errors import StoreError
-from fastlstm.loading import SERIES, TIME
+from fastlstm.evaluation import TargetTable, mase_scales
 from fastlstm.regression_metrics import errors
 from fastlstm.report import number, title
 from fastlstm.runs import SavedRun
-from fastlstm.scaling import microseconds
 from fastlstm.timegrid import season_rows
-from fastlstm.validation import CLEAN_FILE, SEGMENT
+from fastlstm.validation import CLEAN_FILE
 
 
 @dataclass(frozen=True)
@@ -63,16 +61,11 @@ def compare(
     steps = new.hyperparameters.steps_ahead
     shape = (-1, steps, len(targets))
     heads = predictions.iloc[:: steps * len(targets)]
-    index = pd.MultiIndex.from_arrays([frame[SERIES], microseconds(frame[TIME])])
-    rows = np.asarray(
-        index.get_indexer(
-            pd.MultiIndex.from_arrays([heads["series"], microseconds(heads["origin"])])
-        )
-    )
-    segment = frame[SEGMENT].to_numpy()
+    table = TargetTable.of(frame, targets)
+    rows = table.rows_of(heads["series"].to_numpy(), heads["origin"].dt.tz_convert(None).to_numpy())
     first = rows - old.hyperparameters.timesteps
-    usable = (rows >= 0) & (first >= 0)
-    usable &= segment[np.where(usable, first, 0)] == segment[np.where(usable, rows, 0)]
+    usable = first >= 0
+    usable &= table.segment[np.where(usable, first, 0)] == table.segment[rows]
     if not usable.any():
         return {"comparable": False, "why": "its windows are longer than any stretch of the data"}
     truth = predictions["truth"].to_numpy().reshape(shape)[usable]
@@ -81,7 +74,7 @@ def compare(
         "champion": old.forecast(frame, rows[usable]),
     }
     series = heads["series"].to_numpy()[usable]
-    score = _scorer(new, frame, rows[usable], RetrainConfig.model_validate(config))
+    score = _scorer(new, table, rows[usable], RetrainConfig.model_validate(config))
     everywhere = np.ones(len(truth), bool)
     # A champion of an earlier night whose train rows reach into this test period has an edge.
     cut = old.manifest["cuts"]["first_test_origin"]
@@ -98,13 +91,16 @@ def compare(
 
 
 def _scorer(
-    run: SavedRun, frame: pd.DataFrame, rows: np.ndarray, config: RetrainConfig
+    run: SavedRun, table: TargetTable, rows: np.ndarray, config: RetrainConfig
 ) -> Callable[[np.ndarray, np.ndarray, np.ndarray], float | None]:
     metric = run.manifest["primary"]["name"]
     if run.hyperparameters.is_regressor:
         scale = np.ones((len(rows), len(run.data.targets)))
         if metric == "mase":
-            scale = _scales(run, frame, rows, config)
+            # The champion's own train rows may be others; both are measured by the same rows.
+            cut = pd.Timestamp(run.manifest["cuts"]["first_test_origin"]).value // 1_000
+            season = config.evaluation.season_length or season_rows(run.data.frequency) or 1
+            scale = mase_scales(table, rows, cut, season, run.data.lookahead)
 
         def regression(truth: np.ndarray, forecast: np.ndarray, of: np.ndarray) -> float | None:
             return errors(truth[of], forecast[of], scale[of])[metric]
@@ -116,22 +112,6 @@ def _scorer(
         return mean_scores(truth.reshape(n, -1), forecast.reshape(n, -1), of)[metric]
 
     return classification
-
-
-def _scales(
-    run: SavedRun, frame: pd.DataFrame, rows: np.ndarray, config: RetrainConfig
-) -> np.ndarray:
-    """One scale per series and target, from the rows before the test period."""
-    season = config.evaluation.season_length or season_rows(run.data.frequency) or 1
-    before = frame[TIME] < pd.Timestamp(run.manifest["cuts"]["first_test_origin"])
-    targets = frame[run.data.targets].to_numpy(np.float64)
-    labels = frame[SERIES].to_numpy()
-    segment = frame[SEGMENT].to_numpy()
-    scales = {}
-    for name in dict.fromkeys(labels[rows]):
-        mine = labels == name
-        scales[name] = seasonal_scale(targets[mine], segment[mine], before.to_numpy()[mine], season)
-    return np.stack([scales[name] for name in labels[rows]])
 
 
 def judge(manifest: dict[str, Any], comparison: dict[str, Any] | None) -> Verdict:

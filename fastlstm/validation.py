@@ -6,7 +6,6 @@ within its unbroken stretch; a policy that would use later rows is not offered.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
+from fastlstm.artifacts import write_json
 from fastlstm.config import DataConfig
 from fastlstm.derived import derive
 from fastlstm.errors import DataError
@@ -165,12 +165,11 @@ def validate_into(
         frame, data, labels=labels, rows_out_of_order=rows_out_of_order,
         skipped_series=skipped_series,
     )  # fmt: skip
-    text = json.dumps(report.to_dict(), indent=1, ensure_ascii=False)
     if not report.passed:
         refused_report.parent.mkdir(parents=True, exist_ok=True)
-        refused_report.write_text(text + "\n", encoding="utf-8")
+        write_json(refused_report, report.to_dict())
         report.raise_if_refused(refused_report)
-    (folder / REPORT_FILE).write_text(text + "\n", encoding="utf-8")
+    write_json(folder / REPORT_FILE, report.to_dict())
     write_table(clean, folder / CLEAN_FILE)
     return {
         "rows": report.rows_out,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from fastlstm.config import RetrainConfig
     from fastlstm.runs import SavedRun
+    from fastlstm.store import FolderStore
 
 _BAD_INPUT, _FAILED = 2, 1
 _CONFIG = click.argument("config", type=click.Path(dir_okay=False))
@@ -57,10 +58,13 @@ def _console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
-def _read(config: str) -> RetrainConfig:
+def _place(config: str) -> tuple[RetrainConfig, FolderStore, str]:
+    """The settings of a config file, the store they name, and the model in it."""
     from fastlstm.config import read_config
+    from fastlstm.store import FolderStore
 
-    return read_config(config)
+    settings = read_config(config)
+    return settings, FolderStore(settings.store), settings.hyperparameters.model_name
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -92,12 +96,9 @@ def retrain(debug: bool, config: str) -> None:
     """Retrain by CONFIG: load, validate, train, evaluate, store, promote or keep."""
     from fastlstm.changes import find_changes
     from fastlstm.network import require_tensorflow
-    from fastlstm.store import FolderStore
 
-    settings = _read(config)
-    name = settings.hyperparameters.model_name
+    settings, store, name = _place(config)
     console = _console()
-    store = FolderStore(settings.store)
     changes = find_changes(settings, store)
     if changes.unchanged is not None:
         run_id = changes.unchanged.run_id
@@ -133,12 +134,9 @@ def retrain(debug: bool, config: str) -> None:
 @_CONFIG
 def runs(config: str) -> None:
     """List the runs of CONFIG's model, the champion marked."""
-    from fastlstm.store import FolderStore
     from flows.console import show_runs
 
-    settings = _read(config)
-    store = FolderStore(settings.store)
-    name = settings.hyperparameters.model_name
+    settings, store, name = _place(config)
     entries = store.runs(name)
     if not entries:
         raise StoreError(f"{settings.store}: model {name!r} has no run yet; run 'fastlstm retrain'")
@@ -147,7 +145,6 @@ def runs(config: str) -> None:
 
 def _open(run: str, config: str | None) -> SavedRun:
     from fastlstm.runs import SavedRun
-    from fastlstm.store import FolderStore
 
     if config is None:
         if not Path(run).is_dir():
@@ -155,9 +152,8 @@ def _open(run: str, config: str | None) -> SavedRun:
                 f"{run}: is no run folder; give its path, or its id with --config CONFIG"
             )
         return SavedRun(Path(run))
-    settings = _read(config)
-    name = settings.hyperparameters.model_name
-    return SavedRun(FolderStore(settings.store).run_folder(name, run))
+    _, store, name = _place(config)
+    return SavedRun(store.run_folder(name, run))
 
 
 @main.command()
@@ -187,18 +183,15 @@ def predict(config: str, source: str, output: str, run: str | None) -> None:
     """Forecast with the champion what follows the latest window of each series."""
     from fastlstm import isolation
     from fastlstm.network import require_tensorflow
-    from fastlstm.store import FolderStore
 
-    settings = _read(config)
+    _, store, name = _place(config)
     if not output.endswith(".parquet"):
         raise ConfigError(f"--output: {output} must end in .parquet")
     require_tensorflow()
-    store = FolderStore(settings.store)
-    name = settings.hyperparameters.model_name
     run_id = run or store.champion(name).champion
     if run_id is None:
         raise StoreError(
-            f"{settings.store}: model {name!r} has no champion; run 'fastlstm retrain', or choose a "
+            f"{store.root}: model {name!r} has no champion; run 'fastlstm retrain', or choose a "
             "run with 'fastlstm promote' or --run"
         )
     made = isolation.call(
@@ -223,11 +216,9 @@ def predict(config: str, source: str, output: str, run: str | None) -> None:
 def promote(config: str, run_id: str, reason: str) -> None:
     """Make the run RUN_ID the champion, whatever its scores."""
     from fastlstm.runs import SavedRun
-    from fastlstm.store import ChampionRecord, FolderStore
+    from fastlstm.store import ChampionRecord
 
-    settings = _read(config)
-    store = FolderStore(settings.store)
-    name = settings.hyperparameters.model_name
+    _, store, name = _place(config)
     SavedRun(store.run_folder(name, run_id))  # refuses a run that is not whole
 
     def change(record: ChampionRecord) -> ChampionRecord:
@@ -245,11 +236,9 @@ def promote(config: str, run_id: str, reason: str) -> None:
 def rollback(config: str, reason: str) -> None:
     """Make the champion before this one serve again."""
     from fastlstm.runs import SavedRun
-    from fastlstm.store import ChampionRecord, FolderStore
+    from fastlstm.store import ChampionRecord
 
-    settings = _read(config)
-    store = FolderStore(settings.store)
-    name = settings.hyperparameters.model_name
+    _, store, name = _place(config)
 
     def change(record: ChampionRecord) -> ChampionRecord:
         changed = record.rolled_back(reason)

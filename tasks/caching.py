@@ -126,8 +126,9 @@ def verified(task: Task[P, StepOutput], *args: P.args, **kwargs: P.kwargs) -> St
     """
     state = task(*args, **kwargs, return_state=True)
     output: StepOutput = state.result()
+    if state.name != "Cached":
+        return output  # it ran just now, and was checked as it was put in place
     if not output.is_intact():
         return task.with_options(refresh_cache=True)(*args, **kwargs)
-    if state.name == "Cached":
-        say(task.name, f"as before, {output.rows:,} {_UNITS[task.name]} reused")
+    say(task.name, f"as before, {output.rows:,} {_UNITS[task.name]} reused")
     return output

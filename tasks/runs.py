@@ -102,10 +102,8 @@ def promote(config: RetrainConfig, run: RunReference, clean: StepOutput) -> Outc
     decision = record.decision_on(run.run_id)
     assert decision is not None  # noqa: S101 (it was just taken)
     promoted = decision.action == "promoted"
-    message = (
-        f"{'Promoted' if promoted else 'Kept champion' if record.champion else 'Not promoted'}"
-    )
-    message = f"{message}: {decision.reason}"
+    outcome = "Promoted" if promoted else "Kept champion" if record.champion else "Not promoted"
+    message = f"{outcome}: {decision.reason}"
     say("promote", message)
     return Outcome(run=run, promoted=promoted, message=message)
 

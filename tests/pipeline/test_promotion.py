@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from fastlstm import SavedRun
@@ -94,6 +95,22 @@ def test_same_network_scores_the_same_on_the_same_windows(two_runs):
     assert scores["challenger"] == pytest.approx(SavedRun(own).metrics["test"]["model"]["mae"])
     assert scores["champion"] == pytest.approx(scores["challenger"], rel=1e-5)
     assert set(scores["by_series"]) == {"a", "b"} and not scores["trained_on_test"]
+
+
+def test_scaled_errors_are_measured_before_the_test_period(two_runs):
+    """By hand: the error over each series' last-season error before the first test origin."""
+    own, copy, clean, config = two_runs
+    about = json.loads((copy / "manifest.json").read_text())
+    about["primary"]["name"] = "mase"
+    write_manifest(copy, {k: v for k, v in about.items() if k not in ("files", "content_sha256")})
+    scores = compare(str(copy), str(own), str(clean), config, lambda _: None)
+    frame = pd.read_parquet(next(clean.glob("*.parquet")))
+    before = frame[frame["__time"] < pd.Timestamp(about["cuts"]["first_test_origin"])]
+    scale = before.groupby("__series")["load"].apply(lambda v: v.diff(24).abs().mean())
+    told = pd.read_parquet(SavedRun(own).path("predictions"))
+    error = (told["prediction"] - told["truth"]).abs() / told["series"].map(scale).astype(float)
+    assert scores["challenger"] == pytest.approx(error.mean())
+    assert scores["champion"] == pytest.approx(error.mean(), rel=1e-5)
 
 
 def edited(copy, **changes):
