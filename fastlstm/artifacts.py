@@ -66,10 +66,23 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     file = folder / MANIFEST
     try:
-        manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise StoreError(f"{folder}: has no {MANIFEST}, so it was never finished") from None
     except (OSError, ValueError) as error:
+        raise StoreError(f"{file}: cannot be read ({error}); the folder is damaged") from None
+    return parse_manifest(text, str(file))
+
+
+def parse_manifest(text: str, file: str) -> dict[str, Any]:
+    """A manifest from its text, its own content hash checked.
+
+    Raises:
+        StoreError: it is no manifest, or was changed after it was written.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads(text)
+    except ValueError as error:
         raise StoreError(f"{file}: cannot be read ({error}); the folder is damaged") from None
     try:
         about = {k: v for k, v in manifest.items() if k not in ("files", "content_sha256")}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastlstm.artifacts import verify
 from fastlstm.config import RetrainConfig
 from fastlstm.errors import StoreError
 from fastlstm.fingerprint import code_version, fingerprint
 from fastlstm.sources import source_fingerprint
-from fastlstm.store import RunEntry, Store
+from fastlstm.store import RunEntry, Store, find_run
 
 
 @dataclass(frozen=True)
@@ -29,29 +28,33 @@ class Changes:
 
 def settings_that_matter(config: RetrainConfig) -> dict[str, object]:
     """The settings a run's numbers depend on: all but where things lie and how long they may take."""
-    dump = config.model_dump()
-    for key in ("store", "work", "training_time_limit"):
-        del dump[key]
-    del dump["data"]["path"]
+    dump = config.model_dump(include={"data", "hyperparameters", "evaluation"})
+    for key in ("path", "query"):
+        del dump["data"][key]
     return dump
 
 
-def find_changes(config: RetrainConfig, store: Store) -> Changes:
+def find_changes(config: RetrainConfig, store: Store, path: str | None = None) -> Changes:
     """Fingerprint the source and look for a run already made from it.
 
     A run counts as finished when it is whole and a decision on promoting it was taken, so a
     retraining that was killed in between goes on.
 
+    Args:
+        config: all settings.
+        store: where runs are kept.
+        path: where the source's files lie, if not at ``config.data.path`` itself.
+
     Raises:
         ConfigError: nothing stands at ``data.path``.
     """
-    data = source_fingerprint(config.data.path, config.data.format)
+    data = source_fingerprint(path or config.data.path, config.data.format)
     whole = fingerprint(data, settings_that_matter(config), code_version())
     name = config.hyperparameters.model_name
-    entry = store.find_run(name, whole)
+    entry = find_run(store, name, whole)
     if entry is not None:
         try:
-            verify(store.run_folder(name, entry.run_id))
+            store.check(name, entry.run_id)
         except StoreError:
             entry = None
         else:

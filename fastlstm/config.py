@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -17,13 +17,43 @@ from fastlstm.errors import ConfigError
 from fastlstm.hyperparameters import ALIASES, Hyperparameters
 
 RESERVED_PREFIX = "__"
+Model = TypeVar("Model", bound=BaseModel)
 
 
-class _Strict(BaseModel):
+class StrictSettings(BaseModel):
+    """Settings that refuse unknown keys and never convert a value silently."""
+
     model_config = ConfigDict(extra="forbid", strict=True, validate_default=True)
 
 
-class ColumnRules(_Strict):
+def is_remote(place: str) -> bool:
+    """Whether a place is no file of this machine: a URL, or where a database's URL is kept."""
+    return "://" in place or place.startswith(("env:", "block:"))
+
+
+def is_database(place: str) -> bool:
+    """Whether a place is a database rather than files."""
+    return is_remote(place) and not place.startswith("s3://")
+
+
+def without_password(url: str) -> str:
+    """A URL that may stand in a config file.
+
+    Raises:
+        ValueError: it carries a password, which would be stored with every run.
+    """
+    _, separator, rest = url.partition("://")
+    login, at, _ = rest.partition("/")[0].rpartition("@")
+    if separator and at and ":" in login:
+        raise ValueError(
+            "holds a password, which would be stored in plain text; put the URL into an "
+            "environment variable and write 'env:NAME', or into a Prefect Secret block and write "
+            "'block:secret/NAME'"
+        )
+    return url
+
+
+class ColumnRules(StrictSettings):
     """What one column must hold, and what happens to values that are missing or out of range."""
 
     dtype: Literal["float", "integer", "boolean"] = Field(
@@ -82,7 +112,7 @@ class ColumnRules(_Strict):
         return self
 
 
-class DerivedTarget(_Strict):
+class DerivedTarget(StrictSettings):
     """A target computed from the next rows of a column.
 
     The label of row ``t`` is the operation over rows ``t .. t + horizon - 1`` of one series. A
@@ -111,12 +141,17 @@ class DerivedTarget(_Strict):
         return self
 
 
-class DataConfig(_Strict):
+class DataConfig(StrictSettings):
     """Where the rows are and what they mean."""
 
     path: str = Field(
         description="A CSV or Parquet file, a folder of them, or 'package:NAME/FILE' for a file "
-        "inside an installed Python package. Relative paths start at the config file's folder."
+        "inside an installed Python package. Relative paths start at the config file's folder. "
+        "The pipeline also reads s3://bucket/key-or-prefix, and databases: a SQLAlchemy URL "
+        "without password, 'env:NAME' or 'block:secret/NAME' that hold one."
+    )
+    query: str | None = Field(
+        None, description="SQL whose result is the table, where path is a database."
     )
     format: Literal["auto", "csv", "parquet"] = Field(
         "auto", description="File format; 'auto' goes by the file name's ending."
@@ -186,9 +221,18 @@ class DataConfig(_Strict):
             )
         return value
 
+    @field_validator("path")
+    @classmethod
+    def _no_secret(cls, value: str) -> str:
+        return without_password(value)
+
     @model_validator(mode="after")
     def _columns_agree(self) -> DataConfig:
         problems = []
+        if is_database(self.path) and self.query is None:
+            problems.append("query: path is a database; give the SQL whose result is the table")
+        if self.query is not None and not is_database(self.path):
+            problems.append("query: path is no database; remove query, or give a SQLAlchemy URL")
         for key, names in (("features", self.features), ("targets", self.targets)):
             twice = sorted({n for n in names if names.count(n) > 1})
             if twice:
@@ -247,7 +291,7 @@ class DataConfig(_Strict):
         return self.columns.get(column, ColumnRules())
 
 
-class EvaluationConfig(_Strict):
+class EvaluationConfig(StrictSettings):
     """How a trained network is judged."""
 
     season_length: int | None = Field(
@@ -260,7 +304,7 @@ class EvaluationConfig(_Strict):
     )
 
 
-class RetrainConfig(_Strict):
+class RetrainConfig(StrictSettings):
     """All settings of one retraining."""
 
     data: DataConfig = Field(description="The table.")
@@ -269,7 +313,9 @@ class RetrainConfig(_Strict):
         default_factory=EvaluationConfig, description="How the network is judged."
     )
     store: str = Field(
-        "runs", description="Folder of all runs. Relative paths start at the config file's folder."
+        "runs",
+        description="Folder of all runs, or s3://bucket/prefix. Relative paths start at the config "
+        "file's folder.",
     )
     work: str = Field(
         ".fastlstm", description="Folder of intermediate files that later runs reuse; may be "
@@ -281,11 +327,16 @@ class RetrainConfig(_Strict):
 
     @field_validator("store", "work")
     @classmethod
-    def _a_folder(cls, value: str) -> str:
-        if "://" in value:
-            raise ValueError(f"{value!r} is a URL; give a folder")
+    def _somewhere(cls, value: str) -> str:
         if not value.strip():
             raise ValueError("is empty; give a folder")
+        return without_password(value)
+
+    @field_validator("work")
+    @classmethod
+    def _a_folder(cls, value: str) -> str:
+        if "://" in value:
+            raise ValueError(f"{value!r} is a URL; give a folder of this machine")
         return value
 
     @model_validator(mode="after")
@@ -328,34 +379,41 @@ class RetrainConfig(_Strict):
         return self
 
 
-def _sections() -> dict[str, set[str]]:
-    return {
-        "hyperparameters": set(Hyperparameters.model_fields) | set(ALIASES),
-        "data": set(DataConfig.model_fields),
-        "evaluation": set(EvaluationConfig.model_fields),
-        "the top level": set(RetrainConfig.model_fields),
-        "data.columns.<column>": set(ColumnRules.model_fields),
-    }
+def _sections(model: type[BaseModel]) -> dict[str, set[str]]:
+    found = {"the top level": set(model.model_fields)}
+    for name, field in model.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            found[name] = set(section.model_fields)
+    if "data" in found:
+        found["data.columns.<column>"] = set(ColumnRules.model_fields)
+    if "hyperparameters" in found:
+        found["hyperparameters"] |= set(ALIASES)
+    return found
 
 
-def _unknown_key(location: tuple[str | int, ...], root: str) -> str:
+def _unknown_key(location: tuple[str | int, ...], root: str, model: type[BaseModel]) -> str:
     key, section = str(location[-1]), str(location[0]) if len(location) > 1 else root
-    known = _sections().get(section, set()) if len(location) <= 2 else set(ColumnRules.model_fields)
+    sections = _sections(model)
+    known = sections.get(section, set()) if len(location) <= 2 else set(ColumnRules.model_fields)
     near = difflib.get_close_matches(key, sorted(known), n=1)
     if near:
         return f"unknown key; did you mean {near[0]!r}?"
-    for other, keys in _sections().items():
+    for other, keys in sections.items():
         if key in keys:
             return f"unknown key here; it belongs under {other}"
     return f"unknown key; remove it or use one of {', '.join(sorted(known))}"
 
 
-def describe(error: ValidationError, root: str = "the top level") -> list[str]:
+def describe(
+    error: ValidationError, root: str = "the top level", model: type[BaseModel] = RetrainConfig
+) -> list[str]:
     """One line per problem of a pydantic error: key, what was found, what to do.
 
     Args:
         error: pydantic's error.
         root: the section the validated settings are, to suggest keys from.
+        model: the settings as a whole.
     """
     lines: list[str] = []
     for item in error.errors(include_url=False):
@@ -369,7 +427,7 @@ def describe(error: ValidationError, root: str = "the top level") -> list[str]:
                 joined = f"{key}.{line}" if _starts_with_key(line) and key else prefix + line
                 lines.append(joined)
         elif kind == "extra_forbidden":
-            lines.append(f"{key}: {_unknown_key(location, root)}")
+            lines.append(f"{key}: {_unknown_key(location, root, model)}")
         elif kind == "missing":
             lines.append(f"{key}: required, but not given; add it")
         else:
@@ -399,10 +457,23 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 
 
 def read_config(path: str | Path) -> RetrainConfig:
+    """Read and check a config file of the library; see ``read_settings``.
+
+    Raises:
+        ConfigError: the file is missing, is no YAML mapping, or a setting is refused.
+    """
+    return read_settings(path, RetrainConfig)
+
+
+def read_settings(path: str | Path, model: type[Model]) -> Model:
     """Read and check a config file.
 
     Relative paths in it (``data.path``, ``store``, ``work``) are taken from the file's folder and
     returned absolute, so that a run does not depend on where it was started.
+
+    Args:
+        path: a YAML file.
+        model: the settings it holds.
 
     Raises:
         ConfigError: the file is missing, is no YAML mapping, or a setting is refused.
@@ -423,22 +494,46 @@ def read_config(path: str | Path) -> RetrainConfig:
         raise ConfigError(f"{file}:{where} {what}; correct the file") from None
     if not isinstance(given, dict):
         raise ConfigError(f"{file}: holds no settings; start from one in deployments/")
-    return parse_config(given, relative_to=file.resolve().parent)
+    return check_settings(given, model, relative_to=file.resolve().parent)
 
 
 def parse_config(given: dict[str, Any], relative_to: Path | None = None) -> RetrainConfig:
-    """Check settings given as a mapping; see ``read_config``.
+    """Check settings of the library given as a mapping; see ``read_settings``.
+
+    Raises:
+        ConfigError: a setting is refused.
+    """
+    return check_settings(given, RetrainConfig, relative_to)
+
+
+def check_settings(
+    given: dict[str, Any], model: type[Model], relative_to: Path | None = None
+) -> Model:
+    """Check settings given as a mapping; see ``read_settings``.
 
     Raises:
         ConfigError: a setting is refused.
     """
     try:
-        config = RetrainConfig.model_validate(given)
+        config = model.model_validate(given)
     except ValidationError as error:
-        raise ConfigError(describe(error)) from None
-    base = relative_to or Path.cwd()
-    data = config.data
-    if not data.path.startswith("package:"):
-        data = data.model_copy(update={"path": str((base / data.path).resolve())})
-    folders = {key: str((base / getattr(config, key)).resolve()) for key in ("store", "work")}
-    return config.model_copy(update={"data": data, **folders})
+        raise ConfigError(describe(error, model=model)) from None
+    return absolute(config, relative_to or Path.cwd())
+
+
+def absolute(config: Model, base: Path) -> Model:
+    """The settings with every relative path taken from ``base``."""
+
+    def placed(place: str) -> str:
+        if is_remote(place) or place.startswith("package:"):
+            return place
+        return str((base / place).resolve())
+
+    changes: dict[str, Any] = {}
+    for name in type(config).model_fields:
+        value = getattr(config, name)
+        if isinstance(value, BaseModel) and isinstance(getattr(value, "path", None), str):
+            changes[name] = value.model_copy(update={"path": placed(value.path)})  # type: ignore[attr-defined]
+        elif name in ("store", "work"):
+            changes[name] = placed(value)
+    return config.model_copy(update=changes)

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from fastlstm.drift import summarise
 from fastlstm.errors import DataError
 from fastlstm.loading import SERIES, TIME, load, write_table
 from fastlstm.runs import SavedRun
 from fastlstm.timegrid import step_times
 from fastlstm.validation import SEGMENT, validate
 
-COLUMNS = ["series", "origin", "step", "time", "target", "prediction"]
+COLUMNS = ["series", "after", "origin", "step", "time", "target", "prediction"]
 
 
 @dataclass(frozen=True)
@@ -24,19 +25,28 @@ class LatestForecast:
     """Forecasts and what could not be forecast.
 
     Attributes:
-        frame: columns ``series, origin, step, time, target, prediction``; origin and time are
-            empty where the run declares no frequency. A classifier's predictions are
-            probabilities.
+        frame: columns ``series, after, origin, step, time, target, prediction``: ``after`` is the
+            last row seen, ``origin`` the first row forecast; origin and time are empty where the
+            run declares no frequency. A classifier's predictions are probabilities.
         skipped: series without a forecast, and why.
         warnings: what the data checks warned of.
+        inputs: the rows of the windows counted into the bins of the run's train rows; None for a
+            run stored before those were kept.
+        first: time of the earliest row of the windows.
+        through: time of the latest.
     """
 
     frame: pd.DataFrame
     skipped: dict[str, str]
     warnings: list[str]
+    inputs: dict[str, Any] | None
+    first: pd.Timestamp
+    through: pd.Timestamp
 
 
-def forecast_latest(run: SavedRun, path: str) -> LatestForecast:
+def forecast_latest(
+    run: SavedRun, path: str, file_format: Literal["auto", "csv", "parquet"] = "auto"
+) -> LatestForecast:
     """Forecast from the latest window of each series in new files.
 
     The rows are read and checked by the rules the run was trained with. Target columns that are no
@@ -45,12 +55,13 @@ def forecast_latest(run: SavedRun, path: str) -> LatestForecast:
     Args:
         run: the run to forecast with.
         path: a CSV or Parquet file, or a folder of them.
+        file_format: their format; 'auto' goes by the ending.
 
     Raises:
         ConfigError: nothing stands at the path.
         DataError: a check failed, or no series can be forecast.
     """
-    data = run.data.model_copy(update={"path": path, "format": "auto"})
+    data = run.data.model_copy(update={"path": path, "format": file_format, "query": None})
     hp = run.hyperparameters
     loaded = load(data, require=data.features)
     clean, report = validate(
@@ -98,26 +109,38 @@ def forecast_latest(run: SavedRun, path: str) -> LatestForecast:
             pd.DataFrame(
                 {
                     "series": name,
+                    "after": clean[TIME].iloc[origin - 1],
                     "origin": times[0],
                     "step": np.repeat(np.arange(1, hp.steps_ahead + 1), count).astype(np.int32),
                     "time": np.repeat(times.as_unit("us"), count),
                     "target": data.targets * hp.steps_ahead,
                     "prediction": values.reshape(-1),
                 }
-            ).astype({"origin": "datetime64[us, UTC]", "time": "datetime64[us, UTC]"})
+            ).astype(dict.fromkeys(["after", "origin", "time"], "datetime64[us, UTC]"))
         )
-    warnings = [f.line() for f in report.warnings]
-    return LatestForecast(pd.concat(parts, ignore_index=True)[COLUMNS], skipped, warnings)
+    seen = clean.iloc[(np.asarray(origins)[:, None] - np.arange(1, hp.timesteps + 1)).ravel()]
+    return LatestForecast(
+        pd.concat(parts, ignore_index=True)[COLUMNS],
+        skipped,
+        [f.line() for f in report.warnings],
+        None if run.inputs is None else summarise(seen, run.inputs),
+        seen[TIME].min(),
+        seen[TIME].max(),
+    )
 
 
 def forecast_latest_into(
-    output: str, run: str, source: str, on_event: Callable[[dict[str, Any]], None]
+    output: str,
+    run: str,
+    source: str,
+    on_event: Callable[[dict[str, Any]], None],
+    file_format: Literal["auto", "csv", "parquet"] = "auto",
 ) -> dict[str, Any]:
     """Write ``forecast_latest`` of a run folder and a source as the Parquet file ``output``.
 
     Takes and returns JSON-like values, to run in a process of its own. The file appears whole.
     """
-    made = forecast_latest(SavedRun(Path(run)), source)
+    made = forecast_latest(SavedRun(Path(run)), source, file_format)
     target = Path(output)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.partial")
@@ -128,4 +151,7 @@ def forecast_latest_into(
         "series": int(made.frame["series"].nunique()),
         "skipped": made.skipped,
         "warnings": made.warnings,
+        "inputs": made.inputs,
+        "first": made.first.isoformat(),
+        "through": made.through.isoformat(),
     }

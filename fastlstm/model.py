@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from fastlstm import importance, plots
 from fastlstm.artifacts import write_json
 from fastlstm.config import RetrainConfig, describe
+from fastlstm.drift import INPUTS_FILE, reference
 from fastlstm.errors import ConfigError, DataError, StoreError
 from fastlstm.evaluation import TargetTable, evaluate, write_evaluation
 from fastlstm.fingerprint import code_version, fingerprint
@@ -43,7 +44,7 @@ from fastlstm.scaling import (
     write_scalers,
 )
 from fastlstm.split import Cuts, cut_times
-from fastlstm.store import FolderStore
+from fastlstm.store import local_run, open_store
 from fastlstm.tables import RowTable, row_table
 from fastlstm.training import fit, write_network
 from fastlstm.validation import REPORT_FILE, SEGMENT, ValidationReport
@@ -83,7 +84,8 @@ class fastLSTM:
         target_lookahead: rows after its own that a target's value depends on, e.g. 5 for 'within the
             next 6 rows'; windows then keep such rows within their split, and baselines use only
             targets that were known. Such targets may be missing where those rows are.
-        data_storage_path: folder of the runs; each goes to ``<model_name>/<run id>/`` below it.
+        data_storage_path: folder of the runs, or ``s3://bucket/prefix``; each run goes to
+            ``<model_name>/<run id>/`` below it.
         distribution_strategy: a ``tf.distribute.Strategy`` to train under.
         **hyperparameters: any of ``fastlstm.hyperparameters.Hyperparameters``, under its name
             there or under fastLSTM 1.0's. ``loss`` may be a Keras loss object.
@@ -131,7 +133,7 @@ class fastLSTM:
             raise ConfigError(f"target_lookahead: {target_lookahead} given; it cannot be negative")
         self._lookahead = target_lookahead
         self._season: int | None = None
-        self.data_storage_path = Path(data_storage_path)
+        self.data_storage_path = data_storage_path
         self.distribution_strategy = distribution_strategy
         self.model: Any = None
         self.model_summary = ""
@@ -423,6 +425,8 @@ class fastLSTM:
             write_evaluation(folder, metrics, predictions)
             write_scalers(scalers, folder / X_SCALER_FILE, folder / Y_SCALER_FILE)
             write_json(folder / REPORT_FILE, checks.to_dict())
+            train = table.times < windows.manifest["cuts"]["validation"]
+            write_json(folder / INPUTS_FILE, reference(rows.x.loc[train, self._features]))
             made_from = fingerprint(content, self._hp.model_dump(), code_version(), str(moment))
 
             def build(target: Path, run_id: str) -> dict[str, Any]:
@@ -430,7 +434,7 @@ class fastLSTM:
                 tables = rows.with_index(self._features, self._targets)
                 return build_run(target, run_id, parts, config, made_from, content, tables)
 
-            store = FolderStore(self.data_storage_path)
+            store = open_store(self.data_storage_path)
             entry = store.add_run(self._hp.model_name, moment, build)
         self.run_folder = store.run_folder(self._hp.model_name, entry.run_id)
         run = SavedRun(self.run_folder)
@@ -448,7 +452,8 @@ class fastLSTM:
         Runs of fastLSTM 1.0 open too. A folder may have been moved since.
 
         Args:
-            hyperparameters_file_name: the run's hyperparameter JSON.
+            hyperparameters_file_name: the run's hyperparameter JSON, or the URL of a run,
+                ``s3://bucket/prefix/<model name>/<run id>``.
             file_path_name: its folder, where the first argument is a bare file name.
 
         Raises:
@@ -456,7 +461,10 @@ class fastLSTM:
         """
         if hyperparameters_file_name is None:
             raise ConfigError("hyperparameters_file_name: name a run's hyperparameter JSON")
-        file = Path(file_path_name or "") / hyperparameters_file_name
+        if "://" in str(hyperparameters_file_name):
+            (file,) = local_run(str(hyperparameters_file_name)).glob("* - HYPERPARAMETERS OF *")
+        else:
+            file = Path(file_path_name or "") / hyperparameters_file_name
         if not file.is_file():
             raise StoreError(f"{file}: does not exist; give a run's hyperparameter JSON")
         self._rows = self._time = self._series = self._sample_weight = None

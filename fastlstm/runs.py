@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from fastlstm import plots
 from fastlstm.artifacts import verify, write_json
 from fastlstm.config import DataConfig, RetrainConfig, describe
+from fastlstm.drift import INPUTS_FILE
 from fastlstm.errors import DataError, StoreError
 from fastlstm.evaluation import METRICS_FILE, PREDICTIONS_FILE
 from fastlstm.fingerprint import library_versions
@@ -43,6 +44,7 @@ _KINDS = {
     "hyperparameters": ("HYPERPARAMETERS OF LSTM MODEL", "json"),
     "metrics": ("METRICS OF LSTM MODEL", "json"),
     "predictions": ("TEST PREDICTIONS OF LSTM MODEL", "parquet"),
+    "inputs": ("TRAIN INPUTS OF LSTM MODEL", "json"),
     "data_checks": ("DATA CHECKS OF LSTM MODEL", "json"),
     "report": ("REPORT OF LSTM MODEL", "md"),
     "error_by_step": ("ERROR BY STEP", "png"),
@@ -123,6 +125,7 @@ def build_run(
         (parts.evaluation / METRICS_FILE, "metrics"),
         (parts.evaluation / PREDICTIONS_FILE, "predictions"),
         (parts.clean / REPORT_FILE, "data_checks"),
+        (parts.scaled / INPUTS_FILE, "inputs"),
     ):
         if source.exists():
             shutil.copyfile(source, target(kind))
@@ -282,6 +285,15 @@ class SavedRun:
     def metrics(self) -> dict[str, Any]:
         """The metrics as evaluated on test."""
         loaded: dict[str, Any] = json.loads(self.path("metrics").read_text(encoding="utf-8"))
+        return loaded
+
+    @cached_property
+    def inputs(self) -> dict[str, Any] | None:
+        """What the train rows looked like, by feature; None for a run from before it was kept."""
+        file = self.path("inputs")
+        if not file.exists():
+            return None
+        loaded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return loaded
 
     @cached_property

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
+from fastlstm.artifacts import write_json
 from fastlstm.config import RetrainConfig
+from fastlstm.drift import INPUTS_FILE, reference
 from fastlstm.errors import DataError
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.loading import SERIES, TIME, write_table
@@ -120,7 +122,7 @@ def fit_scalers(
 
 
 def scale_into(folder: Path, clean: pd.DataFrame, config: RetrainConfig) -> dict[str, Any]:
-    """Cut, fit, scale and write ``scaled.parquet`` and the scalers into a folder.
+    """Cut, fit, scale and write the scaled table, the scalers and a summary of the train inputs.
 
     The scaled table has ``__series``, ``__time``, ``__segment``, ``x.<feature>`` and
     ``y.<target>`` (float32).
@@ -138,6 +140,8 @@ def scale_into(folder: Path, clean: pd.DataFrame, config: RetrainConfig) -> dict
     )
     write_table(scaled, folder / SCALED_FILE)
     write_scalers(scalers, folder / X_SCALER_FILE, folder / Y_SCALER_FILE)
+    train = clean.loc[times < cuts.validation, data.features]
+    write_json(folder / INPUTS_FILE, reference(train))
     return {
         "rows": len(scaled),
         "train_rows": int((times < cuts.validation).sum()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+from fastlstm.config import is_remote
 from fastlstm.errors import ConfigError
 from fastlstm.fingerprint import fingerprint, sha256_file
 
@@ -19,6 +20,10 @@ def resolve(path: str) -> Path:
         ConfigError: the package is not installed, or nothing stands at the path.
     """
     if not path.startswith(PACKAGE_PREFIX):
+        if is_remote(path):
+            raise ConfigError(
+                f"data.path: {path} is read by the pipeline ('fastlstm retrain'); give a local file"
+            )
         found = Path(path)
         if not found.exists():
             raise ConfigError(f"data.path: {found} does not exist; correct the path")

@@ -1,13 +1,18 @@
-"""Runs in a folder: each appears whole, none is overwritten, and one of them is the champion.
+"""Where runs are kept: each appears whole, none is overwritten, and one of them is the champion.
+
+``Store`` is what every store does, ``FolderStore`` does it in a folder, and ``open_store`` finds the
+one for a place; another package may add stores for URLs through the entry-point group
+``fastlstm.stores``.
 
 ``<store>/<model name>/<run id>/`` holds a run, ``<store>/<model name>/champion.json`` tells which one
-serves and how it came to. The champion record is moved by compare-and-swap under a lock that the
-system releases when its holder dies.
+serves and how it came to. The champion record is moved by compare-and-swap, in a folder under a lock
+that the system releases when its holder dies.
 """
 
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import shutil
@@ -21,8 +26,8 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from fastlstm.artifacts import read_manifest, replace_file, write_manifest
-from fastlstm.errors import StoreError
+from fastlstm.artifacts import read_manifest, replace_file, verify, write_manifest
+from fastlstm.errors import ConfigError, StoreError
 from fastlstm.fingerprint import fingerprint
 
 CHAMPION = "champion.json"
@@ -54,6 +59,24 @@ class ChampionRecord(BaseModel):
     champion: str | None = None
     previous: list[str] = []
     history: list[Decision] = []
+
+    @classmethod
+    def read(cls, text: str, where: str) -> ChampionRecord:
+        """The record from its file's text.
+
+        Raises:
+            StoreError: the text at ``where`` is no such record.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValueError:
+            raise StoreError(
+                f"{where}: is damaged; restore it from a backup, or move it away and promote a run"
+            ) from None
+
+    def text(self) -> str:
+        """The text of the record's file."""
+        return json.dumps(self.model_dump(), indent=1, ensure_ascii=False) + "\n"
 
     def promoted(self, run: str, reason: str, action: str = "promoted") -> ChampionRecord:
         """The record after ``run`` became champion."""
@@ -108,14 +131,20 @@ class RunEntry:
 class Store(Protocol):
     """What every store does, wherever it lies."""
 
+    def __str__(self) -> str:
+        """The place, as the user named it."""
+
     def runs(self, model_name: str) -> list[RunEntry]:
         """Every whole run, oldest first."""
 
-    def find_run(self, model_name: str, run_fingerprint: str) -> RunEntry | None:
-        """The newest run made from these inputs, if any."""
-
     def run_folder(self, model_name: str, run_id: str) -> Path:
-        """A local folder that holds the run."""
+        """A local folder that holds the run; its files are not checked yet."""
+
+    def check(self, model_name: str, run_id: str) -> None:
+        """Refuse a run that is not whole, as far as that is known without reading all of it."""
+
+    def location(self, model_name: str, run_id: str, file: str = "") -> str:
+        """Where a run, or a file of it, lies, for people and other programs."""
 
     def add_run(
         self, model_name: str, moment: datetime, build: Callable[[Path, str], dict[str, Any]]
@@ -131,6 +160,77 @@ class Store(Protocol):
         """Apply a change to the record nobody else changed meanwhile."""
 
 
+def open_store(place: str | Path, **options: Any) -> Store:
+    """The store at a place: a folder, or a URL whose kind of store an installed package provides.
+
+    Args:
+        place: a folder, or a URL such as ``s3://bucket/prefix``.
+        options: passed on to the store of a URL.
+
+    Raises:
+        ConfigError: no installed package provides a store for such a URL.
+    """
+    scheme, separator, _ = str(place).partition("://")
+    if not separator:
+        return FolderStore(place)
+    from importlib.metadata import entry_points
+
+    known = entry_points(group="fastlstm.stores")
+    for entry in known.select(name=scheme):
+        opened: Store = entry.load()(str(place), **options)
+        return opened
+    names = ", ".join(sorted(f"{name}://" for name in known.names))
+    raise ConfigError(f"store: {place}: no store for {scheme}://; use a folder or {names}")
+
+
+def local_run(url: str, **options: Any) -> Path:
+    """A local folder that holds the run at ``<store>/<model name>/<run id>``, or a file of it.
+
+    Args:
+        url: e.g. ``s3://bucket/prefix/sales/2026-11-24 03-00-00``.
+        options: passed on to the store.
+
+    Raises:
+        ConfigError: the URL has too few parts, or no installed package provides such a store.
+        StoreError: there is no such run.
+    """
+    parts = url.rstrip("/").split("/")
+    if parts[-1].endswith(".json"):
+        parts.pop()
+    if len(parts) < 5:  # scheme, '', bucket, model name, run id
+        raise ConfigError(f"{url}: give the run as <store>/<model name>/<run id>")
+    *place, model_name, run_id = parts
+    return open_store("/".join(place), **options).run_folder(model_name, run_id)
+
+
+def find_run(store: Store, model_name: str, run_fingerprint: str) -> RunEntry | None:
+    """The newest run made from these inputs, if any."""
+    for entry in reversed(store.runs(model_name)):
+        if entry.manifest.get("fingerprint") == run_fingerprint:
+            return entry
+    return None
+
+
+def is_run_id(text: str) -> bool:
+    """Whether a text can name a run: one plain folder name."""
+    return Path(text).name == text and not text.startswith(".")
+
+
+def no_such_run(store: Store, model_name: str, run_id: str) -> StoreError:
+    """The error that tells which runs there are."""
+    known = [entry.run_id for entry in store.runs(model_name)]
+    told = f"it has {', '.join(known[-5:])}" if known else "it has no run yet"
+    return StoreError(f"store {store}, model {model_name!r}: no run {run_id!r}; {told}")
+
+
+def run_ids(moment: datetime) -> Iterator[str]:
+    """The ids a run of this moment may have, the plain one first."""
+    stamp = moment.astimezone(UTC).strftime("%Y-%m-%d %H-%M-%S")
+    yield stamp
+    for number in itertools.count(2):
+        yield f"{stamp} ({number})"
+
+
 class FolderStore:
     """A store in a folder of a file system.
 
@@ -141,11 +241,15 @@ class FolderStore:
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
 
+    def __str__(self) -> str:
+        """The folder."""
+        return str(self.root)
+
     def runs(self, model_name: str) -> list[RunEntry]:
         """Every run with a whole manifest, oldest first."""
         entries = []
         folder = self.root / model_name
-        for run in sorted(folder.iterdir(), key=_age) if folder.is_dir() else []:
+        for run in sorted(folder.iterdir(), key=lambda f: age(f.name)) if folder.is_dir() else []:
             if run.name.startswith(".") or not run.is_dir():
                 continue
             try:
@@ -154,13 +258,6 @@ class FolderStore:
                 continue  # a run without a manifest does not exist
         return entries
 
-    def find_run(self, model_name: str, run_fingerprint: str) -> RunEntry | None:
-        """The newest run made from these inputs, if any."""
-        for entry in reversed(self.runs(model_name)):
-            if entry.manifest.get("fingerprint") == run_fingerprint:
-                return entry
-        return None
-
     def run_folder(self, model_name: str, run_id: str) -> Path:
         """The run's folder.
 
@@ -168,11 +265,21 @@ class FolderStore:
             StoreError: no run has that id.
         """
         folder = self.root / model_name / run_id
-        if Path(run_id).name != run_id or run_id.startswith(".") or not folder.is_dir():
-            known = [entry.run_id for entry in self.runs(model_name)]
-            told = f"it has {', '.join(known[-5:])}" if known else "it has no run yet"
-            raise StoreError(f"store {self.root}, model {model_name!r}: no run {run_id!r}; {told}")
+        if not is_run_id(run_id) or not folder.is_dir():
+            raise no_such_run(self, model_name, run_id)
         return folder
+
+    def check(self, model_name: str, run_id: str) -> None:
+        """Refuse a run that is not whole.
+
+        Raises:
+            StoreError: names the first file that is missing or damaged.
+        """
+        verify(self.run_folder(model_name, run_id))
+
+    def location(self, model_name: str, run_id: str, file: str = "") -> str:
+        """Path of a run, or of a file of it."""
+        return str(self.root / model_name / run_id / file)  # pathlib drops an empty last part
 
     def add_run(
         self, model_name: str, moment: datetime, build: Callable[[Path, str], dict[str, Any]]
@@ -183,13 +290,9 @@ class FolderStore:
         """
         home = self.root / model_name
         home.mkdir(parents=True, exist_ok=True)
-        stamp = moment.astimezone(UTC).strftime("%Y-%m-%d %H-%M-%S")
-        number = 1
-        while True:
-            run_id = stamp if number == 1 else f"{stamp} ({number})"
+        for run_id in run_ids(moment):
             target = home / run_id
             if target.exists():
-                number += 1
                 continue
             temporary = home / f".{run_id}.{uuid.uuid4().hex}"
             temporary.mkdir()
@@ -202,11 +305,11 @@ class FolderStore:
                 except OSError:
                     if not target.exists():
                         raise
-                    number += 1  # another process took this id meanwhile
-                    continue
+                    continue  # another process took this id meanwhile
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
             return RunEntry(run_id, read_manifest(target))
+        raise AssertionError  # the ids never end
 
     def champion(self, model_name: str) -> ChampionRecord:
         """The champion record as it is now.
@@ -226,11 +329,12 @@ class FolderStore:
         while True:
             record, version = self._read(model_name)
             changed = change(record)
+            if changed == record:
+                return record
             with self._lock(model_name):
                 if self._read(model_name)[1] != version:
                     continue
-                text = json.dumps(changed.model_dump(), indent=1, ensure_ascii=False) + "\n"
-                replace_file(self.root / model_name / CHAMPION, text)
+                replace_file(self.root / model_name / CHAMPION, changed.text())
             return changed
 
     def _read(self, model_name: str) -> tuple[ChampionRecord, str]:
@@ -239,12 +343,7 @@ class FolderStore:
             text = file.read_text(encoding="utf-8")
         except FileNotFoundError:
             return ChampionRecord(), ""
-        try:
-            return ChampionRecord.model_validate_json(text), fingerprint(text)
-        except ValueError:
-            raise StoreError(
-                f"{file}: is damaged; restore it from a backup, or move it away and promote a run"
-            ) from None
+        return ChampionRecord.read(text, str(file)), fingerprint(text)
 
     @contextmanager
     def _lock(self, model_name: str) -> Iterator[None]:
@@ -255,9 +354,9 @@ class FolderStore:
             yield
 
 
-def _age(run: Path) -> tuple[str, int]:
+def age(run_id: str) -> tuple[str, int]:
     """Order of runs in time: the second, then the number within it."""
-    stamp, _, number = run.name.partition(" (")
+    stamp, _, number = run_id.partition(" (")
     return stamp, int(number.rstrip(")")) if number.rstrip(")").isdecimal() else 1
 
 

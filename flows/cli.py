@@ -18,9 +18,9 @@ from fastlstm.errors import ConfigError, DataError, FastLSTMError, StoreError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fastlstm.config import RetrainConfig
     from fastlstm.runs import SavedRun
-    from fastlstm.store import FolderStore
+    from fastlstm.store import Store
+    from tasks.settings import PipelineConfig
 
 _BAD_INPUT, _FAILED = 2, 1
 _CONFIG = click.argument("config", type=click.Path(dir_okay=False))
@@ -58,13 +58,13 @@ def _console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
-def _place(config: str) -> tuple[RetrainConfig, FolderStore, str]:
+def _place(config: str) -> tuple[PipelineConfig, Store, str]:
     """The settings of a config file, the store they name, and the model in it."""
-    from fastlstm.config import read_config
-    from fastlstm.store import FolderStore
+    from fastlstm.config import read_settings
+    from tasks.settings import PipelineConfig, store_of
 
-    settings = read_config(config)
-    return settings, FolderStore(settings.store), settings.hyperparameters.model_name
+    settings = read_settings(config, PipelineConfig)
+    return settings, store_of(settings), settings.hyperparameters.model_name
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -96,10 +96,12 @@ def retrain(debug: bool, config: str) -> None:
     """Retrain by CONFIG: load, validate, train, evaluate, store, promote or keep."""
     from fastlstm.changes import find_changes
     from fastlstm.network import require_tensorflow
+    from tasks.places.sources import local_source
 
     settings, store, name = _place(config)
     console = _console()
-    changes = find_changes(settings, store)
+    path = local_source(settings.data.path, settings.data.query, settings.s3, Path(settings.work))
+    changes = find_changes(settings, store, path)
     if changes.unchanged is not None:
         run_id = changes.unchanged.run_id
         record = store.champion(name)
@@ -107,7 +109,7 @@ def retrain(debug: bool, config: str) -> None:
             f"No new data since {run_id} UTC, and the same settings: nothing to retrain. "
             f"Champion: {record.champion or 'none'}."
         )
-        console.print(f"Run: {store.run_folder(name, run_id)}", soft_wrap=True)
+        console.print(f"Run: {store.location(name, run_id)}", soft_wrap=True)
         return
     require_tensorflow()
     console.print(f"Retraining {name!r} from {settings.data.path}; starting Prefect …")
@@ -120,14 +122,15 @@ def retrain(debug: bool, config: str) -> None:
     outcome: Any = flow(settings)
     from fastlstm.runs import SavedRun
 
-    run = SavedRun(Path(outcome.run.path))
+    run = SavedRun(store.run_folder(name, outcome.run.run_id))
     console.print()
     show_scores(console, run.metrics)
     console.print()
     console.print(outcome.message)
-    console.print(f"Run: {outcome.run.path}", soft_wrap=True)
+    console.print(f"Run: {outcome.run.location}", soft_wrap=True)
     console.print("Reload it in Python:\n  from fastlstm import fastLSTM")
-    console.print(f'  model = fastLSTM().load_all("{run.path("hyperparameters")}")', soft_wrap=True)
+    where = store.location(name, run.run_id, run.path("hyperparameters").name)
+    console.print(f'  model = fastLSTM().load_all("{where}")', soft_wrap=True)
 
 
 @main.command()
@@ -136,17 +139,20 @@ def runs(config: str) -> None:
     """List the runs of CONFIG's model, the champion marked."""
     from flows.console import show_runs
 
-    settings, store, name = _place(config)
+    _, store, name = _place(config)
     entries = store.runs(name)
     if not entries:
-        raise StoreError(f"{settings.store}: model {name!r} has no run yet; run 'fastlstm retrain'")
+        raise StoreError(f"{store}: model {name!r} has no run yet; run 'fastlstm retrain'")
     show_runs(_console(), entries, store.champion(name))
 
 
 def _open(run: str, config: str | None) -> SavedRun:
     from fastlstm.runs import SavedRun
+    from fastlstm.store import local_run
 
     if config is None:
+        if "://" in run:
+            return SavedRun(local_run(run))
         if not Path(run).is_dir():
             raise StoreError(
                 f"{run}: is no run folder; give its path, or its id with --config CONFIG"
@@ -160,7 +166,7 @@ def _open(run: str, config: str | None) -> SavedRun:
 @click.argument("run")
 @click.option("--config", type=click.Path(dir_okay=False), help="Config whose store holds RUN.")
 def show(run: str, config: str | None) -> None:
-    """Show a run: its report and its files. RUN is its folder, or its id with --config."""
+    """Show a run: its report and its files. RUN is its folder or URL, or its id with --config."""
     from rich.markdown import Markdown
 
     saved = _open(run, config)
@@ -191,7 +197,7 @@ def predict(config: str, source: str, output: str, run: str | None) -> None:
     run_id = run or store.champion(name).champion
     if run_id is None:
         raise StoreError(
-            f"{store.root}: model {name!r} has no champion; run 'fastlstm retrain', or choose a "
+            f"{store}: model {name!r} has no champion; run 'fastlstm retrain', or choose a "
             "run with 'fastlstm promote' or --run"
         )
     made = isolation.call(

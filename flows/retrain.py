@@ -8,13 +8,13 @@ import prefect.runtime
 from prefect import flow
 from prefect.states import Completed
 
-from fastlstm.config import RetrainConfig
 from tasks.caching import verified
 from tasks.data import load, look, validate
 from tasks.network import evaluate, train
 from tasks.references import Outcome
 from tasks.reporting import run_name
 from tasks.runs import known, promote, save
+from tasks.settings import PipelineConfig
 from tasks.windows import scale, windows
 
 
@@ -36,7 +36,7 @@ def _ended(outcome: Outcome) -> Any:
 
 
 @flow(name="retrain", flow_run_name=_flow_run_name, validate_parameters=True)
-def retrain(config: RetrainConfig) -> Any:
+def retrain(config: PipelineConfig) -> Any:
     """Load, validate, scale, cut windows, train, evaluate, store, and promote or keep.
 
     With the same data, settings and code as a finished run it ends at once, saying so. What earlier

@@ -14,30 +14,30 @@ from prefect import Task
 from prefect.context import TaskRunContext
 
 from fastlstm.artifacts import publish
-from fastlstm.config import RetrainConfig
 from fastlstm.fingerprint import code_version, fingerprint
 from tasks.references import Source, StepOutput
 from tasks.reporting import say
+from tasks.settings import PipelineConfig
 
 P = ParamSpec("P")
 
 
-def _hyperparameters(config: RetrainConfig, *names: str) -> dict[str, Any]:
+def _hyperparameters(config: PipelineConfig, *names: str) -> dict[str, Any]:
     return config.hyperparameters.model_dump(include=set(names))
 
 
-def _load(config: RetrainConfig) -> Any:
+def _load(config: PipelineConfig) -> Any:
     # Rules on values (ranges, missing) are the validation's; reading needs the types alone.
-    data = config.data.model_dump(exclude={"path", "columns", "frequency"})
+    data = config.data.model_dump(exclude={"path", "query", "columns", "frequency"})
     dtypes = {n: config.data.rules(n).dtype for n in config.data.value_columns}
     return data, dtypes, _hyperparameters(config, "timesteps", "steps_ahead")
 
 
-def _validate(config: RetrainConfig) -> Any:
-    return config.data.model_dump(exclude={"path"}), _hyperparameters(config, "LSTM_type")
+def _validate(config: PipelineConfig) -> Any:
+    return config.data.model_dump(exclude={"path", "query"}), _hyperparameters(config, "LSTM_type")
 
 
-def _scale(config: RetrainConfig) -> Any:
+def _scale(config: PipelineConfig) -> Any:
     return (
         config.data.features,
         config.data.targets,
@@ -48,20 +48,20 @@ def _scale(config: RetrainConfig) -> Any:
     )
 
 
-def _windows(config: RetrainConfig) -> Any:
+def _windows(config: PipelineConfig) -> Any:
     return config.data.lookahead, _hyperparameters(config, "timesteps", "steps_ahead")
 
 
-def _train(config: RetrainConfig) -> Any:
+def _train(config: PipelineConfig) -> Any:
     return config.hyperparameters.model_dump(exclude={"model_name", "save_X_Y_data"})
 
 
-def _evaluate(config: RetrainConfig) -> Any:
+def _evaluate(config: PipelineConfig) -> Any:
     data = config.data
     return config.evaluation.model_dump(), data.frequency, data.time_zone, data.lookahead
 
 
-_SETTINGS: dict[str, Callable[[RetrainConfig], Any]] = {
+_SETTINGS: dict[str, Callable[[PipelineConfig], Any]] = {
     "load": _load,
     "validate": _validate,
     "scale": _scale,
@@ -81,7 +81,7 @@ _UNITS = {
 _KNOWN_BY_KEY = {"train", "evaluate"}
 
 
-def step_key(step: str, config: RetrainConfig, *inputs: Source | StepOutput) -> str:
+def step_key(step: str, config: PipelineConfig, *inputs: Source | StepOutput) -> str:
     """Hash of all a step's output depends on."""
     identities = [
         item.data_sha256
@@ -96,7 +96,7 @@ def step_key(step: str, config: RetrainConfig, *inputs: Source | StepOutput) -> 
 
 def cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
     """Prefect's cache key of a step: its own key and the work folder its output lies in."""
-    config: RetrainConfig = parameters["config"]
+    config: PipelineConfig = parameters["config"]
     inputs = [p for p in parameters.values() if isinstance(p, Source | StepOutput)]
     name = context.task.name
     return f"{name}-{fingerprint(step_key(name, config, *inputs), config.work)}"
@@ -104,7 +104,7 @@ def cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
 
 def make(
     step: str,
-    config: RetrainConfig,
+    config: PipelineConfig,
     inputs: Sequence[Source | StepOutput],
     build: Callable[[Path], dict[str, Any]],
     rows: Callable[[dict[str, Any]], int],

@@ -6,39 +6,52 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import prefect.runtime
 
 from fastlstm.artifacts import read_manifest
 from fastlstm.changes import find_changes
-from fastlstm.config import RetrainConfig
+from fastlstm.fingerprint import fingerprint
 from fastlstm.loading import TABLE_FILE, load_into
-from fastlstm.store import FolderStore
 from fastlstm.validation import validate_into
 from tasks.caching import make
+from tasks.places.sources import local_source
+from tasks.places.sql import shown
 from tasks.references import Source, StepOutput
 from tasks.reporting import say
+from tasks.settings import PipelineConfig, store_of
 from tasks.steps import cached_step, fresh_step
 
 
 @fresh_step("look", "data", retries=3)
-def look(config: RetrainConfig) -> Source:
-    """Fingerprint the source and look for a finished run made from it."""
-    found = find_changes(config, FolderStore(config.store))
-    say("look", f"source {config.data.path}, content {found.data_fingerprint[:12]}")
+def look(config: PipelineConfig, full: bool = False) -> Source:
+    """Bring and fingerprint the source, and look for a finished run made from it.
+
+    A full retraining takes no earlier run for finished, however alike it is.
+    """
+    path = local_source(config.data.path, config.data.query, config.s3, Path(config.work))
+    found = find_changes(config, store_of(config), path)
+    say("look", f"source {shown(config.data.path)}, content {found.data_fingerprint[:12]}")
+    again = [str(prefect.runtime.flow_run.id)] if full else []
     return Source(
         data_sha256=found.data_fingerprint,
-        run_fingerprint=found.run_fingerprint,
-        unchanged_run=found.unchanged.run_id if found.unchanged else None,
+        path=path,
+        run_fingerprint=fingerprint(found.run_fingerprint, again)
+        if full
+        else found.run_fingerprint,
+        unchanged_run=found.unchanged.run_id if found.unchanged and not full else None,
     )
 
 
 @cached_step("load", "data", retries=3)
-def load(config: RetrainConfig, source: Source) -> StepOutput:
+def load(config: PipelineConfig, source: Source) -> StepOutput:
     """Read the source: declared columns and types, times in UTC, sorted."""
     hp = config.hyperparameters
     window_rows = hp.timesteps + hp.steps_ahead + config.data.lookahead
 
     def build(folder: Path) -> dict[str, Any]:
-        return load_into(folder, config.data, window_rows)
+        return load_into(
+            folder, config.data.model_copy(update={"path": source.path, "query": None}), window_rows
+        )
 
     output, manifest = make("load", config, [source], build, lambda m: int(m["rows"]))
     say(
@@ -51,7 +64,7 @@ def load(config: RetrainConfig, source: Source) -> StepOutput:
 
 
 @cached_step("validate", "data", retries=2)
-def validate(config: RetrainConfig, table: StepOutput) -> StepOutput:
+def validate(config: PipelineConfig, table: StepOutput) -> StepOutput:
     """Check every rule on the rows, then fill or drop missing values by policy."""
     loaded = read_manifest(Path(table.path))
     refused = Path(config.work) / "refused" / f"{table.content_sha256[:32]}.json"

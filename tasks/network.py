@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from fastlstm import isolation
-from fastlstm.config import RetrainConfig
 from fastlstm.report import number, title
 from tasks.caching import make
 from tasks.references import StepOutput
 from tasks.reporting import say, training_progress
+from tasks.settings import PipelineConfig
 from tasks.steps import cached_step
 
 
 @cached_step("train", "network", retries=1)
-def train(config: RetrainConfig, windows: StepOutput) -> StepOutput:
+def train(config: PipelineConfig, windows: StepOutput) -> StepOutput:
     """Train the network; validation windows alone choose the epoch that is kept."""
 
     def build(folder: Path) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def train(config: RetrainConfig, windows: StepOutput) -> StepOutput:
 
 @cached_step("evaluate", "network", retries=1)
 def evaluate(
-    config: RetrainConfig,
+    config: PipelineConfig,
     network: StepOutput,
     windows: StepOutput,
     scaled: StepOutput,
@@ -60,7 +60,7 @@ def evaluate(
                 "windows": windows.path,
                 "scaled": scaled.path,
                 "clean": clean.path,
-                "config": config.model_dump(),
+                "config": config.for_library(),
             },
         )
         return about

@@ -18,6 +18,7 @@ class Source(_Reference):
     """What the retraining is made from."""
 
     data_sha256: str = Field(description="Hash of the source files' bytes.")
+    path: str = Field(description="Where the source's files lie on this machine.")
     run_fingerprint: str = Field(description="Hash of data, settings, code and libraries.")
     unchanged_run: str | None = Field(None, description="Finished run made from exactly these.")
 
@@ -44,7 +45,7 @@ class RunReference(_Reference):
 
     model_name: str
     run_id: str
-    path: str
+    location: str = Field(description="Folder or URL of the run.")
     content_sha256: str
 
 

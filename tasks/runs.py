@@ -8,28 +8,28 @@ from typing import Any
 
 from fastlstm import isolation
 from fastlstm.artifacts import read_manifest, verify
-from fastlstm.config import RetrainConfig
 from fastlstm.errors import StoreError
 from fastlstm.promotion import judge
 from fastlstm.runs import Parts, build_run
-from fastlstm.store import ChampionRecord, FolderStore, RunEntry
+from fastlstm.store import ChampionRecord, RunEntry, Store, find_run
 from tasks.references import Outcome, RunReference, Source, StepOutput
 from tasks.reporting import say
+from tasks.settings import PipelineConfig, store_of
 from tasks.steps import fresh_step
 
 
-def _reference(store: FolderStore, model_name: str, entry: RunEntry) -> RunReference:
+def _reference(store: Store, model_name: str, entry: RunEntry) -> RunReference:
     return RunReference(
         model_name=model_name,
         run_id=entry.run_id,
-        path=str(store.run_folder(model_name, entry.run_id)),
+        location=store.location(model_name, entry.run_id).rstrip("/"),
         content_sha256=entry.manifest["content_sha256"],
     )
 
 
 @fresh_step("save", "store", retries=3)
 def save(
-    config: RetrainConfig,
+    config: PipelineConfig,
     source: Source,
     clean: StepOutput,
     scaled: StepOutput,
@@ -37,12 +37,12 @@ def save(
     evaluation: StepOutput,
 ) -> RunReference:
     """Store the run: network, scalers, data, history, figures, metrics, report, manifest."""
-    store = FolderStore(config.store)
+    store = store_of(config)
     name = config.hyperparameters.model_name
-    entry = store.find_run(name, source.run_fingerprint)
+    entry = find_run(store, name, source.run_fingerprint)
     if entry is not None:
         try:
-            verify(store.run_folder(name, entry.run_id))
+            store.check(name, entry.run_id)
         except StoreError as error:
             say("save", f"run {entry.run_id} is stored but damaged ({error}); storing it anew")
             entry = None
@@ -61,15 +61,16 @@ def save(
 
         entry = store.add_run(name, datetime.now(UTC), build)
     reference = _reference(store, name, entry)
-    say("save", f"run {entry.run_id}: {len(entry.manifest['files'])} files in {reference.path}")
+    say("save", f"run {entry.run_id}: {len(entry.manifest['files'])} files in {reference.location}")
     return reference
 
 
 @fresh_step("promote", "store", retries=3)
-def promote(config: RetrainConfig, run: RunReference, clean: StepOutput) -> Outcome:
+def promote(config: PipelineConfig, run: RunReference, clean: StepOutput) -> Outcome:
     """Make the run champion if it beats champion and baselines; else keep it and say why."""
-    store = FolderStore(config.store)
-    manifest = read_manifest(Path(run.path))
+    store = store_of(config)
+    challenger = store.run_folder(run.model_name, run.run_id)
+    manifest = read_manifest(challenger)
 
     def decide(record: ChampionRecord) -> ChampionRecord:
         if record.decision_on(run.run_id) is not None:
@@ -87,10 +88,10 @@ def promote(config: RetrainConfig, run: RunReference, clean: StepOutput) -> Outc
             comparison = isolation.call(
                 "fastlstm.promotion:compare",
                 {
-                    "challenger": run.path,
+                    "challenger": str(challenger),
                     "champion": str(champion),
                     "clean": clean.path,
-                    "config": config.model_dump(),
+                    "config": config.for_library(),
                 },
             )
         verdict = judge(manifest, comparison)
@@ -109,11 +110,11 @@ def promote(config: RetrainConfig, run: RunReference, clean: StepOutput) -> Outc
 
 
 @fresh_step("known", "store", retries=0)
-def known(config: RetrainConfig, source: Source) -> Outcome:
+def known(config: PipelineConfig, source: Source) -> Outcome:
     """The outcome of the finished run that the source and settings already gave."""
-    store = FolderStore(config.store)
+    store = store_of(config)
     name = config.hyperparameters.model_name
-    entry = store.find_run(name, source.run_fingerprint)
+    entry = find_run(store, name, source.run_fingerprint)
     if entry is None:
         raise StoreError(f"run {source.unchanged_run} vanished from {config.store}; start again")
     return Outcome(

@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from fastlstm.artifacts import read_manifest
-from fastlstm.config import RetrainConfig
 from fastlstm.scaling import SCALED_FILE, scale_into
 from fastlstm.split import Cuts
 from fastlstm.validation import CLEAN_FILE
@@ -16,11 +15,12 @@ from fastlstm.window_store import write_windows
 from tasks.caching import make
 from tasks.references import StepOutput
 from tasks.reporting import say
+from tasks.settings import PipelineConfig
 from tasks.steps import cached_step
 
 
 @cached_step("scale", "windows", retries=2)
-def scale(config: RetrainConfig, clean: StepOutput) -> StepOutput:
+def scale(config: PipelineConfig, clean: StepOutput) -> StepOutput:
     """Cut the time into train, validation and test, and scale by the train rows."""
 
     def build(folder: Path) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def scale(config: RetrainConfig, clean: StepOutput) -> StepOutput:
 
 
 @cached_step("windows", "windows", retries=2)
-def windows(config: RetrainConfig, scaled: StepOutput) -> StepOutput:
+def windows(config: PipelineConfig, scaled: StepOutput) -> StepOutput:
     """Cut the windows of each split and write them as Parquet."""
     hp = config.hyperparameters
     made_from = read_manifest(Path(scaled.path))

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from fastlstm.errors import StoreError
-from fastlstm.store import CHAMPION, ChampionRecord, FolderStore
+from fastlstm.store import CHAMPION, ChampionRecord, FolderStore, find_run
 
 MOMENT = datetime(2026, 11, 24, 3, 0, 0, tzinfo=UTC)
 
@@ -28,8 +28,8 @@ def test_run_ids_and_a_second_run_in_the_same_second(tmp_path):
     assert [r.run_id for r in store.runs("m")] == ids
     for run_id in ids:
         assert (store.run_folder("m", run_id) / "x.txt").read_text() == run_id
-    assert store.find_run("m", "f-" + ids[1]).run_id == ids[1]
-    assert store.find_run("m", "other") is None
+    assert find_run(store, "m", "f-" + ids[1]).run_id == ids[1]
+    assert find_run(store, "m", "other") is None
 
 
 def test_concurrent_runs_all_get_a_name(tmp_path):

@@ -70,7 +70,10 @@ def executions(monkeypatch) -> Counter:
 @pytest.fixture(scope="session")
 def finished(prefect_server, tmp_path_factory):
     """The outcome of one undisturbed retraining, for tests that only look."""
-    from fastlstm.config import parse_config
+    from fastlstm.config import check_settings
     from flows.retrain import retrain
+    from tasks.settings import PipelineConfig
 
-    return retrain(parse_config(build_settings(tmp_path_factory.mktemp("finished"))))
+    return retrain(
+        check_settings(build_settings(tmp_path_factory.mktemp("finished")), PipelineConfig)
+    )

@@ -23,7 +23,7 @@ def retrained(name, tmp_path, epochs):
         "hyperparameters": config.hyperparameters.model_copy(update={"epochs": epochs}),
     }
     outcome = retrain(config.model_copy(update=places))
-    return outcome, SavedRun(Path(outcome.run.path))
+    return outcome, SavedRun(Path(outcome.run.location))
 
 
 def test_temperature_beats_what_costs_nothing(tmp_path):

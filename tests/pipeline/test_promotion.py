@@ -76,7 +76,7 @@ def test_baseline_is_judged_on_the_windows_it_has():
 @pytest.fixture
 def two_runs(finished, tmp_path):
     """The finished run, a copy of it to change, and its clean table."""
-    own = Path(finished.run.path)
+    own = Path(finished.run.location)
     copy = tmp_path / "champion"
     shutil.copytree(own, copy)
     clean = next((own.parents[2] / "work" / "validate").iterdir())

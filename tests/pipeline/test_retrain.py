@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 
 from fastlstm.artifacts import verify
-from fastlstm.config import parse_config
+from fastlstm.config import check_settings
 from fastlstm.errors import ConfigError, DataError, StoreError
 from fastlstm.runs import SavedRun
 from fastlstm.store import FolderStore
+from tasks.settings import PipelineConfig
 from tests.conftest import make_panel
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -25,7 +26,7 @@ ALL = {"load": 1, "validate": 1, "scale": 1, "windows": 1, "train": 1, "evaluate
 def retrain(given):
     from flows.retrain import retrain as flow
 
-    return flow(parse_config(given), return_state=True)
+    return flow(check_settings(given, PipelineConfig), return_state=True)
 
 
 def test_whole_run_then_what_each_change_redoes(settings, executions, tmp_path):
@@ -34,7 +35,7 @@ def test_whole_run_then_what_each_change_redoes(settings, executions, tmp_path):
     outcome = state.result()
     assert state.is_completed() and state.message == outcome.message
     assert executions == ALL
-    first = Path(outcome.run.path)
+    first = Path(outcome.run.location)
     verify(first)
 
     # Nothing new: nothing runs.
@@ -95,13 +96,13 @@ def test_whole_run_then_what_each_change_redoes(settings, executions, tmp_path):
     executions.clear()
     again = retrain(settings(frame)).result()
     assert executions == ALL
-    assert SavedRun(Path(again.run.path)).metrics == metrics
+    assert SavedRun(Path(again.run.location)).metrics == metrics
     remade = json.loads(next((work / "windows").glob("*/manifest.json")).read_text())["files"]
     assert remade == hashes
 
 
 def test_a_run_holds_every_file(finished):
-    folder = Path(finished.run.path)
+    folder = Path(finished.run.location)
     stamp = finished.run.run_id
     names = {f.name.removeprefix(f"{stamp} - ") for f in folder.iterdir()}
     assert names == {
@@ -133,7 +134,7 @@ def test_a_run_holds_every_file(finished):
 def test_classifier_without_saved_data(settings, rain_sections):
     rain_sections["hyperparameters"]["save_X_Y_data"] = False
     outcome = retrain(settings(make_panel(rows=400), **rain_sections)).result()
-    saved = SavedRun(Path(outcome.run.path))
+    saved = SavedRun(Path(outcome.run.location))
     names = " ".join(saved.manifest["files"])
     assert "CONFUSION MATRIX" in names and "PRECISION AND RECALL" in names
     assert "X_data" not in names and "Y SCALER" not in names
@@ -183,7 +184,7 @@ def test_a_worse_challenger_is_kept_and_a_better_one_promoted(settings, tmp_path
     assert [d.action for d in record.history] == ["promoted", "kept"]
 
     # A champion that is gone is named; nobody takes its place without a word.
-    shutil.rmtree(won.run.path)
+    shutil.rmtree(won.run.location)
     state = retrain(settings(frame, hyperparameters=wild, evaluation={"season_length": 12}))
     with pytest.raises(StoreError, match=r"the champion .* cannot be opened .*fastlstm promote"):
         state.result()
@@ -221,7 +222,7 @@ def test_names_and_tags_on_the_server(finished):
         async with get_client() as client:
             runs = await client.read_flow_runs()
             (run,) = [
-                r for r in runs if str(Path(finished.run.path).parents[1]) in str(r.parameters)
+                r for r in runs if str(Path(finished.run.location).parents[1]) in str(r.parameters)
             ]
             tasks = await client.read_task_runs(
                 flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))

@@ -21,7 +21,7 @@ from tests.conftest import make_panel
 
 @pytest.fixture(scope="module")
 def folder(finished) -> Path:
-    return Path(finished.run.path)
+    return Path(finished.run.location)
 
 
 @pytest.fixture

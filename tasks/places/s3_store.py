@@ -1,0 +1,405 @@
+"""Runs in an S3 bucket: blobs first, the manifest last, and a champion moved by compare-and-swap.
+
+``<prefix>/<model name>/<run id>/`` holds a run as in a folder store. A run id is claimed by a small
+object made with ``If-None-Match: *``, so two writers never share one; the run exists from the moment
+its manifest does, which is made in the same way. Nothing is overwritten but ``champion.json``, with
+``If-Match``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import mimetypes
+import random
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from fastlstm.artifacts import MANIFEST, parse_manifest, verify, write_manifest
+from fastlstm.errors import StoreError
+from fastlstm.fingerprint import sha256_file
+from fastlstm.store import (
+    CHAMPION,
+    ChampionRecord,
+    RunEntry,
+    age,
+    is_run_id,
+    no_such_run,
+    run_ids,
+)
+from tasks.places.s3_client import (
+    Location,
+    LostRace,
+    client_of,
+    encryption,
+    require_conditional_writes,
+    told,
+)
+from tasks.settings import S3Settings
+
+_CLAIM = ".claim"
+_SWAP_TRIES = 50
+_TYPES = {
+    ".json": "application/json",
+    ".md": "text/markdown; charset=utf-8",
+    ".csv": "text/csv; charset=utf-8",
+    ".parquet": "application/vnd.apache.parquet",
+    ".keras": "application/zip",
+}
+_honours: set[tuple[str, Location]] = set()
+
+
+def content_type(file: str) -> str:
+    """The media type by which a browser knows what to do with a file."""
+    known = _TYPES.get(Path(file).suffix)
+    return known or mimetypes.guess_type(file)[0] or "application/octet-stream"
+
+
+class S3Store:
+    """A store below a prefix of a bucket.
+
+    Args:
+        url: ``s3://bucket/prefix``.
+        settings: how S3 is reached; without them boto3's own chain.
+        cache: folder of downloaded runs, by content hash; without it one in the user's cache folder.
+
+    Raises:
+        ConfigError: the URL or a setting cannot be used.
+    """
+
+    def __init__(
+        self, url: str, settings: S3Settings | None = None, cache: Path | None = None
+    ) -> None:
+        self._location = Location.of(url)
+        self._settings = settings or S3Settings()
+        self._client = client_of(self._settings)
+        self._cache = cache or Path.home() / ".cache" / "fastlstm" / "s3"
+
+    def __str__(self) -> str:
+        """The URL."""
+        return self._location.url()
+
+    def location(self, model_name: str, run_id: str, file: str = "") -> str:
+        """URL of a run, or of a file of it."""
+        return self._location.url(model_name, run_id, file)
+
+    def link(self, model_name: str, run_id: str, file: str) -> str:
+        """Address at which a browser shows a file, to who may see it."""
+        bucket, key = self._location.bucket, quote(self._location.key(model_name, run_id, file))
+        endpoint = self._client.meta.endpoint_url
+        if self._settings.link is not None:
+            return self._settings.link.replace("{bucket}", bucket).replace("{key}", key)
+        if endpoint.endswith(".amazonaws.com"):
+            region = self._client.meta.region_name
+            return f"https://{region}.console.aws.amazon.com/s3/object/{bucket}?prefix={key}"
+        return f"{endpoint}/{bucket}/{key}"
+
+    # Reading
+
+    def runs(self, model_name: str) -> list[RunEntry]:
+        """Every run with a whole manifest, oldest first."""
+        found = {}
+        for item in self._list(model_name):
+            run_id, _, file = item["Key"].removeprefix(self._key(model_name) + "/").partition("/")
+            if file == MANIFEST and is_run_id(run_id):
+                found[run_id] = item["ETag"].strip('"')
+        with ThreadPoolExecutor(self._settings.parallel) as pool:
+            manifests = pool.map(lambda pair: self._manifest(model_name, *pair), found.items())
+            entries = [
+                RunEntry(run_id, manifest)
+                for run_id, manifest in zip(found, manifests, strict=True)
+                if manifest is not None
+            ]
+        return sorted(entries, key=lambda entry: age(entry.run_id))
+
+    def check(self, model_name: str, run_id: str) -> None:
+        """Refuse a run of which a file is missing or has another size; bytes are checked on reading.
+
+        Raises:
+            StoreError: names the first such file.
+        """
+        manifest = self._require(model_name, run_id)
+        home = self._key(model_name, run_id) + "/"
+        sizes = {
+            item["Key"].removeprefix(home): item["Size"] for item in self._list(model_name, run_id)
+        }
+        for name, entry in manifest["files"].items():
+            if sizes.get(name) != entry["size"]:
+                what = "is missing" if name not in sizes else "differs from the manifest (size)"
+                raise StoreError(f"{self.location(model_name, run_id, name)}: {what}")
+
+    def run_folder(self, model_name: str, run_id: str) -> Path:
+        """A local folder that holds the run, downloaded unless the cache has it whole.
+
+        Raises:
+            StoreError: no run has that id, or a file differs from the manifest.
+        """
+        manifest = self._require(model_name, run_id)
+        folder = self._cached(manifest, run_id)
+        if folder.is_dir():
+            try:
+                verify(folder, manifest["content_sha256"])
+                return folder
+            except StoreError:
+                damaged = folder.with_name(f".damaged.{uuid.uuid4().hex}")
+                folder.rename(damaged)
+                shutil.rmtree(damaged, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as name:
+            temporary = Path(name) / run_id
+            temporary.mkdir()
+
+            def download(item: tuple[str, dict[str, Any]]) -> None:
+                file, entry = item
+                target = (temporary / file).resolve()
+                if temporary.resolve() not in target.parents:
+                    raise StoreError(
+                        f"{self.location(model_name, run_id)}: its manifest names a file outside "
+                        f"the run, {file!r}"
+                    )
+                target.parent.mkdir(parents=True, exist_ok=True)
+                url = self.location(model_name, run_id, file)
+                self._download(self._key(model_name, run_id, file), url, target)
+                if sha256_file(target) != entry["sha256"]:
+                    raise StoreError(f"{url}: differs from the manifest (damaged or changed)")
+
+            with ThreadPoolExecutor(self._settings.parallel) as pool:
+                list(pool.map(download, manifest["files"].items()))
+            self._download(
+                self._key(model_name, run_id, MANIFEST),
+                self.location(model_name, run_id, MANIFEST),
+                temporary / MANIFEST,
+            )
+            verify(temporary, manifest["content_sha256"])
+            self._keep(temporary, folder)
+        return folder
+
+    # Writing
+
+    def add_run(
+        self, model_name: str, moment: datetime, build: Callable[[Path, str], dict[str, Any]]
+    ) -> RunEntry:
+        """Store a new run under the moment's id, or that id with a suffix where it is taken.
+
+        Killed anywhere before the manifest, it leaves files that no reader takes for a run.
+
+        Raises:
+            StoreError: the server refuses, cannot be reached, or ignores conditional writes.
+        """
+        self._require_honour()
+        token = uuid.uuid4().hex
+        for run_id in run_ids(moment):
+            if not self._claim(model_name, run_id, token):
+                continue
+            self._cache.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self._cache, prefix=".upload-") as name:
+                folder = Path(name) / run_id
+                folder.mkdir()
+                described = build(folder, run_id)
+                write_manifest(folder, {"run_id": run_id, "model_name": model_name, **described})
+                text = (folder / MANIFEST).read_text(encoding="utf-8")
+                manifest = parse_manifest(text, str(folder / MANIFEST))
+
+                def upload(
+                    item: tuple[str, dict[str, Any]], folder: Path = folder, run_id: str = run_id
+                ) -> None:
+                    self._upload(folder / item[0], self._key(model_name, run_id, item[0]), item[1])
+
+                # Each file is uploaded in parallel parts itself, so a few at a time fill the line.
+                with ThreadPoolExecutor(max(1, self._settings.parallel // 2)) as pool:
+                    list(pool.map(upload, manifest["files"].items()))
+                if not self._create(
+                    self._key(model_name, run_id, MANIFEST), text, "application/json"
+                ):
+                    raise StoreError(
+                        f"{self.location(model_name, run_id, MANIFEST)}: was made by another "
+                        "program meanwhile; start again"
+                    )
+                self._keep(folder, self._cached(manifest, run_id))
+            return RunEntry(run_id, manifest)
+        raise AssertionError  # the ids never end
+
+    def champion(self, model_name: str) -> ChampionRecord:
+        """The champion record as it is now.
+
+        Raises:
+            StoreError: the record is damaged, or the server cannot be read.
+        """
+        return self._champion(model_name)[0]
+
+    def update_champion(
+        self, model_name: str, change: Callable[[ChampionRecord], ChampionRecord]
+    ) -> ChampionRecord:
+        """Apply ``change`` to the record, again if another writer changed it meanwhile.
+
+        Raises:
+            StoreError: the server ignores conditional writes, or others keep changing the record.
+        """
+        self._require_honour()
+        attempted: ChampionRecord | None = None
+        for number in range(_SWAP_TRIES):
+            record, etag = self._champion(model_name)
+            if record == attempted:
+                return record  # written by a request whose answer was lost
+            attempted = change(record)
+            if attempted == record:
+                return record
+            condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
+            try:
+                self._put(
+                    self._key(model_name, CHAMPION), attempted.text(), "application/json", condition
+                )
+            except LostRace:
+                time.sleep(random.uniform(0, min(2.0, 0.05 * 2**number)))
+                continue
+            return attempted
+        raise StoreError(
+            f"{self._location.url(model_name, CHAMPION)}: others changed it {_SWAP_TRIES} times "
+            "meanwhile; try again"
+        )
+
+    # Requests
+
+    def _key(self, *parts: str) -> str:
+        return self._location.key(*parts)
+
+    def _list(self, *parts: str) -> Iterable[dict[str, Any]]:
+        with told(self._location.url(*parts)):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._location.bucket, Prefix=self._key(*parts) + "/"
+            )
+            for page in pages:
+                yield from page.get("Contents", [])
+
+    def _read(self, *parts: str) -> tuple[str, str] | None:
+        """Text and ETag of an object, or None where there is none."""
+        with told(self._location.url(*parts)):
+            try:
+                got = self._client.get_object(
+                    Bucket=self._location.bucket, Key=self._key(*parts), ChecksumMode="ENABLED"
+                )
+            except self._client.exceptions.NoSuchKey:
+                return None
+            try:
+                return got["Body"].read().decode("utf-8"), str(got["ETag"])
+            except UnicodeDecodeError:
+                raise StoreError(f"{self._location.url(*parts)}: is damaged (no text)") from None
+
+    def _champion(self, model_name: str) -> tuple[ChampionRecord, str | None]:
+        found = self._read(model_name, CHAMPION)
+        if found is None:
+            return ChampionRecord(), None
+        text, etag = found
+        return ChampionRecord.read(text, self._location.url(model_name, CHAMPION)), etag
+
+    def _manifest(self, model_name: str, run_id: str, etag: str = "") -> dict[str, Any] | None:
+        """A run's manifest; with its ETag from the local cache where that has it."""
+        kept = self._cache / "manifests" / f"{etag}.json" if etag.isalnum() else None
+        where = self.location(model_name, run_id, MANIFEST)
+        if kept is not None and kept.is_file():
+            try:
+                manifest = parse_manifest(kept.read_text(encoding="utf-8"), where)
+            except (StoreError, UnicodeDecodeError):
+                kept.unlink(missing_ok=True)
+            else:
+                if manifest.get("run_id") == run_id and manifest.get("model_name") == model_name:
+                    return manifest
+        found = self._read(model_name, run_id, MANIFEST)
+        if found is None:
+            return None
+        try:
+            manifest = parse_manifest(found[0], where)
+        except StoreError:
+            return None  # a run without a whole manifest does not exist
+        if kept is not None:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            temporary = kept.with_name(f".{uuid.uuid4().hex}")
+            temporary.write_text(found[0], encoding="utf-8")
+            temporary.replace(kept)
+        return manifest
+
+    def _require(self, model_name: str, run_id: str) -> dict[str, Any]:
+        manifest = self._manifest(model_name, run_id) if is_run_id(run_id) else None
+        if manifest is None:
+            raise no_such_run(self, model_name, run_id)
+        return manifest
+
+    def _require_honour(self) -> None:
+        server = (self._client.meta.endpoint_url, self._location)
+        if server not in _honours:
+            require_conditional_writes(self._client, self._location, self._settings)
+            _honours.add(server)
+
+    def _put(self, key: str, text: str, media_type: str, condition: dict[str, str]) -> None:
+        url = f"s3://{self._location.bucket}/{key}"
+        with told(url):
+            self._client.put_object(
+                Bucket=self._location.bucket, Key=key, Body=text.encode(), ContentType=media_type,
+                ChecksumAlgorithm="SHA256", **condition, **encryption(self._settings),
+            )  # fmt: skip
+
+    def _create(self, key: str, text: str, media_type: str) -> bool:
+        """Make an object that must not exist; whether it is ours now."""
+        try:
+            self._put(key, text, media_type, {"IfNoneMatch": "*"})
+        except LostRace:
+            # Refused to a repeated request whose first answer was lost, if the content is ours.
+            found = self._read(key.removeprefix(self._location.prefix).strip("/"))
+            return found is not None and found[0] == text
+        return True
+
+    def _claim(self, model_name: str, run_id: str, token: str) -> bool:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        text = json.dumps({"upload": token, "at": now}) + "\n"
+        return self._create(self._key(model_name, run_id, _CLAIM), text, "application/json")
+
+    def _upload(self, file: Path, key: str, entry: dict[str, Any]) -> None:
+        """Upload one file, in parallel parts where it is large; the server checks each SHA-256."""
+        from boto3.s3.transfer import TransferConfig
+
+        bucket, size = self._location.bucket, self._settings.part_megabytes << 20
+        extra = {"ContentType": content_type(file.name), **encryption(self._settings)}
+        with told(f"s3://{bucket}/{key}"):
+            if entry["size"] <= size:
+                checksum = base64.b64encode(bytes.fromhex(entry["sha256"])).decode()
+                with file.open("rb") as body:
+                    self._client.put_object(
+                        Bucket=bucket, Key=key, Body=body, ChecksumSHA256=checksum, **extra
+                    )
+                return
+            self._client.upload_file(
+                str(file), bucket, key,
+                ExtraArgs={"ChecksumAlgorithm": "SHA256", **extra},
+                Config=TransferConfig(
+                    multipart_threshold=size, multipart_chunksize=size,
+                    max_concurrency=self._settings.parallel,
+                ),
+            )  # fmt: skip
+
+    def _download(self, key: str, url: str, target: Path) -> None:
+        with told(url):
+            try:
+                self._client.download_file(self._location.bucket, key, str(target))
+            except self._client.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
+                    raise StoreError(f"{url}: is missing") from None
+                raise
+
+    def _cached(self, manifest: dict[str, Any], run_id: str) -> Path:
+        return self._cache / str(manifest["content_sha256"])[:32] / run_id
+
+    def _keep(self, made: Path, folder: Path) -> None:
+        """Put a whole folder into the cache, unless another process was first."""
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            made.rename(folder)
+        except OSError:
+            verify(folder)

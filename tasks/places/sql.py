@@ -1,0 +1,146 @@
+"""Databases through SQLAlchemy: opening them without secrets in settings, and reading a query."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastlstm.errors import ConfigError, DataError, StoreError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+_ROWS_AT_A_TIME = 100_000
+
+
+def _url(place: str) -> str:
+    """The SQLAlchemy URL that a place is, or that it names."""
+    kind, _, name = place.partition(":")
+    if kind == "env":
+        found = os.environ.get(name)
+        if not found:
+            raise ConfigError(f"{place}: the environment variable {name!r} is not set; set it")
+        return found
+    if kind == "block":
+        from prefect.blocks.system import Secret
+
+        try:
+            block: Any = Secret.load(name.removeprefix("secret/"))
+        except ValueError:
+            raise ConfigError(
+                f"{place}: Prefect has no such Secret block; create it under Blocks, with the "
+                "SQLAlchemy URL as its value"
+            ) from None
+        return str(block.get())
+    return place
+
+
+def shown(place: str) -> str:
+    """A place as it may be written into logs and reports."""
+    return place.partition("?")[0]
+
+
+def open_database(place: str) -> Engine:
+    """The engine of a database.
+
+    Args:
+        place: a SQLAlchemy URL, ``env:NAME`` or ``block:secret/NAME``.
+
+    Raises:
+        ConfigError: there is no such URL, or its driver is not installed.
+    """
+    import sqlalchemy
+
+    url = _url(place)
+    try:
+        return sqlalchemy.create_engine(url)
+    except sqlalchemy.exc.NoSuchModuleError as error:
+        raise ConfigError(f"{shown(place)}: {_first(error)}; install the dialect") from None
+    except sqlalchemy.exc.ArgumentError:
+        raise ConfigError(
+            f"{shown(place)}: is no SQLAlchemy URL; write e.g. postgresql+psycopg://host/database"
+        ) from None
+    except ImportError as error:
+        raise ConfigError(
+            f"{shown(place)}: the driver is not installed ({error.name}); run "
+            f"'pip install {error.name}'"
+        ) from None
+
+
+@contextmanager
+def told(place: str) -> Iterator[None]:
+    """Turn a database's errors into one sentence without SQL parameters or rows.
+
+    Raises:
+        ConnectionError: the database cannot be reached; another try may heal.
+        DataError: the statement cannot be run.
+        StoreError: anything else.
+    """
+    from pandas.errors import DatabaseError
+    from sqlalchemy import exc
+
+    try:
+        try:
+            yield
+        except DatabaseError as error:
+            raise (error.__cause__ or error) from None  # pandas hides the kind of error
+    except exc.OperationalError as error:
+        if error.connection_invalidated or error.statement is None:
+            raise ConnectionError(f"{shown(place)}: cannot be reached ({_first(error)})") from None
+        raise DataError(f"{shown(place)}: {_first(error)}; correct the query or table") from None
+    except (exc.ProgrammingError, exc.StatementError) as error:
+        raise DataError(f"{shown(place)}: {_first(error)}; correct the query or table") from None
+    except (exc.SQLAlchemyError, DatabaseError) as error:
+        raise StoreError(f"{shown(place)}: {_first(error)}") from None
+
+
+def _first(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0][:300]
+
+
+def query_into(file: Path, place: str, query: str) -> int:
+    """Write the result of a query as a Parquet file; return the number of rows.
+
+    Rows are sorted by all columns, so that the file's bytes depend on the result alone and not on
+    the order a database happens to answer in.
+
+    Raises:
+        ConfigError: the database cannot be opened as set.
+        ConnectionError: it cannot be reached.
+        DataError: the query cannot be run, has columns of one name, or a type no file can hold.
+    """
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    import sqlalchemy
+
+    engine = open_database(place)
+    parts = []
+    try:
+        with told(place), engine.connect().execution_options(stream_results=True) as connection:
+            rows = pd.read_sql_query(
+                sqlalchemy.text(query), connection, chunksize=_ROWS_AT_A_TIME,
+                dtype_backend="pyarrow",
+            )  # fmt: skip
+            for part in rows:
+                names = [str(name) for name in part.columns]
+                twice = sorted({name for name in names if names.count(name) > 1})
+                if twice:
+                    raise DataError(
+                        f"{shown(place)}: the query has two columns {twice[0]!r}; name them apart"
+                    )
+                parts.append(pa.Table.from_pandas(part, preserve_index=False))
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{shown(place)}: a column mixes types ({_first(error)})") from None
+    finally:
+        engine.dispose()
+    table = pa.concat_tables(parts, promote_options="permissive")
+    try:
+        table = table.sort_by([(name, "ascending") for name in table.column_names])
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+        raise DataError(f"{shown(place)}: {_first(error)}; select plain columns") from None
+    pq.write_table(table.replace_schema_metadata(None), file, compression="zstd")
+    return int(table.num_rows)

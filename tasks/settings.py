@@ -1,0 +1,195 @@
+"""The settings of the three flows: the library's, and where things lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from fastlstm.config import (
+    RetrainConfig,
+    StrictSettings,
+    is_database,
+    without_password,
+)
+from fastlstm.store import Store, open_store
+
+
+class S3Settings(StrictSettings):
+    """How S3 is reached. Keys never stand here: boto3's own chain finds them, or a Prefect block."""
+
+    endpoint_url: str | None = Field(
+        None, description="Address of the S3 server; without it AWS, or AWS_ENDPOINT_URL."
+    )
+    region: str | None = Field(None, description="Region, e.g. 'eu-central-1'.")
+    profile: str | None = Field(None, description="Profile of ~/.aws/config to use.")
+    credentials_block: str | None = Field(
+        None,
+        pattern=r"^(aws-credentials|s3-bucket)/[a-z0-9-]+$",
+        description="Prefect block with the credentials: 'aws-credentials/NAME' or "
+        "'s3-bucket/NAME'. Without it boto3's own chain: environment, profile, machine role.",
+    )
+    addressing: Literal["auto", "path", "virtual"] = Field(
+        "auto",
+        description="Whether the bucket stands in the path or in the host name of requests.",
+    )
+    encryption: Literal["AES256", "aws:kms"] | None = Field(
+        None,
+        description="Server-side encryption of what is uploaded: 'AES256' (SSE-S3) or 'aws:kms' "
+        "(SSE-KMS); without it the bucket's default.",
+    )
+    kms_key_id: str | None = Field(
+        None, description="Key of 'aws:kms'; without it the account's default key."
+    )
+    parallel: int = Field(
+        8, ge=1, le=64, description="Requests at a time while files are moved up or down."
+    )
+    part_megabytes: int = Field(
+        8, ge=5, le=1024, description="Files above this size are uploaded in parts of it."
+    )
+    link: str | None = Field(
+        None,
+        description="Web address of a stored file, with {bucket} and {key}, for the report's "
+        "links; without it the AWS console, or the endpoint itself.",
+    )
+
+    @field_validator("endpoint_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError(f"{value!r} must begin with http:// or https://")
+        return value if value is None else without_password(value)
+
+    @model_validator(mode="after")
+    def _settings_agree(self) -> S3Settings:
+        if self.kms_key_id is not None and self.encryption != "aws:kms":
+            raise ValueError("kms_key_id: has no meaning without encryption 'aws:kms'")
+        if self.profile is not None and self.credentials_block is not None:
+            raise ValueError("profile: credentials_block is set too; keep one")
+        if self.link is not None and "{key}" not in self.link:
+            raise ValueError("link: must hold {key}, and {bucket} where the address has it")
+        return self
+
+
+class _Placed(StrictSettings):
+    """What every flow's settings have: a store, and how to reach it."""
+
+    model_name: str = Field(description="Name of the model in the store.")
+    store: str = Field(description="Folder of all runs, or s3://bucket/prefix.")
+    s3: S3Settings = Field(default_factory=S3Settings, description="How S3 is reached.")
+    work: str = Field(".fastlstm", description="Folder of files that later runs reuse.")
+
+    @field_validator("store", "work")
+    @classmethod
+    def _no_secret(cls, value: str) -> str:
+        return without_password(value)
+
+
+class PipelineConfig(RetrainConfig):
+    """All settings of one retraining."""
+
+    s3: S3Settings = Field(default_factory=S3Settings, description="How S3 is reached.")
+
+    def for_library(self) -> dict[str, Any]:
+        """The settings the library knows, as JSON-like values."""
+        return self.model_dump(include=set(RetrainConfig.model_fields))
+
+
+class SourceSettings(StrictSettings):
+    """Where rows come from. Their columns are those the run was trained with."""
+
+    path: str = Field(
+        description="A CSV or Parquet file, a folder of them, s3://bucket/key-or-prefix, or a "
+        "database: a SQLAlchemy URL without password, 'env:NAME' or 'block:secret/NAME'."
+    )
+    format: Literal["auto", "csv", "parquet"] = Field(
+        "auto", description="File format; 'auto' goes by the file name's ending."
+    )
+    query: str | None = Field(
+        None, description="SQL whose result is the table, where path is a database."
+    )
+
+    @field_validator("path")
+    @classmethod
+    def _no_secret(cls, value: str) -> str:
+        return without_password(value)
+
+    @model_validator(mode="after")
+    def _query_for_database(self) -> SourceSettings:
+        if is_database(self.path) != (self.query is not None):
+            raise ValueError(
+                "query: path is a database; give the SQL whose result is the table"
+                if self.query is None
+                else "query: path is no database; remove query"
+            )
+        return self
+
+
+class ForecastPlace(StrictSettings):
+    """Where forecasts are appended."""
+
+    path: str = Field(
+        description="A folder of Parquet files, s3://bucket/prefix, or a database: a SQLAlchemy URL "
+        "without password, 'env:NAME' or 'block:secret/NAME'."
+    )
+    table: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,50}$",
+        description="Table of a database; the summaries of inputs go to '<table>_inputs'.",
+    )
+
+    @field_validator("path")
+    @classmethod
+    def _no_secret(cls, value: str) -> str:
+        return without_password(value)
+
+    @model_validator(mode="after")
+    def _table_for_database(self) -> ForecastPlace:
+        if is_database(self.path) != (self.table is not None):
+            raise ValueError(
+                "table: path is a database; name the table"
+                if self.table is None
+                else "table: path is no database; remove table"
+            )
+        return self
+
+
+class ScoringConfig(_Placed):
+    """All settings of one scoring."""
+
+    run: str | None = Field(None, description="Id of the run to use; without it the champion.")
+    input: SourceSettings = Field(description="The newest rows, at least one window per series.")
+    output: ForecastPlace = Field(description="Where forecasts are appended.")
+
+
+class MonitorConfig(_Placed):
+    """All settings of one monitoring."""
+
+    forecasts: ForecastPlace = Field(description="Where the scorings append their forecasts.")
+    actuals: SourceSettings | None = Field(
+        None, description="The rows as they came to be; without it drift alone is judged."
+    )
+    days: float = Field(7, gt=0, description="How far back forecasts and inputs are looked at.")
+    max_error_ratio: float = Field(
+        1.5, gt=0, description="Live error over the test's error above which the model is degraded."
+    )
+    max_psi: float = Field(
+        0.25,
+        gt=0,
+        description="Population stability index of a feature above which its input has drifted; "
+        "0.1 is usually called a moderate change, 0.25 a major one.",
+    )
+    minimum_forecasts: int = Field(
+        100, ge=1, description="Fewest forecasts with an actual value for the error to be judged."
+    )
+    minimum_rows: int = Field(
+        100, ge=1, description="Fewest input rows for the drift to be judged."
+    )
+
+
+def store_of(config: PipelineConfig | _Placed) -> Store:
+    """The store a flow's settings name."""
+    if "://" not in config.store:
+        return open_store(config.store)
+    return open_store(config.store, settings=config.s3, cache=Path(config.work) / "s3")

@@ -1,0 +1,143 @@
+"""Tables from S3 and databases: read for real, and known by content."""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+
+import pandas as pd
+import pytest
+
+from fastlstm.config import DataConfig
+from fastlstm.errors import ConfigError, DataError
+from fastlstm.loading import load
+from fastlstm.sources import source_fingerprint
+from tasks.places.s3_client import client_of
+from tasks.places.sources import local_source
+from tasks.settings import S3Settings
+from tests.conftest import make_panel
+
+
+@pytest.fixture
+def prefix(s3_server, tmp_path):
+    """A prefix with two tables, a marker file and a deeper folder."""
+    client, home = s3_server.client(), uuid.uuid4().hex[:8]
+    panel = make_panel(rows=20)
+    for name in ("a", "b"):
+        text = panel[panel["site"] == name].to_csv(index=False)
+        client.put_object(Bucket="raw", Key=f"{home}/{name}.csv", Body=text)
+    client.put_object(Bucket="raw", Key=f"{home}/_SUCCESS", Body=b"")
+    client.put_object(Bucket="raw", Key=f"{home}/old/c.csv", Body=b"not,read\n")
+    client.put_object(Bucket="raw", Key=f"{home}-other/d.csv", Body=b"not,read\n")
+    return home
+
+
+def test_a_prefix_is_read_like_a_folder(prefix, s3, s3_server, tmp_path):
+    path = local_source(f"s3://raw/{prefix}/", None, s3, tmp_path)
+    data = DataConfig(path=path, time="when", series="site", features=["load"], targets=["load"])
+    frame = load(data).frame
+    assert len(frame) == 40 and sorted(frame["__series"].unique()) == ["a", "b"]
+    assert frame["load"].tolist() == pytest.approx(make_panel(rows=20)["load"].tolist())
+    one = local_source(f"s3://raw/{prefix}/a.csv", None, s3, tmp_path)
+    assert one.endswith("/a.csv") and len(load(data.model_copy(update={"path": one})).frame) == 20
+
+
+def test_objects_are_downloaded_once_and_again_when_changed(prefix, s3, s3_server, tmp_path):
+    url, fetched = f"s3://raw/{prefix}", []
+    events = client_of(s3).meta.events
+    events.register(
+        "before-send.s3.GetObject", lambda request, **_: fetched.append(request.url), unique_id="t"
+    )
+    try:
+        first = local_source(url, None, s3, tmp_path)
+        assert len(fetched) == 2
+        assert local_source(url, None, s3, tmp_path) == first and len(fetched) == 2
+        s3_server.client().put_object(
+            Bucket="raw", Key=f"{prefix}/b.csv", Body=make_panel(rows=30).to_csv(index=False)
+        )
+        second = local_source(url, None, s3, tmp_path)
+        assert len(fetched) == 3 and second != first
+        assert source_fingerprint(first) != source_fingerprint(second)
+        # A damaged copy is not handed on.
+        victim = next(f for f in (tmp_path / "sources" / "objects").iterdir() if not f.suffix)
+        with victim.open("r+b") as file:
+            file.write(b"XXXX")
+        again = local_source(url, None, s3, tmp_path)
+        assert again == second and source_fingerprint(again) == source_fingerprint(second)
+    finally:
+        events.unregister("before-send.s3.GetObject", unique_id="t")
+
+
+def test_nothing_there(s3, tmp_path):
+    with pytest.raises(ConfigError, match=r"s3://raw/absent is no object and holds no CSV"):
+        local_source("s3://raw/absent", None, s3, tmp_path)
+    assert not list((tmp_path / "sources").glob(".*"))
+
+
+@pytest.fixture
+def database(tmp_path):
+    """An SQLite file with a table of readings."""
+    file = tmp_path / "warehouse.db"
+    with sqlite3.connect(file) as connection:
+        make_panel(rows=20).assign(when=lambda d: d["when"].dt.strftime("%Y-%m-%d %H:%M")).to_sql(
+            "readings", connection, index=False
+        )
+    return file
+
+
+def test_a_query_is_read_and_known_by_its_result(database, tmp_path):
+    url = f"sqlite:///{database}"
+
+    def fetch(query):
+        return local_source(url, query, S3Settings(), tmp_path)
+
+    path = fetch("SELECT * FROM readings")
+    data = DataConfig(path=path, time="when", series="site", features=["load"], targets=["load"])
+    frame = load(data).frame
+    assert frame["load"].tolist() == pytest.approx(make_panel(rows=20)["load"].tolist())
+    # The order rows come in is the database's whim.
+    assert fetch("SELECT * FROM readings ORDER BY load DESC") == path
+    assert fetch("SELECT * FROM readings WHERE site = 'a'") != path
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE readings SET load = load + 1 WHERE rowid = 7")
+    assert fetch("SELECT * FROM readings") != path
+
+
+def test_place_of_a_database_may_be_kept_out_of_the_settings(database, tmp_path, monkeypatch):
+    query = "SELECT * FROM readings"
+    monkeypatch.setenv("WAREHOUSE_URL", f"sqlite:///{database}")
+    made = local_source("env:WAREHOUSE_URL", query, S3Settings(), tmp_path)
+    assert len(pd.read_parquet(made)) == 40
+    with pytest.raises(ConfigError, match="variable 'NOT_SET' is not set"):
+        local_source("env:NOT_SET", query, S3Settings(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("url", "query", "error", "words"),
+    [
+        ("sqlite:///{db}", "SELECT nonsense FROM readings", DataError, "no such column: nonsense"),
+        ("sqlite:///{db}", "SELECT load, load FROM readings", DataError, "two columns 'load'"),
+        ("sqlite:////no/such/folder/x.db", "SELECT 1", ConnectionError, "cannot be reached"),
+        ("nosuch://x", "SELECT 1", ConfigError, "install the dialect"),
+        ("mysql://host/db", "SELECT 1", ConfigError, "pip install MySQLdb"),
+    ],
+)
+def test_each_failure_in_one_sentence(url, query, error, words, database, tmp_path):
+    with pytest.raises(error, match=words) as caught:
+        local_source(url.format(db=database), query, S3Settings(), tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"path": "postgresql://u:secret@h/d", "query": "SELECT 1"}, "holds a password"),
+        ({"path": "postgresql://h/d"}, "query: path is a database; give the SQL"),
+        ({"path": "rows.csv", "query": "SELECT 1"}, "query: path is no database"),
+        ({"path": "s3://raw/x", "query": "SELECT 1"}, "query: path is no database"),
+    ],
+)
+def test_settings_are_refused(data, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        DataConfig(time="t", features=["x"], targets=["x"], **data)
+    assert "secret@" not in str(caught.value.errors(include_input=False))
