@@ -2,55 +2,68 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import prefect.runtime
 from prefect import flow
-from prefect.states import Completed
 
+from fastlstm.config import absolute
+from fastlstm.errors import FastLSTMError
 from tasks.caching import verified
+from tasks.concurrency import AlreadyRunning, only_one
 from tasks.data import load, look, validate
 from tasks.network import evaluate, train
 from tasks.references import Outcome
-from tasks.reporting import run_name
-from tasks.runs import known, promote, save
+from tasks.reporting import ended, failed, flow_run_name, skipped
+from tasks.runs import known, promote, report, save
 from tasks.settings import PipelineConfig
 from tasks.windows import scale, windows
 
-
-def _flow_run_name() -> str:
-    config: Any = prefect.runtime.flow_run.parameters["config"]
-    hyperparameters = (
-        config["hyperparameters"] if isinstance(config, dict) else config.hyperparameters
-    )
-    name = (
-        hyperparameters.get("model_name", "LSTM")
-        if isinstance(hyperparameters, dict)
-        else hyperparameters.model_name
-    )
-    return run_name("retrain", name)
+_DAY = 24 * 3600
 
 
-def _ended(outcome: Outcome) -> Any:
-    return Completed(message=outcome.message, data=outcome)
-
-
-@flow(name="retrain", flow_run_name=_flow_run_name, validate_parameters=True)
-def retrain(config: PipelineConfig) -> Any:
-    """Load, validate, scale, cut windows, train, evaluate, store, and promote or keep.
+@flow(name="retrain", flow_run_name=flow_run_name, validate_parameters=True, timeout_seconds=_DAY)
+def retrain(config: PipelineConfig, full: bool = False, reason: str = "") -> Any:
+    """Load, validate, train, evaluate, store, and promote or keep.
 
     With the same data, settings and code as a finished run it ends at once, saying so. What earlier
     runs finished is used again where its inputs are the same.
 
     Args:
-        config: all settings.
+        config: All settings.
+        full: Make everything anew: take nothing from earlier runs, and train even if nothing changed.
+        reason: Why this run was started; shown in its report.
 
     Returns:
-        A completed state that says the outcome; its result is an ``Outcome``.
+        A completed state that says the outcome; its result is an ``Outcome``. A failed state says
+        what is wrong; a cancelled one that another run of the model is going on.
     """
-    source = look(config)
+    try:
+        with only_one("retrain", config.model_name):
+            return ended(_steps(absolute(config, Path.cwd()), full, reason))
+    except AlreadyRunning as busy:
+        return skipped(busy)
+    except FastLSTMError as error:
+        return failed(error)
+
+
+def _steps(config: PipelineConfig, full: bool, reason: str) -> Outcome:
+    source = look(config, full)
     if source.unchanged_run is not None:
-        return _ended(known(config, source))
+        return known(config, source)
+    if not full:
+        return _train_and_decide(config, source, reason)
+    # Steps are known by the folder they write to, so in a folder of its own all are made anew.
+    own = Path(config.work) / "full" / str(prefect.runtime.flow_run.id)
+    try:
+        return _train_and_decide(config.model_copy(update={"work": str(own)}), source, reason)
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+
+
+def _train_and_decide(config: PipelineConfig, source: Any, reason: str) -> Outcome:
     table = verified(load, config, source)
     clean = verified(validate, config, table)
     scaled = verified(scale, config, clean)
@@ -58,4 +71,6 @@ def retrain(config: PipelineConfig) -> Any:
     network = verified(train, config, dataset)
     evaluation = verified(evaluate, config, network, dataset, scaled, clean)
     run = save(config, source, clean, scaled, network, evaluation)
-    return _ended(promote(config, run, clean))
+    outcome = promote(config, run, clean)
+    report(config, outcome, reason)
+    return outcome

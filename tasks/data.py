@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import prefect.runtime
 
 from fastlstm.artifacts import read_manifest
 from fastlstm.changes import find_changes
+from fastlstm.errors import DataError
 from fastlstm.fingerprint import fingerprint
 from fastlstm.loading import TABLE_FILE, load_into
 from fastlstm.validation import validate_into
@@ -20,6 +22,7 @@ from tasks.references import Source, StepOutput
 from tasks.reporting import say
 from tasks.settings import PipelineConfig, store_of
 from tasks.steps import cached_step, fresh_step
+from tasks.ui import report_refusal
 
 
 @fresh_step("look", "data", retries=3)
@@ -80,7 +83,13 @@ def validate(config: PipelineConfig, table: StepOutput) -> StepOutput:
             refused_report=refused,
         )
 
-    output, manifest = make("validate", config, [table], build, lambda m: int(m["rows"]))
+    try:
+        output, manifest = make("validate", config, [table], build, lambda m: int(m["rows"]))
+    except DataError as error:
+        if refused.exists():
+            found = json.loads(refused.read_text(encoding="utf-8"))["errors"]
+            report_refusal(config.model_name, str(error), found)
+        raise
     filled, dropped = sum(manifest["filled"].values()), table.rows - manifest["rows"]
     say(
         "validate",

@@ -9,14 +9,17 @@ from fastlstm import isolation
 from fastlstm.report import number, title
 from tasks.caching import make
 from tasks.references import StepOutput
-from tasks.reporting import say, training_progress
+from tasks.reporting import say
 from tasks.settings import PipelineConfig
 from tasks.steps import cached_step
+from tasks.ui import TrainingProgress
 
 
 @cached_step("train", "network", retries=1)
 def train(config: PipelineConfig, windows: StepOutput) -> StepOutput:
     """Train the network; validation windows alone choose the epoch that is kept."""
+
+    progress = TrainingProgress(config)
 
     def build(folder: Path) -> dict[str, Any]:
         facts: dict[str, Any] = isolation.call(
@@ -26,18 +29,19 @@ def train(config: PipelineConfig, windows: StepOutput) -> StepOutput:
                 "windows": windows.path,
                 "hyperparameters": config.hyperparameters.model_dump(),
             },
-            training_progress,
+            progress,
             config.training_time_limit,
         )
         return facts
 
     output, manifest = make("train", config, [windows], build, lambda m: int(m["epochs"]))
-    say(
-        "train",
+    message = (
         f"{manifest['epochs']} epochs in {manifest['seconds']:.0f} s"
         f"{', stopped early' if manifest['stopped_early'] else ''}; epoch "
-        f"{manifest['best_epoch']} kept by {config.hyperparameters.checkpoint_monitor_metric}",
+        f"{manifest['best_epoch']} kept by {config.hyperparameters.checkpoint_monitor_metric}"
     )
+    progress.end(message)
+    say("train", message)
     return output
 
 

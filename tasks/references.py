@@ -56,3 +56,47 @@ class Outcome(_Reference):
     promoted: bool
     unchanged: bool = False
     message: str
+    champion: str | None = Field(None, description="Run it was compared with.")
+    champion_score: float | None = Field(None, description="That run's score, same windows.")
+
+
+class LocalTable(_Reference):
+    """Rows brought to this machine."""
+
+    path: str = Field(description="A file, or a folder of them.")
+    sha256: str = Field(description="Hash of the files' bytes.")
+
+
+class Scored(_Reference):
+    """Forecasts made and not yet appended."""
+
+    path: str = Field(description="Folder with the forecasts and the summary of their inputs.")
+    content_sha256: str = Field(description="Hash of what it holds.")
+    run: RunReference
+    forecasts: int
+    series: int
+    skipped: dict[str, str] = Field(description="Series without a forecast, and why.")
+
+
+class ScoringOutcome(_Reference):
+    """How a scoring ended."""
+
+    run: RunReference
+    forecasts: int
+    added: int = Field(description="Forecasts that were not there before.")
+    skipped: dict[str, str]
+    message: str
+
+
+class Health(_Reference):
+    """What a monitoring found."""
+
+    degraded: bool
+    error_name: str
+    live_error: float | None
+    promised_error: float | None
+    forecasts: int = Field(description="Forecasts with a known actual value.")
+    psi: dict[str, float] = Field(description="Population stability index of each feature.")
+    input_rows: int
+    reasons: list[str]
+    message: str

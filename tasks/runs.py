@@ -10,12 +10,13 @@ from fastlstm import isolation
 from fastlstm.artifacts import read_manifest, verify
 from fastlstm.errors import StoreError
 from fastlstm.promotion import judge
-from fastlstm.runs import Parts, build_run
+from fastlstm.runs import Parts, SavedRun, build_run
 from fastlstm.store import ChampionRecord, RunEntry, Store, find_run
 from tasks.references import Outcome, RunReference, Source, StepOutput
 from tasks.reporting import say
 from tasks.settings import PipelineConfig, store_of
 from tasks.steps import fresh_step
+from tasks.ui import report_run
 
 
 def _reference(store: Store, model_name: str, entry: RunEntry) -> RunReference:
@@ -72,6 +73,8 @@ def promote(config: PipelineConfig, run: RunReference, clean: StepOutput) -> Out
     challenger = store.run_folder(run.model_name, run.run_id)
     manifest = read_manifest(challenger)
 
+    compared: dict[str, Any] = {}
+
     def decide(record: ChampionRecord) -> ChampionRecord:
         if record.decision_on(run.run_id) is not None:
             return record  # decided before a kill or a retry
@@ -94,6 +97,7 @@ def promote(config: PipelineConfig, run: RunReference, clean: StepOutput) -> Out
                     "config": config.for_library(),
                 },
             )
+            compared.update(champion=record.champion, champion_score=comparison.get("champion"))
         verdict = judge(manifest, comparison)
         if verdict.promote:
             return record.promoted(run.run_id, verdict.reason)
@@ -106,7 +110,15 @@ def promote(config: PipelineConfig, run: RunReference, clean: StepOutput) -> Out
     outcome = "Promoted" if promoted else "Kept champion" if record.champion else "Not promoted"
     message = f"{outcome}: {decision.reason}"
     say("promote", message)
-    return Outcome(run=run, promoted=promoted, message=message)
+    return Outcome(run=run, promoted=promoted, message=message, **compared)
+
+
+@fresh_step("report", "store", retries=3)
+def report(config: PipelineConfig, outcome: Outcome, reason: str = "") -> None:
+    """Show the run in the Prefect UI: outcome, scores, pictures, links to its files."""
+    store = store_of(config)
+    run = SavedRun(store.run_folder(outcome.run.model_name, outcome.run.run_id))
+    report_run(store, run, outcome, reason)
 
 
 @fresh_step("known", "store", retries=0)

@@ -91,6 +91,11 @@ class PipelineConfig(RetrainConfig):
 
     s3: S3Settings = Field(default_factory=S3Settings, description="How S3 is reached.")
 
+    @property
+    def model_name(self) -> str:
+        """Name of the model in the store."""
+        return self.hyperparameters.model_name
+
     def for_library(self) -> dict[str, Any]:
         """The settings the library knows, as JSON-like values."""
         return self.model_dump(include=set(RetrainConfig.model_fields))

@@ -109,7 +109,8 @@ def test_runs_show_predict_promote_rollback(home, tmp_path):
     assert "skipped short: 4 rows, a window needs 6" in made.output
     assert "skipped b: a hole 2 rows before its end" in made.output
     forecast = pd.read_parquet(out)
-    assert list(forecast.columns) == ["series", "origin", "step", "time", "target", "prediction"]
+    columns = ["series", "after", "origin", "step", "time", "target", "prediction"]
+    assert list(forecast.columns) == columns
     assert forecast["series"].tolist() == ["a", "a"] and forecast["step"].tolist() == [1, 2]
     last = rows.query("site == 'a'")["when"].max()
     assert forecast["origin"].unique().tolist() == [last + pd.Timedelta("1h")]

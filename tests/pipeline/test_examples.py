@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fastlstm import SavedRun
-from fastlstm.config import read_config
+from fastlstm.config import read_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
@@ -15,8 +15,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 def retrained(name, tmp_path, epochs):
     """The example with fewer epochs than it is given to newcomers, for time."""
     from flows.retrain import retrain
+    from tasks.settings import PipelineConfig
 
-    config = read_config(Path("deployments") / f"{name}.yaml")
+    config = read_settings(Path("deployments") / f"{name}.yaml", PipelineConfig)
     places = {
         "store": str(tmp_path / "runs"),
         "work": str(tmp_path / "work"),

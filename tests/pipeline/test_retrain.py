@@ -112,6 +112,7 @@ def test_a_run_holds_every_file(finished):
         "TRAINING LOSS CURVE - small.png", "TRAINING MAE CURVE - small.png",
         "HYPERPARAMETERS OF LSTM MODEL - small.json", "METRICS OF LSTM MODEL - small.json",
         "TEST PREDICTIONS OF LSTM MODEL - small.parquet", "REPORT OF LSTM MODEL - small.md",
+        "TRAIN INPUTS OF LSTM MODEL - small.json",
         "DATA CHECKS OF LSTM MODEL - small.json", "ERROR BY STEP - small.png",
         "FORECAST AGAINST TRUTH - small.png", "manifest.json",
     }  # fmt: skip
@@ -235,6 +236,7 @@ def test_names_and_tags_on_the_server(finished):
     names = {t.name.split(" · ")[0] for t in task_runs}
     assert names == {
         "look", "load", "validate", "scale", "windows", "train", "evaluate", "save", "promote",
+        "report",
     }  # fmt: skip
     assert all("fastlstm" in t.tags for t in task_runs)
 

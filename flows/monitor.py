@@ -1,0 +1,39 @@
+"""The flow ``monitor``: live error and input drift, and an event where they are too large."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+
+from fastlstm.config import absolute
+from fastlstm.errors import FastLSTMError
+from tasks.monitoring import examine, warn
+from tasks.reporting import ended, failed, flow_run_name
+from tasks.settings import MonitorConfig
+
+_HOUR = 3600
+
+
+@flow(name="monitor", flow_run_name=flow_run_name, validate_parameters=True, timeout_seconds=_HOUR)
+def monitor(config: MonitorConfig) -> Any:
+    """Compare live forecasts with what came, and their inputs with the training data.
+
+    Over a threshold the event ``fastlstm.model.degraded`` is emitted, which a retraining deployment
+    may be triggered by.
+
+    Args:
+        config: All settings.
+
+    Returns:
+        A completed state that says what was found; its result is a ``Health``.
+    """
+    try:
+        placed = absolute(config, Path.cwd())
+        health = examine(placed)
+        if health.degraded:
+            warn(placed, health)
+        return ended(health)
+    except FastLSTMError as error:
+        return failed(error)

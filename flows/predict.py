@@ -1,0 +1,40 @@
+"""The flow ``predict``: the champion's forecasts for the newest rows, appended where they are kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+
+from fastlstm.config import absolute
+from fastlstm.errors import FastLSTMError
+from tasks.concurrency import AlreadyRunning, only_one
+from tasks.reporting import ended, failed, flow_run_name, skipped
+from tasks.scoring import append, choose, fetch, forecast
+from tasks.settings import ScoringConfig
+
+_HOUR = 3600
+
+
+@flow(name="predict", flow_run_name=flow_run_name, validate_parameters=True, timeout_seconds=_HOUR)
+def predict(config: ScoringConfig) -> Any:
+    """Forecast what follows the latest window of each series, and append it.
+
+    Args:
+        config: All settings.
+
+    Returns:
+        A completed state that says how many series were scored and skipped; its result is a
+        ``ScoringOutcome``. A failed state says what is wrong.
+    """
+    try:
+        with only_one("predict", config.model_name):
+            placed = absolute(config, Path.cwd())
+            run = choose(placed)
+            scored = forecast(placed, run, fetch(placed))
+            return ended(append(placed, scored))
+    except AlreadyRunning as busy:
+        return skipped(busy)
+    except FastLSTMError as error:
+        return failed(error)

@@ -1,0 +1,113 @@
+"""The step that compares live forecasts and inputs with what the run was trained and tested on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+from prefect.events import emit_event
+
+from fastlstm.errors import StoreError
+from fastlstm.monitoring import LiveError, actual_values, input_drift, live_error
+from fastlstm.runs import SavedRun
+from tasks.places.forecasts import open_forecasts
+from tasks.places.sources import local_source
+from tasks.references import Health
+from tasks.reporting import say
+from tasks.settings import MonitorConfig, store_of
+from tasks.steps import fresh_step
+from tasks.ui import key, report_health
+
+DEGRADED = "fastlstm.model.degraded"
+
+
+@fresh_step("examine", "data", retries=3)
+def examine(config: MonitorConfig) -> Health:
+    """Live error against the test's, and drift of each input feature against the train rows."""
+    store = store_of(config)
+    place = open_forecasts(config.forecasts, config.model_name, config.s3)
+    since = pd.Timestamp(datetime.now(UTC)) - pd.Timedelta(days=config.days)
+    forecasts, inputs = place.read("forecasts", since), place.read("inputs", since)
+    if not len(forecasts):
+        raise StoreError(
+            f"{config.forecasts.path}: has no forecast of {config.model_name!r} from the last "
+            f"{config.days:g} days; run the scoring, or raise days"
+        )
+    runs = [
+        SavedRun(store.run_folder(config.model_name, run_id))
+        for run_id in sorted(forecasts["run_id"].unique())
+    ]
+    newest = max(
+        runs, key=lambda run: forecasts.loc[forecasts["run_id"] == run.run_id, "after"].max()
+    )
+    live = LiveError("error", float("nan"), float("nan"), 0)
+    if config.actuals is not None:
+        path = local_source(config.actuals.path, config.actuals.query, config.s3, Path(config.work))
+        actuals = actual_values(
+            newest.data,
+            path,
+            config.actuals.format,
+            labels=not newest.hyperparameters.is_regressor,
+        )
+        live = live_error(runs, forecasts, actuals)
+    psi, rows = input_drift(newest, inputs)
+    if rows < config.minimum_rows:
+        psi = {}
+    judged = live.forecasts >= config.minimum_forecasts
+    reasons = []
+    if judged and live.ratio > config.max_error_ratio:
+        reasons.append(
+            f"live {live.name} {live.live:.4g} against {live.promised:.4g} promised by the test "
+            f"({live.ratio:.2g} times, limit {config.max_error_ratio:g})"
+        )
+    drifted = {n: v for n, v in psi.items() if v > config.max_psi}
+    if drifted:
+        worst = max(drifted, key=lambda n: drifted[n])
+        reasons.append(
+            f"{len(drifted)} of {len(psi)} inputs drifted, most {worst!r} (PSI "
+            f"{drifted[worst]:.2g}, limit {config.max_psi:g})"
+        )
+    if reasons:
+        message = f"Degraded: {'; '.join(reasons)}"
+    else:
+        told = []
+        if judged:
+            told.append(f"live {live.name} {live.live:.4g} against {live.promised:.4g} promised")
+        if psi:
+            told.append(f"greatest PSI {max(psi.values()):.2g}")
+        message = (
+            f"Within limits: {'; '.join(told)}"
+            if told
+            else f"Too little to judge: {live.forecasts} forecasts with an actual value, {rows} "
+            "input rows"
+        )
+    health = Health(
+        degraded=bool(reasons),
+        error_name=live.name,
+        live_error=live.live if judged else None,
+        promised_error=live.promised if judged else None,
+        forecasts=live.forecasts,
+        psi={name: round(value, 6) for name, value in psi.items()},
+        input_rows=rows,
+        reasons=reasons,
+        message=message,
+    )
+    say("examine", message)
+    limits = {"max_error_ratio": config.max_error_ratio, "max_psi": config.max_psi}
+    report_health(config.model_name, health, limits)
+    return health
+
+
+@fresh_step("warn", "data", retries=3)
+def warn(config: MonitorConfig, health: Health) -> None:
+    """Emit the event that a retraining can be triggered by."""
+    emit_event(
+        DEGRADED,
+        resource={
+            "prefect.resource.id": f"fastlstm.model.{key(config.model_name, '').strip('-')}",
+            "prefect.resource.name": config.model_name,
+        },
+        payload={"model_name": config.model_name, "reason": "; ".join(health.reasons)},
+    )
+    say("warn", f"event {DEGRADED} emitted")

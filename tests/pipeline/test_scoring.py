@@ -1,0 +1,251 @@
+"""Batch scoring and monitoring on a real Prefect: appended once, skipped and told, drift seen."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fastlstm.config import check_settings
+from fastlstm.errors import DataError, StoreError
+from fastlstm.runs import SavedRun
+from tasks.settings import MonitorConfig, ScoringConfig
+from tests.conftest import build_settings, make_panel
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+def score(given, **kwargs):
+    from flows.predict import predict
+
+    return predict(check_settings(given, ScoringConfig), **kwargs)
+
+
+def look(given):
+    from flows.monitor import monitor
+
+    return monitor(check_settings(given, MonitorConfig))
+
+
+def recent_panel(rows: int, **kwargs) -> pd.DataFrame:
+    """The panel, ending at the last full hour."""
+    frame = make_panel(rows, **kwargs)
+    now = pd.Timestamp(datetime.now(UTC)).floor("h")
+    return frame.assign(when=frame["when"] - frame["when"].max() + now)
+
+
+@pytest.fixture(scope="module")
+def served(prefect_server, tmp_path_factory):
+    """The folder of a store with a champion."""
+    from fastlstm.store import FolderStore
+    from flows.retrain import retrain
+    from tasks.settings import PipelineConfig
+
+    folder = tmp_path_factory.mktemp("served")
+    outcome = retrain(check_settings(build_settings(folder), PipelineConfig))
+    FolderStore(folder / "runs").update_champion(
+        "small", lambda r: r if r.champion else r.promoted(outcome.run.run_id, "for this test")
+    )
+    return folder
+
+
+@pytest.fixture
+def scoring(served, tmp_path):
+    """Settings of a scoring of a table."""
+
+    def make(frame, output=None):
+        path = tmp_path / "new.csv"
+        frame.to_csv(path, index=False)
+        return {
+            "model_name": "small",
+            "store": str(served / "runs"),
+            "work": str(tmp_path / "work"),
+            "input": {"path": str(path)},
+            "output": output or {"path": str(tmp_path / "forecasts")},
+        }
+
+    return make
+
+
+def score_here(given):
+    """What the flow does, without Prefect and a process for each: for tests of what comes after."""
+    from fastlstm.latest import forecast_latest
+    from fastlstm.monitoring import input_rows
+    from fastlstm.store import FolderStore
+    from tasks.places.forecasts import open_forecasts
+
+    config = check_settings(given, ScoringConfig)
+    store = FolderStore(config.store)
+    run_id = store.champion("small").champion
+    made = forecast_latest(SavedRun(store.run_folder("small", run_id)), config.input.path)
+    place = open_forecasts(config.output, "small", config.s3)
+    place.append("forecasts", made.frame.assign(run_id=run_id))
+    about = {"inputs": made.inputs, "first": made.first, "through": made.through}
+    place.append("inputs", input_rows(run_id, about))
+
+
+def rows_of(folder: Path) -> pd.DataFrame:
+    return pd.concat(pd.read_parquet(f) for f in folder.glob("small/forecasts/*/*.parquet"))
+
+
+KEY = ["run_id", "series", "origin", "step", "target"]
+
+
+def test_appended_once_however_often_it_runs(scoring, served, tmp_path):
+    given = scoring(make_panel(40))
+    first = score(given)
+    assert first.added == first.forecasts == 2 * 2  # two series, two steps
+    again = score(given)
+    assert again.added == 0 and "0 forecasts appended, 4 there already" in again.message
+    later = score(scoring(make_panel(41)))
+    assert later.added == 4
+    kept = rows_of(tmp_path / "forecasts")
+    assert len(kept) == 8 and not kept.duplicated(KEY).any()
+
+    # The very numbers the run gives when it is asked directly.
+    run = SavedRun(Path(first.run.location))
+    panel = make_panel(40)
+    direct = run.forecast(panel[panel["site"] == "b"], np.array([40]))[0, :, 0]
+    mine = kept[(kept["series"] == "b") & (kept["after"] == panel["when"].max())]
+    assert mine.sort_values("step")["prediction"].tolist() == pytest.approx(direct.tolist())
+    assert (mine["origin"] - mine["after"] == pd.Timedelta("1h")).all()
+
+
+def test_skipped_series_are_told_with_the_reason(scoring):
+    panel = make_panel(40, series=("whole", "short", "holed"))
+    hours = panel.groupby("site").cumcount()
+    gone = ((panel["site"] == "short") & (hours < 37)) | (
+        (panel["site"] == "holed") & (hours == 37)
+    )
+    panel = panel[~gone]
+    outcome = score(scoring(panel))
+    assert outcome.forecasts == 2
+    assert outcome.skipped["short"] == "3 rows, a window needs 6"
+    assert outcome.skipped["holed"].startswith("a hole 2 rows before its end")
+    assert "skipped 2 series, first" in outcome.message
+
+
+def test_input_is_checked_by_the_rules_of_the_training(scoring, tmp_path):
+    from flows.predict import predict
+
+    broken = make_panel(40)
+    broken.loc[7, "heat"] = np.inf
+    with pytest.raises(DataError, match="finite · heat"):
+        score(scoring(broken))
+    state = predict(
+        check_settings(scoring(broken.drop(columns="heat")), ScoringConfig), return_state=True
+    )
+    assert state.is_failed() and state.message.startswith("Data refused: ")
+    assert "no column 'heat'" in state.message
+    assert not (tmp_path / "forecasts").exists()
+
+
+def test_named_run_and_no_champion(scoring, served):
+    given = scoring(make_panel(40))
+    with pytest.raises(StoreError, match="no run '2020'; it has"):
+        score({**given, "run": "2020"})
+    with pytest.raises(StoreError, match="model 'other' has no champion; retrain, or name a run"):
+        score({**given, "model_name": "other"})
+
+
+def test_from_a_query_into_a_table(scoring, tmp_path):
+    file = tmp_path / "warehouse.db"
+    with sqlite3.connect(file) as connection:
+        make_panel(40).assign(when=lambda d: d["when"].astype("str")).to_sql(
+            "readings", connection, index=False
+        )
+    url = f"sqlite:///{file}"
+    given = scoring(make_panel(40), {"path": url, "table": "forecasts"})
+    given["input"] = {"path": url, "query": "SELECT * FROM readings"}
+    assert score(given).added == 4
+    assert score(given).added == 0  # and forecast once: the same rows and run
+    with sqlite3.connect(file) as connection:
+        kept = pd.read_sql_query("SELECT * FROM forecasts", connection)
+        inputs = pd.read_sql_query("SELECT * FROM forecasts_inputs", connection)
+    assert len(kept) == 4 and not kept.duplicated(KEY).any()
+    assert sorted(inputs["feature"]) == ["heat", "load"]
+    # From files, the same.
+    score_here(scoring(make_panel(40)))
+    files = rows_of(tmp_path / "forecasts").sort_values(["series", "step"])
+    assert kept.sort_values(["series", "step"])["prediction"].tolist() == pytest.approx(
+        files["prediction"].tolist()
+    )
+
+
+def monitoring(given, tmp_path, actuals=None, **changes):
+    made = {key: given[key] for key in ("model_name", "store", "work")}
+    if actuals is not None:
+        path = tmp_path / "actuals.csv"
+        actuals.to_csv(path, index=False)
+        made["actuals"] = {"path": str(path)}
+    return {
+        **made, "forecasts": given["output"], "minimum_forecasts": 4, "minimum_rows": 10, **changes
+    }  # fmt: skip
+
+
+def test_monitor_compares_with_what_the_test_promised(scoring, tmp_path):
+    panel = recent_panel(60)
+    hours = panel.groupby("site").cumcount()
+    for end in (40, 48, 56):
+        given = scoring(panel[hours < end])
+        score_here(given)
+    usual = {"max_psi": 50.0}  # 36 rows of a wave of 24 hours fill the bins unevenly
+    fine = look(monitoring(given, tmp_path, panel, max_error_ratio=3.0, **usual))
+    assert not fine.degraded and fine.message.startswith("Within limits: live MAE")
+    assert fine.forecasts == 12 and fine.input_rows == 36
+
+    # By hand: the mean over the forecasts, and over the same steps of the test.
+    kept = rows_of(tmp_path / "forecasts")
+    truth = panel.melt(["when", "site"], ["load"]).rename(
+        columns={"when": "time", "site": "series"}
+    )
+    joined = kept.merge(truth, on=["time", "series"])
+    assert len(joined) == 12
+    assert fine.live_error == pytest.approx((joined["prediction"] - joined["value"]).abs().mean())
+    (run_id,) = kept["run_id"].unique()
+    test = SavedRun(Path(given["store"]) / "small" / run_id)
+    predictions = pd.read_parquet(test.path("predictions"))
+    by_step = (predictions["prediction"] - predictions["truth"]).abs().groupby(predictions["step"])
+    assert fine.promised_error == pytest.approx(joined["step"].map(by_step.mean()).mean())
+
+    broken = panel.assign(load=panel["load"] + 500)
+    worse = look(monitoring(given, tmp_path, broken, **usual))
+    assert worse.degraded and worse.message.startswith("Degraded: live MAE")
+    early = look(monitoring(given, tmp_path, panel[hours < 41], **usual))
+    assert early.forecasts == 2 and early.live_error is None
+
+
+def test_monitor_sees_drifted_inputs_and_emits_the_event(scoring, tmp_path):
+    from prefect.client.orchestration import get_client
+    from prefect.events.worker import EventsWorker
+
+    panel = recent_panel(40)
+    given = scoring(panel.assign(heat=panel["heat"] + 300))
+    score_here(given)
+    found = look(monitoring(given, tmp_path))
+    assert found.degraded and max(found.psi, key=found.psi.get) == "heat"
+    assert "inputs drifted, most 'heat'" in found.message
+    EventsWorker.drain_all()
+    name = "fastlstm.model.degraded"
+    asked = {"filter": {"event": {"name": [name]}}}
+    with get_client(sync_client=True) as client:
+        for _ in range(40):  # the server writes events down by and by
+            events = client.request("POST", "/events/filter", json=asked).json()["events"]
+            if events:
+                break
+            time.sleep(0.25)
+    (event,) = events
+    assert event["resource"]["prefect.resource.id"] == "fastlstm.model.small"
+    assert "heat" in event["payload"]["reason"]
+
+
+def test_monitor_without_forecasts_says_what_to_do(scoring, tmp_path):
+    given = scoring(make_panel(40))
+    score_here(given)  # of the year 2024
+    with pytest.raises(StoreError, match="no forecast of 'small' from the last 7 days"):
+        look(monitoring(given, tmp_path))
