@@ -58,7 +58,9 @@ class TrainingProgress:
                 f"epoch {event['epoch']} of {event['epochs']} · loss {event['loss']:.4g} · "
                 f"val_loss {event['val_loss']:.4g}"
             )
-            get_run_logger().info(done)
+            every = max(1, event["epochs"] // 20)  # the artifact shows each; a log is to be read
+            if event["epoch"] == 1 or event["epoch"] % every == 0:
+                get_run_logger().info(done)
             self._show(100 * event["epoch"] / event["epochs"], done)
         tell(event)
 
@@ -128,6 +130,9 @@ def _order(name: Path) -> tuple[int, str]:
 
 def _caption(name: str, run: SavedRun) -> str:
     plain = name.removeprefix(f"{run.run_id} - ").removesuffix(f" - {run.model_name}.png")
+    curve = plain.removeprefix("TRAINING ").removesuffix(" CURVE").lower()
+    if curve != plain.lower():
+        return f"{title(curve)} by epoch"
     return plain.capitalize()
 
 

@@ -1,0 +1,36 @@
+"""Tell the retraining that new data has arrived; for the end of an upstream pipeline.
+
+``python -m deployments.emit_new_data weather "hours of 2026-11-24"`` starts every deployment that is
+triggered by this event. Three lines of it can stand in the upstream pipeline itself; it needs only
+Prefect and ``PREFECT_API_URL``.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from prefect.events import emit_event
+from prefect.events.worker import EventsWorker
+
+ARRIVED = "fastlstm.data.arrived"
+
+
+def emit_new_data(name: str, note: str) -> None:
+    """Emit the event.
+
+    Args:
+        name: which data; the trigger matches ``fastlstm.data.<name>``.
+        note: what arrived, for the retraining's report.
+    """
+    emit_event(
+        ARRIVED,
+        resource={"prefect.resource.id": f"fastlstm.data.{name}", "prefect.resource.name": name},
+        payload={"note": note},
+    )
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        raise SystemExit("give the data's name and a note: weather 'hours of 2026-11-24'")
+    emit_new_data(*sys.argv[1:])
+    EventsWorker.drain_all()  # a short process must not end before the event is sent

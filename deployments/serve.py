@@ -1,0 +1,191 @@
+"""Serve all flows of one model from this process: for those with no work pool.
+
+``python -m deployments.serve deployments/weather_temperature.yaml`` starts a Prefect server on
+loopback, unless ``PREFECT_API_URL`` names one, then waits for schedules, events and people.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastlstm.config import read_settings
+from fastlstm.errors import FastLSTMError
+from fastlstm.runs import git_commit
+from tasks.settings import PipelineConfig
+
+if TYPE_CHECKING:
+    from prefect.deployments.runner import RunnerDeployment
+
+_START_LIMIT = 120.0
+
+
+def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[RunnerDeployment]:
+    """The five deployments of one model.
+
+    Args:
+        config: the settings of its retraining.
+        time_zone: IANA zone of the schedules.
+        forecasts: folder or ``s3://`` prefix that scorings append to.
+    """
+    from prefect.client.schemas.objects import (
+        ConcurrencyLimitConfig,
+        ConcurrencyLimitStrategy,
+    )
+    from prefect.client.schemas.schedules import CronSchedule
+    from prefect.events import DeploymentEventTrigger
+
+    from flows.monitor import monitor
+    from flows.predict import predict
+    from flows.retrain import retrain
+    from tasks.monitoring import DEGRADED
+    from tasks.ui import key
+
+    name = config.model_name
+    slug = key(name, "").strip("-")
+    commit = (git_commit() or "")[:12] or None
+    place = {
+        "model_name": name,
+        "store": config.store,
+        "s3": config.s3.model_dump(),
+        "work": config.work,
+    }
+    source = {
+        "path": config.data.path, "format": config.data.format, "query": config.data.query,
+    }  # fmt: skip
+    settings = {"config": config.model_dump()}
+    scoring = {"config": {**place, "input": source, "output": {"path": forecasts}}}
+    monitoring = {"config": {**place, "forecasts": {"path": forecasts}, "actuals": source}}
+
+    def made(flow: Any, what: str, told: str, parameters: dict[str, Any], **more: Any) -> Any:
+        return flow.to_deployment(
+            name=f"{slug}-{what}",
+            description=told,
+            tags=["fastlstm", slug],
+            version=commit,
+            parameters=parameters,
+            concurrency_limit=ConcurrencyLimitConfig(
+                limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
+            ),
+            **more,
+        )
+
+    def cron(text: str) -> CronSchedule:
+        return CronSchedule(cron=text, timezone=time_zone)
+
+    def trigger(event: str, resource: str, reason: str) -> DeploymentEventTrigger:
+        return DeploymentEventTrigger(
+            name=f"retrain {name} on {event}",
+            match={"prefect.resource.id": resource},
+            expect={event},
+            parameters={"reason": reason},
+        )
+
+    full = {**settings, "full": True, "reason": "weekly full retraining"}
+    return [
+        made(retrain, "nightly", "Retrains every night from what is new, and promotes if better.",
+             settings, schedule=cron("0 3 * * *")),
+        made(retrain, "weekly-full", "Retrains every Sunday from nothing, using no cache.",
+             full, schedule=cron("0 5 * * 0")),
+        made(retrain, "on-event", "Retrains when new data arrives, or when the model degrades.",
+             settings, triggers=[
+                 trigger("fastlstm.data.arrived", f"fastlstm.data.{slug}",
+                         "new data: {{ event.payload.note }}"),
+                 trigger(DEGRADED, f"fastlstm.model.{slug}", "{{ event.payload.reason }}"),
+             ]),
+        made(predict, "hourly-scoring", "Forecasts every hour with the champion.",
+             scoring, schedule=cron("15 * * * *")),
+        made(monitor, "daily-monitoring", "Compares live forecasts with the test's promise.",
+             monitoring, schedule=cron("30 6 * * *")),
+    ]  # fmt: skip
+
+
+@contextmanager
+def local_server(home: Path, port: int) -> Iterator[str]:
+    """A Prefect server on loopback with its database in a folder; its address.
+
+    Raises:
+        TimeoutError: it does not answer.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    address = f"http://127.0.0.1:{port}"
+    environment = {
+        "PREFECT_HOME": str(home), "PREFECT_API_URL": f"{address}/api", "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    }  # fmt: skip
+    os.environ.update(environment)
+    with (home / "server.log").open("w") as log:
+        process = subprocess.Popen(  # noqa: S603 (a program of our own environment)
+            [
+                sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1",
+                "--port", str(port),
+            ],
+            stdout=log,
+            stderr=log,
+            # A Ctrl-C reaches this process, which stops the server last.
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            deadline = time.monotonic() + _START_LIMIT
+            while True:
+                try:
+                    with urllib.request.urlopen(f"{address}/api/health", timeout=5):  # noqa: S310
+                        break
+                except (urllib.error.URLError, OSError):
+                    if process.poll() is not None or time.monotonic() > deadline:
+                        tail = (home / "server.log").read_text()[-2000:]
+                        raise TimeoutError(f"the Prefect server did not start: {tail}") from None
+                    time.sleep(0.3)
+            yield address
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def main() -> None:
+    """Serve until interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m deployments.serve", description=__doc__)
+    parser.add_argument("config", help="YAML file of the retraining's settings")
+    parser.add_argument("--time-zone", default="UTC", help="IANA zone of the schedules")
+    parser.add_argument("--forecasts", help="folder or s3:// prefix of the forecasts")
+    parser.add_argument("--port", type=int, default=4200, help="port of the local server")
+    asked = parser.parse_args()
+    try:
+        config = read_settings(asked.config, PipelineConfig)
+    except FastLSTMError as error:
+        raise SystemExit(f"{error}") from None
+    forecasts = asked.forecasts or str(Path(config.work) / "forecasts")
+    # An end by SIGTERM is as orderly as one by Ctrl-C: the server must not outlive this process.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    if os.environ.get("PREFECT_API_URL"):
+        _serve(deployments(config, asked.time_zone, forecasts))
+        return
+    with local_server(Path(config.work) / "prefect", asked.port) as address:
+        print(f"Prefect: {address}/deployments (Ctrl-C stops it)", flush=True)
+        _serve(deployments(config, asked.time_zone, forecasts))
+
+
+def _serve(served: list[RunnerDeployment]) -> None:
+    from prefect import serve
+
+    for each in served:
+        print(f"  {each.flow_name}/{each.name}: {each.description}")
+    sys.stdout.flush()
+    serve(*served, print_starting_message=False, pause_on_shutdown=False)
+
+
+if __name__ == "__main__":
+    main()
