@@ -111,8 +111,11 @@ def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[
 
 
 @contextmanager
-def local_server(home: Path, port: int) -> Iterator[str]:
-    """A Prefect server on loopback with its database in a folder; its address.
+def local_server(home: Path, port: int) -> Iterator[dict[str, str]]:
+    """A Prefect server on loopback with its database in a folder.
+
+    Yields:
+        The environment by which other processes find it.
 
     Raises:
         TimeoutError: it does not answer.
@@ -123,7 +126,6 @@ def local_server(home: Path, port: int) -> Iterator[str]:
         "PREFECT_HOME": str(home), "PREFECT_API_URL": f"{address}/api", "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     }  # fmt: skip
-    os.environ.update(environment)
     with (home / "server.log").open("w") as log:
         process = subprocess.Popen(  # noqa: S603 (a program of our own environment)
             [
@@ -132,6 +134,7 @@ def local_server(home: Path, port: int) -> Iterator[str]:
             ],
             stdout=log,
             stderr=log,
+            env={**os.environ, **environment},
             # A Ctrl-C reaches this process, which stops the server last.
             start_new_session=True,
         )  # fmt: skip
@@ -146,7 +149,7 @@ def local_server(home: Path, port: int) -> Iterator[str]:
                         tail = (home / "server.log").read_text()[-2000:]
                         raise TimeoutError(f"the Prefect server did not start: {tail}") from None
                     time.sleep(0.3)
-            yield address
+            yield environment
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             try:
@@ -173,7 +176,9 @@ def main() -> None:
     if os.environ.get("PREFECT_API_URL"):
         _serve(deployments(config, asked.time_zone, forecasts))
         return
-    with local_server(Path(config.work) / "prefect", asked.port) as address:
+    with local_server(Path(config.work) / "prefect", asked.port) as environment:
+        os.environ.update(environment)  # before Prefect is imported, which reads it then
+        address = environment["PREFECT_API_URL"].removesuffix("/api")
         print(f"Prefect: {address}/deployments (Ctrl-C stops it)", flush=True)
         _serve(deployments(config, asked.time_zone, forecasts))
 

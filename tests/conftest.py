@@ -18,6 +18,32 @@ os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one file share a worker, and those that share a Prefect server with a worker do."""
+    for item in items:
+        shared = item.path.parent.name in ("browser", "deployed")
+        item.add_marker(pytest.mark.xdist_group("company" if shared else str(item.path)))
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory):
+    """A real S3 server, its keys in the environment as a user would have them."""
+    from deployments.local_s3 import local_s3
+
+    with local_s3(tmp_path_factory.mktemp("s3"), "models", "raw") as server:
+        before = {name: os.environ.get(name) for name in server.environment}
+        os.environ.update(server.environment)
+        try:
+            yield server
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name)
+                else:
+                    os.environ[name] = value
+
+
 def make_panel(
     rows: int = 240, series: tuple[str, ...] = ("a", "b"), seed: int = 0
 ) -> pd.DataFrame:
@@ -64,6 +90,15 @@ BASE: dict[str, Any] = {
     "store": "runs",
     "work": "work",
 }
+
+
+@pytest.fixture(scope="session")
+def company(s3_server, tmp_path_factory):
+    """A Prefect server with a work pool, a worker, and the deployments of deployments/prefect.yaml."""
+    from tests.company import Company
+
+    with Company.running(tmp_path_factory.mktemp("company"), s3_server) as running:
+        yield running
 
 
 @pytest.fixture

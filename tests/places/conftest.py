@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -10,24 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.local_s3 import free_ports, local_s3
+from deployments.local_s3 import free_ports
 from tasks.settings import S3Settings
-
-
-@pytest.fixture(scope="session")
-def s3_server(tmp_path_factory):
-    """The server, with its keys in the environment as a user would have them."""
-    with local_s3(tmp_path_factory.mktemp("s3"), "models", "raw") as server:
-        before = {name: os.environ.get(name) for name in server.environment}
-        os.environ.update(server.environment)
-        try:
-            yield server
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name)
-                else:
-                    os.environ[name] = value
 
 
 @pytest.fixture
@@ -49,8 +34,6 @@ def careless_server(tmp_path):
         ],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    import socket
-
     try:
         for _ in range(100):
             with socket.socket() as probe:

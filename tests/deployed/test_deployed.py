@@ -1,0 +1,155 @@
+"""End to end, as a company runs it: server, worker, deployments, bucket, each a real process."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import pytest
+import yaml
+
+from fastlstm.runs import SavedRun
+from tests.company import ROOT, recent_panel
+
+pytestmark = pytest.mark.slow
+
+
+def test_run_through_the_api_with_a_changed_parameter(company):
+    config = {**company.config, "hyperparameters": {**company.config["hyperparameters"], "seed": 5}}
+    run_id = company.start("retrain/nightly", config=config, reason="asked by hand")
+    # One at a time per model, whichever deployment it comes from: the later one is told.
+    company.appears(
+        lambda: company.ask("GET", f"/flow_runs/{run_id}")["state"]["type"] == "RUNNING"
+    )
+    late = company.ended(company.start("retrain/weekly-full"))
+    assert late["state"]["type"] == "CANCELLED"
+    assert late["state"]["message"].startswith("Skipped: another retrain of 'small' is running")
+
+    ended = company.ended(run_id)
+    assert ended["state"]["type"] == "COMPLETED", company.logs(run_id)
+    message = ended["state"]["message"]
+    assert message.startswith(("Promoted: MAE ", "Kept champion: ", "Not promoted: "))
+    store = company.store()
+    entry = store.runs("small")[-1]
+    run = SavedRun(store.run_folder("small", entry.run_id))
+    assert run.hyperparameters.seed == 5
+    decision = store.champion("small").decision_on(entry.run_id)
+    assert message.endswith(decision.reason)
+
+    report = company.artifact("small-report")
+    assert report["data"].startswith(f"# {message}\n\nStarted because: asked by hand\n")
+    assert report["data"].count("data:image/png;base64,") >= 3
+    assert f"{company.s3.endpoint_url}/models/production/small/" in report["data"]
+    assert "## Data checks" in report["data"] and "| last season |" in report["data"]
+    assert company.artifact("small-metrics")["data"].startswith("[")
+    assert "5 epochs" in company.artifact("small-training")["description"]
+    logs = company.logs(run_id)
+    assert not any("local-secret-key" in line or "Traceback" in line for line in logs)
+    said = [line for line in logs if not line.startswith(("Finished in state", "Beginning flow"))]
+    assert len(said) == len(set(said))
+
+
+def test_schedule_due_in_seconds(company):
+    run = company.appears(lambda: company.runs_of("retrain/due-soon", by_schedule=True))[0]
+    ended = company.ended(run["id"])
+    assert ended["state"]["type"] == "COMPLETED", company.logs(run["id"])
+    (entry,) = company.store().runs("scheduled")
+    assert entry.manifest["training"]["epochs"] == 1
+    assert ended["start_time"] >= ended["expected_start_time"]
+
+
+def test_new_data_event_starts_a_retraining(company):
+    before = len(company.store().runs("small"))
+    company.put_rows("readings/history.csv", recent_panel(264))
+    company.run("deployments.emit_new_data", "weather", "eleven days")
+    (run,) = company.appears(lambda: company.runs_of("retrain/on-event"))
+    assert run["parameters"]["reason"] == "new data: eleven days"
+    ended = company.ended(run["id"])
+    assert ended["state"]["type"] == "COMPLETED", company.logs(run["id"])
+    assert len(company.store().runs("small")) == before + 1
+    assert "Started because: new data: eleven days" in company.artifact("small-report")["data"]
+
+
+def test_drifted_data_in_event_out_retraining_started(company):
+    """The closed loop: scoring keeps its inputs, monitoring sees them, the event starts training."""
+    store = company.store()
+    if store.champion("small").champion is None:
+        newest = store.runs("small")[-1].run_id
+        store.update_champion("small", lambda r: r.promoted(newest, "for this test"))
+    rows = recent_panel(40)
+    company.put_rows("newest/rows.csv", rows.assign(heat=rows["heat"] + 400))
+    scored = company.ended(company.start("predict/hourly-scoring"))
+    assert scored["state"]["message"].startswith("Scored 2 series with run "), scored["state"]
+    again = company.ended(company.start("predict/hourly-scoring"))
+    assert "0 forecasts appended, 4 there already" in again["state"]["message"]
+
+    before = {run["id"] for run in company.runs_of("retrain/on-event")}
+    watched = company.ended(company.start("monitor/daily-monitoring"))
+    told = r"[12] of 2 inputs drifted, most 'heat' \(PSI "
+    assert re.match(f"Degraded: {told}", watched["state"]["message"]), watched["state"]
+
+    def started():
+        return [r for r in company.runs_of("retrain/on-event") if r["id"] not in before]
+
+    (run,) = company.appears(started)
+    assert re.match(told, run["parameters"]["reason"])
+    ended = company.ended(run["id"])
+    assert ended["state"]["message"].startswith("No new data since "), ended["state"]
+
+
+def test_refused_data_ends_in_words(company):
+    broken = recent_panel(240)
+    broken.loc[3, "load"] = float("inf")
+    company.put_rows("readings/history.csv", broken)
+    try:
+        run_id = company.start("retrain/nightly")
+        ended = company.ended(run_id)
+    finally:
+        company.put_rows("readings/history.csv", recent_panel(240))
+    assert ended["state"]["type"] == "FAILED"
+    assert ended["state"]["message"].startswith("Data refused: 1 of ")
+    assert (
+        "checks failed, first: finite · load: 1 rows: infinite values" in ended["state"]["message"]
+    )
+    assert not any("Traceback" in line for line in company.logs(run_id))
+    report = company.artifact("small-report")["data"]
+    assert report.startswith("# Data refused: 1 of") and "| finite | load | 1 |" in report
+
+
+def test_every_deployment_says_what_it_is(company):
+    wanted = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text())["deployments"]
+    for given in wanted:
+        flow = given["entrypoint"].rpartition(":")[2]
+        found = company.deployment(f"{flow}/{given['name']}")
+        assert found["description"] == given["description"]
+        assert set(given["tags"]) <= set(found["tags"])
+        assert found["enforce_parameter_schema"]
+        assert "config" in found["parameter_openapi_schema"]["properties"]
+        assert found["global_concurrency_limit"]["limit"] == 1
+        assert found["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+        assert re.fullmatch(r"[0-9a-f]{7,}", found["version"])
+        for schedule in found["schedules"]:
+            assert schedule["schedule"]["timezone"] == "America/New_York" and schedule["slug"]
+    docker = company.deployment("retrain/nightly-docker")
+    assert docker["work_pool_name"] == "fastlstm-docker"
+    assert docker["job_variables"]["image"] == "fastlstm:latest"
+
+
+def test_bad_parameters_are_refused_before_a_run_exists(company):
+    before = len(company.runs_of("retrain/nightly"))
+    wrong = {**company.config, "epochz": 3}
+    with pytest.raises(AssertionError, match="epochz"):
+        company.start("retrain/nightly", config=wrong)
+    assert len(company.runs_of("retrain/nightly")) == before
+
+
+def test_predictions_are_in_the_bucket(company):
+    client = company.s3.client()
+    listed = client.list_objects_v2(Bucket="models", Prefix="forecasts/small/forecasts/")
+    frames = [
+        pd.read_parquet(f"{company.folder}/{i}.parquet")
+        for i, item in enumerate(listed["Contents"])
+        if client.download_file("models", item["Key"], f"{company.folder}/{i}.parquet") is None
+    ]
+    kept = pd.concat(frames)
+    assert len(kept) == 4 and not kept.duplicated(["run_id", "series", "origin", "step"]).any()
