@@ -83,6 +83,15 @@ def canonical_metric(name: str) -> str:
     return found
 
 
+def _by_task(schema: dict[str, Any]) -> None:
+    """Leave a default that depends on ``LSTM_type`` out of the JSON schema.
+
+    A form made from the schema fills in what it finds there, and would hand a classifier's default
+    to a regressor as if the user had set it.
+    """
+    del schema["default"]
+
+
 class Hyperparameters(BaseModel):
     """All that decides how a network is built and trained.
 
@@ -121,15 +130,23 @@ class Hyperparameters(BaseModel):
         "tanh", description="Activation of the LSTM layers."
     )
     last_layer_activation: Literal[ACTIVATIONS] = Field(  # type: ignore[valid-type]
-        "sigmoid", description="Activation of the output layer; a regressor's default is 'linear'."
+        "sigmoid",
+        description="Activation of the output layer; by default 'sigmoid' for a classifier, "
+        "'linear' for a regressor.",
+        json_schema_extra=_by_task,
     )
 
     loss: str = Field(
         "binary_crossentropy",
-        description="Any Keras loss by name or class name; a regressor's default is 'mse'.",
+        description="Any Keras loss by name or class name; by default 'binary_crossentropy' for a "
+        "classifier, 'mse' for a regressor.",
+        json_schema_extra=_by_task,
     )
     metrics: list[str] = Field(
-        ["accuracy"], description="Metrics logged per epoch; a regressor's default is 'mae'."
+        ["accuracy"],
+        description="Metrics logged per epoch; by default 'accuracy' for a classifier, 'mae' for a "
+        "regressor.",
+        json_schema_extra=_by_task,
     )
     epochs: int = Field(100, ge=1, le=1_000_000, description="Most passes over the train windows.")
     batch_size: int = Field(128, ge=1, description="Windows per gradient step.")
@@ -160,20 +177,30 @@ class Hyperparameters(BaseModel):
 
     checkpoint_monitor_metric: str = Field(
         "val_accuracy",
-        description="Quantity that chooses the saved epoch; a regressor's default is 'val_loss'.",
+        description="Quantity that chooses the saved epoch; by default 'val_accuracy' for a "
+        "classifier, 'val_loss' for a regressor.",
+        json_schema_extra=_by_task,
     )
     checkpoint_mode: Literal["min", "max"] = Field(
-        "max", description="Whether the lowest or the highest monitored value is best."
+        "max",
+        description="Whether the lowest or the highest monitored value is best; by default 'max' for "
+        "a classifier, 'min' for a regressor.",
+        json_schema_extra=_by_task,
     )
     save_best_only: bool = Field(
         True, description="Keep the best epoch's weights; if false, the last epoch's."
     )
     early_stop_monitor_metric: str = Field(
         "val_accuracy",
-        description="Quantity early stopping watches; a regressor's default is 'val_loss'.",
+        description="Quantity early stopping watches; by default 'val_accuracy' for a classifier, "
+        "'val_loss' for a regressor.",
+        json_schema_extra=_by_task,
     )
     early_stop_mode: Literal["min", "max"] = Field(
-        "max", description="Whether the lowest or the highest watched value is best."
+        "max",
+        description="Whether the lowest or the highest watched value is best; by default 'max' for a "
+        "classifier, 'min' for a regressor.",
+        json_schema_extra=_by_task,
     )
     early_stop_patience: int = Field(
         200, ge=1, description="Epochs without improvement before training stops."

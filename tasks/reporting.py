@@ -32,7 +32,9 @@ def listen(listener: Listener) -> None:
 
 def say(step: str, message: str) -> None:
     """Tell in one line what a step did."""
-    get_run_logger().info(message)
+    # A step that was taken from the cache did not run, so the log has no name beside the line.
+    own = prefect.runtime.task_run.id is not None
+    get_run_logger().info(message if own else f"{step}: {message}")
     for listener in _listeners:
         listener.stage(step, message)
 

@@ -203,9 +203,10 @@ class Company:
         raise AssertionError(f"nothing came in {limit} s")
 
     def logs(self, run_id: str) -> list[str]:
-        """What a flow run and its tasks logged."""
+        """What a flow run and its tasks logged, each line with the task's id in front."""
         asked = {"logs": {"flow_run_id": {"any_": [run_id]}}, "sort": "TIMESTAMP_ASC"}
-        return [entry["message"] for entry in self.ask("POST", "/logs/filter", **asked)]
+        entries = self.ask("POST", "/logs/filter", **asked)
+        return [f"{entry['task_run_id'] or 'flow'}: {entry['message']}" for entry in entries]
 
     def artifact(self, key: str) -> dict[str, Any] | None:
         """The newest artifact of a key."""

@@ -76,14 +76,15 @@ def test_form_run_and_report(page, company, tmp_path):
     run = company.appears(lambda: company.runs_of("retrain/nightly"))[-1]
     assert run["parameters"]["config"]["hyperparameters"]["seed"] == 11
 
-    page.goto(f"/runs/flow-run/{run['id']}")
-    page.get_by_text("retrain · small · ").first.wait_for()
-    company.appears(lambda: company.artifact("small-training"))
+    company.appears(lambda: company.artifact("small-training"))  # it trains
+    page.goto(f"/runs/flow-run/{run['id']}?tab=Artifacts")
+    page.get_by_text("small-training").first.wait_for()
+    page.get_by_text("val_loss").first.wait_for()
     ended = company.ended(run["id"])
     message = ended["state"]["message"]
     assert ended["state"]["type"] == "COMPLETED", company.logs(run["id"])
-    page.get_by_text("Completed").first.wait_for()
-    page.get_by_text("small-training").first.wait_for()
+    page.get_by_text("Completed", exact=True).first.wait_for()
+    assert "retrain · small · 20" in page.inner_text("body")
     shoot(page, "run", tmp_path)
 
     report = company.artifact("small-report")

@@ -14,6 +14,7 @@ from fastlstm.hyperparameters import (
     _METRICS,
     ACTIVATIONS,
     ALIASES,
+    REGRESSOR_DEFAULTS,
     Hyperparameters,
     canonical_loss,
 )
@@ -196,3 +197,10 @@ def test_known_names_exist_in_keras():
         assert _metric(name, hp, 1).name == name
     for alias in ("mse", "MAE", "BinaryCrossentropy", "KLDivergence", "Huber", "LogCosh"):
         canonical_loss(alias)
+
+
+def test_schema_holds_no_default_that_depends_on_the_task():
+    """A form fills in a schema's defaults, and a classifier's would be wrong for a regressor."""
+    schema = Hyperparameters.model_json_schema()["properties"]
+    assert not [name for name in REGRESSOR_DEFAULTS if "default" in schema[name]]
+    assert schema["epochs"]["default"] == 100
