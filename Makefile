@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(EXTRA)
 
-.PHONY: retrain rain test lint docs lock clean help
+.PHONY: retrain rain serve s3 test browser lint docs lock clean help
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,8 +18,20 @@ retrain: $(STAMP) ## set up, then retrain the bundled example: temperature for t
 rain: $(STAMP) ## set up, then retrain the bundled classifier: rain within the next 6 hours
 	@$(BIN)/fastlstm retrain deployments/weather_rain.yaml
 
-test: $(STAMP) ## set up, then run every test
+serve: $(STAMP) ## a Prefect server on this machine with the example deployed: open it, press Run
+	@$(BIN)/python -m deployments.serve deployments/weather_temperature.yaml --time-zone America/New_York
+
+s3: $(STAMP) ## retrain the example into a real S3 server on this machine
+	@$(BIN)/python -m deployments.s3_demo
+
+test: $(STAMP) browser ## set up, then run every test
 	@$(BIN)/python -m pytest
+
+browser: # Chromium for the test of Prefect's pages; without it that test is skipped
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
+	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	       && apt-get update -qq >/dev/null && apt-get install -qq -y chromium >/dev/null 2>&1; } \
+	  || echo "Chromium is absent: the browser test will be skipped"
 
 lint: $(STAMP) ## style, types, and the direction of imports
 	@$(BIN)/ruff check .

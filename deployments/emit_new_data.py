@@ -1,8 +1,8 @@
 """Tell the retraining that new data has arrived; for the end of an upstream pipeline.
 
-``python -m deployments.emit_new_data weather "hours of 2026-11-24"`` starts every deployment that is
-triggered by this event. Three lines of it can stand in the upstream pipeline itself; it needs only
-Prefect and ``PREFECT_API_URL``.
+``python -m deployments.emit_new_data weather-temperature "hours of 2026-11-24"`` starts every
+deployment that is triggered by this event. Three lines of it can stand in the upstream pipeline
+itself; it needs only Prefect and ``PREFECT_API_URL``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def emit_new_data(name: str, note: str) -> None:
     """Emit the event.
 
     Args:
-        name: which data; the trigger matches ``fastlstm.data.<name>``.
+        name: which data, e.g. that of a model; the trigger matches ``fastlstm.data.<name>``.
         note: what arrived, for the retraining's report.
     """
     emit_event(
@@ -31,6 +31,8 @@ def emit_new_data(name: str, note: str) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        raise SystemExit("give the data's name and a note: weather 'hours of 2026-11-24'")
+        raise SystemExit(
+            "give the data's name and a note: weather-temperature 'hours of 2026-11-24'"
+        )
     emit_new_data(*sys.argv[1:])
     EventsWorker.drain_all()  # a short process must not end before the event is sent

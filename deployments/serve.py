@@ -7,8 +7,10 @@ loopback, unless ``PREFECT_API_URL`` names one, then waits for schedules, events
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -118,8 +120,12 @@ def local_server(home: Path, port: int) -> Iterator[dict[str, str]]:
         The environment by which other processes find it.
 
     Raises:
-        TimeoutError: it does not answer.
+        OSError: the port is taken.
+        TimeoutError: the server does not answer.
     """
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise OSError(errno.EADDRINUSE, f"port {port} is taken; choose another with --port")
     home.mkdir(parents=True, exist_ok=True)
     address = f"http://127.0.0.1:{port}"
     environment = {
@@ -176,6 +182,13 @@ def main() -> None:
     if os.environ.get("PREFECT_API_URL"):
         _serve(deployments(config, asked.time_zone, forecasts))
         return
+    try:
+        _serve_locally(config, asked, forecasts)
+    except (OSError, TimeoutError) as error:
+        raise SystemExit(f"Prefect's server: {error}") from None
+
+
+def _serve_locally(config: PipelineConfig, asked: argparse.Namespace, forecasts: str) -> None:
     with local_server(Path(config.work) / "prefect", asked.port) as environment:
         os.environ.update(environment)  # before Prefect is imported, which reads it then
         address = environment["PREFECT_API_URL"].removesuffix("/api")

@@ -180,7 +180,9 @@ def show(run: str, config: str | None) -> None:
 
 @main.command()
 @_CONFIG
-@click.option("--input", "source", required=True, help="CSV or Parquet file, or a folder of them.")
+@click.option(
+    "--input", "source", required=True, help="CSV or Parquet file, a folder of them, or s3://…"
+)
 @click.option(
     "--output", required=True, type=click.Path(dir_okay=False), help="Parquet file to write."
 )
@@ -189,8 +191,9 @@ def predict(config: str, source: str, output: str, run: str | None) -> None:
     """Forecast with the champion what follows the latest window of each series."""
     from fastlstm import isolation
     from fastlstm.network import require_tensorflow
+    from tasks.places.sources import local_source
 
-    _, store, name = _place(config)
+    settings, store, name = _place(config)
     if not output.endswith(".parquet"):
         raise ConfigError(f"--output: {output} must end in .parquet")
     require_tensorflow()
@@ -200,12 +203,13 @@ def predict(config: str, source: str, output: str, run: str | None) -> None:
             f"{store}: model {name!r} has no champion; run 'fastlstm retrain', or choose a "
             "run with 'fastlstm promote' or --run"
         )
+    source = local_source(source, None, settings.s3, Path(settings.work))
     made = isolation.call(
         "fastlstm.latest:forecast_latest_into",
         {
             "output": str(Path(output).resolve()),
             "run": str(store.run_folder(name, run_id)),
-            "source": str(Path(source).resolve()),
+            "source": source,
         },
     )
     for warning in made["warnings"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -117,4 +118,5 @@ def append(config: ScoringConfig, scored: Scored) -> ScoringOutcome:
     )
     say("append", message)
     report_scoring(config.model_name, outcome, manifest["warnings"])
+    shutil.rmtree(folder, ignore_errors=True)  # appended: an hourly scoring must not fill the disk
     return outcome

@@ -18,12 +18,16 @@ os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file share a worker, and those that share a Prefect server with a worker do."""
-    for item in items:
-        shared = item.path.parent.name in ("browser", "deployed")
-        item.add_marker(pytest.mark.xdist_group("company" if shared else str(item.path)))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests of one file share a worker, and so do all that share a Prefect server with a worker."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByInstallation(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            shared = nodeid.startswith(("tests/browser/", "tests/deployed/"))
+            return "company" if shared else super()._split_scope(nodeid)
+
+    return ByInstallation(config, log)
 
 
 @pytest.fixture(scope="session")

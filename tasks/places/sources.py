@@ -14,7 +14,7 @@ from fastlstm.config import is_database, is_remote
 from fastlstm.errors import ConfigError
 from fastlstm.fingerprint import fingerprint, sha256_file
 from tasks.places.s3_client import Location, client_of, told
-from tasks.places.sql import query_into
+from tasks.places.sql import query_into, shown
 from tasks.settings import S3Settings
 
 _ENDINGS = (".csv", ".parquet", ".pq")
@@ -45,7 +45,8 @@ def local_source(path: str, query: str | None, s3: S3Settings, work: Path) -> st
     temporary.mkdir()
     try:
         if is_database(path):
-            assert query is not None  # noqa: S101 (the settings demand it)
+            if query is None:
+                raise ConfigError(f"{shown(path)}: is a database; a query is needed, in a config")
             query_into(temporary / "query.parquet", path, query)
             files = ["query.parquet"]
         else:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pandas as pd
 import pytest
@@ -60,7 +64,7 @@ def test_schedule_due_in_seconds(company):
 def test_new_data_event_starts_a_retraining(company):
     before = len(company.store().runs("small"))
     company.put_rows("readings/history.csv", recent_panel(264))
-    company.run("deployments.emit_new_data", "weather", "eleven days")
+    company.run("deployments.emit_new_data", "small", "eleven days")
     (run,) = company.appears(lambda: company.runs_of("retrain/on-event"))
     assert run["parameters"]["reason"] == "new data: eleven days"
     ended = company.ended(run["id"])
@@ -152,3 +156,77 @@ def test_predictions_are_in_the_bucket(company):
     ]
     kept = pd.concat(frames)
     assert len(kept) == 4 and not kept.duplicated(["run_id", "series", "origin", "step"]).any()
+
+
+def test_command_line_over_s3(company, tmp_path):
+    """What works on a folder works on a bucket: runs, show, predict, promote, rollback, load."""
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump({**company.config, "work": str(tmp_path / "work")}))
+    store = company.store()
+    earlier, newest = [entry.run_id for entry in store.runs("small")[-2:]]
+
+    def told(*arguments):
+        return company.run("flows", *arguments)
+
+    listed = told("runs", str(file))
+    assert earlier in listed and newest in listed
+    store.update_champion("small", lambda r: r.model_copy(update={"champion": None}))
+    assert f"champion of 'small': {earlier}" in told("promote", str(file), earlier)
+    assert f"champion of 'small': {newest}" in told("promote", str(file), newest)
+    assert f"champion of 'small': {earlier}" in told("rollback", str(file))
+    assert store.champion("small").champion == earlier
+    shown = told("show", store.location("small", newest))
+    assert "Files, checked against the manifest" in shown and "manifest" in shown
+
+    out = tmp_path / "forecast.parquet"
+    made = told("predict", str(file), "--input", "s3://raw/newest/rows.csv", "--output", str(out))
+    assert f"4 forecasts of 2 series by run {earlier}" in made
+    code = (
+        "from fastlstm import fastLSTM; import pandas as pd, sys; "
+        "model = fastLSTM().load_all(sys.argv[1]); "
+        "print(model.hyperparameters['model_training_datetime'], model.model.count_params() > 0)"
+    )
+    file = tmp_path / "load.py"
+    file.write_text(code)
+    done = subprocess.run(
+        [sys.executable, str(file), store.location("small", earlier)],
+        env={**company.environment, "HOME": str(tmp_path)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.split("\n")[-2] == f"{earlier} True", done.stderr
+
+
+def test_people_are_told_of_a_failed_run(company):
+    """A real notification through a block of Prefect, to a web server of this test."""
+    heard: list[str] = []
+
+    class Ear(BaseHTTPRequestHandler):
+        def do_POST(self):
+            heard.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Ear)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        file = company.folder / "block.py"
+        file.write_text(
+            "from prefect.blocks.notifications import CustomWebhookNotificationBlock as Block\n"
+            f"Block(name='oncall', url='http://127.0.0.1:{server.server_port}', method='POST', "
+            "json_data={'text': '{{subject}} | {{body}}'}).save('oncall', overwrite=True)\n"
+        )
+        subprocess.run([sys.executable, str(file)], env=company.environment, check=True)
+        for _ in range(2):  # made again, they are replaced and not doubled
+            made = company.run("deployments.automations", "custom-webhook/oncall")
+        assert made.count("made: ") == 3
+        ours = company.ask("POST", "/automations/filter")
+        assert sum(a["name"].startswith("fastlstm: ") for a in ours) == 3
+        nowhere = {**company.config, "data": {**company.config["data"], "path": "s3://raw/nowhere"}}
+        run = company.ended(company.start("retrain/nightly", config=nowhere))
+        assert run["state"]["message"].startswith("Data.path: s3://raw/nowhere is no object")
+        company.appears(lambda: heard)
+    finally:
+        server.shutdown()
+    assert "retrain · small" in heard[0] and "s3://raw/nowhere is no object" in heard[0]

@@ -120,6 +120,7 @@ def test_place_of_a_database_may_be_kept_out_of_the_settings(database, tmp_path,
         ("sqlite:////no/such/folder/x.db", "SELECT 1", ConnectionError, "cannot be reached"),
         ("nosuch://x", "SELECT 1", ConfigError, "install the dialect"),
         ("mysql://host/db", "SELECT 1", ConfigError, "pip install MySQLdb"),
+        ("sqlite:///{db}", None, ConfigError, "is a database; a query is needed"),
     ],
 )
 def test_each_failure_in_one_sentence(url, query, error, words, database, tmp_path):
