@@ -16,7 +16,14 @@ from tasks.settings import MonitorConfig
 _HOUR = 3600
 
 
-@flow(name="monitor", flow_run_name=flow_run_name, validate_parameters=True, timeout_seconds=_HOUR)
+@flow(
+    name="monitor",
+    flow_run_name=flow_run_name,
+    timeout_seconds=_HOUR,
+    # A few hundred bytes; a state that is read back from a busy server has no result otherwise.
+    persist_result=True,
+    result_serializer="json",
+)
 def monitor(config: MonitorConfig) -> Any:
     """Compare live forecasts with what came, and their inputs with the training data.
 

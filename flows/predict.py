@@ -17,7 +17,14 @@ from tasks.settings import ScoringConfig
 _HOUR = 3600
 
 
-@flow(name="predict", flow_run_name=flow_run_name, validate_parameters=True, timeout_seconds=_HOUR)
+@flow(
+    name="predict",
+    flow_run_name=flow_run_name,
+    timeout_seconds=_HOUR,
+    # A few hundred bytes; a state that is read back from a busy server has no result otherwise.
+    persist_result=True,
+    result_serializer="json",
+)
 def predict(config: ScoringConfig) -> Any:
     """Forecast what follows the latest window of each series, and append it.
 

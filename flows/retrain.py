@@ -24,7 +24,14 @@ from tasks.windows import scale, windows
 _DAY = 24 * 3600
 
 
-@flow(name="retrain", flow_run_name=flow_run_name, validate_parameters=True, timeout_seconds=_DAY)
+@flow(
+    name="retrain",
+    flow_run_name=flow_run_name,
+    timeout_seconds=_DAY,
+    # A few hundred bytes; a state that is read back from a busy server has no result otherwise.
+    persist_result=True,
+    result_serializer="json",
+)
 def retrain(config: PipelineConfig, full: bool = False, reason: str = "") -> Any:
     """Load, validate, train, evaluate, store, and promote or keep.
 

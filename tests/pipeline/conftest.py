@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections import Counter
 
 import pytest
@@ -10,7 +12,14 @@ from tests.conftest import build_settings
 
 
 @pytest.fixture(scope="session")
-def prefect_server():
+def monkeypatch_session():
+    """``monkeypatch`` for fixtures of the whole session."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="session")
+def prefect_server(monkeypatch_session):
     """Prefect's own harness: a real server with a database of its own."""
     from prefect.settings import (
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
@@ -19,6 +28,9 @@ def prefect_server():
     )
     from prefect.testing.utilities import prefect_test_harness
 
+    # The server's database in memory where that is to be had: its write locks are then short.
+    if os.access("/dev/shm", os.W_OK):
+        monkeypatch_session.setattr(tempfile, "tempdir", "/dev/shm")
     with (
         prefect_test_harness(server_startup_timeout=120),
         temporary_settings(

@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -95,6 +96,21 @@ def test_same_network_scores_the_same_on_the_same_windows(two_runs):
     assert scores["challenger"] == pytest.approx(SavedRun(own).metrics["test"]["model"]["mae"])
     assert scores["champion"] == pytest.approx(scores["challenger"], rel=1e-5)
     assert set(scores["by_series"]) == {"a", "b"} and not scores["trained_on_test"]
+
+
+def test_the_champion_is_loaded_once_per_process(two_runs, monkeypatch):
+    import fastlstm.runs
+
+    own, copy, clean, config = two_runs
+    right, loaded = fastlstm.runs.load_network, []
+    monkeypatch.setattr(fastlstm.runs, "load_network", lambda f: loaded.append(f) or right(f))
+    compare(str(own), str(copy), str(clean), config, lambda _: None)
+    assert len(loaded) == 1 and loaded[0].is_relative_to(copy)
+    champion = SavedRun(copy)
+    frame = pd.read_parquet(next(clean.glob("*.parquet")))
+    for _ in range(3):
+        champion.forecast(frame, np.arange(10, 20))
+    assert len(loaded) == 2
 
 
 def test_scaled_errors_are_measured_before_the_test_period(two_runs):
