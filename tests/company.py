@@ -202,6 +202,11 @@ class Company:
             time.sleep(0.3)
         raise AssertionError(f"nothing came in {limit} s")
 
+    def slots_taken(self, name: str) -> int:
+        """Slots in use of a global concurrency limit; 0 where there is none of that name yet."""
+        limits = self.ask("POST", "/v2/concurrency_limits/filter", limit=50)
+        return sum(limit["active_slots"] for limit in limits if limit["name"] == name)
+
     def logs(self, run_id: str) -> list[str]:
         """What a flow run and its tasks logged, each line with the task's id in front."""
         asked = {"logs": {"flow_run_id": {"any_": [run_id]}}, "sort": "TIMESTAMP_ASC"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import tempfile
 from collections import Counter
@@ -41,7 +43,27 @@ def prefect_server(monkeypatch_session):
 
 
 @pytest.fixture
-def executions(monkeypatch) -> Counter:
+def in_process(monkeypatch):
+    """Networks are trained and asked in this process, which has TensorFlow loaded already.
+
+    For tests of what a flow does with its steps. That each really has a process of its own is shown
+    by the tests of isolation, of the command line, of the examples and of the deployments.
+    """
+    import importlib
+
+    import fastlstm.isolation
+
+    def call(function, arguments, on_event=lambda _: None, time_limit=None):
+        module, _, name = function.partition(":")
+        plain = json.loads(json.dumps(arguments))
+        found = getattr(importlib.import_module(module), name)
+        return json.loads(json.dumps(found(**plain, on_event=on_event)))
+
+    monkeypatch.setattr(fastlstm.isolation, "call", call)
+
+
+@pytest.fixture
+def executions(monkeypatch, in_process) -> Counter:
     """How often each step's library function really ran."""
     import fastlstm.isolation
     import tasks.data
@@ -80,12 +102,21 @@ def executions(monkeypatch) -> Counter:
 
 
 @pytest.fixture(scope="session")
-def finished(prefect_server, tmp_path_factory):
-    """The outcome of one undisturbed retraining, for tests that only look."""
+def finished(request, tmp_path_factory):
+    """The outcome of one undisturbed retraining, for tests that only look; one for all workers."""
     from fastlstm.config import check_settings
     from flows.retrain import retrain
+    from tasks.references import Outcome
     from tasks.settings import PipelineConfig
 
-    return retrain(
-        check_settings(build_settings(tmp_path_factory.mktemp("finished")), PipelineConfig)
-    )
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    shared.mkdir(exist_ok=True)
+    kept = shared / "outcome.json"
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            request.getfixturevalue("prefect_server")
+            outcome = retrain(check_settings(build_settings(shared), PipelineConfig))
+            kept.write_text(outcome.model_dump_json())
+    return Outcome.model_validate_json(kept.read_text())

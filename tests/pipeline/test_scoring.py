@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 from datetime import UTC, datetime
@@ -15,9 +16,9 @@ from fastlstm.config import check_settings
 from fastlstm.errors import DataError, StoreError
 from fastlstm.runs import SavedRun
 from tasks.settings import MonitorConfig, ScoringConfig
-from tests.conftest import build_settings, make_panel
+from tests.conftest import make_panel
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = pytest.mark.usefixtures("prefect_server", "in_process")
 
 
 def score(given, **kwargs):
@@ -40,16 +41,14 @@ def recent_panel(rows: int, **kwargs) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def served(prefect_server, tmp_path_factory):
+def served(finished, tmp_path_factory):
     """The folder of a store with a champion."""
     from fastlstm.store import FolderStore
-    from flows.retrain import retrain
-    from tasks.settings import PipelineConfig
 
     folder = tmp_path_factory.mktemp("served")
-    outcome = retrain(check_settings(build_settings(folder), PipelineConfig))
+    shutil.copytree(Path(finished.run.location).parents[1], folder / "runs")
     FolderStore(folder / "runs").update_champion(
-        "small", lambda r: r if r.champion else r.promoted(outcome.run.run_id, "for this test")
+        "small", lambda r: r if r.champion else r.promoted(finished.run.run_id, "for this test")
     )
     return folder
 
@@ -73,7 +72,7 @@ def scoring(served, tmp_path):
 
 
 def score_here(given):
-    """What the flow does, without Prefect and a process for each: for tests of what comes after."""
+    """What the flow does, at less cost: without Prefect and a process for each."""
     from fastlstm.latest import forecast_latest
     from fastlstm.monitoring import input_rows
     from fastlstm.store import FolderStore
@@ -163,7 +162,7 @@ def test_from_a_query_into_a_table(scoring, tmp_path):
     given = scoring(make_panel(40), {"path": url, "table": "forecasts"})
     given["input"] = {"path": url, "query": "SELECT * FROM readings"}
     assert score(given).added == 4
-    assert score(given).added == 0  # and forecast once: the same rows and run
+    assert score(given).added == 0
     with sqlite3.connect(file) as connection:
         kept = pd.read_sql_query("SELECT * FROM forecasts", connection)
         inputs = pd.read_sql_query("SELECT * FROM forecasts_inputs", connection)
