@@ -156,7 +156,7 @@ class Company:
         """One request to Prefect's API."""
         for _ in range(10):
             answer = httpx.request(
-                method, f"{self.ui}/api{path}", json=json or None, timeout=30,
+                method, f"{self.ui}/api{path}", json=json or None, timeout=90,
                 follow_redirects=True,
             )  # fmt: skip
             if answer.status_code != 503:  # SQLite was busy; Prefect's own client asks again too
