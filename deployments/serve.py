@@ -51,10 +51,10 @@ def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[
     from flows.predict import predict
     from flows.retrain import retrain
     from tasks.monitoring import DEGRADED
-    from tasks.ui import key
+    from tasks.ui import slug as slug_of
 
     name = config.model_name
-    slug = key(name, "").strip("-")
+    slug = slug_of(name)
     commit = (git_commit() or "")[:12] or None
     place = {
         "model_name": name,

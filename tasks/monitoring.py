@@ -17,7 +17,7 @@ from tasks.references import Health
 from tasks.reporting import say
 from tasks.settings import MonitorConfig, store_of
 from tasks.steps import fresh_step
-from tasks.ui import key, report_health
+from tasks.ui import report_health, slug
 
 DEGRADED = "fastlstm.model.degraded"
 
@@ -105,7 +105,7 @@ def warn(config: MonitorConfig, health: Health) -> None:
     emit_event(
         DEGRADED,
         resource={
-            "prefect.resource.id": f"fastlstm.model.{key(config.model_name, '').strip('-')}",
+            "prefect.resource.id": f"fastlstm.model.{slug(config.model_name)}",
             "prefect.resource.name": config.model_name,
         },
         payload={"model_name": config.model_name, "reason": "; ".join(health.reasons)},

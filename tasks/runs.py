@@ -23,7 +23,7 @@ def _reference(store: Store, model_name: str, entry: RunEntry) -> RunReference:
     return RunReference(
         model_name=model_name,
         run_id=entry.run_id,
-        location=store.location(model_name, entry.run_id).rstrip("/"),
+        location=store.location(model_name, entry.run_id),
         content_sha256=entry.manifest["content_sha256"],
     )
 

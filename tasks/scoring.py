@@ -40,7 +40,7 @@ def choose(config: ScoringConfig) -> RunReference:
     return RunReference(
         model_name=config.model_name,
         run_id=run_id,
-        location=store.location(config.model_name, run_id).rstrip("/"),
+        location=store.location(config.model_name, run_id),
         content_sha256=read_manifest(folder)["content_sha256"],
     )
 

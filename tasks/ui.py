@@ -34,9 +34,14 @@ from tasks.reporting import tell
 _PICTURES_LIMIT = 600_000
 
 
+def slug(model_name: str) -> str:
+    """A model's name in lower-case letters, digits and dashes, as Prefect's keys and ids take it."""
+    return re.sub(r"[^a-z0-9]+", "-", model_name.lower()).strip("-") or "model"
+
+
 def key(model_name: str, what: str) -> str:
-    """An artifact's key, e.g. ``weather-temperature-report``: lower-case letters, digits, dashes."""
-    return f"{re.sub(r'[^a-z0-9]+', '-', model_name.lower()).strip('-') or 'model'}-{what}"
+    """An artifact's key, e.g. ``weather-temperature-report``."""
+    return f"{slug(model_name)}-{what}"
 
 
 class TrainingProgress:
@@ -47,7 +52,6 @@ class TrainingProgress:
     """
 
     def __init__(self, config: RetrainConfig) -> None:
-        self._epochs = config.hyperparameters.epochs
         self._key = key(config.hyperparameters.model_name, "training")
         self._artifact: UUID | None = None
 

@@ -137,12 +137,9 @@ class _Objects:
     def __init__(self, location: Location, model_name: str, s3: S3Settings) -> None:
         self._location, self._model, self._s3 = location, model_name, s3
         self._client = client_of(s3)
-        self._checked = False
 
     def append(self, kind: Kind, rows: pd.DataFrame) -> int:
-        if not self._checked:
-            require_conditional_writes(self._client, self._location, self._s3)
-            self._checked = True
+        require_conditional_writes(self._client, self._location, self._s3)
         return sum(
             self._append(self._location.key(self._model, kind, name), part, kind)
             for name, part in _by_file(rows, kind)

@@ -60,6 +60,9 @@ class Location:
         return f"s3://{self.bucket}/{self.key(*parts)}"
 
 
+_honours: set[tuple[str, Location]] = set()
+
+
 class LostRace(Exception):  # noqa: N818 (an outcome to act on, not a failure)
     """A conditional write was refused: someone else was first."""
 
@@ -181,11 +184,14 @@ def require_conditional_writes(client: Any, location: Location, settings: S3Sett
     """Refuse a server that ignores ``If-None-Match`` or ``If-Match``.
 
     On such a server every one of several writers is told it won, so a champion or a run could be
-    overwritten without a word. One small object stays below the prefix.
+    overwritten without a word. One small object stays below the prefix; each process looks once.
 
     Raises:
         StoreError: the server ignores a condition.
     """
+    server = (client.meta.endpoint_url, location)
+    if server in _honours:
+        return
     key = location.key(_PROBE)
     url = location.url(_PROBE)
 
@@ -207,6 +213,7 @@ def require_conditional_writes(client: Any, location: Location, settings: S3Sett
     # The first of the two may be the one that makes the object; the second must be refused.
     if (put(IfNoneMatch="*") and put(IfNoneMatch="*")) or put(IfMatch=f'"{uuid.uuid4().hex}"'):
         raise _ignores(client)
+    _honours.add(server)
 
 
 def _ignores(client: Any) -> StoreError:

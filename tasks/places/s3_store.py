@@ -54,7 +54,6 @@ _TYPES = {
     ".parquet": "application/vnd.apache.parquet",
     ".keras": "application/zip",
 }
-_honours: set[tuple[str, Location]] = set()
 
 
 def content_type(file: str) -> str:
@@ -194,7 +193,7 @@ class S3Store:
         Raises:
             StoreError: the server refuses, cannot be reached, or ignores conditional writes.
         """
-        self._require_honour()
+        require_conditional_writes(self._client, self._location, self._settings)
         token = uuid.uuid4().hex
         for run_id in run_ids(moment):
             if not self._claim(model_name, run_id, token):
@@ -216,9 +215,7 @@ class S3Store:
                 # Each file is uploaded in parallel parts itself, so a few at a time fill the line.
                 with ThreadPoolExecutor(max(1, self._settings.parallel // 2)) as pool:
                     list(pool.map(upload, manifest["files"].items()))
-                if not self._create(
-                    self._key(model_name, run_id, MANIFEST), text, "application/json"
-                ):
+                if not self._create(self._key(model_name, run_id, MANIFEST), text):
                     raise StoreError(
                         f"{self.location(model_name, run_id, MANIFEST)}: was made by another "
                         "program meanwhile; start again"
@@ -243,7 +240,7 @@ class S3Store:
         Raises:
             StoreError: the server ignores conditional writes, or others keep changing the record.
         """
-        self._require_honour()
+        require_conditional_writes(self._client, self._location, self._settings)
         attempted: ChampionRecord | None = None
         for number in range(_SWAP_TRIES):
             record, etag = self._champion(model_name)
@@ -254,9 +251,7 @@ class S3Store:
                 return record
             condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
             try:
-                self._put(
-                    self._key(model_name, CHAMPION), attempted.text(), "application/json", condition
-                )
+                self._put(self._key(model_name, CHAMPION), attempted.text(), condition)
             except LostRace:
                 time.sleep(random.uniform(0, min(2.0, 0.05 * 2**number)))
                 continue
@@ -332,24 +327,19 @@ class S3Store:
             raise no_such_run(self, model_name, run_id)
         return manifest
 
-    def _require_honour(self) -> None:
-        server = (self._client.meta.endpoint_url, self._location)
-        if server not in _honours:
-            require_conditional_writes(self._client, self._location, self._settings)
-            _honours.add(server)
-
-    def _put(self, key: str, text: str, media_type: str, condition: dict[str, str]) -> None:
+    def _put(self, key: str, text: str, condition: dict[str, str]) -> None:
         url = f"s3://{self._location.bucket}/{key}"
         with told(url):
             self._client.put_object(
-                Bucket=self._location.bucket, Key=key, Body=text.encode(), ContentType=media_type,
-                ChecksumAlgorithm="SHA256", **condition, **encryption(self._settings),
+                Bucket=self._location.bucket, Key=key, Body=text.encode(),
+                ContentType="application/json", ChecksumAlgorithm="SHA256",
+                **condition, **encryption(self._settings),
             )  # fmt: skip
 
-    def _create(self, key: str, text: str, media_type: str) -> bool:
-        """Make an object that must not exist; whether it is ours now."""
+    def _create(self, key: str, text: str) -> bool:
+        """Make a JSON object that must not exist; whether it is ours now."""
         try:
-            self._put(key, text, media_type, {"IfNoneMatch": "*"})
+            self._put(key, text, {"IfNoneMatch": "*"})
         except LostRace:
             # Refused to a repeated request whose first answer was lost, if the content is ours.
             found = self._read(key.removeprefix(self._location.prefix).strip("/"))
@@ -359,7 +349,7 @@ class S3Store:
     def _claim(self, model_name: str, run_id: str, token: str) -> bool:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         text = json.dumps({"upload": token, "at": now}) + "\n"
-        return self._create(self._key(model_name, run_id, _CLAIM), text, "application/json")
+        return self._create(self._key(model_name, run_id, _CLAIM), text)
 
     def _upload(self, file: Path, key: str, entry: dict[str, Any]) -> None:
         """Upload one file, in parallel parts where it is large; the server checks each SHA-256."""
