@@ -42,8 +42,9 @@ lint: $(STAMP) ## style, types, and the direction of imports
 $(STAMP): $(LOCK) pyproject.toml
 	@echo "Setting up $(VENV) from $(LOCK) (a few minutes, once)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --require-hashes --requirement $(LOCK)
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement $(LOCK)
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip check
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 
