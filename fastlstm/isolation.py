@@ -1,24 +1,27 @@
-"""Run a function in a fresh Python process of its own.
+"""Run functions in a Python process of their own.
 
 TensorFlow grows from training to training in one process, hangs after a fork, and is not
 reproducible beside other threads; a process of its own has none of that, can be stopped at a time
-limit, and when the system kills it for memory, the caller lives to tell.
+limit, and when the system kills it for memory, the caller lives to tell. Starting one costs seconds,
+most of them TensorFlow's import, so the process of a training also scores and compares its network.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from fastlstm import errors
@@ -32,75 +35,162 @@ _ERRORS = {
 }  # fmt: skip
 
 
+# A process that nobody asked anything for this long ends, and gives its memory back.
+_IDLE_SECONDS = 120.0
+_STARTED = {"started": True}
+
+_lock = threading.Lock()
+_idle: _Process | None = None
+
+
 def call(
     function: str,
     arguments: dict[str, Any],
     on_event: Callable[[dict[str, Any]], None] = lambda _: None,
     time_limit: float | None = None,
+    *,
+    fresh: bool = False,
 ) -> Any:
-    """Call ``module:function`` with JSON-like keyword arguments in a new process.
+    """Call ``module:function`` with JSON-like keyword arguments in another process.
 
     The function gets one more argument, ``on_event``; what it tells arrives at the caller's
     ``on_event`` while it runs. Its JSON-like return value is returned. The process ends with the
-    caller, however the caller ends.
+    caller, however the caller ends; until then, or for two idle minutes, it serves the next call.
 
     Args:
         function: e.g. ``'fastlstm.training:train_into'``.
         arguments: keyword arguments.
         on_event: called in the calling thread.
         time_limit: seconds after which the process is killed.
+        fresh: in a process that did nothing before, as a training must be to be repeatable.
 
     Raises:
         FastLSTMError: the same class and text that the function raised.
         TrainingError: any other error, a killed process, or the time limit.
     """
-    reading, writing = os.pipe()
-    with tempfile.TemporaryFile("w+", errors="replace") as log:
-        process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
+    earlier = _take()
+    if earlier is not None and (fresh or not earlier.is_like_us()):
+        earlier.end()
+        earlier = None
+    if earlier is not None:
+        try:
+            return _ask(earlier, function, arguments, on_event, time_limit)
+        except _EndedBeforeError:
+            pass  # idle for too long, or killed meanwhile; nothing was begun
+    return _ask(_Process(), function, arguments, on_event, time_limit)
+
+
+def _ask(process: _Process, *request: Any) -> Any:
+    try:
+        result = process.ask(*request)
+    except BaseException:
+        process.end()
+        raise
+    former = _take(process)
+    if former is not None:
+        former.end()
+    return result
+
+
+def _take(successor: _Process | None = None) -> _Process | None:
+    """The idle process, if any, with another put in its place."""
+    global _idle  # noqa: PLW0603 (there is one for the whole program)
+    with _lock:
+        taken, _idle = _idle, successor
+    return taken
+
+
+@atexit.register
+def _end_idle() -> None:
+    taken = _take()
+    if taken is not None:
+        taken.end()
+
+
+class _EndedBeforeError(Exception):
+    """The process ended before it began what it was asked."""
+
+
+class _Process:
+    """A Python process that serves one call after another."""
+
+    def __init__(self) -> None:
+        self._environment, self._folder = dict(os.environ), Path.cwd()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
+        reading, writing = os.pipe()
+        self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
             [sys.executable, "-m", "fastlstm.isolation", str(writing)],
             stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
+            stdout=self._log,
+            stderr=self._log,
             pass_fds=(writing,),
             # A Ctrl-C reaches the caller, who ends this process in order.
             start_new_session=True,
             text=True,
         )
         os.close(writing)
+        self._messages = os.fdopen(reading, encoding="utf-8")
+        self._has_served = False
+
+    def is_like_us(self) -> bool:
+        """Whether it would start with the same environment, in the same folder, today."""
+        return self._environment == dict(os.environ) and self._folder == Path.cwd()
+
+    def end(self) -> None:
+        """Kill it, whatever it does."""
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdin is not None  # noqa: S101 (stdin is a pipe)
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._messages.close()
+        self._log.close()
+
+    def ask(
+        self,
+        function: str,
+        arguments: dict[str, Any],
+        on_event: Callable[[dict[str, Any]], None],
+        time_limit: float | None,
+    ) -> Any:
+        """See ``call``.
+
+        Raises:
+            _EndedBeforeError: it had ended, so that nothing was begun.
+        """
+        written = os.fstat(self._log.fileno()).st_size
         timed_out = threading.Event()
 
         def stop() -> None:
             timed_out.set()
-            process.kill()
+            self._process.kill()
 
         timer = threading.Timer(time_limit, stop) if time_limit else None
         outcome: dict[str, Any] = {}
+        begun = False
         try:
             if timer:
                 timer.start()
-            assert process.stdin is not None  # noqa: S101 (stdin is a pipe)
+            assert self._process.stdin is not None  # noqa: S101 (stdin is a pipe)
             with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(
+                self._process.stdin.write(
                     json.dumps({"function": function, "arguments": arguments}) + "\n"
                 )
-                process.stdin.flush()
-            with os.fdopen(reading, encoding="utf-8") as events:
-                for line in events:
-                    message = json.loads(line)
-                    if "event" in message:
-                        on_event(message)
-                    else:
-                        outcome = message
-            code = process.wait()
+                self._process.stdin.flush()
+            for line in self._messages:
+                message = json.loads(line)
+                if "event" in message:
+                    on_event(message)
+                elif message == _STARTED:
+                    begun = True
+                else:
+                    outcome = message
+                    break
         finally:
             if timer:
                 timer.cancel()
-            process.kill()
-            process.wait()
-            if process.stdin:
-                with contextlib.suppress(BrokenPipeError):
-                    process.stdin.close()
         if "result" in outcome:
+            self._has_served = True
             return outcome["result"]
         if "error" in outcome:
             kind = _ERRORS.get(outcome["error"])
@@ -109,55 +199,65 @@ def call(
             raise errors.TrainingError(
                 f"{function} failed: {outcome['error']}: {outcome['message']}"
             ) from RuntimeError(outcome["traceback"])
+        code = self._process.wait()
         if timed_out.is_set():
             raise errors.TrainingError(
                 f"stopped after the time limit of {time_limit:g} s; raise training_time_limit, or "
                 "lower epochs"
             )
+        if not begun and self._has_served:
+            raise _EndedBeforeError
         if code == -signal.SIGKILL:
             raise errors.TrainingError(
                 "the process was killed by the system, most likely for lack of memory; lower "
                 "batch_size or timesteps, or use a machine with more memory"
             )
-        log.seek(0)
-        tail = log.read()[-2000:]
+        size = os.fstat(self._log.fileno()).st_size
+        first = max(written, size - 2000)
+        # Read without moving the position, which the process shares.
+        tail = os.pread(self._log.fileno(), size - first, first).decode(errors="replace")
         raise errors.TrainingError(f"the process of {function} ended with code {code}: {tail}")
 
 
 def _serve(descriptor: int) -> None:
-    with os.fdopen(descriptor, "w", encoding="utf-8") as events:
+    requests: queue.Queue[str] = queue.Queue()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            requests.put(line)
+        # The caller holds the other end of stdin open; its end, even by kill -9, closes it.
+        os._exit(1)
+
+    threading.Thread(target=listen, daemon=True).start()
+    with os.fdopen(descriptor, "w", encoding="utf-8") as messages:
         lock = threading.Lock()
 
         def tell(message: dict[str, Any]) -> None:
             with lock:
-                events.write(json.dumps(message) + "\n")
-                events.flush()
+                messages.write(json.dumps(message) + "\n")
+                messages.flush()
 
-        request = json.loads(sys.stdin.readline())
-        threading.Thread(target=_end_with_caller, daemon=True).start()
-        module, _, name = request["function"].partition(":")
-        try:
-            function = getattr(importlib.import_module(module), name)
-            result = function(**request["arguments"], on_event=tell)
-            tell({"result": result})
-        except Exception as error:
-            tell(
-                {
-                    "error": type(error).__name__,
-                    "message": str(error),
-                    "traceback": traceback.format_exc(),
-                }
-            )
+        while True:
+            try:
+                request = json.loads(requests.get(timeout=_IDLE_SECONDS))
+            except queue.Empty:
+                break
+            tell(_STARTED)
+            try:
+                module, _, name = request["function"].partition(":")
+                function = getattr(importlib.import_module(module), name)
+                tell({"result": function(**request["arguments"], on_event=tell)})
+            except Exception as error:
+                tell(
+                    {
+                        "error": type(error).__name__,
+                        "message": str(error),
+                        "traceback": traceback.format_exc(),
+                    }
+                )
+            sys.stdout.flush()
     # TensorFlow's own clean-up at exit takes seconds and has nothing left to save.
-    sys.stdout.flush()
     os._exit(0)
-
-
-def _end_with_caller() -> None:
-    # The caller holds the other end of stdin open; its end, even by kill -9, closes it.
-    while sys.stdin.readline():
-        time.sleep(0.1)
-    os._exit(1)
 
 
 if __name__ == "__main__":

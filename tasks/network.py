@@ -31,6 +31,7 @@ def train(config: PipelineConfig, windows: StepOutput) -> StepOutput:
             },
             progress,
             config.training_time_limit,
+            fresh=True,
         )
         return facts
 

@@ -63,6 +63,35 @@ def test_errors_keep_class_and_text():
     assert "in broken" in str(failed.value.__cause__)
 
 
+def test_the_next_call_is_served_by_the_same_process_unless_it_must_be_fresh(monkeypatch):
+    def pid(**options):
+        return call(f"{HERE}:doubled", {"number": 1}, **options)["pid"]
+
+    first = pid()
+    assert pid() == first
+    trained = pid(fresh=True)
+    assert trained != first and pid() == trained
+    with pytest.raises(ProcessLookupError):
+        os.kill(first, 0)  # not kept beside it
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    assert pid() != trained
+
+
+def test_a_process_that_died_while_idle_is_replaced():
+    first = call(f"{HERE}:doubled", {"number": 1})["pid"]
+    os.kill(first, signal.SIGKILL)
+    again = call(f"{HERE}:doubled", {"number": 2})
+    assert again["value"] == 4 and again["pid"] != first
+
+
+def test_a_failed_call_leaves_no_process():
+    pid = call(f"{HERE}:doubled", {"number": 1})["pid"]
+    with pytest.raises(errors.DataError):
+        call(f"{HERE}:refusing", {})
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
 def test_time_limit(tmp_path):
     begin = time.monotonic()
     with pytest.raises(errors.TrainingError, match=r"time limit of 1 s; raise training_time_limit"):

@@ -53,7 +53,7 @@ def in_process(monkeypatch):
 
     import fastlstm.isolation
 
-    def call(function, arguments, on_event=lambda _: None, time_limit=None):
+    def call(function, arguments, on_event=lambda _: None, time_limit=None, *, fresh=False):
         module, _, name = function.partition(":")
         plain = json.loads(json.dumps(arguments))
         found = getattr(importlib.import_module(module), name)
