@@ -19,11 +19,10 @@ import httpx
 import pandas as pd
 import yaml
 
-from deployments.local_s3 import LocalS3, free_ports
-from deployments.serve import local_server
+from deployments.local_s3 import LocalS3
 from fastlstm.store import Store
 from tasks.settings import PipelineConfig, store_of
-from tests.conftest import BASE, make_panel
+from tests.conftest import BASE, make_panel, prefect_in_memory
 
 ROOT = Path(__file__).parents[1]
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
@@ -58,12 +57,11 @@ class Company:
     @contextmanager
     def running(cls, folder: Path, s3: LocalS3) -> Iterator[Company]:
         """Start everything, deploy, and stop it at the end."""
-        (port,) = free_ports(1)
         config = copy.deepcopy(BASE)
         config["hyperparameters"]["epochs"] = 5
         config["data"]["path"] = "s3://raw/readings/"
         config["store"], config["work"] = "s3://models/production", str(folder / "work")
-        with local_server(folder / "home", port) as environment:
+        with prefect_in_memory(folder / "home") as environment:
             made = cls(
                 environment["PREFECT_API_URL"].removesuffix("/api"),
                 {**os.environ, **environment, **s3.environment, "PYTHONPATH": str(ROOT)},

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,46 @@ os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
+# Files that share something slow to start, so that one worker runs all of them.
+_INSTALLATIONS = {
+    "company": ("tests/browser/", "tests/deployed/"),
+    "prefect": tuple(
+        f"tests/pipeline/test_{name}.py"
+        for name in ("retrain", "scoring", "traps", "promotion", "saved_run", "examples")
+    ),
+}
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests of one file share a worker, and so do all that share a Prefect server with a worker."""
+    """Tests of one file share a worker, and so do all that share a Prefect server."""
     from xdist.scheduler import LoadFileScheduling
 
     class ByInstallation(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            shared = nodeid.startswith(("tests/browser/", "tests/deployed/"))
-            return "company" if shared else super()._split_scope(nodeid)
+            for name, starts in _INSTALLATIONS.items():
+                if nodeid.startswith(starts):
+                    return name
+            return super()._split_scope(nodeid)
 
     return ByInstallation(config, log)
+
+
+@contextmanager
+def prefect_in_memory(home: Path) -> Iterator[dict[str, str]]:
+    """A Prefect server with its database in memory; the environment by which it is found.
+
+    In memory Prefect keeps to one connection. Several on one SQLite file make each other wait, for
+    two seconds to a minute, as soon as two flows run.
+    """
+    from deployments.local_s3 import free_ports
+    from deployments.serve import local_server
+
+    (port,) = free_ports(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", "sqlite+aiosqlite:///:memory:")
+        with local_server(home, port) as environment:
+            patch.undo()
+            yield environment
 
 
 @pytest.fixture(scope="session")
@@ -103,6 +134,20 @@ def company(s3_server, tmp_path_factory):
 
     with Company.running(tmp_path_factory.mktemp("company"), s3_server) as running:
         yield running
+
+
+@pytest.fixture
+def untraced(request):
+    """Run TensorFlow step by step: tracing graphs for a tiny network takes most of its training.
+
+    Not for tests marked ``traced``, which train for long enough to be faster with graphs. Graphs are
+    also what the tests of training, of the command line, of the examples and of the deployments use.
+    """
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(request.node.get_closest_marker("traced") is None)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

@@ -6,9 +6,6 @@ stands beside a row, and in which order, is part of the question.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 NOT_FOR_WINDOWS = {
     "check_sample_weight_equivalence_on_dense_data": (
         "repeating or removing a row shifts every window after it, which weighting does not"
@@ -16,16 +13,3 @@ NOT_FOR_WINDOWS = {
     "check_methods_sample_order_invariance": "the order of rows is their time",
     "check_methods_subset_invariance": "a row without the rows before it has another past",
 }
-
-
-@contextmanager
-def untraced() -> Iterator[None]:
-    """Run TensorFlow step by step: the checks fit hundreds of tiny networks once each, and tracing a
-    graph for each would take most of their time."""
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    try:
-        yield
-    finally:
-        tf.config.run_functions_eagerly(False)

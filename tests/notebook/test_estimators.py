@@ -17,6 +17,7 @@ X = np.column_stack([np.sin(HOURS / 4), np.cos(HOURS / 4)])
 QUICK = {"epochs": 15, "learning_rate": 0.03, "batch_size": 16, "timesteps": 3, "random_state": 0}
 
 
+@pytest.mark.traced
 def test_regressor_learns_a_wave():
     model = LSTMRegressor(**QUICK).fit(X[:180], X[:180, 0])
     assert model.predict(X[180:]).shape == (60,)
@@ -43,6 +44,7 @@ def test_scalers_see_no_validation_row():
     np.testing.assert_array_equal(one.scalers_.x.mean_, two.scalers_.x.mean_)
 
 
+@pytest.mark.traced
 def test_several_steps_and_targets():
     y = X[:, :2]
     model = LSTMRegressor(**{**QUICK, "steps_ahead": 3}).fit(X, y)
@@ -52,6 +54,7 @@ def test_several_steps_and_targets():
     assert one.predict(X).shape == (240, 2)
 
 
+@pytest.mark.traced
 @pytest.mark.parametrize("classes", [["dry", "wet"], ["low", "mid", "high"]])
 def test_classifier_with_labels_of_any_kind(classes):
     labels = np.array(classes)[np.digitize(X[:, 0], np.linspace(-1, 1, len(classes) + 1)[1:-1])]
@@ -65,6 +68,7 @@ def test_classifier_with_labels_of_any_kind(classes):
     weighted.fit(X, labels)
 
 
+@pytest.mark.traced
 def test_pipeline_time_series_split_and_grid_search():
     model = make_pipeline(MinMaxScaler(), LSTMRegressor(**{**QUICK, "epochs": 3}))
     scores = cross_val_score(model, X, X[:, 0], cv=TimeSeriesSplit(2))

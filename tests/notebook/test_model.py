@@ -261,6 +261,7 @@ def test_one_hidden_layer_gives_two_dimensions(wave, tmp_path, widths):
     assert model.network_structure_set_compile().output_shape == (None, 1)
 
 
+@pytest.mark.traced
 def test_each_step_is_learned_as_its_own(tmp_path):
     """Targets count up, so step k is the last value plus k: no single value fits all steps."""
     rows = np.arange(400.0)
@@ -276,6 +277,7 @@ def test_each_step_is_learned_as_its_own(tmp_path):
     assert all(step["r2"] > 0.9 for step in report.values()), report
 
 
+@pytest.mark.traced
 def test_training_twice_goes_on_and_saves_two_runs(wave, tmp_path):
     model = regressor(*wave, tmp_path)
     first = model.network_training(3, verbose=0)
@@ -412,6 +414,7 @@ def test_wrong_timesteps_are_refused_before_anything_is_written(wave, tmp_path):
     model.network_training(1, timesteps=4, verbose=0)
 
 
+@pytest.mark.traced
 def test_class_and_pipeline_train_the_same_network(tmp_path):
     """Same rows, settings and seed give the same numbers by either way."""
     from fastlstm.config import parse_config
@@ -502,6 +505,7 @@ def test_arrays_without_names_or_times(tmp_path):
     assert "from row 170 to row 199" in report and "1970" not in report
 
 
+@pytest.mark.traced
 def test_sample_weight(wave, tmp_path):
     x, y = wave
     y = y.copy()
@@ -518,6 +522,7 @@ def test_sample_weight(wave, tmp_path):
         regressor(x, y, tmp_path, sample_weight=-weight)
 
 
+@pytest.mark.traced
 def test_callbacks_and_strategy(wave, tmp_path):
     from fastlstm.network import import_keras
 
@@ -533,6 +538,7 @@ def test_callbacks_and_strategy(wave, tmp_path):
     assert seen == [0, 1]
 
 
+@pytest.mark.traced
 def test_interrupted_training_keeps_the_best_epoch_and_a_whole_run(wave, tmp_path):
     from fastlstm.network import import_keras
 

@@ -6,7 +6,7 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fastlstm import LSTMRegressor
-from tests.notebook.sklearn_checks import NOT_FOR_WINDOWS, untraced
+from tests.notebook.sklearn_checks import NOT_FOR_WINDOWS
 
 pytestmark = pytest.mark.slow
 
@@ -16,5 +16,4 @@ pytestmark = pytest.mark.slow
     expected_failed_checks=lambda _: NOT_FOR_WINDOWS,
 )
 def test_check(estimator, check):
-    with untraced():
-        check(estimator)
+    check(estimator)

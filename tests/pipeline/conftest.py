@@ -5,45 +5,43 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import tempfile
 from collections import Counter
 
 import pytest
 
-from tests.conftest import build_settings
+from tests.conftest import build_settings, prefect_in_memory
 
 
 @pytest.fixture(scope="session")
-def monkeypatch_session():
-    """``monkeypatch`` for fixtures of the whole session."""
-    with pytest.MonkeyPatch.context() as patch:
-        yield patch
-
-
-@pytest.fixture(scope="session")
-def prefect_server(monkeypatch_session):
-    """Prefect's own harness: a real server with a database of its own."""
+def prefect_server(tmp_path_factory):
+    """A real Prefect server, which flows of this process use."""
     from prefect.settings import (
+        PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        PREFECT_HOME,
+        PREFECT_LOCAL_STORAGE_PATH,
         PREFECT_LOGGING_LEVEL,
         temporary_settings,
     )
-    from prefect.testing.utilities import prefect_test_harness
 
-    # The server's database in memory where that is to be had: its write locks are then short.
-    if os.access("/dev/shm", os.W_OK):
-        monkeypatch_session.setattr(tempfile, "tempdir", "/dev/shm")
+    home = tmp_path_factory.mktemp("prefect")
     with (
-        prefect_test_harness(server_startup_timeout=120),
+        prefect_in_memory(home) as environment,
         temporary_settings(
-            {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_LOGGING_LEVEL: "ERROR"}
+            {
+                PREFECT_API_URL: environment["PREFECT_API_URL"],
+                PREFECT_HOME: home,
+                PREFECT_LOCAL_STORAGE_PATH: home / "storage",
+                PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+                PREFECT_LOGGING_LEVEL: "ERROR",
+            }
         ),
     ):
         yield
 
 
 @pytest.fixture
-def in_process(monkeypatch):
+def in_process(monkeypatch, untraced):
     """Networks are trained and asked in this process, which has TensorFlow loaded already.
 
     For tests of what a flow does with its steps. That each really has a process of its own is shown
