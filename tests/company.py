@@ -71,8 +71,7 @@ class Company:
             )
             made.put_rows("readings/history.csv", recent_panel(240))
             made.put_rows("newest/rows.csv", recent_panel(40))
-            for kind in ("process", "docker", "kubernetes"):
-                made.run("prefect", "work-pool", "create", f"fastlstm-{kind}", "--type", kind)
+            made._make_pools()
             made.run(
                 "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", made.prefect_file()
             )
@@ -90,6 +89,16 @@ class Company:
                 finally:
                     os.killpg(worker.pid, signal.SIGKILL)
                     worker.wait()
+
+    def _make_pools(self) -> None:
+        """What ``prefect work-pool create --type`` does, which costs seconds a command."""
+        known = self.ask("GET", "/collections/views/aggregate-worker-metadata")
+        kinds = {name: kind for package in known.values() for name, kind in package.items()}
+        for kind in ("process", "docker", "kubernetes"):
+            template = kinds[kind]["default_base_job_configuration"]
+            self.ask(
+                "POST", "/work_pools/", name=f"fastlstm-{kind}", type=kind, base_job_template=template
+            )
 
     def prefect_file(self) -> str:
         """deployments/prefect.yaml with the settings of this company in place of the weather's."""
@@ -112,25 +121,24 @@ class Company:
                 trigger["match"] = {
                     "prefect.resource.id": match.replace("weather-temperature", "small")
                 }
-        project["deployments"].append(self._due_soon(project["deployments"][0]))
+        project["deployments"].append(self._of_its_own(project["deployments"][0]))
         del project["definitions"]
         file = self.folder / "prefect.yaml"
         file.write_text(yaml.safe_dump(project), encoding="utf-8")
         return str(file)
 
-    def _due_soon(self, nightly: dict[str, Any]) -> dict[str, Any]:
-        """The nightly retraining, of a model of its own, with a schedule due in seconds."""
+    def _of_its_own(self, nightly: dict[str, Any]) -> dict[str, Any]:
+        """The nightly retraining, of a model of its own, with no schedule yet."""
         config = copy.deepcopy(self.config)
         config["hyperparameters"] |= {"model_name": "scheduled", "epochs": 1}
-        anchor = datetime.now(UTC) + timedelta(seconds=30)
-        schedule = {
-            "slug": "soon", "interval": 86_400, "anchor_date": anchor.isoformat(), "timezone": "UTC",
-        }  # fmt: skip
-        return nightly | {
-            "name": "due-soon",
-            "parameters": {"config": config},
-            "schedules": [schedule],
-        }
+        return nightly | {"name": "due-soon", "parameters": {"config": config}, "schedules": []}
+
+    def schedule(self, name: str, seconds: float) -> None:
+        """Give a deployment a schedule that is due in some seconds, and next a day later."""
+        anchor = datetime.now(UTC) + timedelta(seconds=seconds)
+        schedule = {"interval": 86_400, "anchor_date": anchor.isoformat(), "timezone": "UTC"}
+        path = f"/deployments/{self.deployment(name)['id']}/schedules"
+        self.ask("POST", path, [{"active": True, "slug": "soon", "schedule": schedule}])
 
     def run(self, module: str, *arguments: str) -> str:
         """Run a command of this environment; its output."""
@@ -150,11 +158,11 @@ class Company:
         elsewhere = {**self.config, "work": str(self.folder / "elsewhere")}
         return store_of(PipelineConfig.model_validate(elsewhere))
 
-    def ask(self, method: str, path: str, **json: Any) -> Any:
-        """One request to Prefect's API."""
+    def ask(self, method: str, path: str, listed: Any = None, **json: Any) -> Any:
+        """One request to Prefect's API, with a list or an object."""
         for _ in range(10):
             answer = httpx.request(
-                method, f"{self.ui}/api{path}", json=json or None, timeout=90,
+                method, f"{self.ui}/api{path}", json=listed or json or None, timeout=90,
                 follow_redirects=True,
             )  # fmt: skip
             if answer.status_code != 503:  # SQLite was busy; Prefect's own client asks again too

@@ -56,6 +56,7 @@ def prefect_in_memory(home: Path) -> Iterator[dict[str, str]]:
     (port,) = free_ports(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", "sqlite+aiosqlite:///:memory:")
+        patch.setenv("PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS", "3")
         with local_server(home, port) as environment:
             patch.undo()
             yield environment

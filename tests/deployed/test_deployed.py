@@ -56,6 +56,7 @@ def test_run_through_the_api_with_a_changed_parameter(company):
 
 
 def test_schedule_due_in_seconds(company):
+    company.schedule("retrain/due-soon", 10)
     run = company.appears(lambda: company.runs_of("retrain/due-soon", by_schedule=True))[0]
     ended = company.ended(run["id"])
     assert ended["state"]["type"] == "COMPLETED", company.logs(run["id"])
