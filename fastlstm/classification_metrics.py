@@ -1,17 +1,13 @@
-"""Scores of probability forecasts: per output, at a threshold that validation chose."""
+"""Scores of probability forecasts: per output, at a threshold that validation chose.
+
+scikit-learn takes seconds to import, so here and in the modules beside it, what needs it imports it.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import (
-    average_precision_score,
-    classification_report,
-    confusion_matrix,
-    precision_recall_curve,
-    roc_auc_score,
-)
 
 _CURVE_POINTS = 51
 
@@ -51,6 +47,8 @@ def binary_scores(truth: np.ndarray, probability: np.ndarray) -> dict[str, float
         truth: labels 0 and 1, ``(n,)``.
         probability: ``(n,)``.
     """
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
     both = 0 < truth.sum() < len(truth)
     return {
         "roc_auc": float(roc_auc_score(truth, probability)) if both else None,
@@ -72,6 +70,8 @@ def output_report(truth: np.ndarray, probability: np.ndarray, threshold: float) 
         truth 0, 1; columns: prediction 0, 1) at the threshold, and precision and recall against
         threshold.
     """
+    from sklearn.metrics import classification_report, confusion_matrix, precision_recall_curve
+
     decided = (probability >= threshold).astype(int)
     labels = truth.astype(int)
     curve: list[dict[str, float]] = []

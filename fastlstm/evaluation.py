@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import confusion_matrix
 
 from fastlstm.artifacts import write_json
 from fastlstm.baselines import last_season, last_value, seasonal_scale
@@ -314,6 +313,8 @@ def _classification(
         "notes": notes,
     }
     if softmax:
+        from sklearn.metrics import confusion_matrix
+
         actual, chosen_class = truth.argmax(axis=1), probability.argmax(axis=1)
         metrics["accuracy"] = float((actual == chosen_class).mean())
         metrics["confusion_matrix"] = confusion_matrix(

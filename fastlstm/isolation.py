@@ -94,7 +94,7 @@ def _ask(process: _Process, *request: Any) -> Any:
 
 def _take(successor: _Process | None = None) -> _Process | None:
     """The idle process, if any, with another put in its place."""
-    global _idle  # noqa: PLW0603 (there is one for the whole program)
+    global _idle
     with _lock:
         taken, _idle = _idle, successor
     return taken

@@ -16,6 +16,8 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from fastlstm.report import NAMES
+
 _STYLE: dict[str, Any] = {"linewidth": 1.8}
 _COLOURS = {
     "train": "#1f5fa8",
@@ -26,13 +28,6 @@ _COLOURS = {
     "last_season": "#3f9b6c",
     "prior": "#8a8f98",
     "last_class": "#3f9b6c",
-}
-NAMES = {
-    "model": "network",
-    "last_value": "last value",
-    "last_season": "last season",
-    "prior": "prior",
-    "last_class": "last class",
 }
 
 

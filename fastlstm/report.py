@@ -5,8 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from fastlstm.config import RetrainConfig
-from fastlstm.plots import NAMES
 
+NAMES = {
+    "model": "network",
+    "last_value": "last value",
+    "last_season": "last season",
+    "prior": "prior",
+    "last_class": "last class",
+}
 _TITLES = {
     "mae": "MAE",
     "rmse": "RMSE",

@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from fastlstm import plots
 from fastlstm.artifacts import verify, write_json
 from fastlstm.config import DataConfig, RetrainConfig, describe
 from fastlstm.drift import INPUTS_FILE
@@ -206,6 +205,8 @@ def _write_figures(
     target: Any, hp: Hyperparameters, data: DataConfig, metrics: dict[str, Any],
     training: dict[str, Any],
 ) -> None:  # fmt: skip
+    from fastlstm import plots  # which imports Matplotlib
+
     history = pd.read_csv(target("history"))
     predictions = pd.read_parquet(target("predictions"))
     unit = "scaled units" if hp.scale_targets else ""

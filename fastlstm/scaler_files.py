@@ -10,12 +10,14 @@ import io
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from joblib.numpy_pickle import NumpyUnpickler
-from sklearn.base import BaseEstimator
 
 from fastlstm.errors import StoreError
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 _ALLOWED = {
     ("sklearn.preprocessing._data", "StandardScaler"),
@@ -58,6 +60,8 @@ def read_scaler(file: Path) -> Any:
     Raises:
         StoreError: the file is missing, damaged, or names anything but a scaler or an array.
     """
+    from sklearn.base import BaseEstimator
+
     scaler = _opened(file, lambda content: _ScalerUnpickler(content).load())
     if not isinstance(scaler, BaseEstimator):
         raise StoreError(f"{file}: holds {type(scaler).__name__}, not a scaler")
@@ -70,6 +74,8 @@ def read_scaler_pair(file: Path) -> tuple[Any, Any]:
     Raises:
         StoreError: the file is missing, damaged, or names anything but scalers and arrays.
     """
+    from sklearn.base import BaseEstimator
+
     pair = _opened(file, lambda content: _JoblibUnpickler(file.name, content, True).load())
     if not isinstance(pair, dict) or not {"X_scaler", "Y_scaler"} <= set(pair):
         raise StoreError(

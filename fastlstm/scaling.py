@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 from fastlstm.artifacts import write_json
 from fastlstm.config import RetrainConfig
@@ -22,11 +21,6 @@ from fastlstm.validation import SEGMENT
 
 SCALED_FILE = "scaled.parquet"
 X_SCALER_FILE, Y_SCALER_FILE = "x_scaler.pkl", "y_scaler.pkl"
-_SCALERS = {
-    "StandardScaler": StandardScaler,
-    "MinMaxScaler": MinMaxScaler,
-    "RobustScaler": RobustScaler,
-}
 
 
 @dataclass(frozen=True)
@@ -111,10 +105,12 @@ def fit_scalers(
     Raises:
         DataError: no train rows.
     """
+    from sklearn import preprocessing
+
     train = times < cuts.validation
     if not train.any():
         raise DataError("no row lies before the validation cut; raise train_size_rate")
-    make = _SCALERS[hyperparameters.scaler_type]
+    make = getattr(preprocessing, hyperparameters.scaler_type)
     fitted = make().fit(x[train])
     if not hyperparameters.scale_targets:
         return Scalers(fitted, None)

@@ -22,8 +22,7 @@ from prefect.artifacts import (
 from prefect.logging import get_run_logger
 
 from fastlstm.config import RetrainConfig
-from fastlstm.plots import NAMES
-from fastlstm.report import title
+from fastlstm.report import NAMES, title
 from fastlstm.runs import SavedRun
 from fastlstm.store import Store
 from tasks.references import Health, Outcome, ScoringOutcome

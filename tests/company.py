@@ -97,7 +97,11 @@ class Company:
         for kind in ("process", "docker", "kubernetes"):
             template = kinds[kind]["default_base_job_configuration"]
             self.ask(
-                "POST", "/work_pools/", name=f"fastlstm-{kind}", type=kind, base_job_template=template
+                "POST",
+                "/work_pools/",
+                name=f"fastlstm-{kind}",
+                type=kind,
+                base_job_template=template,
             )
 
     def prefect_file(self) -> str:

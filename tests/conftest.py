@@ -24,7 +24,7 @@ _INSTALLATIONS = {
     "company": ("tests/browser/", "tests/deployed/"),
     "prefect": tuple(
         f"tests/pipeline/test_{name}.py"
-        for name in ("retrain", "scoring", "traps", "promotion", "saved_run", "examples")
+        for name in ("retrain", "scoring", "traps", "promotion", "saved_run", "examples", "cli")
     ),
 }
 
@@ -141,8 +141,8 @@ def company(s3_server, tmp_path_factory):
 def untraced(request):
     """Run TensorFlow step by step: tracing graphs for a tiny network takes most of its training.
 
-    Not for tests marked ``traced``, which train for long enough to be faster with graphs. Graphs are
-    also what the tests of training, of the command line, of the examples and of the deployments use.
+    Not for tests marked ``traced``, whose subject are graphs or which train for long enough to be
+    faster with them. The command line, the examples and the deployments are tested with graphs.
     """
     import tensorflow as tf
 

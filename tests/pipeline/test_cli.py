@@ -144,11 +144,13 @@ def test_bad_new_rows_are_refused_and_nothing_is_written(home, tmp_path):
 
 
 @pytest.mark.slow
-def test_refused_data_in_the_flow_ends_with_two(home, tmp_path):
+def test_refused_data_in_the_flow_ends_with_two(prefect_server, tmp_path):
+    from prefect.settings import PREFECT_API_URL
+
     frame = make_panel()
     frame.loc[3, "load"] = np.nan
     config = write(tmp_path, build_settings(tmp_path, frame))
-    done = run("retrain", config, PREFECT_HOME=str(home / "prefect"))
+    done = run("retrain", config, PREFECT_API_URL=PREFECT_API_URL.value())
     assert done.returncode == 2
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1 and "data refused: 1 of" in lines[0], done.stderr

@@ -28,10 +28,10 @@ def retrained(name, tmp_path, epochs):
 
 
 def test_temperature_beats_what_costs_nothing(tmp_path):
-    outcome, run = retrained("weather_temperature", tmp_path, 6)
+    outcome, run = retrained("weather_temperature", tmp_path, 4)
     assert outcome.promoted, outcome.message
     test = run.metrics["test"]
-    assert test["model"]["mae"] < 0.92 * test["last_value"]["mae"]
+    assert test["model"]["mae"] < 0.95 * test["last_value"]["mae"]
     assert test["last_value"]["windows"] == test["last_season"]["windows"] == run.metrics["windows"]
     assert set(run.metrics["by_series"]) == {"EWR", "JFK", "LGA"}
     # Facts of the data, known from its description.
@@ -40,7 +40,7 @@ def test_temperature_beats_what_costs_nothing(tmp_path):
 
 
 def test_rain_beats_prior_and_last_class(tmp_path):
-    outcome, run = retrained("weather_rain", tmp_path, 4)
+    outcome, run = retrained("weather_rain", tmp_path, 2)
     assert outcome.promoted, outcome.message
     test = run.metrics["test"]
     assert test["model"]["average_precision"] > 1.2 * test["last_class"]["average_precision"]
