@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 _ROWS_AT_A_TIME = 100_000
+# PostgreSQL, MySQL, SQL Server and Oracle: no retry makes a wrong password right.
+_REFUSED = re.compile(r"authentication failed|access denied|login failed|ORA-01017", re.IGNORECASE)
 
 
 def _url(place: str) -> str:
@@ -75,6 +78,7 @@ def told(place: str) -> Iterator[None]:
     """Turn a database's errors into one sentence without SQL parameters or rows.
 
     Raises:
+        ConfigError: the database refuses the user or the password.
         ConnectionError: the database cannot be reached; another try may heal.
         DataError: the statement cannot be run.
         StoreError: anything else.
@@ -88,6 +92,10 @@ def told(place: str) -> Iterator[None]:
         except DatabaseError as error:
             raise (error.__cause__ or error) from None  # pandas hides the kind of error
     except exc.OperationalError as error:
+        if _REFUSED.search(str(error.orig)):
+            raise ConfigError(
+                f"{shown(place)}: {_first(error)}; correct the user or the password it holds"
+            ) from None
         if error.connection_invalidated or error.statement is None:
             raise ConnectionError(f"{shown(place)}: cannot be reached ({_first(error)})") from None
         raise DataError(f"{shown(place)}: {_first(error)}; correct the query or table") from None

@@ -68,14 +68,14 @@ def test_classifier_with_labels_of_any_kind(classes):
     weighted.fit(X, labels)
 
 
-@pytest.mark.traced
 def test_pipeline_time_series_split_and_grid_search():
-    model = make_pipeline(MinMaxScaler(), LSTMRegressor(**{**QUICK, "epochs": 3}))
+    quick = {**QUICK, "epochs": 1, "batch_size": 128}
+    model = make_pipeline(MinMaxScaler(), LSTMRegressor(**quick))
     scores = cross_val_score(model, X, X[:, 0], cv=TimeSeriesSplit(2))
     assert scores.shape == (2,) and np.isfinite(scores).all()
-    grid = GridSearchCV(
-        LSTMRegressor(**{**QUICK, "epochs": 2}), {"timesteps": [2, 4]}, cv=TimeSeriesSplit(2)
-    ).fit(X, X[:, 0])
+    grid = GridSearchCV(LSTMRegressor(**quick), {"timesteps": [2, 4]}, cv=TimeSeriesSplit(2)).fit(
+        X, X[:, 0]
+    )
     assert grid.best_params_["timesteps"] in (2, 4)
     assert grid.predict(X).shape == (240,)
 

@@ -142,3 +142,17 @@ def test_settings_are_refused(data, words):
     with pytest.raises(ValueError, match=words) as caught:
         DataConfig(time="t", features=["x"], targets=["x"], **data)
     assert "secret@" not in str(caught.value.errors(include_input=False))
+
+
+def test_a_refused_password_is_not_tried_again():
+    """The words of PostgreSQL, as psycopg passes them on; checked by hand against a real server."""
+    import sqlalchemy.exc
+
+    from tasks.places.sql import told
+
+    words = 'connection failed: FATAL:  password authentication failed for user "reader"'
+    with (
+        pytest.raises(ConfigError, match=r"^env:W: connection failed.*correct the user"),
+        told("env:W"),
+    ):
+        raise sqlalchemy.exc.OperationalError(None, None, Exception(words))
