@@ -15,7 +15,16 @@ import numpy as np
 import pandas as pd
 
 from fastlstm.artifacts import write_json
-from fastlstm.errors import DataError, TrainingError
+from fastlstm.checkpoint import (
+    State,
+    read_state,
+    remembered,
+    restore_callbacks,
+    restore_variables,
+    variables_of,
+    write_state,
+)
+from fastlstm.errors import DataError, StoreError, TrainingError
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.network import build_network, compile_network, import_keras
 from fastlstm.window_store import WindowDataset, Windows
@@ -58,6 +67,7 @@ class Trained:
         stopped_early: whether early stopping ended the training.
         interrupted: whether Ctrl-C did; the epochs finished before it count.
         seconds: wall time of the training.
+        note: that it went on from an earlier training's last epoch, or could not; else empty.
     """
 
     model: keras.Model
@@ -66,6 +76,7 @@ class Trained:
     stopped_early: bool
     interrupted: bool
     seconds: float
+    note: str = ""
 
 
 def class_weights(hyperparameters: Hyperparameters, y: np.ndarray) -> np.ndarray | None:
@@ -107,6 +118,7 @@ def fit(
     callbacks: Sequence[Any] = (),
     strategy: Any = None,
     verbose: str | int = 0,
+    checkpoint: Path | None = None,
 ) -> Trained:
     """Train a network on the train windows, judged each epoch on validation.
 
@@ -123,6 +135,9 @@ def fit(
         callbacks: more Keras callbacks.
         strategy: a ``tf.distribute.Strategy`` to build and train under.
         verbose: Keras' own progress output.
+        checkpoint: file that holds the training's state after each epoch. Where it exists, the
+            training goes on from it, with the numbers it would have had without the interruption.
+            It must be of the same dataset, hyperparameters and code; see ``fastlstm.checkpoint``.
 
     Raises:
         TrainingError: the loss is not finite.
@@ -153,7 +168,8 @@ def fit(
         mode=hp.early_stop_mode,
         patience=hp.early_stop_patience,
     )
-    begin = time.monotonic()
+    state, note = _earlier(checkpoint, model)
+    begin = time.monotonic() - (state.seconds if state else 0.0)
     interrupted = False
     with tempfile.TemporaryDirectory(prefix="fastlstm-") as folder:
         best = Path(folder) / "best.weights.h5"
@@ -176,16 +192,25 @@ def fit(
                     patience=hp.learning_rate_patience,
                 )
             )
+        keeping = []
+        if checkpoint is not None:
+            named = {type(callback).__name__: callback for callback in used}
+            keeping = [_state_callback(checkpoint, named, best, progress, begin, state)]
+        if state is not None:
+            best.write_bytes(state.best)
+            progress.rows = list(state.rows)
         try:
-            model.fit(
-                train,
-                validation_data=validation,
-                epochs=hp.epochs,
-                shuffle=False,  # the windows come shuffled
-                verbose=verbose,
-                # Progress comes last: an epoch it noted has its checkpoint.
-                callbacks=[*used, *callbacks, progress],
-            )
+            if state is None or not state.stopped:
+                model.fit(
+                    train,
+                    validation_data=validation,
+                    initial_epoch=len(progress.rows),
+                    epochs=hp.epochs,
+                    shuffle=False,  # the windows come shuffled
+                    verbose=verbose,
+                    # Progress comes after the others: an epoch it noted has its best weights.
+                    callbacks=[*used, *callbacks, progress, *keeping],
+                )
         except KeyboardInterrupt:
             if not progress.rows:
                 raise
@@ -199,9 +224,10 @@ def fit(
         model,
         history,
         best_epoch,
-        stopper.stopped_epoch > 0,
+        stopper.stopped_epoch > 0 or (state is not None and state.stopped),
         interrupted,
         time.monotonic() - begin,
+        note,
     )
 
 
@@ -230,21 +256,72 @@ def write_network(folder: Path, trained: Trained, *, compiled: bool = True) -> d
         "parameters": trained.model.count_params(),
         "seconds": round(trained.seconds, 2),
     }
+    if trained.note:
+        facts["note"] = trained.note
     write_json(folder / TRAINING_FILE, facts)
     return facts
 
 
 def train_into(
-    folder: str, windows: str, hyperparameters: dict[str, Any], on_event: OnEvent
+    folder: str,
+    windows: str,
+    hyperparameters: dict[str, Any],
+    on_event: OnEvent,
+    checkpoint: str | None = None,
 ) -> dict[str, Any]:
     """Train on the dataset folder ``windows`` and write network, history and facts into ``folder``.
 
     Takes and returns JSON-like values, to run in a process of its own
-    (``fastlstm.isolation.call``).
+    (``fastlstm.isolation.call``). ``checkpoint`` is the file to go on from; see ``fit``.
     """
     hp = Hyperparameters.model_validate(hyperparameters)
     dataset = WindowDataset(Path(windows))
-    return write_network(Path(folder), fit(dataset, hp, on_event))
+    file = Path(checkpoint) if checkpoint else None
+    return write_network(Path(folder), fit(dataset, hp, on_event, checkpoint=file))
+
+
+def _earlier(file: Path | None, model: keras.Model) -> tuple[State | None, str]:
+    """The state to go on from, set in the network and its optimizer; and what to tell of it."""
+    if file is None:
+        return None, ""
+    try:
+        state = read_state(file)
+        if state is None:
+            return None, ""
+        restore_variables(variables_of(model), state.variables, file)
+    except StoreError as error:
+        return None, f"{error}, so training began anew"
+    return state, f"resumed after epoch {len(state.rows)}"
+
+
+def _state_callback(
+    file: Path, callbacks: dict[str, Any], best: Path, progress: Any, begin: float,
+    state: State | None,
+) -> Any:  # fmt: skip
+    keras = import_keras()
+
+    class KeepState(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
+        """Writes the training's state after each epoch; the last of the callbacks."""
+
+        def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+            if state is not None:
+                restore_callbacks(callbacks, state)
+
+        def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+            to_numpy = keras.ops.convert_to_numpy
+            write_state(
+                file,
+                State(
+                    rows=progress.rows,
+                    seconds=time.monotonic() - begin,
+                    stopped=self.model.stop_training,
+                    callbacks={name: remembered(c) for name, c in callbacks.items()},
+                    variables=[to_numpy(v) for v in variables_of(self.model)],
+                    best=best.read_bytes(),
+                ),
+            )
+
+    return KeepState()
 
 
 class _Epoch:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastlstm import isolation
 from fastlstm.report import number, title
-from tasks.caching import make
+from tasks.caching import make, step_key
 from tasks.references import StepOutput
 from tasks.reporting import say
 from tasks.settings import PipelineConfig
@@ -20,6 +20,8 @@ def train(config: PipelineConfig, windows: StepOutput) -> StepOutput:
     """Train the network; validation windows alone choose the epoch that is kept."""
 
     progress = TrainingProgress(config)
+    # Known by all that the training depends on, so what lies there is this very training's.
+    state = Path(config.work) / "unfinished" / f"{step_key('train', config, windows)[:32]}.npz"
 
     def build(folder: Path) -> dict[str, Any]:
         facts: dict[str, Any] = isolation.call(
@@ -28,6 +30,7 @@ def train(config: PipelineConfig, windows: StepOutput) -> StepOutput:
                 "folder": str(folder),
                 "windows": windows.path,
                 "hyperparameters": config.hyperparameters.model_dump(),
+                "checkpoint": str(state),
             },
             progress,
             config.training_time_limit,
@@ -36,11 +39,14 @@ def train(config: PipelineConfig, windows: StepOutput) -> StepOutput:
         return facts
 
     output, manifest = make("train", config, [windows], build, lambda m: int(m["epochs"]))
+    state.unlink(missing_ok=True)
     message = (
         f"{manifest['epochs']} epochs in {manifest['seconds']:.0f} s"
         f"{', stopped early' if manifest['stopped_early'] else ''}; epoch "
         f"{manifest['best_epoch']} kept by {config.hyperparameters.checkpoint_monitor_metric}"
     )
+    if "note" in manifest:
+        message += f"; {manifest['note']}"
     progress.end(message)
     say("train", message)
     return output
