@@ -107,18 +107,28 @@ def verify(folder: Path, content_sha256: str | None = None) -> dict[str, Any]:
     manifest = read_manifest(folder)
     if content_sha256 is not None and manifest["content_sha256"] != content_sha256:
         raise StoreError(f"{folder}: holds another content than the one referred to")
+    try:
+        _compare(folder, manifest["files"])
+    except FileNotFoundError as error:  # deleted at this moment
+        raise StoreError(f"{error.filename or folder}: is missing") from None
+    except OSError as error:
+        raise StoreError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
+    return manifest
+
+
+def _compare(folder: Path, entries: dict[str, dict[str, Any]]) -> None:
+    for found in folder.rglob("*"):
+        if found.is_symlink():  # to a folder, too: none is followed out of this one
+            raise StoreError(f"{found}: is a link; a stored folder holds plain files only")
     present = {f.relative_to(folder).as_posix(): f for f in files_below(folder)}
-    for name, entry in manifest["files"].items():
+    for name, entry in entries.items():
         file = present.pop(name, None)
         if file is None:
             raise StoreError(f"{folder / name}: is missing")
-        if file.is_symlink():
-            raise StoreError(f"{file}: is a link; a stored folder holds plain files only")
         if file.stat().st_size != entry["size"] or sha256_file(file) != entry["sha256"]:
             raise StoreError(f"{file}: differs from the manifest (damaged or changed)")
     if present:
         raise StoreError(f"{folder / min(present)}: is not in the manifest")
-    return manifest
 
 
 def _is_whole(folder: Path) -> bool:

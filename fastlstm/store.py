@@ -26,11 +26,13 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from fastlstm.artifacts import read_manifest, replace_file, verify, write_manifest
+from fastlstm.artifacts import MANIFEST, read_manifest, replace_file, verify, write_manifest
 from fastlstm.errors import ConfigError, StoreError
 from fastlstm.fingerprint import fingerprint
 
 CHAMPION = "champion.json"
+QUARANTINE = ".quarantine"
+PRUNED = "pruned"
 
 
 class Decision(BaseModel):
@@ -79,7 +81,14 @@ class ChampionRecord(BaseModel):
         return json.dumps(self.model_dump(), indent=1, ensure_ascii=False) + "\n"
 
     def promoted(self, run: str, reason: str, action: str = "promoted") -> ChampionRecord:
-        """The record after ``run`` became champion."""
+        """The record after ``run`` became champion.
+
+        Raises:
+            StoreError: the run was pruned, so its files are gone or about to go.
+        """
+        decided = self.decision_on(run)
+        if decided is not None and decided.action == PRUNED:
+            raise StoreError(f"run {run} was pruned at {decided.at}; choose another")
         previous = self.previous + ([self.champion] if self.champion else [])
         return self._decided(action, run, reason, champion=run, previous=previous)
 
@@ -99,6 +108,14 @@ class ChampionRecord(BaseModel):
         return self._decided(
             "rolled back", earlier, reason, champion=earlier, previous=self.previous[:-1]
         )
+
+    def pruned(self, runs: list[str], reason: str) -> ChampionRecord:
+        """The record after runs were given up, which can no longer be promoted or rolled back to."""
+        record = self
+        for run in runs:
+            record = record._decided(PRUNED, run, reason)
+        previous = [run for run in self.previous if run not in runs]
+        return record.model_copy(update={"previous": previous})
 
     def decision_on(self, run: str) -> Decision | None:
         """The last decision taken on a run, if any."""
@@ -128,6 +145,21 @@ class RunEntry:
     manifest: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Stored:
+    """Something that lies where runs lie: a run, whole or damaged, or what a killed writer left.
+
+    Attributes:
+        name: its name below the model's.
+        finished: whether it has a manifest.
+        touched: when any of it was last written.
+    """
+
+    name: str
+    finished: bool
+    touched: datetime
+
+
 class Store(Protocol):
     """What every store does, wherever it lies."""
 
@@ -150,6 +182,21 @@ class Store(Protocol):
         self, model_name: str, moment: datetime, build: Callable[[Path, str], dict[str, Any]]
     ) -> RunEntry:
         """Store a new run; ``build(folder, run_id)`` writes its files and returns its description."""
+
+    def models(self) -> list[str]:
+        """Name of every model that has anything stored."""
+
+    def stored(self, model_name: str) -> list[Stored]:
+        """All that lies where the model's runs lie, whole or not, in order of name."""
+
+    def read_all(self, model_name: str, run_id: str) -> None:
+        """Refuse a run of which a file is missing, differs from the manifest, or is not in it."""
+
+    def set_aside(self, model_name: str, name: str) -> str:
+        """Move what ``stored`` lists out of every reader's sight; where to."""
+
+    def remove(self, model_name: str, run_id: str) -> None:
+        """Delete a run, so that no reader sees part of it."""
 
     def champion(self, model_name: str) -> ChampionRecord:
         """The champion record as it is now."""
@@ -221,6 +268,23 @@ def no_such_run(store: Store, model_name: str, run_id: str) -> StoreError:
     known = [entry.run_id for entry in store.runs(model_name)]
     told = f"it has {', '.join(known[-5:])}" if known else "it has no run yet"
     return StoreError(f"store {store}, model {model_name!r}: no run {run_id!r}; {told}")
+
+
+def require_own_name(manifest: dict[str, Any], model_name: str, run_id: str, where: str) -> None:
+    """Refuse a run that was copied or renamed from another.
+
+    Raises:
+        StoreError: the manifest names another run or model.
+    """
+    own = (manifest.get("model_name"), manifest.get("run_id"))
+    if own != (model_name, run_id):
+        raise StoreError(f"{where}: its manifest is that of run {own[1]!r} of model {own[0]!r}")
+
+
+def free_name(path: Path) -> Path:
+    """The path itself, or with a number behind it where something lies there."""
+    numbered = (path.with_name(f"{path.name} ({number})") for number in itertools.count(2))
+    return next(p for p in itertools.chain([path], numbered) if not p.exists())
 
 
 def run_ids(moment: datetime) -> Iterator[str]:
@@ -310,6 +374,48 @@ class FolderStore:
                 shutil.rmtree(temporary, ignore_errors=True)
             return RunEntry(run_id, read_manifest(target))
         raise AssertionError  # the ids never end
+
+    def models(self) -> list[str]:
+        """Name of every model that has anything stored."""
+        folders = self.root.iterdir() if self.root.is_dir() else []
+        return sorted(f.name for f in folders if f.is_dir() and not f.name.startswith("."))
+
+    def stored(self, model_name: str) -> list[Stored]:
+        """All that lies where the model's runs lie, whole or not, in order of name."""
+        found = []
+        for folder in sorted((self.root / model_name).iterdir()):
+            if not folder.is_dir():
+                continue
+            try:
+                touched = max(f.lstat().st_mtime for f in [folder, *folder.rglob("*")])
+            except FileNotFoundError:
+                continue  # its writer finished or removed it at this moment
+            moment = datetime.fromtimestamp(touched, UTC)
+            found.append(Stored(folder.name, (folder / MANIFEST).is_file(), moment))
+        return found
+
+    def read_all(self, model_name: str, run_id: str) -> None:
+        """Refuse a run of which a file is missing, differs from the manifest, or is not in it.
+
+        Raises:
+            StoreError: names the first such file.
+        """
+        manifest = verify(self.root / model_name / run_id)
+        require_own_name(manifest, model_name, run_id, self.location(model_name, run_id))
+
+    def set_aside(self, model_name: str, name: str) -> str:
+        """Move a folder to ``.quarantine/<model name>/``; return where it lies now."""
+        target = free_name(self.root / QUARANTINE / model_name / name.lstrip("."))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (self.root / model_name / name).rename(target)
+        return str(target)
+
+    def remove(self, model_name: str, run_id: str) -> None:
+        """Delete a run, so that no reader sees part of it."""
+        folder = self.run_folder(model_name, run_id)
+        doomed = folder.with_name(f".{run_id}.{uuid.uuid4().hex}")
+        folder.rename(doomed)
+        shutil.rmtree(doomed)
 
     def champion(self, model_name: str) -> ChampionRecord:
         """The champion record as it is now.

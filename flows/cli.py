@@ -241,6 +241,54 @@ def promote(config: str, run_id: str, reason: str) -> None:
 
 
 @main.command()
+@click.argument("store")
+@click.option("--repair", is_flag=True, help="Set aside what is damaged or half-made.")
+def verify(store: str, repair: bool) -> None:
+    """Check every file of every run in STORE, and the champions, against the manifests.
+
+    STORE is a folder, s3://bucket/prefix, or a CONFIG that names one. What --repair finds damaged or
+    half-made is moved to STORE/.quarantine; nothing is deleted. Exit code 1 where anything is wrong.
+    """
+    from fastlstm.store import open_store
+    from fastlstm.upkeep import examine
+
+    if Path(store).is_file():
+        opened = _place(store)[1]
+    elif "://" not in store and not Path(store).is_dir():
+        raise StoreError(f"{store}: is no folder, store URL or config; correct it")
+    else:
+        opened = open_store(store)
+    found = examine(opened, repair=repair)
+    for finding in found.findings:
+        click.echo(f"{finding.model_name}: {finding.name}: {finding.problem}")
+        if finding.moved_to is not None:
+            click.echo(f"  moved to {finding.moved_to}")
+    click.echo(
+        f"{found.whole} whole runs of {found.models} models, {len(found.findings)} problems in {opened}"
+    )
+    if found.findings:
+        raise click.exceptions.Exit(_FAILED)
+
+
+@main.command()
+@_CONFIG
+@click.option("--keep", type=click.IntRange(min=1), required=True, help="Newest runs to keep.")
+@click.option("--dry-run", is_flag=True, help="Only tell what would be deleted.")
+def prune(config: str, keep: int, dry_run: bool) -> None:
+    """Delete all but the newest runs of CONFIG's model.
+
+    The champion and the two champions before it stay, however old they are.
+    """
+    from fastlstm.upkeep import prune as give_up
+
+    _, store, name = _place(config)
+    gone = give_up(store, name, keep, dry_run=dry_run)
+    for run_id in gone:
+        click.echo(f"{'would delete' if dry_run else 'deleted'} {run_id}")
+    click.echo(f"{len(store.runs(name))} runs of {name!r} in {store}")
+
+
+@main.command()
 @_CONFIG
 @click.option("--reason", default="by hand", help="Why, for the history.")
 def rollback(config: str, reason: str) -> None:

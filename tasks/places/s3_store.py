@@ -9,6 +9,7 @@ its manifest does, which is made in the same way. Nothing is overwritten but ``c
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import mimetypes
 import random
@@ -28,11 +29,14 @@ from fastlstm.errors import StoreError
 from fastlstm.fingerprint import sha256_file
 from fastlstm.store import (
     CHAMPION,
+    QUARANTINE,
     ChampionRecord,
     RunEntry,
+    Stored,
     age,
     is_run_id,
     no_such_run,
+    require_own_name,
     run_ids,
 )
 from tasks.places.s3_client import (
@@ -223,6 +227,101 @@ class S3Store:
                 self._keep(folder, self._cached(manifest, run_id))
             return RunEntry(run_id, manifest)
         raise AssertionError  # the ids never end
+
+    def models(self) -> list[str]:
+        """Name of every model that has anything stored."""
+        home = self._key() + "/" if self._key() else ""
+        with told(str(self)):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._location.bucket, Prefix=home, Delimiter="/"
+            )
+            found = [item["Prefix"] for page in pages for item in page.get("CommonPrefixes", [])]
+        names = sorted(prefix.removeprefix(home).strip("/") for prefix in found)
+        return [name for name in names if not name.startswith(".")]
+
+    def stored(self, model_name: str) -> list[Stored]:
+        """All that lies where the model's runs lie, whole or not, in order of name."""
+        home, finished = self._key(model_name) + "/", set()
+        touched: dict[str, datetime] = {}
+        for item in self._list(model_name):
+            name, separator, file = item["Key"].removeprefix(home).partition("/")
+            if separator:
+                touched[name] = max(item["LastModified"], touched.get(name, item["LastModified"]))
+                if file == MANIFEST:
+                    finished.add(name)
+        return [Stored(name, name in finished, touched[name]) for name in sorted(touched)]
+
+    def read_all(self, model_name: str, run_id: str) -> None:
+        """Refuse a run of which a file is missing, differs from the manifest, or is not in it.
+
+        Raises:
+            StoreError: names the first such file.
+        """
+        where = self.location(model_name, run_id)
+        text = self._read(model_name, run_id, MANIFEST)
+        if text is None:
+            raise StoreError(f"{where}: has no {MANIFEST}, so it was never finished")
+        manifest = parse_manifest(text[0], self.location(model_name, run_id, MANIFEST))
+        require_own_name(manifest, model_name, run_id, where)
+        self.check(model_name, run_id)
+        home = self._key(model_name, run_id) + "/"
+        present = {item["Key"].removeprefix(home) for item in self._list(model_name, run_id)}
+        extra = present - set(manifest["files"]) - {MANIFEST, _CLAIM}
+        if extra:
+            raise StoreError(
+                f"{self.location(model_name, run_id, min(extra))}: is not in the manifest"
+            )
+
+        def differs(item: tuple[str, dict[str, Any]]) -> str | None:
+            with told(self.location(model_name, run_id, item[0])):
+                body = self._client.get_object(
+                    Bucket=self._location.bucket, Key=self._key(model_name, run_id, item[0])
+                )["Body"]
+                digest = hashlib.sha256()
+                for chunk in body.iter_chunks(1 << 20):
+                    digest.update(chunk)
+            return None if digest.hexdigest() == item[1]["sha256"] else item[0]
+
+        with ThreadPoolExecutor(self._settings.parallel) as pool:
+            for name in pool.map(differs, sorted(manifest["files"].items())):
+                if name is not None:
+                    raise StoreError(
+                        f"{self.location(model_name, run_id, name)}: differs from the manifest "
+                        "(damaged or changed)"
+                    )
+
+    def set_aside(self, model_name: str, name: str) -> str:
+        """Move objects below ``.quarantine/<model name>/``; return where they lie now."""
+        moment = datetime.now(UTC).strftime("%Y-%m-%d %H-%M-%S")
+        target = (QUARANTINE, model_name, f"{name.lstrip('.')}, set aside {moment}")
+        keys = self._keys_of(model_name, name)
+        home = self._key(model_name, name)
+        with told(self.location(model_name, name)):
+            for key in keys:
+                self._client.copy(
+                    {"Bucket": self._location.bucket, "Key": key},
+                    self._location.bucket,
+                    self._key(*target) + key.removeprefix(home),
+                    ExtraArgs=encryption(self._settings),
+                )
+        self._delete(keys)
+        return self._location.url(*target)
+
+    def remove(self, model_name: str, run_id: str) -> None:
+        """Delete a run, its manifest first, so that no reader sees part of it."""
+        self._require(model_name, run_id)
+        self._delete(self._keys_of(model_name, run_id))
+
+    def _keys_of(self, model_name: str, name: str) -> list[str]:
+        """Keys of all objects of a run, the manifest's first and the claim's last."""
+        order = {MANIFEST: 0, _CLAIM: 2}
+        keys = [item["Key"] for item in self._list(model_name, name)]
+        return sorted(keys, key=lambda key: (order.get(key.rpartition("/")[2], 1), key))
+
+    def _delete(self, keys: list[str]) -> None:
+        for key in keys:
+            with told(f"s3://{self._location.bucket}/{key}"):
+                self._client.delete_object(Bucket=self._location.bucket, Key=key)
 
     def champion(self, model_name: str) -> ChampionRecord:
         """The champion record as it is now.

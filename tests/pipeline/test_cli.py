@@ -18,7 +18,7 @@ from fastlstm.store import FolderStore
 from flows.cli import main
 from tests.conftest import build_settings, make_panel
 
-COMMANDS = ["retrain", "runs", "show", "predict", "promote", "rollback"]
+COMMANDS = ["retrain", "runs", "show", "predict", "promote", "rollback", "verify", "prune"]
 
 
 def run(*arguments, **environment):
