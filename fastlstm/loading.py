@@ -147,12 +147,17 @@ def _read_csv(file: Path, data: DataConfig, values: list[str]) -> pa.Table:
             column_types=dict.fromkeys(types, pa.string()), include_columns=list(types),
             null_values=_NULLS, strings_can_be_null=True,
         )  # fmt: skip
+        # Once more, block by block, up to the first cell that is not what it was declared.
+        first_row = 2
         try:
-            table = pa.csv.read_csv(file, parse_options=parse, convert_options=as_text)
+            with pa.csv.open_csv(file, parse_options=parse, convert_options=as_text) as reader:
+                for block in reader:
+                    for name in values:
+                        column = pa.chunked_array([block.column(name)])
+                        _cast(column, name, file, data, first_row)
+                    first_row += len(block)
         except pa.ArrowInvalid:
-            raise DataError(f"{file}: cannot be read as CSV ({_short(error)})") from None
-        for name in values:
-            _cast(table.column(name), name, file, data, first_row=2)
+            pass  # the file is no CSV, which the first error tells better
         raise DataError(f"{file}: cannot be read as CSV ({_short(error)})") from None
 
 
@@ -164,7 +169,7 @@ def _read_parquet(file: Path, data: DataConfig, values: list[str]) -> pa.Table:
     _check_header(names, file, data, values)
     wanted = [data.time, *([data.series] if data.series else []), *values]
     try:
-        return pq.read_table(file, columns=wanted)
+        return pq.read_table(file, columns=wanted, page_checksum_verification=True)
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{file}: cannot be read as Parquet ({_short(error)})") from None
 
@@ -271,13 +276,14 @@ def _times(column: pa.ChunkedArray, file: Path, data: DataConfig, first_row: int
         text = raw.str.strip()
         if data.time_format is None:
             offsets = text.str.contains(_OFFSET, regex=True) & text.str.contains(":")
-            if offsets.any() and not offsets.all():
+            bare = pd.to_datetime(text[~offsets], format="ISO8601", errors="coerce")
+            if offsets.any() and bare.notna().any():
                 row = int(np.flatnonzero(offsets != offsets.iloc[0])[0])
                 raise DataError(
                     f"{where}, row {row + first_row}: {text.iloc[row]!r} mixes times with and "
                     "without an offset; write all the same way"
                 )
-            aware = bool(offsets.all())
+            aware = bool(offsets.any())
         else:
             aware = "%z" in data.time_format
         times = pd.to_datetime(

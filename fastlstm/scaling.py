@@ -128,8 +128,19 @@ def scale_into(folder: Path, clean: pd.DataFrame, config: RetrainConfig) -> dict
     cuts = cut_times(times, hp.train_size_rate, hp.validation_size_rate)
     known = label_end(times, clean[SEGMENT].to_numpy(), data.lookahead)
     scalers = fit_scalers(clean[data.features], clean[data.targets], times, known, cuts, hp)
-    x = scalers.features(clean)
-    y = scalers.targets(clean, data.targets)
+    with np.errstate(over="ignore"):  # looked for below
+        x = scalers.features(clean)
+        y = scalers.targets(clean, data.targets)
+    for names, values in ((data.features, x), (data.targets, y)):
+        beyond = np.isinf(values)
+        if beyond.any():
+            row, column = (int(found[0]) for found in np.nonzero(beyond))
+            name = names[column]
+            raise DataError(
+                f"column {name!r}: {float(clean[name].iloc[row])!r} at "
+                f"{clean[TIME].iloc[row].isoformat()} is too large for the network's float32; give "
+                "the column in another unit, or set hyperparameters.scale_targets for targets"
+            )
     scaled = clean[[SERIES, TIME, SEGMENT]].assign(
         **{f"x.{n}": x[:, i] for i, n in enumerate(data.features)},
         **{f"y.{n}": y[:, i] for i, n in enumerate(data.targets)},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from fastlstm.artifacts import write_json
 from fastlstm.config import DataConfig
 from fastlstm.derived import derive
 from fastlstm.errors import DataError
+from fastlstm.leaks import suspected_leaks
 from fastlstm.loading import SERIES, TIME, write_table
 from fastlstm.timegrid import grid_positions, segments
 
@@ -27,6 +29,8 @@ SEGMENT = "__segment"
 CLEAN_FILE = "clean.parquet"
 REPORT_FILE = "validation.json"
 _CASES = 10
+# Squares of values beyond this overflow, and so do means, deviations and losses.
+_LARGEST = 1e150
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,7 @@ def validate(
             "short series", data.series or "", rows,
             f"series {name!r} with {rows} rows is shorter than a window and was left out", [],
         ))  # fmt: skip
+    warnings += _doubts(frame, data, values)
     missing = {n: int(frame[n].isna().sum()) for n in values if frame[n].isna().any()}
     filled: dict[str, int] = {}
     dropped: dict[str, int] = {}
@@ -147,9 +152,37 @@ def validate(
         clean, filled, dropped, beyond_limit = _complete(frame, data, values)
         errors += beyond_limit
     report = ValidationReport(
-        len(frame), len(clean), checks + 2, errors, warnings, missing, as_missing, filled, dropped
+        len(frame), len(clean), checks + 4, errors, warnings, missing, as_missing, filled, dropped
     )
     return clean, report
+
+
+def _doubts(frame: pd.DataFrame, data: DataConfig, values: list[str]) -> list[Finding]:
+    """What may be right, but more often is a mistake."""
+    doubts = []
+    now = pd.Timestamp(datetime.now(UTC))
+    ahead = int((frame[TIME] > now + pd.Timedelta("1D")).sum())
+    if ahead:
+        doubts.append(Finding(
+            "time", data.time, ahead,
+            f"{ahead} rows lie in the future, the last at {frame[TIME].max():%Y-%m-%d %H:%M} UTC; "
+            "check data.time_zone and data.time_format, or leave rows out that have not happened",
+            [],
+        ))  # fmt: skip
+    plain = [n for n in data.targets if n in values]
+    leaks = suspected_leaks(
+        {n: frame[n].to_numpy() for n in data.features if n in values},
+        {n: frame[n].to_numpy() for n in plain},
+        frame[SERIES].to_numpy(),
+    )
+    for leak in leaks:
+        doubts.append(Finding(
+            "leak suspected", leak.feature, 0,
+            f"it equals {leak.target!r} {leak.ahead} rows later in {leak.share:.0%} of the rows; a "
+            "feature that knows the future is not there when you forecast: remove it",
+            [],
+        ))  # fmt: skip
+    return doubts
 
 
 def validate_into(
@@ -207,6 +240,11 @@ def _run_checks(
             name, "finite", lambda s: ~np.isinf(s),
             f"infinite values; correct the source or declare a range with "
             f"data.columns.{name}.out_of_range 'missing'",
+        )  # fmt: skip
+        check(
+            name, "magnitude", lambda s: ~(np.isfinite(s) & (s.abs() > _LARGEST)),
+            f"values beyond {_LARGEST:g}, with which nothing can be computed; give the column in "
+            "another unit",
         )  # fmt: skip
         if (rules.minimum is not None or rules.maximum is not None) and (
             rules.out_of_range != "missing"

@@ -1,0 +1,111 @@
+"""Each table of the corpus meets one clear error or the documented handling, never a NaN."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fastlstm.artifacts import publish
+from fastlstm.config import check_settings
+from fastlstm.errors import ConfigError, DataError, FastLSTMError
+from fastlstm.loading import TABLE_FILE, load_into
+from fastlstm.scaling import SCALED_FILE, scale_into
+from fastlstm.split import Cuts
+from fastlstm.validation import CLEAN_FILE, validate_into
+from fastlstm.window_store import WindowDataset, write_windows
+from tasks.settings import PipelineConfig
+from tests.conftest import build_settings, make_panel
+from tests.faults.corpus import CASES
+
+
+def prepare(config, folder):
+    """The steps of the pipeline up to the windows; the warnings, and the windows."""
+    hp, data = config.hyperparameters, config.data
+    span = hp.timesteps + hp.steps_ahead + data.lookahead
+    loaded = publish(folder / "load", lambda f: load_into(f, data, span))
+    table = pd.read_parquet(folder / "load" / TABLE_FILE)
+    validated = publish(
+        folder / "clean",
+        lambda f: validate_into(
+            f, table, data, labels=not hp.is_regressor,
+            rows_out_of_order=loaded["rows_out_of_order"],
+            skipped_series=loaded["skipped_series"], refused_report=folder / "refused.json",
+        ),
+    )  # fmt: skip
+    clean = pd.read_parquet(folder / "clean" / CLEAN_FILE)
+    scaled = publish(folder / "scale", lambda f: scale_into(f, clean, config))
+    publish(
+        folder / "windows",
+        lambda f: write_windows(
+            f, pd.read_parquet(folder / "scale" / SCALED_FILE), features=scaled["features"],
+            targets=scaled["targets"], timesteps=hp.timesteps, steps_ahead=hp.steps_ahead,
+            lookahead=data.lookahead, cuts=Cuts(**scaled["cuts"]),
+        ),
+    )  # fmt: skip
+    return validated["warnings"], WindowDataset(folder / "windows")
+
+
+def test_the_corpus_is_large_enough():
+    assert len(CASES) >= 60 and len({case.name for case in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_table(case, tmp_path):
+    path = tmp_path / f"rows{case.ending}"
+    case.write(path)
+    settings = build_settings(tmp_path, data=case.data, hyperparameters=case.hyperparameters)
+    settings["data"]["path"] = str(path)
+    if case.refused:
+        with pytest.raises(FastLSTMError) as refused:
+            prepare(check_settings(settings, PipelineConfig), tmp_path / "work")
+        told = str(refused.value)
+        assert isinstance(refused.value, DataError | ConfigError)
+        assert re.search(case.refused, told), told
+        assert len(told) < 600 and "Traceback" not in told
+        assert not (tmp_path / "work" / "windows").exists()
+        return
+    warnings, windows = prepare(check_settings(settings, PipelineConfig), tmp_path / "work")
+    assert case.warned in "\n".join(warnings)
+    for split in ("train", "validation", "test"):
+        found = windows.read(split)
+        assert len(found.x) and np.isfinite(found.x).all() and np.isfinite(found.y).all()
+
+
+@pytest.mark.slow
+def test_a_csv_of_two_gigabytes_is_refused_without_reading_it_whole(tmp_path):
+    file = tmp_path / "rows.csv"
+    block = make_panel(rows=20_000).to_csv(index=False, header=False).encode()
+    with file.open("wb") as out:
+        out.write(b"when,site,load,heat,rain\n2024-01-01T00:00:00Z,a,1,oops,0\n")
+        while out.tell() < 2_000_000_000:
+            out.write(block)
+    program = """
+import resource, sys
+from pathlib import Path
+from fastlstm.config import DataConfig
+from fastlstm.errors import DataError
+from fastlstm.loading import load
+import pandas, pandera.pandas
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for features in (["load", "heat"], ["load", "absent"]):
+    data = DataConfig(path=sys.argv[1], time="when", series="site", features=features,
+                      targets=["load"])
+    try:
+        load(data)
+    except DataError as error:
+        print(error)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(file)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    cell, column, megabytes = done.stdout.splitlines()
+    assert "column 'heat', row 2: 'oops' is no float" in cell
+    assert "has no column 'absent'" in column
+    assert float(megabytes) < 500
