@@ -108,6 +108,24 @@ def class_weights(hyperparameters: Hyperparameters, y: np.ndarray) -> np.ndarray
     return np.asarray(len(labels) / (classes * counts), np.float32)
 
 
+def require_both_classes(dataset: WindowSource) -> None:
+    """Refuse train windows in which an output is always 0, or always 1: nothing can be learned.
+
+    Raises:
+        DataError: names the target and the class that is absent.
+    """
+    y = dataset.read("train", columns=("y",)).y
+    for number, target in enumerate(dataset.manifest["targets"]):
+        for step in range(y.shape[1]):
+            present = np.unique(y[:, step, number])
+            if len(present) == 1:
+                absent = 1 - int(present[0])
+                raise DataError(
+                    f"target {target!r}: class {absent} has no train window of {len(y):,}, so it "
+                    "cannot be learned; give more rows, or raise train_size_rate"
+                )
+
+
 def fit(
     dataset: WindowSource,
     hyperparameters: Hyperparameters,
@@ -276,6 +294,8 @@ def train_into(
     """
     hp = Hyperparameters.model_validate(hyperparameters)
     dataset = WindowDataset(Path(windows))
+    if not hp.is_regressor:
+        require_both_classes(dataset)
     file = Path(checkpoint) if checkpoint else None
     return write_network(Path(folder), fit(dataset, hp, on_event, checkpoint=file))
 

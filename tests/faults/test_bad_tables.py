@@ -13,13 +13,16 @@ import pytest
 from fastlstm.artifacts import publish
 from fastlstm.config import check_settings
 from fastlstm.errors import ConfigError, DataError, FastLSTMError
+from fastlstm.evaluation import evaluate_into
 from fastlstm.loading import TABLE_FILE, load_into
+from fastlstm.promotion import judge
 from fastlstm.scaling import SCALED_FILE, scale_into
 from fastlstm.split import Cuts
+from fastlstm.training import train_into
 from fastlstm.validation import CLEAN_FILE, validate_into
 from fastlstm.window_store import WindowDataset, write_windows
 from tasks.settings import PipelineConfig
-from tests.conftest import build_settings, make_panel
+from tests.conftest import RAIN, build_settings, make_panel
 from tests.faults.corpus import CASES
 
 
@@ -109,3 +112,46 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
     assert "column 'heat', row 2: 'oops' is no float" in cell
     assert "has no column 'absent'" in column
     assert float(megabytes) < 500
+
+
+def rain_in(hours, tmp_path):
+    """Settings of the small classifier, on a table where it rains in these hours only."""
+    frame = make_panel()
+    hour = frame.groupby("site").cumcount()
+    frame["rain"] = np.where(hour.isin(hours), 1.0, 0.0)
+    sections = {**RAIN, "hyperparameters": {**RAIN["hyperparameters"], "class_weight": None}}
+    settings = build_settings(tmp_path, frame, **sections)
+    settings["hyperparameters"]["epochs"] = 1
+    return check_settings(settings, PipelineConfig)
+
+
+@pytest.mark.usefixtures("untraced")
+@pytest.mark.parametrize(("hours", "absent"), [(range(230, 240), 1), (range(240), 0)])
+def test_a_class_absent_from_train(hours, absent, tmp_path):
+    config = rain_in(hours, tmp_path)
+    prepare(config, tmp_path / "work")
+    with pytest.raises(DataError, match=f"target 'wet': class {absent} has no train window"):
+        train_into(
+            str(tmp_path), str(tmp_path / "work" / "windows"),
+            config.hyperparameters.model_dump(), lambda _: None,
+        )  # fmt: skip
+
+
+@pytest.mark.usefixtures("untraced")
+def test_a_test_split_without_a_positive_is_scored_as_undefined_and_not_promoted(tmp_path):
+    config, work = rain_in(range(10, 180, 7), tmp_path), tmp_path / "work"
+    _, windows = prepare(config, work)
+    assert not windows.read("test").y.any() and windows.read("train").y.any()
+    for name in ("network", "evaluation"):
+        (tmp_path / name).mkdir()
+    train_into(
+        str(tmp_path / "network"), str(work / "windows"), config.hyperparameters.model_dump(),
+        lambda _: None,
+    )  # fmt: skip
+    about = evaluate_into(
+        str(tmp_path / "evaluation"), str(tmp_path / "network"), str(work / "windows"),
+        str(work / "scale"), str(work / "clean"), config.for_library(), lambda _: None,
+    )  # fmt: skip
+    assert about["primary"]["value"] is None
+    verdict = judge({"primary": about["primary"], "baselines": {}}, None)
+    assert not verdict.promote and "undefined" in verdict.reason
