@@ -18,6 +18,7 @@ from fastlstm.errors import StoreError
 from fastlstm.fingerprint import fingerprint, sha256_file
 
 MANIFEST = "manifest.json"
+_MANIFEST_BYTES = 64 << 20
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -66,6 +67,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     file = folder / MANIFEST
     try:
+        if file.stat().st_size > _MANIFEST_BYTES:
+            raise StoreError(f"{file}: has over {_MANIFEST_BYTES:,} bytes; no manifest is so large")
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise StoreError(f"{folder}: has no {MANIFEST}, so it was never finished") from None
@@ -82,7 +85,7 @@ def parse_manifest(text: str, file: str) -> dict[str, Any]:
     """
     try:
         manifest: dict[str, Any] = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StoreError(f"{file}: cannot be read ({error}); the folder is damaged") from None
     try:
         about = {k: v for k, v in manifest.items() if k not in ("files", "content_sha256")}

@@ -8,17 +8,21 @@ from typing import Any
 import numpy as np
 
 from fastlstm.errors import StoreError
+from fastlstm.model_files import check_model_file
 from fastlstm.network import import_keras
 
 _BATCH = 1024
 
 
 def load_network(file: Path) -> Any:
-    """The Keras model in a ``.keras`` file; code in it is never run (``safe_mode``).
+    """The Keras model in a ``.keras`` file; code in it is never run.
+
+    The file is looked through first (``fastlstm.model_files``), then opened with ``safe_mode``.
 
     Raises:
         StoreError: the file is missing, damaged, or holds anything but stock Keras layers.
     """
+    check_model_file(file)
     keras = import_keras()
     try:
         return keras.models.load_model(file, compile=False, safe_mode=True)

@@ -23,6 +23,7 @@ from fastlstm.config import RetrainConfig, describe
 from fastlstm.drift import INPUTS_FILE, reference
 from fastlstm.errors import ConfigError, DataError, StoreError
 from fastlstm.evaluation import TargetTable, evaluate, write_evaluation
+from fastlstm.exports import read_export
 from fastlstm.fingerprint import code_version, fingerprint
 from fastlstm.hyperparameters import Hyperparameters, canonical_loss
 from fastlstm.inference import predict
@@ -490,7 +491,7 @@ class fastLSTM:
         self._season = run.settings.get("evaluation", {}).get("season_length")
         self.loss_df, self.metrics = run.history, run.metrics
         if run.path("x_data").exists() and run.path("y_data").exists():
-            x, y = pd.read_csv(run.path("x_data")), pd.read_csv(run.path("y_data"))
+            x, y = read_export(run.path("x_data")), read_export(run.path("y_data"))
             # The first columns are the index: time, and series where there are several.
             time = x.iloc[:, 0]
             self._time = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
 
 from fastlstm.config import RetrainConfig
@@ -37,6 +39,11 @@ def number(value: float | None, metric: str = "") -> str:
     return f"{value:.1%}" if metric == "mape" else f"{value:.4g}"
 
 
+def plain(text: str) -> str:
+    """A name from the data as Markdown shows it, whatever it holds: no markup, no HTML, one line."""
+    return re.sub(r"([\\`*\[\]|])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
+
+
 def score_table(test: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the test scores: the network first, then each baseline."""
     metrics = [m for m in test["model"] if m in _TITLES]
@@ -69,7 +76,7 @@ def markdown_report(
 ) -> str:
     """The report as Markdown: what was forecast, how well, from which data, with what caveats."""
     hp, data = config.hyperparameters, config.data
-    what = ", ".join(data.targets)
+    what = ", ".join(map(plain, data.targets))
     primary = metrics["primary"]
     lines = [
         f"# {hp.model_name} · {run_id} UTC",
@@ -93,7 +100,7 @@ def markdown_report(
             yes = scores["report"]["1"]
             rows.append(
                 [
-                    name,
+                    plain(name),
                     number(scores["threshold"]),
                     number(yes["precision"]),
                     number(yes["recall"]),
@@ -115,7 +122,7 @@ def markdown_report(
         name = primary["name"]
         kinds = list(metrics["test"])
         rows = [
-            [label, *(number(scores[k][name], name) for k in kinds)]
+            [plain(label), *(number(scores[k][name], name) for k in kinds)]
             for label, scores in series.items()
         ]
         lines += [f"## {title(name)} by series", ""]
@@ -138,7 +145,8 @@ def markdown_report(
         "",
     ]
     lines += [
-        f"- warning: {w['check']} · {w['column']}: {w['message']}" for w in checks["warnings"]
+        f"- warning: {w['check']} · {plain(w['column'])}: {plain(w['message'])}"
+        for w in checks["warnings"]
     ]
     for key, words in (
         ("out_of_range_as_missing", "values out of range, taken as missing"),

@@ -22,6 +22,7 @@ from fastlstm.config import DataConfig, RetrainConfig, describe
 from fastlstm.drift import INPUTS_FILE
 from fastlstm.errors import DataError, StoreError
 from fastlstm.evaluation import METRICS_FILE, PREDICTIONS_FILE
+from fastlstm.exports import write_export
 from fastlstm.fingerprint import library_versions
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.inference import load_network, predict
@@ -133,8 +134,8 @@ def build_run(
     training = json.loads((parts.network / TRAINING_FILE).read_text(encoding="utf-8"))
     if hp.save_X_Y_data:
         x, y = tables or _tables(pd.read_parquet(parts.clean / CLEAN_FILE), data)
-        x.to_csv(target("x_data"), index=False)
-        y.to_csv(target("y_data"), index=False)
+        write_export(x, target("x_data"))
+        write_export(y, target("y_data"))
     _write_figures(target, hp, data, metrics, training)
     files = {f"{kind}_file_name": _name_if_there(target(kind)) for kind in _KINDS}
     write_json(
@@ -275,7 +276,7 @@ class SavedRun:
             self.data = DataConfig.model_validate(self.settings["data"])
         except ValidationError as error:
             raise StoreError(f"{file}: {describe(error)[0]}") from None
-        except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError) as error:
             raise StoreError(f"{file}: is no hyperparameter file ({error})") from None
 
     def path(self, kind: str) -> Path:
