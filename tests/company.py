@@ -25,6 +25,8 @@ from tasks.settings import PipelineConfig, store_of
 from tests.conftest import BASE, make_panel, prefect_in_memory
 
 ROOT = Path(__file__).parents[1]
+# Of a database that is not there; it must not be told anywhere.
+PASSWORD = "canary-7f3a9c"
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
@@ -64,7 +66,13 @@ class Company:
         with prefect_in_memory(folder / "home") as environment:
             made = cls(
                 environment["PREFECT_API_URL"].removesuffix("/api"),
-                {**os.environ, **environment, **s3.environment, "PYTHONPATH": str(ROOT)},
+                {
+                    **os.environ,
+                    **environment,
+                    **s3.environment,
+                    "PYTHONPATH": str(ROOT),
+                    "WAREHOUSE_URL": f"postgresql+psycopg://reader:{PASSWORD}@127.0.0.1:1/w",
+                },
                 s3,
                 config,
                 folder,

@@ -22,9 +22,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Files that share something slow to start, so that one worker runs all of them.
 _INSTALLATIONS = {
     "company": ("tests/browser/", "tests/deployed/"),
-    "prefect": tuple(
-        f"tests/pipeline/test_{name}.py"
-        for name in ("retrain", "scoring", "traps", "promotion", "saved_run", "examples", "cli")
+    "prefect": (
+        *(
+            f"tests/pipeline/test_{name}.py"
+            for name in ("retrain", "scoring", "traps", "promotion", "saved_run", "examples", "cli")
+        ),
+        "tests/faults/test_signals.py",
     ),
 }
 
@@ -126,6 +129,34 @@ BASE: dict[str, Any] = {
     "store": "runs",
     "work": "work",
 }
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory):
+    """A real Prefect server, which flows of this process use."""
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        PREFECT_HOME,
+        PREFECT_LOCAL_STORAGE_PATH,
+        PREFECT_LOGGING_LEVEL,
+        temporary_settings,
+    )
+
+    home = tmp_path_factory.mktemp("prefect")
+    with (
+        prefect_in_memory(home) as environment,
+        temporary_settings(
+            {
+                PREFECT_API_URL: environment["PREFECT_API_URL"],
+                PREFECT_HOME: home,
+                PREFECT_LOCAL_STORAGE_PATH: home / "storage",
+                PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+                PREFECT_LOGGING_LEVEL: "ERROR",
+            }
+        ),
+    ):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 import yaml
 
 from fastlstm.runs import SavedRun
-from tests.company import ROOT, recent_panel
+from tests.company import PASSWORD, ROOT, recent_panel
 
 pytestmark = pytest.mark.slow
 
@@ -233,3 +234,31 @@ def test_people_are_told_of_a_failed_run(company):
     finally:
         server.shutdown()
     assert "retrain · small" in heard[0] and "s3://raw/nowhere is no object" in heard[0]
+
+
+def test_no_secret_is_written_anywhere(company):
+    """Not in logs, artifacts, states, parameters, runs, reports or between them; the last test."""
+    data = {**company.config["data"], "path": "env:WAREHOUSE_URL", "query": "SELECT 1 AS load"}
+    run = company.ended(company.start("retrain/nightly", config={**company.config, "data": data}))
+    assert run["state"]["type"] == "FAILED" and "env:WAREHOUSE_URL" in run["state"]["message"]
+    secrets = [PASSWORD, company.s3.secret_key]
+    told = [
+        company.ask("POST", f"/{what}/filter", limit=200)
+        for what in ("logs", "artifacts", "flow_runs", "task_runs", "deployments", "events")
+    ]
+    client = company.s3.client()
+    objects = [
+        (bucket, item["Key"])
+        for bucket in ("models", "raw")
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        for item in page.get("Contents", [])
+    ]
+    files = [f for f in company.folder.rglob("*") if f.is_file() and not f.is_symlink()]
+    assert all(len(part) for part in told) and len(objects) > 30 and len(files) > 30
+    for secret in secrets:
+        assert not any(secret in json.dumps(part) for part in told)
+        for bucket, key in objects:
+            content = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+            assert secret.encode() not in content, key
+        for file in files:
+            assert secret.encode() not in file.read_bytes(), file

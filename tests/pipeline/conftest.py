@@ -1,4 +1,4 @@
-"""A real Prefect server for the session, and a count of what steps really do."""
+"""Flows whose steps run in this process, a count of what they really do, and one finished run."""
 
 from __future__ import annotations
 
@@ -9,35 +9,7 @@ from collections import Counter
 
 import pytest
 
-from tests.conftest import build_settings, prefect_in_memory
-
-
-@pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory):
-    """A real Prefect server, which flows of this process use."""
-    from prefect.settings import (
-        PREFECT_API_URL,
-        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-        PREFECT_HOME,
-        PREFECT_LOCAL_STORAGE_PATH,
-        PREFECT_LOGGING_LEVEL,
-        temporary_settings,
-    )
-
-    home = tmp_path_factory.mktemp("prefect")
-    with (
-        prefect_in_memory(home) as environment,
-        temporary_settings(
-            {
-                PREFECT_API_URL: environment["PREFECT_API_URL"],
-                PREFECT_HOME: home,
-                PREFECT_LOCAL_STORAGE_PATH: home / "storage",
-                PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
-                PREFECT_LOGGING_LEVEL: "ERROR",
-            }
-        ),
-    ):
-        yield
+from tests.conftest import build_settings
 
 
 @pytest.fixture

@@ -1,0 +1,79 @@
+"""SIGTERM and Ctrl-C: a retraining ends at once, Prefect knows, and the next one goes on there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+import yaml
+
+from fastlstm.store import FolderStore
+from tests.conftest import build_settings
+
+pytestmark = pytest.mark.slow
+
+
+def processes_in(session: int) -> list[str]:
+    """Command lines of the processes whose parent, or whose parent's parent, began this session."""
+    listed = subprocess.run(
+        ["ps", "-eo", "pid,ppid,sid,args"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()[1:]
+    return [line for line in listed if str(session) in line.split()[:3]]
+
+
+def test_interrupted_terminated_and_run_again(prefect_server, tmp_path):
+    from prefect.settings import PREFECT_API_URL
+
+    settings = build_settings(tmp_path, hyperparameters={"epochs": 60, "early_stop_patience": 60})
+    settings["hyperparameters"]["model_name"] = "signalled"
+    config = tmp_path / "my.yaml"
+    config.write_text(yaml.safe_dump(settings))
+    api = str(PREFECT_API_URL.value())
+
+    def start():
+        return subprocess.Popen(
+            [sys.executable, "-m", "flows", "retrain", str(config)],
+            env={**os.environ, "PREFECT_API_URL": api}, text=True, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def states():
+        asked = {"flow_runs": {"name": {"like_": "signalled"}}, "sort": "START_TIME_ASC"}
+        runs = httpx.post(f"{api}/flow_runs/filter", json=asked, timeout=60).json()
+        return [(run["state"]["type"], run["state"]["message"]) for run in runs]
+
+    for number, (signalled, words) in enumerate(
+        [(signal.SIGINT, "interrupt signal"), (signal.SIGTERM, "termination signal")]
+    ):
+        process = start()
+        deadline = time.monotonic() + 120
+        before = {f: f.stat().st_mtime_ns for f in (tmp_path / "work").glob("unfinished/*.npz")}
+        while {
+            f: f.stat().st_mtime_ns for f in (tmp_path / "work").glob("unfinished/*.npz")
+        } == before:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.1)  # an epoch of this training has not ended yet
+        begin = time.monotonic()
+        process.send_signal(signalled)
+        told = process.communicate(timeout=60)[0]
+        assert time.monotonic() - begin < 10
+        assert process.returncode != 0 and "Traceback" not in told
+        assert processes_in(process.pid) == []
+        found = states()
+        assert len(found) == number + 1
+        assert found[-1][0] == "CRASHED" and words in found[-1][1]
+    assert FolderStore(tmp_path / "runs").runs("signalled") == []
+
+    last = start()
+    told = last.communicate(timeout=200)[0]
+    assert last.returncode == 0, told
+    assert "resumed after epoch" in told and "windows   as before" in told
+    assert [kind for kind, _ in states()] == ["CRASHED", "CRASHED", "COMPLETED"]
+    (entry,) = FolderStore(tmp_path / "runs").runs("signalled")
+    assert entry.manifest["training"]["epochs"] == 60
+    assert list((tmp_path / "work" / "unfinished").iterdir()) == []
