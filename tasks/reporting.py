@@ -77,7 +77,9 @@ def failed(error: FastLSTMError) -> Any:
     text = str(error)
     if isinstance(error, DataError) and not text.lower().startswith("data refused"):
         text = f"data refused: {text}"
-    return Failed(message=text[:1].upper() + text[1:], data=error)
+    if text.split(" ", 1)[0].isalpha():  # a word, and not the name of a file or setting
+        text = text[:1].upper() + text[1:]
+    return Failed(message=text, data=error)
 
 
 def skipped(reason: Exception) -> Any:

@@ -229,7 +229,7 @@ def test_people_are_told_of_a_failed_run(company):
         assert sum(a["name"].startswith("fastlstm: ") for a in ours) == 3
         nowhere = {**company.config, "data": {**company.config["data"], "path": "s3://raw/nowhere"}}
         run = company.ended(company.start("retrain/nightly", config=nowhere))
-        assert run["state"]["message"].startswith("Data.path: s3://raw/nowhere is no object")
+        assert run["state"]["message"].startswith("data.path: s3://raw/nowhere is no object")
         company.appears(lambda: heard)
     finally:
         server.shutdown()
