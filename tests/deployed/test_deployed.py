@@ -247,7 +247,7 @@ def test_no_secret_is_written_anywhere(company):
         pages = [company.ask("POST", f"/{what}/filter")]
         while len(pages[-1]) == 200:
             pages.append(company.ask("POST", f"/{what}/filter", offset=200 * len(pages)))
-        told.append(sum(pages, []))
+        told.append([entry for page in pages for entry in page])
     client = company.s3.client()
     objects = [
         (bucket, item["Key"])
