@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 # How many rows ahead are looked at, and on how many rows: enough to see a shifted copy.
-_AHEAD, _ROWS = 48, 100_000
+_AHEAD, _ROWS, _GLANCE = 48, 100_000, 2_000
 # A copy agrees wherever the target changes; the least share of such rows, and the fewest of them.
 _SHARE, _CHANGES = 0.98, 20
 
@@ -48,14 +48,20 @@ def suspected_leaks(
         for feature, x in features.items():
             x = x[:_ROWS]
             for ahead in range(1, min(_AHEAD, len(y) - 1) + 1):
-                later, now = y[ahead:], y[:-ahead]
-                counted = (series[ahead:] == series[:-ahead]) & (later != now)
-                counted &= ~np.isnan(later) & ~np.isnan(x[:-ahead])
-                changes = int(counted.sum())
-                if changes < _CHANGES:
+                few = slice(_GLANCE + ahead)  # most pairs are told apart at a glance
+                agree, changes = _agreement(x[few], y[few], series[few], ahead)
+                if changes >= _CHANGES and agree < _SHARE / 2 * changes:
                     continue
-                agree = int((x[:-ahead] == later)[counted].sum())
-                if agree >= _SHARE * changes:
+                agree, changes = _agreement(x, y, series, ahead)
+                if changes >= _CHANGES and agree >= _SHARE * changes:
                     found.append(Leak(feature, target, ahead, agree / changes))
                     break
     return found
+
+
+def _agreement(x: np.ndarray, y: np.ndarray, series: np.ndarray, ahead: int) -> tuple[int, int]:
+    """Rows in which ``x`` is ``y`` so many rows later, of those in which ``y`` has changed by then."""
+    later, now = y[ahead:], y[:-ahead]
+    counted = (series[ahead:] == series[:-ahead]) & (later != now)
+    counted &= ~np.isnan(later) & ~np.isnan(x[:-ahead])
+    return int((x[:-ahead] == later)[counted].sum()), int(counted.sum())
