@@ -27,14 +27,17 @@ def write_json(path: Path, value: Any) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Put a text file in place in one step: a reader sees the old content or the new, no mixture."""
+def replace_file(path: Path, content: str | bytes) -> None:
+    """Put a file in place in one step: a reader sees the old content or the new, no mixture."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def files_below(folder: Path) -> list[Path]:

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import uuid
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from fastlstm.artifacts import replace_file
 from fastlstm.errors import StoreError
 
 # What Keras' callbacks remember from epoch to epoch, and forget when a training begins.
@@ -95,15 +94,7 @@ def write_state(file: Path, state: State) -> None:
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **arrays)
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
-    try:
-        with temporary.open("wb") as opened:
-            opened.write(content.getbuffer())
-            opened.flush()
-            os.fsync(opened.fileno())
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    replace_file(file, content.getvalue())
 
 
 def read_state(file: Path) -> State | None:

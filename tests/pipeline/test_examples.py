@@ -28,10 +28,10 @@ def retrained(name, tmp_path, epochs):
 
 
 def test_temperature_beats_what_costs_nothing(tmp_path):
-    outcome, run = retrained("weather_temperature", tmp_path, 4)
+    outcome, run = retrained("weather_temperature", tmp_path, 6)
     assert outcome.promoted, outcome.message
     test = run.metrics["test"]
-    assert test["model"]["mae"] < 0.95 * test["last_value"]["mae"]
+    assert test["model"]["mae"] < 0.92 * test["last_value"]["mae"]
     assert test["last_value"]["windows"] == test["last_season"]["windows"] == run.metrics["windows"]
     assert set(run.metrics["by_series"]) == {"EWR", "JFK", "LGA"}
     # Facts of the data, known from its description.
