@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fastlstm.disk import writing_to
 from fastlstm.errors import StoreError
 from fastlstm.fingerprint import fingerprint, sha256_file
 
@@ -28,16 +29,21 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def replace_file(path: Path, content: str | bytes) -> None:
-    """Put a file in place in one step: a reader sees the old content or the new, no mixture."""
+    """Put a file in place in one step: a reader sees the old content or the new, no mixture.
+
+    Raises:
+        StoreError: the disk is full, or may not be written; the old content is still there.
+    """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing_to(path):
+        try:
+            with temporary.open("wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -155,16 +161,19 @@ def publish(
     first to finish wins, and both get the winner's manifest.
 
     Raises:
-        StoreError: the folder was put there by another process, yet is damaged.
+        StoreError: the folder was put there by another process, yet is damaged; or the disk is full
+            or may not be written.
     """
     if _is_whole(target):
         return read_manifest(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}"
-    temporary.mkdir()
+    with writing_to(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
     try:
-        described = build(temporary)
-        write_manifest(temporary, {**(about or {}), **described})
+        with writing_to(target):
+            described = build(temporary)
+            write_manifest(temporary, {**(about or {}), **described})
         if target.exists() and not _is_whole(target):
             damaged = target.parent / f".damaged.{uuid.uuid4().hex}"
             target.rename(damaged)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from fastlstm.artifacts import replace_file
+from fastlstm.disk import writing_to
 from fastlstm.errors import StoreError
 
 # What Keras' callbacks remember from epoch to epoch, and forget when a training begins.
@@ -93,7 +94,8 @@ def write_state(file: Path, state: State) -> None:
     arrays[_BEST] = np.frombuffer(state.best, np.uint8)
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **arrays)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    with writing_to(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
     replace_file(file, content.getvalue())
 
 

@@ -17,6 +17,7 @@ from fastlstm.artifacts import write_json
 from fastlstm.baselines import last_season, last_value, seasonal_scale
 from fastlstm.classification_metrics import choose_threshold, mean_scores, output_report
 from fastlstm.config import RetrainConfig
+from fastlstm.disk import writing_to
 from fastlstm.errors import StoreError
 from fastlstm.inference import load_network, predict
 from fastlstm.loading import SERIES, TIME, write_table
@@ -94,7 +95,9 @@ def evaluate_into(
     scalers = read_scalers(Path(scaled) / X_SCALER_FILE, Path(scaled) / Y_SCALER_FILE)
     table = TargetTable.of(pd.read_parquet(Path(clean) / CLEAN_FILE), settings.data.targets)
     model = load_network(Path(network) / MODEL_FILE)
-    return write_evaluation(Path(folder), *evaluate(model, dataset, scalers, table, settings))
+    evaluated = evaluate(model, dataset, scalers, table, settings)
+    with writing_to(Path(folder)):
+        return write_evaluation(Path(folder), *evaluated)
 
 
 def write_evaluation(

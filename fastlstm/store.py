@@ -27,6 +27,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from fastlstm.artifacts import MANIFEST, read_manifest, replace_file, verify, write_manifest
+from fastlstm.disk import writing_to
 from fastlstm.errors import ConfigError, StoreError
 from fastlstm.fingerprint import fingerprint
 
@@ -351,9 +352,19 @@ class FolderStore:
         """Store a new run under the moment's id, or that id with a suffix where it is taken.
 
         The run appears by one rename, whole; a failed ``build`` leaves nothing.
+
+        Raises:
+            StoreError: the disk is full, or may not be written.
         """
         home = self.root / model_name
-        home.mkdir(parents=True, exist_ok=True)
+        with writing_to(home):
+            home.mkdir(parents=True, exist_ok=True)
+            return self._add_run(home, model_name, moment, build)
+
+    def _add_run(
+        self, home: Path, model_name: str, moment: datetime,
+        build: Callable[[Path, str], dict[str, Any]],
+    ) -> RunEntry:  # fmt: skip
         for run_id in run_ids(moment):
             target = home / run_id
             if target.exists():
@@ -454,8 +465,10 @@ class FolderStore:
     @contextmanager
     def _lock(self, model_name: str) -> Iterator[None]:
         home = self.root / model_name
-        home.mkdir(parents=True, exist_ok=True)
-        with (home / ".champion.lock").open("w") as file:
+        with writing_to(home):
+            home.mkdir(parents=True, exist_ok=True)
+            file = (home / ".champion.lock").open("w")
+        with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 

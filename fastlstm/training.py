@@ -24,6 +24,7 @@ from fastlstm.checkpoint import (
     variables_of,
     write_state,
 )
+from fastlstm.disk import writing_to
 from fastlstm.errors import DataError, StoreError, TrainingError
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.network import build_network, compile_network, import_keras
@@ -297,7 +298,9 @@ def train_into(
     if not hp.is_regressor:
         require_both_classes(dataset)
     file = Path(checkpoint) if checkpoint else None
-    return write_network(Path(folder), fit(dataset, hp, on_event, checkpoint=file))
+    trained = fit(dataset, hp, on_event, checkpoint=file)
+    with writing_to(Path(folder)):
+        return write_network(Path(folder), trained)
 
 
 def _earlier(file: Path | None, model: keras.Model) -> tuple[State | None, str]:

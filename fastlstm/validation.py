@@ -20,6 +20,7 @@ from pandera.errors import SchemaErrors
 from fastlstm.artifacts import write_json
 from fastlstm.config import DataConfig
 from fastlstm.derived import derive
+from fastlstm.disk import writing_to
 from fastlstm.errors import DataError
 from fastlstm.leaks import suspected_leaks
 from fastlstm.loading import SERIES, TIME, write_table
@@ -199,8 +200,9 @@ def validate_into(
         skipped_series=skipped_series,
     )  # fmt: skip
     if not report.passed:
-        refused_report.parent.mkdir(parents=True, exist_ok=True)
-        write_json(refused_report, report.to_dict())
+        with writing_to(refused_report):
+            refused_report.parent.mkdir(parents=True, exist_ok=True)
+            write_json(refused_report, report.to_dict())
         report.raise_if_refused(refused_report)
     write_json(folder / REPORT_FILE, report.to_dict())
     write_table(clean, folder / CLEAN_FILE)

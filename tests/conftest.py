@@ -28,6 +28,7 @@ _INSTALLATIONS = {
             for name in ("retrain", "scoring", "traps", "promotion", "saved_run", "examples", "cli")
         ),
         "tests/faults/test_signals.py",
+        "tests/faults/test_full_disk.py",
     ),
 }
 

@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol
 import pandas as pd
 
 from fastlstm.config import is_database
+from fastlstm.disk import writing_to
 from fastlstm.errors import StoreError
 from fastlstm.loading import write_table
 from tasks.places.s3_client import (
@@ -94,17 +95,20 @@ class _Files:
 
     def append(self, kind: Kind, rows: pd.DataFrame) -> int:
         added = 0
-        with self._lock():
+        with writing_to(self._home), self._lock():
             for name, part in _by_file(rows, kind):
                 file = self._home / kind / name
                 merged, fresh = _merge(_read(file) if file.exists() else None, part, kind)
                 if fresh:
                     file.parent.mkdir(parents=True, exist_ok=True)
                     temporary = file.with_name(f".{uuid.uuid4().hex}")
-                    write_table(merged, temporary)
-                    with temporary.open("rb") as written:
-                        os.fsync(written.fileno())
-                    temporary.replace(file)
+                    try:
+                        write_table(merged, temporary)
+                        with temporary.open("rb") as written:
+                            os.fsync(written.fileno())
+                        temporary.replace(file)
+                    finally:
+                        temporary.unlink(missing_ok=True)
                 added += fresh
         return added
 

@@ -9,6 +9,7 @@ its manifest does, which is made in the same way. Nothing is overwritten but ``c
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 import mimetypes
@@ -21,10 +22,11 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
 from fastlstm.artifacts import MANIFEST, parse_manifest, verify, write_manifest
+from fastlstm.disk import writing_to
 from fastlstm.errors import StoreError
 from fastlstm.fingerprint import sha256_file
 from fastlstm.store import (
@@ -49,6 +51,7 @@ from tasks.places.s3_client import (
 )
 from tasks.settings import S3Settings
 
+M = TypeVar("M", bound=Callable[..., Any])
 _CLAIM = ".claim"
 _SWAP_TRIES = 50
 _TYPES = {
@@ -64,6 +67,17 @@ def content_type(file: str) -> str:
     """The media type by which a browser knows what to do with a file."""
     known = _TYPES.get(Path(file).suffix)
     return known or mimetypes.guess_type(file)[0] or "application/octet-stream"
+
+
+def _using_cache(method: M) -> M:
+    """Have a method that writes to the local cache tell of a disk that is full or read-only."""
+
+    @functools.wraps(method)
+    def wrapper(self: S3Store, *args: Any, **kwargs: Any) -> Any:
+        with writing_to(self._cache):
+            return method(self, *args, **kwargs)
+
+    return cast("M", wrapper)
 
 
 class S3Store:
@@ -139,6 +153,7 @@ class S3Store:
                 what = "is missing" if name not in sizes else "differs from the manifest (size)"
                 raise StoreError(f"{self.location(model_name, run_id, name)}: {what}")
 
+    @_using_cache
     def run_folder(self, model_name: str, run_id: str) -> Path:
         """A local folder that holds the run, downloaded unless the cache has it whole.
 
@@ -187,6 +202,7 @@ class S3Store:
 
     # Writing
 
+    @_using_cache
     def add_run(
         self, model_name: str, moment: datetime, build: Callable[[Path, str], dict[str, Any]]
     ) -> RunEntry:
@@ -394,6 +410,7 @@ class S3Store:
         text, etag = found
         return ChampionRecord.read(text, self._location.url(model_name, CHAMPION)), etag
 
+    @_using_cache
     def _manifest(self, model_name: str, run_id: str, etag: str = "") -> dict[str, Any] | None:
         """A run's manifest; with its ETag from the local cache where that has it."""
         kept = self._cache / "manifests" / f"{etag}.json" if etag.isalnum() else None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fastlstm.config import is_database, is_remote
+from fastlstm.disk import writing_to
 from fastlstm.errors import ConfigError
 from fastlstm.fingerprint import fingerprint, sha256_file
 from tasks.places.s3_client import Location, client_of, told
@@ -35,12 +36,17 @@ def local_source(path: str, query: str | None, s3: S3Settings, work: Path) -> st
         ConfigError: nothing stands there, or it cannot be reached as set.
         ConnectionError: a database cannot be reached.
         DataError: the query cannot be run.
-        StoreError: S3 refuses or cannot be reached.
+        StoreError: S3 refuses or cannot be reached, or the disk is full or may not be written.
     """
     if not is_remote(path):
         return path
     home = work / "sources"
-    home.mkdir(parents=True, exist_ok=True)
+    with writing_to(home):
+        home.mkdir(parents=True, exist_ok=True)
+        return _bring(path, query, s3, home)
+
+
+def _bring(path: str, query: str | None, s3: S3Settings, home: Path) -> str:
     temporary = home / f".{uuid.uuid4().hex}"
     temporary.mkdir()
     try:
