@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +22,70 @@ _START_LIMIT = 60.0
 
 @dataclass(frozen=True)
 class LocalS3:
-    """Where the server listens and what it accepts.
+    """The server: where it listens, what it accepts, and its process.
 
     Attributes:
-        endpoint_url: e.g. ``http://127.0.0.1:8333``.
-        access_key: the one access key.
+        folder: keeps its objects and its log.
+        ports: of master, volume server, filer and S3.
+        options: more of ``weed mini``'s options.
+        access_key: the access key of the one who may do all.
         secret_key: its secret.
     """
 
-    endpoint_url: str
-    access_key: str
-    secret_key: str
+    folder: Path
+    ports: tuple[int, ...]
+    options: tuple[str, ...] = ()
+    access_key: str = "local-access-key"
+    secret_key: str = "local-secret-key"  # noqa: S105 (of a server on loopback)
+    _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def endpoint_url(self) -> str:
+        """E.g. ``http://127.0.0.1:8333``."""
+        return f"http://127.0.0.1:{self.ports[3]}"
+
+    def start(self) -> None:
+        """Start the process; also after ``kill``, with the objects it had."""
+        master, volume, filer, s3 = self.ports
+        with (self.folder / "server.log").open("a") as log:
+            self._processes.append(subprocess.Popen(  # noqa: S603 (a program of our environment)
+                [
+                    _program(), "mini", f"-dir={self.folder}", "-ip=127.0.0.1",
+                    "-ip.bind=127.0.0.1", f"-master.port={master}", f"-volume.port={volume}",
+                    f"-filer.port={filer}", f"-s3.port={s3}", "-admin.ui=false", "-webdav=false",
+                    "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false",
+                    "-s3.allowDeleteBucketNotEmpty=false", *self.options,
+                ],
+                env={**os.environ, **self.environment}, stdout=log, stderr=log, cwd=self.folder,
+            ))  # fmt: skip
+
+    def kill(self) -> None:
+        """End the process; measured: a polite stop takes up to 30 s, and a kill loses nothing."""
+        process = self._processes.pop()
+        process.kill()
+        process.wait()
+
+    def make(self, bucket: str) -> None:
+        """Make a bucket, and wait until objects can be written to it.
+
+        Raises:
+            TimeoutError: the server does not answer.
+        """
+        client = self.client()
+        deadline = time.monotonic() + _START_LIMIT
+        while True:
+            try:
+                try:
+                    client.create_bucket(Bucket=bucket)
+                except client.exceptions.BucketAlreadyOwnedByYou:
+                    pass
+                client.put_object(Bucket=bucket, Key=".ready", Body=b"")
+                return
+            except Exception:
+                if self._processes[-1].poll() is not None or time.monotonic() > deadline:
+                    tail = (self.folder / "server.log").read_text()[-2000:]
+                    raise TimeoutError(f"the S3 server did not start: {tail}") from None
+                time.sleep(0.2)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -78,7 +131,7 @@ def _program() -> str:
 
 
 @contextmanager
-def local_s3(folder: Path, *buckets: str) -> Iterator[LocalS3]:
+def local_s3(folder: Path, *buckets: str, options: tuple[str, ...] = ()) -> Iterator[LocalS3]:
     """Start a server that keeps its objects in a folder, make buckets, and stop it at the end.
 
     Raises:
@@ -86,42 +139,15 @@ def local_s3(folder: Path, *buckets: str) -> Iterator[LocalS3]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     # Each of SeaweedFS' HTTP ports has a gRPC port 10,000 above it, so those must be free too.
-    master, volume, filer, s3 = (19_000 + port % 10_000 for port in free_ports(4))
-    server = LocalS3(f"http://127.0.0.1:{s3}", "local-access-key", "local-secret-key")
-    log = (folder / "server.log").open("w")
-    process = subprocess.Popen(  # noqa: S603 (a program of our own environment)
-        [
-            _program(), "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-            f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}",
-            f"-s3.port={s3}", "-admin.ui=false", "-webdav=false", "-s3.port.iceberg=0",
-            "-s3.port.lance=0", "-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false",
-        ],
-        env={**os.environ, **server.environment},
-        stdout=log,
-        stderr=log,
-        cwd=folder,
-    )  # fmt: skip
+    ports = tuple(19_000 + port % 10_000 for port in free_ports(4))
+    server = LocalS3(folder, ports, options)
+    server.start()
     try:
-        client = server.client()
-        deadline = time.monotonic() + _START_LIMIT
         for bucket in buckets:
-            while True:
-                try:
-                    client.create_bucket(Bucket=bucket)
-                    client.put_object(Bucket=bucket, Key=".ready", Body=b"")
-                    break
-                except client.exceptions.BucketAlreadyOwnedByYou:
-                    break
-                except Exception:
-                    if process.poll() is not None or time.monotonic() > deadline:
-                        tail = (folder / "server.log").read_text()[-2000:]
-                        raise TimeoutError(f"the S3 server did not start: {tail}") from None
-                    time.sleep(0.2)
+            server.make(bucket)
         yield server
     finally:
-        process.kill()  # measured: a polite stop takes up to 30 s, and a kill loses nothing
-        process.wait()
-        log.close()
+        server.kill()
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,7 +72,15 @@ def s3_server(tmp_path_factory):
     """A real S3 server, its keys in the environment as a user would have them."""
     from deployments.local_s3 import local_s3
 
-    with local_s3(tmp_path_factory.mktemp("s3"), "models", "raw") as server:
+    folder = tmp_path_factory.mktemp("s3")
+    (folder / "who.json").write_text(json.dumps({"identities": [
+        {
+            "name": "reader", "actions": ["Read:models", "List:models"],
+            "credentials": [{"accessKey": "reader", "secretKey": "reader-secret"}],
+        }
+    ]}))  # fmt: skip
+    who = f"-s3.config={folder / 'who.json'}"
+    with local_s3(folder, "models", "raw", options=(who,)) as server:
         before = {name: os.environ.get(name) for name in server.environment}
         os.environ.update(server.environment)
         try:

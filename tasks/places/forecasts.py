@@ -26,6 +26,7 @@ from tasks.places.s3_client import (
     LostRace,
     client_of,
     encryption,
+    read_object,
     require_conditional_writes,
     told,
 )
@@ -173,13 +174,10 @@ class _Objects:
 
     def _get(self, key: str, url: str) -> tuple[pd.DataFrame | None, str | None]:
         with told(url):
-            try:
-                got = self._client.get_object(
-                    Bucket=self._location.bucket, Key=key, ChecksumMode="ENABLED"
-                )
-            except self._client.exceptions.NoSuchKey:
-                return None, None
-            return _read(io.BytesIO(got["Body"].read()), url), str(got["ETag"])
+            found = read_object(self._client, self._location.bucket, key)
+        if found is None:
+            return None, None
+        return _read(io.BytesIO(found[0]), url), found[1]
 
     def read(self, kind: Kind, since: pd.Timestamp) -> pd.DataFrame:
         home, first, parts = self._location.key(self._model, kind) + "/", f"{since:%Y-%m-%d}", []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import random
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastlstm.errors import ConfigError, StoreError
+from tasks.places.s3_patience import Patience
 from tasks.settings import S3Settings
 
-# Requests are retried here and nowhere else: Prefect's retries on top would multiply.
+# Requests are retried here (and in s3_patience) and nowhere else: Prefect's retries on top would
+# multiply.
 _ATTEMPTS = 6
 _PROBE = ".fastlstm-conditional-writes"
 _CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, s3.profile or s3.credentials_block"
@@ -25,7 +29,7 @@ _REMEDIES = {
     "ExpiredToken": f"the credentials have expired; {_CREDENTIALS}",
     "RequestTimeTooSkewed": "this machine's clock is wrong; set it",
     "KMS.NotFoundException": "the key s3.kms_key_id does not exist; correct it",
-    "InternalError": "the server failed; if only uploads do, it may lack what s3.encryption asks",
+    "InternalError": "the server failed; its disk may be full, or it may lack what s3.encryption asks",
     "EntityTooLarge": "the server takes no file of this size; raise its limit",
     "BadDigest": "the bytes were damaged on the way; try again",
 }
@@ -76,12 +80,17 @@ def told(url: str) -> Iterator[None]:
         LostRace: a conditional write was refused.
         StoreError: anything else; whatever could heal was tried again before.
     """
-    from boto3.exceptions import Boto3Error
+    from boto3.exceptions import Boto3Error, S3UploadFailedError
     from botocore import exceptions
 
     try:
         yield
-    except exceptions.ClientError as error:
+    except (exceptions.ClientError, S3UploadFailedError) as caught:
+        error: Any = caught
+        if isinstance(caught, S3UploadFailedError):  # boto3 keeps the server's answer behind it
+            error = caught.__context__
+            if not isinstance(error, exceptions.ClientError):
+                raise StoreError(f"{url}: {_first(caught)}") from None
         code = str(error.response.get("Error", {}).get("Code", "unknown"))
         if code in _RACES:
             raise LostRace(url) from None
@@ -142,13 +151,15 @@ def _client(dumped: str) -> Any:
         merged = given.pop("config", None)
         endpoint = settings.endpoint_url or given.pop("endpoint_url", None)
         given.pop("endpoint_url", None)
-        return session.client(
+        client = session.client(
             "s3",
             endpoint_url=endpoint,
             region_name=settings.region or session.region_name or "us-east-1",
             config=merged.merge(config) if merged is not None else config,
             **given,
         )
+        Patience().watch(client)
+        return client
 
 
 def _from_block(name: str) -> tuple[Any, dict[str, Any]]:
@@ -172,6 +183,28 @@ def _from_block(name: str) -> tuple[Any, dict[str, Any]]:
         ) from None
     credentials = block.credentials if kind == "s3-bucket" else block
     return credentials.get_boto3_session(), credentials.aws_client_parameters.get_params_override()
+
+
+def read_object(client: Any, bucket: str, key: str) -> tuple[bytes, str] | None:
+    """Content and ETag of a small object, or None where there is none.
+
+    Asked for again where the connection breaks while the content comes, which boto3 does for files
+    only. Call it within ``told``.
+    """
+    from botocore.exceptions import HTTPClientError, IncompleteReadError
+
+    for number in range(1, _ATTEMPTS + 1):
+        try:
+            got = client.get_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+        except client.exceptions.NoSuchKey:
+            return None
+        try:
+            return got["Body"].read(), str(got["ETag"])
+        except (HTTPClientError, IncompleteReadError):
+            if number == _ATTEMPTS:
+                raise
+            time.sleep(random.uniform(0, 0.1 * 2**number))
+    raise AssertionError  # the last try returned or raised
 
 
 def encryption(settings: S3Settings) -> dict[str, str]:

@@ -46,6 +46,7 @@ from tasks.places.s3_client import (
     LostRace,
     client_of,
     encryption,
+    read_object,
     require_conditional_writes,
     told,
 )
@@ -78,6 +79,17 @@ def _using_cache(method: M) -> M:
             return method(self, *args, **kwargs)
 
     return cast("M", wrapper)
+
+
+class _Digest:
+    """A file that forgets what is written into it but for its SHA-256."""
+
+    def __init__(self) -> None:
+        self.sha256 = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.sha256.update(data)
+        return len(data)
 
 
 class S3Store:
@@ -289,14 +301,12 @@ class S3Store:
             )
 
         def differs(item: tuple[str, dict[str, Any]]) -> str | None:
+            digest = _Digest()
             with told(self.location(model_name, run_id, item[0])):
-                body = self._client.get_object(
-                    Bucket=self._location.bucket, Key=self._key(model_name, run_id, item[0])
-                )["Body"]
-                digest = hashlib.sha256()
-                for chunk in body.iter_chunks(1 << 20):
-                    digest.update(chunk)
-            return None if digest.hexdigest() == item[1]["sha256"] else item[0]
+                self._client.download_fileobj(
+                    self._location.bucket, self._key(model_name, run_id, item[0]), digest
+                )
+            return None if digest.sha256.hexdigest() == item[1]["sha256"] else item[0]
 
         with ThreadPoolExecutor(self._settings.parallel) as pool:
             for name in pool.map(differs, sorted(manifest["files"].items())):
@@ -392,16 +402,11 @@ class S3Store:
     def _read(self, *parts: str) -> tuple[str, str] | None:
         """Text and ETag of an object, or None where there is none."""
         with told(self._location.url(*parts)):
-            try:
-                got = self._client.get_object(
-                    Bucket=self._location.bucket, Key=self._key(*parts), ChecksumMode="ENABLED"
-                )
-            except self._client.exceptions.NoSuchKey:
-                return None
-            try:
-                return got["Body"].read().decode("utf-8"), str(got["ETag"])
-            except UnicodeDecodeError:
-                raise StoreError(f"{self._location.url(*parts)}: is damaged (no text)") from None
+            found = read_object(self._client, self._location.bucket, self._key(*parts))
+        try:
+            return None if found is None else (found[0].decode("utf-8"), found[1])
+        except UnicodeDecodeError:
+            raise StoreError(f"{self._location.url(*parts)}: is damaged (no text)") from None
 
     def _champion(self, model_name: str) -> tuple[ChampionRecord, str | None]:
         found = self._read(model_name, CHAMPION)

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
+import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from deployments.local_s3 import local_s3
 from fastlstm.artifacts import verify
 from fastlstm.errors import StoreError
 from fastlstm.store import open_store
@@ -81,6 +86,38 @@ def storing(disk: Path) -> dict[str, int]:
     return {"refused": refused, "done": 60 - refused, "read-only": asked}
 
 
+def s3(disk: Path) -> dict[str, int]:
+    """Store over S3 where the server's disk is full; then where it has space again."""
+
+    def large(folder: Path, run_id: str) -> dict[str, Any]:
+        (folder / "large.keras").write_bytes(os.urandom(30_000_000))
+        return {}
+
+    with local_s3(disk / "server", "models") as server, tempfile.TemporaryDirectory() as cache:
+        os.environ.update(server.environment)
+        store = open_store("s3://models/x", cache=Path(cache))
+        seed(store)
+        before = store.runs("m")
+        begin = time.monotonic()
+        with all_but(disk, 3_000_000):
+            try:
+                store.add_run("m", LATER, large)
+            except StoreError as error:
+                assert "large.keras: the server failed; its disk may be full" in str(error), error
+            else:
+                raise AssertionError("a full server took 30 MB")
+        seconds = time.monotonic() - begin
+        assert store.runs("m") == before and store.champion("m").champion == before[-1].run_id
+        while True:  # it looks at its own disk from time to time
+            try:
+                new = store.add_run("m", LATER, large).run_id
+                break
+            except StoreError:
+                assert time.monotonic() - begin < 120
+        store.read_all("m", new)
+    return {"seconds": round(seconds)}
+
+
 def retraining(disk: Path) -> dict[str, int]:
     """Retrain with ever more space until it gets through; how often it ended in which step."""
     from fastlstm.config import check_settings
@@ -121,6 +158,5 @@ def retraining(disk: Path) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    print(
-        json.dumps({"storing": storing, "retraining": retraining}[sys.argv[1]](Path(sys.argv[2])))
-    )
+    known = {"storing": storing, "retraining": retraining, "s3": s3}
+    print(json.dumps(known[sys.argv[1]](Path(sys.argv[2]))))

@@ -23,7 +23,10 @@ class Faults:
     Attributes:
         cut_after: bytes from the client after which a connection is reset.
         cuts: how many connections are cut so.
+        cut_answer_after: bytes from the server after which a connection is reset.
+        answer_cuts: how many connections are cut so.
         slow_downs: how many requests are answered with 503 SlowDown.
+        slow_until: time (``time.monotonic``) until which every request is.
         delay: seconds before each answer begins.
         down: whether connections are reset as soon as they are made.
         seen: connections so far.
@@ -31,7 +34,10 @@ class Faults:
 
     cut_after: int = 0
     cuts: int = 0
+    cut_answer_after: int = 0
+    answer_cuts: int = 0
     slow_downs: int = 0
+    slow_until: float = 0.0
     delay: float = 0.0
     down: bool = False
     seen: int = 0
@@ -56,7 +62,7 @@ def _serve(client: socket.socket, address: tuple[str, int], faults: Faults) -> N
     if faults.down:
         _reset(client)
         return
-    if faults.take("slow_downs"):
+    if time.monotonic() < faults.slow_until or faults.take("slow_downs"):
         with contextlib.suppress(OSError):
             client.settimeout(0.5)
             while client.recv(1 << 16):
@@ -74,13 +80,19 @@ def _serve(client: socket.socket, address: tuple[str, int], faults: Faults) -> N
         _reset(client)
         return
 
+    asked = threading.Event()  # since the last answer began
+
     def answer() -> None:
-        first = True
+        passed = 0
         with contextlib.suppress(OSError):
-            while data := server.recv(1 << 16):
-                if first and faults.delay:
+            while data := server.recv(1 << 14):
+                if asked.is_set():
+                    asked.clear()
                     time.sleep(faults.delay)
-                first = False
+                passed += len(data)
+                if 0 < faults.cut_answer_after < passed and faults.take("answer_cuts"):
+                    client.shutdown(socket.SHUT_RDWR)  # also wakes the thread that reads from it
+                    return
                 client.sendall(data)
         with contextlib.suppress(OSError):
             client.shutdown(socket.SHUT_WR)
@@ -95,6 +107,7 @@ def _serve(client: socket.socket, address: tuple[str, int], faults: Faults) -> N
                 _reset(server)
                 _reset(client)
                 return
+            asked.set()
             server.sendall(data)
         server.shutdown(socket.SHUT_WR)
     except OSError:
