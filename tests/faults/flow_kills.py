@@ -1,0 +1,192 @@
+"""Kill a retraining with -9 at every boundary and within every stage; run as a program by the tests.
+
+``python -m tests.faults.flow_kills FOLDER`` retrains one table in a process of its own that is killed
+at a moment, for each of ``MOMENTS``, and at last lets one get through. Each finds what the one before
+left. Before that it lays ``undisturbed/``, a store with the same retraining. For each attempt it
+prints a line of JSON: the moment, the stages that began, and what the folders hold after it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from fastlstm.evaluation import METRICS_FILE
+
+STAGES = ("load", "validate", "scale", "windows", "train", "evaluate")
+TABLES = STAGES[:4]  # each writes a Parquet file
+NEVER = "never"
+
+# In the order in which a retraining comes by.
+MOMENTS = (
+    "after look",
+    *(f"{how} {stage}" for stage in TABLES for how in ("within", "before the rename of", "after")),
+    "within an epoch", "between two epochs", "after the last epoch",
+    "before the rename of train", "after train",
+    "within evaluate", "before the rename of evaluate", "after evaluate",
+    "before the figures of the run", "before the manifest of the run",
+    "before the rename of the run", "after save",
+    "before the champion moves", "after promote",
+)  # fmt: skip
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class FileHook:
+    """Notes which stages begin, and dies before the file operation that is the moment."""
+
+    def __init__(self, folder: Path, moment: str) -> None:
+        self._work, self._runs = folder / "work", folder / "runs" / "small"
+        self._log, self._moment = folder / "begun.txt", moment
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Python's audit hook, told of each operation before it is done."""
+        if event not in ("os.mkdir", "os.rename", "open") or isinstance(arguments[0], int):
+            return
+        path = Path(os.fsdecode(arguments[0]))
+        hidden = path.name.startswith(".")
+        if event == "os.mkdir" and path.parent.parent == self._work and hidden:
+            with self._log.open("a") as file:
+                file.write(path.parent.name + "\n")
+        if self._names(event, path, hidden) == self._moment:
+            die()
+
+    def _names(self, event: str, path: Path, hidden: bool) -> str:
+        """The moment that the operation is, if any."""
+        if event == "open":
+            if path.parent.parent == self._work / "evaluate" and path.name == METRICS_FILE:
+                return "within evaluate"
+            return "before the figures of the run" if "ERROR BY STEP" in path.name else ""
+        if event == "os.rename" and hidden:
+            if path.parent.parent == self._work:
+                return f"before the rename of {path.parent.name}"
+            if path.parent == self._runs:
+                is_record = path.name.startswith(".champion")
+                return "before the champion moves" if is_record else "before the rename of the run"
+            if path.parent.parent == self._runs:
+                return "before the manifest of the run"
+        return ""
+
+
+class Listener:
+    """Dies when a stage has told what it did, or as an epoch ends."""
+
+    def __init__(self, moment: str) -> None:
+        self._moment = moment
+
+    def stage(self, step: str, message: str) -> None:
+        """Told by the flow after each stage."""
+        if self._moment == f"after {step}":
+            die()
+
+    def progress(self, event: dict[str, Any]) -> None:
+        """Told by the training."""
+        if event["event"] != "epoch":
+            now = "within an epoch"
+        else:
+            last = event["epoch"] == event["epochs"]
+            now = "after the last epoch" if last else "between two epochs"
+        if now == self._moment:
+            die()
+
+
+def attempt(folder: Path, config: Any, moment: str) -> bool:
+    """Retrain in this process, to be killed at the moment; whether it got through."""
+    import pyarrow.parquet as pq
+    import tensorflow as tf
+
+    import fastlstm.isolation
+    from flows.retrain import retrain
+    from tasks import reporting
+
+    def call(function, arguments, on_event=lambda _: None, time_limit=None, *, fresh=False):
+        module, _, name = function.partition(":")
+        return getattr(importlib.import_module(module), name)(**arguments, on_event=on_event)
+
+    # TensorFlow is loaded here already; that it really has a process of its own, and how that one
+    # ends when its caller is killed, is tested by test_isolation and test_training_resumes.
+    fastlstm.isolation.call = call
+    tf.config.run_functions_eagerly(True)
+    right = pq.ParquetWriter.write_table
+
+    def write_table(self: Any, *args: Any, **kwargs: Any) -> None:
+        right(self, *args, **kwargs)
+        if moment in {f"within {stage}" for stage in TABLES if f"/{stage}/." in str(self.where)}:
+            die()  # rows are written, the footer is not
+
+    pq.ParquetWriter.write_table = write_table
+    sys.addaudithook(FileHook(folder, moment))
+    reporting.listen(Listener(moment))
+    return bool(retrain(config, return_state=True).is_completed())
+
+
+def killed(folder: Path, config: Any, moment: str) -> bool:
+    """Whether an attempt in a process of its own was killed.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(0 if attempt(folder, config, moment) else 3)
+        finally:
+            os._exit(4)
+    status = os.waitpid(child, 0)[1]
+    if not os.WIFSIGNALED(status) and os.waitstatus_to_exitcode(status) != 0:
+        raise SystemExit(f"{moment}: ended with {status}")
+    return os.WIFSIGNALED(status)
+
+
+def main() -> None:
+    """Kill at each moment, then let one through."""
+    import tensorflow  # noqa: F401 (loaded once, before the forks; not used here)
+
+    import flows.retrain  # noqa: F401
+    from fastlstm.config import check_settings
+    from fastlstm.store import open_store
+    from fastlstm.upkeep import examine
+    from tasks.settings import PipelineConfig
+    from tests.conftest import build_settings
+
+    folder = Path(sys.argv[1])
+    (folder / "undisturbed").mkdir()
+    undisturbed = check_settings(build_settings(folder / "undisturbed"), PipelineConfig)
+    assert not killed(folder, undisturbed, NEVER)
+    settings = build_settings(folder)
+    serving = {**settings, "work": str(folder / "earlier")}
+    serving["hyperparameters"] = {**settings["hyperparameters"], "seed": 2}
+    assert not killed(folder, check_settings(serving, PipelineConfig), NEVER)
+    store = open_store(folder / "runs")
+    first = store.runs("small")[0].run_id
+    store.update_champion("small", lambda r: r.promoted(first, "served before"))
+
+    config = check_settings(settings, PipelineConfig)
+    for moment in (*MOMENTS, NEVER):
+        whole = [path.parent.name for path in (folder / "work").glob("*/[0-9a-f]*")]
+        (folder / "begun.txt").write_text("")
+        assert killed(folder, config, moment) == (moment != NEVER), moment
+        print(
+            json.dumps(
+                {
+                    "moment": moment,
+                    "whole": whole,
+                    "begun": (folder / "begun.txt").read_text().split(),
+                    "runs": [entry.run_id for entry in store.runs("small")],
+                    "champion": store.champion("small").champion,
+                    "problems": {f.name: f.problem for f in examine(store).findings},
+                }
+            ),
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
