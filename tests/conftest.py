@@ -31,6 +31,7 @@ _INSTALLATIONS = {
         "tests/faults/test_signals.py",
         "tests/faults/test_full_disk.py",
         "tests/faults/test_flow_kills.py",
+        "tests/faults/test_two_at_once.py",
     ),
 }
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import subprocess
+import sys
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 from fastlstm.errors import StoreError
 from fastlstm.store import open_store
 from fastlstm.upkeep import examine
+from tests.company import ROOT
 
 MOMENT = datetime(2026, 11, 24, 3, tzinfo=UTC)
 START = multiprocessing.get_context("spawn")
@@ -67,6 +71,31 @@ def test_eight_at_once(place, tmp_path):
     found = {entry.run_id: entry.manifest["score"] for entry in entries}
     assert found[record.champion] == 1.0
     assert sorted(float(decision.reason) for decision in record.history) == sorted(scores)
+    assert examine(store).whole == 8 and examine(store).findings == []
+
+
+@pytest.mark.slow
+def test_eight_whole_retrainings_at_once(place, prefect_server, tmp_path):
+    from prefect.settings import PREFECT_API_URL
+
+    (tmp_path / "shared").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.many_retrainings", str(tmp_path / "shared"), place],
+        cwd=ROOT, env={**os.environ, "PREFECT_API_URL": str(PREFECT_API_URL.value())},
+        capture_output=True, text=True, timeout=280,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    store = open_store(place, **({"cache": tmp_path / "mine"} if "://" in place else {}))
+    entries = store.runs("small")
+    assert len({entry.run_id for entry in entries}) == 8
+    assert len({entry.manifest["fingerprint"] for entry in entries}) == 8
+    record = store.champion("small")
+    assert sorted(d.run for d in record.history) == sorted(entry.run_id for entry in entries)
+    scores = {entry.run_id: entry.manifest["primary"]["value"] for entry in entries}
+    assert len(set(scores.values())) == 8
+    promoted = [d.run for d in record.history if d.action == "promoted"]
+    assert promoted == sorted(promoted, key=scores.__getitem__, reverse=True)  # ever better
+    assert record.champion == promoted[-1] == min(scores, key=scores.__getitem__)
     assert examine(store).whole == 8 and examine(store).findings == []
 
 
