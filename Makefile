@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(EXTRA)
 
-.PHONY: retrain rain serve s3 test browser lint docs lock clean help
+.PHONY: retrain rain serve s3 test browser lint audit docs lock clean help
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ lint: $(STAMP) ## style, types, and the direction of imports
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+audit: $(STAMP) ## look the locked releases up in the published advisories
+	@$(BIN)/python .ci/audit.py requirements-cpu.lock requirements-gpu.lock
 
 $(STAMP): $(LOCK) pyproject.toml
 	@echo "Setting up $(VENV) from $(LOCK) (a few minutes, once)"
