@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,9 @@ import pandas as pd
 import pytest
 
 from fastlstm import SavedRun, fastLSTM
-from fastlstm.artifacts import write_manifest
+from fastlstm.artifacts import read_manifest, write_manifest
 from fastlstm.errors import ConfigError, DataError, StoreError
+from tasks.references import StepOutput
 from tests.conftest import make_panel
 
 
@@ -97,15 +99,45 @@ def test_class_refuses_what_does_not_fit(folder):
         model.model_predict(np.full((6, 2), np.nan))
 
 
+def _flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(bytes(content))
+
+
 def test_any_changed_file_is_refused(folder, tmp_path):
     for number, name in enumerate(sorted(p.name for p in folder.iterdir())):
         damaged = tmp_path / str(number)
         shutil.copytree(folder, damaged)
-        content = bytearray((damaged / name).read_bytes())
-        content[len(content) // 2] ^= 1
-        (damaged / name).write_bytes(bytes(content))
+        _flip(damaged / name)
         with pytest.raises(StoreError):
             SavedRun(damaged)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [_flip, Path.unlink, lambda file: os.truncate(file, file.stat().st_size // 2)],
+    ids=["a flipped bit", "deleted", "cut short"],
+)
+def test_any_damage_of_any_cached_file_is_seen_before_it_is_used(folder, tmp_path, damage):
+    """A step whose folder is not intact is made again (test_retrain); here: each file counts."""
+    work = folder.parents[2] / "work"
+    steps = [made for made in work.glob("*/[0-9a-f]*") if made.is_dir()]
+    assert {made.parent.name for made in steps} == {
+        "load", "validate", "scale", "windows", "train", "evaluate",
+    }  # fmt: skip
+    count = 0
+    for made in steps:
+        content = read_manifest(made)["content_sha256"]
+        for file in [f for f in made.rglob("*") if f.is_file()]:
+            damaged = tmp_path / str(count)
+            shutil.copytree(made, damaged)
+            step = StepOutput(path=str(damaged), key="k", content_sha256=content, rows=1)
+            assert step.is_intact()
+            damage(damaged / file.relative_to(made))
+            assert not step.is_intact(), file
+            count += 1
+    assert count >= 20
 
 
 def test_settings_that_are_no_settings(copied):
