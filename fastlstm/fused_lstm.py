@@ -15,74 +15,100 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from fastlstm.errors import ConfigError
 
 # Beyond this many time steps the unrolled graph costs more to build than it saves.
 _MOST_STEPS = 512
-_HALVES = 2
+# Measured on 2 cores: beyond this many units the matrix products outweigh all else, and TensorFlow has
+# faster ones than those within the fused step.
+_MOST_UNITS = 128
 
 
-def fusable(model: Any) -> list[Any]:
-    """The model's LSTM layers that can be computed so; empty where a GPU does it better.
+def is_chosen(choice: str, steps: int | None, units: int, activation: str) -> bool:
+    """Whether a stock LSTM layer shall be computed by fused steps.
+
+    The rule is by size, not by a measurement at start, so that the numbers are the same every night.
 
     Args:
-        model: a built Keras model.
+        choice: 'fused' wherever it is possible, 'auto' where it is also faster, 'keras' nowhere.
+        steps: time steps, None where they vary.
+        units: width of the layer.
+        activation: name of the activation.
+
+    Raises:
+        ConfigError: 'fused' is not possible.
     """
     import tensorflow as tf
 
-    if tf.config.list_physical_devices("GPU"):
-        return []
-    return [layer for layer in model.layers if _is_fusable(layer)]
+    if choice == "keras":
+        return False
+    possible = steps is not None and steps <= _MOST_STEPS and activation == "tanh"
+    possible = possible and not tf.config.list_physical_devices("GPU")
+    if choice == "fused" and not possible:
+        raise ConfigError(
+            f"lstm_implementation: 'fused' needs a CPU, activation 'tanh' and at most {_MOST_STEPS} "
+            f"timesteps, found {activation!r} and {steps}; use 'auto' or 'keras'"
+        )
+    return possible and (choice == "fused" or units <= _MOST_UNITS)
 
 
-def _is_fusable(layer: Any) -> bool:
+def use_one_thread_per_operation() -> None:
+    """Have each of the two halves keep to one core: a fused step is too small to be shared by cores.
+
+    Measured on 2 cores: 1.2 to 1.5 times the speed. It can only be set before TensorFlow is first used;
+    later, it stays as it is.
+    """
+    import tensorflow as tf
+
+    with suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(2)
+
+
+def _is_plain(layer: Any) -> bool:
+    """Whether a layer is a stock LSTM whose other settings the fused step knows."""
     import keras
 
-    if type(layer) is not keras.layers.LSTM or not layer.built:
-        return False
-    steps = layer.input.shape[1]
     return (
-        layer.activation is keras.activations.tanh
+        type(layer) is keras.layers.LSTM
         and layer.recurrent_activation is keras.activations.sigmoid
         and layer.use_bias
         and layer.dropout == layer.recurrent_dropout == 0
         and not (layer.go_backwards or layer.stateful or layer.unroll)
         and layer.compute_dtype == "float32"
-        and steps is not None
-        and steps <= _MOST_STEPS
     )
 
 
 @contextmanager
-def fused(model: Any, choice: str = "auto") -> Iterator[None]:
-    """Compute a model's LSTM layers so within the block.
+def fused(model: Any, choice: str = "auto") -> Iterator[int]:
+    """Compute a model's LSTM layers by fused steps within the block; yields how many are.
 
     What is compiled within the block, e.g. by ``fit``, stays so afterwards.
 
     Args:
         model: a built Keras model.
-        choice: 'auto' where it is possible, 'fused' everywhere or not at all, 'keras' nowhere.
+        choice: see ``is_chosen``.
 
     Raises:
         ConfigError: 'fused' is not possible for a layer.
     """
     import keras
 
-    layers = fusable(model) if choice != "keras" else []
-    if choice == "fused":
-        all_layers = [layer for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
-        if len(layers) < len(all_layers):
-            raise ConfigError(
-                "lstm_implementation: 'fused' needs a CPU, float32, activation 'tanh' and at most "
-                f"{_MOST_STEPS} timesteps; use 'auto' or 'keras'"
-            )
+    layers = [
+        layer
+        for layer in model.layers
+        if _is_plain(layer)
+        and is_chosen(
+            choice, layer.input.shape[1], layer.units, keras.activations.serialize(layer.activation)
+        )
+    ]
     for layer in layers:
         layer.inner_loop = types.MethodType(_inner_loop, layer)
     try:
-        yield
+        yield len(layers)
     finally:
         for layer in layers:
             del layer.inner_loop
@@ -103,17 +129,20 @@ def _inner_loop(
         for variable in (cell.kernel, cell.recurrent_kernel, cell.bias)
     ]
     batch = tf.shape(sequences)[0]
-    cuts = [batch * part // _HALVES for part in range(_HALVES + 1)]
+    middle = (batch + 1) // 2
+    # The fused step takes no empty batch: of a single window both halves compute the same, and the
+    # second result is cut off below.
+    halves = [(0, middle), (batch - tf.maximum(1, batch - middle), batch)]
     outputs, states = [], []
-    for first, end in zip(cuts, cuts[1:], strict=False):
+    for first, end in halves:
         hidden, state = _layer(
             sequences[first:end], *[part[first:end] for part in initial_state], *weights
         )
         outputs.append(hidden)
         states.append(state)
-    hidden = tf.concat(outputs, axis=1)
+    hidden = tf.concat(outputs, axis=1)[:, :batch]
+    state = tf.concat(states, axis=0)[:batch]
     last = hidden[-1]
-    state = tf.concat(states, axis=0)
     if not layer.return_sequences:
         return last, keras.ops.expand_dims(last, 1), [last, state]
     return last, tf.transpose(hidden, [1, 0, 2]), [last, state]
@@ -130,7 +159,9 @@ def _reordered(weights: Any, order: tuple[int, ...]) -> Any:
 _SWAPPED = (0, 2, 1, 3)
 
 
-def _layer(sequences: Any, h_first: Any, c_first: Any, kernel: Any, recurrent: Any, bias: Any) -> Any:
+def _layer(
+    sequences: Any, h_first: Any, c_first: Any, kernel: Any, recurrent: Any, bias: Any
+) -> Any:
     """Hidden states ``(steps, batch, units)`` and the last cell state ``(batch, units)``."""
     import tensorflow as tf
 
@@ -138,7 +169,9 @@ def _layer(sequences: Any, h_first: Any, c_first: Any, kernel: Any, recurrent: A
     peepholes = tf.zeros([units])
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def run(sequences: Any, h_first: Any, c_first: Any, kernel: Any, recurrent: Any, bias: Any) -> Any:
+    def run(
+        sequences: Any, h_first: Any, c_first: Any, kernel: Any, recurrent: Any, bias: Any
+    ) -> Any:
         weights = _reordered(tf.concat([kernel, recurrent], axis=0), _SWAPPED)
         biases = _reordered(bias, _SWAPPED)
         common = {

@@ -152,6 +152,11 @@ class Hyperparameters(BaseModel):
     batch_size: int = Field(128, ge=1, description="Windows per gradient step.")
     shuffle: bool = Field(True, description="Shuffle the train windows anew in every epoch.")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of weights, dropout and shuffling.")
+    lstm_implementation: Literal["auto", "fused", "keras"] = Field(
+        "auto",
+        description="How LSTM layers are computed on a CPU while training: by fused steps, by Keras' "
+        "own loop, or 'auto': fused where measured to be faster. The saved network is the same.",
+    )
     class_weight: dict[int, float] | Literal["balanced"] | None = Field(
         None,
         description="Weight of each class in the loss, e.g. {0: 1, 1: 10}, or 'balanced' from the "

@@ -60,7 +60,7 @@ _KEYWORDS = {
     "early_stop_patience": "", "batch_size": "", "timesteps": "", "scale_target": "scale_targets",
     "steps_ahead": "", "class_weight": "", "save_best_only": "", "save_X_Y_data": "",
     "train_size_rate": "", "validation_size_rate": "", "shuffle": "", "seed": "",
-    "learning_rate_schedule": "", "model_name": "",
+    "lstm_implementation": "", "learning_rate_schedule": "", "model_name": "",
 }  # fmt: skip
 
 

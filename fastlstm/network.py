@@ -47,6 +47,11 @@ def import_keras() -> Any:
     return keras
 
 
+def lstm_widths(hyperparameters: Hyperparameters, n_features: int) -> list[int]:
+    """Units of each LSTM layer."""
+    return [max(1, round(width * n_features)) for width in hyperparameters.model_relative_width]
+
+
 def build_network(hyperparameters: Hyperparameters, n_features: int, n_targets: int) -> keras.Model:
     """The network, not compiled: inputs ``(timesteps, n_features)`` to step-major outputs.
 
@@ -57,10 +62,10 @@ def build_network(hyperparameters: Hyperparameters, n_features: int, n_targets: 
     hp = hyperparameters
     inputs = keras.Input((hp.timesteps, n_features), name="window")
     hidden = inputs
-    layers = list(zip(hp.model_relative_width, hp.model_dropout, strict=True))
-    for number, (width, dropout) in enumerate(layers, start=1):
+    layers = list(zip(lstm_widths(hp, n_features), hp.model_dropout, strict=True))
+    for number, (units, dropout) in enumerate(layers, start=1):
         hidden = keras.layers.LSTM(
-            max(1, round(width * n_features)),
+            units,
             activation=hp.activation,
             return_sequences=number < len(layers),
             name=f"lstm_{number}",

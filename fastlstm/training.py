@@ -26,8 +26,9 @@ from fastlstm.checkpoint import (
 )
 from fastlstm.disk import writing_to
 from fastlstm.errors import DataError, StoreError, TrainingError
+from fastlstm.fused_lstm import fused, is_chosen, use_one_thread_per_operation
 from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.network import build_network, compile_network, import_keras
+from fastlstm.network import build_network, compile_network, import_keras, lstm_widths
 from fastlstm.window_store import WindowDataset, Windows
 
 if TYPE_CHECKING:
@@ -220,16 +221,17 @@ def fit(
             progress.rows = list(state.rows)
         try:
             if state is None or not state.stopped:
-                model.fit(
-                    train,
-                    validation_data=validation,
-                    initial_epoch=len(progress.rows),
-                    epochs=hp.epochs,
-                    shuffle=False,  # the windows come shuffled
-                    verbose=verbose,
-                    # Progress comes after the others: an epoch it noted has its best weights.
-                    callbacks=[*used, *callbacks, progress, *keeping],
-                )
+                with fused(model, hp.lstm_implementation):
+                    model.fit(
+                        train,
+                        validation_data=validation,
+                        initial_epoch=len(progress.rows),
+                        epochs=hp.epochs,
+                        shuffle=False,  # the windows come shuffled
+                        verbose=verbose,
+                        # Progress comes after the others: an epoch it noted has its best weights.
+                        callbacks=[*used, *callbacks, progress, *keeping],
+                    )
         except KeyboardInterrupt:
             if not progress.rows:
                 raise
@@ -298,6 +300,9 @@ def train_into(
     if not hp.is_regressor:
         require_both_classes(dataset)
     file = Path(checkpoint) if checkpoint else None
+    widths = lstm_widths(hp, len(dataset.manifest["features"]))
+    if all(is_chosen(hp.lstm_implementation, hp.timesteps, u, hp.activation) for u in widths):
+        use_one_thread_per_operation()
     trained = fit(dataset, hp, on_event, checkpoint=file)
     with writing_to(Path(folder)):
         return write_network(Path(folder), trained)

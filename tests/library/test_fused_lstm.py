@@ -1,0 +1,142 @@
+"""Fused LSTM steps give what stock Keras gives: outputs, gradients, files."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from fastlstm.errors import ConfigError
+from fastlstm.fused_lstm import fused, is_chosen
+from fastlstm.hyperparameters import Hyperparameters
+from fastlstm.network import build_network
+
+
+def network(steps, features, units, *, layers=2, **options):
+    import keras
+
+    inputs = keras.Input((steps, features))
+    hidden = inputs
+    for number in range(layers):
+        hidden = keras.layers.LSTM(
+            units, return_sequences=number < layers - 1, bias_initializer="random_normal", **options
+        )(hidden)
+    return keras.Model(inputs, keras.layers.Dense(2)(hidden))
+
+
+def computed(model, x, y):
+    """Outputs, and gradients of every weight and of the inputs."""
+    import tensorflow as tf
+
+    x = tf.convert_to_tensor(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        outputs = model(x, training=True)
+        loss = tf.reduce_mean((outputs - y) ** 2)
+    gradients = tape.gradient(loss, [*model.trainable_variables, x])
+    return outputs.numpy(), [np.asarray(gradient) for gradient in gradients]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_outputs_and_gradients_are_those_of_stock_keras(seed):
+    import keras
+
+    rng = np.random.default_rng(seed)
+    keras.utils.set_random_seed(seed)
+    steps, features, units = (int(rng.integers(1, most)) for most in (30, 12, 40))
+    batch = int(rng.integers(1, 40))  # also 1, which leaves one of the halves empty
+    model = network(steps, features, units, layers=int(rng.integers(1, 4)))
+    x = rng.normal(size=(batch, steps, features)).astype(np.float32)
+    y = rng.normal(size=(batch, 2)).astype(np.float32)
+    outputs, gradients = computed(model, x, y)
+    with fused(model) as count:
+        assert count == len([layer for layer in model.layers if "lstm" in layer.name])
+        again, gradients_again = computed(model, x, y)
+    np.testing.assert_allclose(again, outputs, atol=1e-5, rtol=0)
+    for mine, right in zip(gradients_again, gradients, strict=True):
+        np.testing.assert_allclose(mine, right, atol=1e-4, rtol=0)
+    # Out of the block it is Keras' own again.
+    assert all("inner_loop" not in vars(layer) for layer in model.layers)
+
+
+def test_a_batch_of_one_and_a_layer_that_returns_its_sequence():
+    import keras
+
+    inputs = keras.Input((5, 3))
+    model = keras.Model(inputs, keras.layers.LSTM(4, return_sequences=True)(inputs))
+    x = np.random.default_rng(0).normal(size=(1, 5, 3)).astype(np.float32)
+    right = model(x).numpy()
+    with fused(model):
+        np.testing.assert_allclose(model(x).numpy(), right, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"activation": "relu"},
+        {"recurrent_activation": "hard_sigmoid"},
+        {"dropout": 0.2},
+        {"recurrent_dropout": 0.2},
+        {"use_bias": False},
+        {"go_backwards": True},
+        {"dtype": "float64"},
+    ],
+)
+def test_other_layers_are_left_to_keras(options):
+    with fused(network(4, 3, 5, **options)) as count:
+        assert count == 0
+
+
+def test_the_rule():
+    assert is_chosen("auto", 20, 20, "tanh") and is_chosen("auto", 512, 128, "tanh")
+    assert not is_chosen("keras", 20, 20, "tanh")
+    assert not is_chosen("auto", 20, 129, "tanh") and is_chosen("fused", 20, 129, "tanh")
+    assert not is_chosen("auto", 20, 20, "relu") and not is_chosen("auto", None, 20, "tanh")
+    with pytest.raises(ConfigError, match=r"lstm_implementation: 'fused' needs .* 'relu' and 20"):
+        is_chosen("fused", 20, 20, "relu")
+    with pytest.raises(ConfigError, match=r"found 'tanh' and 513"):
+        is_chosen("fused", 513, 20, "tanh")
+
+
+def test_a_gpu_keeps_its_cudnn(monkeypatch):
+    import tensorflow as tf
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    with fused(network(4, 3, 5)) as count:
+        assert count == 0
+
+
+@pytest.mark.traced
+def test_fit_trains_the_same_network_and_the_file_is_stock(untraced, tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, 6, 3)).astype(np.float32)
+    y = x[:, -1, :2].copy()
+    weights = []
+    for choice in ("keras", "fused"):
+        import keras
+
+        keras.utils.set_random_seed(1)
+        model = network(6, 3, 8)
+        model.compile("adam", "mse")
+        with fused(model, choice):
+            model.fit(x, y, batch_size=16, epochs=3, verbose=0, shuffle=False)
+        model.save(tmp_path / f"{choice}.keras")
+        weights.append(model.get_weights())
+    for mine, right in zip(weights[1], weights[0], strict=True):
+        np.testing.assert_allclose(mine, right, atol=1e-4)
+    configs = []
+    for choice in ("keras", "fused"):
+        with zipfile.ZipFile(tmp_path / f"{choice}.keras") as archive:
+            layers = json.loads(archive.read("config.json"))["config"]["layers"]
+        configs.append([(layer["class_name"], layer["module"]) for layer in layers])
+    assert configs[0] == configs[1]
+    loaded = keras.models.load_model(tmp_path / "fused.keras", safe_mode=True)
+    np.testing.assert_allclose(loaded.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-5)
+
+
+def test_the_network_of_the_hyperparameters_is_fused():
+    hp = Hyperparameters(model_relative_width=[2, 1], model_dropout=[0.1, 0])
+    with fused(build_network(hp, 3, 1), hp.lstm_implementation) as count:
+        assert count == 2
