@@ -6,6 +6,8 @@ The window with origin row ``t`` has inputs ``X[t - timesteps : t]`` and targets
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -31,14 +33,64 @@ def window_origins(segment: np.ndarray, timesteps: int, span: int) -> np.ndarray
 
 def input_windows(features: np.ndarray, origins: np.ndarray, timesteps: int) -> np.ndarray:
     """Inputs of the windows, ``(n_windows, timesteps, n_features)``, from rows ``(n, n_features)``."""
-    view = sliding_window_view(features, timesteps, axis=0)
-    return np.ascontiguousarray(view[origins - timesteps].transpose(0, 2, 1))
+    return gather(features, origins - timesteps, timesteps)
 
 
 def target_windows(targets: np.ndarray, origins: np.ndarray, steps_ahead: int) -> np.ndarray:
     """Targets of the windows, ``(n_windows, steps_ahead, n_targets)``, from ``(n, n_targets)``."""
-    view = sliding_window_view(targets, steps_ahead, axis=0)
-    return np.ascontiguousarray(view[origins].transpose(0, 2, 1))
+    return gather(targets, origins, steps_ahead)
+
+
+def gather(rows: np.ndarray, first: np.ndarray, length: int) -> np.ndarray:
+    """``length`` rows from each first row on: ``(n, length, n_columns)`` from ``(n_rows, n_columns)``.
+
+    Rows that follow each other lie side by side in memory, so each window is one block to copy.
+    """
+    columns = rows.shape[1]
+    blocks = sliding_window_view(np.ascontiguousarray(rows).reshape(-1), length * columns)
+    chosen: np.ndarray = blocks[first * columns]
+    return chosen.reshape(len(first), length, columns)
+
+
+class Folded:
+    """Windows kept as the rows they share, a fraction of their size; any of them in any order.
+
+    Args:
+        windows: blocks of windows ``(n, length, n_columns)``, at least one.
+        limit: bytes of rows at which to give up.
+
+    Raises:
+        FoldedTooLargeError: the rows take more than the limit.
+    """
+
+    def __init__(self, windows: Iterable[np.ndarray], limit: int) -> None:
+        parts: list[np.ndarray] = []
+        firsts: list[np.ndarray] = []
+        count = size = 0
+        for block in windows:
+            self._length = block.shape[1]
+            # A window that is the one before, moved by one row, adds that row alone.
+            new = np.ones((len(block), self._length), bool)
+            new[1:, :-1] = ~(block[1:, :-1] == block[:-1, 1:]).all(axis=(1, 2))[:, None]
+            firsts.append(count + np.cumsum(new.sum(axis=1)) - self._length)
+            parts.append(block[new])
+            count += len(parts[-1])
+            size += parts[-1].nbytes
+            if size > limit:
+                raise FoldedTooLargeError
+        self._rows, self._first = np.concatenate(parts), np.concatenate(firsts)
+
+    def __len__(self) -> int:
+        """How many windows."""
+        return len(self._first)
+
+    def __getitem__(self, chosen: np.ndarray) -> np.ndarray:
+        """The windows at these positions, ``(n, length, n_columns)``."""
+        return gather(self._rows, self._first[chosen], self._length)
+
+
+class FoldedTooLargeError(Exception):
+    """The rows of the windows take more memory than allowed."""
 
 
 def output_names(targets: list[str], steps_ahead: int) -> list[str]:
