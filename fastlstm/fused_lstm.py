@@ -68,6 +68,15 @@ def use_one_thread_per_operation() -> None:
         tf.config.threading.set_inter_op_parallelism_threads(2)
 
 
+def _steps(layer: Any) -> int | None:
+    """Time steps of a layer's input; None where they vary, or differ from use to use."""
+    try:
+        steps: int | None = layer.input.shape[1]
+    except (AttributeError, ValueError):
+        return None
+    return steps
+
+
 def _is_plain(layer: Any) -> bool:
     """Whether a layer is a stock LSTM whose other settings the fused step knows."""
     import keras
@@ -102,7 +111,7 @@ def fused(model: Any, choice: str = "auto") -> Iterator[int]:
         for layer in model.layers
         if _is_plain(layer)
         and is_chosen(
-            choice, layer.input.shape[1], layer.units, keras.activations.serialize(layer.activation)
+            choice, _steps(layer), layer.units, keras.activations.serialize(layer.activation)
         )
     ]
     for layer in layers:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
 from fastlstm.errors import StoreError
+from fastlstm.fused_lstm import fused
 from fastlstm.model_files import check_model_file
 from fastlstm.network import import_keras
 
@@ -31,15 +33,35 @@ def load_network(file: Path) -> Any:
         raise StoreError(f"{file}: cannot be opened as a Keras model ({reason})") from None
 
 
+_compiled: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+
+def _compile(model: Any) -> Any:
+    import tensorflow as tf
+
+    reference = ref(model)  # the function must not keep alive the model that it is kept for
+
+    def compute(x: Any) -> Any:
+        alive = reference()
+        assert alive is not None  # noqa: S101 (whoever calls this holds the model)
+        return alive(x, training=False)
+
+    shape = (None, *model.input_shape[1:])
+    return tf.function(compute, input_signature=[tf.TensorSpec(shape, tf.float32)])
+
+
 def predict(model: Any, x: np.ndarray) -> np.ndarray:
     """Outputs ``(n, n_outputs)`` float32 for inputs ``(n, timesteps, n_features)``.
 
     Networks of fastLSTM 1.0 with one hidden layer give an output per time step; the last one is the
-    forecast.
+    forecast. The first call for a model compiles it, for batches of any size.
     """
-    outputs = [
-        np.asarray(model.predict_on_batch(x[start : start + _BATCH]))
-        for start in range(0, len(x), _BATCH)
-    ]
+    compute = _compiled.get(model)
+    if compute is None:
+        compute = _compiled[model] = _compile(model)
+    with fused(model):  # matters where the call compiles, or where nothing is compiled
+        outputs = [
+            np.asarray(compute(x[start : start + _BATCH])) for start in range(0, len(x), _BATCH)
+        ]
     joined = np.concatenate(outputs)
     return joined[:, -1] if joined.ndim == 3 else joined
