@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(EXTRA)
 
-.PHONY: retrain rain serve s3 test browser lint audit docs lock clean help
+.PHONY: retrain rain serve s3 test browser bench lint audit docs lock clean help
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,11 @@ browser: # Chromium for the test of Prefect's pages; without it that test is ski
 	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	       && apt-get update -qq >/dev/null && apt-get install -qq -y chromium >/dev/null 2>&1; } \
 	  || echo "Chromium is absent: the browser test will be skipped"
+
+bench: $(STAMP) ## measure this library beside its peers; writes benchmarks/RESULTS.md (half an hour)
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements-bench.lock \
+	  --extra-index-url https://download.pytorch.org/whl/cpu
+	@$(BIN)/python -m benchmarks
 
 lint: $(STAMP) ## style, types, and the direction of imports
 	@$(BIN)/ruff check .

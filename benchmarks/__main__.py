@@ -1,0 +1,225 @@
+"""``make bench``: measure all side by side and write ``benchmarks/RESULTS.md`` with its chart.
+
+``python -m benchmarks [--rounds N] [--only WORD]``. With ``--only`` nothing is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.contest import Result, compete
+from benchmarks.growth import draw, measure_growth
+from benchmarks.windows import disk_share
+
+_HERE = Path(__file__).parent
+_CONFIG = "deployments/weather_temperature.yaml"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        what: what was measured.
+        work: on what.
+        figures: what was found, the median and its spread.
+        wanted: what must be reached.
+        reached: whether it was.
+    """
+
+    what: str
+    work: str
+    figures: str
+    wanted: str
+    reached: bool
+
+    def line(self) -> str:
+        """As a line of a Markdown table."""
+        mark = "yes" if self.reached else "**no**"
+        return f"| {self.what} | {self.work} | {self.figures} | {self.wanted} | {mark} |"
+
+
+def _rate(result: Result, unit: str) -> str:
+    return f"{result.name} {result.rate:,.0f} {unit}/s ±{result.spread:.0%}"
+
+
+def _windows(rounds: int) -> Iterator[Row]:
+    rows, timesteps = 1_000_000, 50
+    for series in (1, 10):
+        spec = (
+            "benchmarks.windows:write",
+            {"rows": rows, "series": series, "timesteps": timesteps},
+        )
+        made = compete({"fastLSTM": spec}, rounds)["fastLSTM"]
+        share = disk_share(rows, timesteps)
+        yield Row(
+            "windows to Parquet", f"{rows:,} rows x 10, {timesteps} steps, {series} series",
+            f"{_rate(made, 'windows')}, {made.extra_megabytes:.0f} MB above the table, "
+            f"{share:.2f}x the rows on disk",
+            "250,000/s, 300 MB, 2x",
+            made.rate >= 250_000 and made.extra_megabytes < 300 and share < 2,
+        )  # fmt: skip
+    found = compete(
+        {
+            "fastLSTM": (
+                "benchmarks.windows:read_ours", {"rows": rows, "timesteps": timesteps, "epochs": 2},
+            ),
+            "Keras timeseries_dataset_from_array": (
+                "benchmarks.windows:read_keras",
+                {"rows": rows, "timesteps": timesteps, "batches": 200},
+            ),
+            "Python generator": (
+                "benchmarks.windows:read_generator",
+                {"rows": rows, "timesteps": timesteps, "batches": 100},
+            ),
+        },
+        rounds,
+    )  # fmt: skip
+    ours, *peers = found.values()
+    best = max(peer.rate for peer in peers)
+    yield Row(
+        "windows into batches", f"the same, shuffled, batches of 128, 2 epochs, {ours.name} from disk",
+        "; ".join(_rate(one, "windows") for one in found.values()) + f"; {ours.rate / best:.0f}x",
+        "10x the peers, 300,000/s", ours.rate >= max(10 * best, 300_000),
+    )  # fmt: skip
+
+
+_SIZES = {
+    "small": ({"steps": 20, "features": 10, "units": 20, "batch": 128, "windows": 32_768}, 1.3),
+    "medium": ({"steps": 96, "features": 7, "units": 64, "batch": 64, "windows": 2_048}, 1.15),
+    "wide": ({"steps": 168, "features": 32, "units": 256, "batch": 256, "windows": 512}, 0.0),
+}
+
+
+def _training(rounds: int) -> Iterator[Row]:
+    for name, (work, over_keras) in _SIZES.items():
+        where = "benchmarks.networks:train_"
+        found = compete(
+            {
+                "fastLSTM": (f"{where}keras", {**work, "ours": True}),
+                "plain Keras": (f"{where}keras", {**work, "ours": False}),
+                "PyTorch": (f"{where}torch", work),
+            },
+            rounds,
+        )
+        ours, keras, torch = found.values()
+        yield Row(
+            f"training, {name}",
+            f"2 x {work['units']}, {work['steps']} x {work['features']}, batch {work['batch']}",
+            "; ".join(_rate(one, "windows") for one in found.values())
+            + f"; {ours.rate / keras.rate:.2f}x Keras, {ours.rate / torch.rate:.2f}x PyTorch",
+            f"{f'{over_keras}x Keras, ' if over_keras else ''}1.0x PyTorch",
+            ours.rate >= over_keras * keras.rate and ours.rate >= torch.rate,
+        )
+
+
+def _prediction(rounds: int) -> Iterator[Row]:
+    for name in ("small", "medium"):
+        size = {key: _SIZES[name][0][key] for key in ("steps", "features", "units")}
+        for windows, calls in ((100_000 if name == "small" else 10_000, 1), (1, 100)):
+            work = {**size, "windows": windows, "calls": calls}
+            found = compete(
+                {
+                    "fastLSTM": ("benchmarks.networks:predict_ours", work),
+                    "PyTorch": ("benchmarks.networks:predict_torch", work),
+                },
+                rounds,
+            )
+            ours, torch = found.values()
+            if windows == 1:
+                figures = "; ".join(f"{r.name} {1000 / r.rate:.2f} ms" for r in found.values())
+                wanted, reached = "under 5 ms", ours.rate > 200
+            else:
+                figures = "; ".join(_rate(r, "windows") for r in found.values())
+                figures += f"; {ours.rate / torch.rate:.2f}x"
+                wanted, reached = "1.0x PyTorch", ours.rate >= torch.rate
+            yield Row(f"prediction, {name}", f"{windows:,} windows", figures, wanted, reached)
+
+
+def _commands(rounds: int) -> Iterator[Row]:
+    command = "benchmarks.commands:command"
+    for arguments, limit in (
+        (["python", "-c", "import fastlstm"], 0.5), (["fastlstm", "--help"], 0.7),
+    ):  # fmt: skip
+        took = compete({"fastLSTM": (command, {"arguments": arguments})}, rounds)["fastLSTM"]
+        words = " ".join(arguments)
+        yield Row(
+            "start", f"`{words}`", f"{1 / took.rate:.2f} s ±{took.spread:.0%}",
+            f"under {limit} s", 1 / took.rate < limit,
+        )  # fmt: skip
+    spec = ("benchmarks.commands:unchanged", {"config": _CONFIG})
+    took = compete({"fastLSTM": spec}, rounds)["fastLSTM"]
+    yield Row(
+        "unchanged rerun", "second `fastlstm retrain`, nothing new",
+        f"{1 / took.rate:.2f} s ±{took.spread:.0%}", "under 4 s", 1 / took.rate < 4,
+    )  # fmt: skip
+
+
+_PARTS = {
+    "windows": _windows,
+    "training": _training,
+    "prediction": _prediction,
+    "commands": _commands,
+}
+
+
+def _machine() -> str:
+    names = ("tensorflow-cpu", "keras", "torch", "numpy", "pyarrow", "pandas", "prefect")
+    cpu = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    return f"{cpu}, {os.cpu_count()} cores; Python {platform.python_version()}, {versions}"
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", choices=[*_PARTS, "growth"])
+    given = parser.parse_args()
+    lines = []
+    for name, part in _PARTS.items():
+        if given.only in (None, name):
+            for row in part(given.rounds):
+                print(row.line(), flush=True)
+                lines.append(row.line())
+    growth: list[dict[str, Any]] = []
+    if given.only in (None, "growth"):
+        growth = measure_growth(given.rounds)
+        for point in growth:
+            print(point, flush=True)
+    if given.only is not None:
+        return
+    draw(growth, _HERE / "growth.png")
+    head = (
+        "| what | work | found (median ± half the range) | wanted | reached |\n"
+        + "| --- " * 5
+        + "|"
+    )
+    (_HERE / "RESULTS.md").write_text(
+        f"# Results\n\nWritten by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {_machine()}.\n"
+        f"Each contestant in a process of its own, {given.rounds} rounds in alternation, outputs "
+        "compared before anything is timed.\n\n"
+        + "\n".join([head, *lines])
+        + "\n\n## Growth\n\nWindows to Parquet and into batches, one thing doubled at a time from "
+        "100,000 rows x 5 features, 24 steps, 1 series.\n\n![cost against size](growth.png)\n",
+        encoding="utf-8",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""How time and memory of windows grow with rows, features, time steps and series."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.contest import compete
+
+_BASE = {"rows": 100_000, "series": 1, "timesteps": 24, "features": 5}
+_SIZES = {
+    "rows": [100_000, 200_000, 400_000, 800_000, 1_600_000],
+    "features": [5, 10, 20, 40],
+    "timesteps": [24, 48, 96, 192],
+    "series": [1, 10, 100, 1_000],
+}
+
+
+def measure_growth(rounds: int) -> list[dict[str, Any]]:
+    """Seconds and megabytes of writing windows, each thing doubled in turn."""
+    found = []
+    for what, sizes in _SIZES.items():
+        contestants = {
+            str(size): ("benchmarks.windows:write", {**_BASE, what: size}) for size in sizes
+        }
+        for size, result in compete(contestants, rounds).items():
+            amount = (_BASE["rows"] if what != "rows" else int(size)) / result.rate
+            found.append(
+                {
+                    "what": what,
+                    "size": int(size),
+                    "seconds": round(amount, 3),
+                    "megabytes": round(result.extra_megabytes),
+                }
+            )
+    return found
+
+
+def draw(points: list[dict[str, Any]], file: Path) -> None:
+    """One panel for each thing: seconds and megabytes against its size, both axes logarithmic."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(
+        1, len(_SIZES), figsize=(3.2 * len(_SIZES), 3), layout="constrained"
+    )
+    for axis, what in zip(axes, _SIZES, strict=True):
+        mine = [point for point in points if point["what"] == what]
+        sizes = [point["size"] for point in mine]
+        axis.loglog(sizes, [point["seconds"] for point in mine], "o-", label="seconds")
+        first, same = mine[0]["seconds"], what == "series"
+        ideal = [first if same else first * size / sizes[0] for size in sizes]
+        axis.loglog(sizes, ideal, ":", color="grey", label="equal" if same else "linear")
+        other = axis.twinx()
+        other.loglog(sizes, [max(1, point["megabytes"]) for point in mine], "s--", color="C1")
+        other.set_ylim(1, 10_000)
+        other.set_ylabel("MB above the table (dashed)" if what == "series" else "")
+        axis.set_xlabel(what)
+        axis.set_ylabel("seconds" if what == "rows" else "")
+        axis.legend(fontsize=7)
+    figure.savefig(file, dpi=110)
+    plt.close(figure)

@@ -1,0 +1,80 @@
+"""Counted work, which no busy machine disturbs, against slower code; times are in benchmarks/."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from benchmarks.windows import FEATURES, table, write_into
+from fastlstm.artifacts import write_manifest
+from fastlstm.fused_lstm import fused
+from fastlstm.hyperparameters import Hyperparameters
+from fastlstm.network import build_network
+from fastlstm.window_store import WindowDataset
+from fastlstm.windows import Folded, gather
+
+
+def test_bytes_written_and_row_groups_read(tmp_path, monkeypatch):
+    rows, timesteps = 40_000, 50
+    frame, cuts = table(rows, 1)
+    write_manifest(tmp_path, write_into(tmp_path, frame, cuts, timesteps))
+    size = sum(file.stat().st_size for file in tmp_path.rglob("*.parquet"))
+    assert size < 2 * rows * FEATURES * 4
+
+    files = sorted((tmp_path / "train").glob("*.parquet"))
+    groups = sum(pq.read_metadata(file).num_row_groups for file in files)
+    assert groups > 1
+    read, right = Counter(), pq.ParquetFile.read_row_group
+
+    def counted(self, *args, **kwargs):
+        read["groups"] += 1
+        return right(self, *args, **kwargs)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", counted)
+    dataset = WindowDataset(tmp_path)
+    for epoch in range(3):
+        assert sum(len(x) for x, _ in dataset.batches("train", 128, (0, epoch))) == (
+            dataset.count("train")
+        )
+    assert read["groups"] == groups  # decoded once, whatever the number of epochs
+
+
+@pytest.mark.parametrize("length", [1, 7])
+def test_windows_that_overlap_are_kept_as_the_rows_they_share(length):
+    rows = np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32)
+    # Three stretches: windows across a hole share nothing.
+    first = np.r_[0:100, 150:300, 320 : 500 - length]
+    windows = gather(rows, first, length)
+    folded = Folded([windows[:70], windows[70:71], windows[71:]], 1 << 20)
+    assert len(folded) == len(first)
+    order = np.random.default_rng(1).permutation(len(first))
+    np.testing.assert_array_equal(folded[order], windows[order])
+    # A stretch, and each block, begins with a whole window; each other one adds a row.
+    stretches = 5
+    assert len(folded._rows) <= len(first) + stretches * (length - 1)
+
+
+def test_operations_of_a_gradient_step():
+    """Each time step of a layer is one operation forward, and one and a product backward."""
+    import tensorflow as tf
+
+    steps, layers, halves = 12, 2, 2
+    hp = Hyperparameters(timesteps=steps, model_relative_width=[2, 2], model_dropout=[0, 0])
+    model = build_network(hp, 3, 1)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, steps, 3))])
+    def gradients(x):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(model(x, training=True) ** 2)
+        return tape.gradient(loss, model.trainable_variables)
+
+    with fused(model):
+        graph = gradients.get_concrete_function().graph
+    counts = Counter(operation.type for operation in graph.get_operations())
+    assert counts["LSTMBlockCell"] == counts["LSTMBlockCellGrad"] == steps * layers * halves
+    # Besides one product a step: weights (2) and inputs (1) of each layer and half, and the output's 3.
+    assert counts["MatMul"] <= (steps + 3) * layers * halves + 3
+    assert counts["While"] == counts["StatelessWhile"] == 0
