@@ -12,7 +12,7 @@ from fastlstm.loading import SERIES, TIME
 from fastlstm.scaling import microseconds
 from fastlstm.split import SPLITS, Cuts
 from fastlstm.window_store import Windows, plan_windows, require_windows
-from fastlstm.windows import input_windows, target_windows
+from fastlstm.windows import Folded, input_windows, target_windows
 
 
 class RowWindows:
@@ -102,6 +102,12 @@ class RowWindows:
     def _order(self, split: str, seed: tuple[int, ...] | None) -> np.ndarray:
         count = self.count(split)
         return np.arange(count) if seed is None else np.random.default_rng(seed).permutation(count)
+
+    def folded(self, split: str) -> tuple[Folded, Folded]:
+        """Inputs and targets as the rows they share: those of the table."""
+        origins, steps = self._origins[split], self.manifest["steps_ahead"]
+        timesteps = self.manifest["timesteps"]
+        return Folded(self._x, origins - timesteps, timesteps), Folded(self._y, origins, steps)
 
     def batches(
         self, split: str, batch_size: int, seed: tuple[int, ...] | None = None

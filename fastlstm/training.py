@@ -30,6 +30,7 @@ from fastlstm.fused_lstm import fused, is_chosen, use_one_thread_per_operation
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.network import build_network, compile_network, import_keras, lstm_widths
 from fastlstm.window_store import WindowDataset, Windows
+from fastlstm.windows import Folded
 
 if TYPE_CHECKING:
     import keras
@@ -53,6 +54,9 @@ class WindowSource(Protocol):
         self, split: str, batch_size: int, seed: tuple[int, ...] | None = None
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Inputs and targets in batches."""
+
+    def folded(self, split: str) -> tuple[Folded, Folded] | None:
+        """Inputs and targets as the rows they share; None where those are too large for memory."""
 
     def weights(self, split: str, seed: tuple[int, ...] | None = None) -> np.ndarray | None:
         """Weight of each window in the order ``batches`` gives them, or None."""
@@ -367,16 +371,81 @@ def _tf_dataset(
 ) -> Any:
     import tensorflow as tf
 
+    def seed() -> tuple[int, int] | None:
+        return (hp.seed, epoch.number) if epoch is not None and hp.shuffle else None
+
+    kept = dataset.folded(split)
+    if kept is not None:
+        made = _from_rows(dataset, split, hp, class_weight, kept, seed)
+    else:
+        made = _from_batches(dataset, split, hp, class_weight, seed)
+    count = math.ceil(dataset.count(split) / hp.batch_size)
+    return made.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4)
+
+
+def _weight_of_classes(class_weight: np.ndarray, flat: np.ndarray) -> np.ndarray:
+    labels = flat.argmax(axis=1) if flat.shape[1] > 1 else flat[:, 0].astype(int)
+    return np.asarray(class_weight[labels], np.float32)
+
+
+def _from_rows(
+    dataset: WindowSource, split: str, hp: Hyperparameters, class_weight: np.ndarray | None,
+    kept: tuple[Folded, Folded], seed: Callable[[], tuple[int, int] | None],
+) -> Any:  # fmt: skip
+    """Batches gathered from rows in memory by TensorFlow itself; Python gives each epoch's order alone.
+
+    Measured on 2 cores with a network that takes 20 ms a batch: 1.2 to 1.8 times the speed of batches
+    made in Python, which compete with the training for the cores.
+    """
+    import tensorflow as tf
+
+    x, y = kept
+    columns = [tf.constant(part.rows) for part in kept]
+    firsts = [tf.constant(part.first) for part in kept]
+    outputs = y.length * y.rows.shape[1]
+    weight = dataset.weights(split)
+    if class_weight is not None:
+        of_classes = _weight_of_classes(class_weight, y[np.arange(len(y))].reshape(len(y), outputs))
+        weight = of_classes if weight is None else weight * of_classes
+    weights = None if weight is None else tf.constant(weight, tf.float32)
+
+    def orders() -> Iterator[np.ndarray]:
+        chosen = seed()
+        count = np.arange(len(x))
+        yield count if chosen is None else np.random.default_rng(chosen).permutation(len(x))
+
+    def gather(number: int, chosen: Any) -> Any:
+        rows = tf.gather(firsts[number], chosen)[:, None] + tf.range(
+            kept[number].length, dtype=tf.int64
+        )
+        return tf.gather(columns[number], rows)
+
+    def batch(chosen: Any) -> tuple[Any, ...]:
+        made = (gather(0, chosen), tf.reshape(gather(1, chosen), [-1, outputs]))
+        return made if weights is None else (*made, tf.gather(weights, chosen))
+
+    whole = tf.data.Dataset.from_generator(
+        orders, output_signature=tf.TensorSpec((None,), tf.int64)
+    )
+    return whole.unbatch().batch(hp.batch_size).map(batch)
+
+
+def _from_batches(
+    dataset: WindowSource, split: str, hp: Hyperparameters, class_weight: np.ndarray | None,
+    seed: Callable[[], tuple[int, int] | None],
+) -> Any:  # fmt: skip
+    """Batches made in Python, of windows that are too many for memory."""
+    import tensorflow as tf
+
     shape = dataset.manifest
     outputs = shape["steps_ahead"] * len(shape["targets"])
-
     weighted = class_weight is not None or dataset.weights(split) is not None
 
     def batches() -> Iterator[tuple[np.ndarray, ...]]:
-        seed = (hp.seed, epoch.number) if epoch is not None and hp.shuffle else None
-        of_windows = dataset.weights(split, seed)
+        chosen = seed()
+        of_windows = dataset.weights(split, chosen)
         start = 0
-        for x, y in dataset.batches(split, hp.batch_size, seed):
+        for x, y in dataset.batches(split, hp.batch_size, chosen):
             flat = y.reshape(len(y), outputs)
             if not weighted:
                 yield x, flat
@@ -385,8 +454,7 @@ def _tf_dataset(
             if of_windows is not None:
                 weight = of_windows[start : start + len(x)]
             if class_weight is not None:
-                labels = flat.argmax(axis=1) if outputs > 1 else flat[:, 0].astype(int)
-                weight = weight * class_weight[labels]
+                weight = weight * _weight_of_classes(class_weight, flat)
             start += len(x)
             yield x, flat, weight
 
@@ -396,9 +464,7 @@ def _tf_dataset(
     )
     if weighted:
         signature += (tf.TensorSpec((None,), tf.float32),)
-    made = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    count = math.ceil(dataset.count(split) / hp.batch_size)
-    return made.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4)
+    return tf.data.Dataset.from_generator(batches, output_signature=signature)
 
 
 def _progress_callback(

@@ -30,6 +30,7 @@ from fastlstm.validation import SEGMENT
 from fastlstm.windows import (
     Folded,
     FoldedTooLargeError,
+    fold,
     input_windows,
     target_windows,
     window_origins,
@@ -237,9 +238,7 @@ class WindowDataset:
                 groups and then within the pool.
         """
         rng = None if seed is None else np.random.default_rng(seed)
-        if split not in self._in_memory:
-            self._in_memory[split] = self._folded(split)
-        kept = self._in_memory[split]
+        kept = self.folded(split)
         if kept is None:
             yield from self._streamed(split, batch_size, rng)
             return
@@ -249,8 +248,13 @@ class WindowDataset:
             rows = order[start : start + batch_size]
             yield x[rows], y[rows]
 
-    def _folded(self, split: str) -> tuple[Folded, Folded] | None:
-        """The split's windows as the rows they share, or None where those are larger than the pool."""
+    def folded(self, split: str) -> tuple[Folded, Folded] | None:
+        """Inputs and targets as the rows they share; None where those are larger than the pool."""
+        if split not in self._in_memory:
+            self._in_memory[split] = self._fold(split)
+        return self._in_memory[split]
+
+    def _fold(self, split: str) -> tuple[Folded, Folded] | None:
         targets: list[np.ndarray] = []
 
         def inputs() -> Iterator[np.ndarray]:
@@ -259,8 +263,8 @@ class WindowDataset:
                 yield x
 
         try:
-            x = Folded(inputs(), self._pool_bytes)
-            return x, Folded(targets, self._pool_bytes)
+            x = fold(inputs(), self._pool_bytes)
+            return x, fold(targets, self._pool_bytes)
         except FoldedTooLargeError:
             return None
 

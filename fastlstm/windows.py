@@ -7,6 +7,7 @@ The window with origin row ``t`` has inputs ``X[t - timesteps : t]`` and targets
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -52,8 +53,31 @@ def gather(rows: np.ndarray, first: np.ndarray, length: int) -> np.ndarray:
     return chosen.reshape(len(first), length, columns)
 
 
+@dataclass(frozen=True)
 class Folded:
     """Windows kept as the rows they share, a fraction of their size; any of them in any order.
+
+    Attributes:
+        rows: the rows, ``(n_rows, n_columns)``.
+        first: first row of each window, int64 ``(n_windows,)``.
+        length: rows of a window.
+    """
+
+    rows: np.ndarray
+    first: np.ndarray
+    length: int
+
+    def __len__(self) -> int:
+        """How many windows."""
+        return len(self.first)
+
+    def __getitem__(self, chosen: np.ndarray) -> np.ndarray:
+        """The windows at these positions, ``(n, length, n_columns)``."""
+        return gather(self.rows, self.first[chosen], self.length)
+
+
+def fold(windows: Iterable[np.ndarray], limit: int) -> Folded:
+    """Find the rows that windows share.
 
     Args:
         windows: blocks of windows ``(n, length, n_columns)``, at least one.
@@ -62,31 +86,21 @@ class Folded:
     Raises:
         FoldedTooLargeError: the rows take more than the limit.
     """
-
-    def __init__(self, windows: Iterable[np.ndarray], limit: int) -> None:
-        parts: list[np.ndarray] = []
-        firsts: list[np.ndarray] = []
-        count = size = 0
-        for block in windows:
-            self._length = block.shape[1]
-            # A window that is the one before, moved by one row, adds that row alone.
-            new = np.ones((len(block), self._length), bool)
-            new[1:, :-1] = ~(block[1:, :-1] == block[:-1, 1:]).all(axis=(1, 2))[:, None]
-            firsts.append(count + np.cumsum(new.sum(axis=1)) - self._length)
-            parts.append(block[new])
-            count += len(parts[-1])
-            size += parts[-1].nbytes
-            if size > limit:
-                raise FoldedTooLargeError
-        self._rows, self._first = np.concatenate(parts), np.concatenate(firsts)
-
-    def __len__(self) -> int:
-        """How many windows."""
-        return len(self._first)
-
-    def __getitem__(self, chosen: np.ndarray) -> np.ndarray:
-        """The windows at these positions, ``(n, length, n_columns)``."""
-        return gather(self._rows, self._first[chosen], self._length)
+    parts: list[np.ndarray] = []
+    firsts: list[np.ndarray] = []
+    count = size = length = 0
+    for block in windows:
+        length = block.shape[1]
+        # A window that is the one before, moved by one row, adds that row alone.
+        new = np.ones((len(block), length), bool)
+        new[1:, :-1] = ~(block[1:, :-1] == block[:-1, 1:]).all(axis=(1, 2))[:, None]
+        firsts.append(count + np.cumsum(new.sum(axis=1)) - length)
+        parts.append(block[new])
+        count += len(parts[-1])
+        size += parts[-1].nbytes
+        if size > limit:
+            raise FoldedTooLargeError
+    return Folded(np.concatenate(parts), np.concatenate(firsts), length)
 
 
 class FoldedTooLargeError(Exception):

@@ -255,6 +255,9 @@ class _Redirected(WindowDataset):
     def batches(self, split, batch_size, seed=None):
         return super().batches("test" if split == "validation" else split, batch_size, seed)
 
+    def folded(self, split):
+        return super().folded("test" if split == "validation" else split)
+
     def count(self, split):
         return super().count("test" if split == "validation" else split)
 

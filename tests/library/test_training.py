@@ -131,15 +131,29 @@ def test_early_stopping(tmp_path):
 def test_loss_that_is_not_finite_stops_at_once(tmp_path):
     hp = regressor(learning_rate=10.0, loss="mse", epochs=40, activation="relu")
     windows = dataset(tmp_path / "w", hp)
-    windows.read("train")
-    _, y = windows._in_memory.setdefault(
-        "train", (windows.read("train").x, windows.read("train").y)
-    )
-    y *= 1e30
+    _, y = windows.folded("train")
+    y.rows[:] *= 1e30
     with pytest.raises(
         TrainingError, match=r"loss became (inf|nan) in epoch 1; .*lower learning_rate"
     ):
         fit(windows, hp)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_in_memory_and_batches_from_disk_feed_the_same(tmp_path, weighted):
+    """Too many windows for memory come in another order, so here unshuffled."""
+    hp = regressor(shuffle=False, epochs=2)
+    options: dict = {"labels": True} if weighted else {}
+    if weighted:
+        hp = Hyperparameters(
+            timesteps=4, epochs=2, batch_size=32, shuffle=False, class_weight="balanced"
+        )
+    dataset(tmp_path / "w", hp, **options)
+    kept, streamed = (
+        fit(WindowDataset(tmp_path / "w", pool_bytes=pool), hp) for pool in (1 << 28, 1)
+    )
+    assert WindowDataset(tmp_path / "w", pool_bytes=1).folded("train") is None
+    pd.testing.assert_frame_equal(kept.history, streamed.history)
 
 
 def test_accuracy_of_several_sigmoid_outputs_is_per_output(tmp_path):
