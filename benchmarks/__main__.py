@@ -163,11 +163,30 @@ def _commands(rounds: int) -> Iterator[Row]:
     )  # fmt: skip
 
 
+def _flow(rounds: int) -> Iterator[Row]:
+    where = {"config": _CONFIG}
+    found = compete(
+        {
+            "retrain": ("benchmarks.flow:retrain", where),
+            "library": ("benchmarks.flow:library", where),
+            "empty flow": ("benchmarks.flow:empty", {}),
+        },
+        rounds,
+    )
+    whole, own, empty = (1 / result.rate for result in found.values())
+    told = ", ".join(f"{r.name} {1 / r.rate:.1f} s ±{r.spread:.0%}" for r in found.values())
+    yield Row(
+        "flow overhead", "`retrain` less the library's own work, no server running",
+        f"{told}; overhead {whole - own:.1f} s", "empty flow + 2 s", whole - own < empty + 2,
+    )  # fmt: skip
+
+
 _PARTS = {
     "windows": _windows,
     "training": _training,
     "prediction": _prediction,
     "commands": _commands,
+    "flow": _flow,
 }
 
 

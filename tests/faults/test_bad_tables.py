@@ -7,50 +7,18 @@ import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from fastlstm.artifacts import publish
+from benchmarks.flow import prepare
 from fastlstm.config import check_settings
 from fastlstm.errors import ConfigError, DataError, FastLSTMError
 from fastlstm.evaluation import evaluate_into
-from fastlstm.loading import TABLE_FILE, load_into
 from fastlstm.promotion import judge
-from fastlstm.scaling import SCALED_FILE, scale_into
-from fastlstm.split import Cuts
 from fastlstm.training import train_into
-from fastlstm.validation import CLEAN_FILE, validate_into
-from fastlstm.window_store import WindowDataset, write_windows
+from fastlstm.window_store import WindowDataset
 from tasks.settings import PipelineConfig
 from tests.conftest import RAIN, build_settings, make_panel
 from tests.faults.corpus import CASES
-
-
-def prepare(config, folder):
-    """The steps of the pipeline up to the windows; the warnings, and the windows."""
-    hp, data = config.hyperparameters, config.data
-    span = hp.timesteps + hp.steps_ahead + data.lookahead
-    loaded = publish(folder / "load", lambda f: load_into(f, data, span))
-    table = pd.read_parquet(folder / "load" / TABLE_FILE)
-    validated = publish(
-        folder / "clean",
-        lambda f: validate_into(
-            f, table, data, labels=not hp.is_regressor,
-            rows_out_of_order=loaded["rows_out_of_order"],
-            skipped_series=loaded["skipped_series"], refused_report=folder / "refused.json",
-        ),
-    )  # fmt: skip
-    clean = pd.read_parquet(folder / "clean" / CLEAN_FILE)
-    scaled = publish(folder / "scale", lambda f: scale_into(f, clean, config))
-    publish(
-        folder / "windows",
-        lambda f: write_windows(
-            f, pd.read_parquet(folder / "scale" / SCALED_FILE), features=scaled["features"],
-            targets=scaled["targets"], timesteps=hp.timesteps, steps_ahead=hp.steps_ahead,
-            lookahead=data.lookahead, cuts=Cuts(**scaled["cuts"]),
-        ),
-    )  # fmt: skip
-    return validated["warnings"], WindowDataset(folder / "windows")
 
 
 def test_the_corpus_is_large_enough():
@@ -72,7 +40,8 @@ def test_table(case, tmp_path):
         assert len(told) < 600 and "Traceback" not in told
         assert not (tmp_path / "work" / "windows").exists()
         return
-    warnings, windows = prepare(check_settings(settings, PipelineConfig), tmp_path / "work")
+    validated = prepare(check_settings(settings, PipelineConfig), tmp_path / "work")
+    warnings, windows = validated["warnings"], WindowDataset(tmp_path / "work" / "windows")
     assert case.warned in "\n".join(warnings)
     for split in ("train", "validation", "test"):
         found = windows.read(split)
@@ -140,7 +109,8 @@ def test_a_class_absent_from_train(hours, absent, tmp_path):
 @pytest.mark.usefixtures("untraced")
 def test_a_test_split_without_a_positive_is_scored_as_undefined_and_not_promoted(tmp_path):
     config, work = rain_in(range(10, 180, 7), tmp_path), tmp_path / "work"
-    _, windows = prepare(config, work)
+    prepare(config, work)
+    windows = WindowDataset(work / "windows")
     assert not windows.read("test").y.any() and windows.read("train").y.any()
     for name in ("network", "evaluation"):
         (tmp_path / name).mkdir()
@@ -150,7 +120,7 @@ def test_a_test_split_without_a_positive_is_scored_as_undefined_and_not_promoted
     )  # fmt: skip
     about = evaluate_into(
         str(tmp_path / "evaluation"), str(tmp_path / "network"), str(work / "windows"),
-        str(work / "scale"), str(work / "clean"), config.for_library(), lambda _: None,
+        str(work / "scaled"), str(work / "clean"), config.for_library(), lambda _: None,
     )  # fmt: skip
     assert about["primary"]["value"] is None
     verdict = judge({"primary": about["primary"], "baselines": {}}, None)

@@ -1,0 +1,139 @@
+"""Contestants: a whole retraining, the library's own work in it without Prefect, and an empty flow.
+
+``python -m benchmarks.flow CONFIG`` does the library's work of a retraining.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from benchmarks.commands import command
+from benchmarks.contest import Entry
+from fastlstm import isolation
+from fastlstm.artifacts import publish
+from fastlstm.changes import find_changes
+from fastlstm.config import RetrainConfig, read_settings
+from fastlstm.loading import TABLE_FILE, load_into
+from fastlstm.promotion import judge
+from fastlstm.runs import Parts, build_run
+from fastlstm.scaling import SCALED_FILE, scale_into
+from fastlstm.split import Cuts
+from fastlstm.validation import CLEAN_FILE, validate_into
+from fastlstm.window_store import write_windows
+from tasks.settings import PipelineConfig, store_of
+
+_EMPTY = """
+from prefect import flow, task
+@task
+def nothing(number):
+    return None
+@flow
+def empty():
+    for number in range(8):
+        nothing(number)
+empty()
+"""
+
+
+def retrain(config: str) -> Entry:
+    """``fastlstm retrain`` with an empty work folder and store, and without a server running."""
+    return _anew(config, ["fastlstm", "retrain"])
+
+
+def library(config: str) -> Entry:
+    """The same work by calls into the library."""
+    return _anew(config, ["python", "-m", "benchmarks.flow"])
+
+
+def empty() -> Entry:
+    """A Prefect flow of 8 tasks that do nothing, without a server running."""
+    return command(["python", "-c", _EMPTY])
+
+
+def _anew(config: str, words: list[str]) -> Entry:
+    settings = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
+    settings["hyperparameters"]["epochs"] = 1
+
+    def work() -> None:
+        with tempfile.TemporaryDirectory() as name:
+            file = Path(name) / "config.yaml"
+            own = {"store": f"{name}/runs", "work": f"{name}/work"}
+            file.write_text(yaml.safe_dump({**settings, **own}), encoding="utf-8")
+            command([*words, str(file)]).work()
+
+    return Entry(work, 1)
+
+
+def prepare(config: RetrainConfig, work: Path) -> dict[str, Any]:
+    """The library's work up to the windows, below a folder; what the validation's manifest tells."""
+    data, hp = config.data, config.hyperparameters
+    span = hp.timesteps + hp.steps_ahead + data.lookahead
+    loaded = publish(work / "load", lambda folder: load_into(folder, data, span))
+    validated = publish(
+        work / "clean",
+        lambda folder: validate_into(
+            folder, pd.read_parquet(work / "load" / TABLE_FILE), data, labels=not hp.is_regressor,
+            rows_out_of_order=loaded["rows_out_of_order"],
+            skipped_series=loaded["skipped_series"], refused_report=work / "refused.json",
+        ),
+    )  # fmt: skip
+    clean = pd.read_parquet(work / "clean" / CLEAN_FILE)
+    scaled = publish(work / "scaled", lambda folder: scale_into(folder, clean, config))
+    publish(
+        work / "windows",
+        lambda folder: write_windows(
+            folder, pd.read_parquet(work / "scaled" / SCALED_FILE), features=scaled["features"],
+            targets=scaled["targets"], timesteps=hp.timesteps, steps_ahead=hp.steps_ahead,
+            lookahead=data.lookahead, cuts=Cuts(**scaled["cuts"]),
+        ),
+    )  # fmt: skip
+    return validated
+
+
+def main() -> None:
+    """Retrain without Prefect."""
+    config = read_settings(sys.argv[1], PipelineConfig)
+    hp, work, store = config.hyperparameters, Path(config.work), store_of(config)
+    found = find_changes(config, store, config.data.path)
+    prepare(config, work)
+    folders = {name: str(work / name) for name in ("windows", "scaled", "clean", "network")}
+
+    def train(folder: Path) -> dict[str, Any]:
+        arguments = {
+            "folder": str(folder), "windows": folders["windows"], "hyperparameters": hp.model_dump(),
+        }  # fmt: skip
+        made: dict[str, Any] = isolation.call("fastlstm.training:train_into", arguments, fresh=True)
+        return made
+
+    def evaluate(folder: Path) -> dict[str, Any]:
+        arguments = {"folder": str(folder), **folders, "config": config.for_library()}
+        made: dict[str, Any] = isolation.call("fastlstm.evaluation:evaluate_into", arguments)
+        return made
+
+    publish(work / "network", train)
+    publish(work / "evaluation", evaluate)
+    parts = Parts(
+        clean=work / "clean", scaled=work / "scaled", network=work / "network",
+        evaluation=work / "evaluation",
+    )  # fmt: skip
+    entry = store.add_run(
+        hp.model_name, datetime.now(UTC),
+        lambda folder, run_id: build_run(
+            folder, run_id, parts, config, found.run_fingerprint, found.data_fingerprint
+        ),
+    )  # fmt: skip
+    verdict = judge(entry.manifest, None)
+    store.update_champion(
+        hp.model_name, lambda r: (r.promoted if verdict.promote else r.kept)(entry.run_id, "bench")
+    )
+
+
+if __name__ == "__main__":
+    main()
