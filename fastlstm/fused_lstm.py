@@ -114,13 +114,17 @@ def fused(model: Any, choice: str = "auto") -> Iterator[int]:
             choice, _steps(layer), layer.units, keras.activations.serialize(layer.activation)
         )
     ]
-    for layer in layers:
+    # Within another such block, as where a callback of a training asks for forecasts, nothing is left
+    # to exchange, nor to put back.
+    mine = [layer for layer in layers if "inner_loop" not in vars(layer)]
+    for layer in mine:
         layer.inner_loop = types.MethodType(_inner_loop, layer)
     try:
         yield len(layers)
     finally:
-        for layer in layers:
-            del layer.inner_loop
+        for layer in mine:
+            with suppress(AttributeError):  # another thread's block on the same model has ended
+                del layer.inner_loop
 
 
 def _inner_loop(

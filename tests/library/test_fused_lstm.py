@@ -72,6 +72,15 @@ def test_a_batch_of_one_and_a_layer_that_returns_its_sequence():
         np.testing.assert_allclose(model(x).numpy(), right, atol=1e-6)
 
 
+def test_blocks_within_blocks():
+    model = network(4, 3, 5)
+    with fused(model):
+        with fused(model) as count:
+            assert count == 2
+        assert all("inner_loop" in vars(layer) for layer in model.layers[1:3])
+    assert not any("inner_loop" in vars(layer) for layer in model.layers)
+
+
 @pytest.mark.parametrize(
     "options",
     [
