@@ -1,6 +1,6 @@
 """``make bench``: measure all side by side and write ``benchmarks/RESULTS.md`` with its chart.
 
-``python -m benchmarks [--rounds N] [--only WORD]``. With ``--only`` nothing is written.
+``python -m benchmarks [--rounds N] [--parts WORD …]``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from benchmarks.contest import Result, compete
 from benchmarks.growth import draw, measure_growth
@@ -208,36 +207,31 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=[*_PARTS, "growth"])
+    parser.add_argument("--parts", nargs="+", choices=[*_PARTS, "growth"])
     given = parser.parse_args()
-    lines = []
+    chosen = given.parts or [*_PARTS, "growth"]
+    lines = [
+        "| what | work | found (median ± half the range) | wanted | reached |",
+        "| --- " * 5 + "|",
+    ]
+    print(lines[0])
     for name, part in _PARTS.items():
-        if given.only in (None, name):
+        if name in chosen:
             for row in part(given.rounds):
                 print(row.line(), flush=True)
                 lines.append(row.line())
-    growth: list[dict[str, Any]] = []
-    if given.only in (None, "growth"):
-        growth = measure_growth(given.rounds)
-        for point in growth:
-            print(point, flush=True)
-    if given.only is not None:
-        return
-    draw(growth, _HERE / "growth.png")
-    head = (
-        "| what | work | found (median ± half the range) | wanted | reached |\n"
-        + "| --- " * 5
-        + "|"
-    )
-    (_HERE / "RESULTS.md").write_text(
+    text = (
         f"# Results\n\nWritten by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {_machine()}.\n"
-        f"Each contestant in a process of its own, {given.rounds} rounds in alternation, outputs "
-        "compared before anything is timed.\n\n"
-        + "\n".join([head, *lines])
-        + "\n\n## Growth\n\nWindows to Parquet and into batches, one thing doubled at a time from "
-        "100,000 rows x 5 features, 24 steps, 1 series.\n\n![cost against size](growth.png)\n",
-        encoding="utf-8",
-    )
+        f"Measured: {', '.join(chosen)}. Each contestant in a process of its own, {given.rounds} "
+        "rounds in alternation, outputs compared before anything is timed.\n\n"
+    ) + "\n".join(lines)
+    if "growth" in chosen:
+        draw(measure_growth(given.rounds), _HERE / "growth.png")
+        text += (
+            "\n\n## Growth\n\nWindows to Parquet, one thing doubled at a time from 100,000 rows x 5 "
+            "features, 24 steps, 1 series.\n\n![cost against size](growth.png)"
+        )
+    (_HERE / "RESULTS.md").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
