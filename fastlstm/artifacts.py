@@ -10,7 +10,8 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,23 @@ def replace_file(path: Path, content: str | bytes) -> None:
     Raises:
         StoreError: the disk is full, or may not be written; the old content is still there.
     """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file to write, put in place of ``path`` in one step once the block has ended well.
+
+    Raises:
+        StoreError: the disk is full, or may not be written; the old content is still there.
+    """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     with writing_to(path):
         try:
-            with temporary.open("wb") as file:
-                file.write(content.encode() if isinstance(content, str) else content)
-                file.flush()
-                os.fsync(file.fileno())
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

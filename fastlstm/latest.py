@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from fastlstm.artifacts import replacing
 from fastlstm.disk import writing_to
 from fastlstm.drift import summarise
 from fastlstm.errors import DataError
@@ -143,14 +144,10 @@ def forecast_latest_into(
     """
     made = forecast_latest(SavedRun(Path(run)), source, file_format)
     target = Path(output)
-    temporary = target.with_name(f".{target.name}.partial")
     with writing_to(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            write_table(made.frame, temporary)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with replacing(target) as temporary:
+        write_table(made.frame, temporary)
     return {
         "rows": len(made.frame),
         "series": int(made.frame["series"].nunique()),

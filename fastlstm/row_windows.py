@@ -57,7 +57,8 @@ class RowWindows:
     ) -> None:
         self._series = frame[SERIES].to_numpy()
         self._times = microseconds(frame[TIME])
-        self._x, self._y = x, y
+        # Windows are gathered as blocks of rows; another memory order would be copied for each batch.
+        self._x, self._y = np.ascontiguousarray(x), np.ascontiguousarray(y)
         self._origins = plan_windows(frame, y, timesteps, steps_ahead + lookahead, cuts)
         wanted = {name: self._origins[name] for name in needed}
         require_windows(wanted, timesteps, steps_ahead + lookahead)

@@ -30,7 +30,7 @@ from fastlstm.validation import SEGMENT
 from fastlstm.windows import (
     Folded,
     FoldedTooLargeError,
-    fold,
+    Folding,
     input_windows,
     target_windows,
     window_origins,
@@ -255,18 +255,14 @@ class WindowDataset:
         return self._in_memory[split]
 
     def _fold(self, split: str) -> tuple[Folded, Folded] | None:
-        targets: list[np.ndarray] = []
-
-        def inputs() -> Iterator[np.ndarray]:
-            for x, y in self._blocks(split, None):
-                targets.append(y)
-                yield x
-
+        x, y = Folding(self._pool_bytes), Folding(self._pool_bytes)
         try:
-            x = fold(inputs(), self._pool_bytes)
-            return x, fold(targets, self._pool_bytes)
+            for inputs, targets in self._blocks(split, None):
+                x.add(inputs)
+                y.add(targets)
         except FoldedTooLargeError:
             return None
+        return x.folded(), y.folded()
 
     def _streamed(
         self, split: str, batch_size: int, rng: np.random.Generator | None

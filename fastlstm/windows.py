@@ -6,7 +6,6 @@ The window with origin row ``t`` has inputs ``X[t - timesteps : t]`` and targets
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,31 +75,39 @@ class Folded:
         return gather(self.rows, self.first[chosen], self.length)
 
 
-def fold(windows: Iterable[np.ndarray], limit: int) -> Folded:
-    """Find the rows that windows share.
+class Folding:
+    """Finds the rows that windows share, one block of windows after another.
 
     Args:
-        windows: blocks of windows ``(n, length, n_columns)``, at least one.
         limit: bytes of rows at which to give up.
-
-    Raises:
-        FoldedTooLargeError: the rows take more than the limit.
     """
-    parts: list[np.ndarray] = []
-    firsts: list[np.ndarray] = []
-    count = size = length = 0
-    for block in windows:
-        length = block.shape[1]
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._rows: list[np.ndarray] = []
+        self._first: list[np.ndarray] = []
+        self._count = self._size = self._length = 0
+
+    def add(self, block: np.ndarray) -> None:
+        """Take the next windows, ``(n, length, n_columns)``.
+
+        Raises:
+            FoldedTooLargeError: the rows take more than the limit.
+        """
+        self._length = block.shape[1]
         # A window that is the one before, moved by one row, adds that row alone.
-        new = np.ones((len(block), length), bool)
+        new = np.ones((len(block), self._length), bool)
         new[1:, :-1] = ~(block[1:, :-1] == block[:-1, 1:]).all(axis=(1, 2))[:, None]
-        firsts.append(count + np.cumsum(new.sum(axis=1)) - length)
-        parts.append(block[new])
-        count += len(parts[-1])
-        size += parts[-1].nbytes
-        if size > limit:
+        self._first.append(self._count + np.cumsum(new.sum(axis=1)) - self._length)
+        self._rows.append(block[new])
+        self._count += len(self._rows[-1])
+        self._size += self._rows[-1].nbytes
+        if self._size > self._limit:
             raise FoldedTooLargeError
-    return Folded(np.concatenate(parts), np.concatenate(firsts), length)
+
+    def folded(self) -> Folded:
+        """All windows taken, at least one block of them."""
+        return Folded(np.concatenate(self._rows), np.concatenate(self._first), self._length)
 
 
 class FoldedTooLargeError(Exception):

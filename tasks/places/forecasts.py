@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import io
-import os
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 import pandas as pd
 
+from fastlstm.artifacts import replacing
 from fastlstm.config import is_database
 from fastlstm.disk import writing_to
 from fastlstm.errors import StoreError
@@ -102,14 +101,8 @@ class _Files:
                 merged, fresh = _merge(_read(file) if file.exists() else None, part, kind)
                 if fresh:
                     file.parent.mkdir(parents=True, exist_ok=True)
-                    temporary = file.with_name(f".{uuid.uuid4().hex}")
-                    try:
+                    with replacing(file) as temporary:
                         write_table(merged, temporary)
-                        with temporary.open("rb") as written:
-                            os.fsync(written.fileno())
-                        temporary.replace(file)
-                    finally:
-                        temporary.unlink(missing_ok=True)
                 added += fresh
         return added
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
-from fastlstm.artifacts import MANIFEST, parse_manifest, verify, write_manifest
+from fastlstm.artifacts import MANIFEST, parse_manifest, replace_file, verify, write_manifest
 from fastlstm.disk import writing_to
 from fastlstm.errors import StoreError
 from fastlstm.fingerprint import sha256_file
@@ -437,9 +437,7 @@ class S3Store:
             return None  # a run without a whole manifest does not exist
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
-            temporary = kept.with_name(f".{uuid.uuid4().hex}")
-            temporary.write_text(found[0], encoding="utf-8")
-            temporary.replace(kept)
+            replace_file(kept, found[0])
         return manifest
 
     def _require(self, model_name: str, run_id: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from fastlstm.artifacts import replace_file
 from fastlstm.config import is_database, is_remote
 from fastlstm.disk import writing_to
 from fastlstm.errors import ConfigError
@@ -132,9 +133,7 @@ def _objects_into(folder: Path, location: Location, s3: S3Settings, cache: Path)
             os.link(target, cache / content)
         except FileExistsError:
             pass
-        temporary = cache / f".{uuid.uuid4().hex}"
-        temporary.write_text(json.dumps({"sha256": content}), encoding="utf-8")
-        temporary.replace(kept)
+        replace_file(kept, json.dumps({"sha256": content}))
 
     with ThreadPoolExecutor(s3.parallel) as pool:
         list(pool.map(download, found.items()))

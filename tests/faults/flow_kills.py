@@ -11,12 +11,12 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 from fastlstm.evaluation import METRICS_FILE
+from tests.faults.kill_points import die, was_killed
 
 STAGES = ("load", "validate", "scale", "windows", "train", "evaluate")
 TABLES = STAGES[:4]  # each writes a Parquet file
@@ -33,10 +33,6 @@ MOMENTS = (
     "before the rename of the run", "after save",
     "before the champion moves", "after promote",
 )  # fmt: skip
-
-
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 class FileHook:
@@ -139,10 +135,7 @@ def killed(folder: Path, config: Any, moment: str) -> bool:
             os._exit(0 if attempt(folder, config, moment) else 3)
         finally:
             os._exit(4)
-    status = os.waitpid(child, 0)[1]
-    if not os.WIFSIGNALED(status) and os.waitstatus_to_exitcode(status) != 0:
-        raise SystemExit(f"{moment}: ended with {status}")
-    return os.WIFSIGNALED(status)
+    return was_killed(child, moment)
 
 
 def main() -> None:

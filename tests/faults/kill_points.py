@@ -59,6 +59,22 @@ def open_at(place: str, number: int, folder: Path) -> Store:
     return open_store(f"{place}/{number}", cache=folder / str(number) / "cache")
 
 
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def was_killed(child: int, what: str) -> bool:
+    """Whether a forked child was killed, once it has ended.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code > 0:
+        raise SystemExit(f"{what}: ended with {code}")
+    return code < 0
+
+
 class _Counter:
     """Kills this process before its n-th operation."""
 
@@ -68,7 +84,7 @@ class _Counter:
     def __call__(self) -> None:
         self._left -= 1
         if self._left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            die()
 
 
 def _killed_before(place: str, number: int, folder: Path) -> bool:
@@ -89,10 +105,7 @@ def _killed_before(place: str, number: int, folder: Path) -> bool:
             store._client.meta.events.register("before-send.s3", lambda **_: counter())
         night(store, folder / str(number) / "work")
         os._exit(0)
-    status = os.waitpid(child, 0)[1]
-    if not os.WIFSIGNALED(status) and os.waitstatus_to_exitcode(status) != 0:
-        raise SystemExit(f"kill point {number} ended with {status}")
-    return os.WIFSIGNALED(status)
+    return was_killed(child, f"kill point {number}")
 
 
 def main() -> None:

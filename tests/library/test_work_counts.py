@@ -14,7 +14,7 @@ from fastlstm.fused_lstm import fused
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.network import build_network
 from fastlstm.window_store import WindowDataset
-from fastlstm.windows import fold, gather
+from fastlstm.windows import Folding, gather
 
 
 def test_bytes_written_and_row_groups_read(tmp_path, monkeypatch):
@@ -48,7 +48,10 @@ def test_windows_that_overlap_are_kept_as_the_rows_they_share(length):
     # Three stretches: windows across a hole share nothing.
     first = np.r_[0:100, 150:300, 320 : 500 - length]
     windows = gather(rows, first, length)
-    folded = fold([windows[:70], windows[70:71], windows[71:]], 1 << 20)
+    folding = Folding(1 << 20)
+    for block in (windows[:70], windows[70:71], windows[71:]):
+        folding.add(block)
+    folded = folding.folded()
     assert len(folded) == len(first)
     order = np.random.default_rng(1).permutation(len(first))
     np.testing.assert_array_equal(folded[order], windows[order])
