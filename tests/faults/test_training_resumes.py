@@ -42,7 +42,8 @@ def train_and_die(folder, windows, hyperparameters, checkpoint, at, on_event):
     def synced(descriptor):
         seen["sync"] += 1
         if kind == "write" and seen["sync"] == number:
-            os.ftruncate(descriptor, 100)  # part of it had reached the disk
+            # Part of it had reached the disk. (The descriptor itself may be open for reading only.)
+            os.truncate(f"/proc/self/fd/{descriptor}", 100)
             die()
         sync(descriptor)
 
