@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yaml
 
 from benchmarks.commands import command
@@ -20,7 +19,7 @@ from fastlstm import isolation
 from fastlstm.artifacts import publish
 from fastlstm.changes import find_changes
 from fastlstm.config import RetrainConfig, read_settings
-from fastlstm.loading import TABLE_FILE, load_into
+from fastlstm.loading import TABLE_FILE, load_into, read_table
 from fastlstm.promotion import judge
 from fastlstm.runs import Parts, build_run
 from fastlstm.scaling import SCALED_FILE, scale_into
@@ -79,17 +78,17 @@ def prepare(config: RetrainConfig, work: Path) -> dict[str, Any]:
     validated = publish(
         work / "clean",
         lambda folder: validate_into(
-            folder, pd.read_parquet(work / "load" / TABLE_FILE), data, labels=not hp.is_regressor,
+            folder, read_table(work / "load" / TABLE_FILE), data, labels=not hp.is_regressor,
             rows_out_of_order=loaded["rows_out_of_order"],
             skipped_series=loaded["skipped_series"], refused_report=work / "refused.json",
         ),
     )  # fmt: skip
-    clean = pd.read_parquet(work / "clean" / CLEAN_FILE)
+    clean = work / "clean" / CLEAN_FILE
     scaled = publish(work / "scaled", lambda folder: scale_into(folder, clean, config))
     publish(
         work / "windows",
         lambda folder: write_windows(
-            folder, pd.read_parquet(work / "scaled" / SCALED_FILE), features=scaled["features"],
+            folder, read_table(work / "scaled" / SCALED_FILE), features=scaled["features"],
             targets=scaled["targets"], timesteps=hp.timesteps, steps_ahead=hp.steps_ahead,
             lookahead=data.lookahead, cuts=Cuts(**scaled["cuts"]),
         ),

@@ -6,6 +6,7 @@ later are counted into the same bins. Only train rows have a part in the bins.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,22 +16,26 @@ INPUTS_FILE = "inputs.json"
 _BINS = 10
 
 
-def reference(train: pd.DataFrame) -> dict[str, Any]:
-    """What a feature's train rows look like: bins and the share of rows in each.
+def reference(
+    features: Mapping[Any, pd.Series] | pd.DataFrame, train: np.ndarray
+) -> dict[str, Any]:
+    """What the features' train rows look like: bins and the share of rows in each.
 
     Args:
-        train: the train rows' features, unscaled, one column each.
+        features: the features of all rows, unscaled.
+        train: which rows are train rows, ``(n,)``.
 
     Returns:
         For each column ``edges`` (the inner deciles, each once), ``counts`` (rows in ``(-inf, e1],
         (e1, e2], …, (ek, inf)``, then missing ones), ``mean``, ``std``, ``minimum``, ``maximum``.
     """
     out = {}
-    for name in train:
-        values = train[name].dropna().to_numpy(np.float64)
+    for name in features:  # one at a time, so that the train rows are never copied as a whole
+        column = features[name][train]
+        values = column.dropna().to_numpy(np.float64)
         quantiles = np.quantile(values, np.arange(1, _BINS) / _BINS) if len(values) else []
         edges = np.unique(quantiles)
-        out[str(name)] = {"edges": edges.tolist(), **_described(train[name], edges)}
+        out[str(name)] = {"edges": edges.tolist(), **_described(column, edges)}
     return out
 
 

@@ -20,7 +20,8 @@ from fastlstm.config import RetrainConfig
 from fastlstm.disk import writing_to
 from fastlstm.errors import StoreError
 from fastlstm.inference import load_network, predict
-from fastlstm.loading import SERIES, TIME, write_table
+from fastlstm.loading import SERIES, TIME, read_table, write_table
+from fastlstm.memory import give_back
 from fastlstm.regression_metrics import regression_report
 from fastlstm.scaling import (
     X_SCALER_FILE,
@@ -30,6 +31,7 @@ from fastlstm.scaling import (
     microseconds,
     read_scalers,
 )
+from fastlstm.series import rows_by_series
 from fastlstm.timegrid import season_rows
 from fastlstm.training import MODEL_FILE, WindowSource
 from fastlstm.validation import CLEAN_FILE, SEGMENT
@@ -41,39 +43,64 @@ METRICS_FILE, PREDICTIONS_FILE = "metrics.json", "test_predictions.parquet"
 
 @dataclass(frozen=True)
 class TargetTable:
-    """The rows a network is judged on, as arrays.
+    """The rows a network is judged on, as arrays, sorted by series and time.
 
     Attributes:
-        series: series of each row, ``(n,)``.
+        code: number of each row's series in ``labels``, ``(n,)``.
+        labels: the series.
         times: microseconds since 1970 (UTC), ``(n,)``.
         segment: number of each row's unbroken stretch, ``(n,)``.
         targets: unscaled targets, float64 ``(n, n_targets)``.
     """
 
-    series: np.ndarray
+    code: np.ndarray
+    labels: np.ndarray
     times: np.ndarray
     segment: np.ndarray
     targets: np.ndarray
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, targets: list[str]) -> TargetTable:
-        """From a clean table."""
+    def of(cls, frame: pd.DataFrame, targets: pd.DataFrame) -> TargetTable:
+        """From a table's ``__series``, ``__time`` and ``__segment`` and the targets of its rows."""
+        code, labels = pd.factorize(frame[SERIES])
         return cls(
-            frame[SERIES].to_numpy(),
+            code,
+            np.asarray(labels, dtype=object),
             microseconds(frame[TIME]),
             frame[SEGMENT].to_numpy(),
-            frame[targets].to_numpy(np.float64),
+            targets.to_numpy(np.float64),
         )
 
+    def series(self, rows: np.ndarray) -> np.ndarray:
+        """Labels of the rows' series."""
+        labels: np.ndarray = self.labels[self.code[rows]]
+        return labels
+
+    def block(self, label: str) -> slice:
+        """The rows of a series, which lie side by side; empty where there is no such series."""
+        number = np.flatnonzero(self.labels == label)
+        if not len(number):
+            return slice(0, 0)
+        return slice(*np.searchsorted(self.code, [number[0], number[0] + 1]).tolist())
+
     def rows_of(self, series: np.ndarray, origin: np.ndarray) -> np.ndarray:
-        """Row numbers of (series, origin) pairs."""
-        index = pd.MultiIndex.from_arrays([self.series, self.times])
-        rows = index.get_indexer(
-            pd.MultiIndex.from_arrays([series, origin.astype("datetime64[us]").astype(np.int64)])
-        )
-        if (rows < 0).any():
-            raise StoreError("a window's origin is not in the clean table; delete the work folder")
-        return np.asarray(rows)
+        """Row numbers of (series, origin) pairs.
+
+        Raises:
+            StoreError: a pair is not in the table.
+        """
+        moments = origin.astype("datetime64[us]").astype(np.int64)
+        rows = np.empty(len(series), np.int64)
+        for label, mine in rows_by_series(series).items():
+            block = self.block(label)
+            times, wanted = self.times[block], moments[mine]
+            at = np.searchsorted(times, wanted)
+            if not len(times) or (times[np.minimum(at, len(times) - 1)] != wanted).any():
+                raise StoreError(
+                    "a window's origin is not in the clean table; delete the work folder"
+                )
+            rows[mine] = block.start + at
+        return rows
 
 
 def evaluate_into(
@@ -93,7 +120,11 @@ def evaluate_into(
     settings = RetrainConfig.model_validate(config)
     dataset = WindowDataset(Path(windows))
     scalers = read_scalers(Path(scaled) / X_SCALER_FILE, Path(scaled) / Y_SCALER_FILE)
-    table = TargetTable.of(pd.read_parquet(Path(clean) / CLEAN_FILE), settings.data.targets)
+    targets = settings.data.targets
+    rows = read_table(Path(clean) / CLEAN_FILE, [SERIES, TIME, SEGMENT, *targets])
+    table = TargetTable.of(rows, rows[targets])
+    del rows
+    give_back()
     model = load_network(Path(network) / MODEL_FILE)
     evaluated = evaluate(model, dataset, scalers, table, settings)
     with writing_to(Path(folder)):
@@ -172,7 +203,7 @@ def _long(
     time = pd.to_datetime(table.times[np.repeat(rows, each) + step], unit="us", utc=True)
     return pd.DataFrame(
         {
-            "series": np.repeat(table.series[rows], each),
+            "series": np.repeat(table.series(rows), each),
             "origin": stamp.as_unit("us"),
             "step": (step + 1).astype(np.int32),
             "time": time.as_unit("us"),
@@ -198,13 +229,13 @@ def mase_scales(
         ``(n, n_targets)``.
     """
     before = label_end(table.times, table.segment, lookahead) < cut
-    scales = {
-        name: seasonal_scale(
-            table.targets[mine := table.series == name], table.segment[mine], before[mine], season
+    scales = np.empty((len(rows), table.targets.shape[1]))
+    for label, mine in rows_by_series(table.series(rows)).items():
+        block = table.block(label)
+        scales[mine] = seasonal_scale(
+            table.targets[block], table.segment[block], before[block], season
         )
-        for name in dict.fromkeys(table.series[rows])
-    }
-    return np.stack([scales[name] for name in table.series[rows]])
+    return scales
 
 
 def _regression(
@@ -305,13 +336,11 @@ def _classification(
         "test": overall,
         "outputs": outputs,
         "by_series": {
-            str(name): {
-                kind: mean_scores(
-                    truth, forecast, (table.series[rows] == name) & ~np.isnan(forecast).any(axis=1)
-                )
+            name: {
+                kind: mean_scores(truth, forecast, mine[~np.isnan(forecast[mine]).any(axis=1)])
                 for kind, forecast in forecasts.items()
             }
-            for name in dict.fromkeys(table.series[rows])
+            for name, mine in rows_by_series(table.series(rows)).items()
         },
         "notes": notes,
     }

@@ -8,7 +8,7 @@ apostrophe in front, which spreadsheets take for 'this is text', and which is ta
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _MARKED = re.compile(r"'+[=+\-@\t\r]")
 
 
-def write_export(frame: pd.DataFrame, file: Path) -> None:
-    """Write a table as CSV."""
-    _each_text(frame, _mark).to_csv(file, index=False)
+def write_export(blocks: Iterable[pd.DataFrame], file: Path) -> None:
+    """Write a table as CSV, given as one or several blocks of its rows."""
+    with file.open("w", encoding="utf-8", newline="") as text:
+        for number, block in enumerate(blocks):
+            _each_text(block, _mark).to_csv(text, index=False, header=number == 0)
 
 
 def read_export(file: Path) -> pd.DataFrame:
@@ -38,7 +40,7 @@ def _unmark(text: Any) -> Any:
 
 def _each_text(frame: pd.DataFrame, change: Callable[[Any], Any]) -> pd.DataFrame:
     """A table with its column names and text cells changed."""
-    changed = frame.copy()
+    changed = frame.copy(deep=False)
     for position, kind in enumerate(frame.dtypes):
         if pd.api.types.is_string_dtype(kind) or pd.api.types.is_object_dtype(kind):
             changed.isetitem(position, frame.iloc[:, position].map(change).array)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,14 @@ import pyarrow.parquet as pq
 
 from fastlstm.config import DataConfig
 from fastlstm.errors import ConfigError, DataError
+from fastlstm.memory import give_back
 from fastlstm.sources import source_files
 
 SERIES, TIME = "__series", "__time"
 TABLE_FILE = "table.parquet"
 _ARROW_TYPES = {"float": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_()}
 _NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
+_GROUP = 1 << 20  # rows of a row group
 _OFFSET = r"(?:[Zz]|[+-]\d{2}:?\d{2})$"
 
 
@@ -61,12 +64,14 @@ def load(
     for file, kind in source_files(data.path, data.format):
         reader = _read_csv if kind == "csv" else _read_parquet
         parts.append(_one_file(reader(file, data, values), file, data, values))
+        give_back()
     frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
     if frame.empty:
         raise DataError(f"{data.path}: holds no rows; give a table with rows")
     previous = frame.groupby(SERIES, sort=False)[TIME].shift()
     out_of_order = int((frame[TIME] < previous).sum())
-    frame = frame.sort_values([SERIES, TIME], kind="stable", ignore_index=True)
+    if not _is_sorted(frame):  # most tables are, and sorting takes their memory once more
+        frame = frame.sort_values([SERIES, TIME], kind="stable", ignore_index=True)
     counts = frame[SERIES].value_counts(sort=False)
     short = {str(k): int(v) for k, v in counts[counts < window_rows].items()}
     if short:
@@ -81,12 +86,71 @@ def load(
     return LoadedTable(frame, out_of_order, short)
 
 
+def _is_sorted(frame: pd.DataFrame) -> bool:
+    series, _ = pd.factorize(frame[SERIES], sort=True)
+    times = frame[TIME].array.asi8
+    later = (series[1:] > series[:-1]) | ((series[1:] == series[:-1]) & (times[1:] >= times[:-1]))
+    return bool(later.all())
+
+
 def write_table(frame: pd.DataFrame, file: Path) -> None:
     """Write a table as Parquet whose bytes depend on nothing but its content."""
-    pq.write_table(
-        pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None), file,
-        compression="zstd",
-    )  # fmt: skip
+    starts = range(0, max(1, len(frame)), _GROUP)
+    write_blocks((frame.iloc[start : start + _GROUP] for start in starts), file)
+
+
+def write_blocks(blocks: Iterable[pd.DataFrame], file: Path) -> None:
+    """Write the rows of several tables, at least one, as ``write_table`` writes one table."""
+    writer = None
+    try:
+        for block in blocks:
+            rows = pa.Table.from_pandas(block, preserve_index=False).replace_schema_metadata(None)
+            if writer is None:
+                writer = pq.ParquetWriter(file, rows.schema, compression="zstd")
+            writer.write_table(rows.cast(writer.schema))
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def read_table(file: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read what ``write_table`` wrote, in little more memory than the table itself takes."""
+    stored = StoredColumns(file, columns)
+    # Column after column, for all of them together would be in memory twice.
+    return pd.DataFrame({name: stored[name] for name in stored}, copy=False)
+
+
+def read_blocks(file: Path) -> Iterator[pd.DataFrame]:
+    """Read what ``write_table`` wrote, a million rows at a time."""
+    with pq.ParquetFile(file) as parquet:
+        for batch in parquet.iter_batches(_GROUP):
+            yield batch.to_pandas()
+
+
+class StoredColumns(Mapping[Any, pd.Series]):
+    """Columns of a stored table, each read when it is asked for and not kept.
+
+    Args:
+        file: a file that ``write_table`` wrote.
+        columns: which columns; without it all.
+    """
+
+    def __init__(self, file: Path, columns: list[str] | None = None) -> None:
+        self._file = file
+        self._names = columns or pq.read_schema(file).names
+
+    def __getitem__(self, name: Any) -> pd.Series:
+        """The column's values."""
+        column: pd.Series = pq.read_table(self._file, columns=[name]).column(0).to_pandas()
+        return column
+
+    def __iter__(self) -> Iterator[str]:
+        """The names."""
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        """How many columns."""
+        return len(self._names)
 
 
 def load_into(folder: Path, data: DataConfig, window_rows: int) -> dict[str, Any]:
@@ -121,7 +185,20 @@ def _check_header(names: list[str], file: Path, data: DataConfig, values: list[s
         raise DataError(f"{file}: has no column {name!r}; {hint}")
 
 
-def _read_csv(file: Path, data: DataConfig, values: list[str]) -> pa.Table:
+def _wanted(data: DataConfig, values: list[str]) -> list[str]:
+    return [data.time, *([data.series] if data.series else []), *values]
+
+
+def _read_csv(file: Path, data: DataConfig, values: list[str]) -> Iterator[pa.ChunkedArray]:
+    """Time, series and values; each column is let go when the next one's turn comes."""
+    table = _parse_csv(file, data, values)
+    columns = [table.column(name) for name in _wanted(data, values)]
+    del table
+    while columns:
+        yield columns.pop(0)
+
+
+def _parse_csv(file: Path, data: DataConfig, values: list[str]) -> pa.Table:
     parse = pa.csv.ParseOptions(delimiter=data.delimiter, newlines_in_values=True)
     try:
         with pa.csv.open_csv(file, parse_options=parse) as reader:
@@ -161,15 +238,17 @@ def _read_csv(file: Path, data: DataConfig, values: list[str]) -> pa.Table:
         raise DataError(f"{file}: cannot be read as CSV ({_short(error)})") from None
 
 
-def _read_parquet(file: Path, data: DataConfig, values: list[str]) -> pa.Table:
+def _read_parquet(file: Path, data: DataConfig, values: list[str]) -> Iterator[pa.ChunkedArray]:
+    """Time, series and values; each column is read when its turn comes."""
     try:
         names = pq.read_schema(file).names
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{file}: cannot be read as Parquet ({_short(error)})") from None
     _check_header(names, file, data, values)
-    wanted = [data.time, *([data.series] if data.series else []), *values]
     try:
-        return pq.read_table(file, columns=wanted, page_checksum_verification=True)
+        with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+            for name in _wanted(data, values):
+                yield parquet.read([name]).column(0)
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{file}: cannot be read as Parquet ({_short(error)})") from None
 
@@ -212,7 +291,7 @@ def _cast(
         raise DataError(
             f"{file}: column {name!r} holds {kind}, declared {dtype}; convert it to numbers"
         )
-    numbers = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    numbers: np.ndarray = column.cast(pa.float64()).to_numpy()
     if dtype != "float":
         whole = np.isnan(numbers) | (numbers == np.floor(numbers))
         if dtype == "boolean":
@@ -224,19 +303,23 @@ def _cast(
                 f"({int((~whole).sum())} such cells); correct the file or "
                 f"data.columns.{name}.dtype"
             )
-    return np.array(numbers, dtype=np.float64)
+    # One chunk without a missing value is given as Arrow's own memory, which may not be changed.
+    return numbers if numbers.flags.writeable else numbers.copy()
 
 
-def _one_file(table: pa.Table, file: Path, data: DataConfig, values: list[str]) -> pd.DataFrame:
+def _one_file(
+    columns: Iterator[pa.ChunkedArray], file: Path, data: DataConfig, values: list[str]
+) -> pd.DataFrame:
     first_row = 1 if file.suffix.lower() in (".parquet", ".pq") else 2  # a CSV's header is row 1
-    columns: dict[str, Any] = {
-        SERIES: "" if data.series is None else _series(table.column(data.series), file, data),
-        TIME: _times(table.column(data.time), file, data, first_row),
-    }
+    times = _times(next(columns), file, data, first_row)
+    if data.series is None:
+        series = pd.Series([""], dtype="str").repeat(len(times)).reset_index(drop=True)
+    else:
+        series = _series(next(columns), file, data).astype("str")
+    made: dict[str, Any] = {SERIES: series, TIME: times}
     for name in values:
-        columns[name] = _cast(table.column(name), name, file, data, first_row)
-    frame = pd.DataFrame(columns, index=range(len(table)))
-    return frame.astype({SERIES: "str"})
+        made[name] = _cast(next(columns), name, file, data, first_row)
+    return pd.DataFrame(made, copy=False)
 
 
 def _series(column: pa.ChunkedArray, file: Path, data: DataConfig) -> pd.Series:

@@ -409,12 +409,7 @@ class fastLSTM:
     def _save(self, windows: RowWindows, trained: Any) -> None:
         rows, scalers, config = self._rows, self._scalers, self._config()
         assert rows is not None and scalers is not None  # noqa: S101 (windows came from them)
-        table = TargetTable(
-            rows.frame[SERIES].to_numpy(),
-            microseconds(rows.frame[TIME]),
-            rows.frame[SEGMENT].to_numpy(),
-            rows.y[self._targets].to_numpy(np.float64),
-        )
+        table = TargetTable.of(rows.frame, rows.y[self._targets])
         metrics, predictions = evaluate(self.model, windows, scalers, table, config)
         content = hashlib.sha256(self._x_scaled.tobytes() + self._y_scaled.tobytes()).hexdigest()
         checks = ValidationReport(len(rows.frame), len(rows.frame), 5, [], [], {}, {}, {}, {})
@@ -427,7 +422,7 @@ class fastLSTM:
             write_scalers(scalers, folder / X_SCALER_FILE, folder / Y_SCALER_FILE)
             write_json(folder / REPORT_FILE, checks.to_dict())
             train = table.times < windows.manifest["cuts"]["validation"]
-            write_json(folder / INPUTS_FILE, reference(rows.x.loc[train, self._features]))
+            write_json(folder / INPUTS_FILE, reference(rows.x[self._features], train))
             made_from = fingerprint(content, self._hp.model_dump(), code_version(), str(moment))
 
             def build(target: Path, run_id: str) -> dict[str, Any]:

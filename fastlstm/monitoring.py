@@ -12,7 +12,7 @@ import pandas as pd
 from fastlstm.config import DataConfig
 from fastlstm.drift import population_stability_index
 from fastlstm.errors import DataError
-from fastlstm.loading import SERIES, TIME, load
+from fastlstm.loading import SERIES, TIME, load, read_table
 from fastlstm.runs import SavedRun
 from fastlstm.validation import validate
 
@@ -93,7 +93,7 @@ def live_error(runs: list[SavedRun], forecasts: pd.DataFrame, actuals: pd.DataFr
 
     promised = []
     for run in runs:
-        test = pd.read_parquet(run.path("predictions"))
+        test = read_table(run.path("predictions"))
         test["error"] = errors(test["prediction"], test["truth"])
         means = test.groupby(["step", "target"])["error"].mean().rename("promised").reset_index()
         promised.append(means.assign(run_id=run.run_id))

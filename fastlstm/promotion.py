@@ -14,9 +14,11 @@ from fastlstm.classification_metrics import mean_scores
 from fastlstm.config import RetrainConfig
 from fastlstm.errors import StoreError
 from fastlstm.evaluation import TargetTable, mase_scales
+from fastlstm.loading import read_table
 from fastlstm.regression_metrics import errors
 from fastlstm.report import number, title
 from fastlstm.runs import SavedRun
+from fastlstm.series import rows_by_series
 from fastlstm.timegrid import season_rows
 from fastlstm.validation import CLEAN_FILE
 
@@ -44,7 +46,7 @@ def compare(
         had trained on rows of this test period).
     """
     new, old = SavedRun(Path(challenger)), SavedRun(Path(champion))
-    frame = pd.read_parquet(Path(clean) / CLEAN_FILE)
+    frame = read_table(Path(clean) / CLEAN_FILE)
     same = (
         new.data.targets == old.data.targets
         and new.data.derived_targets == old.data.derived_targets
@@ -61,7 +63,7 @@ def compare(
     steps = new.hyperparameters.steps_ahead
     shape = (-1, steps, len(targets))
     heads = predictions.iloc[:: steps * len(targets)]
-    table = TargetTable.of(frame, targets)
+    table = TargetTable.of(frame, frame[targets])
     rows = table.rows_of(heads["series"].to_numpy(), heads["origin"].dt.tz_convert(None).to_numpy())
     first = rows - old.hyperparameters.timesteps
     usable = first >= 0
@@ -75,7 +77,7 @@ def compare(
     }
     series = heads["series"].to_numpy()[usable]
     score = _scorer(new, table, rows[usable], RetrainConfig.model_validate(config))
-    everywhere = np.ones(len(truth), bool)
+    everywhere = np.arange(len(truth))
     # A champion of an earlier night whose train rows reach into this test period has an edge.
     cut = old.manifest["cuts"]["first_test_origin"]
     return {
@@ -83,8 +85,8 @@ def compare(
         "windows": int(usable.sum()),
         **{name: score(truth, f, everywhere) for name, f in forecasts.items()},
         "by_series": {
-            str(label): {n: score(truth, f, series == label) for n, f in forecasts.items()}
-            for label in dict.fromkeys(series)
+            label: {n: score(truth, f, mine) for n, f in forecasts.items()}
+            for label, mine in rows_by_series(series).items()
         },
         "trained_on_test": bool(cut > new.manifest["cuts"]["first_test_origin"]),
     }

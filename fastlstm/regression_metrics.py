@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from fastlstm.series import rows_by_series
+
 
 def errors(truth: np.ndarray, forecast: np.ndarray, scale: np.ndarray) -> dict[str, float | None]:
     """MAE, RMSE, MAPE, R² and MASE over all the given values.
@@ -58,16 +60,15 @@ def regression_report(
     defined = {n: ~np.isnan(f).any(axis=(1, 2)) for n, f in forecasts.items()}
 
     def table(rows: np.ndarray, step: Any, target: Any) -> dict[str, Any]:
-        return {
-            name: errors(
-                truth[rows & defined[name]][:, step, target],
-                forecast[rows & defined[name]][:, step, target],
-                scale[rows & defined[name]][:, target],
+        scores = {}
+        for name, forecast in forecasts.items():
+            used = rows[defined[name][rows]]
+            scores[name] = errors(
+                truth[used, step, target], forecast[used, step, target], scale[used, target]
             )
-            for name, forecast in forecasts.items()
-        }
+        return scores
 
-    everything, whole = np.ones(len(truth), bool), slice(None)
+    everything, whole = np.arange(len(truth)), slice(None)
     overall = table(everything, whole, whole)
     for name, rows in defined.items():
         overall[name]["windows"] = int(rows.sum())
@@ -85,6 +86,6 @@ def regression_report(
             name: table(everything, whole, slice(i, i + 1)) for i, name in enumerate(targets)
         },
         "by_series": {
-            str(name): table(series == name, whole, whole) for name in dict.fromkeys(series)
+            name: table(rows, whole, whole) for name, rows in rows_by_series(series).items()
         },
     }

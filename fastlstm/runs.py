@@ -6,6 +6,7 @@ import json
 import platform
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -26,7 +27,7 @@ from fastlstm.exports import write_export
 from fastlstm.fingerprint import library_versions
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.inference import load_network, predict
-from fastlstm.loading import SERIES, TIME
+from fastlstm.loading import SERIES, TIME, read_blocks, read_table
 from fastlstm.report import markdown_report
 from fastlstm.scaling import X_SCALER_FILE, Y_SCALER_FILE, Scalers, read_scalers
 from fastlstm.training import HISTORY_FILE, MODEL_FILE, TRAINING_FILE
@@ -133,9 +134,9 @@ def build_run(
     checks = json.loads(target("data_checks").read_text(encoding="utf-8"))
     training = json.loads((parts.network / TRAINING_FILE).read_text(encoding="utf-8"))
     if hp.save_X_Y_data:
-        x, y = tables or _tables(pd.read_parquet(parts.clean / CLEAN_FILE), data)
-        write_export(x, target("x_data"))
-        write_export(y, target("y_data"))
+        for position, kind in enumerate(("x_data", "y_data")):
+            blocks = [tables] if tables else _tables(parts.clean / CLEAN_FILE, data)
+            write_export((block[position] for block in blocks), target(kind))
     _write_figures(target, hp, data, metrics, training)
     files = {f"{kind}_file_name": _name_if_there(target(kind)) for kind in _KINDS}
     write_json(
@@ -196,10 +197,11 @@ def _name_if_there(file: Path) -> str | None:
     return file.name if file.exists() else None
 
 
-def _tables(clean: pd.DataFrame, data: DataConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _tables(clean: Path, data: DataConfig) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     index = {TIME: data.time, **({SERIES: data.series} if data.series else {})}
-    x = clean[[*index, *data.features]].rename(columns=index)
-    return x, clean[[*index, *data.targets]].rename(columns=index)
+    for block in read_blocks(clean):
+        x = block[[*index, *data.features]].rename(columns=index)
+        yield x, block[[*index, *data.targets]].rename(columns=index)
 
 
 def _write_figures(
@@ -209,7 +211,7 @@ def _write_figures(
     from fastlstm import plots  # which imports Matplotlib
 
     history = pd.read_csv(target("history"))
-    predictions = pd.read_parquet(target("predictions"))
+    predictions = read_table(target("predictions"))
     unit = "scaled units" if hp.scale_targets else ""
     for name in ["loss", *hp.metrics]:
         plots.save(

@@ -10,17 +10,21 @@ import numpy as np
 import pandas as pd
 
 from fastlstm.artifacts import write_json
-from fastlstm.config import RetrainConfig
+from fastlstm.config import DataConfig, RetrainConfig
 from fastlstm.drift import INPUTS_FILE, reference
 from fastlstm.errors import DataError
 from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.loading import SERIES, TIME, write_table
+from fastlstm.loading import SERIES, TIME, StoredColumns, read_blocks, write_blocks
 from fastlstm.scaler_files import read_scaler, write_scaler
 from fastlstm.split import Cuts, cut_times
 from fastlstm.validation import SEGMENT
 
 SCALED_FILE = "scaled.parquet"
 X_SCALER_FILE, Y_SCALER_FILE = "x_scaler.pkl", "y_scaler.pkl"
+
+
+# A table in memory, or one on disk that is read column by column.
+Columns = pd.DataFrame | StoredColumns
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,8 @@ def label_end(times: np.ndarray, segment: np.ndarray, lookahead: int) -> np.ndar
 
 
 def fit_scalers(
-    x: pd.DataFrame,
-    y: pd.DataFrame,
+    x: Columns,
+    y: Columns,
     times: np.ndarray,
     label_known: np.ndarray,
     cuts: Cuts,
@@ -111,51 +115,74 @@ def fit_scalers(
     if not train.any():
         raise DataError("no row lies before the validation cut; raise train_size_rate")
     make = getattr(preprocessing, hyperparameters.scaler_type)
-    fitted = make().fit(x[train])
+    fitted = make().fit(_chosen(x, train))
     if not hyperparameters.scale_targets:
         return Scalers(fitted, None)
-    return Scalers(fitted, make().fit(y[train & (label_known < cuts.validation)].dropna()))
+    known = train & (label_known < cuts.validation)
+    for name in y:
+        known &= y[name].notna().to_numpy()
+    return Scalers(fitted, make().fit(_chosen(y, known)))
 
 
-def scale_into(folder: Path, clean: pd.DataFrame, config: RetrainConfig) -> dict[str, Any]:
+def _chosen(columns: Columns, rows: np.ndarray) -> pd.DataFrame:
+    """Rows of a table as one array, which a scaler takes without another copy."""
+    values = np.empty((int(rows.sum()), len(list(columns))))
+    for position, name in enumerate(columns):
+        values[:, position] = columns[name].to_numpy()[rows]
+    return pd.DataFrame(values, columns=list(columns), copy=False)
+
+
+def scale_into(folder: Path, clean: Path, config: RetrainConfig) -> dict[str, Any]:
     """Cut, fit, scale and write the scaled table, the scalers and a summary of the train inputs.
 
     The scaled table has ``__series``, ``__time``, ``__segment``, ``x.<feature>`` and
-    ``y.<target>`` (float32).
+    ``y.<target>`` (float32). The clean table, a Parquet file, is read by column to fit and by block
+    to scale, so that no more than its train features are in memory at once.
+
+    Raises:
+        DataError: a split would be empty, or a value is too large for float32.
     """
     data, hp = config.data, config.hyperparameters
-    times = microseconds(clean[TIME])
+    index = StoredColumns(clean)
+    times = microseconds(index[TIME])
     cuts = cut_times(times, hp.train_size_rate, hp.validation_size_rate)
-    known = label_end(times, clean[SEGMENT].to_numpy(), data.lookahead)
-    scalers = fit_scalers(clean[data.features], clean[data.targets], times, known, cuts, hp)
-    with np.errstate(over="ignore"):  # looked for below
-        x = scalers.features(clean)
-        y = scalers.targets(clean, data.targets)
-    for names, values in ((data.features, x), (data.targets, y)):
-        beyond = np.isinf(values)
-        if beyond.any():
-            row, column = (int(found[0]) for found in np.nonzero(beyond))
-            name = names[column]
-            raise DataError(
-                f"column {name!r}: {float(clean[name].iloc[row])!r} at "
-                f"{clean[TIME].iloc[row].isoformat()} is too large for the network's float32; give "
-                "the column in another unit, or set hyperparameters.scale_targets for targets"
-            )
-    scaled = clean[[SERIES, TIME, SEGMENT]].assign(
-        **{f"x.{n}": x[:, i] for i, n in enumerate(data.features)},
-        **{f"y.{n}": y[:, i] for i, n in enumerate(data.targets)},
+    known = label_end(times, index[SEGMENT].to_numpy(), data.lookahead)
+    features = StoredColumns(clean, data.features)
+    targets = StoredColumns(clean, data.targets)
+    scalers = fit_scalers(features, targets, times, known, cuts, hp)
+    write_blocks(
+        (_scaled(rows, scalers, data) for rows in read_blocks(clean)), folder / SCALED_FILE
     )
-    write_table(scaled, folder / SCALED_FILE)
     write_scalers(scalers, folder / X_SCALER_FILE, folder / Y_SCALER_FILE)
-    train = clean.loc[times < cuts.validation, data.features]
-    write_json(folder / INPUTS_FILE, reference(train))
+    train = times < cuts.validation
+    write_json(folder / INPUTS_FILE, reference(features, train))
     return {
-        "rows": len(scaled),
-        "train_rows": int((times < cuts.validation).sum()),
+        "rows": len(times),
+        "train_rows": int(train.sum()),
         "cuts": {"validation": cuts.validation, "test": cuts.test},
         "features": data.features,
         "targets": data.targets,
     }
+
+
+def _scaled(clean: pd.DataFrame, scalers: Scalers, data: DataConfig) -> pd.DataFrame:
+    with np.errstate(over="ignore"):  # looked for below
+        x = scalers.features(clean)
+        y = scalers.targets(clean, data.targets)
+    columns = {name: clean[name] for name in (SERIES, TIME, SEGMENT)}
+    for kind, names, values in (("x", data.features, x), ("y", data.targets, y)):
+        for column, name in enumerate(names):
+            beyond = np.isinf(values[:, column])
+            if beyond.any():
+                row = int(beyond.argmax())
+                raise DataError(
+                    f"column {name!r}: {float(clean[name].iloc[row])!r} at "
+                    f"{clean[TIME].iloc[row].isoformat()} is too large for the network's float32; "
+                    "give the column in another unit, or set hyperparameters.scale_targets for "
+                    "targets"
+                )
+            columns[f"{kind}.{name}"] = pd.Series(values[:, column])
+    return pd.DataFrame(columns, copy=False)
 
 
 def write_scalers(scalers: Scalers, x_file: Path, y_file: Path) -> None:

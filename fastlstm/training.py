@@ -30,7 +30,7 @@ from fastlstm.fused_lstm import fused, is_chosen, use_one_thread_per_operation
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.network import build_network, compile_network, import_keras, lstm_widths
 from fastlstm.window_store import WindowDataset, Windows
-from fastlstm.windows import Folded
+from fastlstm.windows import Folded, aligned
 
 if TYPE_CHECKING:
     import keras
@@ -400,8 +400,8 @@ def _from_rows(
     import tensorflow as tf
 
     x, y = kept
-    columns = [tf.constant(part.rows) for part in kept]
-    firsts = [tf.constant(part.first) for part in kept]
+    columns = [_shared(part.rows) for part in kept]
+    firsts = [_shared(part.first) for part in kept]
     outputs = y.length * y.rows.shape[1]
     weight = dataset.weights(split)
     if class_weight is not None:
@@ -428,6 +428,20 @@ def _from_rows(
         orders, output_signature=tf.TensorSpec((None,), tf.int64)
     )
     return whole.unbatch().batch(hp.batch_size).map(batch)
+
+
+def _shared(values: np.ndarray) -> Any:
+    """A tensor over an array's own memory; ``tf.constant`` would keep two more copies of it.
+
+    TensorFlow ends the process over memory that is not aligned, so such an array is copied.
+    """
+    import tensorflow as tf
+
+    if values.ctypes.data % 64 or not values.flags.c_contiguous or not values.flags.writeable:
+        copied = aligned(values.shape, values.dtype)
+        copied[...] = values
+        values = copied
+    return tf.experimental.dlpack.from_dlpack(values.__dlpack__())
 
 
 def _from_batches(

@@ -123,7 +123,7 @@ def validate(
         sorted as before, and the report. With errors in the report the table must not be used.
     """
     values = data.value_columns if values is None else values
-    frame = frame.copy()
+    frame = frame.copy(deep=False)
     as_missing = {}
     for name in values:
         rules = data.rules(name)
@@ -174,7 +174,7 @@ def _doubts(frame: pd.DataFrame, data: DataConfig, values: list[str]) -> list[Fi
     leaks = suspected_leaks(
         {n: frame[n].to_numpy() for n in data.features if n in values},
         {n: frame[n].to_numpy() for n in plain},
-        frame[SERIES].to_numpy(),
+        pd.factorize(frame[SERIES])[0],
     )
     for leak in leaks:
         doubts.append(Finding(
@@ -273,7 +273,7 @@ def _run_checks(
                 f"allows {rules.max_missing_share:.1%}; correct the source or the limit",
             )  # fmt: skip
         check(
-            name, "constant", lambda s: s.nunique() != 1 or len(s) < 2,
+            name, "constant", lambda s: s.min() != s.max() or len(s) < 2,
             "the same value in every row; the network can learn nothing from it", strict=False,
         )  # fmt: skip
         if labels and name in data.targets:
@@ -328,7 +328,7 @@ def _failures(
         {n: pa.Column(float, c, nullable=True) for n, c in checks.items()}, checks=wide
     )
     try:
-        schema.validate(frame, lazy=True)
+        schema.validate(frame, lazy=True, inplace=True)  # it changes nothing, so needs no copy
     except SchemaErrors as failed:
         found = []
         for item in failed.schema_errors:
@@ -366,7 +366,7 @@ def _complete(
     frame: pd.DataFrame, data: DataConfig, values: list[str]
 ) -> tuple[pd.DataFrame, dict[str, int], dict[str, int], list[Finding]]:
     """Fill and drop by policy, number the segments, add derived targets."""
-    series = frame[SERIES].to_numpy()
+    series, labels = pd.factorize(frame[SERIES])
     if data.frequency:
         positions = grid_positions(frame[TIME], data.frequency, data.time_zone)
     else:
@@ -392,7 +392,7 @@ def _complete(
                     f"rows; raise data.columns.{name}.forward_fill_limit or set beyond_limit to "
                     "'drop'",
                     [
-                        {"series": series[r], "time": frame[TIME].iloc[r].isoformat(),
+                        {"series": labels[series[r]], "time": frame[TIME].iloc[r].isoformat(),
                          "value": None}
                         for r in rows[:_CASES]
                     ],
@@ -401,7 +401,7 @@ def _complete(
         if before.any():
             dropped[name] = int(before.sum())
             keep &= ~before.to_numpy()
-    clean = frame[keep].reset_index(drop=True)
+    clean = frame if keep.all() else frame[keep].reset_index(drop=True)
     if clean.empty and not errors:
         worst = max(dropped, key=lambda n: dropped[n])
         errors.append(Finding(

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from fastlstm.artifacts import read_manifest
 from fastlstm.errors import DataError
 from fastlstm.loading import SERIES, TIME
+from fastlstm.memory import give_back
 from fastlstm.scaling import microseconds
 from fastlstm.split import SPLITS, Cuts, split_of_windows
 from fastlstm.validation import SEGMENT
@@ -40,7 +41,7 @@ _ROW_GROUP_BYTES = 16 << 20
 # Values that Arrow encodes at once; its default of 1,024 was measured to cost a quarter of the speed.
 _WRITE_BATCH = 1 << 20
 _PART_BYTES = 256 << 20
-_POOL_BYTES = 256 << 20
+_POOL_BYTES = 512 << 20
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,11 @@ def write_windows(
     """
     x = np.column_stack([scaled[f"x.{n}"].to_numpy(np.float32) for n in features])
     y = np.column_stack([scaled[f"y.{n}"].to_numpy(np.float32) for n in targets])
+    scaled = scaled[[SERIES, TIME, SEGMENT]]  # the caller's table may go
     planned = plan_windows(scaled, y, timesteps, steps_ahead + lookahead, cuts)
     require_windows(planned, timesteps, steps_ahead + lookahead)
-    series = scaled[SERIES].to_numpy()
+    code, names = pd.factorize(scaled[SERIES])
+    labels = np.asarray(names, dtype=object)
     times = microseconds(scaled[TIME])
     schema = pa.schema([
         pa.field("series", pa.string(), nullable=False),
@@ -136,7 +139,7 @@ def write_windows(
                 rows = origins[start : start + group]
                 writer.write_table(
                     pa.table([
-                        pa.array(series[rows], pa.string()),
+                        pa.array(labels[code[rows]], pa.string()),
                         pa.array(times[rows], pa.timestamp("us", tz="UTC")),
                         _tensor(input_windows(x, rows, timesteps), schema.field("x").type),
                         _tensor(target_windows(y, rows, steps_ahead), schema.field("y").type),
@@ -161,7 +164,7 @@ def write_windows(
         "lookahead": lookahead,
         "cuts": {"validation": cuts.validation, "test": cuts.test},
         "windows": {name: len(origins) for name, origins in planned.items()},
-        "series": int(scaled[SERIES].nunique()),
+        "series": len(labels),
     }
 
 
@@ -252,6 +255,7 @@ class WindowDataset:
         """Inputs and targets as the rows they share; None where those are larger than the pool."""
         if split not in self._in_memory:
             self._in_memory[split] = self._fold(split)
+            give_back()
         return self._in_memory[split]
 
     def _fold(self, split: str) -> tuple[Folded, Folded] | None:

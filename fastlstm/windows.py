@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+_ALIGNMENT = 64
+
 
 def window_origins(segment: np.ndarray, timesteps: int, span: int) -> np.ndarray:
     """Origin rows of every window that stays within one unbroken stretch of one series.
@@ -50,6 +52,14 @@ def gather(rows: np.ndarray, first: np.ndarray, length: int) -> np.ndarray:
     blocks = sliding_window_view(np.ascontiguousarray(rows).reshape(-1), length * columns)
     chosen: np.ndarray = blocks[first * columns]
     return chosen.reshape(len(first), length, columns)
+
+
+def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An empty array that begins at a multiple of 64 bytes, as TensorFlow wants shared memory to."""
+    size = int(np.prod(shape)) * dtype.itemsize
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    begin = -memory.ctypes.data % _ALIGNMENT
+    return memory[begin : begin + size].view(dtype).reshape(shape)
 
 
 @dataclass(frozen=True)
@@ -106,8 +116,15 @@ class Folding:
             raise FoldedTooLargeError
 
     def folded(self) -> Folded:
-        """All windows taken, at least one block of them."""
-        return Folded(np.concatenate(self._rows), np.concatenate(self._first), self._length)
+        """All windows taken, at least one block of them; takes them away from here."""
+        rows = aligned((self._count, *self._rows[0].shape[1:]), self._rows[0].dtype)
+        self._rows.reverse()
+        start = 0
+        while self._rows:  # each block is let go once it is copied, so no row is kept twice
+            block = self._rows.pop()
+            rows[start : start + len(block)] = block
+            start += len(block)
+        return Folded(rows, np.concatenate(self._first), self._length)
 
 
 class FoldedTooLargeError(Exception):

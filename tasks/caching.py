@@ -15,6 +15,7 @@ from prefect.context import TaskRunContext
 
 from fastlstm.artifacts import publish
 from fastlstm.fingerprint import code_version, fingerprint
+from fastlstm.memory import give_back
 from tasks.references import Source, StepOutput
 from tasks.reporting import say
 from tasks.settings import PipelineConfig
@@ -113,6 +114,7 @@ def make(
     key = step_key(step, config, *inputs)
     folder = Path(config.work) / step / key[:32]
     manifest = publish(folder, build)
+    give_back()
     reference = StepOutput(
         path=str(folder), key=key, content_sha256=manifest["content_sha256"], rows=rows(manifest)
     )

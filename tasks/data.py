@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import prefect.runtime
 
 from fastlstm.artifacts import read_manifest
 from fastlstm.changes import find_changes
 from fastlstm.errors import DataError
 from fastlstm.fingerprint import fingerprint
-from fastlstm.loading import TABLE_FILE, load_into
+from fastlstm.loading import TABLE_FILE, load_into, read_table
 from fastlstm.validation import validate_into
 from tasks.caching import make
 from tasks.places.sources import local_source
@@ -75,7 +74,7 @@ def validate(config: PipelineConfig, table: StepOutput) -> StepOutput:
     def build(folder: Path) -> dict[str, Any]:
         return validate_into(
             folder,
-            pd.read_parquet(Path(table.path) / TABLE_FILE),
+            read_table(Path(table.path) / TABLE_FILE),
             config.data,
             labels=not config.hyperparameters.is_regressor,
             rows_out_of_order=loaded["rows_out_of_order"],

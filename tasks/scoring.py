@@ -6,12 +6,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from fastlstm import isolation
 from fastlstm.artifacts import publish, read_manifest
 from fastlstm.errors import StoreError
 from fastlstm.fingerprint import code_version, fingerprint
+from fastlstm.loading import read_table
 from fastlstm.monitoring import input_rows
 from fastlstm.sources import source_fingerprint
 from tasks.places.forecasts import open_forecasts
@@ -97,7 +96,7 @@ def append(config: ScoringConfig, scored: Scored) -> ScoringOutcome:
     """Append the forecasts that are not there yet, and the summary of their inputs."""
     folder = Path(scored.path)
     manifest = read_manifest(folder)
-    rows = pd.read_parquet(folder / _FORECASTS).assign(run_id=scored.run.run_id)
+    rows = read_table(folder / _FORECASTS).assign(run_id=scored.run.run_id)
     place = open_forecasts(config.output, config.model_name, config.s3)
     added = place.append("forecasts", rows)
     inputs = input_rows(scored.run.run_id, manifest)

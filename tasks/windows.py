@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from fastlstm.artifacts import read_manifest
+from fastlstm.loading import read_table
 from fastlstm.scaling import SCALED_FILE, scale_into
 from fastlstm.split import Cuts
 from fastlstm.validation import CLEAN_FILE
@@ -24,7 +25,7 @@ def scale(config: PipelineConfig, clean: StepOutput) -> StepOutput:
     """Cut the time into train, validation and test, and scale by the train rows."""
 
     def build(folder: Path) -> dict[str, Any]:
-        return scale_into(folder, pd.read_parquet(Path(clean.path) / CLEAN_FILE), config)
+        return scale_into(folder, Path(clean.path) / CLEAN_FILE, config)
 
     output, manifest = make("scale", config, [clean], build, lambda m: int(m["rows"]))
     cuts = [
@@ -48,7 +49,7 @@ def windows(config: PipelineConfig, scaled: StepOutput) -> StepOutput:
     def build(folder: Path) -> dict[str, Any]:
         about = write_windows(
             folder,
-            pd.read_parquet(Path(scaled.path) / SCALED_FILE),
+            read_table(Path(scaled.path) / SCALED_FILE),
             features=made_from["features"],
             targets=made_from["targets"],
             timesteps=hp.timesteps,

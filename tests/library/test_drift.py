@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fastlstm.config import parse_config
 from fastlstm.drift import population_stability_index, reference, summarise
+from fastlstm.loading import write_table
 from fastlstm.scaling import scale_into
 from fastlstm.validation import validate
 from tests.conftest import make_panel
@@ -40,7 +41,7 @@ def test_never_negative_nor_infinite(counts):
 def test_same_distribution_is_small_and_a_moved_one_large():
     rng = np.random.default_rng(0)
     train = pd.DataFrame({"x": rng.normal(0, 1, 5000), "rain": rng.binomial(1, 0.1, 5000)})
-    about = reference(train)
+    about = reference(train, np.ones(len(train), bool))
     assert len(about["x"]["edges"]) == 9 and len(about["rain"]["edges"]) == 1
     assert sum(about["x"]["counts"]) == 5000
 
@@ -67,6 +68,7 @@ def test_only_train_rows_make_the_bins(settings, tmp_path):
         assert report.passed
         folder = tmp_path / str(shift)
         folder.mkdir()
-        scale_into(folder, clean, config)
+        write_table(clean, folder / "clean.parquet")
+        scale_into(folder, folder / "clean.parquet", config)
         made.append(json.loads((folder / "inputs.json").read_text()))
     assert made[0] == made[1]

@@ -49,7 +49,7 @@ def steps(folder, frame: pd.DataFrame, config: RetrainConfig) -> WindowDataset:
             rows_out_of_order=0, skipped_series={}, refused_report=folder / "refused.json",
         ),
     )  # fmt: skip
-    clean = pd.read_parquet(folder / "clean" / CLEAN_FILE)
+    clean = folder / "clean" / CLEAN_FILE
     made = publish(folder / "scaled", lambda f: scale_into(f, clean, config))
     scaled = pd.read_parquet(folder / "scaled" / scaling.SCALED_FILE)
     hp = config.hyperparameters
