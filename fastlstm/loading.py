@@ -70,7 +70,7 @@ def load(
         raise DataError(f"{data.path}: holds no rows; give a table with rows")
     previous = frame.groupby(SERIES, sort=False)[TIME].shift()
     out_of_order = int((frame[TIME] < previous).sum())
-    if not _is_sorted(frame):  # most tables are, and sorting takes their memory once more
+    if not is_sorted(frame):  # most tables are, and sorting takes their memory once more
         frame = frame.sort_values([SERIES, TIME], kind="stable", ignore_index=True)
     counts = frame[SERIES].value_counts(sort=False)
     short = {str(k): int(v) for k, v in counts[counts < window_rows].items()}
@@ -86,7 +86,8 @@ def load(
     return LoadedTable(frame, out_of_order, short)
 
 
-def _is_sorted(frame: pd.DataFrame) -> bool:
+def is_sorted(frame: pd.DataFrame) -> bool:
+    """Whether the rows stand in order of series and time."""
     series, _ = pd.factorize(frame[SERIES], sort=True)
     times = frame[TIME].array.asi8
     later = (series[1:] > series[:-1]) | ((series[1:] == series[:-1]) & (times[1:] >= times[:-1]))
