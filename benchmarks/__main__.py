@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.contest import Result, compete
 from benchmarks.growth import draw, measure_growth
+from benchmarks.memory import peak_of_retraining
 from benchmarks.windows import disk_share
 
 _HERE = Path(__file__).parent
@@ -52,15 +53,15 @@ def _rate(result: Result, unit: str) -> str:
 
 def _windows(rounds: int) -> Iterator[Row]:
     rows, timesteps = 1_000_000, 50
-    for series in (1, 10):
+    for many, series in ((rows, 1), (rows, 10), (10 * rows, 1)):
         spec = (
             "benchmarks.windows:write",
-            {"rows": rows, "series": series, "timesteps": timesteps},
+            {"rows": many, "series": series, "timesteps": timesteps},
         )
         made = compete({"fastLSTM": spec}, rounds)["fastLSTM"]
-        share = disk_share(rows, timesteps)
+        share = disk_share(many, timesteps)
         yield Row(
-            "windows to Parquet", f"{rows:,} rows x 10, {timesteps} steps, {series} series",
+            "windows to Parquet", f"{many:,} rows x 10, {timesteps} steps, {series} series",
             f"{_rate(made, 'windows')}, {made.extra_megabytes:.0f} MB above the table, "
             f"{share:.2f}x the rows on disk",
             "250,000/s, 300 MB, 2x",
@@ -180,12 +181,42 @@ def _flow(rounds: int) -> Iterator[Row]:
     )  # fmt: skip
 
 
+def _series(_: int) -> Iterator[Row]:
+    rows = 10_000_000
+    found = compete(
+        {
+            f"{series:,} series": ("benchmarks.flow:prepared", {"rows": rows, "series": series})
+            for series in (1, 10_000)
+        },
+        1,
+    )
+    one, many = found.values()
+    yield Row(
+        "series", f"load, validate, scale and windows of {rows:,} rows x 5",
+        "; ".join(_rate(r, "rows") for r in found.values())
+        + f"; {one.rate / many.rate:.2f}x the time per row",
+        "1.5x", one.rate / many.rate < 1.5,
+    )  # fmt: skip
+
+
+def _memory(_: int) -> Iterator[Row]:
+    rows = 10_000_000
+    for series in (1, 10_000):
+        peak, seconds = peak_of_retraining(rows, series, 10)
+        yield Row(
+            "memory", f"`fastlstm retrain`, {rows:,} rows x 10, {series:,} series",
+            f"{peak:.2f} GB at most in all processes, {seconds:.0f} s", "under 3 GB", peak < 3,
+        )  # fmt: skip
+
+
 _PARTS = {
     "windows": _windows,
     "training": _training,
     "prediction": _prediction,
     "commands": _commands,
     "flow": _flow,
+    "series": _series,
+    "memory": _memory,
 }
 
 
@@ -229,7 +260,8 @@ def main() -> None:
         draw(measure_growth(given.rounds), _HERE / "growth.png")
         text += (
             "\n\n## Growth\n\nWindows to Parquet, one thing doubled at a time from 100,000 rows x 5 "
-            "features, 24 steps, 1 series.\n\n![cost against size](growth.png)"
+            "features, 24 steps, 1 series (the series: 1,000,000 rows).\n\n"
+            "![cost against size](growth.png)"
         )
     (_HERE / "RESULTS.md").write_text(text + "\n", encoding="utf-8")
 

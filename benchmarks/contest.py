@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from fastlstm.memory import give_back
 
 
 @dataclass(frozen=True)
@@ -146,15 +149,32 @@ def _agree(checks: dict[str, dict[str, Any]]) -> None:
             raise SystemExit(f"{who} and {names[0]} differ by {difference}; nothing was timed")
 
 
-def _memory() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+def _resident() -> float:
+    """Megabytes in memory now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+class _Peak(threading.Thread):
+    """The most megabytes seen in memory; what a contestant needed to prepare is not in it."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.megabytes = 0.0
+
+    def run(self) -> None:
+        while True:
+            self.megabytes = max(self.megabytes, _resident())
+            time.sleep(0.02)
 
 
 def main() -> None:
     """Be one contestant."""
     module, _, name = sys.argv[1].partition(":")
     entry: Entry = getattr(importlib.import_module(module), name)(**json.loads(sys.argv[2]))
-    before = _memory()
+    give_back()
+    before, peak = _resident(), _Peak()
+    peak.start()
     for line in sys.stdin:
         if line.strip() == "check":
             check = None if entry.check is None else entry.check.tolist()
@@ -165,7 +185,7 @@ def main() -> None:
             answer = {
                 "seconds": time.perf_counter() - begin,
                 "amount": entry.amount,
-                "extra_megabytes": _memory() - before,
+                "extra_megabytes": peak.megabytes - before,
             }
         print(json.dumps(answer), flush=True)
 

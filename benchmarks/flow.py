@@ -15,6 +15,7 @@ import yaml
 
 from benchmarks.commands import command
 from benchmarks.contest import Entry
+from benchmarks.memory import source_config
 from fastlstm import isolation
 from fastlstm.artifacts import publish
 from fastlstm.changes import find_changes
@@ -68,6 +69,19 @@ def _anew(config: str, words: list[str]) -> Entry:
             command([*words, str(file)]).work()
 
     return Entry(work, 1)
+
+
+def prepared(rows: int, series: int) -> Entry:
+    """The library's work from a table of so many series to its windows."""
+    kept = tempfile.TemporaryDirectory()
+    config = read_settings(str(source_config(Path(kept.name), rows, series, 5)), PipelineConfig)
+
+    def work() -> None:
+        assert kept.name  # the source lives as long as this function
+        with tempfile.TemporaryDirectory() as name:
+            prepare(config, Path(name))
+
+    return Entry(work, rows)
 
 
 def prepare(config: RetrainConfig, work: Path) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def write(rows: int, series: int, timesteps: int, features: int = FEATURES) -> E
             write_into(Path(name), frame, cuts, timesteps, features)
 
     # Counted without writing, so that the first round's memory is seen.
-    planned = plan_windows(frame, frame[["y.f0"]].to_numpy(np.float32), timesteps, 1, cuts)
+    planned = plan_windows(frame, frame["y.f0"].notna().to_numpy(), timesteps, 1, cuts)
     return Entry(work, sum(len(origins) for origins in planned.values()))
 
 

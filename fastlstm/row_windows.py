@@ -59,7 +59,8 @@ class RowWindows:
         self._times = microseconds(frame[TIME])
         # Windows are gathered as blocks of rows; another memory order would be copied for each batch.
         self._x, self._y = np.ascontiguousarray(x), np.ascontiguousarray(y)
-        self._origins = plan_windows(frame, y, timesteps, steps_ahead + lookahead, cuts)
+        defined = ~np.isnan(y).any(axis=1)
+        self._origins = plan_windows(frame, defined, timesteps, steps_ahead + lookahead, cuts)
         wanted = {name: self._origins[name] for name in needed}
         require_windows(wanted, timesteps, steps_ahead + lookahead)
         self._sample_weight = sample_weight

@@ -40,6 +40,7 @@ from fastlstm.windows import (
 _ROW_GROUP_BYTES = 16 << 20
 # Values that Arrow encodes at once; its default of 1,024 was measured to cost a quarter of the speed.
 _WRITE_BATCH = 1 << 20
+_PLANNED_ROWS = 1 << 20
 _PART_BYTES = 256 << 20
 _POOL_BYTES = 512 << 20
 
@@ -62,23 +63,29 @@ class Windows:
 
 
 def plan_windows(
-    frame: pd.DataFrame, targets: np.ndarray, timesteps: int, span: int, cuts: Cuts
+    frame: pd.DataFrame, defined: np.ndarray, timesteps: int, span: int, cuts: Cuts
 ) -> dict[str, np.ndarray]:
     """Origin rows of each split's windows.
 
     Args:
         frame: table with ``__time`` and ``__segment``, sorted by series and time.
-        targets: target values ``(n, n_targets)``; a window whose targets are undefined (a derived
-            target near the end of its stretch) is not made.
+        defined: whether all targets of a row have a value, ``(n,)``; a window without that at its
+            origin (a derived target near the end of its stretch) is not made.
         timesteps: input rows.
         span: rows from the origin on that the targets depend on.
         cuts: the cut times.
     """
-    times = microseconds(frame[TIME])
-    origins = window_origins(frame[SEGMENT].to_numpy(), timesteps, span)
-    origins = origins[~np.isnan(targets[origins]).any(axis=1)]
-    chosen = split_of_windows(times[origins], times[origins + span - 1], cuts)
-    return {name: origins[rows] for name, rows in chosen.items()}
+    times, segment = microseconds(frame[TIME]), frame[SEGMENT].to_numpy()
+    found: dict[str, list[np.ndarray]] = {name: [] for name in SPLITS}
+    for start in range(0, len(frame), _PLANNED_ROWS):  # bounds the masks and the copies of times
+        rows = slice(start, start + _PLANNED_ROWS + timesteps + span - 1)
+        origins = start + window_origins(segment[rows], timesteps, span)
+        origins = origins[defined[origins]]
+        chosen = split_of_windows(times[origins], times[origins + span - 1], cuts)
+        for name, windows in chosen.items():
+            found[name].append(origins[windows])
+    none = np.zeros(0, np.int64)
+    return {name: np.concatenate([none, *parts]) for name, parts in found.items()}
 
 
 def require_windows(planned: dict[str, np.ndarray], timesteps: int, span: int) -> None:
@@ -107,10 +114,12 @@ def write_windows(
     Raises:
         DataError: a split would hold no window.
     """
-    x = np.column_stack([scaled[f"x.{n}"].to_numpy(np.float32) for n in features])
-    y = np.column_stack([scaled[f"y.{n}"].to_numpy(np.float32) for n in targets])
-    scaled = scaled[[SERIES, TIME, SEGMENT]]  # the caller's table may go
-    planned = plan_windows(scaled, y, timesteps, steps_ahead + lookahead, cuts)
+    inputs = [scaled[f"x.{n}"].to_numpy(np.float32) for n in features]
+    outputs = [scaled[f"y.{n}"].to_numpy(np.float32) for n in targets]
+    defined = np.ones(len(scaled), bool)
+    for column in outputs:
+        defined &= ~np.isnan(column)
+    planned = plan_windows(scaled, defined, timesteps, steps_ahead + lookahead, cuts)
     require_windows(planned, timesteps, steps_ahead + lookahead)
     code, names = pd.factorize(scaled[SERIES])
     labels = np.asarray(names, dtype=object)
@@ -127,6 +136,9 @@ def write_windows(
 
     def write_part(name: str, number: int, origins: np.ndarray) -> None:
         file = folder / name / f"part-{number:05d}.parquet"
+        # The rows of this part alone, side by side; of all rows they would be the table once more.
+        first, end = int(origins[0]) - timesteps, int(origins[-1]) + steps_ahead
+        x, y = (np.column_stack([c[first:end] for c in cs]) for cs in (inputs, outputs))
         with pq.ParquetWriter(
             file,
             schema,
@@ -141,8 +153,8 @@ def write_windows(
                     pa.table([
                         pa.array(labels[code[rows]], pa.string()),
                         pa.array(times[rows], pa.timestamp("us", tz="UTC")),
-                        _tensor(input_windows(x, rows, timesteps), schema.field("x").type),
-                        _tensor(target_windows(y, rows, steps_ahead), schema.field("y").type),
+                        _tensor(input_windows(x, rows - first, timesteps), schema.field("x").type),
+                        _tensor(target_windows(y, rows - first, steps_ahead), schema.field("y").type),
                     ], schema=schema),
                     row_group_size=group,
                 )  # fmt: skip
