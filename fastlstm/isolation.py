@@ -69,7 +69,7 @@ def call(
         TrainingError: any other error, a killed process, or the time limit.
     """
     earlier = _take()
-    if earlier is not None and ((fresh and earlier.has_served) or not earlier.is_like_us()):
+    if earlier is not None and (fresh or not earlier.is_like_us()):
         earlier.end()
         earlier = None
     if earlier is not None:
@@ -78,20 +78,6 @@ def call(
         except _EndedBeforeError:
             pass  # idle for too long, or killed meanwhile; nothing was begun
     return _ask(_Process(), function, arguments, on_event, time_limit)
-
-
-def prepare() -> None:
-    """Start the process of the next call, and import TensorFlow there, while the caller does else.
-
-    Does nothing where a process is idle. What was prepared counts as fresh.
-    """
-    if _idle is not None:
-        return
-    process = _Process()
-    process.send("fastlstm.network:import_keras", {}, prepare=True)
-    former = _take(process)
-    if former is not None:
-        former.end()
 
 
 def _ask(process: _Process, *request: Any) -> Any:
@@ -144,8 +130,7 @@ class _Process:
         )
         os.close(writing)
         self._messages = os.fdopen(reading, encoding="utf-8")
-        self.has_served = False
-        self._is_new = True
+        self._has_served = False
 
     def is_like_us(self) -> bool:
         """Whether it would start with the same environment, in the same folder, today."""
@@ -160,15 +145,6 @@ class _Process:
             self._process.stdin.close()
         self._messages.close()
         self._log.close()
-
-    def send(self, function: str, arguments: dict[str, Any], **options: Any) -> None:
-        """Have it do something; a process that has ended does nothing."""
-        self._is_new = False
-        assert self._process.stdin is not None  # noqa: S101 (stdin is a pipe)
-        with contextlib.suppress(BrokenPipeError):
-            request = {"function": function, "arguments": arguments, **options}
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
 
     def ask(
         self,
@@ -191,11 +167,16 @@ class _Process:
 
         timer = threading.Timer(time_limit, stop) if time_limit else None
         outcome: dict[str, Any] = {}
-        begun, was_idle = False, not self._is_new
+        begun = False
         try:
             if timer:
                 timer.start()
-            self.send(function, arguments)
+            assert self._process.stdin is not None  # noqa: S101 (stdin is a pipe)
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.write(
+                    json.dumps({"function": function, "arguments": arguments}) + "\n"
+                )
+                self._process.stdin.flush()
             for line in self._messages:
                 message = json.loads(line)
                 if "event" in message:
@@ -209,7 +190,7 @@ class _Process:
             if timer:
                 timer.cancel()
         if "result" in outcome:
-            self.has_served = True
+            self._has_served = True
             return outcome["result"]
         if "error" in outcome:
             kind = _ERRORS.get(outcome["error"])
@@ -224,7 +205,7 @@ class _Process:
                 f"stopped after the time limit of {time_limit:g} s; raise training_time_limit, or "
                 "lower epochs"
             )
-        if not begun and was_idle:
+        if not begun and self._has_served:
             raise _EndedBeforeError
         if code == -signal.SIGKILL:
             raise errors.TrainingError(
@@ -261,14 +242,9 @@ def _serve(descriptor: int) -> None:
                 request = json.loads(requests.get(timeout=_IDLE_SECONDS))
             except queue.Empty:
                 break
-            module, _, name = request["function"].partition(":")
-            if request.get("prepare"):
-                # What goes wrong here goes wrong again, and is told, when the work is asked for.
-                with contextlib.suppress(Exception):
-                    getattr(importlib.import_module(module), name)()
-                continue
             tell(_STARTED)
             try:
+                module, _, name = request["function"].partition(":")
                 function = getattr(importlib.import_module(module), name)
                 tell({"result": function(**request["arguments"], on_event=tell)})
             except Exception as error:

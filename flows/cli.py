@@ -94,7 +94,6 @@ def _prepare_prefect(debug: bool) -> None:
 @click.pass_obj
 def retrain(debug: bool, config: str) -> None:
     """Retrain by CONFIG: load, validate, train, evaluate, store, promote or keep."""
-    from fastlstm import isolation
     from fastlstm.changes import find_changes
     from fastlstm.network import require_tensorflow
     from tasks.places.sources import local_source
@@ -115,7 +114,6 @@ def retrain(debug: bool, config: str) -> None:
     require_tensorflow()
     console.print(f"Retraining {name!r} from {settings.data.path}; starting Prefect …")
     _prepare_prefect(debug)
-    isolation.prepare()  # TensorFlow's import takes as long as Prefect's start
     from flows.console import ConsoleListener, show_scores
     from flows.retrain import retrain as flow
     from tasks.reporting import listen

@@ -9,7 +9,6 @@ from typing import Any
 import prefect.runtime
 from prefect import flow
 
-from fastlstm import isolation
 from fastlstm.config import absolute
 from fastlstm.errors import FastLSTMError
 from tasks.caching import verified
@@ -74,7 +73,6 @@ def _steps(config: PipelineConfig, full: bool, reason: str) -> Outcome:
 def _train_and_decide(config: PipelineConfig, source: Any, reason: str) -> Outcome:
     table = verified(load, config, source)
     clean = verified(validate, config, table)
-    isolation.prepare()  # TensorFlow is imported while the windows are cut
     scaled = verified(scale, config, clean)
     dataset = verified(windows, config, scaled)
     network = verified(train, config, dataset)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fastlstm import errors, isolation
+from fastlstm import errors
 from fastlstm.isolation import call
 
 HERE = "tests.library.test_isolation"
@@ -75,31 +75,6 @@ def test_the_next_call_is_served_by_the_same_process_unless_it_must_be_fresh(mon
         os.kill(first, 0)  # not kept beside it
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     assert pid() != trained
-
-
-def imported(on_event):
-    return {"pid": os.getpid(), "tensorflow": "tensorflow" in sys.modules}
-
-
-@pytest.mark.parametrize("fresh", [True, False])
-def test_a_prepared_process_serves_the_next_call_and_counts_as_fresh(fresh):
-    call(f"{HERE}:doubled", {"number": 1})
-    isolation.prepare()  # one is idle, which it leaves alone
-    assert not call(f"{HERE}:imported", {}, fresh=False)["tensorflow"]
-    isolation._end_idle()
-    isolation.prepare()
-    process = isolation._idle
-    made = call(f"{HERE}:imported", {}, fresh=fresh)
-    assert made == {"pid": process._process.pid, "tensorflow": True}
-    assert call(f"{HERE}:imported", {}, fresh=True)["pid"] != made["pid"]
-
-
-def test_a_prepared_process_that_died_is_replaced():
-    isolation._end_idle()
-    isolation.prepare()
-    isolation._idle._process.kill()
-    isolation._idle._process.wait()
-    assert call(f"{HERE}:doubled", {"number": 4})["value"] == 8
 
 
 def test_a_process_that_died_while_idle_is_replaced():

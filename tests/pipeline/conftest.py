@@ -30,7 +30,6 @@ def in_process(monkeypatch, untraced):
         return json.loads(json.dumps(found(**plain, on_event=on_event)))
 
     monkeypatch.setattr(fastlstm.isolation, "call", call)
-    monkeypatch.setattr(fastlstm.isolation, "prepare", lambda: None)
 
 
 @pytest.fixture
