@@ -33,7 +33,7 @@ browser: # Chromium for the test of Prefect's pages; without it that test is ski
 	       && apt-get update -qq >/dev/null && apt-get install -qq -y chromium >/dev/null 2>&1; } \
 	  || echo "Chromium is absent: the browser test will be skipped"
 
-bench: $(STAMP) ## measure this library beside its peers; writes benchmarks/RESULTS.md (half an hour)
+bench: $(STAMP) ## measure this library beside its peers; writes benchmarks/RESULTS.md (an hour)
 	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements-bench.lock \
 	  --extra-index-url https://download.pytorch.org/whl/cpu
 	@$(BIN)/python -m benchmarks
