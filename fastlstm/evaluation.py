@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +79,14 @@ class TargetTable:
 
     def block(self, label: str) -> slice:
         """The rows of a series, which lie side by side; empty where there is no such series."""
-        number = np.flatnonzero(self.labels == label)
-        if not len(number):
+        number = self._numbers.get(label)
+        if number is None:
             return slice(0, 0)
-        return slice(*np.searchsorted(self.code, [number[0], number[0] + 1]).tolist())
+        return slice(*np.searchsorted(self.code, [number, number + 1]).tolist())
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {label: number for number, label in enumerate(self.labels)}
 
     def rows_of(self, series: np.ndarray, origin: np.ndarray) -> np.ndarray:
         """Row numbers of (series, origin) pairs.
