@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -178,6 +179,19 @@ def company(s3_server, tmp_path_factory):
 
     with Company.running(tmp_path_factory.mktemp("company"), s3_server) as running:
         yield running
+
+
+@pytest.fixture
+def alone(tmp_path_factory) -> Iterator[None]:
+    """No other test with this fixture runs meanwhile, on whatever worker.
+
+    For those that take the whole machine for a minute, and those that promise an end within seconds.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (folder / "alone.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture
