@@ -77,8 +77,7 @@ def prepared(rows: int, series: int) -> Entry:
     config = read_settings(str(source_config(Path(kept.name), rows, series, 5)), PipelineConfig)
 
     def work() -> None:
-        assert kept.name  # the source lives as long as this function
-        with tempfile.TemporaryDirectory() as name:
+        with tempfile.TemporaryDirectory(dir=kept.name) as name:
             prepare(config, Path(name))
 
     return Entry(work, rows)

@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +18,7 @@ import yaml
 _MINUTE = np.timedelta64(60_000_000, "us")
 
 
-def write_source(file: Path, rows: int, series: int, features: int) -> None:
+def _write_source(file: Path, rows: int, series: int, features: int) -> None:
     """A Parquet table of waves and noise, its rows shared evenly by the series."""
     rng, each = np.random.default_rng(0), rows // series
     moments = np.datetime64("2000-01-01", "us") + np.arange(each) * _MINUTE
@@ -35,7 +34,7 @@ def write_source(file: Path, rows: int, series: int, features: int) -> None:
 
 def source_config(folder: Path, rows: int, series: int, features: int) -> Path:
     """A config file, and the table it names, in a folder."""
-    write_source(folder / "table.parquet", rows, series, features)
+    _write_source(folder / "table.parquet", rows, series, features)
     names = [f"f{number}" for number in range(features)]
     file = folder / "config.yaml"
     file.write_text(
@@ -70,19 +69,13 @@ def peak_of_retraining(rows: int, series: int, features: int) -> tuple[float, fl
             [str(Path(sys.executable).with_name("fastlstm")), "retrain", str(config)],
             stdout=subprocess.DEVNULL,
         )
-        peak = [0.0]
-
-        def watch() -> None:
-            while process.poll() is None:
-                peak[0] = max(peak[0], sum(map(_gigabytes, _family(process.pid))))
-                time.sleep(0.1)
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        watcher.join()
+        peak = 0.0
+        while process.poll() is None:
+            peak = max(peak, sum(map(_gigabytes, _family(process.pid))))
+            time.sleep(0.1)
         if process.returncode:
             raise SystemExit(f"the retraining ended with code {process.returncode}")
-        return peak[0], time.monotonic() - begin
+        return peak, time.monotonic() - begin
 
 
 def _family(process: int) -> list[int]:

@@ -6,19 +6,18 @@ later are counted into the same bins. Only train rows have a part in the bins.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fastlstm.loading import Columns
+
 INPUTS_FILE = "inputs.json"
 _BINS = 10
 
 
-def reference(
-    features: Mapping[Any, pd.Series] | pd.DataFrame, train: np.ndarray
-) -> dict[str, Any]:
+def reference(features: Columns, train: np.ndarray) -> dict[str, Any]:
     """What the features' train rows look like: bins and the share of rows in each.
 
     Args:

@@ -154,6 +154,10 @@ class StoredColumns(Mapping[Any, pd.Series]):
         return len(self._names)
 
 
+# A table in memory, or one on disk that is read column by column.
+Columns = pd.DataFrame | StoredColumns
+
+
 def load_into(folder: Path, data: DataConfig, window_rows: int) -> dict[str, Any]:
     """Load and write ``table.parquet`` into a folder; return what its manifest tells."""
     loaded = load(data, window_rows)
@@ -173,7 +177,7 @@ def _check_header(names: list[str], file: Path, data: DataConfig, values: list[s
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise DataError(f"{file}: has two columns named {twice[0]!r}; rename one")
-    for name in [data.time, *([data.series] if data.series else []), *values]:
+    for name in _wanted(data, values):
         if name in names:
             continue
         if len(names) == 1 and file.suffix != ".parquet":
@@ -211,7 +215,7 @@ def _parse_csv(file: Path, data: DataConfig, values: list[str]) -> pa.Table:
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({_short(error)})") from None
     _check_header(names, file, data, values)
-    text = [data.time, *([data.series] if data.series else [])]
+    text = _wanted(data, [])
     types = {name: _ARROW_TYPES[data.rules(name).dtype] for name in values}
     types |= dict.fromkeys(text, pa.string())
     convert = pa.csv.ConvertOptions(

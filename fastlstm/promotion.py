@@ -59,7 +59,7 @@ def compare(
     if absent:
         return {"comparable": False, "why": f"its feature {absent[0]!r} is no longer in the data"}
     targets = new.data.targets
-    predictions = pd.read_parquet(new.path("predictions"))
+    predictions = read_table(new.path("predictions"))
     steps = new.hyperparameters.steps_ahead
     shape = (-1, steps, len(targets))
     heads = predictions.iloc[:: steps * len(targets)]

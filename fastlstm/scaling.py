@@ -14,17 +14,13 @@ from fastlstm.config import DataConfig, RetrainConfig
 from fastlstm.drift import INPUTS_FILE, reference
 from fastlstm.errors import DataError
 from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.loading import SERIES, TIME, StoredColumns, read_blocks, write_blocks
+from fastlstm.loading import SERIES, TIME, Columns, StoredColumns, read_blocks, write_blocks
 from fastlstm.scaler_files import read_scaler, write_scaler
 from fastlstm.split import Cuts, cut_times
 from fastlstm.validation import SEGMENT
 
 SCALED_FILE = "scaled.parquet"
 X_SCALER_FILE, Y_SCALER_FILE = "x_scaler.pkl", "y_scaler.pkl"
-
-
-# A table in memory, or one on disk that is read column by column.
-Columns = pd.DataFrame | StoredColumns
 
 
 @dataclass(frozen=True)
@@ -126,10 +122,11 @@ def fit_scalers(
 
 def _chosen(columns: Columns, rows: np.ndarray) -> pd.DataFrame:
     """Rows of a table as one array, which a scaler takes without another copy."""
-    values = np.empty((int(rows.sum()), len(list(columns))))
-    for position, name in enumerate(columns):
+    names = list(columns)
+    values = np.empty((int(rows.sum()), len(names)))
+    for position, name in enumerate(names):
         values[:, position] = columns[name].to_numpy()[rows]
-    return pd.DataFrame(values, columns=list(columns), copy=False)
+    return pd.DataFrame(values, columns=names, copy=False)
 
 
 def scale_into(folder: Path, clean: Path, config: RetrainConfig) -> dict[str, Any]:

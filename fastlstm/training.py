@@ -30,7 +30,7 @@ from fastlstm.fused_lstm import fused, is_chosen, use_one_thread_per_operation
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.network import build_network, compile_network, import_keras, lstm_widths
 from fastlstm.window_store import WindowDataset, Windows
-from fastlstm.windows import Folded, aligned
+from fastlstm.windows import Folded, as_aligned
 
 if TYPE_CHECKING:
     import keras
@@ -437,11 +437,7 @@ def _shared(values: np.ndarray) -> Any:
     """
     import tensorflow as tf
 
-    if values.ctypes.data % 64 or not values.flags.c_contiguous or not values.flags.writeable:
-        copied = aligned(values.shape, values.dtype)
-        copied[...] = values
-        values = copied
-    return tf.experimental.dlpack.from_dlpack(values.__dlpack__())
+    return tf.experimental.dlpack.from_dlpack(as_aligned(values).__dlpack__())
 
 
 def _from_batches(

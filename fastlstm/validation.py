@@ -223,12 +223,12 @@ def _beyond(column: pd.Series, minimum: float | None, maximum: float | None) -> 
     return pd.Series(low | high, index=column.index, dtype=bool)
 
 
-def _repeated(frame: pd.DataFrame) -> pd.Series:
+def _repeated(frame: pd.DataFrame, same_series: pd.Series) -> pd.Series:
     """Rows whose series and time another row has too."""
     if not is_sorted(frame):
         return frame.duplicated([SERIES, TIME], keep=False)
     # In order they lie side by side; hashing ten million rows takes half a gigabyte.
-    again = (frame[SERIES] == frame[SERIES].shift()) & (frame[TIME] == frame[TIME].shift())
+    again = same_series & (frame[TIME] == frame[TIME].shift())
     return again | again.shift(-1, fill_value=False)
 
 
@@ -295,7 +295,7 @@ def _run_checks(
     key = f"{data.series}, {data.time}" if data.series else data.time
     same_series = frame[SERIES] == frame[SERIES].shift()
     wide_must = [
-        pa.Check(lambda d: ~_repeated(d), name="unique series and time"),
+        pa.Check(lambda d: ~_repeated(d, same_series), name="unique series and time"),
         pa.Check(
             lambda d: ~(same_series & (d[TIME] < d[TIME].shift())), name="time order"
         ),

@@ -62,6 +62,15 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     return memory[begin : begin + size].view(dtype).reshape(shape)
 
 
+def as_aligned(values: np.ndarray) -> np.ndarray:
+    """The array itself where TensorFlow can share its memory, else a copy that it can share."""
+    if not values.ctypes.data % _ALIGNMENT and values.flags.c_contiguous and values.flags.writeable:
+        return values
+    copied = aligned(values.shape, values.dtype)
+    copied[...] = values
+    return copied
+
+
 @dataclass(frozen=True)
 class Folded:
     """Windows kept as the rows they share, a fraction of their size; any of them in any order.

@@ -181,15 +181,19 @@ def company(s3_server, tmp_path_factory):
         yield running
 
 
+def of_all_workers(tmp_path_factory: Any) -> Path:
+    """A temporary folder that the workers of this run share."""
+    base: Path = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
 @pytest.fixture
 def alone(tmp_path_factory) -> Iterator[None]:
     """No other test with this fixture runs meanwhile, on whatever worker.
 
     For those that take the whole machine for a minute, and those that promise an end within seconds.
     """
-    base = tmp_path_factory.getbasetemp()
-    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    with (folder / "alone.lock").open("w") as lock:
+    with (of_all_workers(tmp_path_factory) / "alone.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections import Counter
 
 import pytest
 
-from tests.conftest import build_settings
+from tests.conftest import build_settings, of_all_workers
 
 
 @pytest.fixture
@@ -79,8 +78,7 @@ def finished(request, tmp_path_factory):
     from tasks.references import Outcome
     from tasks.settings import PipelineConfig
 
-    base = tmp_path_factory.getbasetemp()
-    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    shared = of_all_workers(tmp_path_factory) / "finished"
     shared.mkdir(exist_ok=True)
     kept = shared / "outcome.json"
     with (shared / "lock").open("w") as lock:
