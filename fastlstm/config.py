@@ -304,6 +304,34 @@ class EvaluationConfig(StrictSettings):
     )
 
 
+class BacktestConfig(StrictSettings):
+    """How a backtest rolls its origin through the table."""
+
+    folds: int = Field(5, ge=1, le=1000, description="Test periods, one after the other.")
+    test_size_rate: float = Field(
+        0.3, gt=0, lt=1,
+        description="Share of the time span, the last, that the folds divide evenly among them.",
+    )  # fmt: skip
+    window: Literal["expanding", "sliding"] = Field(
+        "expanding",
+        description="What a fold learns from: all rows before its test period, or the last ones, as "
+        "many as the first fold has.",
+    )
+    gap: int = Field(
+        0, ge=0,
+        description="Rows just before a test period that nothing is learned from, as where labels come "
+        "late; forecasts see them as inputs.",
+    )  # fmt: skip
+    refit_every: int = Field(
+        1, ge=1, description="Train anew at every so many folds; those between use the last network."
+    )
+    warm_start: bool = Field(
+        False,
+        description="Begin each training after the first from the weights of the one before; scalers "
+        "are then those of the first.",
+    )
+
+
 class RetrainConfig(StrictSettings):
     """All settings of one retraining."""
 
@@ -311,6 +339,9 @@ class RetrainConfig(StrictSettings):
     hyperparameters: Hyperparameters = Field(description="The network and its training.")
     evaluation: EvaluationConfig = Field(
         default_factory=EvaluationConfig, description="How the network is judged."
+    )
+    backtest: BacktestConfig = Field(
+        default_factory=BacktestConfig, description="How a backtest rolls through the table."
     )
     store: str = Field(
         "runs",

@@ -69,12 +69,9 @@ def use_one_thread_per_operation() -> None:
 
 
 def _steps(layer: Any) -> int | None:
-    """Time steps of a layer's input; None where they vary, or differ from use to use."""
-    try:
-        steps: int | None = layer.input.shape[1]
-    except (AttributeError, ValueError):
-        return None
-    return steps
+    """Most time steps of a layer's inputs, which may be used several times; None where they vary."""
+    found = [node.input_tensors[0].shape[1] for node in layer._inbound_nodes]
+    return None if not found or None in found else max(found)
 
 
 def _is_plain(layer: Any) -> bool:

@@ -83,6 +83,17 @@ def canonical_metric(name: str) -> str:
     return found
 
 
+# Settings of the classic stack alone, with their defaults.
+_STACK = {
+    "model_relative_width": [1], "model_dropout": [0], "activation": "tanh",
+    "last_layer_activation": "linear",
+}  # fmt: skip
+
+
+def _asks_for_a_stack(settings: dict[str, Any]) -> bool:
+    return any(settings.get(name, default) != default for name, default in _STACK.items())
+
+
 def _by_task(schema: dict[str, Any]) -> None:
     """Leave a default that depends on ``LSTM_type`` out of the JSON schema.
 
@@ -98,7 +109,9 @@ class Hyperparameters(BaseModel):
     Windows have inputs of shape ``(timesteps, n_features)`` and targets of shape
     ``(steps_ahead, n_targets)``. Names of fastLSTM 1.0 are accepted beside the names below
     (see ``ALIASES``). A regressor's ``loss``, ``metrics``, ``last_layer_activation`` and monitors
-    take a regressor's defaults where they were not set; what was set is never replaced.
+    take a regressor's defaults where they were not set (``REGRESSOR_DEFAULTS``); one whose
+    ``architecture`` is not 'classic', and that sets nothing of the classic stack, takes the training
+    recipe of ``FORECAST_DEFAULTS`` too. What was set is never replaced.
 
     Raises:
         pydantic.ValidationError: an unknown name, a wrong type, a value out of range or settings
@@ -117,6 +130,53 @@ class Hyperparameters(BaseModel):
     )
     timesteps: int = Field(1, ge=1, le=100_000, description="Past rows the network sees.")
     steps_ahead: int = Field(1, ge=1, le=100_000, description="Future rows it forecasts at once.")
+
+    architecture: Literal["auto", "classic", "segment"] = Field(
+        "auto",
+        description="'classic': a stack of LSTM layers over the rows. 'segment': an LSTM over segments "
+        "of rows, for forecasts of columns that are features too (SegRNN, Lin et al. 2023). 'auto': by "
+        "task, columns and look-back, as fastlstm.architecture.resolve tells.",
+    )
+    segment_length: int | None = Field(
+        None, ge=1, le=100_000,
+        description="Rows in a segment of the 'segment' architecture; without it an eighth of the "
+        "look-back, 48 at most.",
+    )  # fmt: skip
+    segment_units: int | None = Field(
+        None, ge=1, le=8192,
+        description="Units of the 'segment' architecture's LSTM; without it 128, fewer for few windows.",
+    )  # fmt: skip
+    segment_dropout: float = Field(
+        0.2, ge=0, lt=1, description="Dropout rate before the 'segment' architecture's output layer."
+    )
+    decoding: Literal["parallel", "direct", "recursive"] = Field(
+        "parallel",
+        description="How the 'segment' architecture forecasts: all segments at once from the last state "
+        "by their positions, all steps by one layer, or segment after segment from its own forecasts.",
+    )
+    instance_normalization: Literal["auto", "none", "last", "revin"] = Field(
+        "auto",
+        description="Taken off each window's target columns and given back to the forecast: the window's "
+        "last value (NLinear, Zeng et al. 2023), or its mean and deviation with a learned scale (RevIN, "
+        "Kim et al. 2022). Needs scaled targets that are features.",
+    )
+    channel_independent: bool | None = Field(
+        None,
+        description="One network shared by all target columns, each seen with the features that are no "
+        "targets, beside a learned embedding of the column (PatchTST, Nie et al. 2023); false: all "
+        "jointly. Without it: true for 'segment'.",
+    )
+    seasonal_residual: int | None = Field(
+        None, ge=1, le=100_000,
+        description="Forecast the difference from the same row of the last season, of so many rows. "
+        "Needs scaled targets that are features.",
+    )  # fmt: skip
+    naive_unless_better: bool | None = Field(
+        None,
+        description="Where validation does not show beyond chance (5%) that the network is better than "
+        "the last value, or with seasonal_residual the last season, the saved network forecasts that. "
+        "Needs scaled targets that are features. Without it: true for 'segment'.",
+    )
 
     model_relative_width: list[float] = Field(
         [1], min_length=1, max_length=20,
@@ -151,6 +211,11 @@ class Hyperparameters(BaseModel):
     epochs: int = Field(100, ge=1, le=1_000_000, description="Most passes over the train windows.")
     batch_size: int = Field(128, ge=1, description="Windows per gradient step.")
     shuffle: bool = Field(True, description="Shuffle the train windows anew in every epoch.")
+    windows_per_epoch: int | None = Field(
+        None, ge=1,
+        description="Train windows drawn anew for each epoch, where all would take too long, and at most "
+        "as many validation windows, evenly spaced, that judge it; needs shuffle. Without it all.",
+    )  # fmt: skip
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of weights, dropout and shuffling.")
     lstm_implementation: Literal["auto", "fused", "keras"] = Field(
         "auto",
@@ -248,7 +313,10 @@ class Hyperparameters(BaseModel):
                 int(k) if isinstance(k, str) and k.isdecimal() else k: v for k, v in weights.items()
             }
         if named.get("LSTM_type") == "regressor":
-            for name, value in REGRESSOR_DEFAULTS.items():
+            defaults = REGRESSOR_DEFAULTS
+            if named.get("architecture", "auto") != "classic" and not _asks_for_a_stack(named):
+                defaults = defaults | FORECAST_DEFAULTS
+            for name, value in defaults.items():
                 named.setdefault(name, value)
         return named
 
@@ -304,6 +372,7 @@ class Hyperparameters(BaseModel):
                 f"validation_size_rate: {self.train_size_rate} for training and "
                 f"{self.validation_size_rate} for validation leave no test rows; lower one"
             )
+        problems += self._architecture_problems()
         softmax = self.last_layer_activation == "softmax"
         loss = canonical_loss(self.loss)
         if softmax and self.steps_ahead > 1:
@@ -367,6 +436,54 @@ class Hyperparameters(BaseModel):
             raise ValueError("\n".join(problems))
         return self
 
+    def _architecture_problems(self) -> list[str]:
+        problems = []
+        if self.windows_per_epoch is not None and not self.shuffle:
+            problems.append(
+                "windows_per_epoch: windows are drawn by shuffling; set shuffle to true, or remove it"
+            )
+        if self.architecture == "segment" and not self.is_regressor:
+            problems.append(
+                "architecture: 'segment' forecasts quantities; a classifier takes 'classic'"
+            )
+        about_columns = [
+            name
+            for name, wanted in (
+                ("instance_normalization", self.instance_normalization in ("last", "revin")),
+                ("seasonal_residual", self.seasonal_residual is not None),
+                ("naive_unless_better", bool(self.naive_unless_better)),
+            )
+            if wanted
+        ]
+        for name in about_columns:
+            if not self.is_regressor:
+                problems.append(f"{name}: is for quantities; remove it for a classifier")
+            elif not self.scale_targets:
+                problems.append(
+                    f"{name}: inputs are scaled, so the targets must be too; set scale_targets to true"
+                )
+            elif self.last_layer_activation != "linear":
+                problems.append(
+                    f"{name}: is added to the outputs, so last_layer_activation must be 'linear', "
+                    f"found {self.last_layer_activation!r}"
+                )
+        if self.seasonal_residual is not None and self.seasonal_residual > self.timesteps:
+            problems.append(
+                f"seasonal_residual: {self.seasonal_residual} rows do not fit in timesteps "
+                f"{self.timesteps}; raise timesteps"
+            )
+        if self.segment_length is not None and self.segment_length > self.timesteps:
+            problems.append(
+                f"segment_length: {self.segment_length} rows do not fit in timesteps "
+                f"{self.timesteps}; lower it"
+            )
+        return problems
+
+    @property
+    def may_be_segment(self) -> bool:
+        """Whether no setting asks for the classic stack: 'auto' may then take the other."""
+        return self.is_regressor and not _asks_for_a_stack(self.model_dump())
+
     @property
     def is_regressor(self) -> bool:
         """Whether the targets are quantities rather than labels."""
@@ -381,4 +498,14 @@ REGRESSOR_DEFAULTS: dict[str, Any] = {
     "checkpoint_mode": "min",
     "early_stop_monitor_metric": "val_loss",
     "early_stop_mode": "min",
+}
+# Beside them for a regressor that is not asked to be the classic stack.
+FORECAST_DEFAULTS: dict[str, Any] = {
+    "scale_targets": True,
+    "loss": "mae",
+    "epochs": 30,
+    "batch_size": 32,
+    "learning_rate": 0.002,
+    "learning_rate_patience": 1,
+    "early_stop_patience": 4,
 }

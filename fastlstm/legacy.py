@@ -106,6 +106,7 @@ def _names(scaler: Any, table: pd.DataFrame | None, count: int, letter: str) -> 
 def _hyperparameters(file: Path, settings: dict[str, Any], network: Any) -> Hyperparameters:
     known = set(Hyperparameters.model_fields) | set(ALIASES)
     given = {k: v for k, v in settings.items() if k in known and v is not None}
+    given["architecture"] = "classic"
     # 1.0 saved neither the kind of task nor the class weights; the output layer tells the first.
     activation = network.layers[-1].get_config().get("activation")
     if "LSTM_type" not in given:

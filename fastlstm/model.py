@@ -19,7 +19,8 @@ from pydantic import ValidationError
 
 from fastlstm import importance, plots
 from fastlstm.artifacts import write_json
-from fastlstm.config import RetrainConfig, describe
+from fastlstm.backtest import Backtest, Rows, run_backtest
+from fastlstm.config import BacktestConfig, RetrainConfig, describe
 from fastlstm.drift import INPUTS_FILE, reference
 from fastlstm.errors import ConfigError, DataError, StoreError
 from fastlstm.evaluation import TargetTable, evaluate, write_evaluation
@@ -27,9 +28,10 @@ from fastlstm.exports import read_export
 from fastlstm.fingerprint import code_version, fingerprint
 from fastlstm.hyperparameters import Hyperparameters, canonical_loss
 from fastlstm.inference import predict
+from fastlstm.layers import build_network
 from fastlstm.legacy import open_legacy
 from fastlstm.loading import SERIES, TIME
-from fastlstm.network import build_network, compile_network, import_keras
+from fastlstm.network import compile_network, import_keras
 from fastlstm.output_reports import classification_text, regression_table
 from fastlstm.report import number, title
 from fastlstm.row_windows import RowWindows
@@ -311,7 +313,9 @@ class fastLSTM:
         import_keras().utils.set_random_seed(self._hp.seed)
         strategy = self.distribution_strategy
         with strategy.scope() if strategy is not None else nullcontext():
-            self.model = build_network(self._hp, len(self._features), len(self._targets))
+            self.model = build_network(
+                self._hp, self._features, self._targets, self._windows().count("train")
+            )
             compile_network(self.model, self._hp, 1, self._loss)
 
     def _need_targets(self) -> None:
@@ -529,6 +533,60 @@ class fastLSTM:
             raise StoreError(f"{file_path_name}: does not exist")
         self.loss_df = pd.read_csv(file_path_name)
         return self.loss_df
+
+    # Backtest
+
+    def backtest(
+        self,
+        folds: int = 5,
+        *,
+        test_size_rate: float = 0.3,
+        window: str = "expanding",
+        gap: int = 0,
+        refit_every: int = 1,
+        warm_start: bool = False,
+        verbose: str | int = 0,
+    ) -> Backtest:
+        """Train and judge these settings anew on test periods that follow each other in time.
+
+        The present network stays as it is, and nothing is saved.
+
+        Args:
+            folds: test periods.
+            test_size_rate: share of the time span, the last, that they divide evenly.
+            window: a fold learns from all rows before its test period ('expanding'), or from as many
+                as the first fold has ('sliding').
+            gap: rows just before a test period that nothing is learned from.
+            refit_every: train anew at every so many folds.
+            warm_start: begin each training after the first from the weights of the one before.
+            verbose: Keras' own progress output.
+
+        Returns:
+            Folds, steps and series beside the baselines, and whether the network is better beyond
+            chance; ``plot()`` draws it.
+
+        Raises:
+            ConfigError: no data, or a setting is refused.
+            DataError: the rows are too few for so many folds.
+        """
+        rows = self._rows
+        if rows is None:
+            raise ConfigError("X_data, Y_data: none given; set both and call split_and_scale()")
+        given = {
+            "folds": folds, "test_size_rate": test_size_rate, "window": window, "gap": gap,
+            "refit_every": refit_every, "warm_start": warm_start,
+        }  # fmt: skip
+        try:
+            chosen = BacktestConfig.model_validate(given)
+            settings = self._config().model_copy(update={"backtest": chosen})
+        except ValidationError as error:
+            raise ConfigError(describe(error)) from None
+        table = Rows(
+            rows.frame, rows.x[self._features], rows.y[self._targets], rows.weight, rows.time_unit
+        )
+        return run_backtest(
+            table, settings, strategy=self.distribution_strategy, loss=self._loss, verbose=verbose
+        )
 
     # Forecasts
 

@@ -1,4 +1,4 @@
-"""Build and compile the Keras network: ``Input → (LSTM → Dropout) x n → Dense``.
+"""Compile the Keras network: optimizer, loss, metrics, learning rate.
 
 Importing this module does not import Keras; calling it does.
 """
@@ -45,36 +45,6 @@ def import_keras() -> Any:
             f"KERAS_BACKEND is {keras.backend.backend()!r}; this library trains with 'tensorflow'"
         )
     return keras
-
-
-def lstm_widths(hyperparameters: Hyperparameters, n_features: int) -> list[int]:
-    """Units of each LSTM layer."""
-    return [max(1, round(width * n_features)) for width in hyperparameters.model_relative_width]
-
-
-def build_network(hyperparameters: Hyperparameters, n_features: int, n_targets: int) -> keras.Model:
-    """The network, not compiled: inputs ``(timesteps, n_features)`` to step-major outputs.
-
-    Widths are multiples of the number of features. Only the last LSTM returns its final state, also
-    when there is one, so the output has shape ``(batch, steps_ahead * n_targets)``.
-    """
-    keras = import_keras()
-    hp = hyperparameters
-    inputs = keras.Input((hp.timesteps, n_features), name="window")
-    hidden = inputs
-    layers = list(zip(lstm_widths(hp, n_features), hp.model_dropout, strict=True))
-    for number, (units, dropout) in enumerate(layers, start=1):
-        hidden = keras.layers.LSTM(
-            units,
-            activation=hp.activation,
-            return_sequences=number < len(layers),
-            name=f"lstm_{number}",
-        )(hidden)
-        hidden = keras.layers.Dropout(dropout, name=f"dropout_{number}")(hidden)
-    outputs = keras.layers.Dense(
-        hp.steps_ahead * n_targets, activation=hp.last_layer_activation, name="output"
-    )(hidden)
-    return keras.Model(inputs, outputs, name="fastlstm")
 
 
 def compile_network(

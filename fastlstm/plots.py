@@ -16,7 +16,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from fastlstm.report import NAMES
+from fastlstm.report import NAMES, title
 
 _STYLE: dict[str, Any] = {"linewidth": 1.8}
 _COLOURS = {
@@ -38,8 +38,8 @@ def _axes(ax: Axes | None, height: float = 4.0) -> Axes:
     return figure.subplots()
 
 
-def _finish(ax: Axes, title: str, x: str, y: str) -> Axes:
-    ax.set_title(title, fontsize=13)
+def _finish(ax: Axes, heading: str, x: str, y: str) -> Axes:
+    ax.set_title(heading, fontsize=13)
     ax.set_xlabel(x, fontsize=12)
     ax.set_ylabel(y, fontsize=12)
     ax.tick_params(labelsize=11)
@@ -110,6 +110,53 @@ def learning_curve(
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(fontsize=11, frameon=False)
     return _finish(ax, f"{name} by epoch", "epoch", f"{name} ({unit})" if unit else name)
+
+
+def backtest(summary: dict[str, Any]) -> Figure:
+    """The primary metric of network and baselines by fold, and the mean loss by step ahead.
+
+    Args:
+        summary: ``fastlstm.backtest.Backtest.to_dict()``.
+    """
+    figure = Figure(figsize=(6.4, 7.6), layout="constrained")
+    above, below = figure.subplots(2)
+    folds = [row for row in summary["folds"] if row["fold"] != "all"]
+    names = [name for name in NAMES if name in folds[0]]
+    for name in names:
+        above.plot(
+            range(1, len(folds) + 1),
+            [np.nan if row[name] is None else row[name] for row in folds],
+            color=_COLOURS["prediction" if name == "model" else name],
+            label=NAMES[name],
+            marker="o",
+            **_STYLE,
+        )
+    above.set_xticks(
+        range(1, len(folds) + 1)[:: max(1, len(folds) // 6)],
+        [str(row["test_from"])[:10] for row in folds[:: max(1, len(folds) // 6)]],
+    )
+    above.set_ylim(bottom=0)
+    above.legend(fontsize=11, frameon=False)
+    metric = title(summary["primary"])
+    _finish(above, f"{metric} by fold ({summary['better']} is better)", "test from", metric)
+    steps = pd.DataFrame(summary["by_step"])
+    # Targets have units of their own: each stands by what its last value errs.
+    reference = next(name for name in names if name != "model")
+    of_target = steps.groupby("target")[reference].transform("mean")
+    for name in names:
+        share = (steps[name].astype(float) / of_target).groupby(steps["step"]).mean()
+        below.plot(
+            share.index,
+            share.to_numpy(),
+            color=_COLOURS["prediction" if name == "model" else name],
+            label=NAMES[name],
+            marker="o" if len(share) < 3 else None,
+            **_STYLE,
+        )
+    below.set_ylim(bottom=0)
+    below.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _finish(below, "Error by step ahead, all folds", "steps ahead", f"relative to the {NAMES[reference]}")
+    return figure
 
 
 def error_by_step(by_step: list[dict[str, Any]], unit: str = "", ax: Axes | None = None) -> Axes:

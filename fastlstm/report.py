@@ -67,6 +67,27 @@ def _markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:
     ]
 
 
+def _proof(proof: dict[str, Any] | None) -> list[str]:
+    """What validation said of the network beside the naive value, where it had to prove itself."""
+    if proof is None:
+        return []
+    if proof["p_value"] is None:
+        found = f"{proof['origins']:,} origins are too few to tell"
+    else:
+        found = (
+            f"the mean absolute error is {number(abs(proof['difference']))} scaled units "
+            f"{'lower' if proof['difference'] > 0 else 'higher'}, p = {proof['p_value']:.2g}, "
+            "Diebold-Mariano"
+        )
+    verdict = (
+        "Validation shows the network to be better than the naive value"
+        if proof["better"]
+        else "**Validation does not show the network to be better than the naive value, which it "
+        "therefore forecasts** (naive_unless_better)"
+    )
+    return [f"{verdict}: {found}.", ""]
+
+
 def markdown_report(
     run_id: str,
     config: RetrainConfig,
@@ -138,6 +159,7 @@ def markdown_report(
         f"Windows: {split['train']:,} train, {split['validation']:,} validation, "
         f"{split['test']:,} test.",
         "",
+        *_proof(training.get("proof")),
         "## Data checks",
         "",
         f"{checks['checks_run']} checks passed or warned; {checks['rows_in']:,} rows in, "

@@ -31,6 +31,7 @@ class RowWindows:
         steps_ahead: target rows of a window.
         lookahead: rows after its own that a target's value depends on.
         cuts: the cut times.
+        usable: whether a window may begin at a row, ``(n,)``; without it anywhere.
         sample_weight: weight of each row, ``(n,)``; a window's is the mean over its target rows.
         time_unit: ``'row'`` where the times are row numbers.
         needed: the splits that must hold windows.
@@ -51,6 +52,7 @@ class RowWindows:
         steps_ahead: int,
         cuts: Cuts,
         lookahead: int = 0,
+        usable: np.ndarray | None = None,
         sample_weight: np.ndarray | None = None,
         time_unit: str = "us",
         needed: tuple[str, ...] = SPLITS,
@@ -60,6 +62,8 @@ class RowWindows:
         # Windows are gathered as blocks of rows; another memory order would be copied for each batch.
         self._x, self._y = np.ascontiguousarray(x), np.ascontiguousarray(y)
         defined = ~np.isnan(y).any(axis=1)
+        if usable is not None:
+            defined &= usable
         self._origins = plan_windows(frame, defined, timesteps, steps_ahead + lookahead, cuts)
         wanted = {name: self._origins[name] for name in needed}
         require_windows(wanted, timesteps, steps_ahead + lookahead)

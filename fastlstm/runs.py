@@ -274,6 +274,8 @@ class SavedRun:
         try:
             self.settings: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
             known = {k: v for k, v in self.settings.items() if k in Hyperparameters.model_fields}
+            # Runs from before there was a choice are all of this kind.
+            known.setdefault("architecture", "classic")
             self.hyperparameters = Hyperparameters.model_validate(known)
             self.data = DataConfig.model_validate(self.settings["data"])
         except ValidationError as error:

@@ -7,13 +7,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 
+from fastlstm.architecture import resolve
 from fastlstm.artifacts import write_json
 from fastlstm.checkpoint import (
     State,
@@ -28,7 +29,10 @@ from fastlstm.disk import writing_to
 from fastlstm.errors import DataError, StoreError, TrainingError
 from fastlstm.fused_lstm import fused, is_chosen, use_one_thread_per_operation
 from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.network import build_network, compile_network, import_keras, lstm_widths
+from fastlstm.layers import build_network, lstm_units
+from fastlstm.network import compile_network, import_keras
+from fastlstm.proof import proven, set_gate
+from fastlstm.significance import Comparison
 from fastlstm.window_store import WindowDataset, Windows
 from fastlstm.windows import Folded, as_aligned
 
@@ -74,6 +78,7 @@ class Trained:
         interrupted: whether Ctrl-C did; the epochs finished before it count.
         seconds: wall time of the training.
         note: that it went on from an earlier training's last epoch, or could not; else empty.
+        proof: the network beside the naive value on validation; None where it need not prove itself.
     """
 
     model: keras.Model
@@ -83,6 +88,7 @@ class Trained:
     interrupted: bool
     seconds: float
     note: str = ""
+    proof: Comparison | None = None
 
 
 def class_weights(hyperparameters: Hyperparameters, y: np.ndarray) -> np.ndarray | None:
@@ -173,12 +179,13 @@ def fit(
     hp = hyperparameters
     keras.utils.set_random_seed(hp.seed)
     tf.config.experimental.enable_op_determinism()
-    n_features, n_targets = len(dataset.manifest["features"]), len(dataset.manifest["targets"])
-    steps = math.ceil(dataset.count("train") / hp.batch_size)
+    columns = dataset.manifest["features"], dataset.manifest["targets"]
+    steps = math.ceil(_windows_of_an_epoch(dataset, "train", hp) / hp.batch_size)
     with strategy.scope() if strategy is not None else nullcontext():
         if model is None:
-            model = build_network(hp, n_features, n_targets)
+            model = build_network(hp, *columns, dataset.count("train"))
         compile_network(model, hp, steps, loss)
+    set_gate(model, opened=True)
     weights = None
     if hp.class_weight is not None:
         y = dataset.read("train", columns=("y",)).y
@@ -241,6 +248,11 @@ def fit(
                 raise
             interrupted = True
         model.load_weights(str(best))
+    architecture = resolve(hp, *columns, dataset.count("train"))
+    proof = None
+    if architecture.naive_unless_better:
+        proof = proven(model, dataset, architecture)
+        set_gate(model, opened=proof.is_better())
     history = pd.DataFrame(progress.rows)
     monitored = history[hp.checkpoint_monitor_metric]
     best_row = monitored.argmin() if hp.checkpoint_mode == "min" else monitored.argmax()
@@ -253,6 +265,7 @@ def fit(
         interrupted,
         time.monotonic() - begin,
         note,
+        proof,
     )
 
 
@@ -283,6 +296,8 @@ def write_network(folder: Path, trained: Trained, *, compiled: bool = True) -> d
     }
     if trained.note:
         facts["note"] = trained.note
+    if trained.proof is not None:
+        facts["proof"] = {**asdict(trained.proof), "better": trained.proof.is_better()}
     write_json(folder / TRAINING_FILE, facts)
     return facts
 
@@ -304,7 +319,8 @@ def train_into(
     if not hp.is_regressor:
         require_both_classes(dataset)
     file = Path(checkpoint) if checkpoint else None
-    widths = lstm_widths(hp, len(dataset.manifest["features"]))
+    columns = dataset.manifest["features"], dataset.manifest["targets"]
+    widths = lstm_units(hp, *columns, dataset.count("train"))
     if all(is_chosen(hp.lstm_implementation, hp.timesteps, u, hp.activation) for u in widths):
         use_one_thread_per_operation()
     trained = fit(dataset, hp, on_event, checkpoint=file)
@@ -379,8 +395,23 @@ def _tf_dataset(
         made = _from_rows(dataset, split, hp, class_weight, kept, seed)
     else:
         made = _from_batches(dataset, split, hp, class_weight, seed)
-    count = math.ceil(dataset.count(split) / hp.batch_size)
+    count = math.ceil(_windows_of_an_epoch(dataset, split, hp) / hp.batch_size)
     return made.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4)
+
+
+def _windows_of_an_epoch(dataset: WindowSource, split: str, hp: Hyperparameters) -> int:
+    count = dataset.count(split)
+    return min(count, hp.windows_per_epoch or count)
+
+
+def _order(
+    dataset: WindowSource, split: str, hp: Hyperparameters, seed: tuple[int, int] | None
+) -> np.ndarray:
+    """Numbers of an epoch's windows: shuffled, or without a seed in order of time, evenly spaced."""
+    count, wanted = dataset.count(split), _windows_of_an_epoch(dataset, split, hp)
+    if seed is None:
+        return np.arange(wanted) * count // wanted
+    return np.random.default_rng(seed).permutation(count)[:wanted]
 
 
 def _weight_of_classes(class_weight: np.ndarray, flat: np.ndarray) -> np.ndarray:
@@ -410,9 +441,7 @@ def _from_rows(
     weights = None if weight is None else tf.constant(weight, tf.float32)
 
     def orders() -> Iterator[np.ndarray]:
-        chosen = seed()
-        count = np.arange(len(x))
-        yield count if chosen is None else np.random.default_rng(chosen).permutation(len(x))
+        yield _order(dataset, split, hp, seed())
 
     def gather(number: int, chosen: Any) -> Any:
         rows = tf.gather(firsts[number], chosen)[:, None] + tf.range(
@@ -454,18 +483,26 @@ def _from_batches(
     def batches() -> Iterator[tuple[np.ndarray, ...]]:
         chosen = seed()
         of_windows = dataset.weights(split, chosen)
+        # Shuffled batches come in the order of the seed, whose first windows are the epoch's.
+        taken = np.zeros(dataset.count(split), bool)
+        wanted = _windows_of_an_epoch(dataset, split, hp)
+        taken[np.arange(wanted) if chosen else _order(dataset, split, hp, None)] = True
         start = 0
-        for x, y in dataset.batches(split, hp.batch_size, chosen):
+        for every_x, every_y in dataset.batches(split, hp.batch_size, chosen):
+            mine = np.flatnonzero(taken[start : start + len(every_x)])
+            here, start = start + mine, start + len(every_x)
+            if not len(mine):
+                continue
+            x, y = every_x[mine], every_y[mine]
             flat = y.reshape(len(y), outputs)
             if not weighted:
                 yield x, flat
                 continue
             weight = np.ones(len(x), np.float32)
             if of_windows is not None:
-                weight = of_windows[start : start + len(x)]
+                weight = of_windows[here]
             if class_weight is not None:
                 weight = weight * _weight_of_classes(class_weight, flat)
-            start += len(x)
             yield x, flat, weight
 
     signature: tuple[Any, ...] = (
@@ -474,7 +511,9 @@ def _from_batches(
     )
     if weighted:
         signature += (tf.TensorSpec((None,), tf.float32),)
-    return tf.data.Dataset.from_generator(batches, output_signature=signature)
+    made = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    # Taking evenly spaced windows leaves batches of any size.
+    return made if hp.windows_per_epoch is None else made.unbatch().batch(hp.batch_size)
 
 
 def _progress_callback(

@@ -11,7 +11,7 @@ import pytest
 from fastlstm.errors import ConfigError
 from fastlstm.fused_lstm import fused, is_chosen
 from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.network import build_network
+from fastlstm.layers import build_network
 
 
 def network(steps, features, units, *, layers=2, **options):
@@ -147,5 +147,5 @@ def test_fit_trains_the_same_network_and_the_file_is_stock(untraced, tmp_path):
 
 def test_the_network_of_the_hyperparameters_is_fused():
     hp = Hyperparameters(model_relative_width=[2, 1], model_dropout=[0.1, 0])
-    with fused(build_network(hp, 3, 1), hp.lstm_implementation) as count:
+    with fused(build_network(hp, list("abc"), ["y"]), hp.lstm_implementation) as count:
         assert count == 2

@@ -14,7 +14,8 @@ from fastlstm.errors import DataError, StoreError, TrainingError
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.inference import load_network, predict
 from fastlstm.loading import SERIES, TIME
-from fastlstm.network import build_network, compile_network
+from fastlstm.layers import build_network
+from fastlstm.network import compile_network
 from fastlstm.split import Cuts
 from fastlstm.training import class_weights, fit, train_into
 from fastlstm.validation import SEGMENT
@@ -59,7 +60,7 @@ def regressor(**changes):
 @pytest.mark.parametrize("widths", [[1], [3, 0.5], [2, 2, 1]])
 def test_structure(widths):
     hp = regressor(model_relative_width=widths, model_dropout=[0.1] * len(widths))
-    model = build_network(hp, 4, 3)
+    model = build_network(hp, list("abcd"), list("xyz"))
     assert model.input_shape == (None, 8, 4) and model.output_shape == (None, 6)
     kinds = [type(layer).__name__ for layer in model.layers]
     assert kinds == ["InputLayer", *["LSTM", "Dropout"] * len(widths), "Dense"]

@@ -12,7 +12,7 @@ from benchmarks.windows import FEATURES, table, write_into
 from fastlstm.artifacts import write_manifest
 from fastlstm.fused_lstm import fused
 from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.network import build_network
+from fastlstm.layers import build_network
 from fastlstm.window_store import WindowDataset
 from fastlstm.windows import Folding, gather
 
@@ -66,7 +66,7 @@ def test_operations_of_a_gradient_step():
 
     steps, layers, halves = 12, 2, 2
     hp = Hyperparameters(timesteps=steps, model_relative_width=[2, 2], model_dropout=[0, 0])
-    model = build_network(hp, 3, 1)
+    model = build_network(hp, list("abc"), ["y"])
 
     @tf.function(input_signature=[tf.TensorSpec((None, steps, 3))])
     def gradients(x):

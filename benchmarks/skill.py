@@ -1,0 +1,266 @@
+"""Forecast real series by the protocol of the papers, with the library's defaults.
+
+``python -m benchmarks.skill --data DIR``. Each table in DIR is split by rows (hourly ETT sets: 12, 4 and 4
+months of 30 days; others 7:1:2), standardised by the mean and deviation of its train rows, and forecast in
+all its columns at once; every window of the test split is scored (stride 1, none dropped; its inputs may
+reach back into the split before). MSE and MAE are of standardised values, averaged over windows, steps
+and columns. Nothing is tuned to a set: the same rules give look-back and windows per epoch for all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fastlstm.baselines import last_season, last_value
+from fastlstm.fingerprint import library_versions
+from fastlstm.fused_lstm import use_one_thread_per_operation
+from fastlstm.hyperparameters import Hyperparameters
+from fastlstm.inference import predict
+from fastlstm.loading import SERIES, TIME
+from fastlstm.row_windows import RowWindows
+from fastlstm.split import Cuts
+from fastlstm.timegrid import season_rows
+from fastlstm.training import fit
+from fastlstm.validation import SEGMENT
+from fastlstm.windows import target_windows
+
+HORIZONS = (96, 192, 336, 720)
+# The longest of these whose tenfold is still less than the train rows.
+_LOOK_BACKS = (720, 336, 96)
+# What one training may cost, the same for every set: sequences (windows times columns) of an epoch, and
+# epochs. Two cores take about a minute for it.
+_SEQUENCES_PER_EPOCH = 12_000
+_EPOCHS = 8
+_MONTH = 30 * 24
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready to be forecast.
+
+    Attributes:
+        name: of its file.
+        values: standardised by the train rows, float32 ``(n, n_columns)``.
+        cuts: first rows of validation and test.
+        season: rows in a season, or None.
+    """
+
+    name: str
+    values: np.ndarray
+    cuts: Cuts
+    season: int | None
+
+
+def read(file: Path) -> Table:
+    """A table of a CSV (first column ``date``), or of numbers without header, packed or not."""
+    name = file.name.split(".")[0]
+    first = pd.read_csv(file, nrows=1, header=None).iloc[0, 0]
+    dated = str(first).strip().lower() == "date"
+    frame = pd.read_csv(file, header=0 if dated else None)
+    season = None
+    if dated:
+        step = pd.to_datetime(frame.pop("date")).diff().median()
+        season = season_rows(pd.tseries.frequencies.to_offset(step).freqstr)
+    values = frame.to_numpy(np.float64)
+    if name.startswith("ETT"):
+        rows_a_month = _MONTH * (4 if name.startswith("ETTm") else 1)
+        train, validation = 12 * rows_a_month, 16 * rows_a_month
+        values = values[: 20 * rows_a_month]
+    else:
+        train, validation = int(len(values) * 0.7), len(values) - int(len(values) * 0.2)
+    scaled = (values - values[:train].mean(axis=0)) / values[:train].std(axis=0)
+    return Table(name, scaled.astype(np.float32), Cuts(train, validation), season)
+
+
+def hyperparameters(table: Table, horizon: int, seed: int, **given: Any) -> Hyperparameters:
+    """The library's defaults, with a look-back and windows per epoch by the same rule for every set."""
+    fitting = [rows for rows in _LOOK_BACKS if table.cuts.validation >= 10 * rows]
+    per_epoch = max(64, _SEQUENCES_PER_EPOCH // table.values.shape[1])
+    return Hyperparameters.model_validate(
+        {
+            "LSTM_type": "regressor",
+            "timesteps": fitting[0] if fitting else _LOOK_BACKS[-1],
+            "steps_ahead": horizon,
+            "windows_per_epoch": per_epoch,
+            "epochs": _EPOCHS,
+            "seed": seed,
+            **given,
+        }
+    )
+
+
+def windows(table: Table, hp: Hyperparameters) -> RowWindows:
+    """The table's windows; its columns are features and targets."""
+    count = len(table.values)
+    names = [f"column_{number}" for number in range(table.values.shape[1])]
+    frame = pd.DataFrame(
+        {
+            SERIES: "",
+            TIME: pd.to_datetime(np.arange(count), unit="us", utc=True),
+            SEGMENT: np.zeros(count, np.int64),
+        }
+    )
+    return RowWindows(
+        frame,
+        table.values,
+        table.values,
+        features=names,
+        targets=names,
+        timesteps=hp.timesteps,
+        steps_ahead=hp.steps_ahead,
+        cuts=table.cuts,
+        time_unit="row",
+    )
+
+
+def errors(
+    model: Any, dataset: RowWindows, split: str
+) -> tuple[float, float]:
+    """MSE and MAE over a split, window by window, in bounded memory."""
+    squared = absolute = 0.0
+    count = 0
+    for x, y in dataset.batches(split, 256):
+        error = predict(model, x) - y.reshape(len(y), -1)
+        squared += float(np.square(error, dtype=np.float64).sum())
+        absolute += float(np.abs(error).sum(dtype=np.float64))
+        count += error.size
+    return squared / count, absolute / count
+
+
+def costless(table: Table, dataset: RowWindows, horizon: int) -> dict[str, tuple[float, float]]:
+    """MSE and MAE of the last value and the last season on the test windows."""
+    rows = dataset.origin_rows("test")
+    values, segment = table.values, np.zeros(len(table.values), np.int64)
+    sums: dict[str, np.ndarray] = {}
+    for start in range(0, len(rows), 512):
+        some = rows[start : start + 512]
+        truth = target_windows(values, some, horizon)
+        made = {"last value": last_value(values, segment, some, horizon)}
+        if table.season:
+            made["last season"] = last_season(values, segment, some, horizon, table.season)
+        for name, forecast in made.items():
+            error = np.abs(forecast - truth).astype(np.float64)
+            found = np.array([(error**2).sum(), error.sum()])
+            sums[name] = sums.get(name, 0) + found
+    size = len(rows) * horizon * values.shape[1]
+    return {name: (float(s / size), float(a / size)) for name, (s, a) in sums.items()}
+
+
+def score(file: str, horizon: int, seed: int) -> dict[str, Any]:
+    """Train once and score every test window; to run in a process of its own."""
+    begin = time.monotonic()
+    table = read(Path(file))
+    hp = hyperparameters(table, horizon, seed)
+    dataset = windows(table, hp)
+    use_one_thread_per_operation()
+    trained = fit(dataset, hp)
+    mse, mae = errors(trained.model, dataset, "test")
+    return {
+        "set": table.name,
+        "horizon": horizon,
+        "seed": seed,
+        "look_back": hp.timesteps,
+        "windows": dataset.count("test"),
+        "mse": mse,
+        "mae": mae,
+        "epochs": len(trained.history),
+        "proven": trained.proof is not None and trained.proof.is_better(),
+        "costless": costless(table, dataset, horizon),
+        "seconds": time.monotonic() - begin,
+    }
+
+
+def _in_process_of_its_own(file: Path, horizon: int, seed: int) -> dict[str, Any]:
+    """A network's graph and its threads are gone with its process."""
+    code = (
+        "import json, sys; from benchmarks.skill import score; "
+        "print(json.dumps(score(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(file), str(horizon), str(seed)],
+        stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _cell(values: list[float]) -> str:
+    return f"{np.mean(values):.3f} ± {np.std(values):.3f}"
+
+
+def table_of(found: list[dict[str, Any]]) -> list[str]:
+    """Markdown lines: a row for each set and horizon."""
+    lines = [
+        "| set | horizon | look-back | test windows | MSE | MAE | last value | last season | "
+        "seeds the network stands | seconds a seed |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    cells = sorted({(row["set"], row["horizon"]) for row in found})
+    for name, horizon in cells:
+        rows = [row for row in found if (row["set"], row["horizon"]) == (name, horizon)]
+        first = rows[0]
+        costless = {n: f"{s:.3f} / {a:.3f}" for n, (s, a) in first["costless"].items()}
+        lines.append(
+            f"| {name} | {horizon} | {first['look_back']} | {first['windows']:,} | "
+            f"{_cell([r['mse'] for r in rows])} | {_cell([r['mae'] for r in rows])} | "
+            f"{costless['last value']} | {costless.get('last season', '–')} | "
+            f"{sum(r['proven'] for r in rows)} of {len(rows)} | "
+            f"{np.mean([r['seconds'] for r in rows]):.0f} |"
+        )
+    return lines
+
+
+def main() -> None:
+    """Score every table of a folder and write ``benchmarks/SKILL.md``."""
+    arguments = argparse.ArgumentParser(description=main.__doc__)
+    arguments.add_argument("--data", type=Path, required=True, help="folder of CSV or .txt.gz files")
+    arguments.add_argument("--sets", nargs="*", help="names of files to score, without ending")
+    arguments.add_argument("--horizons", nargs="*", type=int, default=list(HORIZONS))
+    arguments.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2, 3, 4])
+    arguments.add_argument("--output", type=Path, default=Path(__file__).with_name("SKILL.md"))
+    given = arguments.parse_args()
+    files = sorted(
+        file
+        for file in given.data.iterdir()
+        if file.name.endswith((".csv", ".csv.gz", ".txt", ".txt.gz"))
+        and (not given.sets or file.name.split(".")[0] in given.sets)
+    )
+    if not files:
+        raise SystemExit(f"{given.data}: holds no .csv or .txt file of the sets asked for")
+    found = []
+    for file, horizon, seed in product(files, given.horizons, given.seeds):
+        found.append(_in_process_of_its_own(file, horizon, seed))
+        row = found[-1]
+        print(
+            f"{row['set']} {horizon} seed {seed}: MSE {row['mse']:.3f} MAE {row['mae']:.3f}, "
+            f"{row['epochs']} epochs, {row['seconds']:.0f} s",
+            flush=True,
+        )
+        text = [
+            "# Skill on the papers' series",
+            "",
+            f"Made by `python -m benchmarks.skill --data DIR` on {datetime.now(UTC):%Y-%m-%d}; "
+            f"{os.cpu_count()} cores, TensorFlow {library_versions()['tensorflow']}. Mean and deviation over "
+            "the seeds, on standardised values; last value and last season as MSE / MAE.",
+            "",
+            *table_of(found),
+        ]
+        given.output.write_text("\n".join(text) + "\n", encoding="utf-8")
+    print("\n".join(table_of(found)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""Which network a set of hyperparameters means for given data: every 'auto' resolved by stated rules.
+
+The rules read settings, column names and the number of train windows; never a value of the data, so that
+nothing of validation or test can reach them, and a network is the same every night. Importing this module
+imports neither pandas nor Keras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from fastlstm.errors import ConfigError
+from fastlstm.hyperparameters import Hyperparameters
+
+# Below this many past rows there is too little to cut into segments.
+_FEWEST_TIMESTEPS = 24
+_LONGEST_SEGMENT, _SEGMENTS = 48, 8
+# Units by the fewest sequences to learn from.
+_MANY = 5_000
+_UNITS = ((_MANY, 128), (1_000, 64), (0, 32))
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network's structure with nothing left open.
+
+    Attributes:
+        kind: stack of LSTM layers, or an LSTM over segments.
+        normalization: what is taken off each window's target columns and given back to its outputs.
+        channel_independent: whether one network is shared by the target columns.
+        own: position of each target among the features; empty where a target is none.
+        segment_length: rows in a segment.
+        units: units of the segment network's LSTM.
+        seasonal_residual: rows in the season that forecasts are a correction of, or None.
+        naive_unless_better: whether the network must prove itself on validation.
+    """
+
+    kind: Literal["classic", "segment"]
+    normalization: Literal["none", "last", "revin"]
+    channel_independent: bool
+    own: tuple[int, ...]
+    segment_length: int
+    units: int
+    seasonal_residual: int | None
+    naive_unless_better: bool
+
+    def naive_rows(self, timesteps: int, steps: int) -> list[int]:
+        """Rows of a window whose target values are the naive forecast of each step: the last, or those
+        of the last season with ``seasonal_residual``."""
+        if self.seasonal_residual is None:
+            return [timesteps - 1] * steps
+        season = self.seasonal_residual
+        return [timesteps + k - season * (k // season + 1) for k in range(steps)]
+
+
+def resolve(
+    hyperparameters: Hyperparameters,
+    features: Sequence[str],
+    targets: Sequence[str],
+    train_windows: int | None = None,
+) -> Architecture:
+    """The architecture of hyperparameters for these columns.
+
+    ``architecture='auto'`` is 'segment' for a regressor with scaled, linear outputs whose targets are
+    all among the features, from 24 past rows on, unless a setting of the classic stack
+    (``model_relative_width``, ``model_dropout``, ``activation``) was changed; else 'classic'.
+    Then, where they were left open: ``instance_normalization`` is 'last' for 'segment' and 'none' for
+    'classic'; ``channel_independent`` and ``naive_unless_better`` are true for 'segment' with targets
+    among the features; a segment has an eighth of the look-back, 48 rows at most; and there are 128
+    units, but 64 where fewer than 5,000 sequences are there to learn from (train windows, times the
+    columns that share the network), and 32 where fewer than 1,000.
+
+    Args:
+        hyperparameters: the settings.
+        features: names of the input columns.
+        targets: names of the output columns.
+        train_windows: how many there are to learn from; None takes them as many.
+
+    Raises:
+        ConfigError: an option needs targets among the features, or scaled targets.
+    """
+    hp = hyperparameters
+    names = list(features)
+    absent = [name for name in targets if name not in names]
+    own = () if absent else tuple(names.index(name) for name in targets)
+    kind = hp.architecture
+    if kind == "auto":
+        fits = bool(own) and hp.scale_targets and hp.timesteps >= _FEWEST_TIMESTEPS
+        kind = "segment" if fits and hp.may_be_segment else "classic"
+    segment = kind == "segment"
+    normalization = hp.instance_normalization
+    if normalization == "auto":
+        undone = bool(own) and hp.scale_targets and hp.last_layer_activation == "linear"
+        normalization = "last" if segment and undone else "none"
+    must_prove = hp.naive_unless_better
+    if must_prove is None:
+        must_prove = normalization != "none" and segment
+    independent = hp.channel_independent
+    if independent is None:
+        independent = segment and bool(own)
+    for setting, wanted in (
+        ("instance_normalization", normalization != "none"),
+        ("channel_independent", independent),
+        ("seasonal_residual", hp.seasonal_residual is not None),
+        ("naive_unless_better", must_prove),
+    ):
+        if wanted and not own:
+            raise ConfigError(
+                f"{setting}: {getattr(hp, setting)!r} needs every target among the features, "
+                f"{absent[0]!r} is not; add it to them, or leave {setting} out"
+            )
+    units = hp.segment_units
+    if units is None:
+        sequences = _MANY if train_windows is None else train_windows
+        sequences *= len(targets) if independent else 1
+        units = next(units for fewest, units in _UNITS if sequences >= fewest)
+    length = hp.segment_length or max(1, min(_LONGEST_SEGMENT, hp.timesteps // _SEGMENTS))
+    return Architecture(
+        kind=kind,
+        normalization=normalization,
+        channel_independent=independent,
+        own=own,
+        segment_length=length,
+        units=units,
+        seasonal_residual=hp.seasonal_residual,
+        naive_unless_better=must_prove,
+    )

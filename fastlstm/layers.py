@@ -1,0 +1,270 @@
+"""Build the Keras network of an architecture, of stock layers and operations alone.
+
+Whatever the architecture, inputs are ``(batch, timesteps, n_features)`` and outputs step-major
+``(batch, steps_ahead * n_targets)``, both as scaled by the pipeline. What an architecture does to a
+window (normalise it, cut it into segments, take its columns one by one) is part of the network, so the
+saved file forecasts by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastlstm.architecture import Architecture, resolve
+from fastlstm.hyperparameters import Hyperparameters
+from fastlstm.network import import_keras
+
+if TYPE_CHECKING:
+    import keras
+
+# The layer whose one weight is 1 where the network forecasts, 0 where the naive value stands for it.
+GATE = "gate"
+# Keeps the deviation of a constant window from being zero.
+_SMALLEST_VARIANCE = 1e-5
+
+
+def lstm_units(
+    hyperparameters: Hyperparameters,
+    features: Sequence[str],
+    targets: Sequence[str],
+    train_windows: int | None = None,
+) -> list[int]:
+    """Units of each LSTM layer; arguments as of ``build_network``."""
+    hp = hyperparameters
+    architecture = resolve(hp, features, targets, train_windows)
+    if architecture.kind == "segment":
+        return [architecture.units]
+    return [max(1, round(width * len(features))) for width in hp.model_relative_width]
+
+
+def build_network(
+    hyperparameters: Hyperparameters,
+    features: Sequence[str],
+    targets: Sequence[str],
+    train_windows: int | None = None,
+) -> keras.Model:
+    """The network, not compiled: ``(timesteps, n_features)`` to ``steps_ahead * n_targets``, step-major.
+
+    'classic' is a stack ``(LSTM → Dropout) x n → Dense``, its widths multiples of the number of
+    features; only the last LSTM returns its final state alone, also when there is one. 'segment' is
+    SegRNN (Lin et al. 2023, "SegRNN: Segment Recurrent Neural Network for Long-Term Time Series
+    Forecasting") with an LSTM in place of its GRU.
+
+    Args:
+        hyperparameters: the settings.
+        features: names of the input columns.
+        targets: names of the output columns.
+        train_windows: how many there are to learn from; see ``fastlstm.architecture.resolve``.
+
+    Raises:
+        ConfigError: an option needs targets among the features.
+    """
+    keras = import_keras()
+    hp = hyperparameters
+    architecture = resolve(hp, features, targets, train_windows)
+    inputs = keras.Input((hp.timesteps, len(features)), name="window")
+    sequences, undo = _prepared(inputs, architecture, hp.steps_ahead, len(targets))
+    core = _segments if architecture.kind == "segment" else _stack
+    outputs = undo(core(sequences, inputs, architecture, hp, len(targets)))
+    return keras.Model(inputs, outputs, name="fastlstm")
+
+
+def _prepared(
+    inputs: Any, architecture: Architecture, steps: int, targets: int
+) -> tuple[Any, Callable[[Any], Any]]:
+    """Sequences ``(n, timesteps, columns)`` for the core, and what gives its outputs back.
+
+    With a network shared by the targets, ``n`` is the batch times the targets, target by target.
+    """
+    ops = import_keras().ops
+    a = architecture
+    plain = a.normalization == "none" and a.seasonal_residual is None
+    if plain and not a.channel_independent and not a.naive_unless_better:
+        return inputs, lambda outputs: outputs
+    timesteps, n_features = inputs.shape[1], inputs.shape[2]
+    others = [column for column in range(n_features) if column not in a.own]
+    own = ops.take(inputs, list(a.own), axis=2)
+    normal, denormal = _normalized(own, inputs, a)
+    rest = [ops.take(inputs, others, axis=2)] if others else []
+    if a.channel_independent:
+        columns = ops.expand_dims(ops.transpose(normal, (0, 2, 1)), 3)
+        beside = [ops.repeat(ops.expand_dims(part, 1), targets, axis=1) for part in rest]
+        sequences = ops.concatenate([columns, *beside], axis=3) if beside else columns
+        sequences = ops.reshape(sequences, (-1, timesteps, 1 + len(others)))
+    else:
+        sequences = ops.concatenate([normal, *rest], axis=2) if rest else normal
+
+    def undo(outputs: Any) -> Any:
+        if a.channel_independent:
+            by_step = ops.transpose(ops.reshape(outputs, (-1, targets, steps)), (0, 2, 1))
+        else:
+            by_step = ops.reshape(outputs, (-1, steps, targets))
+        return ops.reshape(denormal(by_step), (-1, steps * targets))
+
+    return sequences, undo
+
+
+def _normalized(own: Any, inputs: Any, architecture: Architecture) -> tuple[Any, Any]:
+    """Target columns ``(batch, timesteps, n_targets)`` normalised by window, and the way back."""
+    keras = import_keras()
+    ops, a = keras.ops, architecture
+    normal: Any = own
+    level: Any = 0.0
+    scale: Any = 1.0
+    shift: Any = 0.0
+    if a.normalization == "last":
+        level = own[:, -1:, :]
+        normal = own - level
+    elif a.normalization == "revin":
+        level = ops.mean(own, axis=1, keepdims=True)
+        deviation = ops.sqrt(ops.var(own, axis=1, keepdims=True) + _SMALLEST_VARIANCE)
+        each = _numbered(inputs, len(a.own))
+        gain = ops.reshape(_embedding(len(a.own), 1, "ones", "revin_scale")(each), (1, 1, -1))
+        shift = ops.reshape(_embedding(len(a.own), 1, "zeros", "revin_shift")(each), (1, 1, -1))
+        normal = (own - level) / deviation * gain + shift
+        # As RevIN's authors do: a learned scale may pass through zero.
+        scale = deviation / (gain + _SMALLEST_VARIANCE**2)
+
+    def denormal(outputs: Any) -> Any:
+        naive = ops.take(own, a.naive_rows(own.shape[1], outputs.shape[1]), axis=1)
+        forecast = (outputs - shift) * scale
+        forecast = forecast + (level if a.seasonal_residual is None else naive)
+        if not a.naive_unless_better:
+            return forecast
+        gate = _embedding(1, 1, "ones", GATE)
+        gate.trainable = False
+        opened = ops.reshape(gate(_numbered(inputs, 1)), (1, 1, 1))
+        return naive + opened * (forecast - naive)
+
+    return normal, denormal
+
+
+def _numbered(inputs: Any, count: int) -> Any:
+    """The numbers 0 to ``count - 1`` as a tensor of the network: constants reach no layer's weights."""
+    ops = import_keras().ops
+    zero = ops.sum(ops.zeros_like(inputs[:, 0, 0]))
+    return ops.cast(zero, "int32") + ops.convert_to_tensor(np.arange(count, dtype=np.int32))
+
+
+def _embedding(count: int, size: int, initializer: str, name: str) -> Any:
+    return import_keras().layers.Embedding(
+        count, size, embeddings_initializer=initializer, name=name
+    )
+
+
+def _of_column(state: Any, inputs: Any, architecture: Architecture, size: int) -> Any:
+    """A state ``(n, units)`` beside the learned embedding of the column its sequence is of."""
+    ops, count = import_keras().ops, len(architecture.own)
+    if not architecture.channel_independent or count == 1:
+        return state
+    columns = _embedding(count, size, "uniform", "column")(_numbered(inputs, count))
+    by_column = ops.reshape(state, (-1, count, state.shape[-1]))
+    beside = ops.zeros_like(by_column[:, :, :1]) + ops.expand_dims(columns, 0)
+    joined = ops.concatenate([by_column, beside], axis=2)
+    return ops.reshape(joined, (-1, joined.shape[-1]))
+
+
+def _stack(
+    sequences: Any, inputs: Any, architecture: Architecture, hp: Hyperparameters, targets: int
+) -> Any:
+    layers = import_keras().layers
+    hidden = sequences
+    widths = [max(1, round(width * inputs.shape[2])) for width in hp.model_relative_width]
+    for number, (units, dropout) in enumerate(
+        zip(widths, hp.model_dropout, strict=True), start=1
+    ):
+        hidden = layers.LSTM(
+            units,
+            activation=hp.activation,
+            return_sequences=number < len(widths),
+            name=f"lstm_{number}",
+        )(hidden)
+        hidden = layers.Dropout(dropout, name=f"dropout_{number}")(hidden)
+    hidden = _of_column(hidden, inputs, architecture, max(1, widths[-1] // 2))
+    outputs = hp.steps_ahead * (1 if architecture.channel_independent else targets)
+    return layers.Dense(outputs, activation=hp.last_layer_activation, name="output")(hidden)
+
+
+def _segments(
+    sequences: Any, inputs: Any, architecture: Architecture, hp: Hyperparameters, targets: int
+) -> Any:
+    keras = import_keras()
+    layers, ops, a = keras.layers, keras.ops, architecture
+    timesteps, columns = sequences.shape[1], sequences.shape[2]
+    count = -(-timesteps // a.segment_length)
+    missing = count * a.segment_length - timesteps
+    if missing:  # in front, where a row matters least
+        sequences = ops.pad(sequences, ((0, 0), (missing, 0), (0, 0)))
+    segments = ops.reshape(sequences, (-1, count, a.segment_length * columns))
+    embedded = layers.Dense(a.units, activation="relu", name="segment")(segments)
+    # Encoder and decoder share their weights, as in SegRNN.
+    lstm = layers.LSTM(a.units, return_state=True, name="lstm_1")
+    _, hidden, cell = lstm(embedded)
+    each = 1 if a.channel_independent else targets
+    drop = layers.Dropout(hp.segment_dropout, name="dropout_1")
+    if hp.decoding == "direct":
+        state = _of_column(drop(hidden), inputs, a, a.units // 2)
+        return layers.Dense(
+            hp.steps_ahead * each, activation=hp.last_layer_activation, name="output"
+        )(state)
+    length = min(a.segment_length, hp.steps_ahead)
+    ahead = -(-hp.steps_ahead // length)
+    output = layers.Dense(length * each, activation=hp.last_layer_activation, name="output")
+    if hp.decoding == "recursive":
+        made = _one_after_another(lstm, hidden, cell, drop, output, ahead, inputs, a)
+    else:
+        made = _all_at_once(lstm, hidden, cell, drop, output, ahead, inputs, a)
+    made = ops.reshape(made, (-1, ahead * length, each))[:, : hp.steps_ahead]
+    return ops.reshape(made, (-1, hp.steps_ahead * each))
+
+
+def _all_at_once(
+    lstm: Any, hidden: Any, cell: Any, drop: Any, output: Any, ahead: int, inputs: Any,
+    architecture: Architecture,
+) -> Any:  # fmt: skip
+    """Future segments ``(n * ahead, outputs)``: one step from the last state for each position."""
+    ops, units = import_keras().ops, architecture.units
+    targets = len(architecture.own) if architecture.channel_independent else 1
+    of_position = units // 2 if targets > 1 else units
+    position = _embedding(ahead, of_position, "uniform", "position")(_numbered(inputs, ahead))
+    asked = ops.expand_dims(position, 0)
+    if targets > 1:
+        column = _embedding(targets, units - of_position, "uniform", "column")(
+            _numbered(inputs, targets)
+        )
+        asked = ops.concatenate(
+            [
+                ops.repeat(asked, targets, axis=0),
+                ops.repeat(ops.expand_dims(column, 1), ahead, axis=1),
+            ],
+            axis=2,
+        )
+    asked = ops.reshape(asked, (1, targets * ahead, units))
+    asked = ops.zeros_like(inputs[:, :1, :1]) + asked  # for each window of the batch
+    asked = ops.reshape(asked, (-1, 1, units))
+
+    def repeated(state: Any) -> Any:
+        return ops.reshape(ops.repeat(ops.expand_dims(state, 1), ahead, axis=1), (-1, units))
+
+    answered = lstm(asked, initial_state=[repeated(hidden), repeated(cell)])[0]
+    return output(drop(answered))
+
+
+def _one_after_another(
+    lstm: Any, hidden: Any, cell: Any, drop: Any, output: Any, ahead: int, inputs: Any,
+    architecture: Architecture,
+) -> Any:  # fmt: skip
+    """Future segments ``(n, ahead, outputs)``, each from the state after the one before it."""
+    keras = import_keras()
+    back = keras.layers.Dense(architecture.units, activation="relu", name="forecast_segment")
+    made = []
+    for number in range(ahead):
+        made.append(output(drop(hidden)))
+        if number + 1 < ahead:
+            _, hidden, cell = lstm(
+                keras.ops.expand_dims(back(made[-1]), 1), initial_state=[hidden, cell]
+            )
+    return keras.ops.stack(made, axis=1)

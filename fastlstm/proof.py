@@ -1,0 +1,53 @@
+"""A network proves on validation that it is better than the naive value, or the naive value stands for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from fastlstm.architecture import Architecture
+from fastlstm.inference import predict
+from fastlstm.layers import GATE
+from fastlstm.significance import Comparison, by_origin, diebold_mariano
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fastlstm.window_store import Windows
+
+
+class _Windows(Protocol):
+    manifest: dict[str, Any]
+
+    def read(self, split: str, columns: tuple[str, ...] = ("x", "y")) -> Windows: ...
+
+    def batches(self, split: str, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]: ...
+
+
+def set_gate(model: Any, opened: bool) -> None:
+    """Let a network forecast, or have the naive value stand for it; without effect on one with no gate."""
+    for layer in model.layers:
+        if layer.name == GATE:
+            layer.set_weights([np.full((1, 1), float(opened), np.float32)])
+
+
+def proven(model: Any, dataset: _Windows, architecture: Architecture) -> Comparison:
+    """Compare a network with the naive value by their absolute errors on the validation windows.
+
+    Args:
+        model: the network, its gate open.
+        dataset: windows; validation alone is read.
+        architecture: which rows are the naive value.
+    """
+    shape = dataset.manifest
+    steps = shape["steps_ahead"]
+    rows = architecture.naive_rows(shape["timesteps"], steps)
+    better = []
+    for x, y in dataset.batches("validation", 1024):
+        naive = x[:, rows][:, :, list(architecture.own)]
+        forecast = predict(model, x).reshape(y.shape)
+        gain = np.abs(naive - y) - np.abs(forecast - y)
+        better.append(gain.mean(axis=(1, 2), dtype=np.float64))
+    origin = dataset.read("validation", columns=()).origin
+    return diebold_mariano(by_origin(origin, np.concatenate(better)), steps)

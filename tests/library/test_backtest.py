@@ -1,0 +1,200 @@
+"""Folds roll forward without overlap, and learn from nothing of their test period."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fastlstm import fastLSTM
+from fastlstm.backtest import (
+    FIGURE_FILE,
+    TABLE_FILE,
+    Rows,
+    groups,
+    judge_group,
+    plan_folds,
+    run_backtest,
+    write_backtest,
+)
+from fastlstm.config import BacktestConfig, RetrainConfig
+from fastlstm.errors import ConfigError, DataError
+from fastlstm.hyperparameters import Hyperparameters
+from fastlstm.loading import SERIES, TIME
+from fastlstm.scaling import microseconds
+from fastlstm.significance import diebold_mariano
+from fastlstm.validation import SEGMENT
+
+pytestmark = pytest.mark.usefixtures("untraced")
+
+
+def settings(**backtest):
+    return RetrainConfig.model_validate(
+        {
+            "data": {
+                "path": "memory", "time": "when", "series": "site", "frequency": "1h",
+                "features": ["load", "heat"], "targets": ["load"],
+            },
+            "hyperparameters": {
+                "LSTM_type": "regressor", "timesteps": 6, "steps_ahead": 3, "epochs": 2,
+                "scale_targets": True, "learning_rate": 0.01, "batch_size": 32,
+                "architecture": "classic",
+            },
+            "evaluation": {"season_length": 24},
+            "backtest": {"folds": 3, "test_size_rate": 0.45, **backtest},
+        }
+    )  # fmt: skip
+
+
+@pytest.fixture
+def rows(panel):
+    panel = panel.sort_values(["site", "when"]).reset_index(drop=True)
+    frame = pd.DataFrame(
+        {SERIES: panel["site"], TIME: panel["when"], SEGMENT: pd.factorize(panel["site"])[0]}
+    )
+    return Rows(frame, panel[["load", "heat"]], panel[["load"]])
+
+
+@pytest.mark.parametrize("window", ["expanding", "sliding"])
+@pytest.mark.parametrize("gap", [0, 7])
+def test_folds_follow_each_other(window, gap):
+    config = BacktestConfig(folds=4, test_size_rate=0.4, window=window, gap=gap)
+    folds = plan_folds(np.arange(200), Hyperparameters(), config)
+    assert [f.number for f in folds] == [1, 2, 3, 4]
+    assert (folds[0].test, folds[-1].end) == (120, 200)
+    for one, two in pairwise(folds):
+        assert one.end == two.test
+    for fold in folds:
+        assert fold.start < fold.validation < fold.known == fold.test - gap
+        learned = fold.known - fold.start
+        assert fold.validation - fold.start == int(learned * 0.7 / 0.85)
+        assert fold.start == 0 if window == "expanding" else learned == 120 - gap
+
+
+def test_too_few_rows_are_refused():
+    with pytest.raises(DataError, match=r"backtest.folds: 10 distinct times .* lower folds or gap"):
+        plan_folds(np.arange(10), Hyperparameters(), BacktestConfig(folds=20))
+    with pytest.raises(DataError, match="gap 200"):
+        plan_folds(np.arange(200), Hyperparameters(), BacktestConfig(gap=200))
+
+
+def test_groups_share_a_training():
+    assert groups([1, 2, 3, 4, 5], 2) == [[1, 2], [3, 4], [5]]
+
+
+@pytest.mark.parametrize("gap", [0, 10])
+def test_every_origin_of_the_test_periods_is_scored_once(rows, gap):
+    config = settings(gap=gap)
+    found = run_backtest(rows, config)
+    folds = plan_folds(microseconds(rows.frame[TIME]), config.hyperparameters, config.backtest)
+    heads = found.predictions.query("step == 1")
+    assert not heads.duplicated(["series", "origin"]).any()
+    for fold in folds:
+        mine = microseconds(heads.loc[heads["fold"] == fold.number, "origin"])
+        assert mine.min() == fold.test
+        assert mine.max() < fold.end
+    each = [-(-(fold.end - fold.test) // 3_600_000_000) - 2 for fold in folds]
+    assert heads.groupby("fold").size().tolist() == [2 * count for count in each]
+    assert found.table["windows"].tolist() == [*(2 * count for count in each), 2 * sum(each)]
+
+
+def test_scores_are_those_of_the_predictions(rows):
+    found = run_backtest(rows, settings())
+    errors = (found.predictions["prediction"] - found.predictions["truth"]).abs()
+    by_fold = errors.groupby(found.predictions["fold"]).mean()
+    np.testing.assert_allclose(found.table["model"][:-1].astype(float), by_fold)
+    assert found.table["model"].iloc[-1] == pytest.approx(errors.mean())
+    by_step = errors.groupby(found.predictions["step"]).mean()
+    np.testing.assert_allclose(found.by_step["model"], by_step)
+    assert found.by_series["series"].tolist() == ["a", "b"]
+    base = (found.predictions["last_season"] - found.predictions["truth"]).abs()
+    known = base.notna()
+    gain = ((base - errors) / base.mean())[known].groupby(found.predictions["origin"]).mean()
+    expected = diebold_mariano(gain.to_numpy(), 3)
+    told = found.significance["last_season"]["overall"]
+    assert told["statistic"] == pytest.approx(expected.statistic)
+    assert [row["step"] for row in found.significance["last_value"]["by_step"]] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("gap", [0, 12])
+def test_a_fold_learns_from_nothing_after_what_it_knows(rows, gap):
+    """Garbage from the end of what a fold knows on changes no weight and no scaler."""
+    config = settings(gap=gap)
+    times = microseconds(rows.frame[TIME])
+    fold = plan_folds(times, config.hyperparameters, config.backtest)[1]
+    spoiled = times >= fold.known
+    noise = 1e4 * np.random.default_rng(0).normal(size=(int(spoiled.sum()), 2))
+    x, y = rows.x.copy(), rows.y.copy()
+    x.loc[spoiled] = noise
+    y.loc[spoiled] = noise[:, :1]
+    networks = [
+        judge_group(made, [fold], config)[1] for made in (rows, Rows(rows.frame, x, y))
+    ]
+    for mine, other in zip(*(model.get_weights() for model, _ in networks), strict=True):
+        np.testing.assert_array_equal(mine, other)
+    for mine, other in zip(*((s.x.mean_, s.y.mean_) for _, s in networks), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_folds_between_trainings_use_the_last_network(rows):
+    found = run_backtest(rows, settings(refit_every=2))
+    assert found.table["trained_at_fold"].tolist()[:3] == [1, 1, 3]
+    first = run_backtest(rows, settings())
+    assert found.table["model"][0] == first.table["model"][0]
+    assert found.table["model"][1] != first.table["model"][1]
+
+
+def test_a_warm_start_begins_from_the_weights_before(rows):
+    config = settings(warm_start=True)
+    times = microseconds(rows.frame[TIME])
+    folds = plan_folds(times, config.hyperparameters, config.backtest)
+    _, network = judge_group(rows, folds[:1], config)
+    weights = network[0].get_weights()
+    cold = run_backtest(rows, settings())
+    warm = run_backtest(rows, config)
+    assert warm.table["model"][0] == cold.table["model"][0]
+    assert warm.table["model"][2] < cold.table["model"][2]  # three times as many epochs
+    assert len(weights) == len(network[0].get_weights())
+
+
+def test_figure_and_table_are_written(tmp_path, rows):
+    from matplotlib.image import imread
+
+    found = run_backtest(rows, settings())
+    about = write_backtest(tmp_path, found)
+    assert about["folds"] == 3 and set(about["significance"]) == {"last_value", "last_season"}
+    table = pd.read_csv(tmp_path / TABLE_FILE)
+    np.testing.assert_allclose(table["model"], found.table["model"].astype(float))
+    picture = imread(tmp_path / FIGURE_FILE)
+    assert picture.std() > 0.01 and min(picture.shape[:2]) > 600
+    json.loads((tmp_path / "backtest.json").read_text())
+
+
+def test_the_class_backtests_without_touching_its_network(panel):
+    made = fastLSTM(
+        panel[["load", "heat"]], panel["load"], series=panel["site"], time=panel["when"],
+        frequency="1h", LSTM_type="regressor", timesteps=6, steps_ahead=3, epochs=2,
+        architecture="classic", scale_targets=True,
+    )  # fmt: skip
+    found = made.backtest(folds=2, window="sliding")
+    assert made.model is None and made.run_folder is None
+    assert found.table["fold"].tolist() == ["1", "2", "all"]
+    assert found.plot().get_axes()
+    with pytest.raises(ConfigError, match="folds"):
+        made.backtest(folds=0)
+    with pytest.raises(ConfigError, match="none given"):
+        fastLSTM().backtest()
+
+
+def test_labels_are_backtested_too(panel):
+    wet = (panel["rain"] > 0).astype(int)
+    made = fastLSTM(
+        panel[["load", "rain"]], wet, series=panel["site"], time=panel["when"], timesteps=4,
+        frequency="1h", epochs=1,
+    )  # fmt: skip
+    found = made.backtest(folds=2)
+    assert (found.primary, found.better) == ("average_precision", "higher")
+    assert set(found.significance) == {"prior", "last_class"}

@@ -1,0 +1,142 @@
+"""A network must prove itself on validation, or the naive value stands for it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fastlstm.hyperparameters import Hyperparameters
+from fastlstm.inference import load_network, predict
+from fastlstm.loading import SERIES, TIME
+from fastlstm.row_windows import RowWindows
+from fastlstm.split import Cuts
+from fastlstm.training import _Epoch, _tf_dataset, fit, write_network
+from fastlstm.validation import SEGMENT
+
+pytestmark = pytest.mark.usefixtures("untraced")
+COUNT, CUTS = 900, Cuts(600, 750)
+
+
+def hyperparameters(**changes):
+    given = {
+        "LSTM_type": "regressor", "timesteps": 24, "steps_ahead": 6, "segment_units": 8, "epochs": 6,
+        "learning_rate": 0.01, **changes,
+    }  # fmt: skip
+    return Hyperparameters.model_validate(given)
+
+
+def windows(values, hp):
+    frame = pd.DataFrame(
+        {
+            SERIES: "",
+            TIME: pd.to_datetime(np.arange(len(values)), unit="us", utc=True),
+            SEGMENT: 0,
+        }
+    )
+    values = values.astype(np.float32).reshape(len(values), -1)
+    names = [f"c{i}" for i in range(values.shape[1])]
+    return RowWindows(
+        frame, values, values, features=names, targets=names, timesteps=hp.timesteps,
+        steps_ahead=hp.steps_ahead, cuts=CUTS, time_unit="row",
+    )  # fmt: skip
+
+
+def random_walk(seed=3):
+    return np.cumsum(np.random.default_rng(seed).normal(size=COUNT)) / 10
+
+
+def wave():
+    noise = np.random.default_rng(0).normal(0, 0.1, COUNT)
+    return np.sin(2 * np.pi * np.arange(COUNT) / 12) + noise
+
+
+def test_a_random_walk_is_forecast_by_its_last_value(tmp_path):
+    hp = hyperparameters()
+    dataset = windows(random_walk(), hp)
+    trained = fit(dataset, hp)
+    assert trained.proof is not None and not trained.proof.is_better()
+    x = dataset.read("test").x
+    assert trained.history["loss"].nunique() > 1  # it did learn something
+    np.testing.assert_array_equal(predict(trained.model, x), np.repeat(x[:, -1], 6, axis=1))
+    facts = write_network(tmp_path, trained)
+    assert facts["proof"]["better"] is False
+    loaded = load_network(tmp_path / "model.keras")
+    np.testing.assert_array_equal(predict(loaded, x), np.repeat(x[:, -1], 6, axis=1))
+
+
+def test_a_wave_is_forecast_by_the_network():
+    hp = hyperparameters()
+    dataset = windows(wave(), hp)
+    trained = fit(dataset, hp)
+    assert trained.proof is not None and trained.proof.is_better()
+    test = dataset.read("test")
+    error = np.abs(predict(trained.model, test.x) - test.y[:, :, 0]).mean()
+    assert error < 0.5 * np.abs(test.x[:, -1] - test.y[:, :, 0]).mean()
+
+
+def test_with_a_seasonal_residual_the_naive_value_is_the_last_seasons():
+    exact = np.tile(np.random.default_rng(1).normal(size=12), COUNT // 12)
+    hp = hyperparameters(seasonal_residual=12)
+    dataset = windows(exact, hp)
+    trained = fit(dataset, hp)
+    assert not trained.proof.is_better()
+    x = dataset.read("test").x
+    np.testing.assert_array_equal(predict(trained.model, x), x[:, 12:18, 0])
+
+
+def test_the_user_may_forgo_the_proof():
+    hp = hyperparameters(naive_unless_better=False)
+    dataset = windows(random_walk(), hp)
+    trained = fit(dataset, hp)
+    assert trained.proof is None
+    x = dataset.read("test").x
+    assert (predict(trained.model, x) != np.repeat(x[:, -1], 6, axis=1)).all()
+
+
+def test_the_proof_sees_no_test_row():
+    hp, found = hyperparameters(), []
+    for change in (0.0, 1e3):
+        values = wave()
+        values[CUTS.test :] += change * np.random.default_rng(5).normal(size=COUNT - CUTS.test)
+        trained = fit(windows(values, hp), hp)
+        found.append((trained.proof, trained.model.get_weights()))
+    assert found[0][0] == found[1][0]
+    for mine, other in zip(found[0][1], found[1][1], strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_training_again_begins_with_the_network_forecasting():
+    hp = hyperparameters(epochs=1)
+    shut = fit(windows(random_walk(), hp), hp)
+    again = fit(windows(wave(), hp), hyperparameters(), model=shut.model)
+    assert again.proof.is_better()
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_validation_windows_are_evenly_spaced_in_an_epoch(in_memory):
+    hp = hyperparameters(windows_per_epoch=50, batch_size=32)
+    dataset = windows(np.arange(COUNT, dtype=float), hp)
+    if not in_memory:
+        dataset.folded = lambda split: None
+    batches = [y[:, 0] for _, y in _tf_dataset(dataset, "validation", hp, None, None)]
+    assert [len(b) for b in batches] == [32, 18]
+    rows = dataset.origin_rows("validation")
+    np.testing.assert_array_equal(np.concatenate(batches), rows[np.arange(50) * len(rows) // 50])
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_windows_per_epoch_are_the_first_of_each_epochs_own_order(in_memory):
+    hp = hyperparameters(windows_per_epoch=50, batch_size=32)
+    dataset = windows(np.arange(COUNT, dtype=float), hp)
+    if not in_memory:
+        dataset.folded = lambda split: None
+    epoch, drawn = _Epoch(), []
+    for number in range(3):
+        epoch.number = number
+        rows = np.concatenate([y[:, 0] for _, y in _tf_dataset(dataset, "train", hp, None, epoch)])
+        assert len(set(rows)) == 50
+        drawn.append(set(rows))
+        order = np.random.default_rng((hp.seed, number)).permutation(dataset.count("train"))[:50]
+        np.testing.assert_array_equal(rows, dataset.origin_rows("train")[order])
+    assert drawn[0] != drawn[1] != drawn[2]
