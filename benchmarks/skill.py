@@ -1,10 +1,11 @@
 """Forecast real series by the protocol of the papers, with the library's defaults.
 
-``python -m benchmarks.skill --data DIR``. Each table in DIR is split by rows (hourly ETT sets: 12, 4 and 4
-months of 30 days; others 7:1:2), standardised by the mean and deviation of its train rows, and forecast in
-all its columns at once; every window of the test split is scored (stride 1, none dropped; its inputs may
-reach back into the split before). MSE and MAE are of standardised values, averaged over windows, steps
-and columns. Nothing is tuned to a set: the same rules give look-back and windows per epoch for all.
+``python -m benchmarks.skill --data DIR``. Each table in DIR is split by rows (hourly ETT sets: 12, 4
+and 4 months of 30 days; others 7:1:2), standardised by the mean and deviation of its train rows, and
+forecast in all its columns at once; every window of the test split is scored (stride 1, none dropped;
+its inputs may reach back into the split before). MSE and MAE are of standardised values, averaged over
+windows, steps and columns. Nothing is tuned to a set: the same rules give look-back and windows per epoch
+for all.
 """
 
 from __future__ import annotations
@@ -126,9 +127,7 @@ def windows(table: Table, hp: Hyperparameters) -> RowWindows:
     )
 
 
-def errors(
-    model: Any, dataset: RowWindows, split: str
-) -> tuple[float, float]:
+def errors(model: Any, dataset: RowWindows, split: str) -> tuple[float, float]:
     """MSE and MAE over a split, window by window, in bounded memory."""
     squared = absolute = 0.0
     count = 0
@@ -226,7 +225,9 @@ def table_of(found: list[dict[str, Any]]) -> list[str]:
 def main() -> None:
     """Score every table of a folder and write ``benchmarks/SKILL.md``."""
     arguments = argparse.ArgumentParser(description=main.__doc__)
-    arguments.add_argument("--data", type=Path, required=True, help="folder of CSV or .txt.gz files")
+    arguments.add_argument(
+        "--data", type=Path, required=True, help="folder of CSV or .txt.gz files"
+    )
     arguments.add_argument("--sets", nargs="*", help="names of files to score, without ending")
     arguments.add_argument("--horizons", nargs="*", type=int, default=list(HORIZONS))
     arguments.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2, 3, 4])
@@ -253,8 +254,8 @@ def main() -> None:
             "# Skill on the papers' series",
             "",
             f"Made by `python -m benchmarks.skill --data DIR` on {datetime.now(UTC):%Y-%m-%d}; "
-            f"{os.cpu_count()} cores, TensorFlow {library_versions()['tensorflow']}. Mean and deviation over "
-            "the seeds, on standardised values; last value and last season as MSE / MAE.",
+            f"{os.cpu_count()} cores, TensorFlow {library_versions()['tensorflow']}. Mean and "
+            "deviation over the seeds, on standardised values; last value and last season as MSE / MAE.",
             "",
             *table_of(found),
         ]

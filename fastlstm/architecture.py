@@ -1,8 +1,8 @@
 """Which network a set of hyperparameters means for given data: every 'auto' resolved by stated rules.
 
-The rules read settings, column names and the number of train windows; never a value of the data, so that
-nothing of validation or test can reach them, and a network is the same every night. Importing this module
-imports neither pandas nor Keras.
+The rules read settings, column names and the number of train windows; never a value of the data, so
+that nothing of validation or test can reach them, and a network is the same every night. Importing this
+module imports neither pandas nor Keras.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ import pandas as pd
 
 from fastlstm.artifacts import write_json
 from fastlstm.config import BacktestConfig, RetrainConfig
+from fastlstm.disk import writing_to
 from fastlstm.errors import DataError
 from fastlstm.evaluation import PREDICTIONS_FILE, TargetTable, evaluate
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.inference import load_network
 from fastlstm.loading import SERIES, TIME, read_table, write_table
+from fastlstm.report import NAMES
 from fastlstm.row_windows import RowWindows
 from fastlstm.scaling import (
     X_SCALER_FILE,
@@ -120,9 +123,9 @@ def plan_folds(
     train = hyperparameters.train_size_rate
     share = train / (train + hyperparameters.validation_size_rate)
     folds = []
-    for number, (test, end) in enumerate(zip(bounds[:-1], bounds[1:], strict=True), start=1):
-        start = 0 if config.window == "expanding" else int(test - first)
-        known = int(test) - config.gap
+    for number, (test, end) in enumerate(pairwise(bounds.tolist()), start=1):
+        start = 0 if config.window == "expanding" else test - first
+        known = test - config.gap
         validation = start + int((known - start) * share)
         if not start < validation < known or end == test:
             raise DataError(
@@ -130,9 +133,17 @@ def plan_folds(
                 f"{config.folds} with test_size_rate {config.test_size_rate} and gap {config.gap}; "
                 "lower folds or gap, or give more rows"
             )
-        moments = [int(distinct[i]) for i in (start, validation, known, test)]
-        past = int(distinct[end]) if end < count else int(distinct[-1]) + 1
-        folds.append(Fold(number, *moments, past))
+        at = [*distinct.tolist(), int(distinct[-1]) + 1]
+        folds.append(
+            Fold(
+                number,
+                start=at[start],
+                validation=at[validation],
+                known=at[known],
+                test=at[test],
+                end=at[end],
+            )
+        )
     return folds
 
 
@@ -212,9 +223,7 @@ def judge_group(
         model, scalers = before
     table = TargetTable.of(rows.frame, rows.y)
     windows = _windows(rows, first, scalers, settings, ("train", "validation", "test"))
-    trained = fit(
-        windows, hp, on_event, model=model, strategy=strategy, loss=loss, verbose=verbose
-    )
+    trained = fit(windows, hp, on_event, model=model, strategy=strategy, loss=loss, verbose=verbose)
     judged = []
     for fold in folds:
         if fold is not first:
@@ -301,8 +310,8 @@ class Backtest:
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return rows
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 def summarise(judged: list[Judged], settings: RetrainConfig, time_unit: str = "us") -> Backtest:
@@ -395,10 +404,32 @@ def _significance(
     return {
         "overall": compared(frame, steps),
         "by_step": [
-            {"step": int(step), **compared(part, int(step))}
-            for step, part in frame.groupby("step")
+            {"step": step, **compared(frame[frame["step"] == step], step)}
+            for step in range(1, steps + 1)
         ],
     }
+
+
+def significance_lines(summary: dict[str, Any]) -> list[str]:
+    """For people: whether the network beats each baseline beyond chance, as a Markdown list.
+
+    Args:
+        summary: ``Backtest.to_dict()``.
+    """
+    lines = []
+    for name, found in summary["significance"].items():
+        whole = found["overall"]
+        if whole["p_value"] is None:
+            lines.append(f"- {NAMES[name]}: {whole['origins']:,} origins are too few to tell")
+            continue
+        told = [row for row in found["by_step"] if row["p_value"] is not None]
+        better = sum(row["better"] for row in told)
+        lines.append(
+            f"- {NAMES[name]}: {'better' if whole['better'] else 'not better'} beyond chance "
+            f"(p = {whole['p_value']:.2g}, {whole['origins']:,} origins); singly at {better} of "
+            f"{len(told)} steps"
+        )
+    return lines
 
 
 def write_backtest(folder: Path, found: Backtest) -> dict[str, Any]:
@@ -428,12 +459,11 @@ def clean_rows(clean: Path, settings: RetrainConfig) -> Rows:
     return Rows(frame[[SERIES, TIME, SEGMENT]], frame[data.features], frame[data.targets])
 
 
-def folds_of(clean: str, config: dict[str, Any], on_event: OnEvent) -> dict[str, Any]:
-    """How many groups of folds a clean table gives; to run in a process of its own."""
-    settings = RetrainConfig.model_validate(config)
-    times = microseconds(read_table(Path(clean) / CLEAN_FILE, [TIME])[TIME])
+def count_groups(clean: Path, settings: RetrainConfig) -> int:
+    """How many trainings the folds of a clean table need."""
+    times = microseconds(read_table(clean / CLEAN_FILE, [TIME])[TIME])
     folds = plan_folds(times, settings.hyperparameters, settings.backtest)
-    return {"groups": len(groups(folds, settings.backtest.refit_every))}
+    return len(groups(folds, settings.backtest.refit_every))
 
 
 def judge_into(
@@ -476,8 +506,13 @@ def judge_into(
     }
 
 
-def read_judged(folder: Path) -> list[Judged]:
-    """The folds that ``judge_into`` wrote."""
+def combine_into(folder: Path, parts: list[Path], settings: RetrainConfig) -> dict[str, Any]:
+    """Put together what ``judge_into`` wrote for each group, and write it; see ``write_backtest``."""
+    judged = [found for part in parts for found in _read_judged(part)]
+    return write_backtest(folder, summarise(judged, settings))
+
+
+def _read_judged(folder: Path) -> list[Judged]:
     found = []
     for file in sorted(folder.glob("[0-9]*.json")):
         about = json.loads(file.read_text(encoding="utf-8"))

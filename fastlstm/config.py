@@ -323,12 +323,22 @@ class BacktestConfig(StrictSettings):
         "late; forecasts see them as inputs.",
     )  # fmt: skip
     refit_every: int = Field(
-        1, ge=1, description="Train anew at every so many folds; those between use the last network."
+        1,
+        ge=1,
+        description="Train anew at every so many folds; those between use the last network.",
     )
     warm_start: bool = Field(
         False,
         description="Begin each training after the first from the weights of the one before; scalers "
-        "are then those of the first.",
+        "are then those of the first. The folds then wait for each other.",
+    )
+    task_runner: Literal["threads", "dask", "ray"] = Field(
+        "threads",
+        description="What runs the folds of the flow at the same time: threads of this machine, each "
+        "training in a process of its own, or a cluster through prefect-dask or prefect-ray.",
+    )
+    parallel: int = Field(
+        2, ge=1, le=1024, description="Folds at the same time where 'threads' run them."
     )
 
 

@@ -147,7 +147,10 @@ class Hyperparameters(BaseModel):
         description="Units of the 'segment' architecture's LSTM; without it 128, fewer for few windows.",
     )  # fmt: skip
     segment_dropout: float = Field(
-        0.2, ge=0, lt=1, description="Dropout rate before the 'segment' architecture's output layer."
+        0.2,
+        ge=0,
+        lt=1,
+        description="Dropout rate before the 'segment' architecture's output layer.",
     )
     decoding: Literal["parallel", "direct", "recursive"] = Field(
         "parallel",
@@ -156,9 +159,9 @@ class Hyperparameters(BaseModel):
     )
     instance_normalization: Literal["auto", "none", "last", "revin"] = Field(
         "auto",
-        description="Taken off each window's target columns and given back to the forecast: the window's "
-        "last value (NLinear, Zeng et al. 2023), or its mean and deviation with a learned scale (RevIN, "
-        "Kim et al. 2022). Needs scaled targets that are features.",
+        description="Taken off each window's target columns and given back to the forecast: the "
+        "window's last value (NLinear, Zeng et al. 2023), or its mean and deviation with a learned "
+        "scale (RevIN, Kim et al. 2022). Needs scaled targets that are features.",
     )
     channel_independent: bool | None = Field(
         None,
@@ -213,8 +216,8 @@ class Hyperparameters(BaseModel):
     shuffle: bool = Field(True, description="Shuffle the train windows anew in every epoch.")
     windows_per_epoch: int | None = Field(
         None, ge=1,
-        description="Train windows drawn anew for each epoch, where all would take too long, and at most "
-        "as many validation windows, evenly spaced, that judge it; needs shuffle. Without it all.",
+        description="Train windows drawn anew for each epoch, where all would take too long, and at "
+        "most as many validation windows, evenly spaced, that judge it; needs shuffle. Without it all.",
     )  # fmt: skip
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of weights, dropout and shuffling.")
     lstm_implementation: Literal["auto", "fused", "keras"] = Field(

@@ -173,9 +173,7 @@ def _stack(
     layers = import_keras().layers
     hidden = sequences
     widths = [max(1, round(width * inputs.shape[2])) for width in hp.model_relative_width]
-    for number, (units, dropout) in enumerate(
-        zip(widths, hp.model_dropout, strict=True), start=1
-    ):
+    for number, (units, dropout) in enumerate(zip(widths, hp.model_dropout, strict=True), start=1):
         hidden = layers.LSTM(
             units,
             activation=hp.activation,

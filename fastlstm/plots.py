@@ -155,7 +155,12 @@ def backtest(summary: dict[str, Any]) -> Figure:
         )
     below.set_ylim(bottom=0)
     below.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _finish(below, "Error by step ahead, all folds", "steps ahead", f"relative to the {NAMES[reference]}")
+    _finish(
+        below,
+        "Error by step ahead, all folds",
+        "steps ahead",
+        f"relative to the {NAMES[reference]}",
+    )
     return figure
 
 

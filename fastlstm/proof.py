@@ -1,4 +1,4 @@
-"""A network proves on validation that it is better than the naive value, or the naive value stands for it."""
+"""A network proves on validation that it is better than the naive value, which else stands for it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Windows(Protocol):
 
 
 def set_gate(model: Any, opened: bool) -> None:
-    """Let a network forecast, or have the naive value stand for it; without effect on one with no gate."""
+    """Let a network forecast, or the naive value stand for it; one without a gate stays as it is."""
     for layer in model.layers:
         if layer.name == GATE:
             layer.set_weights([np.full((1, 1), float(opened), np.float32)])

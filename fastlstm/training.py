@@ -430,7 +430,7 @@ def _from_rows(
     """
     import tensorflow as tf
 
-    x, y = kept
+    y = kept[1]
     columns = [_shared(part.rows) for part in kept]
     firsts = [_shared(part.first) for part in kept]
     outputs = y.length * y.rows.shape[1]

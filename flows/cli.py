@@ -135,6 +135,38 @@ def retrain(debug: bool, config: str) -> None:
 
 @main.command()
 @_CONFIG
+@click.option("--output", type=click.Path(file_okay=False), help="Folder to copy the result to.")
+@click.pass_obj
+def backtest(debug: bool, config: str, output: str | None) -> None:
+    """Train and judge CONFIG's settings on test periods that follow each other in time."""
+    from fastlstm.network import require_tensorflow
+
+    settings, _, name = _place(config)
+    if output is not None and Path(output).exists():
+        raise ConfigError(f"--output: {output} exists already; give a folder that does not")
+    require_tensorflow()
+    console = _console()
+    console.print(f"Backtesting {name!r} on {settings.data.path}; starting Prefect …")
+    _prepare_prefect(debug)
+    import shutil
+
+    from flows.backtest import backtest as flow
+    from flows.console import ConsoleListener, show_backtest
+    from tasks.reporting import listen
+
+    listen(ConsoleListener(console))
+    outcome: Any = flow(settings)
+    console.print()
+    show_backtest(console, Path(outcome.path))
+    console.print()
+    console.print(outcome.message)
+    if output is not None:
+        shutil.copytree(outcome.path, output)
+    console.print(f"Figure, table and predictions: {output or outcome.path}", soft_wrap=True)
+
+
+@main.command()
+@_CONFIG
 def runs(config: str) -> None:
     """List the runs of CONFIG's model, the champion marked."""
     from flows.console import show_runs

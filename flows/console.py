@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from fastlstm.report import number, score_table
+from fastlstm.backtest import SUMMARY_FILE, significance_lines
+from fastlstm.report import NAMES, number, score_table, title
 from fastlstm.store import ChampionRecord, RunEntry
 
 
@@ -83,6 +86,26 @@ def show_scores(console: Console, metrics: dict[str, Any]) -> None:
             f"{number(yes['f1-score'])}; {scores['positives']:,} of {scores['windows']:,} positive",
             highlight=False,
         )
+
+
+def show_backtest(console: Console, folder: Path) -> None:
+    """Print a backtest's folds beside the baselines, and whether it beats them beyond chance."""
+    summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
+    names = [name for name in NAMES if name in summary["folds"][0]]
+    header = ["fold", "test from", "to", "epochs", "windows", *(NAMES[n] for n in names)]
+    table = _table(header, f"{title(summary['primary'])} by fold", numbers=True)
+    for row in summary["folds"]:
+        table.add_row(
+            row["fold"],
+            row["test_from"] or "",
+            row["test_to"] or "",
+            "" if row["epochs"] is None else str(row["epochs"]),
+            f"{row['windows']:,}",
+            *(number(row[name], summary["primary"]) for name in names),
+        )
+    console.print(table)
+    for line in significance_lines(summary):
+        console.print(line, markup=False)
 
 
 def show_runs(console: Console, runs: list[RunEntry], record: ChampionRecord) -> None:

@@ -62,6 +62,16 @@ def _evaluate(config: PipelineConfig) -> Any:
     return config.evaluation.model_dump(), data.frequency, data.time_zone, data.lookahead
 
 
+def _backtest(config: PipelineConfig) -> Any:
+    return (
+        _train(config),
+        _evaluate(config),
+        config.data.features,
+        config.data.targets,
+        (config.backtest.model_dump(exclude={"parallel", "task_runner"})),
+    )
+
+
 _SETTINGS: dict[str, Callable[[PipelineConfig], Any]] = {
     "load": _load,
     "validate": _validate,
@@ -69,6 +79,8 @@ _SETTINGS: dict[str, Callable[[PipelineConfig], Any]] = {
     "windows": _windows,
     "train": _train,
     "evaluate": _evaluate,
+    "folds": _backtest,
+    "backtest": _backtest,
 }
 _UNITS = {
     "load": "rows",
@@ -77,13 +89,16 @@ _UNITS = {
     "windows": "windows",
     "train": "epochs",
     "evaluate": "test windows",
+    "folds": "test windows",
 }
 # Trained networks differ in bytes from save to save, so they are known by what made them.
-_KNOWN_BY_KEY = {"train", "evaluate"}
+_KNOWN_BY_KEY = {"train", "evaluate", "folds"}
 
 
-def step_key(step: str, config: PipelineConfig, *inputs: Source | StepOutput) -> str:
-    """Hash of all a step's output depends on."""
+def step_key(
+    step: str, config: PipelineConfig, *inputs: Source | StepOutput, part: int | None = None
+) -> str:
+    """Hash of all a step's output depends on; ``part`` is its number where a step is done in parts."""
     identities = [
         item.data_sha256
         if isinstance(item, Source)
@@ -92,7 +107,8 @@ def step_key(step: str, config: PipelineConfig, *inputs: Source | StepOutput) ->
         else item.content_sha256
         for item in inputs
     ]
-    return fingerprint(step, identities, _SETTINGS[step](config), code_version())
+    parts = [] if part is None else [part]
+    return fingerprint(step, identities, _SETTINGS[step](config), code_version(), *parts)
 
 
 def cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
@@ -100,7 +116,8 @@ def cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
     config: PipelineConfig = parameters["config"]
     inputs = [p for p in parameters.values() if isinstance(p, Source | StepOutput)]
     name = context.task.name
-    return f"{name}-{fingerprint(step_key(name, config, *inputs), config.work)}"
+    key = step_key(name, config, *inputs, part=parameters.get("part"))
+    return f"{name}-{fingerprint(key, config.work)}"
 
 
 def make(
@@ -109,9 +126,10 @@ def make(
     inputs: Sequence[Source | StepOutput],
     build: Callable[[Path], dict[str, Any]],
     rows: Callable[[dict[str, Any]], int],
+    part: int | None = None,
 ) -> tuple[StepOutput, dict[str, Any]]:
     """The step's output folder, built unless it is there whole; its reference and manifest."""
-    key = step_key(step, config, *inputs)
+    key = step_key(step, config, *inputs, part=part)
     folder = Path(config.work) / step / key[:32]
     manifest = publish(folder, build)
     give_back()

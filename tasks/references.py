@@ -60,6 +60,16 @@ class Outcome(_Reference):
     champion_score: float | None = Field(None, description="That run's score, same windows.")
 
 
+class BacktestOutcome(_Reference):
+    """What a backtest found."""
+
+    path: str = Field(description="Folder with its figure, table, summary and predictions.")
+    content_sha256: str = Field(description="Hash of what it holds.")
+    folds: int
+    windows: int
+    message: str
+
+
 class LocalTable(_Reference):
     """Rows brought to this machine."""
 

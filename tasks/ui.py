@@ -21,11 +21,12 @@ from prefect.artifacts import (
 )
 from prefect.logging import get_run_logger
 
+from fastlstm.backtest import FIGURE_FILE, significance_lines
 from fastlstm.config import RetrainConfig
 from fastlstm.report import NAMES, title
 from fastlstm.runs import SavedRun
 from fastlstm.store import Store
-from tasks.references import Health, Outcome, ScoringOutcome
+from tasks.references import BacktestOutcome, Health, Outcome, ScoringOutcome
 from tasks.reporting import tell
 
 # All pictures of a report together, in bytes as PNG; Prefect itself has no limit, its database and
@@ -157,6 +158,29 @@ def _scores(run: SavedRun, outcome: Outcome) -> list[dict[str, Any]]:
 def _plain(value: float | None) -> float | None:
     """A number that JSON has."""
     return None if value is None or not math.isfinite(value) else round(float(value), 6)
+
+
+def report_backtest(model_name: str, outcome: BacktestOutcome, summary: dict[str, Any]) -> None:
+    """Make the report and the table of one backtest."""
+    names = [name for name in NAMES if name in summary["folds"][0]]
+    lines = [f"# {outcome.message}", "", *significance_lines(summary), ""]
+    figure = Path(outcome.path) / FIGURE_FILE
+    lines += [_picture(figure), "", f"In `{outcome.path}`."]
+    create_markdown_artifact(
+        "\n".join(lines), key=key(model_name, "backtest"), description=outcome.message
+    )
+    shown = ("fold", "learned_from", "learned_to", "test_from", "test_to", "epochs", "windows")
+    create_table_artifact(
+        [
+            {
+                **{name.replace("_", " "): row[name] for name in shown},
+                **{NAMES[name]: _plain(row[name]) for name in names},
+            }
+            for row in summary["folds"]
+        ],
+        key=key(model_name, "folds"),
+        description=f"{title(summary['primary'])} by fold, {summary['better']} is better",
+    )
 
 
 def report_refusal(model_name: str, message: str, checks: list[dict[str, Any]]) -> None:

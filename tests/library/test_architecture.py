@@ -87,16 +87,12 @@ def test_a_forecaster_has_the_recipe_unless_it_is_the_classic_stack():
 def test_every_network_is_saved_and_opened_as_stock_layers(
     tmp_path, independent, normalization, more
 ):
-    hp = settings(
-        channel_independent=independent, instance_normalization=normalization, **more
-    )
+    hp = settings(channel_independent=independent, instance_normalization=normalization, **more)
     model, x = build(hp), some()
     outputs = predict(model, x)
     assert outputs.shape == (5, 14)
     model.save(tmp_path / "n.keras")
-    np.testing.assert_allclose(
-        predict(load_network(tmp_path / "n.keras"), x), outputs, atol=1e-5
-    )
+    np.testing.assert_allclose(predict(load_network(tmp_path / "n.keras"), x), outputs, atol=1e-5)
 
 
 @pytest.mark.parametrize("architecture", ["classic", "segment"])
@@ -144,7 +140,9 @@ def test_embeddings_of_columns_and_positions_are_learned(decoding):
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(model(x) ** 2)
     gradients = tape.gradient(loss, model.trainable_weights)
-    found = {w.path.split("/")[0]: g for w, g in zip(model.trainable_weights, gradients, strict=True)}
+    found = {
+        w.path.split("/")[0]: g for w, g in zip(model.trainable_weights, gradients, strict=True)
+    }
     names = ["column", "position"] if decoding == "parallel" else ["column"]
     for name in names:
         assert np.abs(tf.convert_to_tensor(found[name])).max() > 0, name
@@ -165,8 +163,14 @@ def test_seasonal_residual_adds_the_last_season():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"LSTM_type": "classifier", "scale_targets": False}, "architecture: 'segment' forecasts quantities"),
-        ({"scale_targets": False, "instance_normalization": "revin"}, "instance_normalization: inp"),
+        (
+            {"LSTM_type": "classifier", "scale_targets": False},
+            "architecture: 'segment' forecasts quantities",
+        ),
+        (
+            {"scale_targets": False, "instance_normalization": "revin"},
+            "instance_normalization: inp",
+        ),
         ({"scale_targets": False, "seasonal_residual": 3}, "seasonal_residual: inputs are scaled"),
         ({"seasonal_residual": 27}, "seasonal_residual: 27 rows do not fit in timesteps 26"),
         ({"segment_length": 27}, "segment_length: 27 rows do not fit in timesteps 26"),

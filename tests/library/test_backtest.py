@@ -130,9 +130,7 @@ def test_a_fold_learns_from_nothing_after_what_it_knows(rows, gap):
     x, y = rows.x.copy(), rows.y.copy()
     x.loc[spoiled] = noise
     y.loc[spoiled] = noise[:, :1]
-    networks = [
-        judge_group(made, [fold], config)[1] for made in (rows, Rows(rows.frame, x, y))
-    ]
+    networks = [judge_group(made, [fold], config)[1] for made in (rows, Rows(rows.frame, x, y))]
     for mine, other in zip(*(model.get_weights() for model, _ in networks), strict=True):
         np.testing.assert_array_equal(mine, other)
     for mine, other in zip(*((s.x.mean_, s.y.mean_) for _, s in networks), strict=True):

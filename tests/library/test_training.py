@@ -13,8 +13,8 @@ from fastlstm.artifacts import publish
 from fastlstm.errors import DataError, StoreError, TrainingError
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.inference import load_network, predict
-from fastlstm.loading import SERIES, TIME
 from fastlstm.layers import build_network
+from fastlstm.loading import SERIES, TIME
 from fastlstm.network import compile_network
 from fastlstm.split import Cuts
 from fastlstm.training import class_weights, fit, train_into
