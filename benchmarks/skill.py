@@ -4,8 +4,8 @@
 and 4 months of 30 days; others 7:1:2), standardised by the mean and deviation of its train rows, and
 forecast in all its columns at once; every window of the test split is scored (stride 1, none dropped;
 its inputs may reach back into the split before). MSE and MAE are of standardised values, averaged over
-windows, steps and columns. Nothing is tuned to a set: the same rules give look-back and windows per epoch
-for all.
+windows, steps and columns. Nothing is tuned to a set: the same rules give look-back and windows per
+epoch for all.
 """
 
 from __future__ import annotations
@@ -255,7 +255,8 @@ def main() -> None:
             "",
             f"Made by `python -m benchmarks.skill --data DIR` on {datetime.now(UTC):%Y-%m-%d}; "
             f"{os.cpu_count()} cores, TensorFlow {library_versions()['tensorflow']}. Mean and "
-            "deviation over the seeds, on standardised values; last value and last season as MSE / MAE.",
+            f"deviation over the seeds {', '.join(map(str, given.seeds))}, on "
+            "standardised values; last value and last season as MSE / MAE.",
             "",
             *table_of(found),
         ]

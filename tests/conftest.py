@@ -27,7 +27,16 @@ _INSTALLATIONS = {
     "prefect": (
         *(
             f"tests/pipeline/test_{name}.py"
-            for name in ("retrain", "scoring", "traps", "promotion", "saved_run", "examples", "cli")
+            for name in (
+                "retrain",
+                "backtest",
+                "scoring",
+                "traps",
+                "promotion",
+                "saved_run",
+                "examples",
+                "cli",
+            )
         ),
         "tests/faults/test_signals.py",
         "tests/faults/test_full_disk.py",
