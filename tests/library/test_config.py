@@ -113,7 +113,9 @@ def test_two_spellings_of_one_setting_are_refused():
 
 def test_regressor_defaults_replace_nothing_that_was_set():
     plain = Hyperparameters(LSTM_type="regressor")
-    assert (plain.loss, plain.metrics, plain.last_layer_activation) == ("mse", ["mae"], "linear")
+    assert (plain.loss, plain.metrics, plain.last_layer_activation) == ("mae", ["mae"], "linear")
+    classic = Hyperparameters(LSTM_type="regressor", architecture="classic")
+    assert (classic.loss, classic.metrics) == ("mse", ["mae"])
     assert (plain.checkpoint_monitor_metric, plain.checkpoint_mode) == ("val_loss", "min")
     chosen = Hyperparameters(LSTM_type="regressor", loss="huber", last_layer_activation="sigmoid")
     assert (chosen.loss, chosen.last_layer_activation) == ("huber", "sigmoid")

@@ -102,7 +102,9 @@ def test_documented_keywords_and_defaults():
 
 def test_a_regressor_gets_fitting_defaults_unless_set():
     plain = fastLSTM(LSTM_type="regressor").hyperparameters
-    assert (plain["loss"], plain["metrics"]) == ("mse", ["mae"])
+    assert (plain["loss"], plain["metrics"], plain["scale_targets"]) == ("mae", ["mae"], True)
+    classic = fastLSTM(LSTM_type="regressor", architecture="classic").hyperparameters
+    assert (classic["loss"], classic["scale_targets"]) == ("mse", False)
     assert plain["checkpoint_monitor_metric"] == plain["early_stop_monitor_metric"] == "val_loss"
     assert plain["checkpoint_mode"] == plain["early_stop_mode"] == "min"
     assert fastLSTM(LSTM_type="regressor", loss="huber").hyperparameters["loss"] == "huber"
