@@ -37,7 +37,11 @@ def lstm_units(
     architecture = resolve(hp, features, targets, train_windows)
     if architecture.kind == "segment":
         return [architecture.units]
-    return [max(1, round(width * len(features))) for width in hp.model_relative_width]
+    return _widths(hp, len(features))
+
+
+def _widths(hp: Hyperparameters, n_features: int) -> list[int]:
+    return [max(1, round(width * n_features)) for width in hp.model_relative_width]
 
 
 def build_network(
@@ -172,7 +176,7 @@ def _stack(
 ) -> Any:
     layers = import_keras().layers
     hidden = sequences
-    widths = [max(1, round(width * inputs.shape[2])) for width in hp.model_relative_width]
+    widths = _widths(hp, inputs.shape[2])
     for number, (units, dropout) in enumerate(zip(widths, hp.model_dropout, strict=True), start=1):
         hidden = layers.LSTM(
             units,
