@@ -122,6 +122,7 @@ def plan_folds(
     bounds = np.linspace(first, count, config.folds + 1).round().astype(int)
     train = hyperparameters.train_size_rate
     share = train / (train + hyperparameters.validation_size_rate)
+    at = [*distinct.tolist(), *(distinct[-1:] + 1).tolist()]
     folds = []
     for number, (test, end) in enumerate(pairwise(bounds.tolist()), start=1):
         start = 0 if config.window == "expanding" else test - first
@@ -133,7 +134,6 @@ def plan_folds(
                 f"{config.folds} with test_size_rate {config.test_size_rate} and gap {config.gap}; "
                 "lower folds or gap, or give more rows"
             )
-        at = [*distinct.tolist(), int(distinct[-1]) + 1]
         folds.append(
             Fold(
                 number,
@@ -152,9 +152,7 @@ def groups(folds: list[Fold], refit_every: int) -> list[list[Fold]]:
     return [folds[i : i + refit_every] for i in range(0, len(folds), refit_every)]
 
 
-def _windows(
-    rows: Rows, fold: Fold, scalers: Scalers, settings: RetrainConfig, needed: tuple[str, ...]
-) -> RowWindows:
+def _windows(rows: Rows, fold: Fold, scalers: Scalers, settings: RetrainConfig) -> RowWindows:
     data, hp = settings.data, settings.hyperparameters
     times = microseconds(rows.frame[TIME])
     chosen = np.flatnonzero((times >= fold.start) & (times < fold.end))
@@ -171,7 +169,6 @@ def _windows(
         usable=_clear_of_gap(times[chosen], rows.frame[SEGMENT].to_numpy()[chosen], fold, settings),
         sample_weight=None if rows.sample_weight is None else rows.sample_weight[chosen],
         time_unit=rows.time_unit,
-        needed=needed,
     )
 
 
@@ -222,12 +219,12 @@ def judge_group(
     else:
         model, scalers = before
     table = TargetTable.of(rows.frame, rows.y)
-    windows = _windows(rows, first, scalers, settings, ("train", "validation", "test"))
+    windows = _windows(rows, first, scalers, settings)
     trained = fit(windows, hp, on_event, model=model, strategy=strategy, loss=loss, verbose=verbose)
     judged = []
     for fold in folds:
         if fold is not first:
-            windows = _windows(rows, fold, scalers, settings, ("train", "validation", "test"))
+            windows = _windows(rows, fold, scalers, settings)
         metrics, predictions = evaluate(trained.model, windows, scalers, table, settings)
         judged.append(Judged(fold, metrics, predictions, first.number, len(trained.history)))
     return judged, (trained.model, scalers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,17 +12,7 @@ from fastlstm.layers import GATE
 from fastlstm.significance import Comparison, by_origin, diebold_mariano
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fastlstm.window_store import Windows
-
-
-class _Windows(Protocol):
-    manifest: dict[str, Any]
-
-    def read(self, split: str, columns: tuple[str, ...] = ("x", "y")) -> Windows: ...
-
-    def batches(self, split: str, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]: ...
+    from fastlstm.training import WindowSource
 
 
 def set_gate(model: Any, opened: bool) -> None:
@@ -32,7 +22,7 @@ def set_gate(model: Any, opened: bool) -> None:
             layer.set_weights([np.full((1, 1), float(opened), np.float32)])
 
 
-def proven(model: Any, dataset: _Windows, architecture: Architecture) -> Comparison:
+def proven(model: Any, dataset: WindowSource, architecture: Architecture) -> Comparison:
     """Compare a network with the naive value by their absolute errors on the validation windows.
 
     Args:
