@@ -225,8 +225,10 @@ def judge_group(
     for fold in folds:
         if fold is not first:
             windows = _windows(rows, fold, scalers, settings)
-        metrics, predictions = evaluate(trained.model, windows, scalers, table, settings)
-        judged.append(Judged(fold, metrics, predictions, first.number, len(trained.history)))
+        found = evaluate(trained.model, windows, scalers, table, settings)
+        judged.append(
+            Judged(fold, found.metrics, found.predictions, first.number, len(trained.history))
+        )
     return judged, (trained.model, scalers)
 
 

@@ -1,6 +1,7 @@
 """Score a trained network on the test windows, once, beside what costs nothing.
 
-Thresholds come from validation windows; the test windows are read here and nowhere before.
+Thresholds and prediction intervals come from validation windows; the test windows are read here and
+nowhere before.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from fastlstm.config import RetrainConfig
 from fastlstm.disk import writing_to
 from fastlstm.errors import StoreError
 from fastlstm.inference import load_network, predict
+from fastlstm.intervals import INTERVALS_FILE, Radii, adaptive_by_series, calibrate, coverage
 from fastlstm.loading import SERIES, TIME, read_table, write_table
 from fastlstm.memory import give_back
 from fastlstm.regression_metrics import regression_report
@@ -108,6 +110,23 @@ class TargetTable:
         return rows
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+        metrics: on test, as JSON-like values.
+        predictions: one line per test window, step and target. Their intervals, columns
+            ``lower_<level>`` and ``upper_<level>``, are as they would have been given at the time:
+            adapted to what was known before each origin.
+        radii: half-widths of a regressor's intervals, from validation; None where none are made.
+    """
+
+    metrics: dict[str, Any]
+    predictions: pd.DataFrame
+    radii: Radii | None = None
+
+
 def evaluate_into(
     folder: str,
     network: str,
@@ -133,16 +152,16 @@ def evaluate_into(
     model = load_network(Path(network) / MODEL_FILE)
     evaluated = evaluate(model, dataset, scalers, table, settings)
     with writing_to(Path(folder)):
-        return write_evaluation(Path(folder), *evaluated)
+        return write_evaluation(Path(folder), evaluated)
 
 
-def write_evaluation(
-    folder: Path, metrics: dict[str, Any], predictions: pd.DataFrame
-) -> dict[str, Any]:
-    """Write ``metrics.json`` and ``test_predictions.parquet``; return what a manifest tells."""
-    write_json(folder / METRICS_FILE, metrics)
-    write_table(predictions, folder / PREDICTIONS_FILE)
-    return {"primary": metrics["primary"], "windows": metrics["windows"]}
+def write_evaluation(folder: Path, evaluated: Evaluation) -> dict[str, Any]:
+    """Write the files of an evaluation; return what a manifest tells."""
+    write_json(folder / METRICS_FILE, evaluated.metrics)
+    write_table(evaluated.predictions, folder / PREDICTIONS_FILE)
+    if evaluated.radii is not None:
+        evaluated.radii.write(folder / INTERVALS_FILE)
+    return {key: evaluated.metrics[key] for key in ("primary", "windows")}
 
 
 def evaluate(
@@ -151,18 +170,16 @@ def evaluate(
     scalers: Scalers,
     table: TargetTable,
     settings: RetrainConfig,
-) -> tuple[dict[str, Any], pd.DataFrame]:
+) -> Evaluation:
     """Metrics on the test windows beside the baselines, and the predictions one by one.
 
     Args:
         model: the Keras network.
-        dataset: the windows; validation is read for thresholds, test for everything else.
+        dataset: the windows; validation is read for thresholds and intervals, test for everything
+            else.
         scalers: to give forecasts in the targets' units.
         table: unscaled targets of every row, also those before the test period.
-        settings: names, horizon, season, threshold metric.
-
-    Returns:
-        The metrics as JSON-like values, and a table with one line per window, step and target.
+        settings: names, horizon, season, threshold metric, levels of the intervals.
     """
     judge = _regression if settings.hyperparameters.is_regressor else _classification
     return judge(model, dataset, scalers, table, settings)
@@ -245,22 +262,13 @@ def mase_scales(
 
 def _regression(
     model: Any, dataset: WindowSource, scalers: Scalers, table: TargetTable, settings: RetrainConfig
-) -> tuple[dict[str, Any], pd.DataFrame]:
+) -> Evaluation:
     data, hp = settings.data, settings.hyperparameters
     series, origin, forecast = _forecast(model, dataset, "test", scalers)
     rows = table.rows_of(series, origin)
     truth = target_windows(table.targets, rows, hp.steps_ahead)
     season = settings.evaluation.season_length or season_rows(data.frequency)
-    forecasts = {
-        "model": forecast,
-        "last_value": last_value(
-            table.targets, table.segment, rows, hp.steps_ahead, data.lookahead
-        ),
-    }
-    if season:
-        forecasts["last_season"] = last_season(
-            table.targets, table.segment, rows, hp.steps_ahead, season, data.lookahead
-        )
+    forecasts = {"model": forecast, **_baselines(table, rows, settings)}
     cut = dataset.manifest["cuts"]["validation"]
     scale = mase_scales(table, rows, cut, season or 1, data.lookahead)
     report = regression_report(truth, forecasts, scale, series, data.targets)
@@ -282,12 +290,82 @@ def _regression(
     }
     columns = {"truth": truth, "prediction": forecasts["model"]}
     columns |= {name: forecasts[name] for name in forecasts if name != "model"}
-    return metrics, _long(table, rows, data.targets, hp.steps_ahead, columns)
+    radii = None
+    if settings.evaluation.interval_levels:
+        series, origin, forecast = _forecast(model, dataset, "validation", scalers)
+        seen = table.rows_of(series, origin)
+        validation = {"model": forecast, **_baselines(table, seen, settings)}
+        seen_truth = target_windows(table.targets, seen, hp.steps_ahead)
+        by_forecaster = {
+            name: calibrate(seen_truth, values, data.targets) for name, values in validation.items()
+        }
+        radii = by_forecaster["model"]
+        told, bounds = _intervals(truth, forecasts, by_forecaster, table, rows, settings)
+        metrics["intervals"] = {"validation_windows": len(seen), **told}
+        columns |= bounds
+    return Evaluation(metrics, _long(table, rows, data.targets, hp.steps_ahead, columns), radii)
+
+
+def _baselines(
+    table: TargetTable, rows: np.ndarray, settings: RetrainConfig
+) -> dict[str, np.ndarray]:
+    """What costs nothing, ``(n, steps, n_targets)`` each, for windows with these origin rows."""
+    steps, lookahead = settings.hyperparameters.steps_ahead, settings.data.lookahead
+    arrays = table.targets, table.segment, rows, steps
+    found = {"last_value": last_value(*arrays, lookahead)}
+    season = settings.evaluation.season_length or season_rows(settings.data.frequency)
+    if season:
+        found["last_season"] = last_season(*arrays, season, lookahead)
+    return found
+
+
+def _intervals(
+    truth: np.ndarray,
+    forecasts: dict[str, np.ndarray],
+    radii: dict[str, Radii],
+    table: TargetTable,
+    rows: np.ndarray,
+    settings: RetrainConfig,
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """How the intervals did on test, as JSON-like values; and the network's bounds."""
+    chosen, targets = settings.evaluation, settings.data.targets
+    summary: list[dict[str, Any]] = []
+    by_step: list[dict[str, Any]] = []
+    bounds: dict[str, np.ndarray] = {}
+    series = table.series(rows)
+    for level in chosen.interval_levels:
+        for name, forecast in forecasts.items():
+            defined = ~np.isnan(forecast).any(axis=(1, 2))
+            fixed = np.broadcast_to(radii[name].at(level), truth.shape)
+            widths = {"conformal": fixed}
+            if chosen.interval_rate:
+                widths["adaptive"] = adaptive_by_series(
+                    radii[name], truth - forecast, rows, series, settings.data.lookahead, level,
+                    chosen.interval_rate,
+                )  # fmt: skip
+            for method, radius in widths.items():
+                about = {"level": level, "forecast": name, "method": method}
+                for number, target in enumerate(targets):
+                    cut = defined, slice(None), number
+                    found = coverage(truth[cut], forecast[cut], radius[cut], level)
+                    summary.append({**about, "target": target, **found})
+                if name == "model":
+                    by_step += [
+                        {**about, "step": step + 1, "coverage": float(inside.mean())}
+                        for step, inside in enumerate(
+                            np.moveaxis(np.abs(truth - forecast) <= radius, 1, 0)
+                        )
+                    ]
+            if name == "model":
+                radius = widths.get("adaptive", fixed)
+                bounds[f"lower_{level:g}"] = forecast - radius
+                bounds[f"upper_{level:g}"] = forecast + radius
+    return {"rate": chosen.interval_rate, "overall": summary, "by_step": by_step}, bounds
 
 
 def _classification(
     model: Any, dataset: WindowSource, scalers: Scalers, table: TargetTable, settings: RetrainConfig
-) -> tuple[dict[str, Any], pd.DataFrame]:
+) -> Evaluation:
     data, hp = settings.data, settings.hyperparameters
     names = output_names(data.targets, hp.steps_ahead)
 
@@ -359,4 +437,4 @@ def _classification(
         ).tolist()
     columns = {"truth": truth, "prediction": probability}
     columns |= {name: forecasts[name] for name in ("prior", "last_class")}
-    return metrics, _long(table, rows, data.targets, hp.steps_ahead, columns)
+    return Evaluation(metrics, _long(table, rows, data.targets, hp.steps_ahead, columns))

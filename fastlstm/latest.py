@@ -14,6 +14,7 @@ from fastlstm.artifacts import replacing
 from fastlstm.disk import writing_to
 from fastlstm.drift import summarise
 from fastlstm.errors import DataError
+from fastlstm.latest_intervals import latest_intervals
 from fastlstm.loading import SERIES, TIME, load, write_table
 from fastlstm.runs import SavedRun
 from fastlstm.timegrid import step_times
@@ -30,6 +31,8 @@ class LatestForecast:
         frame: columns ``series, after, origin, step, time, target, prediction``: ``after`` is the
             last row seen, ``origin`` the first row forecast; origin and time are empty where the
             run declares no frequency. A classifier's predictions are probabilities.
+        intervals: their bounds, as ``fastlstm.latest_intervals`` makes them; no rows for a classifier,
+            or a run stored without intervals.
         skipped: series without a forecast, and why.
         warnings: what the data checks warned of.
         inputs: the rows of the windows counted into the bins of the run's train rows; None for a
@@ -39,6 +42,7 @@ class LatestForecast:
     """
 
     frame: pd.DataFrame
+    intervals: pd.DataFrame
     skipped: dict[str, str]
     warnings: list[str]
     inputs: dict[str, Any] | None
@@ -47,7 +51,10 @@ class LatestForecast:
 
 
 def forecast_latest(
-    run: SavedRun, path: str, file_format: Literal["auto", "csv", "parquet"] = "auto"
+    run: SavedRun,
+    path: str,
+    file_format: Literal["auto", "csv", "parquet"] = "auto",
+    interval_windows: int = 500,
 ) -> LatestForecast:
     """Forecast from the latest window of each series in new files.
 
@@ -58,6 +65,7 @@ def forecast_latest(
         run: the run to forecast with.
         path: a CSV or Parquet file, or a folder of them.
         file_format: their format; 'auto' goes by the ending.
+        interval_windows: most past forecasts of a series that its intervals adapt to.
 
     Raises:
         ConfigError: nothing stands at the path.
@@ -79,7 +87,8 @@ def forecast_latest(
     newest = loaded.frame.groupby(SERIES)[TIME].max()
     labels = clean[SERIES].to_numpy()
     segment = clean[SEGMENT].to_numpy()
-    origins, names, skipped = [], [], {}
+    origins: list[int] = []
+    names, skipped = [], {}
     for name, last_time in newest.items():
         mine = np.flatnonzero(labels == name)
         if not len(mine) or clean[TIME].iloc[mine[-1]] != last_time:
@@ -94,7 +103,7 @@ def forecast_latest(
                 f"a hole {whole} rows before its end, a window needs {hp.timesteps} without one"
             )
         else:
-            origins.append(last + 1)
+            origins.append(int(last) + 1)
             names.append(str(name))
     if not origins:
         reasons = "; ".join(f"{name or 'the table'}: {why}" for name, why in skipped.items())
@@ -123,6 +132,7 @@ def forecast_latest(
     seen = clean.iloc[(np.asarray(origins)[:, None] - np.arange(1, hp.timesteps + 1)).ravel()]
     return LatestForecast(
         pd.concat(parts, ignore_index=True)[COLUMNS],
+        latest_intervals(run, clean, origins, forecast, interval_windows),
         skipped,
         [f.line() for f in report.warnings],
         None if run.inputs is None else summarise(seen, run.inputs),
@@ -137,21 +147,31 @@ def forecast_latest_into(
     source: str,
     on_event: Callable[[dict[str, Any]], None],
     file_format: Literal["auto", "csv", "parquet"] = "auto",
+    intervals: str | None = None,
+    interval_windows: int = 500,
 ) -> dict[str, Any]:
     """Write ``forecast_latest`` of a run folder and a source as the Parquet file ``output``.
 
-    Takes and returns JSON-like values, to run in a process of its own. The file appears whole.
+    Takes and returns JSON-like values, to run in a process of its own. The files appear whole.
+    ``intervals`` is the Parquet file for their bounds; without it, or where the run has none, those are
+    not written.
     """
-    made = forecast_latest(SavedRun(Path(run)), source, file_format)
-    target = Path(output)
-    with writing_to(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(target) as temporary:
-        write_table(made.frame, temporary)
+    windows = interval_windows if intervals else 0
+    made = forecast_latest(SavedRun(Path(run)), source, file_format, windows)
+    for place, table in ((output, made.frame), (intervals, made.intervals)):
+        if place is None or not len(table):
+            continue
+        target = Path(place)
+        with writing_to(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(target) as temporary:
+            write_table(table, temporary)
     return {
         "rows": len(made.frame),
         "series": int(made.frame["series"].nunique()),
         "skipped": made.skipped,
+        "interval_levels": sorted(set(made.intervals["level"].tolist())),
+        "intervals_learned_from": sorted(set(made.intervals["learned_from"].tolist())),
         "warnings": made.warnings,
         "inputs": made.inputs,
         "first": made.first.isoformat(),

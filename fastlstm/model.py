@@ -28,6 +28,7 @@ from fastlstm.exports import read_export
 from fastlstm.fingerprint import code_version, fingerprint
 from fastlstm.hyperparameters import Hyperparameters, canonical_loss
 from fastlstm.inference import predict
+from fastlstm.intervals import Radii
 from fastlstm.layers import build_network
 from fastlstm.legacy import open_legacy
 from fastlstm.loading import SERIES, TIME
@@ -147,6 +148,7 @@ class fastLSTM:
         self._rows: RowTable | None = None
         self._cuts: Cuts | None = None
         self._scalers: Scalers | None = None
+        self._radii: Radii | None = None
         self._trained = False
         self._features: list[str] = []
         self._targets: list[str] = []
@@ -300,6 +302,7 @@ class fastLSTM:
             raise ConfigError("X_data, Y_data: none given; the network's size comes from them")
         if timesteps is not None:
             self._change(timesteps=timesteps)
+        self._radii = None
         if self._trained:
             self._trained = False
             self.split_and_scale()
@@ -414,7 +417,7 @@ class fastLSTM:
         rows, scalers, config = self._rows, self._scalers, self._config()
         assert rows is not None and scalers is not None  # noqa: S101 (windows came from them)
         table = TargetTable.of(rows.frame, rows.y[self._targets])
-        metrics, predictions = evaluate(self.model, windows, scalers, table, config)
+        evaluated = evaluate(self.model, windows, scalers, table, config)
         content = hashlib.sha256(self._x_scaled.tobytes() + self._y_scaled.tobytes()).hexdigest()
         checks = ValidationReport(len(rows.frame), len(rows.frame), 5, [], [], {}, {}, {}, {})
         moment = datetime.now(UTC)
@@ -422,7 +425,7 @@ class fastLSTM:
             folder = Path(temporary)
             stock = self._loss is None or type(self._loss).__module__.startswith("keras.")
             write_network(folder, trained, compiled=stock)
-            write_evaluation(folder, metrics, predictions)
+            write_evaluation(folder, evaluated)
             write_scalers(scalers, folder / X_SCALER_FILE, folder / Y_SCALER_FILE)
             write_json(folder / REPORT_FILE, checks.to_dict())
             train = table.times < windows.manifest["cuts"]["validation"]
@@ -438,7 +441,8 @@ class fastLSTM:
             entry = store.add_run(self._hp.model_name, moment, build)
         self.run_folder = store.run_folder(self._hp.model_name, entry.run_id)
         run = SavedRun(self.run_folder)
-        self.hyperparameters, self.metrics = run.settings, metrics
+        self._radii = evaluated.radii
+        self.hyperparameters, self.metrics = run.settings, evaluated.metrics
 
     # Loading
 
@@ -488,6 +492,7 @@ class fastLSTM:
         self._frequency, self._time_zone = run.data.frequency, run.data.time_zone
         self._lookahead, self.hyperparameters = run.data.lookahead, run.settings
         self._season = run.settings.get("evaluation", {}).get("season_length")
+        self._radii = run.radii
         self.loss_df, self.metrics = run.history, run.metrics
         if run.path("x_data").exists() and run.path("y_data").exists():
             x, y = read_export(run.path("x_data")), read_export(run.path("y_data"))
@@ -510,6 +515,7 @@ class fastLSTM:
         self._hp, self._scalers, self.model = run.hyperparameters, run.scalers, run.network
         self._features, self._targets = run.features, run.targets
         self.hyperparameters, self.loss_df, self.metrics = run.settings, run.history, {}
+        self._radii = None
         if run.tables is not None:
             self.X_data, self.Y_data = run.tables
 
@@ -654,6 +660,40 @@ class fastLSTM:
             raise DataError("the inputs hold missing values; fill or drop them first")
         outputs = predict(self.model, self._scaled(x) if apply_scaler else x.astype(np.float32))
         return self._descaled(outputs) if descale_result else outputs
+
+    def prediction_intervals(
+        self, data: Any, level: float = 0.8, apply_scaler: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds that hold the truth with a probability, by the last training's validation errors.
+
+        Split-conformal, by step and target; see ``fastlstm.intervals``. They do not adapt to what came
+        since: the flow ``predict`` does that, and the run's test predictions show it.
+
+        Args:
+            data: as of ``model_predict``.
+            level: the probability, between 0.01 and 0.99, rounded up to half a hundredth.
+            apply_scaler: as of ``model_predict``.
+
+        Returns:
+            Lower and upper bounds in the targets' units, ``(n_windows, n_outputs)`` each; infinite
+            where validation had too few windows for the level.
+
+        Raises:
+            ConfigError: a classifier, no trained network, a run stored without intervals, or a level
+                out of range.
+            DataError: as of ``model_predict``.
+        """
+        if self._hp.is_regressor and not 0.01 <= level <= 0.99:
+            raise ConfigError(f"level: {level} given; choose one between 0.01 and 0.99")
+        if self._radii is None:
+            raise ConfigError(
+                "no intervals: a classifier has probabilities instead"
+                if not self._hp.is_regressor
+                else "no intervals yet; train the network, or open a run that was stored with them"
+            )
+        forecast = self.model_predict(data, apply_scaler)
+        radius = self._radii.at(level).reshape(-1)
+        return forecast - radius, forecast + radius
 
     def _descaled(self, outputs: np.ndarray) -> np.ndarray:
         assert self._scalers is not None  # noqa: S101 (a network has its scalers)

@@ -197,6 +197,8 @@ def forecast_against_truth(
 ) -> Figure:
     """Forecast and truth of some test windows, spread evenly over the test period.
 
+    Prediction intervals, where the table has them, are the shades around the forecast (a fan chart).
+
     Args:
         predictions: as in a run's test predictions.
         target: which target.
@@ -214,8 +216,23 @@ def forecast_against_truth(
     panels = figure.subplots(len(chosen), 1, squeeze=False)[:, 0]
     marker = "o" if int(mine["step"].max()) < 3 else None
     drawn = [n for n in ("last_season", "truth", "prediction") if n in mine]
+    levels = sorted(
+        (n.removeprefix("lower_") for n in map(str, mine) if n.startswith("lower_")),
+        key=float,
+        reverse=True,  # the wide ones beneath
+    )
     for ax, (series, origin) in zip(panels, chosen, strict=True):
         rows = mine[(mine["series"] == series) & (mine["origin"] == origin)]
+        for level in levels:
+            ax.fill_between(
+                rows["time"],
+                rows[f"lower_{level}"],
+                rows[f"upper_{level}"],
+                color=_COLOURS["prediction"],
+                alpha=0.18,
+                linewidth=0,
+                label=f"{float(level):.4g} interval",
+            )
         for name in drawn:
             ax.plot(
                 rows["time"],
@@ -238,6 +255,34 @@ def forecast_against_truth(
     figure.legend(handles, names, fontsize=11, frameon=False, ncols=3, loc="outside upper center")
     panels[-1].set_xlabel("time (UTC)", fontsize=12)
     return figure
+
+
+def coverage_by_step(by_step: list[dict[str, Any]], ax: Axes | None = None) -> Axes:
+    """Share of test values inside the prediction intervals against the step ahead.
+
+    Args:
+        by_step: ``'by_step'`` of the metrics' intervals.
+        ax: where to draw.
+    """
+    ax = _axes(ax)
+    table = pd.DataFrame(by_step)
+    colours = {"conformal": _COLOURS["last_value"], "adaptive": _COLOURS["prediction"]}
+    for level in table["level"].unique().tolist():
+        of_level = table[table["level"] == level]
+        ax.axhline(level, color="#555555", ls=":")
+        for method, rows in of_level.groupby("method"):
+            ax.plot(
+                rows["step"],
+                rows["coverage"],
+                color=colours[str(method)],
+                label=str(method) if level == table["level"].min() else None,
+                marker="o" if len(rows) < 3 else None,
+                **_STYLE,
+            )
+    ax.set_ylim(0, 1.02)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.legend(fontsize=11, frameon=False)
+    return _finish(ax, "Test values inside the intervals", "steps ahead", "share (nominal: dotted)")
 
 
 def forecast_over_time(

@@ -88,6 +88,39 @@ def _proof(proof: dict[str, Any] | None) -> list[str]:
     return [f"{verdict}: {found}.", ""]
 
 
+def _interval_lines(intervals: dict[str, Any] | None) -> list[str]:
+    """Coverage and width of the prediction intervals on test."""
+    if intervals is None:
+        return []
+    several = len({row["target"] for row in intervals["overall"]}) > 1
+    best = "adaptive" if intervals["rate"] else "conformal"
+    rows = [
+        [
+            f"{row['level']:.4g}",
+            plain(row["target"]),
+            NAMES[row["forecast"]],
+            row["method"],
+            f"{row['coverage']:.1%}",
+            number(row["width"]),
+            number(row["score"]),
+        ]
+        for row in intervals["overall"]
+        # The baselines beside one target; with several the table would bury the report.
+        if row["method"] == best or (row["forecast"] == "model" and not several)
+        if row["forecast"] == "model" or not several
+    ]
+    header = ["level", "target", "forecast", "interval", "inside", "mean width", "interval score"]
+    return [
+        "## Prediction intervals on test",
+        "",
+        f"From {intervals['validation_windows']:,} validation windows (conformal); adaptive ones move "
+        f"on by what was known before each forecast (rate {intervals['rate']:g}).",
+        "",
+        *_markdown_table(header, rows),
+        "",
+    ]
+
+
 def markdown_report(
     run_id: str,
     config: RetrainConfig,
@@ -138,6 +171,7 @@ def markdown_report(
             "the last season.",
             "",
         ]
+    lines += _interval_lines(metrics.get("intervals"))
     series = metrics["by_series"]
     if len(series) > 1:
         name = primary["name"]

@@ -27,6 +27,7 @@ from fastlstm.exports import write_export
 from fastlstm.fingerprint import library_versions
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.inference import load_network, predict
+from fastlstm.intervals import INTERVALS_FILE, Radii
 from fastlstm.loading import SERIES, TIME, read_blocks, read_table
 from fastlstm.report import markdown_report
 from fastlstm.scaling import X_SCALER_FILE, Y_SCALER_FILE, Scalers, read_scalers
@@ -45,11 +46,13 @@ _KINDS = {
     "hyperparameters": ("HYPERPARAMETERS OF LSTM MODEL", "json"),
     "metrics": ("METRICS OF LSTM MODEL", "json"),
     "predictions": ("TEST PREDICTIONS OF LSTM MODEL", "parquet"),
+    "intervals": ("PREDICTION INTERVALS OF LSTM MODEL", "parquet"),
     "inputs": ("TRAIN INPUTS OF LSTM MODEL", "json"),
     "data_checks": ("DATA CHECKS OF LSTM MODEL", "json"),
     "report": ("REPORT OF LSTM MODEL", "md"),
     "error_by_step": ("ERROR BY STEP", "png"),
     "forecast": ("FORECAST AGAINST TRUTH", "png"),
+    "coverage": ("COVERAGE OF INTERVALS", "png"),
     "confusion": ("CONFUSION MATRIX", "png"),
     "precision_recall": ("PRECISION AND RECALL", "png"),
 }
@@ -125,6 +128,7 @@ def build_run(
         (parts.scaled / Y_SCALER_FILE, "y_scaler"),
         (parts.evaluation / METRICS_FILE, "metrics"),
         (parts.evaluation / PREDICTIONS_FILE, "predictions"),
+        (parts.evaluation / INTERVALS_FILE, "intervals"),
         (parts.clean / REPORT_FILE, "data_checks"),
         (parts.scaled / INPUTS_FILE, "inputs"),
     ):
@@ -226,6 +230,8 @@ def _write_figures(
         for name in data.targets:
             figure = plots.forecast_against_truth(predictions, name, data.rules(name).unit)
             plots.write(figure, target("forecast", name if several else ""))
+        if "intervals" in metrics:
+            plots.save(plots.coverage_by_step(metrics["intervals"]["by_step"]), target("coverage"))
         return
     for name, scores in metrics["outputs"].items():
         detail = name if len(metrics["outputs"]) > 1 else ""
@@ -311,6 +317,20 @@ class SavedRun:
     def scalers(self) -> Scalers:
         """The scalers fitted on the run's train rows."""
         return read_scalers(self.path("x_scaler"), self.path("y_scaler"))
+
+    @cached_property
+    def radii(self) -> Radii | None:
+        """Half-widths of its prediction intervals; None for a classifier, or a run made without."""
+        file = self.path("intervals")
+        return Radii.read(file, self.data.targets) if file.exists() else None
+
+    @property
+    def first_test_origin(self) -> int | None:
+        """Microseconds since 1970 (UTC) from which on it learned from nothing; None for row numbers."""
+        told = str(self.manifest["cuts"]["first_test_origin"])
+        if not told.endswith("Z"):
+            return None
+        return int(np.datetime64(told[:-1], "us").astype(np.int64))
 
     @cached_property
     def network(self) -> Any:

@@ -218,16 +218,22 @@ def show(run: str, config: str | None) -> None:
 @click.option(
     "--output", required=True, type=click.Path(dir_okay=False), help="Parquet file to write."
 )
+@click.option(
+    "--intervals",
+    type=click.Path(dir_okay=False),
+    help="Parquet file to write the forecasts' prediction intervals to.",
+)
 @click.option("--run", help="Id of a run to use instead of the champion.")
-def predict(config: str, source: str, output: str, run: str | None) -> None:
+def predict(config: str, source: str, output: str, intervals: str | None, run: str | None) -> None:
     """Forecast with the champion what follows the latest window of each series."""
     from fastlstm import isolation
     from fastlstm.network import require_tensorflow
     from tasks.places.sources import local_source
 
     settings, store, name = _place(config)
-    if not output.endswith(".parquet"):
-        raise ConfigError(f"--output: {output} must end in .parquet")
+    for option, file in (("--output", output), ("--intervals", intervals)):
+        if file is not None and not file.endswith(".parquet"):
+            raise ConfigError(f"{option}: {file} must end in .parquet")
     require_tensorflow()
     run_id = run or store.champion(name).champion
     if run_id is None:
@@ -242,6 +248,7 @@ def predict(config: str, source: str, output: str, run: str | None) -> None:
             "output": str(Path(output).resolve()),
             "run": str(store.run_folder(name, run_id)),
             "source": source,
+            "intervals": str(Path(intervals).resolve()) if intervals else None,
         },
     )
     for warning in made["warnings"]:
@@ -249,6 +256,11 @@ def predict(config: str, source: str, output: str, run: str | None) -> None:
     for series, why in made["skipped"].items():
         click.echo(f"skipped {series or 'the table'}: {why}", err=True)
     click.echo(f"{made['rows']:,} forecasts of {made['series']} series by run {run_id} in {output}")
+    if intervals and made["interval_levels"]:
+        levels = ", ".join(f"{level:.4g}" for level in made["interval_levels"])
+        click.echo(f"their intervals of level {levels} in {intervals}")
+    elif intervals:
+        click.echo(f"run {run_id} has no intervals, so {intervals} was not written", err=True)
 
 
 @main.command()

@@ -22,7 +22,7 @@ from tasks.settings import ScoringConfig, store_of
 from tasks.steps import fresh_step
 from tasks.ui import report_scoring
 
-_FORECASTS = "forecasts.parquet"
+_FORECASTS, _INTERVALS = "forecasts.parquet", "intervals.parquet"
 
 
 @fresh_step("choose run", "store", retries=3)
@@ -60,7 +60,13 @@ def forecast(config: ScoringConfig, run: RunReference, table: LocalTable) -> Sco
 
     In a process of its own, which loads the network once.
     """
-    made_from = fingerprint(run.content_sha256, table.sha256, config.input.format, code_version())
+    made_from = fingerprint(
+        run.content_sha256,
+        table.sha256,
+        config.input.format,
+        config.interval_windows,
+        code_version(),
+    )
     folder = Path(config.work) / "forecast" / made_from[:32]
 
     def build(target: Path) -> dict[str, Any]:
@@ -71,6 +77,8 @@ def forecast(config: ScoringConfig, run: RunReference, table: LocalTable) -> Sco
                 "run": str(store_of(config).run_folder(run.model_name, run.run_id)),
                 "source": table.path,
                 "file_format": config.input.format,
+                "intervals": str(target / _INTERVALS),
+                "interval_windows": config.interval_windows,
             },
         )
         return made
@@ -93,12 +101,15 @@ def forecast(config: ScoringConfig, run: RunReference, table: LocalTable) -> Sco
 
 @fresh_step("append", "store", retries=3)
 def append(config: ScoringConfig, scored: Scored) -> ScoringOutcome:
-    """Append the forecasts that are not there yet, and the summary of their inputs."""
+    """Append the forecasts that are not there yet, their intervals, and the summary of their inputs."""
     folder = Path(scored.path)
     manifest = read_manifest(folder)
     rows = read_table(folder / _FORECASTS).assign(run_id=scored.run.run_id)
     place = open_forecasts(config.output, config.model_name, config.s3)
     added = place.append("forecasts", rows)
+    if (folder / _INTERVALS).exists():
+        bounds = read_table(folder / _INTERVALS).assign(run_id=scored.run.run_id)
+        place.append("intervals", bounds)
     inputs = input_rows(scored.run.run_id, manifest)
     if len(inputs):
         place.append("inputs", inputs)
@@ -116,6 +127,6 @@ def append(config: ScoringConfig, scored: Scored) -> ScoringOutcome:
         message=message,
     )
     say("append", message)
-    report_scoring(config.model_name, outcome, manifest["warnings"])
+    report_scoring(config.model_name, outcome, manifest)
     shutil.rmtree(folder, ignore_errors=True)  # appended: an hourly scoring must not fill the disk
     return outcome

@@ -166,6 +166,12 @@ class ScoringConfig(_Placed):
     run: str | None = Field(None, description="Id of the run to use; without it the champion.")
     input: SourceSettings = Field(description="The newest rows, at least one window per series.")
     output: ForecastPlace = Field(description="Where forecasts are appended.")
+    interval_windows: int = Field(
+        500,
+        ge=0,
+        description="Most past forecasts of a series, made anew from the given rows, to whose errors "
+        "its intervals adapt; 0: validation alone decides.",
+    )
 
 
 class MonitorConfig(_Placed):

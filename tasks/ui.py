@@ -197,13 +197,21 @@ def report_refusal(model_name: str, message: str, checks: list[dict[str, Any]]) 
     )
 
 
-def report_scoring(model_name: str, outcome: ScoringOutcome, warnings: list[str]) -> None:
-    """Make the report of one scoring."""
+def report_scoring(model_name: str, outcome: ScoringOutcome, scored: dict[str, Any]) -> None:
+    """Make the report of one scoring; ``scored`` is what ``forecast_latest_into`` returned."""
     lines = [f"# {outcome.message}", "", f"Run `{outcome.run.run_id}` in `{outcome.run.location}`."]
     if outcome.skipped:
         lines += ["", "| series | not forecast because |", "| --- | --- |"]
         lines += [f"| {name or 'the table'} | {why} |" for name, why in outcome.skipped.items()]
-    lines += ["", *(f"- warning: {warning}" for warning in warnings)]
+    if scored["interval_levels"]:
+        levels = ", ".join(f"{level:.4g}" for level in scored["interval_levels"])
+        learned = scored["intervals_learned_from"]
+        lines += [
+            "",
+            f"Intervals of level {levels}, each adapted to {learned[0]:,}"
+            f"{f' to {learned[-1]:,}' if len(learned) > 1 else ''} past forecasts of its series.",
+        ]
+    lines += ["", *(f"- warning: {warning}" for warning in scored["warnings"])]
     create_markdown_artifact(
         "\n".join(lines), key=key(model_name, "scoring"), description=outcome.message
     )

@@ -29,7 +29,7 @@ _INSTALLATIONS = {
             f"tests/pipeline/test_{name}.py"
             for name in (
                 "retrain",
-                "backtest",
+                "backtest_flow",
                 "scoring",
                 "traps",
                 "promotion",

@@ -1,4 +1,4 @@
-"""Append forecasts and summaries of inputs where they are kept: Parquet files, S3 or a database.
+"""Append forecasts, intervals and summaries of inputs to Parquet files, objects of S3 or a database.
 
 Appending is idempotent: a row whose key is there already is not written again, so a scoring that is
 repeated after a kill, or by two processes at once, leaves each row once.
@@ -33,14 +33,15 @@ from tasks.places.sql import open_database
 from tasks.places.sql import told as sql_told
 from tasks.settings import ForecastPlace, S3Settings
 
-Kind = Literal["forecasts", "inputs"]
+Kind = Literal["forecasts", "intervals", "inputs"]
 # What makes a row the same row. `after` stands for the origin, which a run without a declared
 # frequency does not know; where it does, each tells the other.
 KEYS: dict[Kind, list[str]] = {
     "forecasts": ["run_id", "series", "after", "step", "target"],
+    "intervals": ["run_id", "series", "after", "step", "target", "level"],
     "inputs": ["run_id", "through", "feature"],
 }
-_MOMENT: dict[Kind, str] = {"forecasts": "after", "inputs": "through"}
+_MOMENT: dict[Kind, str] = {"forecasts": "after", "intervals": "after", "inputs": "through"}
 _TRIES = 20
 
 
@@ -188,7 +189,7 @@ class _Objects:
 
 
 class _Tables:
-    """Two tables of a database, their primary keys the rows' keys; times are UTC."""
+    """Three tables of a database, their primary keys the rows' keys; times are UTC."""
 
     def __init__(self, place: str, table: str, model_name: str) -> None:
         import sqlalchemy as sa
@@ -203,6 +204,11 @@ class _Tables:
                 ("origin", moment), ("step", sa.Integer), ("time", moment), ("target", text),
                 ("prediction", sa.Double),
             ],
+            "intervals": [
+                ("model_name", text), ("run_id", text), ("series", text), ("after", moment),
+                ("step", sa.Integer), ("target", text), ("level", sa.Double), ("lower", sa.Double),
+                ("upper", sa.Double), ("learned_from", sa.Integer),
+            ],
             "inputs": [
                 ("model_name", text), ("run_id", text), ("first", moment), ("through", moment),
                 ("feature", text), ("counts", sa.Text), ("mean", sa.Double), ("std", sa.Double),
@@ -211,7 +217,7 @@ class _Tables:
         }  # fmt: skip
         self._tables = {
             kind: sa.Table(
-                table if kind == "forecasts" else f"{table}_inputs",
+                table if kind == "forecasts" else f"{table}_{kind}",
                 meta,
                 *(
                     sa.Column(name, column, primary_key=name in ["model_name", *KEYS[kind]])
