@@ -201,6 +201,33 @@ def test_prediction_of_one_window_many_and_a_table(trained):
         trained.prepare_input_sample(x, 2)
 
 
+def test_intervals_come_from_validation_alone(wave, tmp_path):
+    x, y = wave
+    noisy = y + np.random.default_rng(1).normal(0, 0.5, y.shape)
+    spoiled = noisy.copy()
+    spoiled.iloc[-45:] += 1000.0  # every test row
+    bounds = []
+    for name, targets in (("as is", noisy), ("spoiled", spoiled)):
+        model = regressor(x, targets, tmp_path / name)
+        model.network_training(epochs=2, verbose=0)
+        bounds.append(model.prediction_intervals(x, 0.9))
+    np.testing.assert_array_equal(bounds[0], bounds[1])
+    lower, upper = bounds[0]
+    np.testing.assert_allclose((lower + upper) / 2, model.model_predict(x), rtol=1e-6)
+    truth = noisy.to_numpy()[model._hp.timesteps :]
+    validation = slice(204, 249)  # origins 210 to 254
+    assert 0.85 <= ((lower[:-1] <= truth) & (truth <= upper[:-1]))[validation].mean() <= 1
+
+    (file,) = (tmp_path / "as is").glob("wave/*/*HYPERPARAMETERS*")
+    loaded = fastLSTM().load_all(file)
+    np.testing.assert_allclose(loaded.prediction_intervals(x, 0.9), bounds[0], rtol=1e-6)
+    with pytest.raises(ConfigError, match="level: 1 given"):
+        loaded.prediction_intervals(x, 1)
+    loaded.network_structure_set_compile()
+    with pytest.raises(ConfigError, match="no intervals yet"):
+        loaded.prediction_intervals(x)
+
+
 def test_sequences(trained):
     assert trained.create_sequences(pd.Series([1, 2, 3, 4]), 3) == [[1, 2, 3], [2, 3, 4]]
     assert trained.create_sequences(np.eye(2), 2) == [[[1, 0], [0, 1]]]

@@ -112,7 +112,8 @@ def test_a_run_holds_every_file(finished):
         "TRAINING LOSS CURVE - small.png", "TRAINING MAE CURVE - small.png",
         "HYPERPARAMETERS OF LSTM MODEL - small.json", "METRICS OF LSTM MODEL - small.json",
         "TEST PREDICTIONS OF LSTM MODEL - small.parquet", "REPORT OF LSTM MODEL - small.md",
-        "TRAIN INPUTS OF LSTM MODEL - small.json",
+        "TRAIN INPUTS OF LSTM MODEL - small.json", "COVERAGE OF INTERVALS - small.png",
+        "PREDICTION INTERVALS OF LSTM MODEL - small.parquet",
         "DATA CHECKS OF LSTM MODEL - small.json", "ERROR BY STEP - small.png",
         "FORECAST AGAINST TRUTH - small.png", "manifest.json",
     }  # fmt: skip
@@ -130,6 +131,16 @@ def test_a_run_holds_every_file(finished):
     assert list(x.columns) == ["when", "site", "load", "heat"] and len(x) == 480
     report = saved.path("report").read_text()
     assert "last season" in report and "Data checks" in report
+    for level in (0.8, 0.95):
+        inside = predictions["truth"].between(
+            predictions[f"lower_{level}"], predictions[f"upper_{level}"]
+        )
+        (told,) = [
+            row for row in saved.metrics["intervals"]["overall"]
+            if (row["level"], row["forecast"], row["method"]) == (level, "model", "adaptive")
+        ]  # fmt: skip
+        assert told["coverage"] == pytest.approx(inside.mean())
+        assert f"| {level} | load | network | adaptive | {inside.mean():.1%} |" in report
 
 
 def test_classifier_without_saved_data(settings, rain_sections):

@@ -152,6 +152,50 @@ def test_named_run_and_no_champion(scoring, served):
         score({**given, "model_name": "other"})
 
 
+def bounds_of(folder: Path) -> pd.DataFrame:
+    return pd.concat(pd.read_parquet(f) for f in folder.glob("small/intervals/*/*.parquet"))
+
+
+def test_intervals_stand_beside_the_forecasts_once(scoring, tmp_path):
+    given = scoring(make_panel(40))
+    first = score(given)
+    score(given)
+    kept = bounds_of(tmp_path / "forecasts")
+    key = ["run_id", "series", "after", "step", "target", "level"]
+    assert len(kept) == 4 * 2 and not kept.duplicated(key).any()
+    # Rows the run had trained on teach its intervals nothing: they are those of validation.
+    assert (kept["learned_from"] == 0).all()
+    run = SavedRun(Path(first.run.location))
+    both = kept.merge(rows_of(tmp_path / "forecasts"), on=key[:-1])
+    for row in both.itertuples():
+        radius = run.radii.at(row.level)[row.step - 1, 0]
+        assert row.upper - row.prediction == pytest.approx(radius)
+        assert row.prediction - row.lower == pytest.approx(radius)
+
+
+def test_a_scoring_gives_the_intervals_that_the_test_would_have(served, tmp_path):
+    """The same adaptation in both, which therefore knows nothing of later rows."""
+    from fastlstm.latest import forecast_latest
+
+    run = SavedRun(next((served / "runs" / "small").glob("2*")))
+    test = pd.read_parquet(run.path("predictions"))
+    panel = make_panel()
+    for back in (30, 3):
+        path = tmp_path / f"{back}.csv"
+        whole = panel["when"].drop_duplicates().iloc[:-back]
+        panel[panel["when"].isin(whole)].to_csv(path, index=False)
+        made = forecast_latest(run, str(path), interval_windows=1000).intervals
+        origin = whole.max() + pd.Timedelta("1h")
+        same = test[test["origin"] == origin].set_index(["series", "step"])
+        assert len(same) == 4 and (made["learned_from"] > 0).all()
+        for row in made.itertuples():
+            at = same.loc[(row.series, row.step)]
+            assert row.lower == pytest.approx(at[f"lower_{row.level:g}"], rel=1e-6)
+            assert row.upper == pytest.approx(at[f"upper_{row.level:g}"], rel=1e-6)
+        fewer = forecast_latest(run, str(path), interval_windows=2).intervals
+        assert (fewer["learned_from"] == 2).all()
+
+
 def test_from_a_query_into_a_table(scoring, tmp_path):
     file = tmp_path / "warehouse.db"
     with sqlite3.connect(file) as connection:
@@ -166,8 +210,10 @@ def test_from_a_query_into_a_table(scoring, tmp_path):
     with sqlite3.connect(file) as connection:
         kept = pd.read_sql_query("SELECT * FROM forecasts", connection)
         inputs = pd.read_sql_query("SELECT * FROM forecasts_inputs", connection)
+        bounds = pd.read_sql_query("SELECT * FROM forecasts_intervals", connection)
     assert len(kept) == 4 and not kept.duplicated(KEY).any()
     assert sorted(inputs["feature"]) == ["heat", "load"]
+    assert len(bounds) == 8 and (bounds["lower"] < bounds["upper"]).all()
     # From files, the same.
     score_here(scoring(make_panel(40)))
     files = rows_of(tmp_path / "forecasts").sort_values(["series", "step"])
