@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 _CURVE_POINTS = 51
+_BINS = 15
 
 
 def choose_threshold(truth: np.ndarray, probability: np.ndarray, metric: str) -> float | None:
@@ -57,6 +58,37 @@ def binary_scores(truth: np.ndarray, probability: np.ndarray) -> dict[str, float
     }
 
 
+def reliability(
+    truth: np.ndarray, probability: np.ndarray
+) -> tuple[float | None, list[dict[str, Any]]]:
+    """Expected calibration error, and the bins it comes from.
+
+    The mean distance between forecast probability and share of positives over 15 bins of equal width,
+    weighted by their windows (Guo et al. 2017, "On Calibration of Modern Neural Networks", section 2).
+
+    Args:
+        truth: labels 0 and 1, ``(n,)``.
+        probability: ``(n,)``.
+
+    Returns:
+        The error, None without windows; and for each bin that holds any ``probability`` (their mean),
+        ``positives`` (their share) and ``windows``.
+    """
+    if not len(truth):
+        return None, []
+    number = np.minimum((probability * _BINS).astype(int), _BINS - 1)
+    counts = np.bincount(number, minlength=_BINS)
+    used = np.flatnonzero(counts)
+    forecast = np.bincount(number, weights=probability, minlength=_BINS)[used] / counts[used]
+    positives = np.bincount(number, weights=truth, minlength=_BINS)[used] / counts[used]
+    error = float((np.abs(forecast - positives) * counts[used]).sum() / len(truth))
+    bins = [
+        {"probability": float(p), "positives": float(share), "windows": int(count)}
+        for p, share, count in zip(forecast, positives, counts[used], strict=True)
+    ]
+    return error, bins
+
+
 def output_report(truth: np.ndarray, probability: np.ndarray, threshold: float) -> dict[str, Any]:
     """All scores of one output.
 
@@ -66,9 +98,9 @@ def output_report(truth: np.ndarray, probability: np.ndarray, threshold: float) 
         threshold: decision threshold; at or above it a row counts as positive.
 
     Returns:
-        Scores of ``binary_scores``, scikit-learn's report dict and confusion matrix (rows:
-        truth 0, 1; columns: prediction 0, 1) at the threshold, and precision and recall against
-        threshold.
+        Scores of ``binary_scores``; ``calibration_error`` and the bins of ``reliability``;
+        scikit-learn's report dict and confusion matrix (rows: truth 0, 1; columns: prediction 0, 1) at
+        the threshold; and precision and recall against threshold.
     """
     from sklearn.metrics import classification_report, confusion_matrix, precision_recall_curve
 
@@ -88,8 +120,11 @@ def output_report(truth: np.ndarray, probability: np.ndarray, threshold: float) 
             }
             for i in chosen
         ]
+    calibration_error, bins = reliability(truth, probability)
     return {
         **binary_scores(truth, probability),
+        "calibration_error": calibration_error,
+        "reliability": bins,
         "threshold": threshold,
         "positives": int(labels.sum()),
         "windows": len(labels),

@@ -230,6 +230,13 @@ class Hyperparameters(BaseModel):
         description="Weight of each class in the loss, e.g. {0: 1, 1: 10}, or 'balanced' from the "
         "train windows. One binary output or softmax classes only.",
     )
+    calibration: Literal["auto", "platt", "temperature", "none"] = Field(
+        "auto",
+        description="How validation corrects a classifier's probabilities after training, within the "
+        "network's last layer: 'platt' for 'sigmoid' outputs, 'temperature' for 'softmax'; 'auto': the "
+        "fitting one, but none where class_weight asks for other odds than the data's, or the loss "
+        "is no crossentropy.",
+    )
 
     learning_rate: float = Field(0.0003, gt=0, le=10, description="Adam's initial step size.")
     learning_rate_schedule: Literal["reduce_on_plateau", "constant", "cosine", "exponential"] = (
@@ -388,6 +395,12 @@ class Hyperparameters(BaseModel):
                 "loss: softmax outputs sum to one, 'binary_crossentropy' judges them singly; use "
                 "'categorical_crossentropy'"
             )
+        fitting = {"platt": "sigmoid", "temperature": "softmax"}.get(self.calibration)
+        if fitting is not None and (self.is_regressor or self.last_layer_activation != fitting):
+            problems.append(
+                f"calibration: {self.calibration!r} is for a classifier whose last_layer_activation is "
+                f"{fitting!r}; remove it"
+            )
         if self.LSTM_type == "classifier":
             if self.last_layer_activation not in ("sigmoid", "softmax"):
                 problems.append(
@@ -486,6 +499,19 @@ class Hyperparameters(BaseModel):
     def may_be_segment(self) -> bool:
         """Whether no setting asks for the classic stack: 'auto' may then take the other."""
         return self.is_regressor and not _asks_for_a_stack(self.model_dump())
+
+    @property
+    def calibration_method(self) -> Literal["platt", "temperature"] | None:
+        """How probabilities are corrected, or None; see ``calibration``."""
+        if self.calibration == "none" or self.is_regressor:
+            return None
+        if self.calibration == "auto":
+            # A weighted or another loss means its own kind of number, which must not be undone.
+            plain = ("binary_crossentropy", "categorical_crossentropy")
+            if self.class_weight is not None or canonical_loss(self.loss) not in plain:
+                return None
+            return "temperature" if self.last_layer_activation == "softmax" else "platt"
+        return self.calibration
 
     @property
     def is_regressor(self) -> bool:

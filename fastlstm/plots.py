@@ -223,13 +223,13 @@ def forecast_against_truth(
     )
     for ax, (series, origin) in zip(panels, chosen, strict=True):
         rows = mine[(mine["series"] == series) & (mine["origin"] == origin)]
-        for level in levels:
+        for number, level in enumerate(levels, start=1):
             ax.fill_between(
                 rows["time"],
                 rows[f"lower_{level}"],
                 rows[f"upper_{level}"],
                 color=_COLOURS["prediction"],
-                alpha=0.18,
+                alpha=0.15 * number,
                 linewidth=0,
                 label=f"{float(level):.4g} interval",
             )
@@ -353,6 +353,40 @@ def confusion_matrix(matrix: list[list[int]], labels: list[str], ax: Axes | None
     _finish(ax, "Test windows by class (share of each row)", "predicted", "true")
     ax.grid(visible=False)
     return ax
+
+
+def reliability(bins: list[dict[str, Any]], error: float, ax: Axes | None = None) -> Axes:
+    """Share of positives among test windows against the probability they were given.
+
+    Args:
+        bins: ``'reliability'`` of an output's metrics.
+        error: ``'calibration_error'`` of them.
+        ax: where to draw.
+    """
+    ax = _axes(ax, 4.6)
+    windows = np.array([b["windows"] for b in bins])
+    ax.plot([0, 1], [0, 1], color="#555555", ls=":", label="as said")
+    ax.plot(
+        [b["probability"] for b in bins],
+        [b["positives"] for b in bins],
+        color=_COLOURS["prediction"],
+        label=f"came true (error {error:.3f})",
+        zorder=3,
+        **_STYLE,
+    )
+    ax.scatter(
+        [b["probability"] for b in bins],
+        [b["positives"] for b in bins],
+        s=12 + 220 * windows / windows.max(),
+        color=_COLOURS["prediction"],
+        alpha=0.5,
+        linewidth=0,
+        label="area: windows",
+    )
+    ax.set_xlim(-0.02, 1.02)
+    ax.set_ylim(-0.02, 1.02)
+    ax.legend(fontsize=11, frameon=False, loc="upper left")
+    return _finish(ax, "Reliability on test", "forecast probability", "share of positives")
 
 
 def precision_recall(

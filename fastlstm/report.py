@@ -159,12 +159,22 @@ def markdown_report(
                     number(yes["precision"]),
                     number(yes["recall"]),
                     number(yes["f1-score"]),
+                    number(scores["calibration_error"]),
                     f"{scores['positives']:,} of {scores['windows']:,}",
                 ]
             )
-        header = ["output", "threshold", "precision", "recall", "F1", "positives"]
+        header = [
+            "output",
+            "threshold",
+            "precision",
+            "recall",
+            "F1",
+            "calibration error",
+            "positives",
+        ]
         lines += [*_markdown_table(header, rows), ""]
-        lines += [f"- {note}" for note in metrics["notes"]]
+        notes = [*metrics["notes"], *training.get("uncalibrated", [])]
+        lines += [*(f"- {plain(note)}" for note in notes), ""]
     elif metrics["season_length"] is None:
         lines += [
             "No usual season is known for this data: set evaluation.season_length to compare with "

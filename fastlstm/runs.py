@@ -54,6 +54,7 @@ _KINDS = {
     "forecast": ("FORECAST AGAINST TRUTH", "png"),
     "coverage": ("COVERAGE OF INTERVALS", "png"),
     "confusion": ("CONFUSION MATRIX", "png"),
+    "reliability": ("RELIABILITY OF PROBABILITIES", "png"),
     "precision_recall": ("PRECISION AND RECALL", "png"),
 }
 
@@ -238,6 +239,10 @@ def _write_figures(
         plots.save(
             plots.confusion_matrix(scores["confusion_matrix"], [f"not {name}", name]),
             target("confusion", detail),
+        )
+        plots.save(
+            plots.reliability(scores["reliability"], scores["calibration_error"]),
+            target("reliability", detail),
         )
         if scores["precision_recall"]:
             plots.save(

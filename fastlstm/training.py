@@ -16,6 +16,7 @@ import pandas as pd
 
 from fastlstm.architecture import resolve
 from fastlstm.artifacts import write_json
+from fastlstm.calibration import calibrate
 from fastlstm.checkpoint import (
     State,
     read_state,
@@ -79,6 +80,7 @@ class Trained:
         seconds: wall time of the training.
         note: that it went on from an earlier training's last epoch, or could not; else empty.
         proof: the network beside the naive value on validation; None where it need not prove itself.
+        uncalibrated: outputs whose probabilities could not be calibrated, and why.
     """
 
     model: keras.Model
@@ -89,6 +91,7 @@ class Trained:
     seconds: float
     note: str = ""
     proof: Comparison | None = None
+    uncalibrated: tuple[str, ...] = ()
 
 
 def class_weights(hyperparameters: Hyperparameters, y: np.ndarray) -> np.ndarray | None:
@@ -253,6 +256,9 @@ def fit(
     if architecture.naive_unless_better:
         proof = proven(model, dataset, architecture)
         set_gate(model, opened=proof.is_better())
+    # Of a loss object it is not known whether it asks for probabilities.
+    unknown = loss is not None and hp.calibration == "auto"
+    uncalibrated = [] if unknown else calibrate(model, dataset, hp)
     history = pd.DataFrame(progress.rows)
     monitored = history[hp.checkpoint_monitor_metric]
     best_row = monitored.argmin() if hp.checkpoint_mode == "min" else monitored.argmax()
@@ -266,6 +272,7 @@ def fit(
         time.monotonic() - begin,
         note,
         proof,
+        tuple(uncalibrated),
     )
 
 
@@ -296,6 +303,8 @@ def write_network(folder: Path, trained: Trained, *, compiled: bool = True) -> d
     }
     if trained.note:
         facts["note"] = trained.note
+    if trained.uncalibrated:
+        facts["uncalibrated"] = list(trained.uncalibrated)
     if trained.proof is not None:
         facts["proof"] = {**asdict(trained.proof), "better": trained.proof.is_better()}
     write_json(folder / TRAINING_FILE, facts)
