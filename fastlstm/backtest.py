@@ -214,6 +214,9 @@ def judge_group(
         DataError: a split of a fold holds no window.
     """
     first, hp = folds[0], settings.hyperparameters
+    # Nobody looks at what each fold's network looks at.
+    judging = settings.evaluation.model_copy(update={"explain_windows": 0})
+    settings = settings.model_copy(update={"evaluation": judging})
     if before is None:
         model, scalers = None, _scalers(rows, first, settings)
     else:

@@ -302,6 +302,11 @@ class EvaluationConfig(StrictSettings):
     threshold_metric: Literal["f1", "balanced_accuracy"] = Field(
         "f1", description="Score whose maximum on validation chooses the decision threshold."
     )
+    explain_windows: int = Field(
+        256, ge=0, le=100_000,
+        description="Validation windows, evenly spaced, that tell how much each feature and stretch of "
+        "past rows matters; 0: none.",
+    )  # fmt: skip
     interval_levels: list[float] = Field(
         [0.8, 0.95], max_length=10,
         description="Coverage of a regressor's prediction intervals, each between 0.01 and 0.99; an "

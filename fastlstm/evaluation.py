@@ -21,6 +21,7 @@ from fastlstm.classification_metrics import choose_threshold, mean_scores, outpu
 from fastlstm.config import RetrainConfig
 from fastlstm.disk import writing_to
 from fastlstm.errors import StoreError
+from fastlstm.importance import lag_importance, scaled_error
 from fastlstm.inference import load_network, predict
 from fastlstm.intervals import INTERVALS_FILE, Radii, adaptive_by_series, calibrate, coverage
 from fastlstm.loading import SERIES, TIME, read_table, write_table
@@ -182,7 +183,32 @@ def evaluate(
         settings: names, horizon, season, threshold metric, levels of the intervals.
     """
     judge = _regression if settings.hyperparameters.is_regressor else _classification
-    return judge(model, dataset, scalers, table, settings)
+    judged = judge(model, dataset, scalers, table, settings)
+    if settings.evaluation.explain_windows:
+        judged.metrics["importance"] = _explained(model, dataset, settings)
+    return judged
+
+
+def _explained(
+    model: Any, dataset: WindowSource, settings: RetrainConfig
+) -> list[dict[str, str | float]]:
+    """What the network looks at, by some validation windows; see ``fastlstm.importance``."""
+    hp, wanted = settings.hyperparameters, settings.evaluation.explain_windows
+    count = dataset.count("validation")
+    chosen = np.unique(np.linspace(0, count - 1, min(wanted, count)).round().astype(int))
+    taken: list[tuple[np.ndarray, np.ndarray]] = []
+    start = 0
+    for x, y in dataset.batches("validation", 4096):  # all of them would be too many to hold
+        mine = chosen[(chosen >= start) & (chosen < start + len(x))] - start
+        taken.append((x[mine], y[mine]))
+        start += len(x)
+    x, y = (np.concatenate(parts) for parts in zip(*taken, strict=True))
+    truth = y.reshape(len(y), -1)
+    table = lag_importance(
+        model, lambda given: scaled_error(model, given, truth, hp.is_regressor), x,
+        settings.data.features, hp.seed,
+    )  # fmt: skip
+    return [{str(key): value for key, value in line.items()} for line in table.to_dict("records")]
 
 
 def _forecast(

@@ -821,8 +821,7 @@ class fastLSTM:
         truth = test.y.reshape(len(test.y), -1)
 
         def score(x: np.ndarray) -> float:
-            error = predict(self.model, x) - truth
-            return float(np.abs(error).mean() if self._hp.is_regressor else (error**2).mean())
+            return importance.scaled_error(self.model, x, truth, self._hp.is_regressor)
 
         return importance.permutation_importance(
             score, test.x, self._features, n_repeats, self._hp.seed

@@ -257,6 +257,34 @@ def forecast_against_truth(
     return figure
 
 
+def importance(lines: list[dict[str, Any]]) -> Figure:
+    """How much each feature in each stretch of past rows matters, by both measures.
+
+    Args:
+        lines: ``'importance'`` of the metrics. The 15 features that matter most are drawn.
+    """
+    table = pd.DataFrame(lines)
+    kinds = {
+        "permutation": "increase of the error when exchanged",
+        "integrated_gradients": "integrated gradients",
+    }
+    order = table.groupby("feature")["permutation"].sum().sort_values(ascending=False).index[:15]
+    figure = Figure(figsize=(6.4, 2 * (1.3 + 0.32 * len(order))), layout="constrained")
+    spans = table[["from", "to"]].drop_duplicates()
+    for ax, (kind, words) in zip(figure.subplots(2), kinds.items(), strict=True):
+        cells = table.pivot_table(index="feature", columns="from", values=kind, sort=False)
+        shown = np.maximum(cells.loc[order, spans["from"]].to_numpy(), 0)
+        drawn = ax.imshow(shown, cmap="Blues", vmin=0, aspect="auto")
+        figure.colorbar(drawn, ax=ax)
+        _finish(ax, f"What matters: {words}", "rows before the forecast", "")
+        ax.set_yticks(range(len(order)), order)
+        names = [f"{a}–{b}" if a != b else f"{a}" for a, b in spans.itertuples(index=False)]
+        every = -(-len(names) // 6)
+        ax.set_xticks(range(0, len(names), every), names[::every])
+        ax.grid(visible=False)
+    return figure
+
+
 def coverage_by_step(by_step: list[dict[str, Any]], ax: Axes | None = None) -> Axes:
     """Share of test values inside the prediction intervals against the step ahead.
 

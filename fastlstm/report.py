@@ -121,6 +121,32 @@ def _interval_lines(intervals: dict[str, Any] | None) -> list[str]:
     ]
 
 
+def _importance_lines(lines: list[dict[str, Any]] | None, is_regressor: bool) -> list[str]:
+    """The features that matter most, and where in the past."""
+    if not lines:
+        return []
+    by_feature: dict[str, list[dict[str, Any]]] = {}
+    for line in lines:
+        by_feature.setdefault(line["feature"], []).append(line)
+    totals = {name: sum(e["permutation"] for e in every) for name, every in by_feature.items()}
+    rows = []
+    for name in sorted(totals, key=lambda n: -totals[n])[:8]:
+        most = max(by_feature[name], key=lambda e: e["permutation"])
+        span = f"{most['from']} to {most['to']}" if most["from"] != most["to"] else f"{most['to']}"
+        attributed = sum(e["integrated_gradients"] for e in by_feature[name])
+        rows.append([plain(name), number(totals[name]), span, number(attributed)])
+    error = "mean absolute error, scaled units" if is_regressor else "Brier score"
+    header = ["feature", "error increase", "most at rows before", "integrated gradients"]
+    return [
+        "## What matters",
+        "",
+        f"Sums over stretches of past rows, each exchanged among validation windows ({error}).",
+        "",
+        *_markdown_table(header, rows),
+        "",
+    ]
+
+
 def markdown_report(
     run_id: str,
     config: RetrainConfig,
@@ -192,6 +218,7 @@ def markdown_report(
         ]
         lines += [f"## {title(name)} by series", ""]
         lines += [*_markdown_table(["series", *(NAMES[k] for k in kinds)], rows), ""]
+    lines += _importance_lines(metrics.get("importance"), hp.is_regressor)
     split = metrics["split_windows"]
     lines += [
         "## Training",

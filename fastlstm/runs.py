@@ -54,6 +54,7 @@ _KINDS = {
     "forecast": ("FORECAST AGAINST TRUTH", "png"),
     "coverage": ("COVERAGE OF INTERVALS", "png"),
     "confusion": ("CONFUSION MATRIX", "png"),
+    "importance": ("IMPORTANCE OF INPUTS", "png"),
     "reliability": ("RELIABILITY OF PROBABILITIES", "png"),
     "precision_recall": ("PRECISION AND RECALL", "png"),
 }
@@ -223,6 +224,8 @@ def _write_figures(
             plots.learning_curve(history, name, training["best_epoch"], unit),
             target("curve", name),
         )
+    if "importance" in metrics:
+        plots.write(plots.importance(metrics["importance"]), target("importance"))
     several = len(data.targets) > 1
     if hp.is_regressor:
         units = {data.rules(name).unit for name in data.targets}

@@ -113,6 +113,7 @@ def test_a_run_holds_every_file(finished):
         "HYPERPARAMETERS OF LSTM MODEL - small.json", "METRICS OF LSTM MODEL - small.json",
         "TEST PREDICTIONS OF LSTM MODEL - small.parquet", "REPORT OF LSTM MODEL - small.md",
         "TRAIN INPUTS OF LSTM MODEL - small.json", "COVERAGE OF INTERVALS - small.png",
+        "IMPORTANCE OF INPUTS - small.png",
         "PREDICTION INTERVALS OF LSTM MODEL - small.parquet",
         "DATA CHECKS OF LSTM MODEL - small.json", "ERROR BY STEP - small.png",
         "FORECAST AGAINST TRUTH - small.png", "manifest.json",
@@ -131,6 +132,10 @@ def test_a_run_holds_every_file(finished):
     assert list(x.columns) == ["when", "site", "load", "heat"] and len(x) == 480
     report = saved.path("report").read_text()
     assert "last season" in report and "Data checks" in report
+    importance = saved.metrics["importance"]
+    assert {line["feature"] for line in importance} == {"load", "heat"}
+    assert max(importance, key=lambda line: line["permutation"])["feature"] == "load"
+    assert "## What matters" in report and "| load | " in report
     for level in (0.8, 0.95):
         inside = predictions["truth"].between(
             predictions[f"lower_{level}"], predictions[f"upper_{level}"]

@@ -1,0 +1,86 @@
+"""What a network looks at: attributions that add up, and the stretch of rows that matters."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from fastlstm.hyperparameters import Hyperparameters
+from fastlstm.importance import integrated_gradients, lag_importance, scaled_error, stretches
+from fastlstm.inference import predict
+from fastlstm.layers import build_network
+
+pytestmark = pytest.mark.usefixtures("untraced")
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("timesteps", "expected"),
+    [
+        (1, [(0, 1)]),
+        (3, [(0, 1), (1, 2), (2, 3)]),
+        (24, [(i, i + 2) for i in range(0, 24, 2)]),
+    ],
+)
+def test_stretches(timesteps, expected):
+    assert stretches(timesteps) == expected
+
+
+@pytest.mark.parametrize("timesteps", [13, 100, 720])
+def test_stretches_cover_every_row_once(timesteps):
+    found = stretches(timesteps)
+    assert len(found) == 12
+    assert [row for first, end in found for row in range(first, end)] == list(range(timesteps))
+
+
+@pytest.mark.parametrize("architecture", ["classic", "segment"])
+def test_attributions_sum_to_the_difference_from_the_baseline(architecture):
+    keras.utils.set_random_seed(3)
+    hp = Hyperparameters.model_validate(
+        {
+            "LSTM_type": "regressor", "architecture": architecture, "timesteps": 24,
+            "steps_ahead": 3, "scale_targets": True, "segment_units": 8,
+        }
+    )  # fmt: skip
+    network = build_network(hp, ["a", "b"], ["a"])
+    x = RNG.normal(size=(90, 24, 2)).astype(np.float32)
+    baseline = x.mean(axis=0)
+    found = integrated_gradients(network, x, baseline)
+    assert found.shape == x.shape
+    gained = predict(network, x).sum(axis=1) - predict(network, baseline[None]).sum()
+    np.testing.assert_allclose(found.sum(axis=(1, 2)), gained, atol=2e-2 * np.abs(gained).max())
+
+
+def test_the_rows_that_matter_are_named():
+    """A linear network that looks at feature b, 5 and 6 rows back, alone."""
+    inputs = keras.Input((24, 2))
+    network = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Flatten()(inputs)))
+    kernel = np.zeros((24, 2, 1), np.float32)
+    kernel[18:20, 1] = 2.0
+    network.layers[-1].set_weights([kernel.reshape(-1, 1), np.zeros(1, np.float32)])
+    x = RNG.normal(size=(400, 24, 2)).astype(np.float32)
+    truth = predict(network, x)
+    table = lag_importance(
+        network, lambda given: scaled_error(network, given, truth, True), x, ["a", "b"]
+    )
+    assert len(table) == 24
+    matters = (table["feature"] == "b") & (table["from"] == 6) & (table["to"] == 5)
+    assert matters.sum() == 1
+    rest = table[~matters]
+    np.testing.assert_allclose(rest[["permutation", "integrated_gradients"]], 0, atol=1e-5)
+    # Linear: the attribution is weight times distance from the mean window.
+    by_hand = np.abs(2 * (x[:, 18:20, 1] - x[:, 18:20, 1].mean(axis=0)).sum(axis=1)).mean()
+    (line,) = table[matters].to_dict("records")
+    assert line["integrated_gradients"] == pytest.approx(by_hand, rel=1e-4)
+    # The distance of two independent sums of two normal draws, times two.
+    assert line["permutation"] == pytest.approx(4 * np.sqrt(2 / np.pi), rel=0.1)
+
+
+def test_errors_by_task():
+    inputs = keras.Input((1, 1))
+    network = keras.Model(inputs, keras.layers.Flatten()(inputs))
+    x = np.array([0.25, 0.5], np.float32)[:, None, None]
+    truth = np.array([[0.0], [1.0]])
+    assert scaled_error(network, x, truth, True) == pytest.approx(0.375)
+    assert scaled_error(network, x, truth, False) == pytest.approx((0.0625 + 0.25) / 2)
