@@ -367,6 +367,75 @@ class BacktestConfig(StrictSettings):
     )
 
 
+class Range(StrictSettings):
+    """Values of one hyperparameter to search: between two ends, or some choices."""
+
+    low: int | float | None = Field(None, description="Lowest value.")
+    high: int | float | None = Field(None, description="Highest value.")
+    step: int | float | None = Field(
+        None, gt=0, description="Distance between values; without it 1 for whole numbers, else any."
+    )
+    log: bool = Field(False, description="Whether the search is even in the logarithm.")
+    choices: list[Any] | None = Field(
+        None, min_length=1, max_length=100, description="The values, in place of low and high."
+    )
+
+    @model_validator(mode="after")
+    def _ends_or_choices(self) -> Range:
+        if self.choices is not None:
+            if (self.low, self.high, self.step, self.log) != (None, None, None, False):
+                raise ValueError("choices: low, high, step and log have no meaning beside it")
+            return self
+        if self.low is None or self.high is None:
+            raise ValueError("low: give low and high, or choices")
+        if self.low >= self.high:
+            raise ValueError(f"low: {self.low} is not below high {self.high}; swap or correct them")
+        if self.log and self.step is not None:
+            raise ValueError("step: has no meaning with log; remove one of them")
+        if self.log and self.low <= 0:
+            raise ValueError(f"low: {self.low} has no logarithm; give a value above 0")
+        return self
+
+    @property
+    def ends(self) -> list[Any]:
+        """The values to check a setting by."""
+        return list(self.choices) if self.choices is not None else [self.low, self.high]
+
+
+# What makes two trainings' validation scores incomparable, or has no part in a training.
+_NOT_SEARCHED = (
+    "model_name", "LSTM_type", "steps_ahead", "loss", "metrics", "scaler_type", "scale_targets",
+    "train_size_rate", "validation_size_rate", "checkpoint_monitor_metric", "checkpoint_mode",
+    "early_stop_monitor_metric", "early_stop_mode", "save_X_Y_data", "calibration",
+    "naive_unless_better", "lstm_implementation",
+)  # fmt: skip
+
+
+class TuneConfig(StrictSettings):
+    """How the hyperparameters are searched."""
+
+    ranges: dict[str, Range] = Field(
+        default_factory=dict, description="Hyperparameters to search, by name."
+    )
+    trials: int = Field(20, ge=1, le=100_000, description="Trainings in all, pruned ones included.")
+    prune: bool = Field(
+        True,
+        description="End a training whose validation score is worse than the median of the earlier "
+        "ones at the same epoch.",
+    )
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of the search.")
+    storage: str | None = Field(
+        None,
+        description="Optuna storage of the trials: a SQLAlchemy URL without password. Without it "
+        "a file in the work folder.",
+    )
+
+    @field_validator("storage")
+    @classmethod
+    def _no_secret(cls, value: str | None) -> str | None:
+        return value if value is None else without_password(value)
+
+
 class RetrainConfig(StrictSettings):
     """All settings of one retraining."""
 
@@ -377,6 +446,9 @@ class RetrainConfig(StrictSettings):
     )
     backtest: BacktestConfig = Field(
         default_factory=BacktestConfig, description="How a backtest rolls through the table."
+    )
+    tune: TuneConfig = Field(
+        default_factory=TuneConfig, description="How the hyperparameters are searched."
     )
     store: str = Field(
         "runs",
@@ -440,9 +512,37 @@ class RetrainConfig(StrictSettings):
                     f"hyperparameters.class_weight: has classes {sorted(hp.class_weight)}, the "
                     f"model has {sorted(classes)}; give a weight for each"
                 )
+        problems += self._range_problems()
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def _range_problems(self) -> list[str]:
+        problems = []
+        plain = self.hyperparameters.model_dump()
+        for name, span in self.tune.ranges.items():
+            key = f"tune.ranges.{name}"
+            if name not in Hyperparameters.model_fields:
+                near = difflib.get_close_matches(name, list(Hyperparameters.model_fields), n=1)
+                hint = f"did you mean {near[0]!r}?" if near else "remove it"
+                problems.append(f"{key}: is no hyperparameter; {hint}")
+            elif name in _NOT_SEARCHED:
+                problems.append(f"{key}: trainings that differ in it cannot be compared; remove it")
+            else:
+                problems += [
+                    f"{key}: {value!r} is refused ({describe(error)[0]}); correct the range"
+                    for value in span.ends
+                    if (error := _refusal({**plain, name: value})) is not None
+                ]
+        return problems
+
+
+def _refusal(hyperparameters: dict[str, Any]) -> ValidationError | None:
+    try:
+        Hyperparameters.model_validate(hyperparameters)
+    except ValidationError as error:
+        return error
+    return None
 
 
 def _sections(model: type[BaseModel]) -> dict[str, set[str]]:

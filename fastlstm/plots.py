@@ -257,6 +257,51 @@ def forecast_against_truth(
     return figure
 
 
+def search(summary: dict[str, Any]) -> Figure:
+    """Validation score of each trial with the best so far, and how much each hyperparameter mattered.
+
+    Args:
+        summary: as of ``fastlstm.tuning.Search.summary``.
+    """
+    shares = summary["importance"]
+    figure = Figure(
+        figsize=(6.4, 4.0 + (1.2 + 0.35 * len(shares) if shares else 0)), layout="constrained"
+    )
+    panels = figure.subplots(
+        2 if shares else 1,
+        squeeze=False,
+        height_ratios=[4.0, 1.2 + 0.35 * len(shares)] if shares else None,
+    )[:, 0]
+    trials = pd.DataFrame(summary["trials"])
+    order = np.arange(1, len(trials) + 1)
+    value = trials["value"].astype(float)
+    panels[0].scatter(order, value, color=_COLOURS["train"], label="trial", zorder=3)
+    lower = summary["better"] == "lower"
+    so_far = value.cummin() if lower else value.cummax()
+    panels[0].step(
+        order,
+        so_far.ffill(),
+        color=_COLOURS["prediction"],
+        where="post",
+        label="best so far",
+        **_STYLE,
+    )
+    ended = order[trials["value"].isna()]
+    if len(ended):
+        edge = np.nanmax(value) if lower else np.nanmin(value)
+        panels[0].scatter(
+            ended, np.full(len(ended), edge), marker="x", color="#8a8f98", label="pruned or failed"
+        )
+    panels[0].xaxis.set_major_locator(MaxNLocator(integer=True))
+    panels[0].legend(fontsize=11, frameon=False)
+    _finish(panels[0], f"Search ({summary['better']} is better)", "trial", summary["metric"])
+    if shares:
+        names = list(shares)[::-1]
+        panels[1].barh(names, [shares[n] for n in names], color=_COLOURS["train"])
+        _finish(panels[1], "What the score depends on", "share (fANOVA)", "")
+    return figure
+
+
 def importance(lines: list[dict[str, Any]]) -> Figure:
     """How much each feature in each stretch of past rows matters, by both measures.
 

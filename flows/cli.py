@@ -167,6 +167,44 @@ def backtest(debug: bool, config: str, output: str | None) -> None:
 
 @main.command()
 @_CONFIG
+@click.option("--output", type=click.Path(file_okay=False), help="Folder to copy the result to.")
+@click.option("--trials", type=click.IntRange(1), help="In place of the config's tune.trials.")
+@click.pass_obj
+def tune(debug: bool, config: str, output: str | None, trials: int | None) -> None:
+    """Search CONFIG's tune.ranges for the hyperparameters that validate best."""
+    from fastlstm.network import require_tensorflow
+
+    settings, _, name = _place(config)
+    if output is not None and Path(output).exists():
+        raise ConfigError(f"--output: {output} exists already; give a folder that does not")
+    if trials is not None:
+        changed = settings.tune.model_copy(update={"trials": trials})
+        settings = settings.model_copy(update={"tune": changed})
+    require_tensorflow()
+    console = _console()
+    console.print(f"Tuning {name!r} on {settings.data.path}; starting Prefect …")
+    _prepare_prefect(debug)
+    import shutil
+
+    from fastlstm.tuning import BEST_FILE
+    from flows.console import ConsoleListener, show_search
+    from flows.tune import tune as flow
+    from tasks.reporting import listen
+
+    listen(ConsoleListener(console))
+    outcome: Any = flow(settings)
+    console.print()
+    show_search(console, Path(outcome.path))
+    console.print()
+    console.print(outcome.message)
+    if output is not None:
+        shutil.copytree(outcome.path, output)
+    best = Path(output or outcome.path) / BEST_FILE
+    console.print(f'Retrain with it: fastlstm retrain "{best}"', soft_wrap=True)
+
+
+@main.command()
+@_CONFIG
 def runs(config: str) -> None:
     """List the runs of CONFIG's model, the champion marked."""
     from flows.console import show_runs

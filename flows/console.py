@@ -14,6 +14,7 @@ from rich.table import Table
 from fastlstm.backtest import SUMMARY_FILE, significance_lines
 from fastlstm.report import NAMES, number, score_table, title
 from fastlstm.store import ChampionRecord, RunEntry
+from fastlstm.tuning import SUMMARY_FILE as SEARCH_FILE
 
 
 class ConsoleListener:
@@ -106,6 +107,23 @@ def show_backtest(console: Console, folder: Path) -> None:
     console.print(table)
     for line in significance_lines(summary):
         console.print(line, markup=False)
+
+
+def show_search(console: Console, folder: Path) -> None:
+    """Print a search's trials, the best first, and what the score depends on."""
+    summary = json.loads((folder / SEARCH_FILE).read_text(encoding="utf-8"))
+    sign = 1 if summary["better"] == "lower" else -1
+    ranked = sorted(summary["trials"], key=lambda t: (t["value"] is None, sign * (t["value"] or 0)))
+    names = list(summary["best"]["hyperparameters"])
+    table = _table(["trial", summary["metric"], "epochs", *names], "Best trials", numbers=True)
+    for row in ranked[:10]:
+        value = row["state"] if row["value"] is None else number(row["value"])
+        cells = (number(v) if isinstance(v := row[name], float) else str(v) for name in names)
+        table.add_row(str(row["trial"]), value, str(row["epochs"]), *cells)
+    console.print(table)
+    if summary["importance"]:
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in summary["importance"].items())
+        console.print(f"The score depends on: {shares}", highlight=False)
 
 
 def show_runs(console: Console, runs: list[RunEntry], record: ChampionRecord) -> None:

@@ -70,6 +70,24 @@ class BacktestOutcome(_Reference):
     message: str
 
 
+class StudyReference(_Reference):
+    """A search under way."""
+
+    path: str = Field(description="Folder of the search.")
+    key: str = Field(description="Name of the study: hash of data, fixed settings and code.")
+    left: int = Field(description="Trials still to be made.")
+
+
+class TuneOutcome(_Reference):
+    """What a search found."""
+
+    path: str = Field(description="Folder with the best settings, the trials and the figure.")
+    content_sha256: str = Field(description="Hash of what it holds.")
+    trials: int
+    best: float = Field(description="Validation score of the best trial.")
+    message: str
+
+
 class LocalTable(_Reference):
     """Rows brought to this machine."""
 

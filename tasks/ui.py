@@ -26,7 +26,8 @@ from fastlstm.config import RetrainConfig
 from fastlstm.report import NAMES, title
 from fastlstm.runs import SavedRun
 from fastlstm.store import Store
-from tasks.references import BacktestOutcome, Health, Outcome, ScoringOutcome
+from fastlstm.tuning import FIGURE_FILE as SEARCH_FIGURE_FILE
+from tasks.references import BacktestOutcome, Health, Outcome, ScoringOutcome, TuneOutcome
 from tasks.reporting import tell
 
 # All pictures of a report together, in bytes as PNG; Prefect itself has no limit, its database and
@@ -180,6 +181,24 @@ def report_backtest(model_name: str, outcome: BacktestOutcome, summary: dict[str
         ],
         key=key(model_name, "folds"),
         description=f"{title(summary['primary'])} by fold, {summary['better']} is better",
+    )
+
+
+def report_search(model_name: str, outcome: TuneOutcome, summary: dict[str, Any]) -> None:
+    """Make the report and the table of a search."""
+    figure = Path(outcome.path) / SEARCH_FIGURE_FILE
+    lines = [f"# {outcome.message}", "", _picture(figure), ""]
+    lines += [f"The best settings as a config file, and all trials: `{outcome.path}`."]
+    create_markdown_artifact(
+        "\n".join(lines), key=key(model_name, "search"), description=outcome.message
+    )
+    create_table_artifact(
+        [
+            {name: str(value) if isinstance(value, list) else value for name, value in row.items()}
+            for row in summary["trials"]
+        ],
+        key=key(model_name, "trials"),
+        description=f"{summary['metric']} by trial, {summary['better']} is better",
     )
 
 
