@@ -95,11 +95,6 @@ class Search:
                 pruner=pruner,
                 load_if_exists=True,
             )
-            self._study.sampler = optuna.samplers.TPESampler(
-                # With the number of trials in it, a search that was cut off draws what it would have.
-                seed=(chosen.seed + len(self._study.trials)) % 2**31,
-                n_startup_trials=_BEFORE_MODEL,
-            )
             if resume:
                 self._take_up()
         except Exception as error:  # SQLAlchemy's, JSON's and the file system's alike
@@ -132,6 +127,11 @@ class Search:
 
     def ask(self) -> Trial:
         """The next trial."""
+        self._study.sampler = self._optuna.samplers.TPESampler(
+            # By the trials before it, so that a search that was cut off draws what it would have.
+            seed=(self._config.tune.seed + self.ended) % 2**31,
+            n_startup_trials=_BEFORE_MODEL,
+        )
         trial = self._study.ask()
         chosen = {
             name: _suggest(trial, name, span) for name, span in self._config.tune.ranges.items()

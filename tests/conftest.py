@@ -30,6 +30,7 @@ _INSTALLATIONS = {
             for name in (
                 "retrain",
                 "backtest_flow",
+                "tune_flow",
                 "scoring",
                 "traps",
                 "promotion",
