@@ -29,6 +29,10 @@ class Changes:
 def settings_that_matter(config: RetrainConfig) -> dict[str, object]:
     """The settings a run's numbers depend on: all but where things lie and how long they may take."""
     dump = config.model_dump(include={"data", "hyperparameters", "evaluation"})
+    if (
+        config.warm_start
+    ):  # where it is off, runs from before there was a choice are known as they were
+        dump["warm_start"] = True
     for key in ("path", "query"):
         del dump["data"][key]
     return dump

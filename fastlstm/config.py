@@ -347,6 +347,11 @@ class BacktestConfig(StrictSettings):
         description="Rows just before a test period that nothing is learned from, as where labels come "
         "late; forecasts see them as inputs.",
     )  # fmt: skip
+    decides: bool = Field(
+        False,
+        description="Promote only where the backtest shows the settings to beat each baseline beyond "
+        "chance (5%); 'retrain' then runs it too.",
+    )
     refit_every: int = Field(
         1,
         ge=1,
@@ -449,6 +454,12 @@ class RetrainConfig(StrictSettings):
     )
     tune: TuneConfig = Field(
         default_factory=TuneConfig, description="How the hyperparameters are searched."
+    )
+    warm_start: bool = Field(
+        False,
+        description="Also train on from the champion's weights, and keep whichever validates better. "
+        "Needs a champion with the same columns and layers that learned from nothing after the new "
+        "splits' cuts; else training is from new weights alone, and the report says why.",
     )
     store: str = Field(
         "runs",

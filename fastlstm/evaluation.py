@@ -233,6 +233,7 @@ def _about(dataset: WindowSource, origin: np.ndarray) -> dict[str, Any]:
         "windows": len(origin),
         "first_origin": told(origin.min()),
         "last_origin": told(origin.max()),
+        "cuts": dataset.manifest["cuts"],
         "split_windows": dataset.manifest["windows"],
     }
 

@@ -116,8 +116,18 @@ def _scorer(
     return classification
 
 
-def judge(manifest: dict[str, Any], comparison: dict[str, Any] | None) -> Verdict:
+def judge(
+    manifest: dict[str, Any],
+    comparison: dict[str, Any] | None,
+    backtest: dict[str, bool] | None = None,
+) -> Verdict:
     """Decide by the challenger's manifest and its comparison with the champion, if there is one.
+
+    Args:
+        manifest: the challenger's.
+        comparison: as of ``compare``.
+        backtest: by baseline, whether a backtest of the same settings beats it beyond chance; None
+            where no backtest decides.
 
     Raises:
         StoreError: the manifest tells no primary metric.
@@ -141,6 +151,13 @@ def judge(manifest: dict[str, Any], comparison: dict[str, Any] | None) -> Verdic
         return Verdict(
             False,
             f"challenger's {label} {number(mine)} does not beat the {words}, {number(costless)}",
+        )
+    if backtest is not None and not all(backtest.values()):
+        names = " and the ".join(k.replace("_", " ") for k, won in backtest.items() if not won)
+        return Verdict(
+            False,
+            f"{label} {number(value)} on test, but the backtest does not show it to beat the {names} "
+            "beyond chance",
         )
     best = [s["baseline"] for s in manifest["baselines"].values() if s["baseline"] is not None]
     if comparison is None:

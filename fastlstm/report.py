@@ -147,6 +147,19 @@ def _importance_lines(lines: list[dict[str, Any]] | None, is_regressor: bool) ->
     ]
 
 
+def warm_start_told(warm_start: dict[str, Any]) -> str:
+    """In one sentence how a warm start came out; see ``fastlstm.warm_start``."""
+    if "why" in warm_start:
+        return f"not tried from the champion's weights: {warm_start['why']}"
+    scores = {name: number(warm_start[name]) for name in ("champion", "new")}
+    kept, other = ("champion", "new") if warm_start["kept"] == "champion" else ("new", "champion")
+    names = {"champion": f"weights of champion {warm_start['from']}", "new": "new weights"}
+    return (
+        f"kept the training from {names[kept]}, {warm_start['metric']} {scores[kept]} against "
+        f"{scores[other]} from {names[other]}"
+    )
+
+
 def markdown_report(
     run_id: str,
     config: RetrainConfig,
@@ -156,6 +169,7 @@ def markdown_report(
 ) -> str:
     """The report as Markdown: what was forecast, how well, from which data, with what caveats."""
     hp, data = config.hyperparameters, config.data
+    found = training.get("warm_start")
     what = ", ".join(map(plain, data.targets))
     primary = metrics["primary"]
     lines = [
@@ -231,6 +245,7 @@ def markdown_report(
         f"{split['test']:,} test.",
         "",
         *_proof(training.get("proof")),
+        *([f"Warm start: {warm_start_told(found)}.", ""] if found is not None else []),
         "## Data checks",
         "",
         f"{checks['checks_run']} checks passed or warned; {checks['rows_in']:,} rows in, "

@@ -176,6 +176,8 @@ def build_run(
         "cuts": {
             "first_test_origin": metrics["first_origin"],
             "last_test_origin": metrics["last_origin"],
+            # Microseconds since 1970 (UTC): nothing was learned from later rows.
+            **metrics["cuts"],
         },
         "versions": {
             "fastlstm": metadata.version("fastlstm"),

@@ -81,6 +81,7 @@ class Trained:
         note: that it went on from an earlier training's last epoch, or could not; else empty.
         proof: the network beside the naive value on validation; None where it need not prove itself.
         uncalibrated: outputs whose probabilities could not be calibrated, and why.
+        warm_start: how a training from the champion's weights compared; see ``fastlstm.warm_start``.
     """
 
     model: keras.Model
@@ -92,6 +93,12 @@ class Trained:
     note: str = ""
     proof: Comparison | None = None
     uncalibrated: tuple[str, ...] = ()
+    warm_start: dict[str, Any] | None = None
+
+    def best_value(self, hyperparameters: Hyperparameters) -> float:
+        """The monitored validation score of the kept epoch."""
+        row = self.history.iloc[self.best_epoch - 1]
+        return float(row[hyperparameters.checkpoint_monitor_metric])
 
 
 def class_weights(hyperparameters: Hyperparameters, y: np.ndarray) -> np.ndarray | None:
@@ -303,6 +310,8 @@ def write_network(folder: Path, trained: Trained, *, compiled: bool = True) -> d
     }
     if trained.note:
         facts["note"] = trained.note
+    if trained.warm_start is not None:
+        facts["warm_start"] = trained.warm_start
     if trained.uncalibrated:
         facts["uncalibrated"] = list(trained.uncalibrated)
     if trained.proof is not None:
@@ -317,11 +326,13 @@ def train_into(
     hyperparameters: dict[str, Any],
     on_event: OnEvent,
     checkpoint: str | None = None,
+    champion: str | None = None,
 ) -> dict[str, Any]:
     """Train on the dataset folder ``windows`` and write network, history and facts into ``folder``.
 
     Takes and returns JSON-like values, to run in a process of its own
-    (``fastlstm.isolation.call``). ``checkpoint`` is the file to go on from; see ``fit``.
+    (``fastlstm.isolation.call``). ``checkpoint`` is the file to go on from; see ``fit``. ``champion``
+    is the folder of a run to train on from too; see ``fastlstm.warm_start``.
     """
     hp = Hyperparameters.model_validate(hyperparameters)
     dataset = WindowDataset(Path(windows))
@@ -333,6 +344,10 @@ def train_into(
     if all(is_chosen(hp.lstm_implementation, hp.timesteps, u, hp.activation) for u in widths):
         use_one_thread_per_operation()
     trained = fit(dataset, hp, on_event, checkpoint=file)
+    if champion is not None:
+        from fastlstm.warm_start import warm_started  # which trains by this module
+
+        trained = warm_started(trained, dataset, hp, Path(champion), on_event, file)
     with writing_to(Path(folder)):
         return write_network(Path(folder), trained)
 

@@ -11,13 +11,14 @@ from prefect import flow
 
 from fastlstm.config import absolute
 from fastlstm.errors import FastLSTMError
+from tasks.backtest import combine, plan, run_folds
 from tasks.caching import verified
 from tasks.concurrency import AlreadyRunning, only_one
 from tasks.data import load, look, validate
 from tasks.network import evaluate, train
 from tasks.references import Outcome
 from tasks.reporting import ended, failed, flow_run_name, skipped
-from tasks.runs import known, promote, report, save
+from tasks.runs import find_champion, known, promote, report, save
 from tasks.settings import PipelineConfig
 from tasks.windows import scale, windows
 
@@ -75,9 +76,13 @@ def _train_and_decide(config: PipelineConfig, source: Any, reason: str) -> Outco
     clean = verified(validate, config, table)
     scaled = verified(scale, config, clean)
     dataset = verified(windows, config, scaled)
-    network = verified(train, config, dataset)
+    champion = find_champion(config) if config.warm_start else None
+    network = verified(train, config, dataset, champion)
     evaluation = verified(evaluate, config, network, dataset, scaled, clean)
     run = save(config, source, clean, scaled, network, evaluation)
-    outcome = promote(config, run, clean)
+    tested = None
+    if config.backtest.decides:
+        tested = combine(config, clean, run_folds(config, clean, plan(config, clean)))
+    outcome = promote(config, run, clean, tested)
     report(config, outcome, reason)
     return outcome

@@ -120,6 +120,7 @@ def combine(config: PipelineConfig, clean: StepOutput, parts: list[StepOutput]) 
         content_sha256=output.content_sha256,
         folds=manifest["folds"],
         windows=manifest["windows"],
+        verdicts={name: bool(test["better"]) for name, test in found.items()},
         message=f"{title(primary['name'])} {number(primary['value'])} over {manifest['folds']} folds, "
         + (
             f"better beyond chance than the {' and the '.join(better)}"

@@ -16,11 +16,12 @@ from prefect.context import TaskRunContext
 from fastlstm.artifacts import publish
 from fastlstm.fingerprint import code_version, fingerprint
 from fastlstm.memory import give_back
-from tasks.references import Source, StepOutput
+from tasks.references import RunReference, Source, StepOutput
 from tasks.reporting import say
 from tasks.settings import PipelineConfig
 
 P = ParamSpec("P")
+Input = Source | StepOutput | RunReference
 
 
 def _hyperparameters(config: PipelineConfig, *names: str) -> dict[str, Any]:
@@ -95,13 +96,13 @@ _UNITS = {
 _KNOWN_BY_KEY = {"train", "evaluate", "folds"}
 
 
-def step_key(
-    step: str, config: PipelineConfig, *inputs: Source | StepOutput, part: int | None = None
-) -> str:
+def step_key(step: str, config: PipelineConfig, *inputs: Input, part: int | None = None) -> str:
     """Hash of all a step's output depends on; ``part`` is its number where a step is done in parts."""
     identities = [
         item.data_sha256
         if isinstance(item, Source)
+        else item.content_sha256
+        if isinstance(item, RunReference)
         else item.key
         if Path(item.path).parent.name in _KNOWN_BY_KEY
         else item.content_sha256
@@ -114,7 +115,7 @@ def step_key(
 def cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
     """Prefect's cache key of a step: its own key and the work folder its output lies in."""
     config: PipelineConfig = parameters["config"]
-    inputs = [p for p in parameters.values() if isinstance(p, Source | StepOutput)]
+    inputs = [p for p in parameters.values() if isinstance(p, Input)]
     name = context.task.name
     key = step_key(name, config, *inputs, part=parameters.get("part"))
     return f"{name}-{fingerprint(key, config.work)}"
@@ -123,7 +124,7 @@ def cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
 def make(
     step: str,
     config: PipelineConfig,
-    inputs: Sequence[Source | StepOutput],
+    inputs: Sequence[Input],
     build: Callable[[Path], dict[str, Any]],
     rows: Callable[[dict[str, Any]], int],
     part: int | None = None,

@@ -6,22 +6,29 @@ from pathlib import Path
 from typing import Any
 
 from fastlstm import isolation
-from fastlstm.report import number, title
-from tasks.caching import make, step_key
-from tasks.references import StepOutput
+from fastlstm.report import number, title, warm_start_told
+from fastlstm.warm_start import further
+from tasks.caching import Input, make, step_key
+from tasks.references import RunReference, StepOutput
 from tasks.reporting import say
-from tasks.settings import PipelineConfig
+from tasks.settings import PipelineConfig, store_of
 from tasks.steps import cached_step
 from tasks.ui import TrainingProgress
 
 
 @cached_step("train", "network", retries=1)
-def train(config: PipelineConfig, windows: StepOutput) -> StepOutput:
+def train(
+    config: PipelineConfig, windows: StepOutput, champion: RunReference | None = None
+) -> StepOutput:
     """Train the network; validation windows alone choose the epoch that is kept."""
 
     progress = TrainingProgress(config)
+    inputs: list[Input] = [windows] if champion is None else [windows, champion]
     # Known by all that the training depends on, so what lies there is this very training's.
-    state = Path(config.work) / "unfinished" / f"{step_key('train', config, windows)[:32]}.npz"
+    state = Path(config.work) / "unfinished" / f"{step_key('train', config, *inputs)[:32]}.npz"
+    before = None
+    if champion is not None:
+        before = str(store_of(config).run_folder(champion.model_name, champion.run_id))
 
     def build(folder: Path) -> dict[str, Any]:
         facts: dict[str, Any] = isolation.call(
@@ -31,6 +38,7 @@ def train(config: PipelineConfig, windows: StepOutput) -> StepOutput:
                 "windows": windows.path,
                 "hyperparameters": config.hyperparameters.model_dump(),
                 "checkpoint": str(state),
+                "champion": before,
             },
             progress,
             config.training_time_limit,
@@ -38,13 +46,16 @@ def train(config: PipelineConfig, windows: StepOutput) -> StepOutput:
         )
         return facts
 
-    output, manifest = make("train", config, [windows], build, lambda m: int(m["epochs"]))
-    state.unlink(missing_ok=True)
+    output, manifest = make("train", config, inputs, build, lambda m: int(m["epochs"]))
+    for file in (state, further(state)):
+        file.unlink(missing_ok=True)
     message = (
         f"{manifest['epochs']} epochs in {manifest['seconds']:.0f} s"
         f"{', stopped early' if manifest['stopped_early'] else ''}; epoch "
         f"{manifest['best_epoch']} kept by {config.hyperparameters.checkpoint_monitor_metric}"
     )
+    if "warm_start" in manifest:
+        message += f"; {warm_start_told(manifest['warm_start'])}"
     if "note" in manifest:
         message += f"; {manifest['note']}"
     progress.end(message)

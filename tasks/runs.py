@@ -12,7 +12,7 @@ from fastlstm.errors import StoreError
 from fastlstm.promotion import judge
 from fastlstm.runs import Parts, SavedRun, build_run
 from fastlstm.store import ChampionRecord, RunEntry, Store, find_run
-from tasks.references import Outcome, RunReference, Source, StepOutput
+from tasks.references import BacktestOutcome, Outcome, RunReference, Source, StepOutput
 from tasks.reporting import say
 from tasks.settings import PipelineConfig, store_of
 from tasks.steps import fresh_step
@@ -25,6 +25,24 @@ def _reference(store: Store, model_name: str, entry: RunEntry) -> RunReference:
         run_id=entry.run_id,
         location=store.location(model_name, entry.run_id),
         content_sha256=entry.manifest["content_sha256"],
+    )
+
+
+@fresh_step("find champion", "store", retries=3)
+def find_champion(config: PipelineConfig) -> RunReference | None:
+    """The run whose weights a warm start begins from; None before there is a champion."""
+    store = store_of(config)
+    run_id = store.champion(config.model_name).champion
+    if run_id is None:
+        say("champion", "none yet, so training is from new weights")
+        return None
+    folder = store.run_folder(config.model_name, run_id)
+    say("champion", f"{run_id}: training goes on from its weights too")
+    return RunReference(
+        model_name=config.model_name,
+        run_id=run_id,
+        location=store.location(config.model_name, run_id),
+        content_sha256=read_manifest(folder)["content_sha256"],
     )
 
 
@@ -67,7 +85,12 @@ def save(
 
 
 @fresh_step("promote", "store", retries=3)
-def promote(config: PipelineConfig, run: RunReference, clean: StepOutput) -> Outcome:
+def promote(
+    config: PipelineConfig,
+    run: RunReference,
+    clean: StepOutput,
+    backtest: BacktestOutcome | None = None,
+) -> Outcome:
     """Make the run champion if it beats champion and baselines; else keep it and say why."""
     store = store_of(config)
     challenger = store.run_folder(run.model_name, run.run_id)
@@ -98,7 +121,7 @@ def promote(config: PipelineConfig, run: RunReference, clean: StepOutput) -> Out
                 },
             )
             compared.update(champion=record.champion, champion_score=comparison.get("champion"))
-        verdict = judge(manifest, comparison)
+        verdict = judge(manifest, comparison, None if backtest is None else backtest.verdicts)
         if verdict.promote:
             return record.promoted(run.run_id, verdict.reason)
         return record.kept(run.run_id, verdict.reason)

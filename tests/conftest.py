@@ -31,6 +31,7 @@ _INSTALLATIONS = {
                 "retrain",
                 "backtest_flow",
                 "tune_flow",
+                "warm_start",
                 "scoring",
                 "traps",
                 "promotion",

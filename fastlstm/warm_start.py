@@ -1,0 +1,95 @@
+"""Train on from the champion's weights, beside a training from new ones; the better one is kept.
+
+The comparison is by the validation score that also chooses the epoch. The champion must have learned
+from nothing that is not train or validation now, or the comparison, or the test, would favour what has
+seen the answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fastlstm.errors import StoreError
+from fastlstm.hyperparameters import Hyperparameters
+from fastlstm.layers import build_network
+from fastlstm.runs import SavedRun
+from fastlstm.training import OnEvent, Trained, WindowSource, fit
+
+
+def warm_started(
+    fresh: Trained,
+    dataset: WindowSource,
+    hyperparameters: Hyperparameters,
+    champion: Path,
+    on_event: OnEvent = lambda _: None,
+    checkpoint: Path | None = None,
+) -> Trained:
+    """The better on validation of a training from new weights and one from a champion's.
+
+    Args:
+        fresh: the training from new weights.
+        dataset: the windows both learn from; test is never read.
+        hyperparameters: network and training of both.
+        champion: folder of the champion's run.
+        on_event: told of progress; see ``fastlstm.training.fit``.
+        checkpoint: file of the first training's state; the second's lies beside it (``further``).
+
+    Returns:
+        One of the two, its ``warm_start`` telling ``from`` (the champion's run id) and ``kept``:
+        'champion' or 'new', with both scores as ``metric``, ``champion`` and ``new``; or ``why`` it
+        could not be tried.
+    """
+    run = SavedRun(champion)
+    about: dict[str, Any] = {"from": run.run_id, "kept": "new"}
+    why = _hindrance(run, dataset, hyperparameters)
+    if why is not None:
+        return replace(fresh, warm_start={**about, "why": why})
+    hp = hyperparameters
+    model = build_network(
+        hp, dataset.manifest["features"], dataset.manifest["targets"], dataset.count("train")
+    )
+    model.set_weights(run.network.get_weights())
+    state = None if checkpoint is None else further(checkpoint)
+    warm = fit(dataset, hp, on_event, model=model, checkpoint=state)
+    new, old = fresh.best_value(hp), warm.best_value(hp)
+    about |= {"metric": hp.checkpoint_monitor_metric, "champion": old, "new": new}
+    better = old < new if hp.checkpoint_mode == "min" else old > new
+    if better:
+        return replace(warm, warm_start={**about, "kept": "champion"})
+    return replace(fresh, warm_start=about)
+
+
+def further(checkpoint: Path) -> Path:
+    """File of the state of the training that follows one with this file."""
+    return checkpoint.with_name(f"{checkpoint.stem}-warm{checkpoint.suffix}")
+
+
+def _hindrance(
+    run: SavedRun, dataset: WindowSource, hyperparameters: Hyperparameters
+) -> str | None:
+    shape, cuts = dataset.manifest, run.manifest["cuts"]
+    for words, old, new in (
+        ("features", run.data.features, shape["features"]),
+        ("targets", run.data.targets, shape["targets"]),
+        ("timesteps", run.hyperparameters.timesteps, hyperparameters.timesteps),
+        ("steps_ahead", run.hyperparameters.steps_ahead, hyperparameters.steps_ahead),
+        ("type", run.hyperparameters.LSTM_type, hyperparameters.LSTM_type),
+    ):
+        if old != new:
+            return f"its {words} are {old}, now {new}"
+    if "validation" not in cuts:
+        return "it was stored before its cuts were"
+    if cuts["validation"] > shape["cuts"]["validation"] or cuts["test"] > shape["cuts"]["test"]:
+        return "it learned from rows that are validation or test now"
+    expected = build_network(
+        hyperparameters, shape["features"], shape["targets"], dataset.count("train")
+    )
+    try:
+        shapes = [w.shape for w in run.network.weights]
+    except StoreError as error:
+        return str(error)
+    if shapes != [w.shape for w in expected.weights]:
+        return "its layers differ"
+    return None

@@ -1,0 +1,127 @@
+"""Retraining from the champion's weights beside new ones, and promotion by a backtest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fastlstm.artifacts import read_manifest
+from fastlstm.config import check_settings
+from fastlstm.runs import SavedRun
+from tasks.settings import PipelineConfig
+from tests.conftest import make_panel
+
+pytestmark = pytest.mark.usefixtures("prefect_server", "in_process")
+# So slow that what had a start stays ahead.
+SLOW = {"epochs": 2, "learning_rate": 0.001, "learning_rate_schedule": "constant"}
+
+
+@pytest.fixture
+def retrain(settings):
+    def run(frame=None, **sections):
+        from fastlstm.store import FolderStore
+        from flows.retrain import retrain as flow
+
+        config = check_settings(settings(frame, **sections), PipelineConfig)
+        outcome = flow(config)
+        store = FolderStore(config.store)
+        if store.champion("small").champion is None:
+            store.update_champion(
+                "small", lambda r: r.promoted(outcome.run.run_id, "for this test")
+            )
+        run = SavedRun(Path(outcome.run.location))
+        return run, run.manifest["training"]
+
+    return run
+
+
+def test_the_better_on_validation_is_kept(retrain, monkeypatch):
+    panel = make_panel(280)
+    first_rows = panel[panel.groupby("site").cumcount() < 240]
+    champion, facts = retrain(first_rows, warm_start=True, hyperparameters=SLOW)
+    assert "warm_start" not in facts  # no champion yet
+
+    plain, _ = retrain(panel, hyperparameters=SLOW)
+    warm, facts = retrain(panel, warm_start=True, hyperparameters=SLOW)
+    found = facts["warm_start"]
+    assert found["from"] == champion.run_id and found["kept"] == "champion"
+    assert found["champion"] < found["new"]
+    assert found["new"] == pytest.approx(plain.history["val_loss"].min())
+    assert warm.history["val_loss"].min() == pytest.approx(found["champion"])
+    said = f"kept the training from weights of champion {champion.run_id}, val_loss "
+    assert said in warm.path("report").read_text()
+
+    # Weights that are far off lose against new ones, and the run is the very one without them.
+    champion.network.set_weights([weights * 0 + 3 for weights in champion.network.get_weights()])
+    monkeypatch.setattr(SavedRun, "network", champion.network)
+    lost, facts = retrain(panel, warm_start=True, hyperparameters={**SLOW, "seed": 2})
+    assert facts["warm_start"]["kept"] == "new"
+    alone, _ = retrain(panel, hyperparameters={**SLOW, "seed": 2})
+    pd.testing.assert_frame_equal(lost.history, alone.history)
+    assert f"from weights of champion {champion.run_id}" in lost.path("report").read_text()
+
+
+def test_champions_that_cannot_be_gone_on_with(retrain):
+    champion, _ = retrain(hyperparameters={"epochs": 1})
+    cases = {
+        "its timesteps are 6, now 8": {"timesteps": 8, "epochs": 1},
+        "its layers differ": {
+            "segment_units": 9,
+            "timesteps": 6,
+            "architecture": "segment",
+            "epochs": 1,
+        },
+        "it learned from rows that are validation or test now": {
+            "train_size_rate": 0.5,
+            "epochs": 1,
+        },
+    }
+    for why, changes in cases.items():
+        run, facts = retrain(warm_start=True, hyperparameters=changes)
+        assert facts["warm_start"] == {"from": champion.run_id, "kept": "new", "why": why}
+        told = f"Warm start: not tried from the champion's weights: {why}."
+        assert told in run.path("report").read_text()
+
+
+def test_a_backtest_may_have_to_agree(settings):
+    from flows.retrain import retrain as flow
+
+    # Noise about a level: the mean, soon learned, beats both baselines by far.
+    frame = make_panel()
+    frame["load"] = 50 + np.random.default_rng(0).normal(size=len(frame))
+    chosen = {"folds": 2, "test_size_rate": 0.4, "parallel": 1, "decides": True}
+    given = settings(frame, backtest=chosen, hyperparameters={"epochs": 4})
+    won = flow(check_settings(given, PipelineConfig))
+    assert won.promoted, won.message
+    work = Path(given["work"])
+    assert len(list((work / "folds").iterdir())) == 2
+    (folder,) = (work / "backtest").iterdir()
+    assert all(test["better"] for test in read_manifest(folder)["significance"].values())
+
+
+def test_a_backtest_that_does_not_agree_keeps_the_champion(settings, monkeypatch):
+    import tasks.backtest
+    from flows.retrain import retrain as flow
+
+    right = tasks.backtest.make
+
+    def not_shown(*args, **kwargs):
+        output, manifest = right(*args, **kwargs)
+        if args[0] == "backtest":
+            manifest["significance"]["last_value"]["better"] = False
+        return output, manifest
+
+    monkeypatch.setattr(tasks.backtest, "make", not_shown)
+    frame = make_panel()
+    frame["load"] = 50 + np.random.default_rng(0).normal(size=len(frame))
+    chosen = {"folds": 2, "test_size_rate": 0.4, "parallel": 1, "decides": True}
+    lost = flow(
+        check_settings(
+            settings(frame, backtest=chosen, hyperparameters={"epochs": 4}), PipelineConfig
+        )
+    )
+    assert not lost.promoted
+    assert "the backtest does not show it to beat the last value beyond chance" in lost.message
