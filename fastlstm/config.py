@@ -173,6 +173,11 @@ class DataConfig(StrictSettings):
         "never cross a hole in time.",
     )
     features: list[str] = Field(min_length=1, description="Input columns.")
+    calendar: list[Literal["hour", "weekday", "month"]] = Field(
+        default_factory=list,
+        description="More features from the time, in time_zone: '<name>_sin' and '<name>_cos' of each; "
+        "they are added to features.",
+    )
     targets: list[str] = Field(
         min_length=1, description="Columns to forecast, or names of derived targets."
     )
@@ -229,6 +234,15 @@ class DataConfig(StrictSettings):
     @model_validator(mode="after")
     def _columns_agree(self) -> DataConfig:
         problems = []
+        more = [name for name in self._calendar_columns if name not in self.features]
+        self.features = [*self.features, *more]
+        if len(set(self.calendar)) < len(self.calendar):
+            problems.append("calendar: a name is listed twice; list it once")
+        for name in self._calendar_columns:
+            if name in self.targets or name in {d.column for d in self.derived_targets.values()}:
+                problems.append(
+                    f"targets: {name!r} is made from the time by calendar; remove it there"
+                )
         if is_database(self.path) and self.query is None:
             problems.append("query: path is a database; give the SQL whose result is the table")
         if self.query is not None and not is_database(self.path):
@@ -269,11 +283,21 @@ class DataConfig(StrictSettings):
         return self
 
     @property
+    def _calendar_columns(self) -> list[str]:
+        return [f"{kind}_{part}" for kind in self.calendar for part in ("sin", "cos")]
+
+    @property
+    def read_features(self) -> list[str]:
+        """The features that the source has, without those made from the time."""
+        made = set(self._calendar_columns)
+        return [name for name in self.features if name not in made]
+
+    @property
     def value_columns(self) -> list[str]:
         """Columns read as numbers, each once: features, then targets or what they derive from."""
         plain = [t for t in self.targets if t not in self.derived_targets]
         sources = [d.column for d in self.derived_targets.values()]
-        return list(dict.fromkeys([*self.features, *plain, *sources]))
+        return list(dict.fromkeys([*self.read_features, *plain, *sources]))
 
     @property
     def source_columns(self) -> list[str]:

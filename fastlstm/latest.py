@@ -73,13 +73,13 @@ def forecast_latest(
     """
     data = run.data.model_copy(update={"path": path, "format": file_format, "query": None})
     hp = run.hyperparameters
-    loaded = load(data, require=data.features)
+    loaded = load(data, require=data.read_features)
     clean, report = validate(
         loaded.frame,
         data,
         labels=False,
         rows_out_of_order=loaded.rows_out_of_order,
-        values=data.features,
+        values=data.read_features,
     )
     if not report.passed:
         lines = "\n".join(f.line() for f in report.errors)

@@ -18,6 +18,7 @@ import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
 from fastlstm.artifacts import write_json
+from fastlstm.calendar import calendar_features
 from fastlstm.config import DataConfig
 from fastlstm.derived import derive
 from fastlstm.disk import writing_to
@@ -119,8 +120,9 @@ def validate(
         values: the value columns present; without it all of ``data.value_columns``.
 
     Returns:
-        The clean table (``__series``, ``__time``, ``__segment``, value columns, derived targets),
-        sorted as before, and the report. With errors in the report the table must not be used.
+        The clean table (``__series``, ``__time``, ``__segment``, value columns, calendar features,
+        derived targets), sorted as before, and the report. With errors in the report the table must not
+        be used.
     """
     values = data.value_columns if values is None else values
     frame = frame.copy(deep=False)
@@ -172,7 +174,7 @@ def _doubts(frame: pd.DataFrame, data: DataConfig, values: list[str]) -> list[Fi
         ))  # fmt: skip
     plain = [n for n in data.targets if n in values]
     leaks = suspected_leaks(
-        {n: frame[n].to_numpy() for n in data.features if n in values},
+        {n: frame[n].to_numpy() for n in data.read_features if n in values},
         {n: frame[n].to_numpy() for n in plain},
         pd.factorize(frame[SERIES])[0],
     )
@@ -372,7 +374,7 @@ def _plain(value: float) -> float | str | None:
 def _complete(
     frame: pd.DataFrame, data: DataConfig, values: list[str]
 ) -> tuple[pd.DataFrame, dict[str, int], dict[str, int], list[Finding]]:
-    """Fill and drop by policy, number the segments, add derived targets."""
+    """Fill and drop by policy, number the segments, add calendar features and derived targets."""
     series, labels = pd.factorize(frame[SERIES])
     if data.frequency:
         positions = grid_positions(frame[TIME], data.frequency, data.time_zone)
@@ -418,6 +420,8 @@ def _complete(
         ))  # fmt: skip
     stretch = segments(series[keep], positions[keep])
     clean.insert(2, SEGMENT, stretch)
+    for name, column in calendar_features(clean[TIME], data.calendar, data.time_zone).items():
+        clean[name] = column
     for name, target in data.derived_targets.items():
         if target.column in clean:
             clean[name] = derive(clean[target.column].to_numpy(), stretch, target)

@@ -32,6 +32,7 @@ _INSTALLATIONS = {
                 "backtest_flow",
                 "tune_flow",
                 "warm_start",
+                "calendar_flow",
                 "scoring",
                 "traps",
                 "promotion",

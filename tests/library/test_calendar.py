@@ -1,0 +1,79 @@
+"""Features from the time: by hand, in the zone's own clock, and where they are declared."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fastlstm.calendar import calendar_features
+from fastlstm.config import DataConfig, parse_config
+from fastlstm.errors import ConfigError
+from fastlstm.loading import SERIES, TIME
+from fastlstm.validation import validate
+from tests.conftest import build_settings
+
+TIMES = pd.to_datetime(["2024-01-01 00:00", "2024-04-03 06:30", "2024-07-07 18:00"], utc=True)
+
+
+def test_by_hand():
+    found = calendar_features(TIMES, ["hour", "weekday", "month"])
+    turn = 2 * np.pi
+    for name, share in {
+        "hour": [0, 6.5 / 24, 18 / 24],
+        "weekday": [0, 2 / 7, 6 / 7],
+        "month": [0, 3 / 12, 6 / 12],
+    }.items():
+        np.testing.assert_allclose(found[f"{name}_sin"], np.sin(turn * np.array(share)), atol=1e-12)
+        np.testing.assert_allclose(found[f"{name}_cos"], np.cos(turn * np.array(share)), atol=1e-12)
+    assert len(found) == 6
+
+
+def test_the_zones_clock_counts_summer_and_winter():
+    times = pd.to_datetime(["2024-01-15 17:00", "2024-07-15 16:00"], utc=True)
+    found = calendar_features(times, ["hour"], "America/New_York")  # noon both times
+    np.testing.assert_allclose(found["hour_cos"], [-1, -1])
+    late = calendar_features(
+        pd.to_datetime(["2024-02-01 03:00"], utc=True), ["month", "weekday"], "America/New_York"
+    )
+    np.testing.assert_allclose(late["month_cos"], [1])  # still January there
+    np.testing.assert_allclose(late["weekday_sin"], [np.sin(2 * np.pi * 2 / 7)])  # a Wednesday
+
+
+def data(**changes):
+    given = {"path": "x.csv", "time": "when", "features": ["a"], "targets": ["a"], **changes}
+    return DataConfig.model_validate(given)
+
+
+def test_declared_ones_are_features_that_the_source_need_not_have():
+    made = data(calendar=["hour", "month"])
+    assert made.features == ["a", "hour_sin", "hour_cos", "month_sin", "month_cos"]
+    assert made.read_features == made.value_columns == ["a"]
+    assert made.source_columns == ["when", "a"]
+    again = DataConfig.model_validate(made.model_dump())
+    assert again == made
+    # A column that merely has such a name is the source's.
+    assert data(features=["a", "hour_sin"]).value_columns == ["a", "hour_sin"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"calendar": ["hour", "hour"]}, "calendar: a name is listed twice"),
+        ({"calendar": ["minute"]}, "calendar.0"),
+        ({"calendar": ["hour"], "targets": ["hour_sin"]}, "'hour_sin' is made from the time"),
+    ],
+)
+def test_refusals(tmp_path, changes, told):
+    with pytest.raises(ConfigError, match=told):
+        parse_config(build_settings(tmp_path, data=changes), tmp_path)
+
+
+def test_the_clean_table_has_them_at_the_rows_that_are_left():
+    frame = pd.DataFrame({SERIES: "", TIME: TIMES, "a": [1.0, np.nan, 3.0]})
+    rules = {"a": {"missing": "drop", "max_missing_share": 0.5}}
+    made = data(calendar=["hour"], columns=rules)
+    clean, report = validate(frame, made, labels=False)
+    assert report.passed, report.errors
+    np.testing.assert_allclose(clean["hour_sin"], [0, -1], atol=1e-12)
+    np.testing.assert_allclose(clean["hour_cos"], [1, 0], atol=1e-12)
