@@ -87,7 +87,10 @@ class Search:
                 )
             pruner: Any = optuna.pruners.NopPruner()
             if chosen.prune:
-                pruner = optuna.pruners.MedianPruner(_BEFORE_PRUNING, n_min_trials=2)
+                # What learns slowly begins worse; the first tenth of the epochs tells little.
+                pruner = optuna.pruners.MedianPruner(
+                    _BEFORE_PRUNING, hp.epochs // 10, n_min_trials=2
+                )
             self._study = optuna.create_study(
                 storage=place,
                 study_name=f"{hp.model_name}-{key[:32]}",

@@ -101,6 +101,22 @@ def test_what_is_hopeless_is_pruned(config, tmp_path):
     assert search.left == 20 - 7
 
 
+def test_what_learns_slowly_is_given_time(config, tmp_path):
+    settings = with_hyperparameters(config(), {"epochs": 30})
+    search = Search(settings, "k", tmp_path / "s")
+    for _ in range(5):
+        trial = search.ask()
+        for number in range(1, 6):
+            trial(epoch(number, 1.0))
+        trial.complete()
+    slow = search.ask()
+    for number in (1, 2):
+        slow(epoch(number, 50.0))
+    with pytest.raises(PrunedError):
+        for number in (3, 4):
+            slow(epoch(number, 50.0))
+
+
 def test_pruning_can_be_left_out(config, tmp_path):
     search = Search(config(prune=False), "k", tmp_path / "s")
     run(search, [1.0, 1.1, 1.2, 1.3, 1.4])
