@@ -1,10 +1,10 @@
 """The two bundled examples beside scikit-learn's models on the very same windows.
 
-``python -m benchmarks.examples`` trains the network of each example by its config, and a peer that gets
-the same scaled past rows side by side in one line: for temperature one
-``HistGradientBoostingRegressor`` for each step ahead (absolute error, the window's last value taken off as
-the network does), for rain ``LogisticRegression`` and ``HistGradientBoostingClassifier``. All are fitted on
-the train windows and scored on the test windows; nothing is chosen by test. It writes
+``python -m benchmarks.examples`` trains the network of each example by its config, and a peer that
+gets the same scaled past rows side by side in one line: for temperature one
+``HistGradientBoostingRegressor`` for each step ahead (absolute error, the window's last value taken off
+as the network does), for rain ``LogisticRegression`` and ``HistGradientBoostingClassifier``. All are
+fitted on the train windows and scored on the test windows; nothing is chosen by test. It writes
 ``benchmarks/EXAMPLES.md`` (about six minutes on two cores).
 """
 

@@ -477,7 +477,7 @@ class RetrainConfig(StrictSettings):
         default_factory=BacktestConfig, description="How a backtest rolls through the table."
     )
     tune: TuneConfig = Field(
-        default_factory=TuneConfig, description="How the hyperparameters are searched."
+        default_factory=TuneConfig, description="What 'fastlstm tune' searches, and how long."
     )
     warm_start: bool = Field(
         False,

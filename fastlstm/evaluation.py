@@ -22,8 +22,20 @@ from fastlstm.config import RetrainConfig
 from fastlstm.disk import writing_to
 from fastlstm.errors import StoreError
 from fastlstm.importance import lag_importance, scaled_error
-from fastlstm.inference import load_network, predict
-from fastlstm.intervals import INTERVALS_FILE, Radii, adaptive_by_series, calibrate, coverage
+from fastlstm.inference import load_network, predict_each
+from fastlstm.intervals import (
+    AROUND_FORECAST,
+    INTERVALS_FILE,
+    Pair,
+    Radii,
+    adaptive_by_series,
+    built_around,
+    calibrate,
+    coverage,
+    pair_of,
+    scores_of,
+    write_radii,
+)
 from fastlstm.loading import SERIES, TIME, read_table, write_table
 from fastlstm.memory import give_back
 from fastlstm.regression_metrics import regression_report
@@ -120,12 +132,13 @@ class Evaluation:
         predictions: one line per test window, step and target. Their intervals, columns
             ``lower_<level>`` and ``upper_<level>``, are as they would have been given at the time:
             adapted to what was known before each origin.
-        radii: half-widths of a regressor's intervals, from validation; None where none are made.
+        radii: of a regressor's intervals, from validation, by the quantiles they are built around; None
+            where none are made.
     """
 
     metrics: dict[str, Any]
     predictions: pd.DataFrame
-    radii: Radii | None = None
+    radii: dict[Pair, Radii] | None = None
 
 
 def evaluate_into(
@@ -161,7 +174,7 @@ def write_evaluation(folder: Path, evaluated: Evaluation) -> dict[str, Any]:
     write_json(folder / METRICS_FILE, evaluated.metrics)
     write_table(evaluated.predictions, folder / PREDICTIONS_FILE)
     if evaluated.radii is not None:
-        evaluated.radii.write(folder / INTERVALS_FILE)
+        write_radii(evaluated.radii, folder / INTERVALS_FILE)
     return {key: evaluated.metrics[key] for key in ("primary", "windows")}
 
 
@@ -214,13 +227,13 @@ def _explained(
 def _forecast(
     model: Any, dataset: WindowSource, split: str, scalers: Scalers
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Series, origin and forecast ``(n, steps, n_targets)`` in the targets' units."""
-    shape = dataset.manifest
-    outputs = [predict(model, x) for x, _ in dataset.batches(split, 4096)]
+    """Series, origin and forecast ``(n, steps, n_targets, n_quantiles)`` in the targets' units."""
+    steps, targets = dataset.manifest["steps_ahead"], len(dataset.manifest["targets"])
+    outputs = [predict_each(model, x, steps * targets) for x, _ in dataset.batches(split, 4096)]
     flat = np.concatenate(outputs)
     named = dataset.read(split, columns=())
-    forecast = flat.reshape(len(flat), shape["steps_ahead"], len(shape["targets"]))
-    return named.series, named.origin, scalers.unscale_targets(forecast)
+    forecast = scalers.unscale_each(flat.reshape(len(flat), steps, targets, -1))
+    return named.series, named.origin, forecast
 
 
 def _about(dataset: WindowSource, origin: np.ndarray) -> dict[str, Any]:
@@ -291,9 +304,10 @@ def _regression(
     model: Any, dataset: WindowSource, scalers: Scalers, table: TargetTable, settings: RetrainConfig
 ) -> Evaluation:
     data, hp = settings.data, settings.hyperparameters
-    series, origin, forecast = _forecast(model, dataset, "test", scalers)
+    series, origin, each = _forecast(model, dataset, "test", scalers)
     rows = table.rows_of(series, origin)
     truth = target_windows(table.targets, rows, hp.steps_ahead)
+    forecast = each[..., each.shape[-1] // 2]
     season = settings.evaluation.season_length or season_rows(data.frequency)
     forecasts = {"model": forecast, **_baselines(table, rows, settings)}
     cut = dataset.manifest["cuts"]["validation"]
@@ -319,15 +333,15 @@ def _regression(
     columns |= {name: forecasts[name] for name in forecasts if name != "model"}
     radii = None
     if settings.evaluation.interval_levels:
-        series, origin, forecast = _forecast(model, dataset, "validation", scalers)
+        series, origin, seen_each = _forecast(model, dataset, "validation", scalers)
         seen = table.rows_of(series, origin)
-        validation = {"model": forecast, **_baselines(table, seen, settings)}
-        seen_truth = target_windows(table.targets, seen, hp.steps_ahead)
-        by_forecaster = {
-            name: calibrate(seen_truth, values, data.targets) for name, values in validation.items()
+        scored = {
+            "validation": _Seen(
+                table, seen, {"model": seen_each, **_baselines(table, seen, settings)}
+            ),
+            "test": _Seen(table, rows, {"model": each, **_baselines(table, rows, settings)}),
         }
-        radii = by_forecaster["model"]
-        told, bounds = _intervals(truth, forecasts, by_forecaster, table, rows, settings)
+        told, bounds, radii = _intervals(scored["validation"], scored["test"], table, settings)
         metrics["intervals"] = {"validation_windows": len(seen), **told}
         columns |= bounds
     return Evaluation(metrics, _long(table, rows, data.targets, hp.steps_ahead, columns), radii)
@@ -346,48 +360,70 @@ def _baselines(
     return found
 
 
+class _Seen:
+    """Truth and forecasts of the windows of a split."""
+
+    def __init__(
+        self, table: TargetTable, rows: np.ndarray, forecasts: dict[str, np.ndarray]
+    ) -> None:
+        self.rows, self.forecasts = rows, forecasts
+        self.truth = target_windows(table.targets, rows, forecasts["model"].shape[1])
+
+    def each(self, name: str) -> np.ndarray:
+        """A forecast with its quantiles, ``(n, steps, n_targets, n_quantiles)``."""
+        found = self.forecasts[name]
+        return found if found.ndim == 4 else found[..., None]
+
+    def scores(self, name: str, pair: Pair, quantiles: list[float] | None) -> np.ndarray:
+        """How far each truth lies beyond what an interval is built around."""
+        return scores_of(self.truth, *built_around(self.each(name), pair, quantiles))
+
+
 def _intervals(
-    truth: np.ndarray,
-    forecasts: dict[str, np.ndarray],
-    radii: dict[str, Radii],
-    table: TargetTable,
-    rows: np.ndarray,
-    settings: RetrainConfig,
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """How the intervals did on test, as JSON-like values; and the network's bounds."""
-    chosen, targets = settings.evaluation, settings.data.targets
+    validation: _Seen, test: _Seen, table: TargetTable, settings: RetrainConfig
+) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[Pair, Radii]]:
+    """How the intervals did on test, as JSON-like values; the network's bounds; and its radii."""
+    chosen, data, hp = settings.evaluation, settings.data, settings.hyperparameters
+    series = table.series(test.rows)
     summary: list[dict[str, Any]] = []
     by_step: list[dict[str, Any]] = []
     bounds: dict[str, np.ndarray] = {}
-    series = table.series(rows)
+    # Always, so that any level can be asked for later.
+    own = calibrate(validation.scores("model", AROUND_FORECAST, hp.quantiles), data.targets)
+    used: dict[Pair, Radii] = {AROUND_FORECAST: own}
     for level in chosen.interval_levels:
-        for name, forecast in forecasts.items():
-            defined = ~np.isnan(forecast).any(axis=(1, 2))
-            fixed = np.broadcast_to(radii[name].at(level), truth.shape)
-            widths = {"conformal": fixed}
+        for name in test.forecasts:
+            quantiles = hp.quantiles if name == "model" else None
+            pair = pair_of(level, quantiles)
+            radii = calibrate(validation.scores(name, pair, quantiles), data.targets)
+            if name == "model":
+                used[pair] = radii
+            low, high = built_around(test.each(name), pair, quantiles)
+            defined = ~np.isnan(low).any(axis=(1, 2))
+            reach = {"conformal": np.broadcast_to(radii.at(level), test.truth.shape)}
             if chosen.interval_rate:
-                widths["adaptive"] = adaptive_by_series(
-                    radii[name], truth - forecast, rows, series, settings.data.lookahead, level,
-                    chosen.interval_rate,
+                reach["adaptive"] = adaptive_by_series(
+                    radii, test.scores(name, pair, quantiles), test.rows, series, data.lookahead,
+                    level, chosen.interval_rate,
                 )  # fmt: skip
-            for method, radius in widths.items():
+            for method, radius in reach.items():
+                lower, upper = low - radius, high + radius
                 about = {"level": level, "forecast": name, "method": method}
-                for number, target in enumerate(targets):
+                for number, target in enumerate(data.targets):
                     cut = defined, slice(None), number
-                    found = coverage(truth[cut], forecast[cut], radius[cut], level)
+                    found = coverage(test.truth[cut], lower[cut], upper[cut], level)
                     summary.append({**about, "target": target, **found})
                 if name == "model":
+                    inside = (lower <= test.truth) & (test.truth <= upper)
+                    shares = inside.mean(axis=(0, 2)).tolist()
                     by_step += [
-                        {**about, "step": step + 1, "coverage": float(inside.mean())}
-                        for step, inside in enumerate(
-                            np.moveaxis(np.abs(truth - forecast) <= radius, 1, 0)
-                        )
+                        {**about, "step": step, "coverage": share}
+                        for step, share in enumerate(shares, start=1)
                     ]
-            if name == "model":
-                radius = widths.get("adaptive", fixed)
-                bounds[f"lower_{level:g}"] = forecast - radius
-                bounds[f"upper_{level:g}"] = forecast + radius
-    return {"rate": chosen.interval_rate, "overall": summary, "by_step": by_step}, bounds
+                    # The last method's: adaptive where there is one.
+                    bounds[f"lower_{level:g}"], bounds[f"upper_{level:g}"] = lower, upper
+    told = {"rate": chosen.interval_rate, "overall": summary, "by_step": by_step}
+    return told, bounds, used
 
 
 def _classification(
@@ -397,8 +433,8 @@ def _classification(
     names = output_names(data.targets, hp.steps_ahead)
 
     def labelled(split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        series, origin, forecast = _forecast(model, dataset, split, scalers)
-        rows = table.rows_of(series, origin)
+        series, origin, each = _forecast(model, dataset, split, scalers)
+        rows, forecast = table.rows_of(series, origin), each[..., 0]
         truth = target_windows(table.targets, rows, hp.steps_ahead)
         return rows, origin, truth.reshape(len(rows), -1), forecast.reshape(len(rows), -1)
 

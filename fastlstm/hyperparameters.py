@@ -38,6 +38,8 @@ _SHORT_FORMS = {
     "bce": "binary_crossentropy", "logcosh": "log_cosh", "kld": "kl_divergence",
     "kldivergence": "kl_divergence",
 }  # fmt: skip
+# Of this library; the pinball loss, which Keras lacks.
+QUANTILE_LOSS = "quantile"
 _PROBABILITY_LOSSES = {n for n in _LOSSES if "crossentropy" in n}
 _METRICS = (
     "accuracy", "auc", "binary_accuracy", "categorical_accuracy", "precision", "recall",
@@ -66,7 +68,7 @@ def canonical_loss(name: str) -> str:
         ValueError: no Keras loss has that name.
     """
     found = _SHORT_FORMS.get(name.lower(), _snake(name))
-    if found not in _LOSSES:
+    if found != QUANTILE_LOSS and found not in _LOSSES:
         raise ValueError(f"no Keras loss is named {name!r}; choose one of {', '.join(_LOSSES)}")
     return found
 
@@ -211,6 +213,14 @@ class Hyperparameters(BaseModel):
         "regressor.",
         json_schema_extra=_by_task,
     )
+    quantiles: list[float] | None = Field(
+        None,
+        min_length=3,
+        max_length=99,
+        description="Quantiles a regressor forecasts, an odd number of them, even about 0.5, which is "
+        "the forecast itself, e.g. [0.1, 0.5, 0.9]. Its loss is then 'quantile', the pinball loss of "
+        "all of them (Koenker and Bassett 1978), and pairs of them give prediction intervals.",
+    )
     epochs: int = Field(100, ge=1, le=1_000_000, description="Most passes over the train windows.")
     batch_size: int = Field(128, ge=1, description="Windows per gradient step.")
     shuffle: bool = Field(True, description="Shuffle the train windows anew in every epoch.")
@@ -322,6 +332,8 @@ class Hyperparameters(BaseModel):
             named["class_weight"] = {
                 int(k) if isinstance(k, str) and k.isdecimal() else k: v for k, v in weights.items()
             }
+        if named.get("quantiles") is not None:
+            named.setdefault("loss", QUANTILE_LOSS)
         if named.get("LSTM_type") == "regressor":
             defaults = REGRESSOR_DEFAULTS
             if named.get("architecture", "auto") != "classic" and not _asks_for_a_stack(named):
@@ -385,6 +397,7 @@ class Hyperparameters(BaseModel):
         problems += self._architecture_problems()
         softmax = self.last_layer_activation == "softmax"
         loss = canonical_loss(self.loss)
+        problems += self._quantile_problems(loss)
         if softmax and self.steps_ahead > 1:
             problems.append(
                 f"steps_ahead: softmax gives one distribution, not {self.steps_ahead}; use "
@@ -499,6 +512,32 @@ class Hyperparameters(BaseModel):
     def may_be_segment(self) -> bool:
         """Whether no setting asks for the classic stack: 'auto' may then take the other."""
         return self.is_regressor and not _asks_for_a_stack(self.model_dump())
+
+    def _quantile_problems(self, loss: str) -> list[str]:
+        chosen = self.quantiles
+        if chosen is None:
+            if loss == QUANTILE_LOSS:
+                return ["loss: 'quantile' needs quantiles; set them, e.g. [0.1, 0.5, 0.9]"]
+            return []
+        problems = []
+        even = all(abs(a + b - 1) < 1e-9 for a, b in zip(chosen, reversed(chosen), strict=True))
+        if sorted(set(chosen)) != chosen or chosen[0] <= 0 or not even or 0.5 not in chosen:
+            problems.append(
+                f"quantiles: {chosen} are not rising between 0 and 1 and even about 0.5; give e.g. "
+                "[0.1, 0.5, 0.9]"
+            )
+        if not self.is_regressor:
+            problems.append("quantiles: a classifier has probabilities; remove them")
+        elif loss != QUANTILE_LOSS:
+            problems.append(
+                f"loss: {self.loss!r} is set beside quantiles, whose loss is 'quantile'; remove one"
+            )
+        return problems
+
+    @property
+    def outputs_each(self) -> int:
+        """Outputs for each step and target: one, or one for each quantile."""
+        return 1 if self.quantiles is None else len(self.quantiles)
 
     @property
     def calibration_method(self) -> Literal["platt", "temperature"] | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fastlstm.inference import predict
+from fastlstm.inference import predict_point
 
 _BATCH = 256
 _STRETCHES = 12
@@ -26,7 +26,7 @@ def scaled_error(model: Any, x: np.ndarray, truth: np.ndarray, is_regressor: boo
         truth: ``(n, n_outputs)``, as the network learns them.
         is_regressor: which of the two.
     """
-    error = predict(model, x) - truth
+    error = predict_point(model, x, truth.shape[1]) - truth
     return float(np.abs(error).mean() if is_regressor else (error**2).mean())
 
 

@@ -50,6 +50,24 @@ def _compile(model: Any) -> Any:
     return tf.function(compute, input_signature=[tf.TensorSpec(shape, tf.float32)])
 
 
+def predict_each(model: Any, x: np.ndarray, outputs: int) -> np.ndarray:
+    """Forecasts with their quantiles, ``(n, outputs, n_quantiles)``; one where there are none.
+
+    Args:
+        model: the Keras network.
+        x: scaled inputs, ``(n, timesteps, n_features)``.
+        outputs: steps ahead times targets.
+    """
+    made = predict(model, x)
+    return made.reshape(len(made), outputs, -1)
+
+
+def predict_point(model: Any, x: np.ndarray, outputs: int) -> np.ndarray:
+    """Forecasts ``(n, outputs)``: of quantiles the middle one, the median; see ``predict_each``."""
+    each = predict_each(model, x, outputs)
+    return each[:, :, each.shape[2] // 2]
+
+
 def predict(model: Any, x: np.ndarray) -> np.ndarray:
     """Outputs ``(n, n_outputs)`` float32 for inputs ``(n, timesteps, n_features)``.
 

@@ -1,10 +1,13 @@
 """Prediction intervals around forecasts, from errors on validation windows and those known since.
 
-Split-conformal prediction (Lei et al. 2018, "Distribution-Free Predictive Inference for Regression",
-section 2.2) for each step and target: an interval of level L reaches as far on both sides of a forecast
-as the ``ceil((n + 1) L)``-th smallest of ``n`` absolute validation errors. Adaptive conformal inference
-(Gibbs and Candès 2021, "Adaptive Conformal Inference Under Distribution Shift") then moves the level
-asked of those errors by what became of the forecasts before.
+Split-conformal prediction for each step and target: with ``n`` validation scores, an interval of level L
+reaches the ``ceil((n + 1) L)``-th smallest further than what it is built around. Around a forecast, the
+score is the absolute error (Lei et al. 2018, "Distribution-Free Predictive Inference for Regression",
+section 2.2). Where the network forecasts the two quantiles of the level, the interval is built around
+them, and the score is how far the truth lies beyond the nearer one, negative inside (Romano, Patterson
+and Candès 2019, "Conformalized Quantile Regression"). Adaptive conformal inference (Gibbs and Candès
+2021, "Adaptive Conformal Inference Under Distribution Shift") then moves the level asked of those scores
+by what became of the forecasts before.
 """
 
 from __future__ import annotations
@@ -23,15 +26,52 @@ from fastlstm.series import rows_by_series
 INTERVALS_FILE = "intervals.parquet"
 # Levels that half-widths are kept for; a level between two takes the greater.
 LEVELS = np.arange(1, 200) / 200
+_MIDDLE = 0.5
+Pair = tuple[float, float]
+# Of an interval around the forecast itself, which is the median where there are quantiles.
+AROUND_FORECAST: Pair = (_MIDDLE, _MIDDLE)
+
+
+def pair_of(level: float, quantiles: list[float] | None) -> Pair:
+    """The two quantiles an interval of a level is built around: the median twice where they lack."""
+    tail = (1 - level) / 2
+    found = [
+        share
+        for wanted in (tail, 1 - tail)
+        for share in quantiles or []
+        if abs(share - wanted) < 1e-9
+    ]
+    return (found[0], found[1]) if len(found) == 2 else AROUND_FORECAST
+
+
+def built_around(
+    each: np.ndarray, pair: Pair, quantiles: list[float] | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """What an interval is built around, lower and upper, ``(n, steps_ahead, n_targets)`` each.
+
+    Args:
+        each: forecasts with their quantiles, ``(n, steps_ahead, n_targets, n_quantiles)``.
+        pair: as of ``pair_of``.
+        quantiles: the network's; None where it has the forecast alone.
+    """
+    names = quantiles or [_MIDDLE]
+    return each[..., names.index(pair[0])], each[..., names.index(pair[1])]
+
+
+def scores_of(truth: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """How far each truth lies beyond the nearer of two bounds; the absolute error where they are one."""
+    beyond: np.ndarray = np.maximum(lower - truth, truth - upper)
+    return beyond
 
 
 @dataclass(frozen=True)
 class Radii:
-    """Half-widths of intervals, by level, step and target.
+    """What intervals reach further than what they are built around, by level, step and target.
 
     Attributes:
         values: ``(len(LEVELS), steps_ahead, n_targets)``, never falling along the first axis; infinite
-            where the validation errors are too few for the level.
+            where the validation scores are too few for the level, negative where quantiles lie too far
+            apart.
         targets: target names.
     """
 
@@ -39,34 +79,49 @@ class Radii:
     targets: list[str]
 
     def at(self, level: float) -> np.ndarray:
-        """Half-widths of one level, ``(steps_ahead, n_targets)``."""
+        """Those of one level, ``(steps_ahead, n_targets)``."""
         chosen: np.ndarray = self.values[_position(np.asarray(level))]
         return chosen
 
-    def write(self, file: Path) -> None:
-        """Write as Parquet: ``target``, ``step``, ``level``, ``radius``."""
-        levels, steps, targets = self.values.shape
-        table = pd.DataFrame(
-            {
-                "target": np.tile(np.asarray(self.targets, dtype=object), levels * steps),
-                "step": np.tile(np.repeat(np.arange(1, steps + 1), targets), levels),
-                "level": np.repeat(LEVELS, steps * targets),
-                "radius": self.values.reshape(-1),
-            }
+
+def write_radii(radii: dict[Pair, Radii], file: Path) -> None:
+    """Write as Parquet: ``lower_quantile, upper_quantile, target, step, level, radius``."""
+    parts = []
+    for pair, one in radii.items():
+        levels, steps, targets = one.values.shape
+        parts.append(
+            pd.DataFrame(
+                {
+                    "lower_quantile": pair[0],
+                    "upper_quantile": pair[1],
+                    "target": np.tile(np.asarray(one.targets, dtype=object), levels * steps),
+                    "step": np.tile(np.repeat(np.arange(1, steps + 1), targets), levels),
+                    "level": np.repeat(LEVELS, steps * targets),
+                    "radius": one.values.reshape(-1),
+                }
+            )
         )
-        write_table(table.astype({"step": np.int32}), file)
+    write_table(pd.concat(parts, ignore_index=True).astype({"step": np.int32}), file)
 
-    @classmethod
-    def read(cls, file: Path, targets: list[str]) -> Radii:
-        """Read what ``write`` wrote.
 
-        Raises:
-            StoreError: the file holds something else.
-        """
-        radius = read_table(file)["radius"].to_numpy()
+def read_radii(file: Path, targets: list[str]) -> dict[Pair, Radii]:
+    """Read what ``write_radii`` wrote.
+
+    Raises:
+        StoreError: the file holds something else.
+    """
+    table = read_table(file)
+    found = {}
+    names = ["lower_quantile", "upper_quantile"]
+    for low, high in table[names].drop_duplicates().itertuples(index=False):
+        part = table[(table[names[0]] == low) & (table[names[1]] == high)]
+        radius = part["radius"].to_numpy()
         if len(radius) % (len(LEVELS) * len(targets)):
             raise StoreError(f"{file}: {len(radius)} rows are no intervals of {targets}")
-        return cls(radius.reshape(len(LEVELS), -1, len(targets)), targets)
+        found[float(low), float(high)] = Radii(
+            radius.reshape(len(LEVELS), -1, len(targets)), targets
+        )
+    return found
 
 
 def _position(level: np.ndarray) -> np.ndarray:
@@ -75,39 +130,34 @@ def _position(level: np.ndarray) -> np.ndarray:
     return found
 
 
-def calibrate(truth: np.ndarray, forecast: np.ndarray, targets: list[str]) -> Radii:
-    """Half-widths from forecasts of windows that the network did not learn from.
-
-    Windows whose truth or forecast is missing do not count, by step and target.
+def calibrate(scores: np.ndarray, targets: list[str]) -> Radii:
+    """What intervals must reach, from the scores of windows that the network did not learn from.
 
     Args:
-        truth: ``(n, steps_ahead, n_targets)``.
-        forecast: same shape.
+        scores: as of ``scores_of``, ``(n, steps_ahead, n_targets)``; missing ones do not count.
         targets: target names.
     """
-    _, steps, outputs = truth.shape
+    _, steps, outputs = scores.shape
     values = np.full((len(LEVELS), steps, outputs), np.inf)
-    for step in range(
-        steps
-    ):  # one at a time, for the errors of all would be as large as the windows
+    for step in range(steps):
         for output in range(outputs):
-            errors = np.abs(truth[:, step, output] - forecast[:, step, output])
-            errors = np.sort(errors[~np.isnan(errors)])
-            rank = np.ceil((len(errors) + 1) * LEVELS - 1e-9).astype(int)
-            reached = rank <= len(errors)
-            values[reached, step, output] = errors[rank[reached] - 1]
+            mine = np.sort(scores[:, step, output])
+            mine = mine[~np.isnan(mine)]
+            rank = np.ceil((len(mine) + 1) * LEVELS - 1e-9).astype(int)
+            reached = rank <= len(mine)
+            values[reached, step, output] = mine[rank[reached] - 1]
     return Radii(values, targets)
 
 
 def adaptive(
     radii: Radii,
-    errors: np.ndarray,
+    scores: np.ndarray,
     known_at: np.ndarray,
     origin: np.ndarray,
     level: float,
     rate: float,
 ) -> np.ndarray:
-    """Half-widths for the windows of one series, each adapted to the errors known before its origin.
+    """Radii for the windows of one series, each adapted to the scores known before its origin.
 
     ``a <- a + rate (1 - level - missed)`` after each forecast whose truth became known, from
     ``a = 1 - level`` on, by step and target; a window asks for level ``1 - a``. Where ``a`` falls to 0,
@@ -115,7 +165,7 @@ def adaptive(
 
     Args:
         radii: from validation.
-        errors: truth minus forecast, ``(n, steps_ahead, n_targets)``; NaN where unknown, which teaches
+        scores: as of ``scores_of``, ``(n, steps_ahead, n_targets)``; NaN where unknown, which teaches
             nothing.
         known_at: row from which on the truth of each window's step is known, ``(n, steps_ahead)``; a
             window learns from what is known at rows up to its own origin.
@@ -126,11 +176,11 @@ def adaptive(
     Returns:
         ``(n, steps_ahead, n_targets)``.
     """
-    count, steps, targets = errors.shape
+    count, steps, targets = scores.shape
     finite = np.isfinite(radii.values).sum(axis=0) - 1
-    # Errors too few for the level itself give an infinite width, which nothing makes finite.
+    # Scores too few for the level itself give an infinite width, which nothing makes finite.
     widest = np.maximum(finite, _position(np.asarray(level)))
-    out = np.empty(errors.shape)
+    out = np.empty(scores.shape)
     missed_share = np.full((steps, targets), 1 - level)
     next_known = np.zeros(steps, int)  # the first window whose truth is not taken up, by step
     all_steps, all_targets = np.arange(steps)[:, None], np.arange(targets)[None, :]
@@ -141,10 +191,10 @@ def adaptive(
             if not due.any():
                 break
             at = np.flatnonzero(due)
-            error = errors[next_known[at], at]
-            missed = np.abs(error) > out[next_known[at], at]
+            score = scores[next_known[at], at]
+            missed = score > out[next_known[at], at]
             correction = rate * (1 - level - missed)
-            missed_share[at] += np.where(np.isnan(error), 0.0, correction)
+            missed_share[at] += np.where(np.isnan(score), 0.0, correction)
             next_known[at] += 1
         asked = np.minimum(_position(1 - missed_share), widest)
         out[window] = radii.values[asked, all_steps, all_targets]
@@ -153,7 +203,7 @@ def adaptive(
 
 def adaptive_by_series(
     radii: Radii,
-    errors: np.ndarray,
+    scores: np.ndarray,
     rows: np.ndarray,
     series: np.ndarray,
     lookahead: int,
@@ -164,24 +214,24 @@ def adaptive_by_series(
 
     Args:
         radii: from validation.
-        errors: truth minus forecast, ``(n, steps_ahead, n_targets)``.
+        scores: as of ``scores_of``, ``(n, steps_ahead, n_targets)``.
         rows: origin rows in a table sorted by series and time, ``(n,)``, rising within a series.
         series: series of each window, ``(n,)``.
         lookahead: rows after its own that a target's value depends on.
         level: nominal coverage.
         rate: size of a correction.
     """
-    out = np.empty(errors.shape)
+    out = np.empty(scores.shape)
     # The truth of step k (from 0) is whole with row t + k + lookahead, so known to the origin after it.
-    delay = np.arange(errors.shape[1]) + lookahead + 1
+    delay = np.arange(scores.shape[1]) + lookahead + 1
     for mine in rows_by_series(series).values():
         origin = rows[mine]
-        out[mine] = adaptive(radii, errors[mine], origin[:, None] + delay, origin, level, rate)
+        out[mine] = adaptive(radii, scores[mine], origin[:, None] + delay, origin, level, rate)
     return out
 
 
 def coverage(
-    truth: np.ndarray, forecast: np.ndarray, radius: np.ndarray, level: float
+    truth: np.ndarray, lower: np.ndarray, upper: np.ndarray, level: float
 ) -> dict[str, Any]:
     """How intervals did: share of truths inside, mean width, and mean interval score.
 
@@ -190,12 +240,12 @@ def coverage(
 
     Args:
         truth: any shape.
-        forecast: same shape.
-        radius: half-widths, same shape.
+        lower: bounds, same shape.
+        upper: bounds, same shape.
         level: nominal coverage.
     """
-    beyond = np.maximum(np.abs(truth - forecast) - radius, 0)
-    width = 2 * radius.mean(dtype=np.float64)
+    beyond = np.maximum(scores_of(truth, lower, upper), 0)
+    width = (upper - lower).mean(dtype=np.float64)
     score = width + 2 / (1 - level) * beyond.mean(dtype=np.float64)
     return {
         "coverage": float((beyond == 0).mean()),

@@ -108,7 +108,8 @@ def forecast_latest(
     if not origins:
         reasons = "; ".join(f"{name or 'the table'}: {why}" for name, why in skipped.items())
         raise DataError(f"{path}: no series can be forecast ({reasons}); give more rows")
-    forecast = run.forecast(clean, np.asarray(origins))
+    each = run.forecast_each(clean, np.asarray(origins))
+    forecast = each[..., each.shape[-1] // 2]
     parts = []
     for name, origin, values in zip(names, origins, forecast, strict=True):
         times = pd.DatetimeIndex([pd.NaT] * hp.steps_ahead, tz="UTC")
@@ -132,7 +133,7 @@ def forecast_latest(
     seen = clean.iloc[(np.asarray(origins)[:, None] - np.arange(1, hp.timesteps + 1)).ravel()]
     return LatestForecast(
         pd.concat(parts, ignore_index=True)[COLUMNS],
-        latest_intervals(run, clean, origins, forecast, interval_windows),
+        latest_intervals(run, clean, origins, each, interval_windows),
         skipped,
         [f.line() for f in report.warnings],
         None if run.inputs is None else summarise(seen, run.inputs),

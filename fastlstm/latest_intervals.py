@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fastlstm.config import EvaluationConfig
-from fastlstm.intervals import Radii, adaptive
+from fastlstm.intervals import Radii, adaptive, built_around, pair_of, scores_of
 from fastlstm.loading import SERIES, TIME
 from fastlstm.scaling import microseconds
 from fastlstm.validation import SEGMENT
@@ -23,7 +23,7 @@ _WINDOWS_AT_ONCE = 50_000
 
 
 def latest_intervals(
-    run: SavedRun, clean: pd.DataFrame, origins: list[int], forecast: np.ndarray, windows: int
+    run: SavedRun, clean: pd.DataFrame, origins: list[int], each: np.ndarray, windows: int
 ) -> pd.DataFrame:
     """Bounds of the forecasts of each series, at the levels the run was evaluated with.
 
@@ -35,7 +35,7 @@ def latest_intervals(
         run: a regressor's run.
         clean: checked rows, sorted by series and time; without a target column nothing is adapted.
         origins: for each series to forecast the row after its last, ``(n,)``.
-        forecast: its forecast, ``(n, steps_ahead, n_targets)``.
+        each: its forecast with quantiles, ``(n, steps_ahead, n_targets, n_quantiles)``.
         windows: most past forecasts of a series to adapt to; 0 for none.
 
     Returns:
@@ -56,14 +56,17 @@ def latest_intervals(
     for begin in range(0, len(origins), together_at_once):
         chosen = range(begin, min(begin + together_at_once, len(origins)))
         together = np.concatenate([past[i] for i in chosen])
-        errors = np.zeros((0, steps, count))
-        if len(together):
-            errors = _truth(clean, data.targets, together, steps) - run.forecast(clean, together)
+        truth = _truth(clean, data.targets, together, steps)
+        before = run.forecast_each(clean, together)
         ends = np.cumsum([len(past[i]) for i in chosen])
-        for i, mine in zip(chosen, np.split(errors, ends[:-1]), strict=True):
-            rows = np.append(past[i], origins[i])
-            for level in settings.interval_levels:
-                radius = _radius(radii, mine, rows, data.lookahead, level, settings.interval_rate)
+        for level in settings.interval_levels:
+            pair = pair_of(level, hp.quantiles)
+            scores = scores_of(truth, *built_around(before, pair, hp.quantiles))
+            low, high = built_around(each, pair, hp.quantiles)
+            for i, mine in zip(chosen, np.split(scores, ends[:-1]), strict=True):
+                rows = np.append(past[i], origins[i])
+                rate = settings.interval_rate
+                radius = _radius(radii[pair], mine, rows, data.lookahead, level, rate)
                 parts.append(
                     pd.DataFrame(
                         {
@@ -72,8 +75,8 @@ def latest_intervals(
                             "step": np.repeat(np.arange(1, steps + 1), count).astype(np.int32),
                             "target": data.targets * steps,
                             "level": level,
-                            "lower": (forecast[i] - radius).reshape(-1),
-                            "upper": (forecast[i] + radius).reshape(-1),
+                            "lower": (low[i] - radius).reshape(-1),
+                            "upper": (high[i] + radius).reshape(-1),
                             "learned_from": np.int32(len(past[i])),
                         }
                     )
@@ -117,12 +120,12 @@ def _truth(clean: pd.DataFrame, targets: list[str], origins: np.ndarray, steps: 
 
 
 def _radius(
-    radii: Radii, errors: np.ndarray, rows: np.ndarray, lookahead: int, level: float, rate: float
+    radii: Radii, scores: np.ndarray, rows: np.ndarray, lookahead: int, level: float, rate: float
 ) -> np.ndarray:
-    """Half-widths for the last of the windows at ``rows``, the errors of those before it given."""
-    unknown = np.full((1, *errors.shape[1:]), np.nan)
-    delay = np.arange(errors.shape[1]) + lookahead + 1
+    """Radii for the last of the windows at ``rows``, the scores of those before it given."""
+    unknown = np.full((1, *scores.shape[1:]), np.nan)
+    delay = np.arange(scores.shape[1]) + lookahead + 1
     known_at = rows[:, None] + delay
-    every = adaptive(radii, np.concatenate([errors, unknown]), known_at, rows, level, rate)
+    every = adaptive(radii, np.concatenate([scores, unknown]), known_at, rows, level, rate)
     last: np.ndarray = every[-1]
     return last

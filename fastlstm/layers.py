@@ -52,6 +52,10 @@ def build_network(
 ) -> keras.Model:
     """The network, not compiled: ``(timesteps, n_features)`` to ``steps_ahead * n_targets``, step-major.
 
+    With quantiles it has so many outputs for each step and target, side by side and rising: they are
+    sorted, so that no two cross (Chernozhukov et al. 2010, "Quantile and Probability Curves Without
+    Crossing").
+
     'classic' is a stack ``(LSTM → Dropout) x n → Dense``, its widths multiples of the number of
     features; only the last LSTM returns its final state alone, also when there is one. 'segment' is
     SegRNN (Lin et al. 2023, "SegRNN: Segment Recurrent Neural Network for Long-Term Time Series
@@ -70,14 +74,18 @@ def build_network(
     hp = hyperparameters
     architecture = resolve(hp, features, targets, train_windows)
     inputs = keras.Input((hp.timesteps, len(features)), name="window")
-    sequences, undo = _prepared(inputs, architecture, hp.steps_ahead, len(targets))
+    sequences, undo = _prepared(inputs, architecture, hp.steps_ahead, len(targets), hp.outputs_each)
     core = _segments if architecture.kind == "segment" else _stack
     outputs = undo(core(sequences, inputs, architecture, hp, len(targets)))
+    if hp.outputs_each > 1:
+        each = (-1, hp.steps_ahead * len(targets), hp.outputs_each)
+        ordered = keras.ops.sort(keras.ops.reshape(outputs, each), axis=-1)
+        outputs = keras.ops.reshape(ordered, (-1, each[1] * each[2]))
     return keras.Model(inputs, outputs, name="fastlstm")
 
 
 def _prepared(
-    inputs: Any, architecture: Architecture, steps: int, targets: int
+    inputs: Any, architecture: Architecture, steps: int, targets: int, each: int
 ) -> tuple[Any, Callable[[Any], Any]]:
     """Sequences ``(n, timesteps, columns)`` for the core, and what gives its outputs back.
 
@@ -103,10 +111,11 @@ def _prepared(
 
     def undo(outputs: Any) -> Any:
         if a.channel_independent:
-            by_step = ops.transpose(ops.reshape(outputs, (-1, targets, steps)), (0, 2, 1))
+            by_target = ops.reshape(outputs, (-1, targets, steps, each))
+            by_step = ops.transpose(by_target, (0, 2, 1, 3))
         else:
-            by_step = ops.reshape(outputs, (-1, steps, targets))
-        return ops.reshape(denormal(by_step), (-1, steps * targets))
+            by_step = ops.reshape(outputs, (-1, steps, targets, each))
+        return ops.reshape(denormal(by_step), (-1, steps * targets * each))
 
     return sequences, undo
 
@@ -132,15 +141,18 @@ def _normalized(own: Any, inputs: Any, architecture: Architecture) -> tuple[Any,
         # As RevIN's authors do: a learned scale may pass through zero.
         scale = deviation / (gain + _SMALLEST_VARIANCE**2)
 
+    def of_each(values: Any) -> Any:
+        return values if isinstance(values, float) else ops.expand_dims(values, -1)
+
     def denormal(outputs: Any) -> Any:
-        naive = ops.take(own, a.naive_rows(own.shape[1], outputs.shape[1]), axis=1)
-        forecast = (outputs - shift) * scale
-        forecast = forecast + (level if a.seasonal_residual is None else naive)
+        naive = of_each(ops.take(own, a.naive_rows(own.shape[1], outputs.shape[1]), axis=1))
+        forecast = (outputs - of_each(shift)) * of_each(scale)
+        forecast = forecast + (of_each(level) if a.seasonal_residual is None else naive)
         if not a.naive_unless_better:
             return forecast
         gate = _embedding(1, 1, "ones", GATE)
         gate.trainable = False
-        opened = ops.reshape(gate(_numbered(inputs, 1)), (1, 1, 1))
+        opened = ops.reshape(gate(_numbered(inputs, 1)), (1, 1, 1, 1))
         return naive + opened * (forecast - naive)
 
     return normal, denormal
@@ -187,6 +199,7 @@ def _stack(
         hidden = layers.Dropout(dropout, name=f"dropout_{number}")(hidden)
     hidden = _of_column(hidden, inputs, architecture, max(1, widths[-1] // 2))
     outputs = hp.steps_ahead * (1 if architecture.channel_independent else targets)
+    outputs *= hp.outputs_each
     return layers.Dense(outputs, activation=hp.last_layer_activation, name="output")(hidden)
 
 
@@ -205,7 +218,7 @@ def _segments(
     # Encoder and decoder share their weights, as in SegRNN.
     lstm = layers.LSTM(a.units, return_state=True, name="lstm_1")
     _, hidden, cell = lstm(embedded)
-    each = 1 if a.channel_independent else targets
+    each = hp.outputs_each * (1 if a.channel_independent else targets)
     drop = layers.Dropout(hp.segment_dropout, name="dropout_1")
     if hp.decoding == "direct":
         state = _of_column(drop(hidden), inputs, a, a.units // 2)

@@ -27,8 +27,8 @@ from fastlstm.evaluation import TargetTable, evaluate, write_evaluation
 from fastlstm.exports import read_export
 from fastlstm.fingerprint import code_version, fingerprint
 from fastlstm.hyperparameters import Hyperparameters, canonical_loss
-from fastlstm.inference import predict
-from fastlstm.intervals import Radii
+from fastlstm.inference import predict_each, predict_point
+from fastlstm.intervals import AROUND_FORECAST, Pair, Radii, built_around, pair_of
 from fastlstm.layers import build_network
 from fastlstm.legacy import open_legacy
 from fastlstm.loading import SERIES, TIME
@@ -148,7 +148,7 @@ class fastLSTM:
         self._rows: RowTable | None = None
         self._cuts: Cuts | None = None
         self._scalers: Scalers | None = None
-        self._radii: Radii | None = None
+        self._radii: dict[Pair, Radii] | None = None
         self._trained = False
         self._features: list[str] = []
         self._targets: list[str] = []
@@ -423,7 +423,9 @@ class fastLSTM:
         moment = datetime.now(UTC)
         with tempfile.TemporaryDirectory(prefix="fastlstm-") as temporary:
             folder = Path(temporary)
-            stock = self._loss is None or type(self._loss).__module__.startswith("keras.")
+            stock = type(self._loss).__module__.startswith("keras.")
+            if self._loss is None:
+                stock = self._hp.quantiles is None
             write_network(folder, trained, compiled=stock)
             write_evaluation(folder, evaluated)
             write_scalers(scalers, folder / X_SCALER_FILE, folder / Y_SCALER_FILE)
@@ -640,6 +642,12 @@ class fastLSTM:
             ConfigError: no network yet.
             DataError: a column is absent, the shape does not fit, or a value is missing.
         """
+        scaled = self._inputs(data, apply_scaler)
+        outputs = predict_point(self.model, scaled, len(self.output_column_names()))
+        return self._descaled(outputs) if descale_result else outputs
+
+    def _inputs(self, data: Any, apply_scaler: bool) -> np.ndarray:
+        """Scaled windows ``(n, timesteps, n_features)`` of what ``model_predict`` takes."""
         if self.model is None:
             raise ConfigError("no network yet; train one, or open a run with load_all first")
         length, names = self._hp.timesteps, self._features
@@ -658,8 +666,7 @@ class fastLSTM:
                 )
         if np.isnan(x).any():
             raise DataError("the inputs hold missing values; fill or drop them first")
-        outputs = predict(self.model, self._scaled(x) if apply_scaler else x.astype(np.float32))
-        return self._descaled(outputs) if descale_result else outputs
+        return self._scaled(x) if apply_scaler else x.astype(np.float32)
 
     def prediction_intervals(
         self, data: Any, level: float = 0.8, apply_scaler: bool = True
@@ -691,9 +698,16 @@ class fastLSTM:
                 if not self._hp.is_regressor
                 else "no intervals yet; train the network, or open a run that was stored with them"
             )
-        forecast = self.model_predict(data, apply_scaler)
-        radius = self._radii.at(level).reshape(-1)
-        return forecast - radius, forecast + radius
+        scaled = self._inputs(data, apply_scaler)
+        assert self._scalers is not None  # noqa: S101 (a network has its scalers)
+        shape = (len(scaled), self._hp.steps_ahead, len(self._targets), -1)
+        each = predict_each(self.model, scaled, len(self.output_column_names())).reshape(shape)
+        pair = pair_of(level, self._hp.quantiles)
+        if pair not in self._radii:  # of quantiles that no level of the evaluation asked for
+            pair = AROUND_FORECAST
+        low, high = built_around(self._scalers.unscale_each(each), pair, self._hp.quantiles)
+        radius = self._radii[pair].at(level)
+        return (low - radius).reshape(len(scaled), -1), (high + radius).reshape(len(scaled), -1)
 
     def _descaled(self, outputs: np.ndarray) -> np.ndarray:
         assert self._scalers is not None  # noqa: S101 (a network has its scalers)
@@ -715,7 +729,7 @@ class fastLSTM:
             )
         names = self.output_column_names()
         truth = self._descaled(test.y.reshape(len(test.y), -1))
-        forecast = self._descaled(predict(self.model, test.x))
+        forecast = self._descaled(predict_point(self.model, test.x, len(names)))
         return pd.DataFrame(truth, index, names), pd.DataFrame(forecast, index, names)
 
     def network_predictions_evaluation(

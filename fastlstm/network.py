@@ -60,8 +60,8 @@ def compile_network(
     hp = hyperparameters
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate=_learning_rate(hp, steps_per_epoch)),
-        loss=keras.losses.get(canonical_loss(hp.loss)) if loss is None else loss,
-        metrics=[_metric(name, hp, model.output_shape[-1]) for name in hp.metrics],
+        loss=_loss(hp) if loss is None else loss,
+        metrics=[_metric_of_point(name, hp, model.output_shape[-1]) for name in hp.metrics],
         steps_per_execution=min(16, steps_per_epoch),
     )
 
@@ -77,6 +77,51 @@ def _learning_rate(hp: Hyperparameters, steps_per_epoch: int) -> Any:
             )
         case _:
             return hp.learning_rate
+
+
+def _loss(hp: Hyperparameters) -> Any:
+    keras = import_keras()
+    if hp.quantiles is None:
+        return keras.losses.get(canonical_loss(hp.loss))
+    ops, shares = keras.ops, list(hp.quantiles)
+
+    def quantile(truth: Any, outputs: Any) -> Any:
+        """Pinball loss, mean over outputs and quantiles (Koenker and Bassett 1978)."""
+        each = ops.reshape(outputs, (ops.shape(outputs)[0], -1, len(shares)))
+        error = ops.expand_dims(ops.cast(truth, each.dtype), -1) - each
+        share = ops.convert_to_tensor(shares, each.dtype)
+        return ops.mean(ops.maximum(share * error, (share - 1) * error), axis=(1, 2))
+
+    return quantile
+
+
+def _metric_of_point(name: str, hp: Hyperparameters, outputs: int) -> Any:
+    """A metric of the forecast itself, where quantiles stand beside it."""
+    each = hp.outputs_each
+    inner = _metric(name, hp, outputs // each)
+    if each == 1:
+        return inner
+    keras = import_keras()
+
+    class OfPoint(keras.metrics.Metric):  # type: ignore[misc, name-defined]
+        """The median's."""
+
+        def __init__(self) -> None:
+            super().__init__(name=name)
+            self.inner = inner
+
+        def update_state(self, truth: Any, outputs: Any, sample_weight: Any = None) -> None:
+            shape = (keras.ops.shape(outputs)[0], -1, each)
+            median = keras.ops.reshape(outputs, shape)[:, :, each // 2]
+            self.inner.update_state(truth, median, sample_weight)
+
+        def result(self) -> Any:
+            return self.inner.result()
+
+        def reset_state(self) -> None:
+            self.inner.reset_state()
+
+    return OfPoint()
 
 
 def _metric(name: str, hp: Hyperparameters, outputs: int) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastlstm.architecture import Architecture
-from fastlstm.inference import predict
+from fastlstm.inference import predict_point
 from fastlstm.layers import GATE
 from fastlstm.significance import Comparison, by_origin, diebold_mariano
 
@@ -36,7 +36,7 @@ def proven(model: Any, dataset: WindowSource, architecture: Architecture) -> Com
     better = []
     for x, y in dataset.batches("validation", 1024):
         naive = x[:, rows][:, :, list(architecture.own)]
-        forecast = predict(model, x).reshape(y.shape)
+        forecast = predict_point(model, x, y[0].size).reshape(y.shape)
         gain = np.abs(naive - y) - np.abs(forecast - y)
         better.append(gain.mean(axis=(1, 2), dtype=np.float64))
     origin = dataset.read("validation", columns=()).origin

@@ -26,8 +26,8 @@ from fastlstm.evaluation import METRICS_FILE, PREDICTIONS_FILE
 from fastlstm.exports import write_export
 from fastlstm.fingerprint import library_versions
 from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.inference import load_network, predict
-from fastlstm.intervals import INTERVALS_FILE, Radii
+from fastlstm.inference import load_network, predict_each
+from fastlstm.intervals import INTERVALS_FILE, Pair, Radii, read_radii
 from fastlstm.loading import SERIES, TIME, read_blocks, read_table
 from fastlstm.report import markdown_report
 from fastlstm.scaling import X_SCALER_FILE, Y_SCALER_FILE, Scalers, read_scalers
@@ -329,10 +329,10 @@ class SavedRun:
         return read_scalers(self.path("x_scaler"), self.path("y_scaler"))
 
     @cached_property
-    def radii(self) -> Radii | None:
-        """Half-widths of its prediction intervals; None for a classifier, or a run made without."""
+    def radii(self) -> dict[Pair, Radii] | None:
+        """Of its intervals, by the quantiles they are built around; None where it has none."""
         file = self.path("intervals")
-        return Radii.read(file, self.data.targets) if file.exists() else None
+        return read_radii(file, self.data.targets) if file.exists() else None
 
     @property
     def first_test_origin(self) -> int | None:
@@ -361,17 +361,24 @@ class SavedRun:
         Raises:
             DataError: a feature column is absent, or a window's input has a missing value.
         """
-        hp = self.hyperparameters
+        each = self.forecast_each(features, origins)
+        return each[..., each.shape[-1] // 2]
+
+    def forecast_each(self, features: pd.DataFrame, origins: np.ndarray) -> np.ndarray:
+        """Forecasts with their quantiles, ``(n_windows, steps_ahead, n_targets, n_quantiles)``.
+
+        Arguments and errors as of ``forecast``; one quantile, the forecast itself, where the network has
+        no more.
+        """
+        hp, targets = self.hyperparameters, len(self.data.targets)
         scaled = self.scalers.features(features)
         out = []
         for start in range(0, len(origins), 4096):  # bounded memory
             x = input_windows(scaled, origins[start : start + 4096], hp.timesteps)
             if np.isnan(x).any():
                 raise DataError("a window's inputs hold missing values; fill or drop them first")
-            out.append(predict(self.network, x))
-        flat = (
-            np.concatenate(out) if out else np.zeros((0, hp.steps_ahead * len(self.data.targets)))
-        )
-        return self.scalers.unscale_targets(
-            flat.reshape(len(flat), hp.steps_ahead, len(self.data.targets))
-        )
+            out.append(predict_each(self.network, x, hp.steps_ahead * targets))
+        shape = (-1, hp.steps_ahead, targets, hp.outputs_each)
+        if not out:
+            return np.zeros((0, *shape[1:]))
+        return self.scalers.unscale_each(np.concatenate(out).reshape(shape))

@@ -52,6 +52,10 @@ class Scalers:
         frame = pd.DataFrame(flat, columns=self.y.feature_names_in_)
         return np.asarray(self.y.inverse_transform(frame)).reshape(y.shape)
 
+    def unscale_each(self, y: np.ndarray) -> np.ndarray:
+        """Outputs with their quantiles, ``(..., n_targets, n_quantiles)``, likewise."""
+        return np.moveaxis(self.unscale_targets(np.moveaxis(y, -1, -2)), -2, -1)
+
 
 class ScaledArray(np.ndarray):
     """Features that are scaled already; it says so wherever it goes, so they are not scaled twice.

@@ -6,7 +6,20 @@ import numpy as np
 import pytest
 
 from fastlstm.errors import StoreError
-from fastlstm.intervals import LEVELS, Radii, adaptive, adaptive_by_series, calibrate, coverage
+from fastlstm.intervals import (
+    AROUND_FORECAST,
+    LEVELS,
+    Radii,
+    adaptive,
+    adaptive_by_series,
+    built_around,
+    calibrate,
+    coverage,
+    pair_of,
+    read_radii,
+    scores_of,
+    write_radii,
+)
 
 RNG = np.random.default_rng(3)
 
@@ -14,7 +27,8 @@ RNG = np.random.default_rng(3)
 def test_the_radius_is_the_conformal_rank():
     errors = np.arange(1.0, 20.0)  # n = 19: level 0.8 is the 16th smallest, 0.95 the 19th
     truth = np.zeros((19, 1, 1))
-    radii = calibrate(truth, RNG.permutation(errors)[:, None, None] * -1, ["y"])
+    forecast = RNG.permutation(errors)[:, None, None] * -1
+    radii = calibrate(scores_of(truth, forecast, forecast), ["y"])
     assert radii.at(0.8)[0, 0] == 16
     assert radii.at(0.95)[0, 0] == 19
     assert np.isinf(radii.at(0.955)).all()  # would need a twentieth error
@@ -24,39 +38,38 @@ def test_the_radius_is_the_conformal_rank():
 def test_missing_forecasts_do_not_count():
     forecast = np.arange(1.0, 11.0)[:, None, None].copy()
     forecast[-1] = np.nan
-    assert calibrate(np.zeros((10, 1, 1)), forecast, ["y"]).at(0.9)[0, 0] == 9
+    assert calibrate(np.abs(forecast), ["y"]).at(0.9)[0, 0] == 9
 
 
 def test_steps_and_targets_have_widths_of_their_own_and_survive_the_file(tmp_path):
     scale = np.array([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]])
     truth = RNG.normal(size=(500, 3, 2)) * scale
-    radii = calibrate(truth, np.zeros_like(truth), ["a", "b"])
+    radii = calibrate(np.abs(truth), ["a", "b"])
     np.testing.assert_allclose(radii.at(0.8) / scale, 1.28, rtol=0.2)
-    radii.write(tmp_path / "r.parquet")
-    again = Radii.read(tmp_path / "r.parquet", ["a", "b"])
-    np.testing.assert_array_equal(again.values, radii.values)
+    wider = calibrate(2 * np.abs(truth), ["a", "b"])
+    write_radii({AROUND_FORECAST: radii, (0.1, 0.9): wider}, tmp_path / "r.parquet")
+    again = read_radii(tmp_path / "r.parquet", ["a", "b"])
+    assert list(again) == [(0.5, 0.5), (0.1, 0.9)]
+    np.testing.assert_array_equal(again[AROUND_FORECAST].values, radii.values)
+    np.testing.assert_array_equal(again[0.1, 0.9].values, wider.values)
     with pytest.raises(StoreError, match="no intervals of"):
-        Radii.read(tmp_path / "r.parquet", ["a", "b", "c", "d"])
+        read_radii(tmp_path / "r.parquet", ["a", "b", "c", "d"])
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95])
 def test_exchangeable_errors_are_covered(level):
     errors = RNG.standard_t(4, size=(4000, 2, 1))
-    radii = calibrate(errors[:2000], np.zeros((2000, 2, 1)), ["y"])
-    later = errors[2000:]
-    found = coverage(
-        later, np.zeros_like(later), np.broadcast_to(radii.at(level), later.shape), level
-    )
+    radii = calibrate(np.abs(errors[:2000]), ["y"])
+    later, radius = errors[2000:], radii.at(level)
+    found = coverage(later, 0 * later - radius, 0 * later + radius, level)
     assert abs(found["coverage"] - level) < 0.02
 
 
 def walk(errors, level, rate, lookahead=0, radii=None):
-    radii = radii or calibrate(
-        RNG.normal(size=(1000, *errors.shape[1:])), np.zeros((1000, *errors.shape[1:])), ["y"]
-    )
+    radii = radii or calibrate(np.abs(RNG.normal(size=(1000, *errors.shape[1:]))), ["y"])
     rows = np.arange(100, 100 + len(errors))
     return adaptive_by_series(
-        radii, errors, rows, np.full(len(errors), "s"), lookahead, level, rate
+        radii, np.abs(errors), rows, np.full(len(errors), "s"), lookahead, level, rate
     )
 
 
@@ -72,7 +85,7 @@ def test_adaptation_restores_the_coverage_that_drift_took():
 def test_no_interval_knows_a_truth_that_was_not_out(lookahead):
     errors = RNG.normal(size=(60, 3, 1))
     level, rate = 0.8, 0.1
-    radii = calibrate(RNG.normal(size=(1000, 3, 1)), np.zeros((1000, 3, 1)), ["y"])
+    radii = calibrate(np.abs(RNG.normal(size=(1000, 3, 1))), ["y"])
     before = walk(errors, level, rate, lookahead, radii)
     for step in range(3):
         changed = errors.copy()
@@ -101,16 +114,16 @@ def test_the_update_is_the_papers():
 
 def test_series_do_not_learn_from_each_other():
     errors = RNG.normal(size=(80, 2, 1))
-    radii = calibrate(RNG.normal(size=(500, 2, 1)), np.zeros((500, 2, 1)), ["y"])
+    radii = calibrate(np.abs(RNG.normal(size=(500, 2, 1))), ["y"])
     rows, series = np.arange(80), np.repeat(["a", "b"], 40)
-    before = adaptive_by_series(radii, errors, rows, series, 0, 0.8, 0.1)
+    before = adaptive_by_series(radii, np.abs(errors), rows, series, 0, 0.8, 0.1)
     errors[:40] = 50.0
-    after = adaptive_by_series(radii, errors, rows, series, 0, 0.8, 0.1)
+    after = adaptive_by_series(radii, np.abs(errors), rows, series, 0, 0.8, 0.1)
     assert (before[40:] == after[40:]).all() and (before[:40] != after[:40]).any()
 
 
 def test_too_few_validation_windows_begin_infinite():
-    radii = calibrate(np.zeros((9, 1, 1)), np.ones((9, 1, 1)), ["y"])
+    radii = calibrate(np.ones((9, 1, 1)), ["y"])
     errors = np.full((50, 1, 1), 9.0)
     assert np.isinf(walk(errors, 0.95, 0.0, radii=radii)).all()
     moved = walk(errors, 0.95, 0.2, radii=radii)
@@ -120,7 +133,7 @@ def test_too_few_validation_windows_begin_infinite():
 
 
 def test_windows_with_holes_wait_for_the_rows_themselves():
-    radii = calibrate(RNG.normal(size=(500, 2, 1)), np.zeros((500, 2, 1)), ["y"])
+    radii = calibrate(np.abs(RNG.normal(size=(500, 2, 1))), ["y"])
     errors = np.full((3, 2, 1), 9.0)
     origin = np.array([10, 11, 30])
     known_at = origin[:, None] + np.array([1, 2])
@@ -131,7 +144,32 @@ def test_windows_with_holes_wait_for_the_rows_themselves():
 
 def test_the_score_counts_what_lies_outside():
     truth = np.array([0.0, 2.0, 5.0])
-    found = coverage(truth, np.zeros(3), np.full(3, 3.0), 0.8)
+    found = coverage(truth, np.full(3, -3.0), np.full(3, 3.0), 0.8)
     assert found["coverage"] == pytest.approx(2 / 3)
     assert found["width"] == 6
     assert found["score"] == pytest.approx(6 + 2 / 0.2 * 2 / 3)
+
+
+def test_an_interval_is_built_around_the_quantiles_of_its_level():
+    quantiles = [0.1, 0.25, 0.5, 0.75, 0.9]
+    assert pair_of(0.8, quantiles) == (0.1, 0.9) and pair_of(0.5, quantiles) == (0.25, 0.75)
+    assert pair_of(0.95, quantiles) == pair_of(0.8, None) == AROUND_FORECAST
+    each = np.arange(5.0).reshape(1, 1, 1, 5)
+    low, high = built_around(each, (0.1, 0.9), quantiles)
+    assert (low.item(), high.item()) == (0, 4)
+    low, high = built_around(each[..., :1], AROUND_FORECAST, None)
+    assert (low.item(), high.item()) == (0, 0)
+
+
+@pytest.mark.parametrize("stretch", [0.5, 3.0])
+def test_quantiles_too_near_or_too_far_are_corrected(stretch):
+    """Forecast quantiles that are wrong by a factor, of noise whose size changes by window."""
+    size = RNG.uniform(0.2, 5, size=(4000, 1, 1))
+    truth = RNG.normal(size=(4000, 1, 1)) * size
+    low, high = -1.2816 * size * stretch, 1.2816 * size * stretch
+    scores = scores_of(truth, low, high)
+    radius = calibrate(scores[:2000], ["y"]).at(0.8)
+    assert (radius < 0) == (stretch > 1)
+    later = slice(2000, None)
+    found = coverage(truth[later], low[later] - radius, high[later] + radius, 0.8)
+    assert abs(found["coverage"] - 0.8) < 0.025
