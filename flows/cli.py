@@ -89,13 +89,32 @@ def _prepare_prefect(debug: bool) -> None:
         os.environ.setdefault(name, value)
 
 
+def _refuse_existing(output: str | None) -> None:
+    if output is not None and Path(output).exists():
+        raise ConfigError(f"--output: {output} exists already; give a folder that does not")
+
+
+def _followed(doing: str, settings: PipelineConfig, debug: bool) -> Console:
+    """A console that follows the flow that is about to start, Prefect made ready for it."""
+    from fastlstm.network import require_tensorflow
+
+    require_tensorflow()
+    console = _console()
+    console.print(f"{doing} {settings.model_name!r} on {settings.data.path}; starting Prefect …")
+    _prepare_prefect(debug)
+    from flows.console import ConsoleListener
+    from tasks.reporting import listen
+
+    listen(ConsoleListener(console))
+    return console
+
+
 @main.command()
 @_CONFIG
 @click.pass_obj
 def retrain(debug: bool, config: str) -> None:
     """Retrain by CONFIG: load, validate, train, evaluate, store, promote or keep."""
     from fastlstm.changes import find_changes
-    from fastlstm.network import require_tensorflow
     from tasks.places.sources import local_source
 
     settings, store, name = _place(config)
@@ -111,14 +130,10 @@ def retrain(debug: bool, config: str) -> None:
         )
         console.print(f"Run: {store.location(name, run_id)}", soft_wrap=True)
         return
-    require_tensorflow()
-    console.print(f"Retraining {name!r} from {settings.data.path}; starting Prefect …")
-    _prepare_prefect(debug)
-    from flows.console import ConsoleListener, show_scores
+    console = _followed("Retraining", settings, debug)
+    from flows.console import show_scores
     from flows.retrain import retrain as flow
-    from tasks.reporting import listen
 
-    listen(ConsoleListener(console))
     outcome: Any = flow(settings)
     from fastlstm.runs import SavedRun
 
@@ -139,22 +154,14 @@ def retrain(debug: bool, config: str) -> None:
 @click.pass_obj
 def backtest(debug: bool, config: str, output: str | None) -> None:
     """Train and judge CONFIG's settings on test periods that follow each other in time."""
-    from fastlstm.network import require_tensorflow
-
-    settings, _, name = _place(config)
-    if output is not None and Path(output).exists():
-        raise ConfigError(f"--output: {output} exists already; give a folder that does not")
-    require_tensorflow()
-    console = _console()
-    console.print(f"Backtesting {name!r} on {settings.data.path}; starting Prefect …")
-    _prepare_prefect(debug)
+    settings, _, _ = _place(config)
+    _refuse_existing(output)
+    console = _followed("Backtesting", settings, debug)
     import shutil
 
     from flows.backtest import backtest as flow
-    from flows.console import ConsoleListener, show_backtest
-    from tasks.reporting import listen
+    from flows.console import show_backtest
 
-    listen(ConsoleListener(console))
     outcome: Any = flow(settings)
     console.print()
     show_backtest(console, Path(outcome.path))
@@ -172,26 +179,18 @@ def backtest(debug: bool, config: str, output: str | None) -> None:
 @click.pass_obj
 def tune(debug: bool, config: str, output: str | None, trials: int | None) -> None:
     """Search CONFIG's tune.ranges for the hyperparameters that validate best."""
-    from fastlstm.network import require_tensorflow
-
-    settings, _, name = _place(config)
-    if output is not None and Path(output).exists():
-        raise ConfigError(f"--output: {output} exists already; give a folder that does not")
+    settings, _, _ = _place(config)
+    _refuse_existing(output)
     if trials is not None:
         changed = settings.tune.model_copy(update={"trials": trials})
         settings = settings.model_copy(update={"tune": changed})
-    require_tensorflow()
-    console = _console()
-    console.print(f"Tuning {name!r} on {settings.data.path}; starting Prefect …")
-    _prepare_prefect(debug)
+    console = _followed("Tuning", settings, debug)
     import shutil
 
     from fastlstm.tuning import BEST_FILE
-    from flows.console import ConsoleListener, show_search
+    from flows.console import show_search
     from flows.tune import tune as flow
-    from tasks.reporting import listen
 
-    listen(ConsoleListener(console))
     outcome: Any = flow(settings)
     console.print()
     show_search(console, Path(outcome.path))

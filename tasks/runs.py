@@ -19,6 +19,12 @@ from tasks.steps import fresh_step
 from tasks.ui import report_run
 
 
+def stored(store: Store, model_name: str, run_id: str) -> RunReference:
+    """The reference of a run in the store."""
+    manifest = read_manifest(store.run_folder(model_name, run_id))
+    return _reference(store, model_name, RunEntry(run_id, manifest))
+
+
 def _reference(store: Store, model_name: str, entry: RunEntry) -> RunReference:
     return RunReference(
         model_name=model_name,
@@ -36,14 +42,8 @@ def find_champion(config: PipelineConfig) -> RunReference | None:
     if run_id is None:
         say("champion", "none yet, so training is from new weights")
         return None
-    folder = store.run_folder(config.model_name, run_id)
     say("champion", f"{run_id}: training goes on from its weights too")
-    return RunReference(
-        model_name=config.model_name,
-        run_id=run_id,
-        location=store.location(config.model_name, run_id),
-        content_sha256=read_manifest(folder)["content_sha256"],
-    )
+    return stored(store, config.model_name, run_id)
 
 
 @fresh_step("save", "store", retries=3)

@@ -18,6 +18,7 @@ from tasks.places.sources import local_source
 from tasks.places.sql import shown
 from tasks.references import LocalTable, RunReference, Scored, ScoringOutcome
 from tasks.reporting import say
+from tasks.runs import stored
 from tasks.settings import ScoringConfig, store_of
 from tasks.steps import fresh_step
 from tasks.ui import report_scoring
@@ -34,14 +35,8 @@ def choose(config: ScoringConfig) -> RunReference:
         raise StoreError(
             f"{store}: model {config.model_name!r} has no champion; retrain, or name a run"
         )
-    folder = store.run_folder(config.model_name, run_id)
     say("choose", f"{'run' if config.run else 'champion'} {run_id}")
-    return RunReference(
-        model_name=config.model_name,
-        run_id=run_id,
-        location=store.location(config.model_name, run_id),
-        content_sha256=read_manifest(folder)["content_sha256"],
-    )
+    return stored(store, config.model_name, run_id)
 
 
 @fresh_step("fetch rows", "data", retries=3)
