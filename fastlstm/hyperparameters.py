@@ -221,6 +221,11 @@ class Hyperparameters(BaseModel):
         "the forecast itself, e.g. [0.1, 0.5, 0.9]. Its loss is then 'quantile', the pinball loss of "
         "all of them (Koenker and Bassett 1978), and pairs of them give prediction intervals.",
     )
+    step_weights: list[float] | None = Field(
+        None,
+        min_length=1,
+        description="Weight of each step ahead in a regressor's loss, one for each; else all alike.",
+    )
     epochs: int = Field(100, ge=1, le=1_000_000, description="Most passes over the train windows.")
     batch_size: int = Field(128, ge=1, description="Windows per gradient step.")
     shuffle: bool = Field(True, description="Shuffle the train windows anew in every epoch.")
@@ -397,7 +402,7 @@ class Hyperparameters(BaseModel):
         problems += self._architecture_problems()
         softmax = self.last_layer_activation == "softmax"
         loss = canonical_loss(self.loss)
-        problems += self._quantile_problems(loss)
+        problems += self._quantile_problems(loss) + self._step_weight_problems()
         if softmax and self.steps_ahead > 1:
             problems.append(
                 f"steps_ahead: softmax gives one distribution, not {self.steps_ahead}; use "
@@ -533,6 +538,26 @@ class Hyperparameters(BaseModel):
                 f"loss: {self.loss!r} is set beside quantiles, whose loss is 'quantile'; remove one"
             )
         return problems
+
+    def _step_weight_problems(self) -> list[str]:
+        weights = self.step_weights
+        if weights is None:
+            return []
+        if not self.is_regressor:
+            return ["step_weights: are for a regressor; remove them"]
+        if len(weights) != self.steps_ahead:
+            return [
+                f"step_weights: {len(weights)} given for steps_ahead {self.steps_ahead}; give one for "
+                "each step"
+            ]
+        if min(weights) < 0 or max(weights) <= 0:
+            return ["step_weights: none may be below 0, and one must be above; correct them"]
+        return []
+
+    @property
+    def has_stock_loss(self) -> bool:
+        """Whether Keras has the loss itself, so that a saved network can name it."""
+        return self.quantiles is None and self.step_weights is None
 
     @property
     def outputs_each(self) -> int:

@@ -425,7 +425,7 @@ class fastLSTM:
             folder = Path(temporary)
             stock = type(self._loss).__module__.startswith("keras.")
             if self._loss is None:
-                stock = self._hp.quantiles is None
+                stock = self._hp.has_stock_loss
             write_network(folder, trained, compiled=stock)
             write_evaluation(folder, evaluated)
             write_scalers(scalers, folder / X_SCALER_FILE, folder / Y_SCALER_FILE)

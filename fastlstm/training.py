@@ -290,7 +290,8 @@ def write_network(folder: Path, trained: Trained, *, compiled: bool = True) -> d
         folder: where to.
         trained: what to.
         compiled: save loss and optimizer too; not for a loss only the caller's code knows, which
-            would keep the file from opening without that code, nor for the quantile loss.
+            would keep the file from opening without that code, nor for
+            the losses of ``Hyperparameters.has_stock_loss``.
     """
     model = trained.model
     if not compiled:
@@ -349,7 +350,7 @@ def train_into(
 
         trained = warm_started(trained, dataset, hp, Path(champion), on_event, file)
     with writing_to(Path(folder)):
-        return write_network(Path(folder), trained, compiled=hp.quantiles is None)
+        return write_network(Path(folder), trained, compiled=hp.has_stock_loss)
 
 
 def _earlier(file: Path | None, model: keras.Model) -> tuple[State | None, str]:

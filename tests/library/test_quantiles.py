@@ -84,9 +84,54 @@ def test_the_loss_is_scikit_learns_and_metrics_are_the_medians():
     assert mae == pytest.approx(np.abs(each[:, :, 1] - y).mean(), rel=1e-5)
 
 
+@pytest.mark.parametrize("loss", ["mae", "mse", "huber", "quantile"])
+def test_steps_may_weigh_differently(loss):
+    quantiles = THREE if loss == "quantile" else None
+    weights = [4.0, 2.0, 1.0, 0.0, 1.0]
+    given = {"architecture": "classic", "loss": loss, "quantiles": quantiles}
+    plain, weighted = hyperparameters(**given), hyperparameters(**given, step_weights=weights)
+    network = build_network(plain, ["a", "b"], ["a", "b"])
+    x = RNG.normal(size=(40, 26, 2)).astype(np.float32)
+    y = RNG.normal(size=(40, 10)).astype(np.float32)
+    # The loss of each step by itself: what the others forecast and are is the same.
+    each = predict_each(network, x, 10)
+    by_step = []
+    for step in range(5):
+        error = y[:, 2 * step : 2 * step + 2, None] - each[:, 2 * step : 2 * step + 2]
+        if loss == "quantile":
+            shares = np.array(THREE)
+            found = np.maximum(shares * error, (shares - 1) * error)
+        else:
+            small = np.minimum(np.abs(error), 1)
+            huber = 0.5 * small**2 + (np.abs(error) - small)
+            found = {"mae": np.abs(error), "mse": error**2, "huber": huber}[loss]
+        by_step.append(found.mean())
+    for hp, expected in (
+        (plain, np.mean(by_step)),
+        (weighted, np.average(by_step, weights=weights)),
+    ):
+        compile_network(network, hp, 1)
+        assert network.evaluate(x, y, verbose=0)[0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_weighted_training_is_saved_and_opens(tmp_path):
+    x = pd.DataFrame({"y": np.sin(np.arange(300) / 5)})
+    model = fastLSTM(
+        x, x, data_storage_path=tmp_path, LSTM_type="regressor", timesteps=6, steps_ahead=2,
+        step_weights=[1.0, 0.0], scale_target=True, model_relative_width=[3], batch_size=32,
+        architecture="classic", learning_rate=0.02,
+    )  # fmt: skip
+    model.network_training(epochs=8, verbose=0)
+    errors = [row["model"]["mae"] for row in model.metrics["by_step"]]
+    assert errors[0] < 0.5 * errors[1]  # what has no weight is not learned
+    keras.models.load_model(SavedRun(model.run_folder).path("model"))
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
+        ({"step_weights": [1.0]}, "step_weights: 1 given for steps_ahead 5"),
+        ({"step_weights": [0.0] * 5}, "step_weights: none may be below 0"),
         ({"quantiles": [0.1, 0.5, 0.8]}, "even about 0.5"),
         ({"quantiles": [0.9, 0.5, 0.1]}, "rising"),
         ({"quantiles": [0.1, 0.4, 0.6, 0.9]}, "quantiles: "),
