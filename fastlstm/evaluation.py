@@ -335,13 +335,13 @@ def _regression(
     if settings.evaluation.interval_levels:
         series, origin, seen_each = _forecast(model, dataset, "validation", scalers)
         seen = table.rows_of(series, origin)
-        scored = {
-            "validation": _Seen(
-                table, seen, {"model": seen_each, **_baselines(table, seen, settings)}
-            ),
-            "test": _Seen(table, rows, {"model": each, **_baselines(table, rows, settings)}),
-        }
-        told, bounds, radii = _intervals(scored["validation"], scored["test"], table, settings)
+        before = {"model": seen_each, **_baselines(table, seen, settings)}
+        told, bounds, radii = _intervals(
+            _Seen(table, seen, before),
+            _Seen(table, rows, {**forecasts, "model": each}),
+            table,
+            settings,
+        )
         metrics["intervals"] = {"validation_windows": len(seen), **told}
         columns |= bounds
     return Evaluation(metrics, _long(table, rows, data.targets, hp.steps_ahead, columns), radii)

@@ -26,6 +26,10 @@ from fastlstm.series import rows_by_series
 INTERVALS_FILE = "intervals.parquet"
 # Levels that half-widths are kept for; a level between two takes the greater.
 LEVELS = np.arange(1, 200) / 200
+# From so many numbers at once on, arrays are faster than one number after the other.
+_WORTH_ARRAYS = 32
+# Levels nearer than this are the same.
+_CLOSE = 1e-9
 _MIDDLE = 0.5
 Pair = tuple[float, float]
 # Of an interval around the forecast itself, which is the median where there are quantiles.
@@ -39,7 +43,7 @@ def pair_of(level: float, quantiles: list[float] | None) -> Pair:
         share
         for wanted in (tail, 1 - tail)
         for share in quantiles or []
-        if abs(share - wanted) < 1e-9
+        if abs(share - wanted) < _CLOSE
     ]
     return (found[0], found[1]) if len(found) == 2 else AROUND_FORECAST
 
@@ -126,7 +130,7 @@ def read_radii(file: Path, targets: list[str]) -> dict[Pair, Radii]:
 
 def _position(level: np.ndarray) -> np.ndarray:
     """Where the smallest level kept that is not below each level stands; the last for higher ones."""
-    found: np.ndarray = np.minimum(np.searchsorted(LEVELS, level - 1e-9), len(LEVELS) - 1)
+    found: np.ndarray = np.minimum(np.searchsorted(LEVELS, level - _CLOSE), len(LEVELS) - 1)
     return found
 
 
@@ -143,7 +147,7 @@ def calibrate(scores: np.ndarray, targets: list[str]) -> Radii:
         for output in range(outputs):
             mine = np.sort(scores[:, step, output])
             mine = mine[~np.isnan(mine)]
-            rank = np.ceil((len(mine) + 1) * LEVELS - 1e-9).astype(int)
+            rank = np.ceil((len(mine) + 1) * LEVELS - _CLOSE).astype(int)
             reached = rank <= len(mine)
             values[reached, step, output] = mine[rank[reached] - 1]
     return Radii(values, targets)
@@ -177,28 +181,77 @@ def adaptive(
         ``(n, steps_ahead, n_targets)``.
     """
     count, steps, targets = scores.shape
-    finite = np.isfinite(radii.values).sum(axis=0) - 1
-    # Scores too few for the level itself give an infinite width, which nothing makes finite.
-    widest = np.maximum(finite, _position(np.asarray(level)))
     out = np.empty(scores.shape)
-    missed_share = np.full((steps, targets), 1 - level)
-    next_known = np.zeros(steps, int)  # the first window whose truth is not taken up, by step
-    all_steps, all_targets = np.arange(steps)[:, None], np.arange(targets)[None, :]
-    for window in range(count):
-        while True:
-            inside = np.minimum(next_known, count - 1)
-            due = (next_known < window) & (known_at[inside, np.arange(steps)] <= origin[window])
-            if not due.any():
-                break
-            at = np.flatnonzero(due)
-            score = scores[next_known[at], at]
-            missed = score > out[next_known[at], at]
-            correction = rate * (1 - level - missed)
-            missed_share[at] += np.where(np.isnan(score), 0.0, correction)
-            next_known[at] += 1
-        asked = np.minimum(_position(1 - missed_share), widest)
-        out[window] = radii.values[asked, all_steps, all_targets]
+    for step in range(steps):
+        # How many windows' truth each window knows.
+        known = np.searchsorted(known_at[:, step], origin, side="right")
+        due = np.minimum(known, np.arange(count))
+        mine = radii.values[:, step], scores[:, step], due, level, rate
+        # A window needs those before it that are due, so as many as lie between go in one operation.
+        at_once = targets * (count - int(due[-1])) if count else 0
+        out[:, step] = (_in_blocks if at_once > _WORTH_ARRAYS else _one_by_one)(*mine)
     return out
+
+
+def _asked(level: float, rate: float, inside: Any, outside: Any) -> Any:
+    """The level to ask for after so many truths inside and outside."""
+    return level - rate * ((1 - level) * inside - level * outside)
+
+
+def _one_by_one(
+    widths: np.ndarray, scores: np.ndarray, due: np.ndarray, level: float, rate: float
+) -> np.ndarray:
+    """``adaptive`` of one step, in plain numbers."""
+    wanted, count = due.tolist(), len(LEVELS) + 1
+    columns = []
+    for column, widest in enumerate(_widest(widths, level).tolist()):
+        by_level, came = widths[:, column].tolist(), scores[:, column].tolist()
+        taken = inside = outside = 0
+        out: list[float] = []
+        for known in wanted:
+            while taken < known:
+                if came[taken] <= out[taken]:
+                    inside += 1
+                elif came[taken] > out[taken]:  # neither of the two where it is missing
+                    outside += 1
+                taken += 1
+            # As _position: the smallest level kept that is not below the one asked for.
+            asked = int(count * _asked(level, rate, inside, outside) - count * _CLOSE)
+            out.append(by_level[min(max(asked, 0), widest)])
+        columns.append(out)
+    return np.asarray(columns).T
+
+
+def _in_blocks(
+    widths: np.ndarray, scores: np.ndarray, due: np.ndarray, level: float, rate: float
+) -> np.ndarray:
+    """``adaptive`` of one step, in arrays of the windows that need nothing of each other."""
+    out = np.empty(scores.shape)
+    inside, outside = (np.zeros((len(due) + 1, scores.shape[1]), np.int64) for _ in range(2))
+    widest, columns = _widest(widths, level), np.arange(scores.shape[1])
+    start = 0
+    while start < len(due):
+        end = int(np.searchsorted(due, start, side="right"))
+        known = due[start:end]
+        asked = _position(_asked(level, rate, inside[known], outside[known]))
+        block = out[start:end] = widths[np.minimum(asked, widest), columns]
+        for counts, found in (
+            (inside, scores[start:end] <= block),
+            (outside, scores[start:end] > block),
+        ):
+            counts[start + 1 : end + 1] = counts[start] + np.cumsum(found, axis=0)
+        start = end
+    return out
+
+
+def _widest(widths: np.ndarray, level: float) -> np.ndarray:
+    """Position of the widest interval to be given, by column: the last finite one.
+
+    Scores too few for the level itself give an infinite width, which no level makes finite.
+    """
+    finite = np.isfinite(widths).sum(axis=0) - 1
+    chosen: np.ndarray = np.maximum(finite, _position(np.asarray(level)))
+    return chosen
 
 
 def adaptive_by_series(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fastlstm import intervals
 from fastlstm.errors import StoreError
 from fastlstm.intervals import (
     AROUND_FORECAST,
@@ -110,6 +111,35 @@ def test_the_update_is_the_papers():
         if not np.isnan(error):
             share += 0.1 * (0.2 - (abs(error) > expected[-1]))
     np.testing.assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize("worth", [0, 10**9], ids=["in blocks", "one by one"])
+@pytest.mark.parametrize("targets", [1, 3])
+def test_both_ways_are_the_plain_recurrence(monkeypatch, worth, targets):
+    monkeypatch.setattr(intervals, "_WORTH_ARRAYS", worth)
+    count, steps, level, rate = 150, 40, 0.8, 0.05
+    scores = np.abs(RNG.normal(size=(count, steps, targets))) * 1.5
+    scores[RNG.random(scores.shape) < 0.05] = np.nan
+    radii = calibrate(np.abs(RNG.normal(size=(300, steps, targets))), list("abc"[:targets]))
+    origin = np.cumsum(RNG.integers(1, 4, count))  # with holes
+    known_at = origin[:, None] + np.arange(steps) + 1
+    found = adaptive(radii, scores, known_at, origin, level, rate)
+    for step in (0, 3, 39):
+        for target in range(targets):
+            share, taken, given = 1 - level, 0, []
+            for window in range(count):
+                while taken < window and known_at[taken, step] <= origin[window]:
+                    score = scores[taken, step, target]
+                    if not np.isnan(score):
+                        share += rate * (1 - level - (score > given[taken]))
+                    taken += 1
+                asked = min(np.searchsorted(LEVELS, 1 - share - 1e-9), len(LEVELS) - 1)
+                given.append(radii.values[asked, step, target])
+                if np.isinf(given[-1]):
+                    given[-1] = np.max(
+                        radii.values[np.isfinite(radii.values[:, step, target]), step, target]
+                    )
+            np.testing.assert_array_equal(found[:, step, target], given)
 
 
 def test_series_do_not_learn_from_each_other():
