@@ -14,6 +14,7 @@ import numpy as np
 
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.inference import predict
+from fastlstm.network import import_keras
 
 if TYPE_CHECKING:
     from fastlstm.training import WindowSource
@@ -25,7 +26,7 @@ def calibrate(model: Any, dataset: WindowSource, hyperparameters: Hyperparameter
     """Calibrate a network in place, as ``hyperparameters.calibration`` asks.
 
     Args:
-        model: the network; its layer ``output`` gives the probabilities.
+        model: the network; its layer ``output``, or its last one, gives the probabilities.
         dataset: the windows; validation alone is read.
         hyperparameters: the settings.
 
@@ -46,6 +47,13 @@ def calibrate(model: Any, dataset: WindowSource, hyperparameters: Hyperparameter
     return _by_platt(model, probability, truth, dataset.manifest)
 
 
+def _output_layer(model: Any) -> Any:
+    """The layer that makes the probabilities; None where it is not known. 1.0 gave it no name."""
+    named = [layer for layer in model.layers if layer.name == "output"] or model.layers[-1:]
+    known = isinstance(named[0], import_keras().layers.Dense) and len(named[0].get_weights()) == 2
+    return named[0] if known else None
+
+
 def _by_platt(
     model: Any, probability: np.ndarray, truth: np.ndarray, shape: dict[str, Any]
 ) -> list[str]:
@@ -54,7 +62,9 @@ def _by_platt(
     names = output_names(shape["targets"], shape["steps_ahead"])
     clipped = np.clip(probability, _SMALLEST, 1 - _SMALLEST)
     logit = np.log(clipped / (1 - clipped))
-    layer = model.get_layer("output")
+    layer = _output_layer(model)
+    if layer is None:
+        return ["the outputs: not calibrated, the network's last layer is not of this library"]
     if layer.units != len(names):  # steps or columns share the layer's weights, so also these
         names, logit, truth = ["the outputs"], logit.reshape(-1, 1), truth.reshape(-1, 1)
     slopes, shifts, notes = np.ones(len(names)), np.zeros(len(names)), []
@@ -98,8 +108,10 @@ def platt(logit: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
 
 
 def _by_temperature(model: Any, probability: np.ndarray, truth: np.ndarray) -> list[str]:
+    layer = _output_layer(model)
+    if layer is None:
+        return ["the outputs: not calibrated, the network's last layer is not of this library"]
     scale = 1 / temperature(np.log(np.maximum(probability, _SMALLEST)), truth)
-    layer = model.get_layer("output")
     layer.set_weights([weights * scale for weights in layer.get_weights()])
     return []
 

@@ -186,6 +186,25 @@ def test_methods_that_do_not_fit_are_refused(changes):
         hyperparameters(**changes)
 
 
+def test_networks_of_other_makes():
+    hp = hyperparameters()
+    network = overconfident(hp)
+    dataset, _, _ = windows(network, hp)
+    # As 1.0 made them: the last layer is the one, whatever its name.
+    old = keras.Sequential(
+        [keras.Input((2, 1)), keras.layers.LSTM(4), keras.layers.Dense(1, "sigmoid")]
+    )
+    old.set_weights(network.get_weights())
+    calibration.calibrate(network, dataset, hp)
+    assert calibration.calibrate(old, dataset, hp) == []
+    for one, other in zip(network.get_weights(), old.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    last = keras.layers.Activation("sigmoid")
+    split = keras.Sequential([keras.Input((2, 1)), keras.layers.LSTM(1), last])
+    (note,) = calibration.calibrate(split, dataset, hp)
+    assert "last layer" in note
+
+
 def test_training_ends_with_it():
     given = {"epochs": 2, "learning_rate": 0.01, "batch_size": 256}
     plain, asked = hyperparameters(**given, calibration="none"), hyperparameters(**given)
