@@ -23,19 +23,8 @@ from fastlstm.disk import writing_to
 from fastlstm.errors import StoreError
 from fastlstm.importance import lag_importance, scaled_error
 from fastlstm.inference import load_network, predict_each
-from fastlstm.intervals import (
-    AROUND_FORECAST,
-    INTERVALS_FILE,
-    Pair,
-    Radii,
-    adaptive_by_series,
-    built_around,
-    calibrate,
-    coverage,
-    pair_of,
-    scores_of,
-    write_radii,
-)
+from fastlstm.interval_scores import Seen, judge_intervals
+from fastlstm.intervals import INTERVALS_FILE, Pair, Radii, write_radii
 from fastlstm.loading import SERIES, TIME, read_table, write_table
 from fastlstm.memory import give_back
 from fastlstm.regression_metrics import regression_report
@@ -335,11 +324,12 @@ def _regression(
     if settings.evaluation.interval_levels:
         series, origin, seen_each = _forecast(model, dataset, "validation", scalers)
         seen = table.rows_of(series, origin)
-        before = {"model": seen_each, **_baselines(table, seen, settings)}
-        told, bounds, radii = _intervals(
-            _Seen(table, seen, before),
-            _Seen(table, rows, {**forecasts, "model": each}),
-            table,
+        seen_truth = target_windows(table.targets, seen, hp.steps_ahead)
+        told, bounds, radii = judge_intervals(
+            Seen(seen_truth, {"model": seen_each, **_baselines(table, seen, settings)}),
+            Seen(truth, {**forecasts, "model": each}),
+            rows,
+            table.series(rows),
             settings,
         )
         metrics["intervals"] = {"validation_windows": len(seen), **told}
@@ -358,72 +348,6 @@ def _baselines(
     if season:
         found["last_season"] = last_season(*arrays, season, lookahead)
     return found
-
-
-class _Seen:
-    """Truth and forecasts of the windows of a split."""
-
-    def __init__(
-        self, table: TargetTable, rows: np.ndarray, forecasts: dict[str, np.ndarray]
-    ) -> None:
-        self.rows, self.forecasts = rows, forecasts
-        self.truth = target_windows(table.targets, rows, forecasts["model"].shape[1])
-
-    def each(self, name: str) -> np.ndarray:
-        """A forecast with its quantiles, ``(n, steps, n_targets, n_quantiles)``."""
-        found = self.forecasts[name]
-        return found if found.ndim == 4 else found[..., None]
-
-    def scores(self, name: str, pair: Pair, quantiles: list[float] | None) -> np.ndarray:
-        """How far each truth lies beyond what an interval is built around."""
-        return scores_of(self.truth, *built_around(self.each(name), pair, quantiles))
-
-
-def _intervals(
-    validation: _Seen, test: _Seen, table: TargetTable, settings: RetrainConfig
-) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[Pair, Radii]]:
-    """How the intervals did on test, as JSON-like values; the network's bounds; and its radii."""
-    chosen, data, hp = settings.evaluation, settings.data, settings.hyperparameters
-    series = table.series(test.rows)
-    summary: list[dict[str, Any]] = []
-    by_step: list[dict[str, Any]] = []
-    bounds: dict[str, np.ndarray] = {}
-    # Always, so that any level can be asked for later.
-    own = calibrate(validation.scores("model", AROUND_FORECAST, hp.quantiles), data.targets)
-    used: dict[Pair, Radii] = {AROUND_FORECAST: own}
-    for level in chosen.interval_levels:
-        for name in test.forecasts:
-            quantiles = hp.quantiles if name == "model" else None
-            pair = pair_of(level, quantiles)
-            radii = calibrate(validation.scores(name, pair, quantiles), data.targets)
-            if name == "model":
-                used[pair] = radii
-            low, high = built_around(test.each(name), pair, quantiles)
-            defined = ~np.isnan(low).any(axis=(1, 2))
-            reach = {"conformal": np.broadcast_to(radii.at(level), test.truth.shape)}
-            if chosen.interval_rate:
-                reach["adaptive"] = adaptive_by_series(
-                    radii, test.scores(name, pair, quantiles), test.rows, series, data.lookahead,
-                    level, chosen.interval_rate,
-                )  # fmt: skip
-            for method, radius in reach.items():
-                lower, upper = low - radius, high + radius
-                about = {"level": level, "forecast": name, "method": method}
-                for number, target in enumerate(data.targets):
-                    cut = defined, slice(None), number
-                    found = coverage(test.truth[cut], lower[cut], upper[cut], level)
-                    summary.append({**about, "target": target, **found})
-                if name == "model":
-                    inside = (lower <= test.truth) & (test.truth <= upper)
-                    shares = inside.mean(axis=(0, 2)).tolist()
-                    by_step += [
-                        {**about, "step": step, "coverage": share}
-                        for step, share in enumerate(shares, start=1)
-                    ]
-                    # The last method's: adaptive where there is one.
-                    bounds[f"lower_{level:g}"], bounds[f"upper_{level:g}"] = lower, upper
-    told = {"rate": chosen.interval_rate, "overall": summary, "by_step": by_step}
-    return told, bounds, used
 
 
 def _classification(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from fastlstm import intervals
+from fastlstm.config import parse_config
 from fastlstm.errors import StoreError
+from fastlstm.interval_scores import Seen, judge_intervals
 from fastlstm.intervals import (
     AROUND_FORECAST,
     LEVELS,
@@ -21,8 +25,14 @@ from fastlstm.intervals import (
     scores_of,
     write_radii,
 )
+from tests.conftest import build_settings
 
 RNG = np.random.default_rng(3)
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers_in_any_order():
+    RNG.bit_generator.state = np.random.default_rng(3).bit_generator.state
 
 
 def test_the_radius_is_the_conformal_rank():
@@ -91,7 +101,8 @@ def test_no_interval_knows_a_truth_that_was_not_out(lookahead):
     for step in range(3):
         changed = errors.copy()
         # The truth of window 20's step: hidden until that many rows have passed.
-        changed[20, step] = 100.0 if abs(errors[20, step, 0]) < 1 else 0.0
+        was_inside = abs(errors[20, step, 0]) <= before[20, step, 0]
+        changed[20, step] = 100.0 if was_inside else 0.0
         after = walk(changed, level, rate, lookahead, radii)
         differs = np.flatnonzero((before != after).any(axis=(1, 2)))
         assert differs[0] == 20 + step + lookahead + 1
@@ -180,6 +191,27 @@ def test_the_score_counts_what_lies_outside():
     assert found["score"] == pytest.approx(6 + 2 / 0.2 * 2 / 3)
 
 
+def test_baselines_that_are_defined_nowhere_are_left_out(tmp_path):
+    given = build_settings(tmp_path, hyperparameters={"steps_ahead": 2})
+    settings = parse_config(given, tmp_path)
+    truth = RNG.normal(size=(200, 2, 1))
+    forecasts = {
+        "model": np.zeros((200, 2, 1, 1)),
+        "last_value": np.where(np.arange(200)[:, None, None] < 50, np.nan, 0.5 + 0 * truth),
+        "last_season": np.full((200, 2, 1), np.nan),
+    }
+    seen = Seen(truth, forecasts)
+    found, bounds, radii = judge_intervals(seen, seen, np.arange(200), np.full(200, "s"), settings)
+    json.dumps(found, allow_nan=False)
+    assert {row["forecast"] for row in found["overall"]} == {"model", "last_value"}
+    # The baseline's are judged on the windows it has.
+    for row in found["overall"]:
+        if row["method"] == "conformal":
+            assert row["coverage"] == pytest.approx(row["level"], abs=0.02)
+    assert set(bounds) == {"lower_0.8", "upper_0.8", "lower_0.95", "upper_0.95"}
+    assert set(radii) == {AROUND_FORECAST}
+
+
 def test_an_interval_is_built_around_the_quantiles_of_its_level():
     quantiles = [0.1, 0.25, 0.5, 0.75, 0.9]
     assert pair_of(0.8, quantiles) == (0.1, 0.9) and pair_of(0.5, quantiles) == (0.25, 0.75)
@@ -194,12 +226,12 @@ def test_an_interval_is_built_around_the_quantiles_of_its_level():
 @pytest.mark.parametrize("stretch", [0.5, 3.0])
 def test_quantiles_too_near_or_too_far_are_corrected(stretch):
     """Forecast quantiles that are wrong by a factor, of noise whose size changes by window."""
-    size = RNG.uniform(0.2, 5, size=(4000, 1, 1))
-    truth = RNG.normal(size=(4000, 1, 1)) * size
+    size = RNG.uniform(0.2, 5, size=(16000, 1, 1))
+    truth = RNG.normal(size=(16000, 1, 1)) * size
     low, high = -1.2816 * size * stretch, 1.2816 * size * stretch
     scores = scores_of(truth, low, high)
-    radius = calibrate(scores[:2000], ["y"]).at(0.8)
+    radius = calibrate(scores[:8000], ["y"]).at(0.8)
     assert (radius < 0) == (stretch > 1)
-    later = slice(2000, None)
+    later = slice(8000, None)
     found = coverage(truth[later], low[later] - radius, high[later] + radius, 0.8)
     assert abs(found["coverage"] - 0.8) < 0.025

@@ -20,6 +20,13 @@ from fastlstm.runs import SavedRun
 
 pytestmark = pytest.mark.usefixtures("untraced")
 RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers_in_any_order():
+    RNG.bit_generator.state = np.random.default_rng(0).bit_generator.state
+
+
 THREE = [0.1, 0.5, 0.9]
 
 
