@@ -15,6 +15,7 @@ import numpy as np
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.inference import predict
 from fastlstm.network import import_keras
+from fastlstm.windows import output_names
 
 if TYPE_CHECKING:
     from fastlstm.training import WindowSource
@@ -36,6 +37,9 @@ def calibrate(model: Any, dataset: WindowSource, hyperparameters: Hyperparameter
     method = hyperparameters.calibration_method
     if method is None:
         return []
+    layer = _output_layer(model)
+    if layer is None:
+        return ["the outputs: not calibrated, the network's last layer is not of this library"]
     outputs, labels = [], []
     for x, y in dataset.batches("validation", 1024):
         outputs.append(predict(model, x))
@@ -43,8 +47,8 @@ def calibrate(model: Any, dataset: WindowSource, hyperparameters: Hyperparameter
     probability = np.concatenate(outputs).astype(np.float64)
     truth = np.concatenate(labels).astype(np.float64)
     if method == "temperature":
-        return _by_temperature(model, probability, truth)
-    return _by_platt(model, probability, truth, dataset.manifest)
+        return _by_temperature(layer, probability, truth)
+    return _by_platt(layer, probability, truth, dataset.manifest)
 
 
 def _output_layer(model: Any) -> Any:
@@ -55,16 +59,11 @@ def _output_layer(model: Any) -> Any:
 
 
 def _by_platt(
-    model: Any, probability: np.ndarray, truth: np.ndarray, shape: dict[str, Any]
+    layer: Any, probability: np.ndarray, truth: np.ndarray, shape: dict[str, Any]
 ) -> list[str]:
-    from fastlstm.windows import output_names
-
     names = output_names(shape["targets"], shape["steps_ahead"])
     clipped = np.clip(probability, _SMALLEST, 1 - _SMALLEST)
     logit = np.log(clipped / (1 - clipped))
-    layer = _output_layer(model)
-    if layer is None:
-        return ["the outputs: not calibrated, the network's last layer is not of this library"]
     if layer.units != len(names):  # steps or columns share the layer's weights, so also these
         names, logit, truth = ["the outputs"], logit.reshape(-1, 1), truth.reshape(-1, 1)
     slopes, shifts, notes = np.ones(len(names)), np.zeros(len(names)), []
@@ -107,10 +106,7 @@ def platt(logit: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
 
 
-def _by_temperature(model: Any, probability: np.ndarray, truth: np.ndarray) -> list[str]:
-    layer = _output_layer(model)
-    if layer is None:
-        return ["the outputs: not calibrated, the network's last layer is not of this library"]
+def _by_temperature(layer: Any, probability: np.ndarray, truth: np.ndarray) -> list[str]:
     scale = 1 / temperature(np.log(np.maximum(probability, _SMALLEST)), truth)
     layer.set_weights([weights * scale for weights in layer.get_weights()])
     return []

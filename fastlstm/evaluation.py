@@ -22,7 +22,7 @@ from fastlstm.config import RetrainConfig
 from fastlstm.disk import writing_to
 from fastlstm.errors import StoreError
 from fastlstm.importance import lag_importance, scaled_error
-from fastlstm.inference import load_network, predict_each
+from fastlstm.inference import load_network, point_of, predict_each
 from fastlstm.interval_scores import Seen, judge_intervals
 from fastlstm.intervals import INTERVALS_FILE, Pair, Radii, write_radii
 from fastlstm.loading import SERIES, TIME, read_table, write_table
@@ -296,7 +296,7 @@ def _regression(
     series, origin, each = _forecast(model, dataset, "test", scalers)
     rows = table.rows_of(series, origin)
     truth = target_windows(table.targets, rows, hp.steps_ahead)
-    forecast = each[..., each.shape[-1] // 2]
+    forecast = point_of(each)
     season = settings.evaluation.season_length or season_rows(data.frequency)
     forecasts = {"model": forecast, **_baselines(table, rows, settings)}
     cut = dataset.manifest["cuts"]["validation"]
@@ -358,7 +358,7 @@ def _classification(
 
     def labelled(split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         series, origin, each = _forecast(model, dataset, split, scalers)
-        rows, forecast = table.rows_of(series, origin), each[..., 0]
+        rows, forecast = table.rows_of(series, origin), point_of(each)
         truth = target_windows(table.targets, rows, hp.steps_ahead)
         return rows, origin, truth.reshape(len(rows), -1), forecast.reshape(len(rows), -1)
 

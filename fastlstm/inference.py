@@ -64,8 +64,12 @@ def predict_each(model: Any, x: np.ndarray, outputs: int) -> np.ndarray:
 
 def predict_point(model: Any, x: np.ndarray, outputs: int) -> np.ndarray:
     """Forecasts ``(n, outputs)``: of quantiles the middle one, the median; see ``predict_each``."""
-    each = predict_each(model, x, outputs)
-    return each[:, :, each.shape[2] // 2]
+    return point_of(predict_each(model, x, outputs))
+
+
+def point_of(each: np.ndarray) -> np.ndarray:
+    """The forecast among its quantiles, which are the last axis: the middle one, the median."""
+    return each[..., each.shape[-1] // 2]
 
 
 def predict(model: Any, x: np.ndarray) -> np.ndarray:

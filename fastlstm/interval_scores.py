@@ -62,16 +62,20 @@ def judge_intervals(
     summary: list[dict[str, Any]] = []
     by_step: list[dict[str, Any]] = []
     bounds: dict[str, np.ndarray] = {}
-    # Always, so that any level can be asked for later.
-    own = calibrate(validation.scores("model", AROUND_FORECAST, hp.quantiles), data.targets)
-    used: dict[Pair, Radii] = {AROUND_FORECAST: own}
+    # Those around the forecast itself always, so that any level can be asked for later.
+    used: dict[str, dict[Pair, Radii]] = {}
+    for name in test.forecasts:
+        quantiles = hp.quantiles if name == "model" else None
+        pairs = {AROUND_FORECAST, *(pair_of(level, quantiles) for level in chosen.interval_levels)}
+        used[name] = {
+            pair: calibrate(validation.scores(name, pair, quantiles), data.targets)
+            for pair in sorted(pairs, reverse=True)
+        }
     for level in chosen.interval_levels:
         for name in test.forecasts:
             quantiles = hp.quantiles if name == "model" else None
             pair = pair_of(level, quantiles)
-            radii = calibrate(validation.scores(name, pair, quantiles), data.targets)
-            if name == "model":
-                used[pair] = radii
+            radii = used[name][pair]
             low, high = built_around(test.each(name), pair, quantiles)
             defined = ~np.isnan(low).any(axis=(1, 2))
             if not defined.any():  # a season longer than any stretch
@@ -99,4 +103,4 @@ def judge_intervals(
                     # The last method's: adaptive where there is one.
                     bounds[f"lower_{level:g}"], bounds[f"upper_{level:g}"] = lower, upper
     told = {"rate": chosen.interval_rate, "overall": summary, "by_step": by_step}
-    return told, bounds, used
+    return told, bounds, used["model"]

@@ -14,6 +14,7 @@ from fastlstm.artifacts import replacing
 from fastlstm.disk import writing_to
 from fastlstm.drift import summarise
 from fastlstm.errors import DataError
+from fastlstm.inference import point_of
 from fastlstm.latest_intervals import latest_intervals
 from fastlstm.loading import SERIES, TIME, load, write_table
 from fastlstm.runs import SavedRun
@@ -109,7 +110,7 @@ def forecast_latest(
         reasons = "; ".join(f"{name or 'the table'}: {why}" for name, why in skipped.items())
         raise DataError(f"{path}: no series can be forecast ({reasons}); give more rows")
     each = run.forecast_each(clean, np.asarray(origins))
-    forecast = each[..., each.shape[-1] // 2]
+    forecast = point_of(each)
     parts = []
     for name, origin, values in zip(names, origins, forecast, strict=True):
         times = pd.DatetimeIndex([pd.NaT] * hp.steps_ahead, tz="UTC")

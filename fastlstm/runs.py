@@ -26,7 +26,7 @@ from fastlstm.evaluation import METRICS_FILE, PREDICTIONS_FILE
 from fastlstm.exports import write_export
 from fastlstm.fingerprint import library_versions
 from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.inference import load_network, predict_each
+from fastlstm.inference import load_network, point_of, predict_each
 from fastlstm.intervals import INTERVALS_FILE, Pair, Radii, read_radii
 from fastlstm.loading import SERIES, TIME, read_blocks, read_table
 from fastlstm.report import markdown_report
@@ -361,8 +361,7 @@ class SavedRun:
         Raises:
             DataError: a feature column is absent, or a window's input has a missing value.
         """
-        each = self.forecast_each(features, origins)
-        return each[..., each.shape[-1] // 2]
+        return point_of(self.forecast_each(features, origins))
 
     def forecast_each(self, features: pd.DataFrame, origins: np.ndarray) -> np.ndarray:
         """Forecasts with their quantiles, ``(n_windows, steps_ahead, n_targets, n_quantiles)``.

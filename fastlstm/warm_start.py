@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fastlstm.errors import StoreError
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.layers import build_network
 from fastlstm.runs import SavedRun
@@ -43,13 +42,14 @@ def warm_started(
     """
     run = SavedRun(champion)
     about: dict[str, Any] = {"from": run.run_id, "kept": "new"}
-    why = _hindrance(run, dataset, hyperparameters)
+    hp, shape = hyperparameters, dataset.manifest
+    why = _hindrance(run, shape, hp)
+    if why is None:
+        model = build_network(hp, shape["features"], shape["targets"], dataset.count("train"))
+        if [w.shape for w in run.network.weights] != [w.shape for w in model.weights]:
+            why = "its layers differ"
     if why is not None:
         return replace(fresh, warm_start={**about, "why": why})
-    hp = hyperparameters
-    model = build_network(
-        hp, dataset.manifest["features"], dataset.manifest["targets"], dataset.count("train")
-    )
     model.set_weights(run.network.get_weights())
     state = None if checkpoint is None else further(checkpoint)
     warm = fit(dataset, hp, on_event, model=model, checkpoint=state)
@@ -67,9 +67,10 @@ def further(checkpoint: Path) -> Path:
 
 
 def _hindrance(
-    run: SavedRun, dataset: WindowSource, hyperparameters: Hyperparameters
+    run: SavedRun, shape: dict[str, Any], hyperparameters: Hyperparameters
 ) -> str | None:
-    shape, cuts = dataset.manifest, run.manifest["cuts"]
+    """What speaks against going on from a run, before its network is opened."""
+    cuts = run.manifest["cuts"]
     for words, old, new in (
         ("features", run.data.features, shape["features"]),
         ("targets", run.data.targets, shape["targets"]),
@@ -83,13 +84,4 @@ def _hindrance(
         return "it was stored before its cuts were"
     if cuts["validation"] > shape["cuts"]["validation"] or cuts["test"] > shape["cuts"]["test"]:
         return "it learned from rows that are validation or test now"
-    expected = build_network(
-        hyperparameters, shape["features"], shape["targets"], dataset.count("train")
-    )
-    try:
-        shapes = [w.shape for w in run.network.weights]
-    except StoreError as error:
-        return str(error)
-    if shapes != [w.shape for w in expected.weights]:
-        return "its layers differ"
     return None

@@ -94,6 +94,17 @@ def _refuse_existing(output: str | None) -> None:
         raise ConfigError(f"--output: {output} exists already; give a folder that does not")
 
 
+def _delivered(console: Console, outcome: Any, output: str | None) -> Path:
+    """Say what a flow found; the folder it is in, a copy where one was asked for."""
+    import shutil
+
+    console.print()
+    console.print(outcome.message)
+    if output is None:
+        return Path(outcome.path)
+    return Path(shutil.copytree(outcome.path, output))
+
+
 def _followed(doing: str, settings: PipelineConfig, debug: bool) -> Console:
     """A console that follows the flow that is about to start, Prefect made ready for it."""
     from fastlstm.network import require_tensorflow
@@ -157,19 +168,14 @@ def backtest(debug: bool, config: str, output: str | None) -> None:
     settings, _, _ = _place(config)
     _refuse_existing(output)
     console = _followed("Backtesting", settings, debug)
-    import shutil
-
     from flows.backtest import backtest as flow
     from flows.console import show_backtest
 
     outcome: Any = flow(settings)
     console.print()
     show_backtest(console, Path(outcome.path))
-    console.print()
-    console.print(outcome.message)
-    if output is not None:
-        shutil.copytree(outcome.path, output)
-    console.print(f"Figure, table and predictions: {output or outcome.path}", soft_wrap=True)
+    folder = _delivered(console, outcome, output)
+    console.print(f"Figure, table and predictions: {folder}", soft_wrap=True)
 
 
 @main.command()
@@ -185,8 +191,6 @@ def tune(debug: bool, config: str, output: str | None, trials: int | None) -> No
         changed = settings.tune.model_copy(update={"trials": trials})
         settings = settings.model_copy(update={"tune": changed})
     console = _followed("Tuning", settings, debug)
-    import shutil
-
     from fastlstm.tuning import BEST_FILE
     from flows.console import show_search
     from flows.tune import tune as flow
@@ -194,12 +198,8 @@ def tune(debug: bool, config: str, output: str | None, trials: int | None) -> No
     outcome: Any = flow(settings)
     console.print()
     show_search(console, Path(outcome.path))
-    console.print()
-    console.print(outcome.message)
-    if output is not None:
-        shutil.copytree(outcome.path, output)
-    best = Path(output or outcome.path) / BEST_FILE
-    console.print(f'Retrain with it: fastlstm retrain "{best}"', soft_wrap=True)
+    folder = _delivered(console, outcome, output)
+    console.print(f'Retrain with it: fastlstm retrain "{folder / BEST_FILE}"', soft_wrap=True)
 
 
 @main.command()
