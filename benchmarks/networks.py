@@ -65,11 +65,12 @@ def train_keras(
     windows: int, steps: int, features: int, units: int, batch: int, ours: bool
 ) -> Entry:
     """An epoch of ``fit``: as a Keras user writes it, or as ``fastlstm.training.fit`` calls it."""
-    from fastlstm.fused_lstm import fused, is_chosen, use_one_thread_per_operation
+    from fastlstm.fused_lstm import fused, use_one_thread_per_operation
+    from fastlstm.training import untuned
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if ours and is_chosen("auto", steps, units, "tanh"):
-        use_one_thread_per_operation()
+    if ours:
+        use_one_thread_per_operation([units])
     import keras
     import tensorflow as tf
 
@@ -81,6 +82,8 @@ def train_keras(
         steps_per_execution=min(16, windows // batch) if ours else 1,
     )  # fmt: skip
     made = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch).prefetch(4)
+    if ours:
+        made = untuned(made)
 
     def work() -> None:
         with fused(model, "auto" if ours else "keras"):

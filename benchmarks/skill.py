@@ -30,6 +30,7 @@ from fastlstm.fingerprint import library_versions
 from fastlstm.fused_lstm import use_one_thread_per_operation
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.inference import predict
+from fastlstm.layers import lstm_sizes
 from fastlstm.loading import SERIES, TIME
 from fastlstm.row_windows import RowWindows
 from fastlstm.split import Cuts
@@ -164,7 +165,8 @@ def score(file: str, horizon: int, seed: int) -> dict[str, Any]:
     table = read(Path(file))
     hp = hyperparameters(table, horizon, seed)
     dataset = windows(table, hp)
-    use_one_thread_per_operation()
+    names = dataset.manifest["features"]
+    use_one_thread_per_operation(lstm_sizes(hp, names, names, dataset.count("train"))[0])
     trained = fit(dataset, hp)
     mse, mae = errors(trained.model, dataset, "test")
     return {

@@ -238,7 +238,7 @@ class Hyperparameters(BaseModel):
     lstm_implementation: Literal["auto", "fused", "keras"] = Field(
         "auto",
         description="How LSTM layers are computed on a CPU while training: by fused steps, by Keras' "
-        "own loop, or 'auto': fused where measured to be faster. The saved network is the same.",
+        "own loop, or 'auto': fused wherever it is possible. The saved network is the same.",
     )
     class_weight: dict[int, float] | Literal["balanced"] | None = Field(
         None,

@@ -26,18 +26,18 @@ GATE = "gate"
 _SMALLEST_VARIANCE = 1e-5
 
 
-def lstm_units(
+def lstm_sizes(
     hyperparameters: Hyperparameters,
     features: Sequence[str],
     targets: Sequence[str],
     train_windows: int | None = None,
-) -> list[int]:
-    """Units of each LSTM layer; arguments as of ``build_network``."""
+) -> tuple[list[int], int]:
+    """Units of each LSTM layer, and the most time steps one reads; arguments as of ``build_network``."""
     hp = hyperparameters
     architecture = resolve(hp, features, targets, train_windows)
     if architecture.kind == "segment":
-        return [architecture.units]
-    return _widths(hp, len(features))
+        return [architecture.units], -(-hp.timesteps // architecture.segment_length)
+    return _widths(hp, len(features)), hp.timesteps
 
 
 def _widths(hp: Hyperparameters, n_features: int) -> list[int]:

@@ -64,7 +64,8 @@ class RowWindows:
         defined = ~np.isnan(y).any(axis=1)
         if usable is not None:
             defined &= usable
-        self._origins = plan_windows(frame, defined, timesteps, steps_ahead + lookahead, cuts)
+        planned = plan_windows(frame, defined, timesteps, steps_ahead + lookahead, cuts)
+        self._origins = {name: runs.all() for name, runs in planned.items()}
         wanted = {name: self._origins[name] for name in needed}
         require_windows(wanted, timesteps, steps_ahead + lookahead)
         self._sample_weight = sample_weight

@@ -30,7 +30,7 @@ from fastlstm.disk import writing_to
 from fastlstm.errors import DataError, StoreError, TrainingError
 from fastlstm.fused_lstm import fused, is_chosen, use_one_thread_per_operation
 from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.layers import build_network, lstm_units
+from fastlstm.layers import build_network, lstm_sizes
 from fastlstm.network import compile_network, import_keras
 from fastlstm.proof import proven, set_gate
 from fastlstm.significance import Comparison
@@ -341,9 +341,9 @@ def train_into(
         require_both_classes(dataset)
     file = Path(checkpoint) if checkpoint else None
     columns = dataset.manifest["features"], dataset.manifest["targets"]
-    widths = lstm_units(hp, *columns, dataset.count("train"))
-    if all(is_chosen(hp.lstm_implementation, hp.timesteps, u, hp.activation) for u in widths):
-        use_one_thread_per_operation()
+    widths, steps = lstm_sizes(hp, *columns, dataset.count("train"))
+    if is_chosen(hp.lstm_implementation, steps, hp.activation):
+        use_one_thread_per_operation(widths)
     trained = fit(dataset, hp, on_event, checkpoint=file)
     if champion is not None:
         from fastlstm.warm_start import warm_started  # which trains by this module
@@ -421,7 +421,21 @@ def _tf_dataset(
     else:
         made = _from_batches(dataset, split, hp, class_weight, seed)
     count = math.ceil(_windows_of_an_epoch(dataset, split, hp) / hp.batch_size)
-    return made.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4)
+    return untuned(made.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4))
+
+
+def untuned(dataset: Any) -> Any:
+    """A ``tf.data`` dataset whose stages are left as they are while it runs.
+
+    TensorFlow's tuner looks at them 10, 20, 40, ... ms apart, and the end of an epoch at times waits for
+    its next look: an epoch of 5.2 s then takes 10.2 s, one of 10.3 s 20.5 s. It would have nothing to
+    choose here.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def _windows_of_an_epoch(dataset: WindowSource, split: str, hp: Hyperparameters) -> int:

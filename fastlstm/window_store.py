@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +32,13 @@ from fastlstm.windows import (
     Folded,
     FoldedTooLargeError,
     Folding,
+    Runs,
     input_windows,
     target_windows,
     window_origins,
 )
 
-_ROW_GROUP_BYTES = 16 << 20
+_ROW_GROUP_BYTES = 8 << 20
 # Values that Arrow encodes at once; its default of 1,024 was measured to cost a quarter of the speed.
 _WRITE_BATCH = 1 << 20
 _PLANNED_ROWS = 1 << 20
@@ -64,8 +65,8 @@ class Windows:
 
 def plan_windows(
     frame: pd.DataFrame, defined: np.ndarray, timesteps: int, span: int, cuts: Cuts
-) -> dict[str, np.ndarray]:
-    """Origin rows of each split's windows.
+) -> dict[str, Runs]:
+    """Origin rows of each split's windows, found in bounded memory.
 
     Args:
         frame: table with ``__time`` and ``__segment``, sorted by series and time.
@@ -75,20 +76,20 @@ def plan_windows(
         span: rows from the origin on that the targets depend on.
         cuts: the cut times.
     """
-    times, segment = microseconds(frame[TIME]), frame[SEGMENT].to_numpy()
+    segment = frame[SEGMENT].to_numpy()
     found: dict[str, list[np.ndarray]] = {name: [] for name in SPLITS}
-    for start in range(0, len(frame), _PLANNED_ROWS):  # bounds the masks and the copies of times
+    for start in range(0, len(frame), _PLANNED_ROWS):
         rows = slice(start, start + _PLANNED_ROWS + timesteps + span - 1)
-        origins = start + window_origins(segment[rows], timesteps, span)
-        origins = origins[defined[origins]]
-        chosen = split_of_windows(times[origins], times[origins + span - 1], cuts)
+        times = microseconds(frame[TIME].iloc[rows])
+        own = window_origins(segment[rows], timesteps, span)
+        own = own[defined[rows][own]]
+        chosen = split_of_windows(times[own], times[own + span - 1], cuts)
         for name, windows in chosen.items():
-            found[name].append(origins[windows])
-    none = np.zeros(0, np.int64)
-    return {name: np.concatenate([none, *parts]) for name, parts in found.items()}
+            found[name].append(start + own[windows])
+    return {name: Runs(parts) for name, parts in found.items()}
 
 
-def require_windows(planned: dict[str, np.ndarray], timesteps: int, span: int) -> None:
+def require_windows(planned: Mapping[str, Sized], timesteps: int, span: int) -> None:
     """Check that every split has a window.
 
     Raises:
@@ -118,12 +119,11 @@ def write_windows(
     outputs = [scaled[f"y.{n}"].to_numpy(np.float32) for n in targets]
     defined = np.ones(len(scaled), bool)
     for column in outputs:
-        defined &= ~np.isnan(column)
+        for start in range(0, len(column), _PLANNED_ROWS):
+            rows = slice(start, start + _PLANNED_ROWS)
+            defined[rows] &= ~np.isnan(column[rows])
     planned = plan_windows(scaled, defined, timesteps, steps_ahead + lookahead, cuts)
     require_windows(planned, timesteps, steps_ahead + lookahead)
-    code, names = pd.factorize(scaled[SERIES])
-    labels = np.asarray(names, dtype=object)
-    times = microseconds(scaled[TIME])
     schema = pa.schema([
         pa.field("series", pa.string(), nullable=False),
         pa.field("origin", pa.timestamp("us", tz="UTC"), nullable=False),
@@ -134,8 +134,9 @@ def write_windows(
     group = max(1, _ROW_GROUP_BYTES // window_bytes)
     part = group * max(1, _PART_BYTES // _ROW_GROUP_BYTES)
 
-    def write_part(name: str, number: int, origins: np.ndarray) -> None:
+    def write_part(name: str, number: int, planned: Runs, begin: int) -> None:
         file = folder / name / f"part-{number:05d}.parquet"
+        origins = planned.between(begin, begin + part)
         # The rows of this part alone, side by side; of all rows they would be the table once more.
         first, end = int(origins[0]) - timesteps, int(origins[-1]) + steps_ahead
         x, y = (np.column_stack([c[first:end] for c in cs]) for cs in (inputs, outputs))
@@ -151,8 +152,8 @@ def write_windows(
                 rows = origins[start : start + group]
                 writer.write_table(
                     pa.table([
-                        pa.array(labels[code[rows]], pa.string()),
-                        pa.array(times[rows], pa.timestamp("us", tz="UTC")),
+                        pa.array(scaled[SERIES].iloc[rows].to_numpy(object), pa.string()),
+                        pa.array(microseconds(scaled[TIME].iloc[rows]), pa.timestamp("us", tz="UTC")),
                         _tensor(input_windows(x, rows - first, timesteps), schema.field("x").type),
                         _tensor(target_windows(y, rows - first, steps_ahead), schema.field("y").type),
                     ], schema=schema),
@@ -165,7 +166,7 @@ def write_windows(
         for name, origins in planned.items():
             (folder / name).mkdir()
             for number, start in enumerate(range(0, len(origins), part)):
-                jobs.append(pool.submit(write_part, name, number, origins[start : start + part]))
+                jobs.append(pool.submit(write_part, name, number, origins, start))
         for job in jobs:
             job.result()
     return {
@@ -176,7 +177,7 @@ def write_windows(
         "lookahead": lookahead,
         "cuts": {"validation": cuts.validation, "test": cuts.test},
         "windows": {name: len(origins) for name, origins in planned.items()},
-        "series": len(labels),
+        "series": int(scaled[SERIES].nunique()),
     }
 
 

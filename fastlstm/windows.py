@@ -6,6 +6,7 @@ The window with origin row ``t`` has inputs ``X[t - timesteps : t]`` and targets
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,43 @@ def window_origins(segment: np.ndarray, timesteps: int, span: int) -> np.ndarray
         return np.zeros(0, np.int64)
     whole = segment[:count] == segment[timesteps + span - 1 :]
     return np.flatnonzero(whole) + timesteps
+
+
+class Runs:
+    """Rising row numbers kept as the runs of consecutive ones they consist of.
+
+    Origins of windows are few runs, one for each stretch, however many they are.
+
+    Args:
+        parts: row numbers, each part rising and all above those of the part before.
+    """
+
+    def __init__(self, parts: Iterable[np.ndarray]) -> None:
+        first: list[np.ndarray] = [np.zeros(0, np.int64)]
+        length: list[np.ndarray] = [np.zeros(0, np.int64)]
+        for rows in parts:
+            begins = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
+            first.append(rows[begins])
+            length.append(np.diff(begins, append=len(rows)))
+        self._first, lengths = np.concatenate(first), np.concatenate(length)
+        self._end = np.cumsum(lengths)
+        self._shift = self._first - (self._end - lengths)
+
+    def __len__(self) -> int:
+        """How many row numbers."""
+        return int(self._end[-1]) if len(self._end) else 0
+
+    def between(self, start: int, end: int) -> np.ndarray:
+        """The row numbers at the positions from ``start`` to before ``end``, int64."""
+        positions = np.arange(start, min(end, len(self)))
+        rows: np.ndarray = (
+            positions + self._shift[np.searchsorted(self._end, positions, side="right")]
+        )
+        return rows
+
+    def all(self) -> np.ndarray:
+        """All row numbers, int64."""
+        return self.between(0, len(self))
 
 
 def input_windows(features: np.ndarray, origins: np.ndarray, timesteps: int) -> np.ndarray:

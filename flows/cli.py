@@ -16,6 +16,8 @@ import click
 from fastlstm.errors import ConfigError, DataError, FastLSTMError, StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
     from fastlstm.runs import SavedRun
@@ -105,19 +107,27 @@ def _delivered(console: Console, outcome: Any, output: str | None) -> Path:
     return Path(shutil.copytree(outcome.path, output))
 
 
-def _followed(doing: str, settings: PipelineConfig, debug: bool) -> Console:
-    """A console that follows the flow that is about to start, Prefect made ready for it."""
+def _ready(
+    doing: str, name: str, settings: PipelineConfig, debug: bool
+) -> tuple[Console, Callable[[PipelineConfig], Any]]:
+    """The flow of this name, ready to be called, and the console that follows it."""
+    import importlib
+
     from fastlstm.network import require_tensorflow
+    from flows.temporary_server import TemporaryServer
 
     require_tensorflow()
     console = _console()
     console.print(f"{doing} {settings.model_name!r} on {settings.data.path}; starting Prefect …")
     _prepare_prefect(debug)
+    server = TemporaryServer()
+    flow = getattr(importlib.import_module(f"flows.{name}"), name)
     from flows.console import ConsoleListener
     from tasks.reporting import listen
 
     listen(ConsoleListener(console))
-    return console
+    server.use()
+    return console, flow
 
 
 @main.command()
@@ -141,12 +151,10 @@ def retrain(debug: bool, config: str) -> None:
         )
         console.print(f"Run: {store.location(name, run_id)}", soft_wrap=True)
         return
-    console = _followed("Retraining", settings, debug)
-    from flows.console import show_scores
-    from flows.retrain import retrain as flow
-
-    outcome: Any = flow(settings)
+    console, flow = _ready("Retraining", "retrain", settings, debug)
+    outcome = flow(settings)
     from fastlstm.runs import SavedRun
+    from flows.console import show_scores
 
     run = SavedRun(store.run_folder(name, outcome.run.run_id))
     console.print()
@@ -167,11 +175,10 @@ def backtest(debug: bool, config: str, output: str | None) -> None:
     """Train and judge CONFIG's settings on test periods that follow each other in time."""
     settings, _, _ = _place(config)
     _refuse_existing(output)
-    console = _followed("Backtesting", settings, debug)
-    from flows.backtest import backtest as flow
+    console, flow = _ready("Backtesting", "backtest", settings, debug)
+    outcome = flow(settings)
     from flows.console import show_backtest
 
-    outcome: Any = flow(settings)
     console.print()
     show_backtest(console, Path(outcome.path))
     folder = _delivered(console, outcome, output)
@@ -190,12 +197,11 @@ def tune(debug: bool, config: str, output: str | None, trials: int | None) -> No
     if trials is not None:
         changed = settings.tune.model_copy(update={"trials": trials})
         settings = settings.model_copy(update={"tune": changed})
-    console = _followed("Tuning", settings, debug)
+    console, flow = _ready("Tuning", "tune", settings, debug)
+    outcome = flow(settings)
     from fastlstm.tuning import BEST_FILE
     from flows.console import show_search
-    from flows.tune import tune as flow
 
-    outcome: Any = flow(settings)
     console.print()
     show_search(console, Path(outcome.path))
     folder = _delivered(console, outcome, output)

@@ -39,6 +39,7 @@ _INSTALLATIONS = {
                 "saved_run",
                 "examples",
                 "cli",
+                "temporary_server",
             )
         ),
         "tests/faults/test_signals.py",

@@ -10,7 +10,7 @@ from fastlstm.architecture import resolve
 from fastlstm.errors import ConfigError
 from fastlstm.hyperparameters import FORECAST_DEFAULTS, REGRESSOR_DEFAULTS, Hyperparameters
 from fastlstm.inference import load_network, predict
-from fastlstm.layers import build_network, lstm_units
+from fastlstm.layers import build_network, lstm_sizes
 
 FEATURES = ["a", "b", "c", "x"]
 
@@ -58,8 +58,8 @@ def test_auto_goes_by_task_columns_and_settings(changes, targets, kind):
 @pytest.mark.parametrize(("windows", "units"), [(None, 128), (2_500, 128), (2_000, 64), (400, 32)])
 def test_units_go_by_the_sequences_to_learn_from(windows, units):
     hp = settings(segment_units=None)
-    assert lstm_units(hp, FEATURES, ["a", "b"], windows) == [units]
-    assert lstm_units(settings(segment_units=5), FEATURES, ["a", "b"], windows) == [5]
+    assert lstm_sizes(hp, FEATURES, ["a", "b"], windows)[0] == [units]
+    assert lstm_sizes(settings(segment_units=5), FEATURES, ["a", "b"], windows)[0] == [5]
 
 
 def test_a_forecaster_has_the_recipe_unless_it_is_the_classic_stack():

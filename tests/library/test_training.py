@@ -239,3 +239,12 @@ def test_batches_hold_every_window_once(tmp_path_factory, batch, pool, seed):
     assert all(key[w.tobytes()] == t.tobytes() for w, t in zip(x, y, strict=True))
     other = np.concatenate([x for x, _ in windows.batches("train", batch, (seed, 1))])
     assert not np.array_equal(x, other)
+
+
+def test_tensorflow_tunes_no_dataset_while_training(tmp_path):
+    # Its tuner holds up the end of an epoch, at times for as long as the epoch took.
+    from fastlstm.training import _Epoch, _tf_dataset
+
+    hp = regressor()
+    made = _tf_dataset(dataset(tmp_path / "w", hp), "train", hp, None, _Epoch())
+    assert made.options().autotune.enabled is False

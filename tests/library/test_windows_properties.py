@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastlstm.split import Cuts, cut_times, split_of_windows
-from fastlstm.windows import input_windows, output_names, target_windows, window_origins
+from fastlstm.windows import Runs, input_windows, output_names, target_windows, window_origins
 
 
 @st.composite
@@ -105,3 +105,16 @@ def test_a_window_belongs_to_the_split_that_holds_all_its_targets(
 
 def test_shares_are_exact_where_binary_fractions_are_not():
     assert cut_times(np.arange(10), 0.7, 0.1) == Cuts(7, 8)
+
+
+@given(st.lists(st.integers(0, 60), unique=True), st.integers(1, 20))
+def test_runs_give_their_rows_back(rows, block):
+    rows = np.array(sorted(rows), np.int64)
+    parts = [rows[(rows >= start) & (rows < start + block)] for start in range(0, 61, block)]
+    runs = Runs(parts)
+    assert len(runs) == len(rows)
+    np.testing.assert_array_equal(runs.all(), rows)
+    for start in range(0, len(rows) + 1, block):
+        np.testing.assert_array_equal(
+            runs.between(start, start + block), rows[start : start + block]
+        )
