@@ -13,7 +13,7 @@ from fastlstm.fused_lstm import fused
 from fastlstm.model_files import check_model_file
 from fastlstm.network import import_keras
 
-_BATCH = 1024
+_BATCH = 512
 
 
 def load_network(file: Path) -> Any:
