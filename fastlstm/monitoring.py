@@ -1,4 +1,4 @@
-"""How forecasts turned out against what the test promised, and whether inputs have drifted."""
+"""How forecasts and their intervals turned out, and whether inputs have drifted."""
 
 from __future__ import annotations
 
@@ -102,6 +102,28 @@ def live_error(runs: list[SavedRun], forecasts: pd.DataFrame, actuals: pd.DataFr
         return LiveError(name, float("nan"), float("nan"), 0)
     live = errors(known["prediction"], known["actual"]).mean()
     return LiveError(name, float(live), float(known["promised"].mean()), len(known))
+
+
+def live_coverage(
+    intervals: pd.DataFrame, forecasts: pd.DataFrame, actuals: pd.DataFrame
+) -> dict[float, tuple[float, int]]:
+    """Share of actual values inside the prediction intervals, and how many there are, by level.
+
+    Args:
+        intervals: columns ``run_id, series, after, step, target, level, lower, upper``.
+        forecasts: columns ``run_id, series, after, step, target, time``.
+        actuals: as ``actual_values`` gives them.
+    """
+    if intervals.empty:
+        return {}
+    which = ["run_id", "series", "after", "step", "target"]
+    moments = forecasts.dropna(subset=["time"])[[*which, "time"]]
+    known = intervals.merge(moments, on=which).merge(actuals, on=["series", "time", "target"])
+    known["inside"] = known["actual"].between(known["lower"], known["upper"])
+    return {
+        float(level): (float(found.mean()), len(found))
+        for level, found in known.groupby("level")["inside"]
+    }
 
 
 def input_drift(run: SavedRun, inputs: pd.DataFrame) -> tuple[dict[str, float], int]:

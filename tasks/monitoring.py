@@ -9,7 +9,13 @@ import pandas as pd
 from prefect.events import emit_event
 
 from fastlstm.errors import StoreError
-from fastlstm.monitoring import LiveError, actual_values, input_drift, live_error
+from fastlstm.monitoring import (
+    LiveError,
+    actual_values,
+    input_drift,
+    live_coverage,
+    live_error,
+)
 from fastlstm.runs import SavedRun
 from tasks.places.forecasts import open_forecasts
 from tasks.places.sources import local_source
@@ -24,7 +30,7 @@ DEGRADED = "fastlstm.model.degraded"
 
 @fresh_step("examine", "data", retries=3)
 def examine(config: MonitorConfig) -> Health:
-    """Live error against the test's, and drift of each input feature against the train rows."""
+    """Live error against the test's, live coverage of the intervals, and drift of the inputs."""
     store = store_of(config)
     place = open_forecasts(config.forecasts, config.model_name, config.s3)
     since = pd.Timestamp(datetime.now(UTC)) - pd.Timedelta(days=config.days)
@@ -42,6 +48,7 @@ def examine(config: MonitorConfig) -> Health:
         runs, key=lambda run: forecasts.loc[forecasts["run_id"] == run.run_id, "after"].max()
     )
     live = LiveError("error", float("nan"), float("nan"), 0)
+    coverage: dict[float, float] = {}
     if config.actuals is not None:
         path = local_source(config.actuals.path, config.actuals.query, config.s3, Path(config.work))
         actuals = actual_values(
@@ -51,6 +58,12 @@ def examine(config: MonitorConfig) -> Health:
             labels=not newest.hyperparameters.is_regressor,
         )
         live = live_error(runs, forecasts, actuals)
+        inside = live_coverage(place.read("intervals", since), forecasts, actuals)
+        coverage = {
+            level: share
+            for level, (share, known) in inside.items()
+            if known >= config.minimum_forecasts
+        }
     psi, rows = input_drift(newest, inputs)
     if rows < config.minimum_rows:
         psi = {}
@@ -60,6 +73,17 @@ def examine(config: MonitorConfig) -> Health:
         reasons.append(
             f"live {live.name} {live.live:.4g} against {live.promised:.4g} promised by the test "
             f"({live.ratio:.2g} times, limit {config.max_error_ratio:g})"
+        )
+    short = {
+        level: share
+        for level, share in coverage.items()
+        if level - share > config.max_coverage_shortfall
+    }
+    if short:
+        level = max(short, key=lambda level: level - short[level])
+        reasons.append(
+            f"intervals of level {level:g} hold {short[level]:.0%} of the actual values (limit "
+            f"{level - config.max_coverage_shortfall:.0%})"
         )
     drifted = {n: v for n, v in psi.items() if v > config.max_psi}
     if drifted:
@@ -74,6 +98,9 @@ def examine(config: MonitorConfig) -> Health:
         told = []
         if judged:
             told.append(f"live {live.name} {live.live:.4g} against {live.promised:.4g} promised")
+        told += [
+            f"{share:.0%} inside the {level:.4g} intervals" for level, share in coverage.items()
+        ]
         if psi:
             told.append(f"greatest PSI {max(psi.values()):.2g}")
         message = (
@@ -88,6 +115,7 @@ def examine(config: MonitorConfig) -> Health:
         live_error=live.live if judged else None,
         promised_error=live.promised if judged else None,
         forecasts=live.forecasts,
+        coverage={f"{level:.4g}": round(share, 6) for level, share in coverage.items()},
         psi={name: round(value, 6) for name, value in psi.items()},
         input_rows=rows,
         reasons=reasons,

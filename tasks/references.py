@@ -127,6 +127,9 @@ class Health(_Reference):
     live_error: float | None
     promised_error: float | None
     forecasts: int = Field(description="Forecasts with a known actual value.")
+    coverage: dict[str, float] = Field(
+        default_factory=dict, description="Share of actual values inside the intervals, by level."
+    )
     psi: dict[str, float] = Field(description="Population stability index of each feature.")
     input_rows: int
     reasons: list[str]

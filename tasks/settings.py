@@ -191,8 +191,17 @@ class MonitorConfig(_Placed):
         description="Population stability index of a feature above which its input has drifted; "
         "0.1 is usually called a moderate change, 0.25 a major one.",
     )
+    max_coverage_shortfall: float = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        description="How far below its level the share of actual values inside the prediction "
+        "intervals may fall: 0.1 lets intervals of level 0.8 hold 70 %.",
+    )
     minimum_forecasts: int = Field(
-        100, ge=1, description="Fewest forecasts with an actual value for the error to be judged."
+        100,
+        ge=1,
+        description="Fewest forecasts with an actual value for error and intervals to be judged.",
     )
     minimum_rows: int = Field(
         100, ge=1, description="Fewest input rows for the drift to be judged."

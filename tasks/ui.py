@@ -248,6 +248,10 @@ def report_health(model_name: str, health: Health, limits: dict[str, float]) -> 
         ]
     else:
         lines += [f"Forecasts with a known actual value: {health.forecasts:,}, too few to judge."]
+    if health.coverage:
+        lines += ["", "## Prediction intervals", ""]
+        lines += ["| level | actual values inside |", "| --- | ---: |"]
+        lines += [f"| {level} | {share:.1%} |" for level, share in health.coverage.items()]
     lines += ["", f"## Inputs against the training data ({health.input_rows:,} rows)", ""]
     lines += ["| feature | population stability index | |", "| --- | ---: | --- |"]
     for name, value in sorted(health.psi.items(), key=lambda pair: -pair[1]):

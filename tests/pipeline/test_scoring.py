@@ -85,12 +85,13 @@ def score_here(given):
     made = forecast_latest(SavedRun(store.run_folder("small", run_id)), config.input.path)
     place = open_forecasts(config.output, "small", config.s3)
     place.append("forecasts", made.frame.assign(run_id=run_id))
+    place.append("intervals", made.intervals.assign(run_id=run_id))
     about = {"inputs": made.inputs, "first": made.first, "through": made.through}
     place.append("inputs", input_rows(run_id, about))
 
 
-def rows_of(folder: Path) -> pd.DataFrame:
-    return pd.concat(pd.read_parquet(f) for f in folder.glob("small/forecasts/*/*.parquet"))
+def rows_of(folder: Path, kind: str = "forecasts") -> pd.DataFrame:
+    return pd.concat(pd.read_parquet(f) for f in folder.glob(f"small/{kind}/*/*.parquet"))
 
 
 KEY = ["run_id", "series", "origin", "step", "target"]
@@ -240,7 +241,8 @@ def test_monitor_compares_with_what_the_test_promised(scoring, tmp_path):
     for end in (40, 48, 56):
         given = scoring(panel[hours < end])
         score_here(given)
-    usual = {"max_psi": 50.0}  # 36 rows of a wave of 24 hours fill the bins unevenly
+    # 36 rows of a wave of 24 hours fill the bins unevenly, and 12 values tell little of intervals.
+    usual = {"max_psi": 50.0, "max_coverage_shortfall": 0.7}
     fine = look(monitoring(given, tmp_path, panel, max_error_ratio=3.0, **usual))
     assert not fine.degraded and fine.message.startswith("Within limits: live MAE")
     assert fine.forecasts == 12 and fine.input_rows == 36
@@ -259,9 +261,18 @@ def test_monitor_compares_with_what_the_test_promised(scoring, tmp_path):
     by_step = (predictions["prediction"] - predictions["truth"]).abs().groupby(predictions["step"])
     assert fine.promised_error == pytest.approx(joined["step"].map(by_step.mean()).mean())
 
+    bounds = rows_of(tmp_path / "forecasts", "intervals")
+    which = ["series", "after", "step", "target"]
+    known = bounds.merge(joined[[*which, "value"]], on=which)
+    inside = (known["value"] >= known["lower"]) & (known["value"] <= known["upper"])
+    by_level = inside.groupby(known["level"]).mean()
+    assert fine.coverage == pytest.approx({f"{k:.4g}": v for k, v in by_level.items()}, abs=1e-6)
+    assert set(fine.coverage) == {"0.8", "0.95"}
+
     broken = panel.assign(load=panel["load"] + 500)
     worse = look(monitoring(given, tmp_path, broken, **usual))
     assert worse.degraded and worse.message.startswith("Degraded: live MAE")
+    assert "intervals of level 0.95 hold 0% of the actual values (limit 25%)" in worse.message
     early = look(monitoring(given, tmp_path, panel[hours < 41], **usual))
     assert early.forecasts == 2 and early.live_error is None
 
