@@ -226,6 +226,12 @@ class Hyperparameters(BaseModel):
         min_length=1,
         description="Weight of each step ahead in a regressor's loss, one for each; else all alike.",
     )
+    loss_scaling: Literal["none", "mase"] = Field(
+        "none",
+        description="'mase': each series of a panel weighs in a regressor's loss by one over the mean "
+        "change of its target from row to row in train (MASE; Hyndman and Koehler 2006), so that large "
+        "series do not drown small ones. One target only.",
+    )
     epochs: int = Field(100, ge=1, le=1_000_000, description="Most passes over the train windows.")
     batch_size: int = Field(128, ge=1, description="Windows per gradient step.")
     shuffle: bool = Field(True, description="Shuffle the train windows anew in every epoch.")
@@ -402,7 +408,7 @@ class Hyperparameters(BaseModel):
         problems += self._architecture_problems()
         softmax = self.last_layer_activation == "softmax"
         loss = canonical_loss(self.loss)
-        problems += self._quantile_problems(loss) + self._step_weight_problems()
+        problems += self._quantile_problems(loss) + self._weight_problems()
         if softmax and self.steps_ahead > 1:
             problems.append(
                 f"steps_ahead: softmax gives one distribution, not {self.steps_ahead}; use "
@@ -539,8 +545,10 @@ class Hyperparameters(BaseModel):
             )
         return problems
 
-    def _step_weight_problems(self) -> list[str]:
+    def _weight_problems(self) -> list[str]:
         weights = self.step_weights
+        if self.loss_scaling != "none" and not self.is_regressor:
+            return [f"loss_scaling: {self.loss_scaling!r} is for a regressor; use 'none'"]
         if weights is None:
             return []
         if not self.is_regressor:

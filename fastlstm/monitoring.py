@@ -120,10 +120,11 @@ def live_coverage(
     moments = forecasts.dropna(subset=["time"])[[*which, "time"]]
     known = intervals.merge(moments, on=which).merge(actuals, on=["series", "time", "target"])
     known["inside"] = known["actual"].between(known["lower"], known["upper"])
-    return {
-        float(level): (float(found.mean()), len(found))
-        for level, found in known.groupby("level")["inside"]
-    }
+    found = {}
+    for level in np.unique(known["level"].to_numpy(np.float64)):
+        inside = known.loc[known["level"] == level, "inside"]
+        found[float(level)] = float(inside.mean()), len(inside)
+    return found
 
 
 def input_drift(run: SavedRun, inputs: pd.DataFrame) -> tuple[dict[str, float], int]:

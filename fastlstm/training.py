@@ -31,6 +31,7 @@ from fastlstm.errors import DataError, StoreError, TrainingError
 from fastlstm.fused_lstm import fused, is_chosen, use_one_thread_per_operation
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.layers import build_network, lstm_sizes
+from fastlstm.loss_scaling import scaled_source
 from fastlstm.network import compile_network, import_keras
 from fastlstm.proof import proven, set_gate
 from fastlstm.significance import Comparison
@@ -182,11 +183,13 @@ def fit(
     Raises:
         TrainingError: the loss is not finite.
         DataError: 'balanced' class weights with a class absent from train.
+        ConfigError: ``loss_scaling`` does not fit the windows; see ``fastlstm.loss_scaling``.
     """
     keras = import_keras()
     import tensorflow as tf
 
     hp = hyperparameters
+    dataset = scaled_source(dataset, hp)
     keras.utils.set_random_seed(hp.seed)
     tf.config.experimental.enable_op_determinism()
     columns = dataset.manifest["features"], dataset.manifest["targets"]

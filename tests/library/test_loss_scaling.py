@@ -1,0 +1,144 @@
+"""The scaled loss weighs the series of a panel alike, by what train alone tells."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fastlstm.artifacts import publish
+from fastlstm.errors import ConfigError, DataError
+from fastlstm.hyperparameters import Hyperparameters
+from fastlstm.inference import predict
+from fastlstm.loading import SERIES, TIME
+from fastlstm.loss_scaling import ScaledBySeries, naive_errors
+from fastlstm.row_windows import RowWindows
+from fastlstm.split import Cuts
+from fastlstm.training import fit
+from fastlstm.validation import SEGMENT
+from fastlstm.window_store import WindowDataset, Windows, write_windows
+
+_ROWS, _TRAIN, _TEST = 120, 80, 100
+
+
+def panel(size=10.0, later=0.0, names=("a", "b")):
+    """Two series of noise, the second ``size`` times the first; ``later`` is added after train."""
+    rng = np.random.default_rng(0)
+    parts = []
+    for number, name in enumerate(names):
+        values = rng.normal(size=_ROWS) * (size if number else 1.0)
+        values[_TRAIN:] += later * np.arange(_ROWS - _TRAIN)
+        times = pd.date_range("2024-01-01", periods=_ROWS, freq="1h", tz="UTC")
+        parts.append(
+            pd.DataFrame({SERIES: name, TIME: times, SEGMENT: number, "x.v": values, "y.v": values})
+        )
+    stamps = pd.DatetimeIndex(parts[0][TIME]).tz_convert(None).as_unit("us").asi8
+    return pd.concat(parts, ignore_index=True), Cuts(int(stamps[_TRAIN]), int(stamps[_TEST]))
+
+
+def in_memory(frame, cuts, targets=1):
+    x = frame[["x.v"]].to_numpy(np.float32)
+    y = np.repeat(frame[["y.v"]].to_numpy(np.float32), targets, axis=1)
+    return RowWindows(
+        frame, x, y, features=["v"], targets=[f"t{n}" for n in range(targets)], timesteps=4,
+        steps_ahead=2, cuts=cuts,
+    )  # fmt: skip
+
+
+def on_disk(folder, frame, cuts, **options):
+    publish(
+        folder,
+        lambda f: write_windows(
+            f,
+            frame,
+            features=["v"],
+            targets=["v"],
+            timesteps=4,
+            steps_ahead=2,
+            lookahead=0,
+            cuts=cuts,
+        ),
+    )
+    return WindowDataset(folder, **options)
+
+
+def hyperparameters(**changes):
+    given = {
+        "LSTM_type": "regressor", "timesteps": 4, "steps_ahead": 2, "epochs": 2, "loss": "mae",
+        "batch_size": 16, "model_relative_width": [3], "learning_rate": 0.01, "loss_scaling": "mase",
+    }  # fmt: skip
+    return Hyperparameters.model_validate({**given, **changes})
+
+
+def test_weights_are_one_over_each_series_naive_error(tmp_path):
+    frame, cuts = panel()
+    source = ScaledBySeries(in_memory(frame, cuts))
+    windows = source.read("train")
+    for name in ("a", "b"):
+        # The first targets of train windows: rows 4 to 78, whose last target row is still train's.
+        rows = frame.loc[frame[SERIES] == name, "y.v"].to_numpy(np.float32)[4 : _TRAIN - 1]
+        own = source.weights("train")[windows.series == name]
+        assert np.ptp(own) == 0
+        expected = 1 / np.abs(np.diff(rows.astype(float))).mean() / source._mean
+        assert own[0] == pytest.approx(expected, rel=1e-5)
+    assert source.weights("train").mean() == pytest.approx(1, rel=1e-5)
+    # Those on disk get the same, in the order of the batches too.
+    stored = ScaledBySeries(on_disk(tmp_path / "w", frame, cuts))
+    for split in ("train", "validation", "test"):
+        np.testing.assert_array_equal(stored.weights(split), source.weights(split))
+    for seed in (None, (3, 1)):
+        batches = [y for _, y in stored.batches("train", 16, seed)]
+        y = np.concatenate(batches)
+        large = np.isin(y[:, 0, 0], windows.y[windows.series == "b", 0, 0])
+        np.testing.assert_array_equal(stored.weights("train", seed) < 0.5, large)
+
+
+def test_nothing_after_train_is_seen():
+    quiet, loud = (ScaledBySeries(in_memory(*panel(later=later))) for later in (0.0, 1000.0))
+    for split in ("train", "validation", "test"):
+        np.testing.assert_array_equal(quiet.weights(split), loud.weights(split))
+
+
+def test_windows_across_a_hole_are_not_compared():
+    hours = np.array([0, 1, 2, 10, 11])
+    windows = Windows(
+        np.array(["a"] * 5, object), np.datetime64("2024-01-01", "us") + hours * np.timedelta64(1, "h"),
+        np.zeros((0, 0, 0), np.float32), np.array([0, 1, 2, 900, 903], np.float32).reshape(5, 1, 1),
+    )  # fmt: skip
+    assert naive_errors(windows) == {"a": pytest.approx((1 + 1 + 3) / 3)}
+
+
+def test_a_series_without_a_scale_weighs_like_the_average():
+    frame, cuts = panel()
+    constant = frame[SERIES] == "a"
+    frame.loc[constant & (frame.index < _TRAIN), ["x.v", "y.v"]] = 5.0
+    source = ScaledBySeries(in_memory(frame, cuts))
+    assert set(source.weights("validation")[:3]) == {1.0}
+
+
+@pytest.mark.traced
+def test_the_training_uses_them_from_memory_and_from_disk_alike(untraced, tmp_path):
+    frame, cuts = panel(size=100.0)
+    x = frame[["x.v"]].to_numpy(np.float32)[:4][None]
+    made = {
+        name: predict(fit(source, hyperparameters(loss_scaling=scaling)).model, x)
+        for name, source, scaling in (
+            ("memory", in_memory(frame, cuts), "mase"),
+            ("disk", on_disk(tmp_path / "w", frame, cuts), "mase"),
+            ("plain", in_memory(frame, cuts), "none"),
+        )
+    }
+    np.testing.assert_allclose(made["memory"], made["disk"], atol=1e-6)
+    assert np.abs(made["memory"] - made["plain"]).max() > 1e-4
+
+
+def test_what_it_cannot_scale_is_refused(tmp_path):
+    frame, cuts = panel()
+    with pytest.raises(ConfigError, match="loss_scaling: 'mase' is for one target, found 2"):
+        ScaledBySeries(in_memory(frame, cuts, targets=2))
+    with pytest.raises(ConfigError, match="loss_scaling: 'mase' needs the train windows in memory"):
+        ScaledBySeries(on_disk(tmp_path / "w", frame, cuts, pool_bytes=10)).folded("train")
+    with pytest.raises(DataError, match="finds no series whose target changes"):
+        ScaledBySeries(in_memory(frame.assign(**{"y.v": 1.0}), cuts))
+    with pytest.raises(ValueError, match="loss_scaling: 'mase' is for a regressor"):
+        hyperparameters(LSTM_type="classifier", loss="binary_crossentropy")
