@@ -50,9 +50,10 @@ class Runs:
             begins = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
             first.append(rows[begins])
             length.append(np.diff(begins, append=len(rows)))
-        self._first, lengths = np.concatenate(first), np.concatenate(length)
+        lengths = np.concatenate(length)
         self._end = np.cumsum(lengths)
-        self._shift = self._first - (self._end - lengths)
+        # What turns a position into its row, the same within a run.
+        self._shift = np.concatenate(first) - (self._end - lengths)
 
     def __len__(self) -> int:
         """How many row numbers."""
