@@ -9,12 +9,14 @@ import argparse
 import os
 import platform
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.contest import Result, compete
+from benchmarks.flow import server_running
 from benchmarks.growth import draw, measure_growth
 from benchmarks.memory import peak_of_retraining
 from benchmarks.windows import disk_share
@@ -165,30 +167,33 @@ def _commands(rounds: int) -> Iterator[Row]:
 
 def _flow(rounds: int) -> Iterator[Row]:
     where = {"config": _CONFIG}
-    found = compete(
-        {
-            "retrain": ("benchmarks.flow:retrain", where),
-            "library": ("benchmarks.flow:library", where),
-            "empty flow": ("benchmarks.flow:empty", {}),
-        },
-        rounds,
-    )
-    whole, own, empty = (1 / result.rate for result in found.values())
-    told = ", ".join(f"{r.name} {1 / r.rate:.1f} s ±{r.spread:.0%}" for r in found.values())
-    yield Row(
-        "flow overhead", "`retrain` less the library's own work, no server running",
-        f"{told}; overhead {whole - own:.1f} s", "empty flow + 2 s", whole - own < empty + 2,
-    )  # fmt: skip
+    for running in (False, True):
+        with server_running() if running else nullcontext():
+            found = compete(
+                {
+                    "retrain": ("benchmarks.flow:retrain", where),
+                    "library": ("benchmarks.flow:library", where),
+                    "empty flow": ("benchmarks.flow:empty", {}),
+                },
+                rounds,
+            )
+        whole, own, empty = (1 / result.rate for result in found.values())
+        told = ", ".join(f"{r.name} {1 / r.rate:.1f} s ±{r.spread:.0%}" for r in found.values())
+        yield Row(
+            "flow overhead",
+            f"`retrain` less the library's own work, {'a' if running else 'no'} server running",
+            f"{told}; overhead {whole - own:.1f} s", "empty flow + 2 s", whole - own < empty + 2,
+        )  # fmt: skip
 
 
-def _series(_: int) -> Iterator[Row]:
+def _series(rounds: int) -> Iterator[Row]:
     rows = 10_000_000
     found = compete(
         {
             f"{series:,} series": ("benchmarks.flow:prepared", {"rows": rows, "series": series})
             for series in (1, 10_000)
         },
-        1,
+        rounds,
     )
     one, many = found.values()
     yield Row(

@@ -5,17 +5,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import yaml
 
 from benchmarks.commands import command
 from benchmarks.contest import Entry
 from benchmarks.memory import source_config
+from deployments.local_s3 import free_ports
+from deployments.serve import local_server
 from fastlstm import isolation
 from fastlstm.artifacts import publish
 from fastlstm.changes import find_changes
@@ -42,8 +48,20 @@ empty()
 """
 
 
+@contextmanager
+def server_running() -> Iterator[None]:
+    """A Prefect server on loopback that the contestants' environment names."""
+    (port,) = free_ports(1)
+    with (
+        tempfile.TemporaryDirectory() as home,
+        local_server(Path(home), port) as environment,
+        mock.patch.dict(os.environ, environment),
+    ):
+        yield
+
+
 def retrain(config: str) -> Entry:
-    """``fastlstm retrain`` with an empty work folder and store, and without a server running."""
+    """``fastlstm retrain`` with an empty work folder and store."""
     return _anew(config, ["fastlstm", "retrain"])
 
 
@@ -53,7 +71,7 @@ def library(config: str) -> Entry:
 
 
 def empty() -> Entry:
-    """A Prefect flow of 8 tasks that do nothing, without a server running."""
+    """A Prefect flow of 8 tasks that do nothing."""
     return command(["python", "-c", _EMPTY])
 
 
