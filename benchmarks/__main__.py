@@ -8,18 +8,21 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import tempfile
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from unittest import mock
 
 from benchmarks.contest import Result, compete
-from benchmarks.flow import server_running
 from benchmarks.growth import draw, measure_growth
 from benchmarks.memory import peak_of_retraining
 from benchmarks.windows import disk_share
+from deployments.local_s3 import free_ports
+from deployments.serve import local_server
 
 _HERE = Path(__file__).parent
 _CONFIG = "deployments/weather_temperature.yaml"
@@ -165,10 +168,22 @@ def _commands(rounds: int) -> Iterator[Row]:
     )  # fmt: skip
 
 
+@contextmanager
+def _server_running() -> Iterator[None]:
+    """A Prefect server on loopback that the contestants' environment names."""
+    (port,) = free_ports(1)
+    with (
+        tempfile.TemporaryDirectory() as home,
+        local_server(Path(home), port) as environment,
+        mock.patch.dict(os.environ, environment),
+    ):
+        yield
+
+
 def _flow(rounds: int) -> Iterator[Row]:
     where = {"config": _CONFIG}
     for running in (False, True):
-        with server_running() if running else nullcontext():
+        with _server_running() if running else nullcontext():
             found = compete(
                 {
                     "retrain": ("benchmarks.flow:retrain", where),

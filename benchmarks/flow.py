@@ -5,23 +5,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import yaml
 
 from benchmarks.commands import command
 from benchmarks.contest import Entry
 from benchmarks.memory import source_config
-from deployments.local_s3 import free_ports
-from deployments.serve import local_server
 from fastlstm import isolation
 from fastlstm.artifacts import publish
 from fastlstm.changes import find_changes
@@ -46,18 +40,6 @@ def empty():
         nothing(number)
 empty()
 """
-
-
-@contextmanager
-def server_running() -> Iterator[None]:
-    """A Prefect server on loopback that the contestants' environment names."""
-    (port,) = free_ports(1)
-    with (
-        tempfile.TemporaryDirectory() as home,
-        local_server(Path(home), port) as environment,
-        mock.patch.dict(os.environ, environment),
-    ):
-        yield
 
 
 def retrain(config: str) -> Entry:
