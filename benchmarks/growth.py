@@ -38,15 +38,22 @@ def measure_growth(rounds: int) -> list[dict[str, Any]]:
     return found
 
 
+def _short(size: int) -> str:
+    if size >= 1_000_000:
+        return f"{size / 1_000_000:g}M"
+    return f"{size // 1000}k" if size >= 1000 else str(size)
+
+
 def draw(points: list[dict[str, Any]], file: Path) -> None:
     """One panel for each thing: seconds and megabytes against its size, both axes logarithmic."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import NullFormatter
 
     figure, axes = plt.subplots(
-        1, len(_SIZES), figsize=(3.2 * len(_SIZES), 3), layout="constrained"
+        1, len(_SIZES), figsize=(3.4 * len(_SIZES), 3), layout="constrained"
     )
     for axis, what in zip(axes, _SIZES, strict=True):
         mine = [point for point in points if point["what"] == what]
@@ -60,6 +67,12 @@ def draw(points: list[dict[str, Any]], file: Path) -> None:
         other.set_ylim(1, 10_000)
         other.set_ylabel("MB above the table (dashed)" if what == "series" else "")
         axis.set_xlabel(what)
+        axis.set_xticks(sizes, labels=[_short(size) for size in sizes])
+        axis.xaxis.minorticks_off()
+        # So much at least, that a difference of a tenth does not look like a slope.
+        seconds = [point["seconds"] for point in mine]
+        axis.set_ylim(min(seconds) / 3, max(seconds) * 3)
+        axis.yaxis.set_minor_formatter(NullFormatter())
         axis.set_ylabel("seconds" if what == "rows" else "")
         axis.legend(fontsize=7)
     figure.savefig(file, dpi=110)
