@@ -29,7 +29,7 @@ def processes_in(session: int) -> list[str]:
 def test_interrupted_terminated_and_run_again(prefect_server, alone, tmp_path):
     from prefect.settings import PREFECT_API_URL
 
-    settings = build_settings(tmp_path, hyperparameters={"epochs": 60, "early_stop_patience": 60})
+    settings = build_settings(tmp_path, hyperparameters={"epochs": 300, "early_stop_patience": 300})
     settings["hyperparameters"]["model_name"] = "signalled"
     config = tmp_path / "my.yaml"
     config.write_text(yaml.safe_dump(settings))
@@ -75,5 +75,5 @@ def test_interrupted_terminated_and_run_again(prefect_server, alone, tmp_path):
     assert "resumed after epoch" in told and "windows   as before" in told
     assert [kind for kind, _ in states()] == ["CRASHED", "CRASHED", "COMPLETED"]
     (entry,) = FolderStore(tmp_path / "runs").runs("signalled")
-    assert entry.manifest["training"]["epochs"] == 60
+    assert entry.manifest["training"]["epochs"] == 300
     assert list((tmp_path / "work" / "unfinished").iterdir()) == []
