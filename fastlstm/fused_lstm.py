@@ -226,16 +226,11 @@ def _layer(
                 )  # fmt: skip
                 d_c, d_gates[t] = back.cs_prev_grad, back.dicfo
                 d_h = tf.matmul(back.dicfo, turned[:, inputs:])
-            stacked = tf.stack(d_gates)
-            flat = tf.reshape(stacked, [-1, 4 * units])
+            flat = tf.reshape(tf.stack(d_gates), [-1, 4 * units])
             d_x = tf.reshape(tf.matmul(flat, turned[:, :inputs]), [steps, -1, inputs])
             d_kernel = tf.matmul(tf.reshape(by_step, [-1, inputs]), flat, transpose_a=True)
-            # The states before each step are those after it, one step later: no copy of them is made.
-            d_recurrent = tf.matmul(h_first, d_gates[0], transpose_a=True) + tf.matmul(
-                tf.reshape(hidden[:-1], [-1, units]),
-                tf.reshape(stacked[1:], [-1, 4 * units]),
-                transpose_a=True,
-            )
+            h_before = tf.concat([tf.expand_dims(h_first, 0), hidden[:-1]], axis=0)
+            d_recurrent = tf.matmul(tf.reshape(h_before, [-1, units]), flat, transpose_a=True)
             return (
                 tf.transpose(d_x, [1, 0, 2]),
                 d_h,
