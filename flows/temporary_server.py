@@ -50,16 +50,16 @@ class TemporaryServer:
         Raises:
             FastLSTMError: it did not start.
         """
+        if self._process is None:
+            return
         from prefect.context import refresh_global_settings_context
         from prefect.settings import get_current_settings
 
-        settings = get_current_settings()
-        if self._process is None:
-            return
         if not _is_wanted():
             self._stop()
             return
-        end = time.monotonic() + settings.server.ephemeral.startup_timeout_seconds
+        limit = get_current_settings().server.ephemeral.startup_timeout_seconds
+        end = time.monotonic() + limit
         url = f"http://127.0.0.1:{self._port}/api"
         while not _answers(f"{url}/health"):
             if self._process.poll() is not None or time.monotonic() > end:
