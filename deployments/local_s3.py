@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -18,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 _START_LIMIT = 60.0
+# Each of SeaweedFS' HTTP ports has a gRPC port this much above it.
+_TO_GRPC = 10_000
+_LOWEST_PORT, _HIGHEST_PORT = 10_240, 32_768 - _TO_GRPC
 
 
 @dataclass(frozen=True)
@@ -111,15 +115,26 @@ class LocalS3:
 
 
 def free_ports(count: int) -> list[int]:
-    """TCP ports on loopback that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """TCP ports on loopback that nobody uses, nor those 10,000 above them, in random order.
+
+    Neither lies where systems take the ports of outgoing connections from (32768 and above on Linux,
+    49152 elsewhere): such a port may be in use by the time the server begins to listen.
+    """
+    found: list[int] = []
+    while len(found) < count:
+        port = _LOWEST_PORT + secrets.randbelow(_HIGHEST_PORT - _LOWEST_PORT)
+        if port not in found and _is_free(port) and _is_free(port + _TO_GRPC):
+            found.append(port)
+    return found
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def _program() -> str:
@@ -138,9 +153,7 @@ def local_s3(folder: Path, *buckets: str, options: tuple[str, ...] = ()) -> Iter
         TimeoutError: the server does not answer.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    # Each of SeaweedFS' HTTP ports has a gRPC port 10,000 above it, so those must be free too.
-    ports = tuple(19_000 + port % 10_000 for port in free_ports(4))
-    server = LocalS3(folder, ports, options)
+    server = LocalS3(folder, tuple(free_ports(4)), options)
     server.start()
     try:
         for bucket in buckets:

@@ -2,7 +2,8 @@
 
 Prefect starts one by itself where none is named, but only when the flow begins, and imports the whole
 server into the flow's own process to do so; beside the imports it costs 5 seconds less on 2 cores.
-Run as a program, this module is that server: ``python -m flows.temporary_server PORT``.
+Run as a program, this module is that server: ``python -m flows.temporary_server SOCKET``, where the
+number is that of an inherited socket, so that no other program can take its port in between.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import urllib.request
 from fastlstm.errors import FastLSTMError
 
 _SECONDS_TO_STOP = 5
+# Prefect's 20 s are too few for the first start, which makes the database, on a busy machine.
+_SECONDS_TO_START = 120
 
 
 class TemporaryServer:
@@ -34,14 +37,15 @@ class TemporaryServer:
         self._process: subprocess.Popen[bytes] | None = None
         if os.environ.get("PREFECT_API_URL"):
             return  # a profile may name one too, which only Prefect knows
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
-        self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-            [sys.executable, "-m", "flows.temporary_server", str(self._port)],
-            stdin=subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C is for the flow, which then still tells the server
-        )
+        with socket.socket() as bound:
+            bound.bind(("127.0.0.1", 0))
+            self._port = bound.getsockname()[1]
+            self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
+                [sys.executable, "-m", "flows.temporary_server", str(bound.fileno())],
+                stdin=subprocess.PIPE,
+                pass_fds=[bound.fileno()],
+                start_new_session=True,  # a Ctrl-C is for the flow, which then still tells the server
+            )
         atexit.register(self._stop)
 
     def use(self) -> None:
@@ -53,19 +57,23 @@ class TemporaryServer:
         if self._process is None:
             return
         from prefect.context import refresh_global_settings_context
-        from prefect.settings import get_current_settings
 
         if not _is_wanted():
             self._stop()
             return
-        limit = get_current_settings().server.ephemeral.startup_timeout_seconds
+        limit = _seconds_to_start()
         end = time.monotonic() + limit
         url = f"http://127.0.0.1:{self._port}/api"
         while not _answers(f"{url}/health"):
-            if self._process.poll() is not None or time.monotonic() > end:
+            ended = self._process.poll()
+            if ended is not None or time.monotonic() > end:
+                found = (
+                    f"does not answer after {limit} s" if ended is None else f"ended with {ended}"
+                )
                 raise FastLSTMError(
-                    "Prefect's temporary server did not start; run 'prefect server start' to see why, "
-                    "and set PREFECT_API_URL to a server that runs"
+                    f"Prefect's temporary server {found}; run 'prefect server start' to see why and set "
+                    "PREFECT_API_URL to a server that runs, or give a slow machine more time by "
+                    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
                 )
             time.sleep(0.05)
         os.environ["PREFECT_API_URL"] = url
@@ -98,13 +106,23 @@ def _is_wanted() -> bool:
     return not settings.api.url and bool(settings.server.ephemeral.enabled)
 
 
+def _seconds_to_start() -> int:
+    """The limit the user set, else our own."""
+    from prefect.settings import get_current_settings
+
+    ephemeral = get_current_settings().server.ephemeral
+    if "startup_timeout_seconds" in ephemeral.model_fields_set:
+        return ephemeral.startup_timeout_seconds
+    return _SECONDS_TO_START
+
+
 def _end_with_caller() -> None:
     # The caller holds the other end open; its end, even by kill -9, closes it.
     sys.stdin.read()
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _serve(port: int) -> None:
+def _serve(bound: socket.socket) -> None:
     if not _is_wanted():
         return
     import uvicorn
@@ -113,8 +131,8 @@ def _serve(port: int) -> None:
     # Without background services and pages, as Prefect's own temporary server.
     app = create_app(ephemeral=True, final=True)
     threading.Thread(target=_end_with_caller, daemon=True).start()
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", lifespan="on")
+    uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on")).run(sockets=[bound])
 
 
 if __name__ == "__main__":
-    _serve(int(sys.argv[1]))
+    _serve(socket.socket(fileno=int(sys.argv[1])))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 
 import prefect.runtime
 from prefect.client.orchestration import get_client
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.concurrency.sync import concurrency
 
 # A killed holder's slot is free again after this many seconds.
@@ -33,10 +35,15 @@ def only_one(flow: str, model_name: str) -> Iterator[None]:
     name = f"fastlstm {flow} {model_name}"
     with get_client(sync_client=True) as client:
         client.upsert_global_concurrency_limit_by_name(name, 1)
-    slot = concurrency(name, timeout_seconds=1, lease_duration=_LEASE, strict=True)
+    # Prefect's own time limit would also cut off a slow answer that grants the slot, and then nobody
+    # would know of the lease and free it.
+    slot = concurrency(name, max_retries=0, lease_duration=_LEASE, strict=True)
     try:
         slot.__enter__()
-    except TimeoutError:
+    except ConcurrencySlotAcquisitionError as error:
+        answer = getattr(error.__cause__, "response", None)
+        if answer is None or answer.status_code != HTTPStatus.LOCKED:
+            raise
         raise AlreadyRunning(
             f"Skipped: another {flow} of {model_name!r} is running; see its run, or start this "
             "one again when it has ended"

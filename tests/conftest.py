@@ -40,6 +40,7 @@ _INSTALLATIONS = {
                 "examples",
                 "cli",
                 "temporary_server",
+                "one_at_a_time",
             )
         ),
         "tests/faults/test_signals.py",
