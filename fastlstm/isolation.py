@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from fastlstm import errors
+from fastlstm.memory import give_back
 
 _ERRORS = {
     kind.__name__: kind
@@ -256,6 +258,9 @@ def _serve(descriptor: int) -> None:
                     }
                 )
             sys.stdout.flush()
+            # A network and its rows lie in cycles of references; the next call needs their memory.
+            gc.collect()
+            give_back()
     # TensorFlow's own clean-up at exit takes seconds and has nothing left to save.
     os._exit(0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -446,11 +447,8 @@ def _windows_of_an_epoch(dataset: WindowSource, split: str, hp: Hyperparameters)
     return min(count, hp.windows_per_epoch or count)
 
 
-def _order(
-    dataset: WindowSource, split: str, hp: Hyperparameters, seed: tuple[int, int] | None
-) -> np.ndarray:
+def _order(count: int, wanted: int, seed: tuple[int, int] | None) -> np.ndarray:
     """Numbers of an epoch's windows: shuffled, or without a seed in order of time, evenly spaced."""
-    count, wanted = dataset.count(split), _windows_of_an_epoch(dataset, split, hp)
     if seed is None:
         return np.arange(wanted) * count // wanted
     return np.random.default_rng(seed).permutation(count)[:wanted]
@@ -482,8 +480,11 @@ def _from_rows(
         weight = of_classes if weight is None else weight * of_classes
     weights = None if weight is None else tf.constant(weight, tf.float32)
 
+    # TensorFlow keeps a generator's function as long as the process lives, so it holds no rows.
+    count, wanted = dataset.count(split), _windows_of_an_epoch(dataset, split, hp)
+
     def orders() -> Iterator[np.ndarray]:
-        yield _order(dataset, split, hp, seed())
+        yield _order(count, wanted, seed())
 
     def gather(number: int, chosen: Any) -> Any:
         rows = tf.gather(firsts[number], chosen)[:, None] + tf.range(
@@ -521,14 +522,17 @@ def _from_batches(
     shape = dataset.manifest
     outputs = shape["steps_ahead"] * len(shape["targets"])
     weighted = class_weight is not None or dataset.weights(split) is not None
+    # TensorFlow keeps a generator's function as long as the process lives; the caller keeps the windows.
+    kept = weakref.ref(dataset)
 
     def batches() -> Iterator[tuple[np.ndarray, ...]]:
-        chosen = seed()
+        dataset, chosen = kept(), seed()
+        assert dataset is not None  # noqa: S101 (the caller trains on it)
         of_windows = dataset.weights(split, chosen)
         # Shuffled batches come in the order of the seed, whose first windows are the epoch's.
         taken = np.zeros(dataset.count(split), bool)
         wanted = _windows_of_an_epoch(dataset, split, hp)
-        taken[np.arange(wanted) if chosen else _order(dataset, split, hp, None)] = True
+        taken[np.arange(wanted) if chosen else _order(len(taken), wanted, None)] = True
         start = 0
         for every_x, every_y in dataset.batches(split, hp.batch_size, chosen):
             mine = np.flatnonzero(taken[start : start + len(every_x)])

@@ -220,17 +220,16 @@ class WindowDataset:
 
     def read(self, split: str, columns: tuple[str, ...] = ("x", "y")) -> Windows:
         """All windows of a split in memory; ``x`` or ``y`` not in ``columns`` stays empty."""
-        tables = [
-            pq.read_table(f, columns=["series", "origin", *columns]) for f in self._parts(split)
-        ]
-        arrays = {
-            name: np.concatenate([_ndarray(t.column(name)) for t in tables]) for name in columns
-        }
+        table = pa.concat_tables(
+            # A dictionary, so that the windows of a series share one label.
+            pq.read_table(f, columns=["series", "origin", *columns], read_dictionary=["series"])
+            for f in self._parts(split)
+        )
+        arrays = {name: _ndarray(table.column(name)) for name in columns}
+        series = table.column("series").unify_dictionaries().combine_chunks()
         return Windows(
-            np.concatenate([t.column("series").to_numpy() for t in tables]).astype(object),
-            np.concatenate(
-                [t.column("origin").cast(pa.timestamp("us")).to_numpy() for t in tables]
-            ),
+            series.dictionary.to_numpy(zero_copy_only=False).astype(object)[series.indices],
+            table.column("origin").cast(pa.timestamp("us")).to_numpy(),
             arrays.get("x", np.zeros((0, 0, 0), np.float32)),
             arrays.get("y", np.zeros((0, 0, 0), np.float32)),
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -248,3 +251,18 @@ def test_tensorflow_tunes_no_dataset_while_training(tmp_path):
     hp = regressor()
     made = _tf_dataset(dataset(tmp_path / "w", hp), "train", hp, None, _Epoch())
     assert made.options().autotune.enabled is False
+
+
+@pytest.mark.parametrize("pool", [1 << 28, 1], ids=["rows in memory", "streamed"])
+def test_a_training_that_is_over_holds_no_windows(tmp_path, pool):
+    # TensorFlow never lets go of a generator's function, so what that refers to is never freed.
+    hp = regressor()
+    dataset(tmp_path / "w", hp)
+    windows = WindowDataset(tmp_path / "w", pool_bytes=pool)
+    held = [weakref.ref(windows)]
+    if pool > 1:
+        held += [weakref.ref(part.rows) for part in windows.folded("train")]
+    fit(windows, hp)
+    del windows
+    gc.collect()
+    assert [there() for there in held] == [None] * len(held)
