@@ -3,7 +3,8 @@
 TensorFlow grows from training to training in one process, hangs after a fork, and is not
 reproducible beside other threads; a process of its own has none of that, can be stopped at a time
 limit, and when the system kills it for memory, the caller lives to tell. Starting one costs seconds,
-most of them TensorFlow's import, so the process of a training also scores and compares its network.
+most of them TensorFlow's import, so the process of a training also scores and compares its network, and
+can be started ahead of the training.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def call(
         TrainingError: any other error, a killed process, or the time limit.
     """
     earlier = _take()
-    if earlier is not None and (fresh or not earlier.is_like_us()):
+    if earlier is not None and ((fresh and earlier.has_served) or not earlier.is_like_us()):
         earlier.end()
         earlier = None
     if earlier is not None:
@@ -80,6 +81,23 @@ def call(
         except _EndedBeforeError:
             pass  # idle for too long, or killed meanwhile; nothing was begun
     return _ask(_Process(), function, arguments, on_event, time_limit)
+
+
+def start_ahead(function: str) -> None:
+    """Start the process of the next call now, and call ``module:function`` there, with no arguments.
+
+    For what takes long to import and leaves nothing behind that a ``fresh`` call must not find. Returns
+    at once; what fails there shows in the next call.
+    """
+    ahead = _take()
+    if ahead is None or ahead.has_served or not ahead.is_like_us():
+        if ahead is not None:
+            ahead.end()
+        ahead = _Process()
+        ahead.prepare(function)
+    former = _take(ahead)
+    if former is not None:
+        former.end()
 
 
 def _ask(process: _Process, *request: Any) -> Any:
@@ -132,7 +150,12 @@ class _Process:
         )
         os.close(writing)
         self._messages = os.fdopen(reading, encoding="utf-8")
-        self._has_served = False
+        self.has_served = self._is_ahead = False
+
+    def prepare(self, function: str) -> None:
+        """See ``start_ahead``."""
+        self._is_ahead = True
+        self._tell({"ahead": function})
 
     def is_like_us(self) -> bool:
         """Whether it would start with the same environment, in the same folder, today."""
@@ -147,6 +170,12 @@ class _Process:
             self._process.stdin.close()
         self._messages.close()
         self._log.close()
+
+    def _tell(self, request: dict[str, Any]) -> None:
+        assert self._process.stdin is not None  # noqa: S101 (stdin is a pipe)
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
 
     def ask(
         self,
@@ -173,12 +202,7 @@ class _Process:
         try:
             if timer:
                 timer.start()
-            assert self._process.stdin is not None  # noqa: S101 (stdin is a pipe)
-            with contextlib.suppress(BrokenPipeError):
-                self._process.stdin.write(
-                    json.dumps({"function": function, "arguments": arguments}) + "\n"
-                )
-                self._process.stdin.flush()
+            self._tell({"function": function, "arguments": arguments})
             for line in self._messages:
                 message = json.loads(line)
                 if "event" in message:
@@ -192,7 +216,7 @@ class _Process:
             if timer:
                 timer.cancel()
         if "result" in outcome:
-            self._has_served = True
+            self.has_served = True
             return outcome["result"]
         if "error" in outcome:
             kind = _ERRORS.get(outcome["error"])
@@ -207,7 +231,7 @@ class _Process:
                 f"stopped after the time limit of {time_limit:g} s; raise training_time_limit, or "
                 "lower epochs"
             )
-        if not begun and self._has_served:
+        if not begun and (self.has_served or self._is_ahead):
             raise _EndedBeforeError
         if code == -signal.SIGKILL:
             raise errors.TrainingError(
@@ -219,6 +243,11 @@ class _Process:
         # Read without moving the position, which the process shares.
         tail = os.pread(self._log.fileno(), size - first, first).decode(errors="replace")
         raise errors.TrainingError(f"the process of {function} ended with code {code}: {tail}")
+
+
+def _found(function: str) -> Any:
+    module, _, name = function.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def _serve(descriptor: int) -> None:
@@ -244,10 +273,13 @@ def _serve(descriptor: int) -> None:
                 request = json.loads(requests.get(timeout=_IDLE_SECONDS))
             except queue.Empty:
                 break
+            if "ahead" in request:
+                with contextlib.suppress(Exception):  # the next call tells what is wrong
+                    _found(request["ahead"])()
+                continue
             tell(_STARTED)
             try:
-                module, _, name = request["function"].partition(":")
-                function = getattr(importlib.import_module(module), name)
+                function = _found(request["function"])
                 tell({"result": function(**request["arguments"], on_event=tell)})
             except Exception as error:
                 tell(

@@ -15,7 +15,7 @@ from tasks.backtest import combine, plan, run_folds
 from tasks.caching import verified
 from tasks.concurrency import AlreadyRunning, only_one
 from tasks.data import load, look, validate
-from tasks.network import evaluate, train
+from tasks.network import evaluate, start_training_ahead, train
 from tasks.references import Outcome
 from tasks.reporting import ended, failed, flow_run_name, skipped
 from tasks.runs import find_champion, known, promote, report, save
@@ -72,6 +72,7 @@ def _steps(config: PipelineConfig, full: bool, reason: str) -> Outcome:
 
 
 def _train_and_decide(config: PipelineConfig, source: Any, reason: str) -> Outcome:
+    start_training_ahead()
     table = verified(load, config, source)
     clean = verified(validate, config, table)
     scaled = verified(scale, config, clean)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fastlstm import errors
-from fastlstm.isolation import call
+from fastlstm.isolation import call, start_ahead
 
 HERE = "tests.library.test_isolation"
 
@@ -23,6 +23,21 @@ def doubled(number, on_event):
         on_event({"event": "step", "i": i})
     print("noise on stdout")
     return {"value": number * 2, "pid": os.getpid()}
+
+
+_PREPARED: list[bool] = []
+
+
+def prepared():
+    _PREPARED.append(True)
+
+
+def leaving():
+    os._exit(3)
+
+
+def is_prepared(on_event):
+    return {"prepared": _PREPARED == [True], "pid": os.getpid()}
 
 
 def refusing(on_event):
@@ -77,6 +92,23 @@ def test_the_next_call_is_served_by_the_same_process_unless_it_must_be_fresh(mon
     assert pid() != trained
 
 
+def test_a_process_started_ahead_serves_the_next_call_even_a_fresh_one():
+    served = call(f"{HERE}:doubled", {"number": 1})["pid"]
+    start_ahead(f"{HERE}:prepared")
+    start_ahead(f"{HERE}:prepared")  # one is enough
+    first = call(f"{HERE}:is_prepared", {}, fresh=True)
+    assert first["prepared"] and first["pid"] != served
+    assert call(f"{HERE}:is_prepared", {}, fresh=True) != first  # that one has served
+
+
+def test_a_process_started_ahead_that_fails_or_dies_harms_nothing():
+    start_ahead(f"{HERE}:nothing_of_this_name")
+    assert call(f"{HERE}:doubled", {"number": 2}, fresh=True)["value"] == 4
+    start_ahead(f"{HERE}:leaving")
+    time.sleep(3)
+    assert call(f"{HERE}:doubled", {"number": 3}, fresh=True)["value"] == 6
+
+
 def test_a_process_that_died_while_idle_is_replaced():
     first = call(f"{HERE}:doubled", {"number": 1})["pid"]
     os.kill(first, signal.SIGKILL)
@@ -113,7 +145,7 @@ def test_the_process_ends_with_a_killed_caller(tmp_path):
     pid_file = tmp_path / "pid"
     program = textwrap.dedent(
         f"""
-        from fastlstm.isolation import call
+        from fastlstm.isolation import call, start_ahead
         call("{HERE}:sleeping", {{"pid_file": {str(pid_file)!r}}})
         """
     )
