@@ -7,6 +7,7 @@ stand at the training mean, or are the last training rows with ``history='train'
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, Self
 
@@ -22,6 +23,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from fastlstm.architecture import resolve
 from fastlstm.errors import ConfigError, DataError
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.inference import predict
@@ -34,6 +36,13 @@ from fastlstm.training import fit
 from fastlstm.windows import input_windows, target_windows
 
 _NEVER = 2**62
+_AS_GIVEN = (
+    "architecture", "segment_length", "segment_units", "segment_dropout", "instance_normalization",
+    "channel_independent", "seasonal_residual", "naive_unless_better",
+)  # fmt: skip
+_STACK = {"model_relative_width": (2,), "model_dropout": (0,), "activation": "tanh"}
+# Scaled targets and the columns of X that hold them differ by rounding alone.
+_ROUNDING = 1e-3
 
 
 class _WindowedEstimator(BaseEstimator):  # type: ignore[misc]
@@ -59,6 +68,15 @@ class _WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         history: str = "mean",
         random_state: Any = None,
         verbose: str | int = 0,
+        target_columns: Sequence[str | int] | None = None,
+        architecture: str = "auto",
+        segment_length: int | None = None,
+        segment_units: int | None = None,
+        segment_dropout: float = 0.2,
+        instance_normalization: str = "auto",
+        channel_independent: bool | None = None,
+        seasonal_residual: int | None = None,
+        naive_unless_better: bool | None = None,
     ) -> None:
         self.timesteps = timesteps
         self.steps_ahead = steps_ahead
@@ -78,6 +96,15 @@ class _WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         self.history = history
         self.random_state = random_state
         self.verbose = verbose
+        self.target_columns = target_columns
+        self.architecture = architecture
+        self.segment_length = segment_length
+        self.segment_units = segment_units
+        self.segment_dropout = segment_dropout
+        self.instance_normalization = instance_normalization
+        self.channel_independent = channel_independent
+        self.seasonal_residual = seasonal_residual
+        self.naive_unless_better = naive_unless_better
 
     def _hyperparameters(self, **task: Any) -> Hyperparameters:
         seed = self.random_state
@@ -89,9 +116,6 @@ class _WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         given = {
             "timesteps": int(self.timesteps),
             "steps_ahead": int(self.steps_ahead),
-            "model_relative_width": list(self.model_relative_width),
-            "model_dropout": list(self.model_dropout),
-            "activation": self.activation,
             "learning_rate": self.learning_rate,
             "learning_rate_schedule": self.learning_rate_schedule,
             "epochs": int(self.epochs),
@@ -102,10 +126,22 @@ class _WindowedEstimator(BaseEstimator):  # type: ignore[misc]
             "scaler_type": self.scaler_type,
             "shuffle": bool(self.shuffle),
             "seed": int(seed),
+            **{name: getattr(self, name) for name in _AS_GIVEN},
             **({"loss": self.loss} if self.loss is not None else {}),
             **task,
         }
-        return Hyperparameters.model_validate(given)
+        stack = {
+            "model_relative_width": tuple(self.model_relative_width),
+            "model_dropout": tuple(self.model_dropout),
+            "activation": self.activation,
+        }
+        if self.target_columns is not None and stack == _STACK:
+            # The rule of 'auto' takes the stack's settings for a wish, and these are none.
+            without = Hyperparameters.model_validate(given)
+            if resolve(without, ("y",), ("y",)).kind == "segment":
+                return without
+        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in stack.items()}
+        return Hyperparameters.model_validate({**given, **plain})
 
     def _fit_network(
         self, X: np.ndarray, y: np.ndarray, hp: Hyperparameters, sample_weight: np.ndarray | None
@@ -123,10 +159,16 @@ class _WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         cuts = Cuts(int(times[len(X) - held_out]), _NEVER)
         self.scalers_: Scalers = fit_scalers(rows.x, rows.y, times, times, cuts, hp)
         self._names, targets = ([str(name) for name in table] for table in (rows.x, rows.y))
+        x, scaled = self.scalers_.features(rows.x), self.scalers_.targets(rows.y, targets)
+        if self.target_columns is not None:
+            own = self._own_columns(len(targets))
+            _require_same(x[:, own], scaled, list(self.target_columns))
+            # Targets are known among the features by their names.
+            targets = [self._names[column] for column in own]
         windows = RowWindows(
             rows.frame,
-            self.scalers_.features(rows.x),
-            self.scalers_.targets(rows.y, targets),
+            x,
+            scaled,
             features=self._names,
             targets=targets,
             timesteps=hp.timesteps,
@@ -144,6 +186,25 @@ class _WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         known = X[: len(X) - held_out].mean(axis=0, keepdims=True)
         self.scaled_mean_ = self.scalers_.features(pd.DataFrame(known, columns=self._names))
 
+    def _own_columns(self, count: int) -> list[int]:
+        """Numbers of the columns of X that hold the targets."""
+        named = list(getattr(self, "feature_names_in_", ()))
+        own: list[int] = []
+        for column in self.target_columns or ():
+            known = named if isinstance(column, str) else range(self.n_features_in_)
+            if column not in known:
+                raise ConfigError(
+                    f"target_columns: X has no column {column!r}; give names or numbers of its "
+                    f"{self.n_features_in_} columns{f', {named}' if named else ''}"
+                )
+            own.append(named.index(column) if isinstance(column, str) else int(column))
+        if len(own) != count or len(set(own)) != count:
+            raise ConfigError(
+                f"target_columns: {list(self.target_columns or ())} given for {count} targets; give one "
+                "column for each"
+            )
+        return own
+
     def _outputs(self, X: Any) -> np.ndarray:
         """The network's outputs for every row, ``(n, n_outputs)``, in scaled units."""
         check_is_fitted(self)
@@ -159,6 +220,17 @@ class _WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         return predict(self.model_, input_windows(rows, origins, length))
 
 
+def _require_same(x: np.ndarray, y: np.ndarray, columns: list[str | int]) -> None:
+    for number, column in enumerate(columns):
+        other = np.abs(x[:, number] - y[:, number]) > _ROUNDING
+        if other.any():
+            raise DataError(
+                f"target_columns: column {column!r} of X and target {number} differ in "
+                f"{int(other.sum()):,} rows, first in row {int(np.argmax(other))}; each row of that "
+                "column must hold the target of the same row, in any unit"
+            )
+
+
 class LSTMRegressor(RegressorMixin, _WindowedEstimator):  # type: ignore[misc]
     """LSTM regressor for rows in order of time.
 
@@ -168,7 +240,7 @@ class LSTMRegressor(RegressorMixin, _WindowedEstimator):  # type: ignore[misc]
         model_relative_width: units of each LSTM layer as a multiple of the number of features.
         model_dropout: dropout rate after each layer.
         activation: activation of the LSTM layers.
-        loss: any Keras loss by name; 'mse' without.
+        loss: any Keras loss by name; without it 'mse', or 'mae' for the 'segment' architecture.
         learning_rate: Adam's initial step size.
         learning_rate_schedule: how it falls; see ``fastlstm.hyperparameters.Hyperparameters``.
         epochs: most passes over the train windows.
@@ -182,6 +254,18 @@ class LSTMRegressor(RegressorMixin, _WindowedEstimator):  # type: ignore[misc]
             rows of 'train' where ``X`` follows them directly, as in ``TimeSeriesSplit``.
         random_state: seed of weights, dropout and shuffling.
         verbose: Keras' own progress output.
+        target_columns: names or numbers of the columns of ``X`` that hold the targets of the same rows,
+            one for each target, so that the network may start from their past values. Needed for the
+            settings below, which are explained in ``fastlstm.hyperparameters.Hyperparameters``.
+        architecture: 'classic', 'segment', or 'auto', which is 'segment' with ``target_columns`` and at
+            least 24 ``timesteps`` unless a setting of the classic stack was changed.
+        segment_length: rows in a segment.
+        segment_units: units of the LSTM over segments.
+        segment_dropout: dropout rate before the output layer.
+        instance_normalization: 'auto', 'none', 'last' or 'revin'.
+        channel_independent: whether one network is shared by the targets.
+        seasonal_residual: rows in the season that forecasts are a difference from.
+        naive_unless_better: whether the network must prove itself on the rows held back.
 
     Attributes:
         model_: the Keras network.
@@ -245,7 +329,8 @@ class LSTMClassifier(ClassifierMixin, _WindowedEstimator):  # type: ignore[misc]
     """LSTM classifier for rows in order of time; parameters as of ``LSTMRegressor``.
 
     ``class_weight`` is 'balanced' or a weight per class; ``steps_ahead`` must be 1; ``loss`` is
-    binary cross-entropy for two classes and categorical cross-entropy for more.
+    binary cross-entropy for two classes and categorical cross-entropy for more. ``target_columns`` and
+    what follows it are for quantities and stay as they are.
 
     Attributes:
         classes_: the labels, sorted.
@@ -296,6 +381,8 @@ class LSTMClassifier(ClassifierMixin, _WindowedEstimator):  # type: ignore[misc]
             task |= {"last_layer_activation": "softmax"}
             task |= {} if self.loss is not None else {"loss": "categorical_crossentropy"}
             labels = np.eye(count)[codes]
+        if self.target_columns is not None:
+            raise ConfigError("target_columns: is for quantities; remove it for a classifier")
         if self.steps_ahead != 1:
             raise ConfigError(f"steps_ahead: {self.steps_ahead} given; a classifier forecasts 1")
         self._fit_network(X, labels, self._hyperparameters(**task), weight)

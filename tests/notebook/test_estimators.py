@@ -103,3 +103,41 @@ def test_refusals(model, told):
     y = (X[:, 0] > 0).astype(int) if isinstance(model, LSTMClassifier) else X[:, 0]
     with pytest.raises(ValueError, match=told):
         model.fit(X, y)
+
+
+def test_targets_among_the_columns_give_the_segment_network_their_past():
+    rng = np.random.default_rng(0)
+    level = np.cumsum(rng.normal(0, 0.3, 240))  # outside the range of training in the end
+    rows = pd.DataFrame({"other": X[:, 1], "level": level + X[:, 0]})
+    quick = {**QUICK, "timesteps": 24, "epochs": 3, "history": "train"}
+    fitted = LSTMRegressor(**quick, target_columns=["level"]).fit(rows[:180], rows["level"][:180])
+    names = {layer.name for layer in fitted.model_.layers}
+    assert "segment" in names and fitted.hyperparameters_.loss == "mae"
+    # In any unit: a scaler before the estimator does not part the target from its past.
+    scaled = make_pipeline(MinMaxScaler(), LSTMRegressor(**quick, target_columns=[1]))
+    scaled.fit(rows[:180], rows["level"][:180])
+    np.testing.assert_allclose(
+        scaled.predict(rows[180:]), fitted.predict(rows[180:]), rtol=1e-3, atol=1e-3
+    )
+    classic = clone(fitted).set_params(architecture="classic").fit(rows[:180], rows["level"][:180])
+    assert "segment" not in {layer.name for layer in classic.model_.layers}
+    assert classic.model_.layers[1].units == 4  # twice the features, as without target_columns
+    assert fitted.score(rows[180:], rows["level"][180:]) > classic.score(
+        rows[180:], rows["level"][180:]
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (["nothing"], r"X has no column 'nothing'; give names or numbers of its 2 columns"),
+        ([2], r"X has no column 2"),
+        ([0, 1], r"\[0, 1\] given for 1 targets"),
+        ([1], r"column 1 of X and target 0 differ in 2\d\d rows, first in row \d"),
+    ],
+)
+def test_target_columns_that_hold_no_target_are_refused(columns, message):
+    with pytest.raises(ValueError, match=message):
+        LSTMRegressor(**QUICK, target_columns=columns).fit(X, X[:, 0])
+    with pytest.raises(ValueError, match="target_columns: is for quantities"):
+        LSTMClassifier(**QUICK, target_columns=columns).fit(X, X[:, 0] > 0)
