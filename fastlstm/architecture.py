@@ -31,6 +31,7 @@ class Architecture:
         normalization: what is taken off each window's target columns and given back to its outputs.
         channel_independent: whether one network is shared by the target columns.
         own: position of each target among the features; empty where a target is none.
+        static: position of each feature that is the same in every row of a window.
         segment_length: rows in a segment.
         units: units of the segment network's LSTM.
         seasonal_residual: rows in the season that forecasts are a correction of, or None.
@@ -41,6 +42,7 @@ class Architecture:
     normalization: Literal["none", "last", "revin"]
     channel_independent: bool
     own: tuple[int, ...]
+    static: tuple[int, ...]
     segment_length: int
     units: int
     seasonal_residual: int | None
@@ -79,7 +81,8 @@ def resolve(
         train_windows: how many there are to learn from; None takes them as many.
 
     Raises:
-        ConfigError: an option needs targets among the features, or scaled targets.
+        ConfigError: an option needs targets among the features, or scaled targets; a static feature is
+            no feature, or a target, or none is left that changes.
     """
     hp = hyperparameters
     names = list(features)
@@ -122,8 +125,22 @@ def resolve(
         normalization=normalization,
         channel_independent=independent,
         own=own,
+        static=_static(hp.static_features, names, targets),
         segment_length=length,
         units=units,
         seasonal_residual=hp.seasonal_residual,
         naive_unless_better=must_prove,
     )
+
+
+def _static(static: Sequence[str], features: list[str], targets: Sequence[str]) -> tuple[int, ...]:
+    for name in static:
+        if name not in features:
+            raise ConfigError(
+                f"static_features: {name!r} is none of the features; add it to them, or remove it"
+            )
+        if name in targets:
+            raise ConfigError(f"static_features: {name!r} is a target, which changes; remove it")
+    if static and len(set(static)) == len(features):
+        raise ConfigError("static_features: no feature is left that changes; give one that does")
+    return tuple(sorted(features.index(name) for name in set(static)))

@@ -178,6 +178,17 @@ class DataConfig(StrictSettings):
         description="More features from the time, in time_zone: '<name>_sin' and '<name>_cos' of each; "
         "they are added to features.",
     )
+    static: list[str] = Field(
+        default_factory=list,
+        description="Columns that say what a series is (a height, a capacity), with the same value in "
+        "all of its rows; they are added to features, and the network reads them once a window.",
+    )
+    embedded_series: list[str] = Field(
+        default_factory=list,
+        description="Labels of series for each of which the network learns a vector of its own. They "
+        "are added to features as '<series column>=<label>', 1 in the rows of that series and else 0; "
+        "series not listed are forecast without.",
+    )
     targets: list[str] = Field(
         min_length=1, description="Columns to forecast, or names of derived targets."
     )
@@ -234,20 +245,26 @@ class DataConfig(StrictSettings):
     @model_validator(mode="after")
     def _columns_agree(self) -> DataConfig:
         problems = []
-        more = [name for name in self._calendar_columns if name not in self.features]
-        self.features = [*self.features, *more]
+        wanted = [*self._calendar_columns, *self.static, *self.series_columns]
+        self.features = [*self.features, *(name for name in wanted if name not in self.features)]
         if len(set(self.calendar)) < len(self.calendar):
             problems.append("calendar: a name is listed twice; list it once")
-        for name in self._calendar_columns:
+        made = {
+            **dict.fromkeys(self._calendar_columns, "made from the time by calendar"),
+            **dict.fromkeys(self.series_columns, "made from the series by embedded_series"),
+            **dict.fromkeys(self.static, "static, so there is nothing to forecast"),
+        }
+        for name, what in made.items():
             if name in self.targets or name in {d.column for d in self.derived_targets.values()}:
-                problems.append(
-                    f"targets: {name!r} is made from the time by calendar; remove it there"
-                )
+                problems.append(f"targets: {name!r} is {what}; remove it there")
+        if self.embedded_series and self.series is None:
+            problems.append("embedded_series: series names no column that tells them; set it")
         if is_database(self.path) and self.query is None:
             problems.append("query: path is a database; give the SQL whose result is the table")
         if self.query is not None and not is_database(self.path):
             problems.append("query: path is no database; remove query, or give a SQLAlchemy URL")
-        for key, names in (("features", self.features), ("targets", self.targets)):
+        lists = ("features", "targets", "static", "embedded_series")
+        for key, names in ((key, getattr(self, key)) for key in lists):
             twice = sorted({n for n in names if names.count(n) > 1})
             if twice:
                 problems.append(f"{key}: {twice[0]!r} is listed twice; list it once")
@@ -287,9 +304,19 @@ class DataConfig(StrictSettings):
         return [f"{kind}_{part}" for kind in self.calendar for part in ("sin", "cos")]
 
     @property
+    def series_columns(self) -> list[str]:
+        """The features made by ``embedded_series``, in its order."""
+        return [f"{self.series}={label}" for label in self.embedded_series]
+
+    @property
+    def static_features(self) -> list[str]:
+        """The features that are the same in all rows of a series."""
+        return [*self.static, *self.series_columns]
+
+    @property
     def read_features(self) -> list[str]:
-        """The features that the source has, without those made from the time."""
-        made = set(self._calendar_columns)
+        """The features that the source has, without those made from the time or the series."""
+        made = {*self._calendar_columns, *self.series_columns}
         return [name for name in self.features if name not in made]
 
     @property
@@ -515,7 +542,18 @@ class RetrainConfig(StrictSettings):
     @model_validator(mode="after")
     def _data_and_network_agree(self) -> RetrainConfig:
         problems = []
-        hp, data = self.hyperparameters, self.data
+        data, static = self.data, self.data.static_features
+        if static and not self.hyperparameters.static_features:
+            self.hyperparameters = self.hyperparameters.model_copy(
+                update={"static_features": static}
+            )
+        hp = self.hyperparameters
+        for name in static:
+            if name not in hp.static_features:
+                problems.append(
+                    f"hyperparameters.static_features: {name!r} of data is not in it; add it, or leave "
+                    "static_features out, so that those of data are taken"
+                )
         labels = [n for n, d in data.derived_targets.items() if d.is_label]
         quantities = [n for n, d in data.derived_targets.items() if not d.is_label]
         if hp.is_regressor and labels:

@@ -171,6 +171,11 @@ class Hyperparameters(BaseModel):
         "targets, beside a learned embedding of the column (PatchTST, Nie et al. 2023); false: all "
         "jointly. Without it: true for 'segment'.",
     )
+    static_features: list[str] = Field(
+        default_factory=list,
+        description="Features that are the same in every row of a window, as they say what its series "
+        "is: read once from the last row by a layer of their own, whose output stands beside each row.",
+    )
     seasonal_residual: int | None = Field(
         None, ge=1, le=100_000,
         description="Forecast the difference from the same row of the last season, of so many rows. "

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # The layer whose one weight is 1 where the network forecasts, 0 where the naive value stands for it.
 GATE = "gate"
+# Largest size of the vector that stands beside each row for the static features.
+_STATIC_UNITS = 16
 # Keeps the deviation of a constant window from being zero.
 _SMALLEST_VARIANCE = 1e-5
 
@@ -37,7 +39,7 @@ def lstm_sizes(
     architecture = resolve(hp, features, targets, train_windows)
     if architecture.kind == "segment":
         return [architecture.units], -(-hp.timesteps // architecture.segment_length)
-    return _widths(hp, len(features)), hp.timesteps
+    return _widths(hp, len(features) - len(architecture.static)), hp.timesteps
 
 
 def _widths(hp: Hyperparameters, n_features: int) -> list[int]:
@@ -56,10 +58,14 @@ def build_network(
     sorted, so that no two cross (Chernozhukov et al. 2010, "Quantile and Probability Curves Without
     Crossing").
 
+    Static features are read once, from the last row, by a linear layer without bias: of indicators of
+    the series that is a learned embedding of each (Guo and Berkhahn 2016, "Entity Embeddings of
+    Categorical Variables").
+
     'classic' is a stack ``(LSTM → Dropout) x n → Dense``, its widths multiples of the number of
-    features; only the last LSTM returns its final state alone, also when there is one. 'segment' is
-    SegRNN (Lin et al. 2023, "SegRNN: Segment Recurrent Neural Network for Long-Term Time Series
-    Forecasting") with an LSTM in place of its GRU.
+    features that are not static; only the last LSTM returns its final state alone, also when there is
+    one. 'segment' is SegRNN (Lin et al. 2023, "SegRNN: Segment Recurrent Neural Network for Long-Term
+    Time Series Forecasting") with an LSTM in place of its GRU.
 
     Args:
         hyperparameters: the settings.
@@ -94,10 +100,12 @@ def _prepared(
     ops = import_keras().ops
     a = architecture
     plain = a.normalization == "none" and a.seasonal_residual is None
-    if plain and not a.channel_independent and not a.naive_unless_better:
-        return inputs, lambda outputs: outputs
     timesteps, n_features = inputs.shape[1], inputs.shape[2]
-    others = [column for column in range(n_features) if column not in a.own]
+    changing = [column for column in range(n_features) if column not in a.static]
+    if plain and not a.channel_independent and not a.naive_unless_better:
+        taken = ops.take(inputs, changing, axis=2) if a.static else inputs
+        return taken, lambda outputs: outputs
+    others = [column for column in changing if column not in a.own]
     own = ops.take(inputs, list(a.own), axis=2)
     normal, denormal = _normalized(own, inputs, a)
     rest = [ops.take(inputs, others, axis=2)] if others else []
@@ -183,12 +191,25 @@ def _of_column(state: Any, inputs: Any, architecture: Architecture, size: int) -
     return ops.reshape(joined, (-1, joined.shape[-1]))
 
 
+def _static(inputs: Any, architecture: Architecture, size: int) -> Any:
+    """What the static features of each sequence's window say, ``(n, size)``."""
+    keras, a = import_keras(), architecture
+    read = keras.ops.take(inputs[:, -1, :], list(a.static), axis=1)
+    told = keras.layers.Dense(size, use_bias=False, name="static")(read)
+    return keras.ops.repeat(told, len(a.own), axis=0) if a.channel_independent else told
+
+
 def _stack(
     sequences: Any, inputs: Any, architecture: Architecture, hp: Hyperparameters, targets: int
 ) -> Any:
-    layers = import_keras().layers
+    keras, a = import_keras(), architecture
+    layers, ops = keras.layers, keras.ops
     hidden = sequences
-    widths = _widths(hp, inputs.shape[2])
+    if a.static:
+        told = _static(inputs, a, min(_STATIC_UNITS, len(a.static)))
+        beside = ops.repeat(ops.expand_dims(told, 1), sequences.shape[1], axis=1)
+        hidden = ops.concatenate([sequences, beside], axis=2)
+    widths = _widths(hp, inputs.shape[2] - len(a.static))
     for number, (units, dropout) in enumerate(zip(widths, hp.model_dropout, strict=True), start=1):
         hidden = layers.LSTM(
             units,
@@ -214,7 +235,12 @@ def _segments(
     if missing:  # in front, where a row matters least
         sequences = ops.pad(sequences, ((0, 0), (missing, 0), (0, 0)))
     segments = ops.reshape(sequences, (-1, count, a.segment_length * columns))
-    embedded = layers.Dense(a.units, activation="relu", name="segment")(segments)
+    # Once for all segments: read row by row, a static feature would cost as much as one that changes.
+    if a.static:
+        told = ops.expand_dims(_static(inputs, a, a.units), 1)
+        embedded = ops.relu(layers.Dense(a.units, name="segment")(segments) + told)
+    else:
+        embedded = layers.Dense(a.units, activation="relu", name="segment")(segments)
     # Encoder and decoder share their weights, as in SegRNN.
     lstm = layers.LSTM(a.units, return_state=True, name="lstm_1")
     _, hidden, cell = lstm(embedded)

@@ -156,8 +156,9 @@ def scale_into(folder: Path, clean: Path, config: RetrainConfig) -> dict[str, An
     )
     write_scalers(scalers, folder / X_SCALER_FILE, folder / Y_SCALER_FILE)
     train = times < cuts.validation
-    # The calendar moves on whatever the inputs do, so it would always look like drift.
-    read = StoredColumns(clean, data.read_features)
+    # The calendar moves on whatever the inputs do, and what a series is only with the choice of series:
+    # both would look like drift.
+    read = StoredColumns(clean, [name for name in data.read_features if name not in data.static])
     write_json(folder / INPUTS_FILE, reference(read, train))
     return {
         "rows": len(times),

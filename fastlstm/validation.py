@@ -172,6 +172,14 @@ def _doubts(frame: pd.DataFrame, data: DataConfig, values: list[str]) -> list[Fi
             "check data.time_zone and data.time_format, or leave rows out that have not happened",
             [],
         ))  # fmt: skip
+    there = set(frame[SERIES].unique()) if data.embedded_series else set()
+    for label in data.embedded_series:
+        if label not in there and set(values) == set(data.value_columns):
+            doubts.append(Finding(
+                "embedded series", data.series or "", 0,
+                f"no row is of series {label!r}, so nothing is learned of it; correct or remove it in "
+                "data.embedded_series", [],
+            ))  # fmt: skip
     plain = [n for n in data.targets if n in values]
     leaks = suspected_leaks(
         {n: frame[n].to_numpy() for n in data.read_features if n in values},
@@ -287,6 +295,13 @@ def _run_checks(
             name, "constant", lambda s: s.min() != s.max() or len(s) < 2,
             "the same value in every row; the network can learn nothing from it", strict=False,
         )  # fmt: skip
+        if name in data.static:
+            first = frame[name].groupby(frame[SERIES], sort=False).transform("first")
+            check(
+                name, "static", lambda s, of_series=first: s.isna() | (s == of_series),
+                "it changes within its series; correct the source, or move it from data.static to "
+                "data.features",
+            )  # fmt: skip
         if labels and name in data.targets:
             check(
                 name, "labels", lambda s: s.isna() | s.isin([0, 1]),
@@ -422,6 +437,8 @@ def _complete(
     clean.insert(2, SEGMENT, stretch)
     for name, column in calendar_features(clean[TIME], data.calendar, data.time_zone).items():
         clean[name] = column
+    for label, name in zip(data.embedded_series, data.series_columns, strict=True):
+        clean[name] = (clean[SERIES] == label).astype(float)
     for name, target in data.derived_targets.items():
         if target.column in clean:
             clean[name] = derive(clean[target.column].to_numpy(), stretch, target)

@@ -32,7 +32,7 @@ _INSTALLATIONS = {
                 "backtest_flow",
                 "tune_flow",
                 "warm_start",
-                "calendar_flow",
+                "made_features_flow",
                 "scoring",
                 "traps",
                 "promotion",

@@ -1,4 +1,4 @@
-"""Calendar features from the config to the forecast of new rows."""
+"""Features that the source has not, from the config to the forecast of new rows."""
 
 from __future__ import annotations
 
@@ -51,3 +51,33 @@ def test_trained_with_and_forecast_with(settings, tmp_path):
     mine = made[made["series"] == "a"].sort_values("step")
     assert mine["prediction"].tolist() == pytest.approx(direct.tolist())
     assert (mine["after"] == last).all()
+
+
+def test_what_a_series_is_from_the_config_to_the_forecast_of_another(settings, tmp_path):
+    from flows.retrain import retrain
+
+    panel = make_panel(240)
+    panel["height"] = panel["site"].map({"a": 3.0, "b": 11.0})
+    source = tmp_path / "panel.csv"
+    panel.to_csv(source, index=False)
+    given = settings(
+        data={"path": str(source), "static": ["height"], "embedded_series": ["a", "b"]},
+        hyperparameters={"epochs": 1},
+    )
+    outcome = retrain(check_settings(given, PipelineConfig))
+    run = SavedRun(Path(outcome.run.location))
+    assert run.data.features == ["load", "heat", "height", "site=a", "site=b"]
+    assert run.hyperparameters.static_features == ["height", "site=a", "site=b"]
+    assert run.network.get_layer("static").kernel.shape[0] == 3
+    assert set(run.inputs) == {"load", "heat"}  # which series are scored is no drift
+
+    newest = make_panel(40, ("a", "new"))
+    newest["height"] = newest["site"].map({"a": 3.0, "new": 7.0})
+    file = tmp_path / "new.csv"
+    newest.to_csv(file, index=False)
+    made = forecast_latest(run, str(file)).frame
+    assert set(made["series"]) == {"a", "new"} and made["prediction"].notna().all()
+    rows = newest[newest["site"] == "new"].assign(**{"site=a": 0.0, "site=b": 0.0})
+    direct = run.forecast(rows, np.array([len(rows)]))[0, :, 0]
+    mine = made[made["series"] == "new"].sort_values("step")
+    assert mine["prediction"].tolist() == pytest.approx(direct.tolist())
