@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fastlstm import fastLSTM
 from fastlstm.architecture import resolve
 from fastlstm.config import DataConfig, parse_config
 from fastlstm.errors import ConfigError
@@ -144,3 +145,28 @@ def test_the_network_is_told_of_those_of_the_data(tmp_path):
         parse_config(
             build_settings(tmp_path, **own, hyperparameters={"static_features": ["heat"]}), tmp_path
         )
+
+
+@pytest.mark.parametrize("kind", ["classic", "segment"])
+def test_a_network_learns_what_each_series_does_with_its_inputs(kind):
+    """The next value is the input of one series, its opposite of the other: together they say nothing."""
+    rng = np.random.default_rng(0)
+    count = 300
+    x = np.tanh(rng.normal(size=2 * count))
+    sign = np.repeat([1.0, -1.0], count)
+    y = np.concatenate([[0.0], (sign * x)[:-1]])
+    series = np.repeat(["a", "b"], count)
+    losses = []
+    for static in ([], ["site=a"]):
+        rows = pd.DataFrame({"x": x, "site=a": (sign > 0).astype(float)})
+        model = fastLSTM(
+            rows if static else rows[["x"]], y, series=series,
+            LSTM_type="regressor", architecture=kind, timesteps=2, steps_ahead=1, scale_targets=True,
+            model_relative_width=[8], segment_length=1, segment_units=16, segment_dropout=0.0,
+            learning_rate=0.02, learning_rate_schedule="constant", epochs=30, batch_size=32, loss="mse",
+            seed=0, static_features=static,
+        )  # fmt: skip
+        model.network_structure_set_compile()
+        model.network_training(30)
+        losses.append(model.loss_df["val_loss"].min())
+    assert losses[0] > 0.5 and losses[1] < 0.2 * losses[0]
