@@ -40,7 +40,13 @@ _ERRORS = {
 
 # A process that nobody asked anything for this long ends, and gives its memory back.
 _IDLE_SECONDS = 120.0
+# Variables of devices, TensorFlow, Keras, threads, and Python.
+_STEERING = (
+    "CUDA_", "NVIDIA_", "NCCL_", "HIP_", "ROCR_", "TF_", "XLA_", "KERAS_", "OMP_", "MKL_", "ONEDNN_",
+    "DNNL_", "LD_", "PYTHON", "PATH", "HOME", "TMP", "TEMP",
+)  # fmt: skip
 _STARTED = {"started": True}
+_TRAINING_IMPORTS = "fastlstm.training:import_keras"
 
 _lock = threading.Lock()
 _idle: _Process | None = None
@@ -83,11 +89,14 @@ def call(
     return _ask(_Process(), function, arguments, on_event, time_limit)
 
 
-def start_ahead(function: str) -> None:
+def start_ahead(function: str = _TRAINING_IMPORTS) -> None:
     """Start the process of the next call now, and call ``module:function`` there, with no arguments.
 
     For what takes long to import and leaves nothing behind that a ``fresh`` call must not find. Returns
-    at once; what fails there shows in the next call.
+    at once; what fails there shows in the next call. Does nothing where such a process waits already.
+
+    Args:
+        function: without it what a training imports.
     """
     ahead = _take()
     if ahead is None or ahead.has_served or not ahead.is_like_us():
@@ -131,11 +140,16 @@ class _EndedBeforeError(Exception):
     """The process ended before it began what it was asked."""
 
 
+def _environment() -> dict[str, str]:
+    """What is set that steers such a process; libraries set other variables as they are imported."""
+    return {name: value for name, value in os.environ.items() if name.startswith(_STEERING)}
+
+
 class _Process:
     """A Python process that serves one call after another."""
 
     def __init__(self) -> None:
-        self._environment, self._folder = dict(os.environ), Path.cwd()
+        self._environment, self._folder = _environment(), Path.cwd()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
         reading, writing = os.pipe()
         self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
@@ -159,7 +173,7 @@ class _Process:
 
     def is_like_us(self) -> bool:
         """Whether it would start with the same environment, in the same folder, today."""
-        return self._environment == dict(os.environ) and self._folder == Path.cwd()
+        return self._environment == _environment() and self._folder == Path.cwd()
 
     def end(self) -> None:
         """Kill it, whatever it does."""

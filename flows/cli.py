@@ -115,6 +115,7 @@ def _ready(
     import gc
     import importlib
 
+    from fastlstm import isolation
     from fastlstm.network import require_tensorflow
     from flows.temporary_server import TemporaryServer
 
@@ -123,6 +124,9 @@ def _ready(
     console.print(f"{doing} {settings.model_name!r} on {settings.data.path}; starting Prefect …")
     _prepare_prefect(debug)
     server = TemporaryServer()
+    if name == "retrain" and not server.starts:
+        # Beside the imports of this process; where a server starts too, the cores are busy already.
+        isolation.start_ahead()
     # What is imported stays: that Python looks through all of it for garbage, again and again meanwhile
     # and once more at the end, was measured to take 1.2 s of a run.
     gc.disable()

@@ -9,13 +9,14 @@ from typing import Any
 import prefect.runtime
 from prefect import flow
 
+from fastlstm import isolation
 from fastlstm.config import absolute
 from fastlstm.errors import FastLSTMError
 from tasks.backtest import combine, plan, run_folds
 from tasks.caching import verified
 from tasks.concurrency import AlreadyRunning, only_one
 from tasks.data import load, look, validate
-from tasks.network import evaluate, start_training_ahead, train
+from tasks.network import evaluate, train
 from tasks.references import Outcome
 from tasks.reporting import ended, failed, flow_run_name, skipped
 from tasks.runs import find_champion, known, promote, report, save
@@ -72,7 +73,7 @@ def _steps(config: PipelineConfig, full: bool, reason: str) -> Outcome:
 
 
 def _train_and_decide(config: PipelineConfig, source: Any, reason: str) -> Outcome:
-    start_training_ahead()
+    isolation.start_ahead()  # TensorFlow is imported beside the steps that prepare the data
     table = verified(load, config, source)
     clean = verified(validate, config, table)
     scaled = verified(scale, config, clean)

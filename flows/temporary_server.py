@@ -48,6 +48,11 @@ class TemporaryServer:
             )
         atexit.register(self._stop)
 
+    @property
+    def starts(self) -> bool:
+        """Whether one was started."""
+        return self._process is not None
+
     def use(self) -> None:
         """Wait until it answers, and have Prefect use it; does nothing where Prefect has another.
 

@@ -16,11 +16,6 @@ from tasks.steps import cached_step
 from tasks.ui import TrainingProgress
 
 
-def start_training_ahead() -> None:
-    """Let the training's process import what it needs beside the steps that prepare the data."""
-    isolation.start_ahead("fastlstm.training:import_keras")
-
-
 @cached_step("train", "network", retries=1)
 def train(
     config: PipelineConfig, windows: StepOutput, champion: RunReference | None = None

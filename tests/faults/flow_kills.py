@@ -109,7 +109,7 @@ def attempt(folder: Path, config: Any, moment: str) -> bool:
     # TensorFlow is loaded here already; that it really has a process of its own, and how that one
     # ends when its caller is killed, is tested by test_isolation and test_training_resumes.
     fastlstm.isolation.call = call
-    fastlstm.isolation.start_ahead = lambda _: None
+    fastlstm.isolation.start_ahead = lambda: None
     tf.config.run_functions_eagerly(True)
     right = pq.ParquetWriter.write_table
 

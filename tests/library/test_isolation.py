@@ -101,6 +101,19 @@ def test_a_process_started_ahead_serves_the_next_call_even_a_fresh_one():
     assert call(f"{HERE}:is_prepared", {}, fresh=True) != first  # that one has served
 
 
+def test_imports_of_the_caller_do_not_part_it_from_the_process_started_ahead():
+    program = textwrap.dedent(
+        f"""
+        from fastlstm.isolation import call, start_ahead
+        start_ahead("{HERE}:prepared")
+        from flows.retrain import retrain
+        from sklearn import preprocessing
+        assert call("{HERE}:is_prepared", {{}}, fresh=True)["prepared"]
+        """
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_a_process_started_ahead_that_fails_or_dies_harms_nothing():
     start_ahead(f"{HERE}:nothing_of_this_name")
     assert call(f"{HERE}:doubled", {"number": 2}, fresh=True)["value"] == 4
@@ -145,7 +158,7 @@ def test_the_process_ends_with_a_killed_caller(tmp_path):
     pid_file = tmp_path / "pid"
     program = textwrap.dedent(
         f"""
-        from fastlstm.isolation import call, start_ahead
+        from fastlstm.isolation import call
         call("{HERE}:sleeping", {{"pid_file": {str(pid_file)!r}}})
         """
     )

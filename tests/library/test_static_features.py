@@ -149,7 +149,7 @@ def test_the_network_is_told_of_those_of_the_data(tmp_path):
 
 @pytest.mark.parametrize("kind", ["classic", "segment"])
 def test_a_network_learns_what_each_series_does_with_its_inputs(kind):
-    """The next value is the input of one series, its opposite of the other: together they say nothing."""
+    """The next value is the input of one series, its opposite of the other: together, nothing."""
     rng = np.random.default_rng(0)
     count = 300
     x = np.tanh(rng.normal(size=2 * count))

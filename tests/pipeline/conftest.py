@@ -29,7 +29,7 @@ def in_process(monkeypatch, untraced):
         return json.loads(json.dumps(found(**plain, on_event=on_event)))
 
     monkeypatch.setattr(fastlstm.isolation, "call", call)
-    monkeypatch.setattr(fastlstm.isolation, "start_ahead", lambda _: None)
+    monkeypatch.setattr(fastlstm.isolation, "start_ahead", lambda: None)
 
 
 @pytest.fixture
