@@ -148,7 +148,7 @@ def test_the_network_is_told_of_those_of_the_data(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["classic", "segment"])
-def test_a_network_learns_what_each_series_does_with_its_inputs(kind):
+def test_a_network_learns_what_each_series_does_with_its_inputs(kind, tmp_path):
     """The next value is the input of one series, its opposite of the other: together, nothing."""
     rng = np.random.default_rng(0)
     count = 300
@@ -164,7 +164,7 @@ def test_a_network_learns_what_each_series_does_with_its_inputs(kind):
             LSTM_type="regressor", architecture=kind, timesteps=2, steps_ahead=1, scale_targets=True,
             model_relative_width=[8], segment_length=1, segment_units=16, segment_dropout=0.0,
             learning_rate=0.02, learning_rate_schedule="constant", epochs=30, batch_size=32, loss="mse",
-            seed=0, static_features=static,
+            seed=0, static_features=static, data_storage_path=tmp_path,
         )  # fmt: skip
         model.network_structure_set_compile()
         model.network_training(30)
