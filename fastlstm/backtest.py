@@ -32,6 +32,7 @@ from fastlstm.scaling import (
     Scalers,
     fit_scalers,
     label_end,
+    later_times,
     microseconds,
     read_scalers,
     write_scalers,
@@ -257,9 +258,10 @@ def _scalers(rows: Rows, fold: Fold, settings: RetrainConfig) -> Scalers:
     times = microseconds(rows.frame[TIME])
     known = label_end(times, rows.frame[SEGMENT].to_numpy(), settings.data.lookahead)
     mine = times >= fold.start
+    later = later_times(times, rows.frame[SEGMENT].to_numpy(), settings.data)
     return fit_scalers(
         rows.x[mine], rows.y[mine], times[mine], known[mine], Cuts(fold.validation, fold.test),
-        settings.hyperparameters,
+        settings.hyperparameters, {name: at[mine] for name, at in later.items()},
     )  # fmt: skip
 
 

@@ -178,6 +178,13 @@ class DataConfig(StrictSettings):
         description="More features from the time, in time_zone: '<name>_sin' and '<name>_cos' of each; "
         "they are added to features.",
     )
+    known_ahead: dict[str, int] = Field(
+        default_factory=dict,
+        description="Features whose values are known before they happen (a holiday, a planned price, "
+        "another's forecast), and how many rows ahead, steps_ahead at most. The value so many rows "
+        "later is added to features as '<column>+<rows>'. To forecast, give rows for what comes with "
+        "these columns and no others.",
+    )
     static: list[str] = Field(
         default_factory=list,
         description="Columns that say what a series is (a height, a capacity), with the same value in "
@@ -245,18 +252,27 @@ class DataConfig(StrictSettings):
     @model_validator(mode="after")
     def _columns_agree(self) -> DataConfig:
         problems = []
-        wanted = [*self._calendar_columns, *self.static, *self.series_columns]
+        wanted = [
+            *self._calendar_columns, *self.ahead_columns, *self.static, *self.series_columns,
+        ]  # fmt: skip
         self.features = [*self.features, *(name for name in wanted if name not in self.features)]
         if len(set(self.calendar)) < len(self.calendar):
             problems.append("calendar: a name is listed twice; list it once")
         made = {
             **dict.fromkeys(self._calendar_columns, "made from the time by calendar"),
+            **dict.fromkeys(self.ahead_columns, "made by known_ahead"),
+            **dict.fromkeys(self.known_ahead, "in known_ahead, so there is nothing to forecast"),
             **dict.fromkeys(self.series_columns, "made from the series by embedded_series"),
             **dict.fromkeys(self.static, "static, so there is nothing to forecast"),
         }
         for name, what in made.items():
             if name in self.targets or name in {d.column for d in self.derived_targets.values()}:
                 problems.append(f"targets: {name!r} is {what}; remove it there")
+        for name, rows in self.known_ahead.items():
+            if name not in self.read_features:
+                problems.append(f"known_ahead: {name!r} is not in features; add it there")
+            if rows < 1:
+                problems.append(f"known_ahead: {name!r} has {rows} rows; give 1 or more")
         if self.embedded_series and self.series is None:
             problems.append("embedded_series: series names no column that tells them; set it")
         if is_database(self.path) and self.query is None:
@@ -304,6 +320,11 @@ class DataConfig(StrictSettings):
         return [f"{kind}_{part}" for kind in self.calendar for part in ("sin", "cos")]
 
     @property
+    def ahead_columns(self) -> dict[str, int]:
+        """The features made by ``known_ahead``, and how many rows later each looks."""
+        return {f"{name}+{rows}": rows for name, rows in self.known_ahead.items()}
+
+    @property
     def series_columns(self) -> list[str]:
         """The features made by ``embedded_series``, in its order."""
         return [f"{self.series}={label}" for label in self.embedded_series]
@@ -315,8 +336,8 @@ class DataConfig(StrictSettings):
 
     @property
     def read_features(self) -> list[str]:
-        """The features that the source has, without those made from the time or the series."""
-        made = {*self._calendar_columns, *self.series_columns}
+        """The features that the source has, without those made from others, the time or the series."""
+        made = {*self._calendar_columns, *self.ahead_columns, *self.series_columns}
         return [name for name in self.features if name not in made]
 
     @property
@@ -548,6 +569,12 @@ class RetrainConfig(StrictSettings):
                 update={"static_features": static}
             )
         hp = self.hyperparameters
+        for name, rows in data.known_ahead.items():
+            if rows > hp.steps_ahead:
+                problems.append(
+                    f"data.known_ahead: {name!r} has {rows} rows, hyperparameters.steps_ahead is "
+                    f"{hp.steps_ahead}; give as many rows as are forecast, or fewer"
+                )
         for name in static:
             if name not in hp.static_features:
                 problems.append(

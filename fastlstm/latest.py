@@ -15,6 +15,7 @@ from fastlstm.disk import writing_to
 from fastlstm.drift import summarise
 from fastlstm.errors import DataError
 from fastlstm.inference import point_of
+from fastlstm.known_ahead import is_ahead
 from fastlstm.latest_intervals import latest_intervals
 from fastlstm.loading import SERIES, TIME, load, write_table
 from fastlstm.runs import SavedRun
@@ -85,7 +86,8 @@ def forecast_latest(
     if not report.passed:
         lines = "\n".join(f.line() for f in report.errors)
         raise DataError(f"{path}: {len(report.errors)} checks failed:\n{lines}")
-    newest = loaded.frame.groupby(SERIES)[TIME].max()
+    happened = loaded.frame[~is_ahead(loaded.frame, data, data.read_features)]
+    newest = happened.groupby(SERIES)[TIME].max()
     labels = clean[SERIES].to_numpy()
     segment = clean[SEGMENT].to_numpy()
     origins: list[int] = []
@@ -102,6 +104,12 @@ def forecast_latest(
         elif whole < hp.timesteps:
             skipped[str(name)] = (
                 f"a hole {whole} rows before its end, a window needs {hp.timesteps} without one"
+            )
+        elif untold := [n for n in data.ahead_columns if np.isnan(clean[n].iloc[last])]:
+            rows = data.ahead_columns[untold[0]]
+            skipped[str(name)] = (
+                f"{untold[0].removesuffix(f'+{rows}')!r} is not known for all of the {rows} rows after "
+                f"{last_time:%Y-%m-%d %H:%M} UTC; give rows with it"
             )
         else:
             origins.append(int(last) + 1)

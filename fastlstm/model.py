@@ -137,6 +137,8 @@ class fastLSTM:
             raise ConfigError(f"target_lookahead: {target_lookahead} given; it cannot be negative")
         self._lookahead = target_lookahead
         self._season: int | None = None
+        # Features of a loaded run that hold a later row's value: how many rows later.
+        self._ahead: dict[str, int] = {}
         self.data_storage_path = data_storage_path
         self.distribution_strategy = distribution_strategy
         self.model: Any = None
@@ -193,6 +195,7 @@ class fastLSTM:
             time_zone=self._time_zone,
             labels=not self._hp.is_regressor,
             lookahead=self._lookahead,
+            ahead=self._ahead,
         )
         if self._trained:
             absent = [n for n in self._features if n not in rows.x] + [
@@ -212,8 +215,10 @@ class fastLSTM:
         cuts = self._cuts = cut_times(times, hp.train_size_rate, hp.validation_size_rate)
         x, y = rows.x[self._features], rows.y[self._targets]
         if not self._trained or self._scalers is None:
-            known = label_end(times, rows.frame[SEGMENT].to_numpy(), self._lookahead)
-            self._scalers = fit_scalers(x, y, times, known, cuts, hp)
+            segment = rows.frame[SEGMENT].to_numpy()
+            known = label_end(times, segment, self._lookahead)
+            later = {name: label_end(times, segment, n) for name, n in self._ahead.items()}
+            self._scalers = fit_scalers(x, y, times, known, cuts, hp, later)
         self.X_scaler, self.Y_scaler = self._scalers.x, self._scalers.y
         self._x_scaled = self._scalers.features(x)
         self._y_scaled = self._scalers.targets(y, self._targets)
@@ -476,6 +481,7 @@ class fastLSTM:
         self._rows = self._time = self._series = self._sample_weight = None
         self.X_data = self.Y_data = None
         self._frequency, self._lookahead, self._season, self._loss = None, 0, None, None
+        self._ahead = {}
         if (file.parent / "manifest.json").exists():
             self._open_run(SavedRun(file.parent))
         else:
@@ -493,6 +499,7 @@ class fastLSTM:
         self._features, self._targets = run.data.features, run.data.targets
         self._frequency, self._time_zone = run.data.frequency, run.data.time_zone
         self._lookahead, self.hyperparameters = run.data.lookahead, run.settings
+        self._ahead = run.data.ahead_columns
         self._season = run.settings.get("evaluation", {}).get("season_length")
         self._radii = run.radii
         self.loss_df, self.metrics = run.history, run.metrics

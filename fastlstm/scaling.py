@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,7 @@ def fit_scalers(
     label_known: np.ndarray,
     cuts: Cuts,
     hyperparameters: Hyperparameters,
+    later: Mapping[str, np.ndarray] | None = None,
 ) -> Scalers:
     """Fit the scalers on train rows: rows before the validation cut.
 
@@ -105,6 +107,8 @@ def fit_scalers(
         label_known: time of the last row each row's target depends on; see ``label_end``.
         cuts: the cut times.
         hyperparameters: ``scaler_type`` and ``scale_targets``.
+        later: of features that hold a later row's value, the time of that row, ``(n,)``; see
+            ``later_times``. What lies behind the cut is left out.
 
     Raises:
         DataError: no train rows.
@@ -115,21 +119,32 @@ def fit_scalers(
     if not train.any():
         raise DataError("no row lies before the validation cut; raise train_size_rate")
     make = getattr(preprocessing, hyperparameters.scaler_type)
-    fitted = make().fit(_chosen(x, train))
+    unknown = {name: times >= cuts.validation for name, times in (later or {}).items()}
+    fitted = make().fit(_chosen(x, train, unknown))
     if not hyperparameters.scale_targets:
         return Scalers(fitted, None)
     known = train & (label_known < cuts.validation)
     for name in y:
         known &= y[name].notna().to_numpy()
-    return Scalers(fitted, make().fit(_chosen(y, known)))
+    return Scalers(fitted, make().fit(_chosen(y, known, {})))
 
 
-def _chosen(columns: Columns, rows: np.ndarray) -> pd.DataFrame:
-    """Rows of a table as one array, which a scaler takes without another copy."""
+def later_times(times: np.ndarray, segment: np.ndarray, data: DataConfig) -> dict[str, np.ndarray]:
+    """Time of the row whose value each feature made by ``known_ahead`` holds, ``(n,)`` each."""
+    return {name: label_end(times, segment, rows) for name, rows in data.ahead_columns.items()}
+
+
+def _chosen(columns: Columns, rows: np.ndarray, unknown: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Rows of a table as one array, which a scaler takes without another copy.
+
+    ``unknown`` values are missing, which scalers leave out of account.
+    """
     names = list(columns)
     values = np.empty((int(rows.sum()), len(names)))
     for position, name in enumerate(names):
         values[:, position] = columns[name].to_numpy()[rows]
+        if name in unknown:
+            values[unknown[name][rows], position] = np.nan
     return pd.DataFrame(values, columns=names, copy=False)
 
 
@@ -147,10 +162,12 @@ def scale_into(folder: Path, clean: Path, config: RetrainConfig) -> dict[str, An
     index = StoredColumns(clean)
     times = microseconds(index[TIME])
     cuts = cut_times(times, hp.train_size_rate, hp.validation_size_rate)
-    known = label_end(times, index[SEGMENT].to_numpy(), data.lookahead)
+    segment = index[SEGMENT].to_numpy()
+    known = label_end(times, segment, data.lookahead)
     features = StoredColumns(clean, data.features)
     targets = StoredColumns(clean, data.targets)
-    scalers = fit_scalers(features, targets, times, known, cuts, hp)
+    later = later_times(times, segment, data)
+    scalers = fit_scalers(features, targets, times, known, cuts, hp, later)
     write_blocks(
         (_scaled(rows, scalers, data) for rows in read_blocks(clean)), folder / SCALED_FILE
     )

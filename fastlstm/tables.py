@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,11 +102,11 @@ def _frame(data: Any, letter: str) -> pd.DataFrame:
     return frame
 
 
-def _finite(frame: pd.DataFrame, letter: str, *, last_missing: int = 0) -> None:
+def _finite(frame: pd.DataFrame, letter: str, *, may_be_missing: Collection[str]) -> None:
     for name in frame:
         bad = ~np.isfinite(frame[name].to_numpy(np.float64))
-        if last_missing:
-            # A derived target is undefined where its rows are not there yet.
+        if name in may_be_missing:
+            # What is derived from later rows is undefined where its rows are not there yet.
             bad &= ~frame[name].isna().to_numpy()
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
@@ -136,6 +137,7 @@ def row_table(
     time_zone: str = "UTC",
     labels: bool = False,
     lookahead: int = 0,
+    ahead: Collection[str] = (),
 ) -> RowTable:
     """Check features and targets and bring them into one order.
 
@@ -149,6 +151,7 @@ def row_table(
         time_zone: zone in which days and months of ``frequency`` begin.
         labels: whether targets must be 0 or 1.
         lookahead: rows after its own that a target's value depends on; such targets may be missing.
+        ahead: features that hold a later row's value, which may be missing too.
 
     Raises:
         DataError: see the messages; each names the argument, the row and the remedy.
@@ -162,8 +165,8 @@ def row_table(
     )
     if both_indexed and not given_x.index.equals(given_y.index):
         raise DataError("Y_data: its index differs from X_data's; align them first")
-    _finite(given_x, "X")
-    _finite(given_y, "Y", last_missing=lookahead)
+    _finite(given_x, "X", may_be_missing=ahead)
+    _finite(given_y, "Y", may_be_missing=[*map(str, given_y)] if lookahead else ())
     if labels:
         for name in given_y:
             values = given_y[name].dropna()

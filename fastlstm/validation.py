@@ -23,6 +23,7 @@ from fastlstm.config import DataConfig
 from fastlstm.derived import derive
 from fastlstm.disk import writing_to
 from fastlstm.errors import DataError
+from fastlstm.known_ahead import ahead_values, is_ahead
 from fastlstm.leaks import suspected_leaks
 from fastlstm.loading import SERIES, TIME, is_sorted, write_table
 from fastlstm.timegrid import grid_positions, segments
@@ -112,7 +113,8 @@ def validate(
     """Check a table and make it complete by policy.
 
     Args:
-        frame: as ``fastlstm.loading.load`` gives it, sorted by series and time.
+        frame: as ``fastlstm.loading.load`` gives it, sorted by series and time. Rows at the end of a
+            series that hold values of ``known_ahead`` alone are no rows of the result.
         data: types, ranges, policies, frequency.
         labels: whether plain targets are labels, which must be 0 or 1.
         rows_out_of_order: as the loader counted them; told as a warning.
@@ -125,7 +127,9 @@ def validate(
         be used.
     """
     values = data.value_columns if values is None else values
-    frame = frame.copy(deep=False)
+    later = is_ahead(frame, data, values)
+    ahead = frame[later]
+    frame = frame[~later].reset_index(drop=True) if later.any() else frame.copy(deep=False)
     as_missing = {}
     for name in values:
         rules = data.rules(name)
@@ -152,7 +156,7 @@ def validate(
     dropped: dict[str, int] = {}
     clean = frame
     if not errors:
-        clean, filled, dropped, beyond_limit = _complete(frame, data, values)
+        clean, filled, dropped, beyond_limit = _complete(frame, ahead, data, values)
         errors += beyond_limit
     report = ValidationReport(
         len(frame), len(clean), checks + 4, errors, warnings, missing, as_missing, filled, dropped
@@ -387,9 +391,9 @@ def _plain(value: float) -> float | str | None:
 
 
 def _complete(
-    frame: pd.DataFrame, data: DataConfig, values: list[str]
+    frame: pd.DataFrame, ahead: pd.DataFrame, data: DataConfig, values: list[str]
 ) -> tuple[pd.DataFrame, dict[str, int], dict[str, int], list[Finding]]:
-    """Fill and drop by policy, number the segments, add calendar features and derived targets."""
+    """Fill and drop by policy, number the segments, add the features and targets made from others."""
     series, labels = pd.factorize(frame[SERIES])
     if data.frequency:
         positions = grid_positions(frame[TIME], data.frequency, data.time_zone)
@@ -437,6 +441,9 @@ def _complete(
     clean.insert(2, SEGMENT, stretch)
     for name, column in calendar_features(clean[TIME], data.calendar, data.time_zone).items():
         clean[name] = column
+    for name, (source, later) in zip(data.ahead_columns, data.known_ahead.items(), strict=True):
+        if source in clean:
+            clean[name] = ahead_values(clean, stretch, ahead, source, later, data)
     for label, name in zip(data.embedded_series, data.series_columns, strict=True):
         clean[name] = (clean[SERIES] == label).astype(float)
     for name, target in data.derived_targets.items():

@@ -212,10 +212,21 @@ def test_scalers_see_train_rows_only(settings, tmp_path, monkeypatch, scaler):
     config = parse_config(settings(hyperparameters={"scaler_type": scaler}))
     check_scalers(tmp_path / "right", config)
 
-    def fit_on_all(x, y, times, label_known, cuts, hp):
+    def fit_on_all(x, y, times, label_known, cuts, hp, later):
         return fit_scalers(x, y, times, label_known, Cuts(2**62, 2**62), hp)
 
     monkeypatch.setattr(scaling, "fit_scalers", fit_on_all)
+    with pytest.raises(LeakError, match="later rows"):
+        check_scalers(tmp_path / "leak", config)
+
+
+def test_scaler_of_what_is_known_ahead_sees_no_value_from_beyond_train(
+    settings, tmp_path, monkeypatch
+):
+    section = {"known_ahead": {"heat": 2}, "targets": ["load"]}
+    config = parse_config(settings(data=section, hyperparameters={"steps_ahead": 2}))
+    check_scalers(tmp_path / "right", config)
+    monkeypatch.setattr(scaling, "later_times", lambda *_: {})
     with pytest.raises(LeakError, match="later rows"):
         check_scalers(tmp_path / "leak", config)
 

@@ -81,3 +81,48 @@ def test_what_a_series_is_from_the_config_to_the_forecast_of_another(settings, t
     direct = run.forecast(rows, np.array([len(rows)]))[0, :, 0]
     mine = made[made["series"] == "new"].sort_values("step")
     assert mine["prediction"].tolist() == pytest.approx(direct.tolist())
+
+
+def test_what_is_known_ahead_from_the_config_to_the_forecast(settings, tmp_path):
+    """The next values are what the plan tells of them, and nothing else tells."""
+    from fastlstm import fastLSTM
+    from flows.retrain import retrain
+
+    rng = np.random.default_rng(0)
+    panel = make_panel(240)
+    panel["plan"] = rng.normal(size=len(panel))
+    panel["load"] = 3 * panel["plan"] + 10
+    source = tmp_path / "panel.csv"
+    panel.to_csv(source, index=False)
+    given = settings(
+        data={
+            "path": str(source), "features": ["load", "plan"], "targets": ["load"],
+            "known_ahead": {"plan": 2},
+        },
+        hyperparameters={
+            "epochs": 12, "steps_ahead": 2, "timesteps": 3, "learning_rate": 0.03,
+            "architecture": "classic", "model_relative_width": [8], "batch_size": 16,
+        },
+    )  # fmt: skip
+    run = SavedRun(Path(retrain(check_settings(given, PipelineConfig)).run.location))
+    error, without = (run.metrics["test"][name]["mae"] for name in ("model", "last_value"))
+    assert error < 0.2 * without
+    assert run.data.features == ["load", "plan", "plan+2"]
+
+    newest = make_panel(20).assign(plan=rng.normal(size=40))
+    newest["load"] = 3 * newest["plan"] + 10
+    last = newest["when"].max()
+    ahead = newest["when"] > last - pd.Timedelta("2h")
+    newest.loc[ahead, ["load", "heat", "rain"]] = np.nan
+    newest = newest[~((newest["site"] == "b") & (newest["when"] == last))]
+    file = tmp_path / "new.csv"
+    newest.to_csv(file, index=False)
+    made = forecast_latest(run, str(file))
+    assert set(made.frame["series"]) == {"a"} and set(made.skipped) == {"b"}
+    assert "'plan' is not known for all of the 2 rows after" in made.skipped["b"]
+    assert (made.frame["after"] == last - pd.Timedelta("2h")).all()
+    plan = newest[(newest["site"] == "a") & ahead]["plan"]
+    np.testing.assert_allclose(made.frame["prediction"], 3 * plan + 10, atol=8 * error)
+
+    loaded = fastLSTM().load_all(run.path("hyperparameters"))
+    assert loaded.X_data["plan+2"].isna().any() and len(loaded.X_test)

@@ -1,0 +1,90 @@
+"""Features that are known ahead: by hand, at holes and ends, and in windows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fastlstm.config import DataConfig, parse_config
+from fastlstm.errors import ConfigError
+from fastlstm.known_ahead import is_ahead
+from fastlstm.loading import SERIES, TIME
+from fastlstm.validation import SEGMENT, validate
+from tests.conftest import build_settings
+
+
+def data(**changes):
+    given = {
+        "path": "x.csv", "time": "when", "series": "site", "frequency": "1h",
+        "features": ["load", "price"], "targets": ["load"], "known_ahead": {"price": 2}, **changes,
+    }  # fmt: skip
+    return DataConfig.model_validate(given)
+
+
+def table(hours, load, price, series=None):
+    return pd.DataFrame(
+        {
+            SERIES: series or ["a"] * len(hours),
+            TIME: pd.to_datetime("2024-01-01", utc=True) + pd.to_timedelta(hours, unit="h"),
+            "load": load,
+            "price": price,
+        }
+    )
+
+
+def made(frame, settings):
+    clean, report = validate(frame, settings, labels=False)
+    assert report.passed, report.errors
+    return clean
+
+
+def test_the_value_so_many_rows_later_of_the_same_stretch():
+    frame = table([0, 1, 2, 3, 7, 8], [1.0] * 6, [10.0, 11, 12, 13, 17, 18])
+    clean = made(frame, data())
+    np.testing.assert_array_equal(clean["price+2"], [12, 13] + [np.nan] * 4)
+    assert clean[SEGMENT].tolist() == [0, 0, 0, 0, 1, 1]
+    assert data().features == ["load", "price", "price+2"]
+    assert data().read_features == ["load", "price"]
+    assert DataConfig.model_validate(data().model_dump()) == data()
+
+
+def test_rows_that_only_tell_what_is_known_ahead_fill_the_end_of_their_series():
+    nan = np.nan
+    frame = table(
+        [0, 1, 2, 3, 4, 0, 1, 2, 4],
+        [1.0, 2, 3, nan, nan, 5, 6, nan, nan],
+        [10.0, 11, 12, 13, 14, 20, 21, 22, 24],
+        ["a"] * 5 + ["b"] * 4,
+    )
+    assert is_ahead(frame, data(), ["load", "price"]).tolist() == [False] * 3 + [True] * 2 + [
+        False, False, True, True,
+    ]  # fmt: skip
+    clean = made(frame, data())
+    assert clean["load"].tolist() == [1, 2, 3, 5, 6]  # not missing: they have not happened
+    # Of series b the row at 3 is absent, so what is told for 4 is not the second row ahead.
+    np.testing.assert_array_equal(clean["price+2"], [12, 13, 14, 22, nan])
+    # Without a frequency rows count as they come.
+    clean = made(frame, data(frequency=None))
+    np.testing.assert_array_equal(clean["price+2"], [12, 13, 14, 22, 24])
+
+
+def test_a_missing_value_amid_the_rows_is_still_refused():
+    frame = table([0, 1, 2, 3], [1.0, np.nan, 3, np.nan], [1.0, 2, 3, 4])
+    _, report = validate(frame, data(), labels=False)
+    (error,) = report.errors
+    assert error.column == "load" and error.rows == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"known_ahead": {"rain": 1}}, "known_ahead: 'rain' is not in features"),
+        ({"known_ahead": {"heat": 0}}, "known_ahead: 'heat' has 0 rows"),
+        ({"known_ahead": {"load": 1}}, "targets: 'load' is in known_ahead"),
+        ({"known_ahead": {"heat": 9}}, r"'heat' has 9 rows, hyperparameters.steps_ahead is \d"),
+    ],
+)
+def test_refusals(tmp_path, changes, told):
+    with pytest.raises(ConfigError, match=told):
+        parse_config(build_settings(tmp_path, data={"targets": ["load"], **changes}), tmp_path)
