@@ -26,8 +26,9 @@ def is_ahead(frame: pd.DataFrame, data: DataConfig, values: list[str]) -> np.nda
     if not data.known_ahead or not happened:
         return np.zeros(len(frame), bool)
     seen = frame[happened].notna().any(axis=1)
-    later = seen[::-1].groupby(frame[SERIES][::-1], sort=False).cummax()[::-1]
-    return np.asarray(~later)
+    later = ~seen[::-1].groupby(frame[SERIES][::-1], sort=False).cummax()[::-1]
+    # A series of which nothing was seen at all is in disorder, not ahead.
+    return np.asarray(later & seen.groupby(frame[SERIES], sort=False).transform("any"))
 
 
 def ahead_values(

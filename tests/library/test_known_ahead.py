@@ -74,6 +74,9 @@ def test_a_missing_value_amid_the_rows_is_still_refused():
     _, report = validate(frame, data(), labels=False)
     (error,) = report.errors
     assert error.column == "load" and error.rows == 1
+    _, report = validate(table([0, 1], [np.nan] * 2, [1.0, 2]), data(), labels=False)
+    (error,) = report.errors
+    assert error.column == "load" and error.rows == 2
 
 
 @pytest.mark.parametrize(
