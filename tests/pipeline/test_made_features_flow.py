@@ -114,6 +114,7 @@ def test_what_is_known_ahead_from_the_config_to_the_forecast(settings, tmp_path)
     last = newest["when"].max()
     ahead = newest["when"] > last - pd.Timedelta("2h")
     newest.loc[ahead, ["load", "heat", "rain"]] = np.nan
+    plan = newest[(newest["site"] == "a") & ahead]["plan"]
     newest = newest[~((newest["site"] == "b") & (newest["when"] == last))]
     file = tmp_path / "new.csv"
     newest.to_csv(file, index=False)
@@ -121,7 +122,6 @@ def test_what_is_known_ahead_from_the_config_to_the_forecast(settings, tmp_path)
     assert set(made.frame["series"]) == {"a"} and set(made.skipped) == {"b"}
     assert "'plan' is not known for all of the 2 rows after" in made.skipped["b"]
     assert (made.frame["after"] == last - pd.Timedelta("2h")).all()
-    plan = newest[(newest["site"] == "a") & ahead]["plan"]
     np.testing.assert_allclose(made.frame["prediction"], 3 * plan + 10, atol=8 * error)
 
     loaded = fastLSTM().load_all(run.path("hyperparameters"))
