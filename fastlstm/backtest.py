@@ -258,7 +258,7 @@ def _scalers(rows: Rows, fold: Fold, settings: RetrainConfig) -> Scalers:
     times = microseconds(rows.frame[TIME])
     known = label_end(times, rows.frame[SEGMENT].to_numpy(), settings.data.lookahead)
     mine = times >= fold.start
-    later = later_times(times, rows.frame[SEGMENT].to_numpy(), settings.data)
+    later = later_times(times, rows.frame[SEGMENT].to_numpy(), settings.data.ahead_columns)
     return fit_scalers(
         rows.x[mine], rows.y[mine], times[mine], known[mine], Cuts(fold.validation, fold.test),
         settings.hyperparameters, {name: at[mine] for name, at in later.items()},

@@ -40,7 +40,7 @@ _AS_GIVEN = (
     "architecture", "segment_length", "segment_units", "segment_dropout", "instance_normalization",
     "channel_independent", "seasonal_residual", "naive_unless_better",
 )  # fmt: skip
-_STACK = {"model_relative_width": (2,), "model_dropout": (0,), "activation": "tanh"}
+_STACK = {"model_relative_width": [2], "model_dropout": [0], "activation": "tanh"}
 # Scaled targets and the columns of X that hold them differ by rounding alone.
 _ROUNDING = 1e-3
 
@@ -131,8 +131,8 @@ class _WindowedEstimator(BaseEstimator):  # type: ignore[misc]
             **task,
         }
         stack = {
-            "model_relative_width": tuple(self.model_relative_width),
-            "model_dropout": tuple(self.model_dropout),
+            "model_relative_width": list(self.model_relative_width),
+            "model_dropout": list(self.model_dropout),
             "activation": self.activation,
         }
         if self.target_columns is not None and stack == _STACK:
@@ -140,8 +140,7 @@ class _WindowedEstimator(BaseEstimator):  # type: ignore[misc]
             without = Hyperparameters.model_validate(given)
             if resolve(without, ("y",), ("y",)).kind == "segment":
                 return without
-        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in stack.items()}
-        return Hyperparameters.model_validate({**given, **plain})
+        return Hyperparameters.model_validate({**given, **stack})
 
     def _fit_network(
         self, X: np.ndarray, y: np.ndarray, hp: Hyperparameters, sample_weight: np.ndarray | None

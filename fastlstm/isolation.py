@@ -77,10 +77,7 @@ def call(
         FastLSTMError: the same class and text that the function raised.
         TrainingError: any other error, a killed process, or the time limit.
     """
-    earlier = _take()
-    if earlier is not None and ((fresh and earlier.has_served) or not earlier.is_like_us()):
-        earlier.end()
-        earlier = None
+    earlier = _waiting(fresh=fresh)
     if earlier is not None:
         try:
             return _ask(earlier, function, arguments, on_event, time_limit)
@@ -98,13 +95,25 @@ def start_ahead(function: str = _TRAINING_IMPORTS) -> None:
     Args:
         function: without it what a training imports.
     """
-    ahead = _take()
-    if ahead is None or ahead.has_served or not ahead.is_like_us():
-        if ahead is not None:
-            ahead.end()
+    ahead = _waiting(fresh=True)
+    if ahead is None:
         ahead = _Process()
         ahead.prepare(function)
-    former = _take(ahead)
+    _keep(ahead)
+
+
+def _waiting(*, fresh: bool) -> _Process | None:
+    """The idle process if it may serve such a call, for the caller alone; one that may not is ended."""
+    idle = _take()
+    if idle is not None and ((fresh and idle.has_served) or not idle.is_like_us()):
+        idle.end()
+        return None
+    return idle
+
+
+def _keep(process: _Process) -> None:
+    """Let a process wait for the next call, in place of any other."""
+    former = _take(process)
     if former is not None:
         former.end()
 
@@ -115,9 +124,7 @@ def _ask(process: _Process, *request: Any) -> Any:
     except BaseException:
         process.end()
         raise
-    former = _take(process)
-    if former is not None:
-        former.end()
+    _keep(process)
     return result
 
 

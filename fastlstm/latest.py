@@ -86,8 +86,8 @@ def forecast_latest(
     if not report.passed:
         lines = "\n".join(f.line() for f in report.errors)
         raise DataError(f"{path}: {len(report.errors)} checks failed:\n{lines}")
-    happened = loaded.frame[~is_ahead(loaded.frame, data, data.read_features)]
-    newest = happened.groupby(SERIES)[TIME].max()
+    happened = ~is_ahead(loaded.frame, data, data.read_features)
+    newest = loaded.frame.loc[happened, [SERIES, TIME]].groupby(SERIES)[TIME].max()
     labels = clean[SERIES].to_numpy()
     segment = clean[SEGMENT].to_numpy()
     origins: list[int] = []

@@ -44,6 +44,7 @@ from fastlstm.scaling import (
     Scalers,
     fit_scalers,
     label_end,
+    later_times,
     microseconds,
     write_scalers,
 )
@@ -217,7 +218,7 @@ class fastLSTM:
         if not self._trained or self._scalers is None:
             segment = rows.frame[SEGMENT].to_numpy()
             known = label_end(times, segment, self._lookahead)
-            later = {name: label_end(times, segment, n) for name, n in self._ahead.items()}
+            later = later_times(times, segment, self._ahead)
             self._scalers = fit_scalers(x, y, times, known, cuts, hp, later)
         self.X_scaler, self.Y_scaler = self._scalers.x, self._scalers.y
         self._x_scaled = self._scalers.features(x)

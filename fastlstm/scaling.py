@@ -129,9 +129,11 @@ def fit_scalers(
     return Scalers(fitted, make().fit(_chosen(y, known, {})))
 
 
-def later_times(times: np.ndarray, segment: np.ndarray, data: DataConfig) -> dict[str, np.ndarray]:
-    """Time of the row whose value each feature made by ``known_ahead`` holds, ``(n,)`` each."""
-    return {name: label_end(times, segment, rows) for name, rows in data.ahead_columns.items()}
+def later_times(
+    times: np.ndarray, segment: np.ndarray, ahead: Mapping[str, int]
+) -> dict[str, np.ndarray]:
+    """Time of the row whose value each feature of ``ahead`` holds, so many rows later, ``(n,)`` each."""
+    return {name: label_end(times, segment, rows) for name, rows in ahead.items()}
 
 
 def _chosen(columns: Columns, rows: np.ndarray, unknown: Mapping[str, np.ndarray]) -> pd.DataFrame:
@@ -166,7 +168,7 @@ def scale_into(folder: Path, clean: Path, config: RetrainConfig) -> dict[str, An
     known = label_end(times, segment, data.lookahead)
     features = StoredColumns(clean, data.features)
     targets = StoredColumns(clean, data.targets)
-    later = later_times(times, segment, data)
+    later = later_times(times, segment, data.ahead_columns)
     scalers = fit_scalers(features, targets, times, known, cuts, hp, later)
     write_blocks(
         (_scaled(rows, scalers, data) for rows in read_blocks(clean)), folder / SCALED_FILE
