@@ -126,6 +126,9 @@ def validate(
         derived targets), sorted as before, and the report. With errors in the report the table must not
         be used.
     """
+    to_learn = (
+        values is None
+    )  # a table to forecast from holds some of the series, and of the columns
     values = data.value_columns if values is None else values
     later = is_ahead(frame, data, values)
     ahead = frame[later]
@@ -151,6 +154,8 @@ def validate(
             f"series {name!r} with {rows} rows is shorter than a window and was left out", [],
         ))  # fmt: skip
     warnings += _doubts(frame, data, values)
+    if to_learn:
+        warnings += _absent_series(frame, data)
     missing = {n: int(frame[n].isna().sum()) for n in values if frame[n].isna().any()}
     filled: dict[str, int] = {}
     dropped: dict[str, int] = {}
@@ -176,14 +181,6 @@ def _doubts(frame: pd.DataFrame, data: DataConfig, values: list[str]) -> list[Fi
             "check data.time_zone and data.time_format, or leave rows out that have not happened",
             [],
         ))  # fmt: skip
-    there = set(frame[SERIES].unique()) if data.embedded_series else set()
-    for label in data.embedded_series:
-        if label not in there and set(values) == set(data.value_columns):
-            doubts.append(Finding(
-                "embedded series", data.series or "", 0,
-                f"no row is of series {label!r}, so nothing is learned of it; correct or remove it in "
-                "data.embedded_series", [],
-            ))  # fmt: skip
     plain = [n for n in data.targets if n in values]
     leaks = suspected_leaks(
         {n: frame[n].to_numpy() for n in data.read_features if n in values},
@@ -198,6 +195,18 @@ def _doubts(frame: pd.DataFrame, data: DataConfig, values: list[str]) -> list[Fi
             [],
         ))  # fmt: skip
     return doubts
+
+
+def _absent_series(frame: pd.DataFrame, data: DataConfig) -> list[Finding]:
+    there = set(frame[SERIES].unique()) if data.embedded_series else set()
+    return [
+        Finding(
+            "embedded series", data.series or "", 0,
+            f"no row is of series {label!r}, so nothing is learned of it; correct or remove it in "
+            "data.embedded_series", [],
+        )
+        for label in data.embedded_series if label not in there
+    ]  # fmt: skip
 
 
 def validate_into(

@@ -75,7 +75,9 @@ def test_what_a_series_is_from_the_config_to_the_forecast_of_another(settings, t
     newest["height"] = newest["site"].map({"a": 3.0, "new": 7.0})
     file = tmp_path / "new.csv"
     newest.to_csv(file, index=False)
-    made = forecast_latest(run, str(file)).frame
+    latest = forecast_latest(run, str(file))
+    assert not any("nothing is learned" in line for line in latest.warnings)
+    made = latest.frame
     assert set(made["series"]) == {"a", "new"} and made["prediction"].notna().all()
     rows = newest[newest["site"] == "new"].assign(**{"site=a": 0.0, "site=b": 0.0})
     direct = run.forecast(rows, np.array([len(rows)]))[0, :, 0]
