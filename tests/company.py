@@ -224,6 +224,19 @@ class Company:
             time.sleep(0.3)
         raise AssertionError(f"nothing came in {limit} s")
 
+    def shows(self, run_id: str, look: Any, limit: float = 120) -> Any:
+        """The first true answer of ``look`` about a flow run, which must come before the run ends."""
+        deadline = time.monotonic() + limit
+        while time.monotonic() < deadline:
+            run = self.ask("GET", f"/flow_runs/{run_id}")
+            found = look()
+            if found:
+                return found
+            if run["state"]["type"] in FINAL:
+                break
+            time.sleep(0.3)
+        raise AssertionError(f"it is not to be seen: {run['state']}; {self.logs(run_id)}")
+
     def slots_taken(self, name: str) -> int:
         """Slots in use of a global concurrency limit; 0 where there is none of that name yet."""
         limits = self.ask("POST", "/v2/concurrency_limits/filter", limit=50)

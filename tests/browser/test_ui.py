@@ -76,7 +76,7 @@ def test_form_run_and_report(page, company, tmp_path):
     run = company.appears(lambda: company.runs_of("retrain/nightly"))[-1]
     assert run["parameters"]["config"]["hyperparameters"]["seed"] == 11
 
-    company.appears(lambda: company.artifact("small-training"))  # it trains
+    company.shows(run["id"], lambda: company.artifact("small-training"))  # it trains
     page.goto(f"/runs/flow-run/{run['id']}")
     page.get_by_text("Artifacts", exact=True).click()
     page.get_by_text("small-training").first.wait_for()

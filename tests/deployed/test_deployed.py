@@ -24,8 +24,9 @@ def test_run_through_the_api_with_a_changed_parameter(company):
     run_id = company.start("retrain/nightly", config=config, reason="asked by hand")
     # It holds the one slot of its model; whoever finds that taken is told and does not wait.
     slot = "fastlstm retrain small"
-    company.appears(lambda: company.slots_taken(slot) == 1)
+    company.shows(run_id, lambda: company.slots_taken(slot) == 1)
     ended = company.ended(run_id)
+    assert ended["state"]["type"] == "COMPLETED", company.logs(run_id)
     company.ask("POST", "/v2/concurrency_limits/increment", names=[slot], slots=1)
     try:
         late = company.ended(company.start("retrain/weekly-full"))
@@ -34,7 +35,6 @@ def test_run_through_the_api_with_a_changed_parameter(company):
     assert late["state"]["type"] == "CANCELLED"
     assert late["state"]["message"].startswith("Skipped: another retrain of 'small' is running")
 
-    assert ended["state"]["type"] == "COMPLETED", company.logs(run_id)
     message = ended["state"]["message"]
     assert message.startswith(("Promoted: MAE ", "Kept champion: ", "Not promoted: "))
     store = company.store()
