@@ -64,6 +64,8 @@ def compile_network(
         metrics=[_metric_of_point(name, hp, model.output_shape[-1]) for name in hp.metrics],
         steps_per_execution=min(16, steps_per_epoch),
     )
+    # Variables made while TensorFlow traces a gradient step have it trace the step once more.
+    model.optimizer.build(model.trainable_variables)
 
 
 def _learning_rate(hp: Hyperparameters, steps_per_epoch: int) -> Any:

@@ -6,8 +6,10 @@ import copy
 import fcntl
 import json
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,53 +18,65 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fastlstm.artifacts import replace_file
+
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Several tests run at a time; threads that wait for work in a loop take it from one another.
+for threads in (
+    "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
+):  # fmt: skip
+    os.environ.setdefault(threads, "1")
 
 
-# Files that share something slow to start, so that one worker runs all of them.
-_INSTALLATIONS = {
-    "company": ("tests/browser/", "tests/deployed/"),
-    "prefect": (
-        *(
-            f"tests/pipeline/test_{name}.py"
-            for name in (
-                "retrain",
-                "backtest_flow",
-                "tune_flow",
-                "warm_start",
-                "made_features_flow",
-                "scoring",
-                "traps",
-                "promotion",
-                "saved_run",
-                "examples",
-                "cli",
-                "temporary_server",
-                "one_at_a_time",
-            )
-        ),
-        "tests/faults/test_signals.py",
-        "tests/faults/test_full_disk.py",
-        "tests/faults/test_flow_kills.py",
-        "tests/faults/test_two_at_once.py",
-    ),
-}
+# Tests that share an installation of a company, and so a worker.
+_COMPANY = ("tests/browser/", "tests/deployed/")
+# Tests of these, and no others, may use a Prefect server; one serves all workers.
+_WITH_PREFECT = ("tests/pipeline/", "tests/faults/")
+_ends = ExitStack()
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests of one file share a worker, and so do all that share a Prefect server."""
+    """Tests of one file share a worker, and so do all of the company."""
     from xdist.scheduler import LoadFileScheduling
 
     class ByInstallation(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            for name, starts in _INSTALLATIONS.items():
-                if nodeid.startswith(starts):
-                    return name
-            return super()._split_scope(nodeid)
+            return "company" if nodeid.startswith(_COMPANY) else super()._split_scope(nodeid)
 
     return ByInstallation(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
+    """Start the workers' Prefect server once, beside their first tests, if any of them may use it."""
+    factory = node.config._tmp_path_factory
+    told = _told_of_prefect(factory)
+    if told.parent.exists() or not any(name.startswith(_WITH_PREFECT) for name in ids):
+        return
+    told.parent.mkdir()
+
+    def start() -> None:
+        try:
+            found = _ends.enter_context(prefect_in_memory(told.parent))
+        except Exception as error:
+            found = {"error": repr(error)}
+        replace_file(told, json.dumps(found).encode())
+
+    starting = threading.Thread(target=start)
+    starting.start()
+    _ends.callback(starting.join)
+
+
+def pytest_sessionfinish() -> None:
+    """End what serves all workers."""
+    _ends.close()
+
+
+def _told_of_prefect(factory: pytest.TempPathFactory) -> Path:
+    """File with the environment of the workers' Prefect server."""
+    return of_all_workers(factory) / "prefect" / "environment.json"
 
 
 @contextmanager
@@ -158,6 +172,22 @@ BASE: dict[str, Any] = {
 }
 
 
+@contextmanager
+def _prefect(factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The Prefect server of all workers, or where there are none one of this process."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        with prefect_in_memory(factory.mktemp("prefect")) as environment:
+            yield environment
+        return
+    told, deadline = _told_of_prefect(factory), time.monotonic() + 150
+    while not told.exists():
+        assert time.monotonic() < deadline, "no Prefect server"
+        time.sleep(0.2)
+    found = json.loads(told.read_text())
+    assert "error" not in found, found
+    yield found
+
+
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory):
     """A real Prefect server, which flows of this process use."""
@@ -172,7 +202,7 @@ def prefect_server(tmp_path_factory):
 
     home = tmp_path_factory.mktemp("prefect")
     with (
-        prefect_in_memory(home) as environment,
+        _prefect(tmp_path_factory) as environment,
         temporary_settings(
             {
                 PREFECT_API_URL: environment["PREFECT_API_URL"],

@@ -14,7 +14,6 @@ from fastlstm.split import Cuts
 from fastlstm.training import _Epoch, _tf_dataset, fit, write_network
 from fastlstm.validation import SEGMENT
 
-pytestmark = pytest.mark.usefixtures("untraced")
 COUNT, CUTS = 900, Cuts(600, 750)
 
 

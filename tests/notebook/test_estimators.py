@@ -105,6 +105,7 @@ def test_refusals(model, told):
         model.fit(X, y)
 
 
+@pytest.mark.traced
 def test_targets_among_the_columns_give_the_segment_network_their_past():
     rng = np.random.default_rng(0)
     level = np.cumsum(rng.normal(0, 0.3, 240))  # outside the range of training in the end
