@@ -16,6 +16,7 @@ import numpy as np
 from fastlstm.architecture import Architecture, resolve
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.network import import_keras
+from fastlstm.seeded_layers import SeededLayers
 
 if TYPE_CHECKING:
     import keras
@@ -82,7 +83,8 @@ def build_network(
     inputs = keras.Input((hp.timesteps, len(features)), name="window")
     sequences, undo = _prepared(inputs, architecture, hp.steps_ahead, len(targets), hp.outputs_each)
     core = _segments if architecture.kind == "segment" else _stack
-    outputs = undo(core(sequences, inputs, architecture, hp, len(targets)))
+    layers = SeededLayers(hp.seed)
+    outputs = undo(core(layers, sequences, inputs, architecture, hp, len(targets)))
     if hp.outputs_each > 1:
         each = (-1, hp.steps_ahead * len(targets), hp.outputs_each)
         ordered = keras.ops.sort(keras.ops.reshape(outputs, each), axis=-1)
@@ -143,8 +145,8 @@ def _normalized(own: Any, inputs: Any, architecture: Architecture) -> tuple[Any,
         level = ops.mean(own, axis=1, keepdims=True)
         deviation = ops.sqrt(ops.var(own, axis=1, keepdims=True) + _SMALLEST_VARIANCE)
         each = _numbered(inputs, len(a.own))
-        gain = ops.reshape(_embedding(len(a.own), 1, "ones", "revin_scale")(each), (1, 1, -1))
-        shift = ops.reshape(_embedding(len(a.own), 1, "zeros", "revin_shift")(each), (1, 1, -1))
+        gain = ops.reshape(_constants(len(a.own), "ones", "revin_scale")(each), (1, 1, -1))
+        shift = ops.reshape(_constants(len(a.own), "zeros", "revin_shift")(each), (1, 1, -1))
         normal = (own - level) / deviation * gain + shift
         # As RevIN's authors do: a learned scale may pass through zero.
         scale = deviation / (gain + _SMALLEST_VARIANCE**2)
@@ -158,7 +160,7 @@ def _normalized(own: Any, inputs: Any, architecture: Architecture) -> tuple[Any,
         forecast = forecast + (of_each(level) if a.seasonal_residual is None else naive)
         if not a.naive_unless_better:
             return forecast
-        gate = _embedding(1, 1, "ones", GATE)
+        gate = _constants(1, "ones", GATE)
         gate.trainable = False
         opened = ops.reshape(gate(_numbered(inputs, 1)), (1, 1, 1, 1))
         return naive + opened * (forecast - naive)
@@ -173,62 +175,63 @@ def _numbered(inputs: Any, count: int) -> Any:
     return ops.cast(zero, "int32") + ops.convert_to_tensor(np.arange(count, dtype=np.int32))
 
 
-def _embedding(count: int, size: int, initializer: str, name: str) -> Any:
-    return import_keras().layers.Embedding(
-        count, size, embeddings_initializer=initializer, name=name
-    )
+def _constants(count: int, initializer: str, name: str) -> Any:
+    """One weight for each number, all alike at first."""
+    return import_keras().layers.Embedding(count, 1, embeddings_initializer=initializer, name=name)
 
 
-def _of_column(state: Any, inputs: Any, architecture: Architecture, size: int) -> Any:
+def _of_column(
+    layers: SeededLayers, state: Any, inputs: Any, architecture: Architecture, size: int
+) -> Any:
     """A state ``(n, units)`` beside the learned embedding of the column its sequence is of."""
     ops, count = import_keras().ops, len(architecture.own)
     if not architecture.channel_independent or count == 1:
         return state
-    columns = _embedding(count, size, "uniform", "column")(_numbered(inputs, count))
+    columns = layers.embedding(count, size, name="column")(_numbered(inputs, count))
     by_column = ops.reshape(state, (-1, count, state.shape[-1]))
     beside = ops.zeros_like(by_column[:, :, :1]) + ops.expand_dims(columns, 0)
     joined = ops.concatenate([by_column, beside], axis=2)
     return ops.reshape(joined, (-1, joined.shape[-1]))
 
 
-def _static(inputs: Any, architecture: Architecture, size: int) -> Any:
+def _static(layers: SeededLayers, inputs: Any, architecture: Architecture, size: int) -> Any:
     """What the static features of each sequence's window say, ``(n, size)``."""
-    keras, a = import_keras(), architecture
-    read = keras.ops.take(inputs[:, -1, :], list(a.static), axis=1)
-    told = keras.layers.Dense(size, use_bias=False, name="static")(read)
-    return keras.ops.repeat(told, len(a.own), axis=0) if a.channel_independent else told
+    ops, a = import_keras().ops, architecture
+    read = ops.take(inputs[:, -1, :], list(a.static), axis=1)
+    told = layers.dense(size, use_bias=False, name="static")(read)
+    return ops.repeat(told, len(a.own), axis=0) if a.channel_independent else told
 
 
 def _stack(
-    sequences: Any, inputs: Any, architecture: Architecture, hp: Hyperparameters, targets: int
-) -> Any:
-    keras, a = import_keras(), architecture
-    layers, ops = keras.layers, keras.ops
+    layers: SeededLayers, sequences: Any, inputs: Any, architecture: Architecture,
+    hp: Hyperparameters, targets: int,
+) -> Any:  # fmt: skip
+    ops, a = import_keras().ops, architecture
     hidden = sequences
     if a.static:
-        told = _static(inputs, a, min(_STATIC_UNITS, len(a.static)))
+        told = _static(layers, inputs, a, min(_STATIC_UNITS, len(a.static)))
         beside = ops.repeat(ops.expand_dims(told, 1), sequences.shape[1], axis=1)
         hidden = ops.concatenate([sequences, beside], axis=2)
     widths = _widths(hp, inputs.shape[2] - len(a.static))
     for number, (units, dropout) in enumerate(zip(widths, hp.model_dropout, strict=True), start=1):
-        hidden = layers.LSTM(
+        hidden = layers.lstm(
             units,
             activation=hp.activation,
             return_sequences=number < len(widths),
             name=f"lstm_{number}",
         )(hidden)
-        hidden = layers.Dropout(dropout, name=f"dropout_{number}")(hidden)
-    hidden = _of_column(hidden, inputs, architecture, max(1, widths[-1] // 2))
+        hidden = layers.dropout(dropout, name=f"dropout_{number}")(hidden)
+    hidden = _of_column(layers, hidden, inputs, architecture, max(1, widths[-1] // 2))
     outputs = hp.steps_ahead * (1 if architecture.channel_independent else targets)
     outputs *= hp.outputs_each
-    return layers.Dense(outputs, activation=hp.last_layer_activation, name="output")(hidden)
+    return layers.dense(outputs, activation=hp.last_layer_activation, name="output")(hidden)
 
 
 def _segments(
-    sequences: Any, inputs: Any, architecture: Architecture, hp: Hyperparameters, targets: int
-) -> Any:
-    keras = import_keras()
-    layers, ops, a = keras.layers, keras.ops, architecture
+    layers: SeededLayers, sequences: Any, inputs: Any, architecture: Architecture,
+    hp: Hyperparameters, targets: int,
+) -> Any:  # fmt: skip
+    ops, a = import_keras().ops, architecture
     timesteps, columns = sequences.shape[1], sequences.shape[2]
     count = -(-timesteps // a.segment_length)
     missing = count * a.segment_length - timesteps
@@ -237,43 +240,43 @@ def _segments(
     segments = ops.reshape(sequences, (-1, count, a.segment_length * columns))
     # Once for all segments: read row by row, a static feature would cost as much as one that changes.
     if a.static:
-        told = ops.expand_dims(_static(inputs, a, a.units), 1)
-        embedded = ops.relu(layers.Dense(a.units, name="segment")(segments) + told)
+        told = ops.expand_dims(_static(layers, inputs, a, a.units), 1)
+        embedded = ops.relu(layers.dense(a.units, name="segment")(segments) + told)
     else:
-        embedded = layers.Dense(a.units, activation="relu", name="segment")(segments)
+        embedded = layers.dense(a.units, activation="relu", name="segment")(segments)
     # Encoder and decoder share their weights, as in SegRNN.
-    lstm = layers.LSTM(a.units, return_state=True, name="lstm_1")
+    lstm = layers.lstm(a.units, return_state=True, name="lstm_1")
     _, hidden, cell = lstm(embedded)
     each = hp.outputs_each * (1 if a.channel_independent else targets)
-    drop = layers.Dropout(hp.segment_dropout, name="dropout_1")
+    drop = layers.dropout(hp.segment_dropout, name="dropout_1")
     if hp.decoding == "direct":
-        state = _of_column(drop(hidden), inputs, a, a.units // 2)
-        return layers.Dense(
+        state = _of_column(layers, drop(hidden), inputs, a, a.units // 2)
+        return layers.dense(
             hp.steps_ahead * each, activation=hp.last_layer_activation, name="output"
         )(state)
     length = min(a.segment_length, hp.steps_ahead)
     ahead = -(-hp.steps_ahead // length)
-    output = layers.Dense(length * each, activation=hp.last_layer_activation, name="output")
+    output = layers.dense(length * each, activation=hp.last_layer_activation, name="output")
     if hp.decoding == "recursive":
-        made = _one_after_another(lstm, hidden, cell, drop, output, ahead, inputs, a)
+        made = _one_after_another(layers, lstm, hidden, cell, drop, output, ahead, a)
     else:
-        made = _all_at_once(lstm, hidden, cell, drop, output, ahead, inputs, a)
+        made = _all_at_once(layers, lstm, hidden, cell, drop, output, ahead, inputs, a)
     made = ops.reshape(made, (-1, ahead * length, each))[:, : hp.steps_ahead]
     return ops.reshape(made, (-1, hp.steps_ahead * each))
 
 
 def _all_at_once(
-    lstm: Any, hidden: Any, cell: Any, drop: Any, output: Any, ahead: int, inputs: Any,
-    architecture: Architecture,
+    layers: SeededLayers, lstm: Any, hidden: Any, cell: Any, drop: Any, output: Any, ahead: int,
+    inputs: Any, architecture: Architecture,
 ) -> Any:  # fmt: skip
     """Future segments ``(n * ahead, outputs)``: one step from the last state for each position."""
     ops, units = import_keras().ops, architecture.units
     targets = len(architecture.own) if architecture.channel_independent else 1
     of_position = units // 2 if targets > 1 else units
-    position = _embedding(ahead, of_position, "uniform", "position")(_numbered(inputs, ahead))
+    position = layers.embedding(ahead, of_position, name="position")(_numbered(inputs, ahead))
     asked = ops.expand_dims(position, 0)
     if targets > 1:
-        column = _embedding(targets, units - of_position, "uniform", "column")(
+        column = layers.embedding(targets, units - of_position, name="column")(
             _numbered(inputs, targets)
         )
         asked = ops.concatenate(
@@ -295,17 +298,15 @@ def _all_at_once(
 
 
 def _one_after_another(
-    lstm: Any, hidden: Any, cell: Any, drop: Any, output: Any, ahead: int, inputs: Any,
+    layers: SeededLayers, lstm: Any, hidden: Any, cell: Any, drop: Any, output: Any, ahead: int,
     architecture: Architecture,
 ) -> Any:  # fmt: skip
     """Future segments ``(n, ahead, outputs)``, each from the state after the one before it."""
-    keras = import_keras()
-    back = keras.layers.Dense(architecture.units, activation="relu", name="forecast_segment")
+    ops = import_keras().ops
+    back = layers.dense(architecture.units, activation="relu", name="forecast_segment")
     made = []
     for number in range(ahead):
         made.append(output(drop(hidden)))
         if number + 1 < ahead:
-            _, hidden, cell = lstm(
-                keras.ops.expand_dims(back(made[-1]), 1), initial_state=[hidden, cell]
-            )
-    return keras.ops.stack(made, axis=1)
+            _, hidden, cell = lstm(ops.expand_dims(back(made[-1]), 1), initial_state=[hidden, cell])
+    return ops.stack(made, axis=1)
