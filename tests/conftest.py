@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import fcntl
 import json
 import os
 import threading
@@ -30,20 +29,30 @@ for threads in (
     os.environ.setdefault(threads, "1")
 
 
-# Tests that share an installation of a company, and so a worker.
-_COMPANY = ("tests/browser/", "tests/deployed/")
-# Tests of these, and no others, may use a Prefect server; one serves all workers.
-_WITH_PREFECT = ("tests/pipeline/", "tests/faults/")
+# Files that share something slow to start, so that one worker runs all of them.
+_INSTALLATIONS = {
+    "company": ("tests/browser/", "tests/deployed/"),
+    # Whole retrainings in processes of their own, up to eight at once, within a time limit.
+    "crowd": tuple(
+        f"tests/faults/test_{name}.py"
+        for name in ("two_at_once", "flow_kills", "signals", "full_disk")
+    ),
+}
+# Tests of these, and no others, use the Prefect server of all workers.
+_WITH_PREFECT = "tests/pipeline/"
 _ends = ExitStack()
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests of one file share a worker, and so do all of the company."""
+    """Tests of one file share a worker, and so do all that share an installation."""
     from xdist.scheduler import LoadFileScheduling
 
     class ByInstallation(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "company" if nodeid.startswith(_COMPANY) else super()._split_scope(nodeid)
+            for name, starts in _INSTALLATIONS.items():
+                if nodeid.startswith(starts):
+                    return name
+            return super()._split_scope(nodeid)
 
     return ByInstallation(config, log)
 
@@ -173,24 +182,8 @@ BASE: dict[str, Any] = {
 
 
 @contextmanager
-def _prefect(factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The Prefect server of all workers, or where there are none one of this process."""
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        with prefect_in_memory(factory.mktemp("prefect")) as environment:
-            yield environment
-        return
-    told, deadline = _told_of_prefect(factory), time.monotonic() + 150
-    while not told.exists():
-        assert time.monotonic() < deadline, "no Prefect server"
-        time.sleep(0.2)
-    found = json.loads(told.read_text())
-    assert "error" not in found, found
-    yield found
-
-
-@pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory):
-    """A real Prefect server, which flows of this process use."""
+def _flows_use(environment: dict[str, str], home: Path) -> Iterator[None]:
+    """Have flows of this process use a Prefect server, and keep their results in a folder."""
     from prefect.settings import (
         PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
@@ -200,19 +193,39 @@ def prefect_server(tmp_path_factory):
         temporary_settings,
     )
 
-    home = tmp_path_factory.mktemp("prefect")
-    with (
-        _prefect(tmp_path_factory) as environment,
-        temporary_settings(
-            {
-                PREFECT_API_URL: environment["PREFECT_API_URL"],
-                PREFECT_HOME: home,
-                PREFECT_LOCAL_STORAGE_PATH: home / "storage",
-                PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
-                PREFECT_LOGGING_LEVEL: "ERROR",
-            }
-        ),
+    with temporary_settings(
+        {
+            PREFECT_API_URL: environment["PREFECT_API_URL"],
+            PREFECT_HOME: home,
+            PREFECT_LOCAL_STORAGE_PATH: home / "storage",
+            PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+            PREFECT_LOGGING_LEVEL: "ERROR",
+        }
     ):
+        yield
+
+
+@pytest.fixture(scope="session")
+def own_prefect_server(tmp_path_factory):
+    """A real Prefect server of this worker alone, for tests that leave it little rest."""
+    home = tmp_path_factory.mktemp("prefect")
+    with prefect_in_memory(home) as environment, _flows_use(environment, home):
+        yield
+
+
+@pytest.fixture(scope="session")
+def prefect_server(request, tmp_path_factory):
+    """A real Prefect server, which flows of this process use; one for all workers."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        yield request.getfixturevalue("own_prefect_server")
+        return
+    told, deadline = _told_of_prefect(tmp_path_factory), time.monotonic() + 150
+    while not told.exists():
+        assert time.monotonic() < deadline, "no Prefect server"
+        time.sleep(0.2)
+    environment = json.loads(told.read_text())
+    assert "error" not in environment, environment
+    with _flows_use(environment, tmp_path_factory.mktemp("prefect")):
         yield
 
 
@@ -229,17 +242,6 @@ def of_all_workers(tmp_path_factory: Any) -> Path:
     """A temporary folder that the workers of this run share."""
     base: Path = tmp_path_factory.getbasetemp()
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-
-
-@pytest.fixture
-def alone(tmp_path_factory) -> Iterator[None]:
-    """No other test with this fixture runs meanwhile, on whatever worker.
-
-    For those that take the whole machine for a minute, and those that promise an end within seconds.
-    """
-    with (of_all_workers(tmp_path_factory) / "alone.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 @pytest.fixture

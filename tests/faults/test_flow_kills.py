@@ -18,7 +18,7 @@ from tests.faults.flow_kills import MOMENTS, NEVER, STAGES
 pytestmark = pytest.mark.slow
 
 
-def test_every_boundary_and_the_middle_of_every_stage(prefect_server, tmp_path):
+def test_every_boundary_and_the_middle_of_every_stage(own_prefect_server, tmp_path):
     from prefect.settings import PREFECT_API_URL
 
     done = subprocess.run(

@@ -26,7 +26,7 @@ def processes_in(session: int) -> list[str]:
     return [line for line in listed if str(session) in line.split()[:3]]
 
 
-def test_interrupted_terminated_and_run_again(prefect_server, alone, tmp_path):
+def test_interrupted_terminated_and_run_again(own_prefect_server, tmp_path):
     from prefect.settings import PREFECT_API_URL
 
     settings = build_settings(tmp_path, hyperparameters={"epochs": 300, "early_stop_patience": 300})

@@ -75,7 +75,7 @@ def test_eight_at_once(place, tmp_path):
 
 
 @pytest.mark.slow
-def test_eight_whole_retrainings_at_once(place, prefect_server, alone, tmp_path):
+def test_eight_whole_retrainings_at_once(place, own_prefect_server, tmp_path):
     from prefect.settings import PREFECT_API_URL
 
     (tmp_path / "shared").mkdir()
