@@ -55,8 +55,7 @@ def remembered(callback: Any) -> dict[str, Any]:
 
 
 def variables_of(model: Any) -> list[Any]:
-    """All Keras variables that training changes from step to step, in a fixed order."""
-    model.optimizer.build(model.trainable_variables)
+    """All variables of a network compiled by ``compile_network`` that a step changes, in fixed order."""
     return [*model.variables, *model.optimizer.variables]
 
 
