@@ -126,9 +126,8 @@ def validate(
         derived targets), sorted as before, and the report. With errors in the report the table must not
         be used.
     """
-    to_learn = (
-        values is None
-    )  # a table to forecast from holds some of the series, and of the columns
+    # A table to forecast from holds some of the series, and of the columns.
+    to_learn = values is None
     values = data.value_columns if values is None else values
     later = is_ahead(frame, data, values)
     ahead = frame[later]

@@ -37,6 +37,20 @@ def recent_panel(rows: int) -> pd.DataFrame:
     return frame.assign(when=frame["when"] - frame["when"].max() + now)
 
 
+_TOO_LATE = object()
+
+
+def _first(look: Any, limit: float) -> Any:
+    """The first true answer of ``look`` within so many seconds, or None."""
+    deadline = time.monotonic() + limit
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.3)
+    return None
+
+
 @dataclass
 class Company:
     """Everything that runs, and how to ask it.
@@ -206,36 +220,35 @@ class Company:
 
     def ended(self, run_id: str, limit: float = 120) -> dict[str, Any]:
         """A flow run when it has ended."""
-        deadline = time.monotonic() + limit
-        while time.monotonic() < deadline:
-            run: dict[str, Any] = self.ask("GET", f"/flow_runs/{run_id}")
-            if run["state"]["type"] in FINAL:
-                return run
-            time.sleep(0.3)
-        raise AssertionError(f"did not end: {run['state']}; {self.logs(run_id)}")
+        if not _first(lambda: self._is_over(run_id), limit):
+            raise AssertionError(f"did not end: {self._told(run_id)}")
+        run: dict[str, Any] = self.ask("GET", f"/flow_runs/{run_id}")
+        return run
 
     def appears(self, look: Any, limit: float = 60) -> Any:
         """The first true answer of ``look``."""
-        deadline = time.monotonic() + limit
-        while time.monotonic() < deadline:
-            found = look()
-            if found:
-                return found
-            time.sleep(0.3)
-        raise AssertionError(f"nothing came in {limit} s")
+        found = _first(look, limit)
+        if not found:
+            raise AssertionError(f"nothing came in {limit} s")
+        return found
 
     def shows(self, run_id: str, look: Any, limit: float = 120) -> Any:
         """The first true answer of ``look`` about a flow run, which must come before the run ends."""
-        deadline = time.monotonic() + limit
-        while time.monotonic() < deadline:
-            run = self.ask("GET", f"/flow_runs/{run_id}")
-            found = look()
-            if found:
-                return found
-            if run["state"]["type"] in FINAL:
-                break
-            time.sleep(0.3)
-        raise AssertionError(f"it is not to be seen: {run['state']}; {self.logs(run_id)}")
+
+        def seen() -> Any:
+            over = self._is_over(run_id)  # asked before the last look
+            return look() or (over and _TOO_LATE)
+
+        found = _first(seen, limit)
+        if not found or found is _TOO_LATE:
+            raise AssertionError(f"it is not to be seen: {self._told(run_id)}")
+        return found
+
+    def _is_over(self, run_id: str) -> bool:
+        return self.ask("GET", f"/flow_runs/{run_id}")["state"]["type"] in FINAL
+
+    def _told(self, run_id: str) -> str:
+        return f"{self.ask('GET', f'/flow_runs/{run_id}')['state']}; {self.logs(run_id)}"
 
     def slots_taken(self, name: str) -> int:
         """Slots in use of a global concurrency limit; 0 where there is none of that name yet."""

@@ -71,7 +71,7 @@ def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
             found = _ends.enter_context(prefect_in_memory(told.parent))
         except Exception as error:
             found = {"error": repr(error)}
-        replace_file(told, json.dumps(found).encode())
+        replace_file(told, json.dumps(found))
 
     starting = threading.Thread(target=start)
     starting.start()
