@@ -283,6 +283,8 @@ def main() -> None:
             "features, 24 steps, 1 series (the series: 1,000,000 rows).\n\n"
             "![cost against size](growth.png)"
         )
+    if (on_gpu := _HERE / "GPU.md").exists():
+        text += f"\n\n## On a GPU\n\n{on_gpu.read_text(encoding='utf-8').rstrip()}"
     (_HERE / "RESULTS.md").write_text(text + "\n", encoding="utf-8")
 
 

@@ -65,18 +65,24 @@ def train_keras(
     windows: int, steps: int, features: int, units: int, batch: int, ours: bool
 ) -> Entry:
     """An epoch of ``fit``: as a Keras user writes it, or as ``fastlstm.training.fit`` calls it."""
-    from fastlstm.fused_lstm import fused, use_one_thread_per_operation
+    from fastlstm.fused_lstm import fused, is_chosen, use_one_thread_per_operation
     from fastlstm.training import untuned
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if ours:
+    if ours and is_chosen("auto", steps, "tanh"):
         use_one_thread_per_operation([units])
     import keras
     import tensorflow as tf
 
+    if ours:  # as fastlstm.training.fit does, and it may cost speed
+        keras.utils.set_random_seed(0)
+        tf.config.experimental.enable_op_determinism()
     x, y = _data(windows, steps, features)
     model = _network(steps, features, units)
+    # A GPU rounds to ten bits within products unless told otherwise, too coarse to compare by.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
     check = np.asarray(model(x[:64]))
+    tf.config.experimental.enable_tensor_float_32_execution(True)
     model.compile(
         optimizer=keras.optimizers.Adam(1e-4), loss="mse",
         steps_per_execution=min(16, windows // batch) if ours else 1,
@@ -93,21 +99,30 @@ def train_keras(
 
 
 def train_torch(windows: int, steps: int, features: int, units: int, batch: int) -> Entry:
-    """An epoch of a PyTorch loop."""
+    """An epoch of a PyTorch loop; on a GPU where there is one, with cuDNN and page-locked batches."""
     import torch
 
-    lstm, dense = _torch(features, units)
+    on_gpu = torch.cuda.is_available()
+    device = torch.device("cuda" if on_gpu else "cpu")
+    lstm, dense = (layer.to(device) for layer in _torch(features, units))
     x, y = (torch.from_numpy(a) for a in _data(windows, steps, features))
+    torch.backends.cudnn.allow_tf32 = False
     with torch.no_grad():
-        check = dense(lstm(x[:64])[0][:, -1]).numpy()
+        check = dense(lstm(x[:64].to(device))[0][:, -1]).cpu().numpy()
+    torch.backends.cudnn.allow_tf32 = True  # PyTorch's default, and TensorFlow's
+    if on_gpu:
+        x, y = x.pin_memory(), y.pin_memory()
     optimizer = torch.optim.Adam([*lstm.parameters(), *dense.parameters()], lr=1e-4)
 
     def work() -> None:
         for start in range(0, windows, batch):
+            inputs, truth = (a[start : start + batch].to(device, non_blocking=True) for a in (x, y))
             optimizer.zero_grad(set_to_none=True)
-            outputs = dense(lstm(x[start : start + batch])[0][:, -1])
-            torch.nn.functional.mse_loss(outputs, y[start : start + batch]).backward()  # type: ignore[no-untyped-call]
+            outputs = dense(lstm(inputs)[0][:, -1])
+            torch.nn.functional.mse_loss(outputs, truth).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
+        if on_gpu:
+            torch.cuda.synchronize()
 
     return Entry(work, windows, check, _TOLERANCE)
 
