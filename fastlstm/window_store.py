@@ -41,7 +41,7 @@ from fastlstm.windows import (
 _ROW_GROUP_BYTES = 8 << 20
 # Values that Arrow encodes at once; its default of 1,024 was measured to cost a quarter of the speed.
 _WRITE_BATCH = 1 << 20
-_PLANNED_ROWS = 1 << 20
+_PLANNED_ROWS = 1 << 19
 _PART_BYTES = 256 << 20
 _POOL_BYTES = 512 << 20
 
