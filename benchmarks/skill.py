@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import product
@@ -180,8 +181,19 @@ def score(file: str, horizon: int, seed: int) -> dict[str, Any]:
         "epochs": len(trained.history),
         "proven": trained.proof is not None and trained.proof.is_better(),
         "costless": costless(table, dataset, horizon),
+        "gpu": _gpu(),
         "seconds": time.monotonic() - begin,
     }
+
+
+def _gpu() -> str | None:
+    """Name of the GPU that TensorFlow computes on."""
+    import tensorflow as tf
+
+    found = tf.config.list_physical_devices("GPU")
+    return (
+        str(tf.config.experimental.get_device_details(found[0])["device_name"]) if found else None
+    )
 
 
 def _in_process_of_its_own(file: Path, horizon: int, seed: int) -> dict[str, Any]:
@@ -234,7 +246,12 @@ def main() -> None:
     arguments.add_argument("--horizons", nargs="*", type=int, default=list(HORIZONS))
     arguments.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2, 3, 4])
     arguments.add_argument("--output", type=Path, default=Path(__file__).with_name("SKILL.md"))
+    arguments.add_argument(
+        "--at-once", type=int, default=os.cpu_count() or 1,
+        help="trainings at the same time, without it one for each core; 1 where a GPU is",
+    )  # fmt: skip
     given = arguments.parse_args()
+    begin = time.monotonic()
     files = sorted(
         file
         for file in given.data.iterdir()
@@ -243,20 +260,23 @@ def main() -> None:
     )
     if not files:
         raise SystemExit(f"{given.data}: holds no .csv or .txt file of the sets asked for")
-    found = []
-    for file, horizon, seed in product(files, given.horizons, given.seeds):
-        found.append(_in_process_of_its_own(file, horizon, seed))
-        row = found[-1]
+    found: list[dict[str, Any]] = []
+    wanted = list(product(files, given.horizons, given.seeds))
+    pool = ThreadPoolExecutor(given.at_once)
+    for row in pool.map(lambda one: _in_process_of_its_own(*one), wanted):
+        found.append(row)
         print(
-            f"{row['set']} {horizon} seed {seed}: MSE {row['mse']:.3f} MAE {row['mae']:.3f}, "
-            f"{row['epochs']} epochs, {row['seconds']:.0f} s",
+            f"{row['set']} {row['horizon']} seed {row['seed']}: MSE {row['mse']:.3f} "
+            f"MAE {row['mae']:.3f}, {row['epochs']} epochs, {row['seconds']:.0f} s",
             flush=True,
         )
         text = [
             "# Skill on the papers' series",
             "",
             f"Made by `python -m benchmarks.skill --data DIR` on {datetime.now(UTC):%Y-%m-%d}; "
-            f"{os.cpu_count()} cores, TensorFlow {library_versions()['tensorflow']}. Mean and "
+            f"{os.cpu_count()} cores, {row['gpu'] or 'no GPU'}, TensorFlow "
+            f"{library_versions()['tensorflow']}; {len(found)} trainings, {given.at_once} at a time, "
+            f"in {(time.monotonic() - begin) / 60:.0f} minutes. Mean and "
             f"deviation over the seeds {', '.join(map(str, given.seeds))}, on "
             "standardised values; last value and last season as MSE / MAE.",
             "",

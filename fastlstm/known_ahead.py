@@ -31,6 +31,15 @@ def is_ahead(frame: pd.DataFrame, data: DataConfig, values: list[str]) -> np.nda
     return np.asarray(later & seen.groupby(frame[SERIES], sort=False).transform("any"))
 
 
+def later_values(values: np.ndarray, segment: np.ndarray, rows: int) -> np.ndarray:
+    """Each row's value so many rows later, ``(n,)``; NaN where its stretch ends before."""
+    found = np.full(len(values), np.nan)
+    if len(values) > rows:
+        same = segment[:-rows] == segment[rows:]
+        found[:-rows][same] = values[rows:][same]
+    return found
+
+
 def ahead_values(
     clean: pd.DataFrame, segment: np.ndarray, ahead: pd.DataFrame, column: str, rows: int,
     data: DataConfig,
@@ -45,11 +54,7 @@ def ahead_values(
         rows: how many rows later.
         data: the frequency, by which a row after a hole is none of the next rows.
     """
-    values = clean[column].to_numpy(np.float64)
-    found = np.full(len(values), np.nan)
-    if len(values) > rows:
-        same = segment[:-rows] == segment[rows:]
-        found[:-rows][same] = values[rows:][same]
+    found = later_values(clean[column].to_numpy(np.float64), segment, rows)
     if not len(ahead):
         return found
     ends = pd.Series(np.arange(len(clean))).groupby(clean[SERIES].to_numpy()).max()

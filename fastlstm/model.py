@@ -89,6 +89,9 @@ class fastLSTM:
         target_lookahead: rows after its own that a target's value depends on, e.g. 5 for 'within the
             next 6 rows'; windows then keep such rows within their split, and baselines use only
             targets that were known. Such targets may be missing where those rows are.
+        known_ahead: features known before they happen (a holiday, a planned price), and how many rows
+            ahead, ``steps_ahead`` at most: ``{'holiday': 24}`` adds the feature ``'holiday+24'``, its
+            value so many rows later. To forecast, append rows to the table that hold these alone.
         data_storage_path: folder of the runs, or ``s3://bucket/prefix``; each run goes to
             ``<model_name>/<run id>/`` below it.
         distribution_strategy: a ``tf.distribute.Strategy`` to train under.
@@ -124,6 +127,7 @@ class fastLSTM:
         sample_weight: Any = None,
         frequency: str | None = None,
         target_lookahead: int = 0,
+        known_ahead: dict[str, int] | None = None,
         data_storage_path: str | Path = ".",
         distribution_strategy: Any = None,
         **hyperparameters: Any,
@@ -138,8 +142,10 @@ class fastLSTM:
             raise ConfigError(f"target_lookahead: {target_lookahead} given; it cannot be negative")
         self._lookahead = target_lookahead
         self._season: int | None = None
-        # Features of a loaded run that hold a later row's value: how many rows later.
-        self._ahead: dict[str, int] = {}
+        for name, rows_later in (known_ahead or {}).items():
+            if rows_later < 1:
+                raise ConfigError(f"known_ahead: {name!r} has {rows_later} rows; give 1 or more")
+        self._known_ahead = dict(known_ahead or {})
         self.data_storage_path = data_storage_path
         self.distribution_strategy = distribution_strategy
         self.model: Any = None
@@ -196,7 +202,7 @@ class fastLSTM:
             time_zone=self._time_zone,
             labels=not self._hp.is_regressor,
             lookahead=self._lookahead,
-            ahead=self._ahead,
+            known_ahead=self._known_ahead,
         )
         if self._trained:
             absent = [n for n in self._features if n not in rows.x] + [
@@ -233,6 +239,11 @@ class fastLSTM:
             order = np.flatnonzero(mine)[np.argsort(rows.given_row[mine])]
             setattr(self, f"X_{name}_s", self._x_scaled[order].view(ScaledArray))
             setattr(self, f"Y_{name}_s", self._y_scaled[order])
+
+    @property
+    def _ahead(self) -> dict[str, int]:
+        """The features that hold a later row's value, and how many rows later."""
+        return {f"{name}+{rows}": rows for name, rows in self._known_ahead.items()}
 
     def _windows(self) -> RowWindows:
         if self._rows is None or self._cuts is None:
@@ -413,6 +424,7 @@ class fastLSTM:
                     "features": self._features,
                     "targets": self._targets,
                     "target_lookahead": self._lookahead,
+                    "known_ahead": self._known_ahead,
                 },
                 "evaluation": {"season_length": self._season},
                 "hyperparameters": self._hp.model_dump(),
@@ -482,7 +494,7 @@ class fastLSTM:
         self._rows = self._time = self._series = self._sample_weight = None
         self.X_data = self.Y_data = None
         self._frequency, self._lookahead, self._season, self._loss = None, 0, None, None
-        self._ahead = {}
+        self._known_ahead = {}
         if (file.parent / "manifest.json").exists():
             self._open_run(SavedRun(file.parent))
         else:
@@ -500,7 +512,7 @@ class fastLSTM:
         self._features, self._targets = run.data.features, run.data.targets
         self._frequency, self._time_zone = run.data.frequency, run.data.time_zone
         self._lookahead, self.hyperparameters = run.data.lookahead, run.settings
-        self._ahead = run.data.ahead_columns
+        self._known_ahead = run.data.known_ahead
         self._season = run.settings.get("evaluation", {}).get("season_length")
         self._radii = run.radii
         self.loss_df, self.metrics = run.history, run.metrics
@@ -615,12 +627,28 @@ class fastLSTM:
         if isinstance(data, pd.Series):
             data = data.to_frame(names[0] if data.name is None else str(data.name))
         if isinstance(data, pd.DataFrame):
+            data = self._with_known_ahead(data)
             absent = [n for n in names if n not in data]
             if absent:
                 raise DataError(f"column {absent[0]!r} is absent; the network needs {names}")
             return data[names].to_numpy(np.float64)
         rows = np.asarray(data, dtype=np.float64)
         return rows[:, None] if rows.ndim == 1 and len(names) == 1 else rows
+
+    def _with_known_ahead(self, data: pd.DataFrame) -> pd.DataFrame:
+        """A series with the features of ``known_ahead``, less rows at its end that hold these alone."""
+        unmade = {
+            f"{name}+{rows}": data[name].shift(-rows)
+            for name, rows in self._known_ahead.items()
+            if name in data and f"{name}+{rows}" not in data
+        }
+        if not unmade:
+            return data
+        others = {*self._known_ahead, *self._ahead}
+        happened = [n for n in self._features if n not in others and n in data]
+        seen = np.flatnonzero(data[happened].notna().any(axis=1)) if happened else []
+        end = int(seen[-1]) + 1 if len(seen) else len(data)
+        return data.assign(**unmade).iloc[:end]
 
     def _scaled(self, x: np.ndarray) -> np.ndarray:
         if self._scalers is None:
@@ -672,8 +700,15 @@ class fastLSTM:
                     f"windows of shape {x.shape[1:]} given, the network needs "
                     f"{(length, len(names))}: timesteps by {names}"
                 )
-        if np.isnan(x).any():
-            raise DataError("the inputs hold missing values; fill or drop them first")
+        missing = [n for n, bad in zip(names, np.isnan(x).any(axis=(0, 1)), strict=True) if bad]
+        if missing and all(name in self._ahead for name in missing):
+            rows = self._ahead[missing[0]]
+            raise DataError(
+                f"{missing[0].removesuffix(f'+{rows}')!r} is not known for all of the {rows} rows after "
+                "the last; append rows that hold it, with the other columns empty"
+            )
+        if missing:
+            raise DataError(f"column {missing[0]!r} holds missing values; fill or drop them first")
         return self._scaled(x) if apply_scaler else x.astype(np.float32)
 
     def prediction_intervals(

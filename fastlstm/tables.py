@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fastlstm.errors import DataError
+from fastlstm.known_ahead import later_values
 from fastlstm.loading import SERIES, TIME
 from fastlstm.scaling import microseconds
 from fastlstm.split import Cuts
@@ -137,7 +138,7 @@ def row_table(
     time_zone: str = "UTC",
     labels: bool = False,
     lookahead: int = 0,
-    ahead: Collection[str] = (),
+    known_ahead: Mapping[str, int] | None = None,
 ) -> RowTable:
     """Check features and targets and bring them into one order.
 
@@ -151,7 +152,8 @@ def row_table(
         time_zone: zone in which days and months of ``frequency`` begin.
         labels: whether targets must be 0 or 1.
         lookahead: rows after its own that a target's value depends on; such targets may be missing.
-        ahead: features that hold a later row's value, which may be missing too.
+        known_ahead: features known before they happen, and how many rows later; each gives the feature
+            ``<name>+<rows>``, missing at the end of a stretch, unless ``X_data`` holds that already.
 
     Raises:
         DataError: see the messages; each names the argument, the row and the remedy.
@@ -165,7 +167,13 @@ def row_table(
     )
     if both_indexed and not given_x.index.equals(given_y.index):
         raise DataError("Y_data: its index differs from X_data's; align them first")
-    _finite(given_x, "X", may_be_missing=ahead)
+    made = {f"{name}+{rows}": (name, rows) for name, rows in (known_ahead or {}).items()}
+    for new, (name, _) in made.items():
+        if name not in given_x and new not in given_x:
+            raise DataError(
+                f"known_ahead: {name!r} is no column of X_data, which has {list(given_x)}; correct it"
+            )
+    _finite(given_x, "X", may_be_missing=made)
     _finite(given_y, "Y", may_be_missing=[*map(str, given_y)] if lookahead else ())
     if labels:
         for name in given_y:
@@ -215,6 +223,12 @@ def row_table(
     else:
         positions = np.arange(count)
     frame[SEGMENT] = segments(frame[SERIES].to_numpy(), positions)
+    for new, (name, rows) in made.items():
+        if new not in given_x:
+            values = given_x[name].to_numpy(np.float64)[order]
+            column = np.empty(count)
+            column[order] = later_values(values, frame[SEGMENT].to_numpy(), rows)
+            given_x = given_x.assign(**{new: column})
     taken = {*given_x, *given_y}
     named = getattr(series, "name", None) or "series"
     names = {}
