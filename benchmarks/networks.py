@@ -128,9 +128,12 @@ def train_torch(windows: int, steps: int, features: int, units: int, batch: int)
 
 
 def predict_ours(windows: int, steps: int, features: int, units: int, calls: int) -> Entry:
-    """``fastlstm.inference.predict``, called so often."""
+    """``fastlstm.inference.predict``, called so often, in a process like the flow ``predict``'s."""
+    from fastlstm.fused_lstm import is_chosen, use_one_thread_per_operation
     from fastlstm.inference import predict
 
+    if is_chosen("auto", steps, "tanh"):
+        use_one_thread_per_operation([units])
     x, _ = _data(windows, steps, features)
     model = _network(steps, features, units)
 

@@ -142,7 +142,7 @@ def _inner_loop(
         tf.convert_to_tensor(variable)
         for variable in (cell.kernel, cell.recurrent_kernel, cell.bias)
     ]
-    if layer.units > _NARROW:
+    if layer.units > _NARROW or sequences.shape[0] == 1:
         hidden, state = _layer(sequences, *initial_state, *weights)
     else:
         hidden, state = _in_halves(sequences, initial_state, weights)

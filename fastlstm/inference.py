@@ -33,10 +33,11 @@ def load_network(file: Path) -> Any:
         raise StoreError(f"{file}: cannot be opened as a Keras model ({reason})") from None
 
 
-_compiled: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+# By model, and by whether it is for one window alone.
+_compiled: WeakKeyDictionary[Any, dict[bool, Any]] = WeakKeyDictionary()
 
 
-def _compile(model: Any) -> Any:
+def _compile(model: Any, alone: bool) -> Any:
     import tensorflow as tf
 
     reference = ref(model)  # the function must not keep alive the model that it is kept for
@@ -46,7 +47,8 @@ def _compile(model: Any) -> Any:
         assert alive is not None  # noqa: S101 (whoever calls this holds the model)
         return alive(x, training=False)
 
-    shape = (None, *model.input_shape[1:])
+    # A batch known to be one window is not computed in halves, which takes half as many steps.
+    shape = (1 if alone else None, *model.input_shape[1:])
     return tf.function(compute, input_signature=[tf.TensorSpec(shape, tf.float32)])
 
 
@@ -76,11 +78,13 @@ def predict(model: Any, x: np.ndarray) -> np.ndarray:
     """Outputs ``(n, n_outputs)`` float32 for inputs ``(n, timesteps, n_features)``.
 
     Networks of fastLSTM 1.0 with one hidden layer give an output per time step; the last one is the
-    forecast. The first call for a model compiles it, for batches of any size.
+    forecast. The first call for a model compiles it for batches of any size, the first for one window
+    alone for that.
     """
-    compute = _compiled.get(model)
-    if compute is None:
-        compute = _compiled[model] = _compile(model)
+    functions, alone = _compiled.setdefault(model, {}), len(x) == 1
+    if alone not in functions:
+        functions[alone] = _compile(model, alone)
+    compute = functions[alone]
     with fused(model):  # matters where the call compiles, or where nothing is compiled
         outputs = [
             np.asarray(compute(x[start : start + _BATCH])) for start in range(0, len(x), _BATCH)
