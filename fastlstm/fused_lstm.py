@@ -138,21 +138,22 @@ def _inner_loop(
     if mask is not None:
         return type(layer).inner_loop(layer, sequences, initial_state, mask, training)
     cell = layer.cell
-    weights = [
+    kernel, recurrent, bias = (
         tf.convert_to_tensor(variable)
         for variable in (cell.kernel, cell.recurrent_kernel, cell.bias)
-    ]
-    if layer.units > _NARROW or sequences.shape[0] == 1:
-        hidden, state = _layer(sequences, *initial_state, *weights)
-    else:
-        hidden, state = _in_halves(sequences, initial_state, weights)
-    last = hidden[-1]
-    if not layer.return_sequences:
-        return last, keras.ops.expand_dims(last, 1), [last, state]
-    return last, tf.transpose(hidden, [1, 0, 2]), [last, state]
+    )
+    h_first, c_first = initial_state
+    every = layer.return_sequences
+    compute = _layer if layer.units > _NARROW or sequences.shape[0] == 1 else _in_halves
+    hidden, state = compute(sequences, h_first, c_first, kernel, recurrent, bias, every)
+    if not every:
+        return hidden, keras.ops.expand_dims(hidden, 1), [hidden, state]
+    return hidden[:, -1], hidden, [hidden[:, -1], state]
 
 
-def _in_halves(sequences: Any, initial_state: Any, weights: list[Any]) -> tuple[Any, Any]:
+def _in_halves(
+    sequences: Any, h_first: Any, c_first: Any, kernel: Any, recurrent: Any, bias: Any, every: bool
+) -> Any:
     """What ``_layer`` gives, by two parts of the graph that do not wait for each other."""
     import tensorflow as tf
 
@@ -161,12 +162,12 @@ def _in_halves(sequences: Any, initial_state: Any, weights: list[Any]) -> tuple[
     # The fused step takes no empty batch: of a single window both halves compute the same, and the
     # second result is cut off below.
     halves = [(0, middle), (batch - tf.maximum(1, batch - middle), batch)]
+    weights = (kernel, recurrent, bias)
     made = [
-        _layer(sequences[first:end], *[part[first:end] for part in initial_state], *weights)
+        _layer(sequences[first:end], h_first[first:end], c_first[first:end], *weights, every)
         for first, end in halves
     ]
-    hidden, states = zip(*made, strict=True)
-    return tf.concat(hidden, axis=1)[:, :batch], tf.concat(states, axis=0)[:batch]
+    return tuple(tf.concat(parts, axis=0)[:batch] for parts in zip(*made, strict=True))
 
 
 def _reordered(weights: Any, order: tuple[int, ...]) -> Any:
@@ -181,9 +182,19 @@ _SWAPPED = (0, 2, 1, 3)
 
 
 def _layer(
-    sequences: Any, h_first: Any, c_first: Any, kernel: Any, recurrent: Any, bias: Any
+    sequences: Any, h_first: Any, c_first: Any, kernel: Any, recurrent: Any, bias: Any, every: bool
 ) -> Any:
-    """Hidden states ``(steps, batch, units)`` and the last cell state ``(batch, units)``."""
+    """Hidden states ``(batch, steps, units)`` or the last one alone, and the last cell state.
+
+    Args:
+        sequences: inputs ``(batch, steps, inputs)``.
+        h_first: hidden state before, ``(batch, units)``.
+        c_first: cell state before, ``(batch, units)``.
+        kernel: weights of the inputs, Keras' gate order.
+        recurrent: weights of the hidden state.
+        bias: bias of both.
+        every: give the hidden state of every step.
+    """
     import tensorflow as tf
 
     steps, inputs, units = sequences.shape[1], kernel.shape[0], recurrent.shape[0]
@@ -210,26 +221,27 @@ def _layer(
             )
             kept.append(made)
             h, c = made.h, made.cs
-        hidden = tf.stack([made.h for made in kept])
 
         def gradient(d_hidden: Any, d_last_c: Any) -> tuple[Any, ...]:
             # Once, for the product by a matrix as it lies is 1.6 times as fast as by its transpose.
             turned = tf.transpose(weights)
-            d_h, d_c = tf.zeros_like(h), d_last_c
-            d_out = tf.unstack(d_hidden, steps, axis=0)
+            d_c = d_last_c
+            d_h = tf.zeros_like(h) if every else d_hidden
+            d_out = tf.unstack(d_hidden, steps, axis=1) if every else None
             d_gates: list[Any] = [None] * steps
             for t in reversed(range(steps)):
                 made, (h_prev, c_prev) = kept[t], before[t]
                 back = tf.raw_ops.LSTMBlockCellGrad(
                     x=xs[t], h_prev=h_prev, cs_prev=c_prev, i=made.i, cs=made.cs, f=made.f,
-                    o=made.o, ci=made.ci, co=made.co, cs_grad=d_c, h_grad=d_out[t] + d_h, **common,
+                    o=made.o, ci=made.ci, co=made.co, cs_grad=d_c,
+                    h_grad=d_h if d_out is None else d_out[t] + d_h, **common,
                 )  # fmt: skip
                 d_c, d_gates[t] = back.cs_prev_grad, back.dicfo
                 d_h = tf.matmul(back.dicfo, turned[:, inputs:])
             flat = tf.reshape(tf.stack(d_gates), [-1, 4 * units])
             d_x = tf.reshape(tf.matmul(flat, turned[:, :inputs]), [steps, -1, inputs])
             d_kernel = tf.matmul(tf.reshape(by_step, [-1, inputs]), flat, transpose_a=True)
-            h_before = tf.concat([tf.expand_dims(h_first, 0), hidden[:-1]], axis=0)
+            h_before = tf.stack([h_before for h_before, _ in before])
             d_recurrent = tf.matmul(tf.reshape(h_before, [-1, units]), flat, transpose_a=True)
             return (
                 tf.transpose(d_x, [1, 0, 2]),
@@ -240,6 +252,7 @@ def _layer(
                 _reordered(tf.reduce_sum(flat, axis=0), _SWAPPED),
             )
 
-        return (hidden, c), gradient
+        # Steps that no one asks for are left out, for to put them together and cut them off costs time.
+        return (tf.stack([made.h for made in kept], axis=1) if every else h, c), gradient
 
     return run(sequences, h_first, c_first, kernel, recurrent, bias)

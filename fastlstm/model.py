@@ -631,7 +631,8 @@ class fastLSTM:
             absent = [n for n in names if n not in data]
             if absent:
                 raise DataError(f"column {absent[0]!r} is absent; the network needs {names}")
-            return data[names].to_numpy(np.float64)
+            of_features: np.ndarray = data[names].to_numpy(np.float64)
+            return of_features
         rows = np.asarray(data, dtype=np.float64)
         return rows[:, None] if rows.ndim == 1 and len(names) == 1 else rows
 
@@ -646,7 +647,7 @@ class fastLSTM:
             return data
         others = {*self._known_ahead, *self._ahead}
         happened = [n for n in self._features if n not in others and n in data]
-        seen = np.flatnonzero(data[happened].notna().any(axis=1)) if happened else []
+        seen = np.flatnonzero(data[happened].notna().any(axis=1))
         end = int(seen[-1]) + 1 if len(seen) else len(data)
         return data.assign(**unmade).iloc[:end]
 

@@ -167,11 +167,11 @@ def row_table(
     )
     if both_indexed and not given_x.index.equals(given_y.index):
         raise DataError("Y_data: its index differs from X_data's; align them first")
-    made = {f"{name}+{rows}": (name, rows) for name, rows in (known_ahead or {}).items()}
-    for new, (name, _) in made.items():
-        if name not in given_x and new not in given_x:
+    made = {f"{column}+{later}": (column, later) for column, later in (known_ahead or {}).items()}
+    for new, (source, _) in made.items():
+        if source not in given_x and new not in given_x:
             raise DataError(
-                f"known_ahead: {name!r} is no column of X_data, which has {list(given_x)}; correct it"
+                f"known_ahead: {source!r} is no column of X_data, which has {list(given_x)}; correct it"
             )
     _finite(given_x, "X", may_be_missing=made)
     _finite(given_y, "Y", may_be_missing=[*map(str, given_y)] if lookahead else ())
@@ -223,11 +223,11 @@ def row_table(
     else:
         positions = np.arange(count)
     frame[SEGMENT] = segments(frame[SERIES].to_numpy(), positions)
-    for new, (name, rows) in made.items():
+    for new, (source, later) in made.items():
         if new not in given_x:
-            values = given_x[name].to_numpy(np.float64)[order]
+            sorted_values = given_x[source].to_numpy(np.float64)[order]
             column = np.empty(count)
-            column[order] = later_values(values, frame[SEGMENT].to_numpy(), rows)
+            column[order] = later_values(sorted_values, frame[SEGMENT].to_numpy(), later)
             given_x = given_x.assign(**{new: column})
     taken = {*given_x, *given_y}
     named = getattr(series, "name", None) or "series"
