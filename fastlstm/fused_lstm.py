@@ -144,11 +144,30 @@ def _inner_loop(
     )
     h_first, c_first = initial_state
     every = layer.return_sequences
-    compute = _layer if layer.units > _NARROW or sequences.shape[0] == 1 else _in_halves
+    compute = _layer if layer.units > _NARROW else _in_halves
+    if sequences.shape[0] == 1:
+        compute = _one_window
     hidden, state = compute(sequences, h_first, c_first, kernel, recurrent, bias, every)
     if not every:
         return hidden, keras.ops.expand_dims(hidden, 1), [hidden, state]
     return hidden[:, -1], hidden, [hidden[:, -1], state]
+
+
+def _one_window(
+    sequences: Any, h_first: Any, c_first: Any, kernel: Any, recurrent: Any, bias: Any, every: bool
+) -> Any:
+    """What ``_layer`` gives, by one operation: to start one for each step costs more than its sums."""
+    import tensorflow as tf
+
+    peepholes = tf.zeros([recurrent.shape[0]])
+    made = tf.raw_ops.BlockLSTM(
+        seq_len_max=tf.constant(sequences.shape[1], tf.int64),
+        x=tf.transpose(sequences, [1, 0, 2]), cs_prev=c_first, h_prev=h_first,
+        w=_reordered(tf.concat([kernel, recurrent], axis=0), _SWAPPED),
+        b=_reordered(bias, _SWAPPED), wci=peepholes, wcf=peepholes, wco=peepholes,
+        use_peephole=False, forget_bias=0.0, cell_clip=-1.0,
+    )  # fmt: skip
+    return tf.transpose(made.h, [1, 0, 2]) if every else made.h[-1], made.cs[-1]
 
 
 def _in_halves(

@@ -47,7 +47,7 @@ def _compile(model: Any, alone: bool) -> Any:
         assert alive is not None  # noqa: S101 (whoever calls this holds the model)
         return alive(x, training=False)
 
-    # A batch known to be one window is not computed in halves, which takes half as many steps.
+    # A batch known to be one window takes one operation a layer; see fastlstm.fused_lstm.
     shape = (1 if alone else None, *model.input_shape[1:])
     return tf.function(compute, input_signature=[tf.TensorSpec(shape, tf.float32)])
 
