@@ -20,6 +20,7 @@ from unittest import mock
 from benchmarks.contest import Result, compete
 from benchmarks.growth import draw, measure_growth
 from benchmarks.memory import peak_of_retraining
+from benchmarks.networks import SIZES, trainers
 from benchmarks.windows import disk_share
 from deployments.local_s3 import free_ports
 from deployments.serve import local_server
@@ -97,24 +98,14 @@ def _windows(rounds: int) -> Iterator[Row]:
     )  # fmt: skip
 
 
-_SIZES = {
-    "small": ({"steps": 20, "features": 10, "units": 20, "batch": 128, "windows": 32_768}, 1.3),
-    "medium": ({"steps": 96, "features": 7, "units": 64, "batch": 64, "windows": 2_048}, 1.15),
-    "wide": ({"steps": 168, "features": 32, "units": 256, "batch": 256, "windows": 512}, 0.0),
-}
+# Windows of an epoch, and the wanted speed as a multiple of plain Keras'.
+_EPOCHS = {"small": (32_768, 1.3), "medium": (2_048, 1.15), "wide": (512, 0.0)}
 
 
 def _training(rounds: int) -> Iterator[Row]:
-    for name, (work, over_keras) in _SIZES.items():
-        where = "benchmarks.networks:train_"
-        found = compete(
-            {
-                "fastLSTM": (f"{where}keras", {**work, "ours": True}),
-                "plain Keras": (f"{where}keras", {**work, "ours": False}),
-                "PyTorch": (f"{where}torch", work),
-            },
-            rounds,
-        )
+    for name, (windows, over_keras) in _EPOCHS.items():
+        work = {**SIZES[name], "windows": windows}
+        found = compete(trainers(work), rounds)
         ours, keras, torch = found.values()
         yield Row(
             f"training, {name}",
@@ -128,7 +119,7 @@ def _training(rounds: int) -> Iterator[Row]:
 
 def _prediction(rounds: int) -> Iterator[Row]:
     for name in ("small", "medium"):
-        size = {key: _SIZES[name][0][key] for key in ("steps", "features", "units")}
+        size = {key: SIZES[name][key] for key in ("steps", "features", "units")}
         for windows, calls in ((100_000 if name == "small" else 10_000, 1), (1, 100)):
             work = {**size, "windows": windows, "calls": calls}
             found = compete(

@@ -15,12 +15,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.contest import compete
+from benchmarks.networks import SIZES, trainers
 
 # Whole batches of each; enough of them for a round of a second or more.
 _SIZES = {
-    "small": {"steps": 20, "features": 10, "units": 20, "batch": 128, "windows": 32_768},
-    "medium": {"steps": 96, "features": 7, "units": 64, "batch": 64, "windows": 8_192},
-    "wide": {"steps": 168, "features": 32, "units": 256, "batch": 256, "windows": 8_192},
+    "small": {**SIZES["small"], "windows": 32_768},
+    "medium": {**SIZES["medium"], "windows": 8_192},
+    "wide": {**SIZES["wide"], "windows": 8_192},
     "512 wide": {"steps": 336, "features": 32, "units": 512, "batch": 1_024, "windows": 8_192},
 }
 
@@ -51,14 +52,7 @@ def table(rounds: int) -> list[str]:
         "| --- | --- | ---: | ---: | ---: | ---: |",
     ]
     for name, size in _SIZES.items():
-        found = compete(
-            {
-                "fastLSTM": ("benchmarks.networks:train_keras", {**size, "ours": True}),
-                "plain Keras": ("benchmarks.networks:train_keras", {**size, "ours": False}),
-                "PyTorch": ("benchmarks.networks:train_torch", size),
-            },
-            rounds,
-        )
+        found = compete(trainers(size), rounds)
         rates = " | ".join(f"{one.rate:,.0f} ±{one.spread:.0%}" for one in found.values())
         lines.append(
             f"| {name} | 2 x {size['units']}, {size['steps']} x {size['features']}, batch "

@@ -11,6 +11,21 @@ from benchmarks.contest import Entry
 
 _TOLERANCE = 1e-4
 
+SIZES = {
+    "small": {"steps": 20, "features": 10, "units": 20, "batch": 128},
+    "medium": {"steps": 96, "features": 7, "units": 64, "batch": 64},
+    "wide": {"steps": 168, "features": 32, "units": 256, "batch": 256},
+}
+
+
+def trainers(work: dict[str, int]) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Who trains against whom, for ``benchmarks.contest.compete``; arguments as of ``train_torch``."""
+    return {
+        "fastLSTM": ("benchmarks.networks:train_keras", {**work, "ours": True}),
+        "plain Keras": ("benchmarks.networks:train_keras", {**work, "ours": False}),
+        "PyTorch": ("benchmarks.networks:train_torch", work),
+    }
+
 
 def _data(windows: int, steps: int, features: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)

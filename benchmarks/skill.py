@@ -28,10 +28,9 @@ import pandas as pd
 
 from fastlstm.baselines import last_season, last_value
 from fastlstm.fingerprint import library_versions
-from fastlstm.fused_lstm import use_one_thread_per_operation
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.inference import predict
-from fastlstm.layers import lstm_sizes
+from fastlstm.layers import use_fitting_threads
 from fastlstm.loading import SERIES, TIME
 from fastlstm.row_windows import RowWindows
 from fastlstm.split import Cuts
@@ -167,7 +166,7 @@ def score(file: str, horizon: int, seed: int) -> dict[str, Any]:
     hp = hyperparameters(table, horizon, seed)
     dataset = windows(table, hp)
     names = dataset.manifest["features"]
-    use_one_thread_per_operation(lstm_sizes(hp, names, names, dataset.count("train"))[0])
+    use_fitting_threads(hp, names, names, dataset.count("train"))
     trained = fit(dataset, hp)
     mse, mae = errors(trained.model, dataset, "test")
     return {

@@ -7,6 +7,7 @@ within a second.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -139,6 +140,11 @@ class DerivedTarget(StrictSettings):
         if not self.is_label and self.threshold is not None:
             raise ValueError(f"threshold: {self.operation!r} uses none; remove it")
         return self
+
+
+def ahead_columns(known_ahead: Mapping[str, int]) -> dict[str, int]:
+    """The features made by ``known_ahead``, in its order, and how many rows later each looks."""
+    return {f"{name}+{rows}": rows for name, rows in known_ahead.items()}
 
 
 class DataConfig(StrictSettings):
@@ -322,7 +328,7 @@ class DataConfig(StrictSettings):
     @property
     def ahead_columns(self) -> dict[str, int]:
         """The features made by ``known_ahead``, and how many rows later each looks."""
-        return {f"{name}+{rows}": rows for name, rows in self.known_ahead.items()}
+        return ahead_columns(self.known_ahead)
 
     @property
     def series_columns(self) -> list[str]:

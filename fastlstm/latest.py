@@ -14,11 +14,10 @@ from fastlstm.artifacts import replacing
 from fastlstm.disk import writing_to
 from fastlstm.drift import summarise
 from fastlstm.errors import DataError
-from fastlstm.fused_lstm import is_chosen, use_one_thread_per_operation
 from fastlstm.inference import point_of
 from fastlstm.known_ahead import is_ahead
 from fastlstm.latest_intervals import latest_intervals
-from fastlstm.layers import lstm_sizes
+from fastlstm.layers import use_fitting_threads
 from fastlstm.loading import SERIES, TIME, load, write_table
 from fastlstm.runs import SavedRun
 from fastlstm.timegrid import step_times
@@ -154,15 +153,6 @@ def forecast_latest(
     )
 
 
-def _use_threads_as_its_training_did(run: SavedRun) -> None:
-    """For the whole process; measured on 2 cores with layers of 64 units: 1.2 times the speed."""
-    hp = run.hyperparameters
-    trained_on = run.metrics.get("split_windows", {}).get("train")
-    widths, steps = lstm_sizes(hp, run.data.features, run.data.targets, trained_on)
-    if is_chosen(hp.lstm_implementation, steps, hp.activation):
-        use_one_thread_per_operation(widths)
-
-
 def forecast_latest_into(
     output: str,
     run: str,
@@ -179,7 +169,8 @@ def forecast_latest_into(
     not written.
     """
     windows, opened = interval_windows if intervals else 0, SavedRun(Path(run))
-    _use_threads_as_its_training_did(opened)
+    data, trained_on = opened.data, opened.metrics.get("split_windows", {}).get("train")
+    use_fitting_threads(opened.hyperparameters, data.features, data.targets, trained_on)
     made = forecast_latest(opened, source, file_format, windows)
     for place, table in ((output, made.frame), (intervals, made.intervals)):
         if place is None or not len(table):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastlstm.architecture import Architecture, resolve
+from fastlstm.fused_lstm import is_chosen, use_one_thread_per_operation
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.network import import_keras
 from fastlstm.seeded_layers import SeededLayers
@@ -41,6 +42,21 @@ def lstm_sizes(
     if architecture.kind == "segment":
         return [architecture.units], -(-hp.timesteps // architecture.segment_length)
     return _widths(hp, len(features) - len(architecture.static)), hp.timesteps
+
+
+def use_fitting_threads(
+    hyperparameters: Hyperparameters,
+    features: Sequence[str],
+    targets: Sequence[str],
+    train_windows: int | None = None,
+) -> None:
+    """Set this process' threads to what suits its network best; arguments as of ``lstm_sizes``.
+
+    Only before TensorFlow is first used; later, they stay as they are.
+    """
+    widths, steps = lstm_sizes(hyperparameters, features, targets, train_windows)
+    if is_chosen(hyperparameters.lstm_implementation, steps, hyperparameters.activation):
+        use_one_thread_per_operation(widths)
 
 
 def _widths(hp: Hyperparameters, n_features: int) -> list[int]:

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from fastlstm import importance, plots
 from fastlstm.artifacts import write_json
 from fastlstm.backtest import Backtest, Rows, run_backtest
-from fastlstm.config import BacktestConfig, RetrainConfig, describe
+from fastlstm.config import BacktestConfig, RetrainConfig, ahead_columns, describe
 from fastlstm.drift import INPUTS_FILE, reference
 from fastlstm.errors import ConfigError, DataError, StoreError
 from fastlstm.evaluation import TargetTable, evaluate, write_evaluation
@@ -243,7 +243,7 @@ class fastLSTM:
     @property
     def _ahead(self) -> dict[str, int]:
         """The features that hold a later row's value, and how many rows later."""
-        return {f"{name}+{rows}": rows for name, rows in self._known_ahead.items()}
+        return ahead_columns(self._known_ahead)
 
     def _windows(self) -> RowWindows:
         if self._rows is None or self._cuts is None:
@@ -639,9 +639,9 @@ class fastLSTM:
     def _with_known_ahead(self, data: pd.DataFrame) -> pd.DataFrame:
         """A series with the features of ``known_ahead``, less rows at its end that hold these alone."""
         unmade = {
-            f"{name}+{rows}": data[name].shift(-rows)
-            for name, rows in self._known_ahead.items()
-            if name in data and f"{name}+{rows}" not in data
+            made: data[name].shift(-rows)
+            for made, (name, rows) in zip(self._ahead, self._known_ahead.items(), strict=True)
+            if name in data and made not in data
         }
         if not unmade:
             return data

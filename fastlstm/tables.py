@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fastlstm.config import ahead_columns
 from fastlstm.errors import DataError
 from fastlstm.known_ahead import later_values
 from fastlstm.loading import SERIES, TIME
@@ -167,7 +168,8 @@ def row_table(
     )
     if both_indexed and not given_x.index.equals(given_y.index):
         raise DataError("Y_data: its index differs from X_data's; align them first")
-    made = {f"{column}+{later}": (column, later) for column, later in (known_ahead or {}).items()}
+    known = known_ahead or {}
+    made = dict(zip(ahead_columns(known), known.items(), strict=True))
     for new, (source, _) in made.items():
         if source not in given_x and new not in given_x:
             raise DataError(

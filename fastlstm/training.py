@@ -29,9 +29,9 @@ from fastlstm.checkpoint import (
 )
 from fastlstm.disk import writing_to
 from fastlstm.errors import DataError, StoreError, TrainingError
-from fastlstm.fused_lstm import fused, is_chosen, use_one_thread_per_operation
+from fastlstm.fused_lstm import fused
 from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.layers import build_network, lstm_sizes
+from fastlstm.layers import build_network, use_fitting_threads
 from fastlstm.loss_scaling import scaled_source
 from fastlstm.network import compile_network, import_keras
 from fastlstm.proof import proven, set_gate
@@ -345,9 +345,7 @@ def train_into(
         require_both_classes(dataset)
     file = Path(checkpoint) if checkpoint else None
     columns = dataset.manifest["features"], dataset.manifest["targets"]
-    widths, steps = lstm_sizes(hp, *columns, dataset.count("train"))
-    if is_chosen(hp.lstm_implementation, steps, hp.activation):
-        use_one_thread_per_operation(widths)
+    use_fitting_threads(hp, *columns, dataset.count("train"))
     trained = fit(dataset, hp, on_event, checkpoint=file)
     if champion is not None:
         from fastlstm.warm_start import warm_started  # which trains by this module
