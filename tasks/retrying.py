@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+from http import HTTPStatus
+from json import JSONDecodeError
 from typing import Any
 
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.tasks import Task, exponential_backoff
 
 from fastlstm.errors import FastLSTMError
@@ -21,7 +24,7 @@ JITTER = 0.5
 
 
 def may_heal(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool:
-    """Whether a failed step is worth another try: a connection, a time-out, a busy file system.
+    """Whether a failed step is worth another try: a connection, a time-out, a busy disk or server.
 
     Never for what stays wrong: settings, data, a loss that is not finite. (A plain function because
     Prefect takes any other callable for 'never', without a word.)
@@ -34,6 +37,12 @@ def may_heal(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool
         return True
     except OSError as error:
         return error.errno in _PASSING
+    except PrefectHTTPStatusError as error:
+        return error.response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+    except JSONDecodeError as error:
+        # Prefect empties the record of a cached result to write it anew; a run beside that one may
+        # find it so.
+        return not error.doc
     except BaseException:
         return False
     return False

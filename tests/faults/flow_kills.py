@@ -121,7 +121,10 @@ def attempt(folder: Path, config: Any, moment: str) -> bool:
     pq.ParquetWriter.write_table = write_table
     sys.addaudithook(FileHook(folder, moment))
     reporting.listen(Listener(moment))
-    return bool(retrain(config, return_state=True).is_completed())
+    state = retrain(config, return_state=True)
+    if not state.is_completed():
+        print(f"{state!r}", flush=True)
+    return bool(state.is_completed())
 
 
 def killed(folder: Path, config: Any, moment: str) -> bool:

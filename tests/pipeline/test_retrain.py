@@ -272,6 +272,32 @@ def test_cached_results_are_small_references(on_this_server):
     assert files and max(f.stat().st_size for f in files) < 5_000
 
 
+def test_record_of_a_cached_result_read_while_another_run_writes_it(settings, monkeypatch):
+    """Prefect reads a record twice, to see whether there is one and for its content."""
+    from prefect.filesystems import LocalFileSystem
+
+    import tasks.data
+
+    frame = make_panel(seed=7)
+    frame.loc[3, "load"] = np.nan  # refused after the load, so that the test ends soon
+    config = settings(frame)
+    assert retrain(config).is_failed()
+    right, reads = LocalFileSystem.read_path, []
+
+    def read(self, path, **options):
+        content = right(self, path, **options)
+        if not path.startswith("load-"):
+            return content
+        reads.append(path)
+        return b"" if len(reads) == 2 else content
+
+    monkeypatch.setattr(LocalFileSystem, "read_path", read)
+    monkeypatch.setattr(tasks.data.load, "retry_delay_seconds", [0, 0, 0])
+    with pytest.raises(DataError, match="checks failed"):
+        retrain(config).result()
+    assert len(reads) == 4
+
+
 def test_retries_only_where_they_can_heal(settings, monkeypatch):
     import tasks.data
     from tasks.retrying import may_heal

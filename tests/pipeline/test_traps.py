@@ -7,9 +7,11 @@ import json
 import re
 from types import SimpleNamespace
 
+import httpx
 import numpy as np
 import pytest
 import yaml
+from prefect.exceptions import PrefectHTTPStatusError
 
 import tasks.data
 import tasks.monitoring
@@ -112,12 +114,18 @@ def test_key_function_never_returns_none(config):
         assert key_of(step, config, input=output("a"))
 
 
+def server_answered(status: int) -> PrefectHTTPStatusError:
+    request = httpx.Request("POST", "http://127.0.0.1:4200/api/artifacts/")
+    response = httpx.Response(status, request=request)
+    return PrefectHTTPStatusError("x", request=request, response=response)
+
+
 @pytest.mark.parametrize(
     ("error", "heals"),
     [
         (ConnectionError("x"), True), (TimeoutError("x"), True), (StoreError("x"), False),
         (DataError("x"), False), (ConfigError("x"), False), (TrainingError("x"), False),
-        (ValueError("x"), False),
+        (ValueError("x"), False), (server_answered(500), True), (server_answered(404), False),
     ],
 )  # fmt: skip
 def test_retries_in_one_place_only(error, heals):
