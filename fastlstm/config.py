@@ -443,11 +443,23 @@ class BacktestConfig(StrictSettings):
     task_runner: Literal["threads", "dask", "ray"] = Field(
         "threads",
         description="What runs the folds of the flow at the same time: threads of this machine, each "
-        "training in a process of its own, or a cluster through prefect-dask or prefect-ray.",
+        "training in a process of its own, or a cluster through prefect-dask or prefect-ray, whose "
+        "machines find the table and 'work' at the same paths.",
+    )
+    cluster: str | None = Field(
+        None,
+        description="Address of a running Dask or Ray cluster, such as tcp://10.0.0.5:8786 or "
+        "ray://10.0.0.5:10001; without it one is started on this machine.",
     )
     parallel: int = Field(
         2, ge=1, le=1024, description="Folds at the same time where 'threads' run them."
     )
+
+    @model_validator(mode="after")
+    def _cluster_is_used(self) -> BacktestConfig:
+        if self.cluster is not None and self.task_runner == "threads":
+            raise ValueError("cluster: 'threads' use none; set task_runner to 'dask' or 'ray'")
+        return self
 
 
 class Range(StrictSettings):

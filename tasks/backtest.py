@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -67,18 +68,30 @@ def run_folds(config: PipelineConfig, clean: StepOutput, count: int) -> list[Ste
     """Every group of folds: at the same time, or one after the other where each begins from the last.
 
     Raises:
-        ConfigError: the package of the chosen task runner is not installed.
+        ConfigError: the package of the chosen task runner is not installed, or its cluster cannot be
+            reached.
     """
     if config.backtest.warm_start:
         made: list[StepOutput] = []
         for part in range(count):
             made.append(verified(folds, config, clean, part, made[-1] if made else None))
         return made
-    with _runner(config) as runner:
-        futures = [
-            runner.submit(folds, {"config": config, "clean": clean, "part": part, "before": None})
-            for part in range(count)
-        ]
+    with ExitStack() as running:
+        try:
+            runner = running.enter_context(_runner(config))
+            futures = [
+                runner.submit(
+                    folds, {"config": config, "clean": clean, "part": part, "before": None}
+                )
+                for part in range(count)
+            ]
+        except OSError as error:  # the first submission connects
+            if config.backtest.cluster is None:
+                raise
+            raise ConfigError(
+                f"backtest.cluster: {config.backtest.cluster} cannot be reached ({error}); start the "
+                "cluster, or correct its address"
+            ) from None
         found = [future.result() for future in futures]
     # What the cache handed on is looked at here, as in every flow.
     return [
@@ -101,7 +114,7 @@ def _runner(config: PipelineConfig) -> TaskRunner[Any]:
             f'backtest.task_runner: {chosen!r} needs prefect-{chosen}; run "pip install '
             f"prefect-{chosen}\" wherever the flow runs, or choose 'threads'"
         ) from None
-    runner: TaskRunner[Any] = Runner()
+    runner: TaskRunner[Any] = Runner(address=config.backtest.cluster)
     return runner
 
 

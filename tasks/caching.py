@@ -69,7 +69,7 @@ def _backtest(config: PipelineConfig) -> Any:
         _evaluate(config),
         config.data.features,
         config.data.targets,
-        (config.backtest.model_dump(exclude={"parallel", "task_runner"})),
+        config.backtest.model_dump(exclude={"parallel", "task_runner", "cluster"}),
     )
 
 

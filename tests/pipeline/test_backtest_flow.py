@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from prefect.task_runners import ThreadPoolTaskRunner
 
 from fastlstm import backtest as library
 from fastlstm.backtest import SUMMARY_FILE, TABLE_FILE, clean_rows, run_backtest
@@ -95,3 +98,24 @@ def test_what_cannot_be_done_is_told(backtest):
     assert absent.is_failed() and "pip install prefect-dask" in absent.message
     with pytest.raises(ConfigError):
         absent.result()
+    with pytest.raises(
+        ConfigError, match=r"backtest\.cluster: 'threads' use none; set task_runner"
+    ):
+        backtest(cluster="tcp://127.0.0.1:8786")
+
+
+def test_cluster_that_cannot_be_reached(backtest, monkeypatch):
+    class Unreachable(ThreadPoolTaskRunner):
+        """As Dask's: it connects when the first task is submitted."""
+
+        def __init__(self, address):
+            super().__init__()
+            self.address = address
+
+        def submit(self, *_, **__):
+            raise OSError(f"timed out trying to connect to {self.address}")
+
+    monkeypatch.setitem(sys.modules, "prefect_dask", SimpleNamespace(DaskTaskRunner=Unreachable))
+    state = backtest(task_runner="dask", cluster="tcp://127.0.0.1:1")
+    assert state.is_failed()
+    assert "backtest.cluster: tcp://127.0.0.1:1 cannot be reached (timed out" in state.message
