@@ -11,7 +11,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +154,12 @@ def _compare(folder: Path, entries: dict[str, dict[str, Any]]) -> None:
         raise StoreError(f"{folder / min(present)}: is not in the manifest")
 
 
+def mark_used(path: Path) -> None:
+    """Note that what lies at a path was used just now: the time of change tells how long nobody did."""
+    with suppress(OSError):  # a folder that may only be read is used as well
+        os.utime(path)
+
+
 def _is_whole(folder: Path) -> bool:
     try:
         verify(folder)
@@ -176,6 +182,7 @@ def publish(
             or may not be written.
     """
     if _is_whole(target):
+        mark_used(target)
         return read_manifest(target)
     temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}"
     with writing_to(target):

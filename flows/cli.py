@@ -388,6 +388,30 @@ def prune(config: str, keep: int, dry_run: bool) -> None:
 
 @main.command()
 @_CONFIG
+@click.option(
+    "--days", type=click.IntRange(min=2), required=True, help="Keep what was used in so many days."
+)
+@click.option("--dry-run", is_flag=True, help="Only tell what would be deleted.")
+def clean(config: str, days: int, dry_run: bool) -> None:
+    """Delete intermediate files that no run has used lately.
+
+    All in the folder that CONFIG names as 'work', also those of other models. Stored runs stay.
+    """
+    from tasks.work_folder import clean as delete
+
+    settings, _, _ = _place(config)
+    gone = delete(Path(settings.work), days, dry_run=dry_run)
+    for item in gone:
+        click.echo(
+            f"{'would delete' if dry_run else 'deleted'} {item.path}, {item.size / 1e6:,.1f} MB, "
+            f"unused for {item.days:.0f} days"
+        )
+    freed = sum(item.size for item in gone) / 1e6
+    click.echo(f"{len(gone)} intermediate results, {freed:,.1f} MB, in {settings.work}")
+
+
+@main.command()
+@_CONFIG
 @click.option("--reason", default="by hand", help="Why, for the history.")
 def rollback(config: str, reason: str) -> None:
     """Make the champion before this one serve again."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from fastlstm.artifacts import verify
+from fastlstm.artifacts import mark_used, verify
 from fastlstm.errors import StoreError
 
 
@@ -32,11 +32,12 @@ class StepOutput(_Reference):
     rows: int = Field(description="Rows, windows or epochs in it.")
 
     def is_intact(self) -> bool:
-        """Whether the folder still holds what this reference was given for."""
+        """Whether the folder still holds what this reference was given for; if so, it counts as used."""
         try:
             verify(Path(self.path), self.content_sha256)
         except StoreError:
             return False
+        mark_used(Path(self.path))
         return True
 
 

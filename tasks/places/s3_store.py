@@ -25,7 +25,14 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
-from fastlstm.artifacts import MANIFEST, parse_manifest, replace_file, verify, write_manifest
+from fastlstm.artifacts import (
+    MANIFEST,
+    mark_used,
+    parse_manifest,
+    replace_file,
+    verify,
+    write_manifest,
+)
 from fastlstm.disk import writing_to
 from fastlstm.errors import StoreError
 from fastlstm.fingerprint import sha256_file
@@ -177,6 +184,7 @@ class S3Store:
         if folder.is_dir():
             try:
                 verify(folder, manifest["content_sha256"])
+                mark_used(folder)
                 return folder
             except StoreError:
                 damaged = folder.with_name(f".damaged.{uuid.uuid4().hex}")
@@ -427,6 +435,7 @@ class S3Store:
                 kept.unlink(missing_ok=True)
             else:
                 if manifest.get("run_id") == run_id and manifest.get("model_name") == model_name:
+                    mark_used(kept)
                     return manifest
         found = self._read(model_name, run_id, MANIFEST)
         if found is None:

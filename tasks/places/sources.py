@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from fastlstm.artifacts import replace_file
+from fastlstm.artifacts import mark_used, replace_file
 from fastlstm.config import is_database, is_remote
 from fastlstm.disk import writing_to
 from fastlstm.errors import ConfigError
@@ -72,6 +72,8 @@ def _bring(path: str, query: str | None, s3: S3Settings, home: Path) -> str:
             if damaged:
                 target.rename(home / f".damaged.{uuid.uuid4().hex}")
                 temporary.rename(target)
+            else:
+                mark_used(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return str(target / files[0] if len(files) == 1 else target)
@@ -116,6 +118,8 @@ def _objects_into(folder: Path, location: Location, s3: S3Settings, cache: Path)
             content = json.loads(kept.read_text(encoding="utf-8"))["sha256"]
             os.link(cache / content, target)
             if sha256_file(target) == content:
+                mark_used(kept)
+                mark_used(cache / content)
                 return
             target.unlink()
             (cache / content).unlink(missing_ok=True)
