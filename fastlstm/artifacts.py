@@ -154,6 +154,13 @@ def _compare(folder: Path, entries: dict[str, dict[str, Any]]) -> None:
         raise StoreError(f"{folder / min(present)}: is not in the manifest")
 
 
+def delete_folder(folder: Path, tag: str) -> None:
+    """Delete a folder so that no reader sees part of it: one rename, to ``.<tag>.<id>``, comes first."""
+    doomed = folder.with_name(f".{tag}.{uuid.uuid4().hex}")
+    folder.rename(doomed)
+    shutil.rmtree(doomed)
+
+
 def mark_used(path: Path) -> None:
     """Note that what lies at a path was used just now: the time of change tells how long nobody did."""
     with suppress(OSError):  # a folder that may only be read is used as well
@@ -193,9 +200,7 @@ def publish(
             described = build(temporary)
             write_manifest(temporary, {**(about or {}), **described})
         if target.exists() and not _is_whole(target):
-            damaged = target.parent / f".damaged.{uuid.uuid4().hex}"
-            target.rename(damaged)
-            shutil.rmtree(damaged)
+            delete_folder(target, "damaged")
         try:
             temporary.rename(target)
         except OSError:

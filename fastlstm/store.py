@@ -26,7 +26,14 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from fastlstm.artifacts import MANIFEST, read_manifest, replace_file, verify, write_manifest
+from fastlstm.artifacts import (
+    MANIFEST,
+    delete_folder,
+    read_manifest,
+    replace_file,
+    verify,
+    write_manifest,
+)
 from fastlstm.disk import writing_to
 from fastlstm.errors import ConfigError, StoreError
 from fastlstm.fingerprint import fingerprint
@@ -423,10 +430,7 @@ class FolderStore:
 
     def remove(self, model_name: str, run_id: str) -> None:
         """Delete a run, so that no reader sees part of it."""
-        folder = self.run_folder(model_name, run_id)
-        doomed = folder.with_name(f".{run_id}.{uuid.uuid4().hex}")
-        folder.rename(doomed)
-        shutil.rmtree(doomed)
+        delete_folder(self.run_folder(model_name, run_id), run_id)
 
     def champion(self, model_name: str) -> ChampionRecord:
         """The champion record as it is now.

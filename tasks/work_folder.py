@@ -8,13 +8,13 @@ them, is ever looked at: whatever else lies in the work folder is the user's own
 from __future__ import annotations
 
 import re
-import shutil
 import time
-import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from fastlstm.artifacts import delete_folder
 from fastlstm.disk import writing_to
 
 # Longer than a flow may take, so that nothing a running one uses is old.
@@ -95,9 +95,5 @@ def _delete(path: Path) -> None:
         if not path.is_dir():
             path.unlink(missing_ok=True)
             return
-        doomed = path.with_name(f".doomed.{uuid.uuid4().hex}")
-        try:
-            path.rename(doomed)
-        except FileNotFoundError:
-            return  # another cleaning was first
-        shutil.rmtree(doomed)
+        with suppress(FileNotFoundError):  # another cleaning was first
+            delete_folder(path, "doomed")

@@ -122,9 +122,10 @@ def attempt(folder: Path, config: Any, moment: str) -> bool:
     sys.addaudithook(FileHook(folder, moment))
     reporting.listen(Listener(moment))
     state = retrain(config, return_state=True)
-    if not state.is_completed():
-        print(f"{state!r}", flush=True)
-    return bool(state.is_completed())
+    if state.is_completed():
+        return True
+    print(f"{state!r}", flush=True)
+    return False
 
 
 def killed(folder: Path, config: Any, moment: str) -> bool:
