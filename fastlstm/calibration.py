@@ -27,7 +27,8 @@ def calibrate(model: Any, dataset: WindowSource, hyperparameters: Hyperparameter
     """Calibrate a network in place, as ``hyperparameters.calibration`` asks.
 
     Args:
-        model: the network; its layer ``output``, or its last one, gives the probabilities.
+        model: the network; its layer ``output`` (of an ensemble each member's), or its last one, gives
+            the probabilities.
         dataset: the windows; validation alone is read.
         hyperparameters: the settings.
 
@@ -37,8 +38,8 @@ def calibrate(model: Any, dataset: WindowSource, hyperparameters: Hyperparameter
     method = hyperparameters.calibration_method
     if method is None:
         return []
-    layer = _output_layer(model)
-    if layer is None:
+    layers = _output_layers(model)
+    if not layers:
         return ["the outputs: not calibrated, the network's last layer is not of this library"]
     outputs, labels = [], []
     for x, y in dataset.batches("validation", 1024):
@@ -47,24 +48,27 @@ def calibrate(model: Any, dataset: WindowSource, hyperparameters: Hyperparameter
     probability = np.concatenate(outputs).astype(np.float64)
     truth = np.concatenate(labels).astype(np.float64)
     if method == "temperature":
-        return _by_temperature(layer, probability, truth)
-    return _by_platt(layer, probability, truth, dataset.manifest)
+        return _by_temperature(layers, probability, truth)
+    return _by_platt(layers, probability, truth, dataset.manifest)
 
 
-def _output_layer(model: Any) -> Any:
-    """The layer that makes the probabilities; None where it is not known. 1.0 gave it no name."""
-    named = [layer for layer in model.layers if layer.name == "output"] or model.layers[-1:]
-    known = isinstance(named[0], import_keras().layers.Dense) and len(named[0].get_weights()) == 2
-    return named[0] if known else None
+def _output_layers(model: Any) -> list[Any]:
+    """The layers whose mean logits make the probabilities; none where they are not known. 1.0 gave its
+    one no name."""
+    named = [la for la in model.layers if la.name.split("_member_")[0] == "output"]
+    named = named or model.layers[-1:]
+    dense = import_keras().layers.Dense
+    known = all(isinstance(la, dense) and len(la.get_weights()) == 2 for la in named)
+    return named if known else []
 
 
 def _by_platt(
-    layer: Any, probability: np.ndarray, truth: np.ndarray, shape: dict[str, Any]
+    layers: list[Any], probability: np.ndarray, truth: np.ndarray, shape: dict[str, Any]
 ) -> list[str]:
     names = output_names(shape["targets"], shape["steps_ahead"])
     clipped = np.clip(probability, _SMALLEST, 1 - _SMALLEST)
     logit = np.log(clipped / (1 - clipped))
-    if layer.units != len(names):  # steps or columns share the layer's weights, so also these
+    if layers[0].units != len(names):  # steps or columns share the layer's weights, so also these
         names, logit, truth = ["the outputs"], logit.reshape(-1, 1), truth.reshape(-1, 1)
     slopes, shifts, notes = np.ones(len(names)), np.zeros(len(names)), []
     for number, name in enumerate(names):
@@ -80,8 +84,9 @@ def _by_platt(
             )
             continue
         slopes[number], shifts[number] = slope, shift
-    kernel, bias = layer.get_weights()
-    layer.set_weights([kernel * slopes, bias * slopes + shifts])
+    for layer in layers:
+        kernel, bias = layer.get_weights()
+        layer.set_weights([kernel * slopes, bias * slopes + shifts])
     return notes
 
 
@@ -106,9 +111,10 @@ def platt(logit: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
 
 
-def _by_temperature(layer: Any, probability: np.ndarray, truth: np.ndarray) -> list[str]:
+def _by_temperature(layers: list[Any], probability: np.ndarray, truth: np.ndarray) -> list[str]:
     scale = 1 / temperature(np.log(np.maximum(probability, _SMALLEST)), truth)
-    layer.set_weights([weights * scale for weights in layer.get_weights()])
+    for layer in layers:
+        layer.set_weights([weights * scale for weights in layer.get_weights()])
     return []
 
 

@@ -38,7 +38,7 @@ from fastlstm.windows import input_windows, target_windows
 _NEVER = 2**62
 _AS_GIVEN = (
     "architecture", "segment_length", "segment_units", "segment_dropout", "instance_normalization",
-    "channel_independent", "seasonal_residual", "naive_unless_better",
+    "channel_independent", "seasonal_residual", "naive_unless_better", "ensemble_size",
 )  # fmt: skip
 _STACK = {"model_relative_width": [2], "model_dropout": [0], "activation": "tanh"}
 # Scaled targets and the columns of X that hold them differ by rounding alone.
@@ -77,6 +77,7 @@ class _WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         channel_independent: bool | None = None,
         seasonal_residual: int | None = None,
         naive_unless_better: bool | None = None,
+        ensemble_size: int = 1,
     ) -> None:
         self.timesteps = timesteps
         self.steps_ahead = steps_ahead
@@ -105,6 +106,7 @@ class _WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         self.channel_independent = channel_independent
         self.seasonal_residual = seasonal_residual
         self.naive_unless_better = naive_unless_better
+        self.ensemble_size = ensemble_size
 
     def _hyperparameters(self, **task: Any) -> Hyperparameters:
         seed = self.random_state
@@ -265,6 +267,8 @@ class LSTMRegressor(RegressorMixin, _WindowedEstimator):  # type: ignore[misc]
         channel_independent: whether one network is shared by the targets.
         seasonal_residual: rows in the season that forecasts are a difference from.
         naive_unless_better: whether the network must prove itself on the rows held back.
+        ensemble_size: networks trained beside each other whose forecasts are averaged; needs no
+            ``target_columns``.
 
     Attributes:
         model_: the Keras network.
@@ -329,7 +333,7 @@ class LSTMClassifier(ClassifierMixin, _WindowedEstimator):  # type: ignore[misc]
 
     ``class_weight`` is 'balanced' or a weight per class; ``steps_ahead`` must be 1; ``loss`` is
     binary cross-entropy for two classes and categorical cross-entropy for more. ``target_columns`` and
-    what follows it are for quantities and stay as they are.
+    what follows it, but ``ensemble_size``, are for quantities and stay as they are.
 
     Attributes:
         classes_: the labels, sorted.

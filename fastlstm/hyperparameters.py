@@ -251,6 +251,12 @@ class Hyperparameters(BaseModel):
         description="How LSTM layers are computed on a CPU while training: by fused steps, by Keras' "
         "own loop, or 'auto': fused wherever it is possible. The saved network is the same.",
     )
+    ensemble_size: int = Field(
+        1, ge=1, le=100,
+        description="Networks trained beside each other from different first weights, whose forecasts "
+        "are averaged (Lakshminarayanan et al. 2017); of a classifier the logits are. The saved file "
+        "holds all of them, and training takes so many times as long.",
+    )  # fmt: skip
     class_weight: dict[int, float] | Literal["balanced"] | None = Field(
         None,
         description="Weight of each class in the loss, e.g. {0: 1, 1: 10}, or 'balanced' from the "

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastlstm.architecture import Architecture, resolve
+from fastlstm.ensemble import averaged
 from fastlstm.fused_lstm import is_chosen, use_one_thread_per_operation
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.network import import_keras
@@ -75,6 +76,10 @@ def build_network(
     sorted, so that no two cross (Chernozhukov et al. 2010, "Quantile and Probability Curves Without
     Crossing").
 
+    An ensemble (``ensemble_size``) has its members side by side; they share what is taken off a window
+    and given back. Its output is the mean of theirs, quantile by quantile, and of a classifier the
+    activation of their mean logit, which a calibration of every member's last layer scales as one.
+
     Static features are read once, from the last row, by a linear layer without bias: of indicators of
     the series that is a learned embedding of each (Guo and Berkhahn 2016, "Entity Embeddings of
     Categorical Variables").
@@ -97,15 +102,36 @@ def build_network(
     hp = hyperparameters
     architecture = resolve(hp, features, targets, train_windows)
     inputs = keras.Input((hp.timesteps, len(features)), name="window")
-    sequences, undo = _prepared(inputs, architecture, hp.steps_ahead, len(targets), hp.outputs_each)
+    members, each = hp.ensemble_size, hp.outputs_each * hp.ensemble_size
+    sequences, undo = _prepared(inputs, architecture, hp.steps_ahead, len(targets), each)
     core = _segments if architecture.kind == "segment" else _stack
     layers = SeededLayers(hp.seed)
-    outputs = undo(core(layers, sequences, inputs, architecture, hp, len(targets)))
+    made = [
+        core(layers.of_member(number), sequences, inputs, architecture, hp, len(targets))
+        for number in range(members)
+    ]
+    outputs = undo(_side_by_side(made))
     if hp.outputs_each > 1:
-        each = (-1, hp.steps_ahead * len(targets), hp.outputs_each)
-        ordered = keras.ops.sort(keras.ops.reshape(outputs, each), axis=-1)
-        outputs = keras.ops.reshape(ordered, (-1, each[1] * each[2]))
+        quantiles = (-1, hp.steps_ahead * len(targets), hp.outputs_each, members)
+        ordered = keras.ops.sort(keras.ops.reshape(outputs, quantiles), axis=2)
+        outputs = keras.ops.reshape(ordered, (-1, quantiles[1] * each))
+    if members > 1:
+        outputs = averaged(outputs, members, None if hp.is_regressor else hp.last_layer_activation)
     return keras.Model(inputs, outputs, name="fastlstm")
+
+
+def _side_by_side(made: list[Any]) -> Any:
+    """Outputs ``(n, outputs)`` of each member as ``(n, outputs * members)``, the member last."""
+    if len(made) == 1:
+        return made[0]
+    ops = import_keras().ops
+    return ops.reshape(ops.stack(made, axis=2), (-1, made[0].shape[1] * len(made)))
+
+
+def _output_activation(hp: Hyperparameters) -> str:
+    """Of a member's last layer; an ensemble of classifiers averages logits."""
+    joined = hp.ensemble_size > 1 and not hp.is_regressor
+    return "linear" if joined else str(hp.last_layer_activation)
 
 
 def _prepared(
@@ -240,7 +266,7 @@ def _stack(
     hidden = _of_column(layers, hidden, inputs, architecture, max(1, widths[-1] // 2))
     outputs = hp.steps_ahead * (1 if architecture.channel_independent else targets)
     outputs *= hp.outputs_each
-    return layers.dense(outputs, activation=hp.last_layer_activation, name="output")(hidden)
+    return layers.dense(outputs, activation=_output_activation(hp), name="output")(hidden)
 
 
 def _segments(
@@ -268,11 +294,11 @@ def _segments(
     if hp.decoding == "direct":
         state = _of_column(layers, drop(hidden), inputs, a, a.units // 2)
         return layers.dense(
-            hp.steps_ahead * each, activation=hp.last_layer_activation, name="output"
+            hp.steps_ahead * each, activation=_output_activation(hp), name="output"
         )(state)
     length = min(a.segment_length, hp.steps_ahead)
     ahead = -(-hp.steps_ahead // length)
-    output = layers.dense(length * each, activation=hp.last_layer_activation, name="output")
+    output = layers.dense(length * each, activation=_output_activation(hp), name="output")
     if hp.decoding == "recursive":
         made = _one_after_another(layers, lstm, hidden, cell, drop, output, ahead, a)
     else:

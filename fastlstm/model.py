@@ -444,6 +444,8 @@ class fastLSTM:
             stock = type(self._loss).__module__.startswith("keras.")
             if self._loss is None:
                 stock = self._hp.has_stock_loss
+            # An ensemble is trained by another loss than that of its output.
+            stock = stock and self._hp.ensemble_size == 1
             write_network(folder, trained, compiled=stock)
             write_evaluation(folder, evaluated)
             write_scalers(scalers, folder / X_SCALER_FILE, folder / Y_SCALER_FILE)
@@ -903,10 +905,12 @@ class fastLSTM:
         if self.model is None:
             lines.append(("network", "not built"))
         else:
-            units = [str(la.units) for la in self.model.layers if type(la).__name__ == "LSTM"]
+            recurrent = [la for la in self.model.layers if type(la).__name__ == "LSTM"]
+            units = [str(la.units) for la in recurrent if "_member_" not in la.name]
+            members = f"{self._hp.ensemble_size} x " if self._hp.ensemble_size > 1 else ""
             lines.append((
                 "network",
-                f"{self._hp.timesteps} rows in, LSTM {' + '.join(units)}, "
+                f"{self._hp.timesteps} rows in, {members}LSTM {' + '.join(units)}, "
                 f"{len(self.output_column_names())} outputs, {self.model.count_params():,} weights",
             ))  # fmt: skip
         if not self._trained:

@@ -61,7 +61,7 @@ def compile_network(
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate=_learning_rate(hp, steps_per_epoch)),
         loss=_loss(hp) if loss is None else loss,
-        metrics=[_metric_of_point(name, hp, model.output_shape[-1]) for name in hp.metrics],
+        metrics=[_metric_of_point(name, hp, model.output_shape[1]) for name in hp.metrics],
         steps_per_execution=min(16, steps_per_epoch),
     )
     # Variables made while TensorFlow traces a gradient step have it trace the step once more.

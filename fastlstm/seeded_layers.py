@@ -25,15 +25,23 @@ class SeededLayers:
 
     def __init__(self, seed: int) -> None:
         self._generator = random.Random(seed)
+        self._suffix = ""
         keras = import_keras()
         self._layers, self._initializers = keras.layers, keras.initializers
 
-    def dense(self, units: int, **settings: Any) -> Any:
+    def of_member(self, number: int) -> SeededLayers:
+        """These, the following ones named as an ensemble's member, counted from 0."""
+        self._suffix = f"_member_{number + 1}" if number else ""
+        return self
+
+    def dense(self, units: int, name: str, **settings: Any) -> Any:
         """``keras.layers.Dense``."""
         kernel = self._initializers.GlorotUniform(seed=self._drawn())
-        return self._layers.Dense(units, kernel_initializer=kernel, **settings)
+        return self._layers.Dense(
+            units, kernel_initializer=kernel, name=name + self._suffix, **settings
+        )
 
-    def lstm(self, units: int, **settings: Any) -> Any:
+    def lstm(self, units: int, name: str, **settings: Any) -> Any:
         """``keras.layers.LSTM``."""
         kernel = self._initializers.GlorotUniform(seed=self._drawn())
         recurrent = self._initializers.Orthogonal(seed=self._drawn())
@@ -42,17 +50,21 @@ class SeededLayers:
             kernel_initializer=kernel,
             recurrent_initializer=recurrent,
             seed=self._drawn(),
+            name=name + self._suffix,
             **settings,
         )
 
-    def dropout(self, rate: float, **settings: Any) -> Any:
+    def dropout(self, rate: float, name: str) -> Any:
         """``keras.layers.Dropout``."""
-        return self._layers.Dropout(rate, seed=self._drawn() if rate > 0 else None, **settings)
+        seed = self._drawn() if rate > 0 else None
+        return self._layers.Dropout(rate, seed=seed, name=name + self._suffix)
 
-    def embedding(self, count: int, size: int, **settings: Any) -> Any:
+    def embedding(self, count: int, size: int, name: str) -> Any:
         """``keras.layers.Embedding``."""
         vectors = self._initializers.RandomUniform(seed=self._drawn())
-        return self._layers.Embedding(count, size, embeddings_initializer=vectors, **settings)
+        return self._layers.Embedding(
+            count, size, embeddings_initializer=vectors, name=name + self._suffix
+        )
 
     def _drawn(self) -> int:
         return self._generator.randint(1, _LARGEST)

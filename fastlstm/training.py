@@ -28,6 +28,7 @@ from fastlstm.checkpoint import (
     write_state,
 )
 from fastlstm.disk import writing_to
+from fastlstm.ensemble import trained_by_member
 from fastlstm.errors import DataError, StoreError, TrainingError
 from fastlstm.fused_lstm import fused
 from fastlstm.hyperparameters import Hyperparameters
@@ -198,7 +199,8 @@ def fit(
     with strategy.scope() if strategy is not None else nullcontext():
         if model is None:
             model = build_network(hp, *columns, dataset.count("train"))
-        compile_network(model, hp, steps, loss)
+        fitted = trained_by_member(model, hp.seed)
+        compile_network(fitted, hp, steps, loss)
     set_gate(model, opened=True)
     weights = None
     if hp.class_weight is not None:
@@ -213,7 +215,7 @@ def fit(
         mode=hp.early_stop_mode,
         patience=hp.early_stop_patience,
     )
-    state, note = _earlier(checkpoint, model)
+    state, note = _earlier(checkpoint, fitted)
     begin = time.monotonic() - (state.seconds if state else 0.0)
     interrupted = False
     with tempfile.TemporaryDirectory(prefix="fastlstm-") as folder:
@@ -246,8 +248,8 @@ def fit(
             progress.rows = list(state.rows)
         try:
             if state is None or not state.stopped:
-                with fused(model, hp.lstm_implementation):
-                    model.fit(
+                with fused(fitted, hp.lstm_implementation):
+                    fitted.fit(
                         train,
                         validation_data=validation,
                         initial_epoch=len(progress.rows),
@@ -261,7 +263,7 @@ def fit(
             if not progress.rows:
                 raise
             interrupted = True
-        model.load_weights(str(best))
+        fitted.load_weights(str(best))
     architecture = resolve(hp, *columns, dataset.count("train"))
     proof = None
     if architecture.naive_unless_better:
