@@ -251,6 +251,12 @@ class Hyperparameters(BaseModel):
         description="How LSTM layers are computed on a CPU while training: by fused steps, by Keras' "
         "own loop, or 'auto': fused wherever it is possible. The saved network is the same.",
     )
+    ema_momentum: float | None = Field(
+        None, gt=0, lt=1,
+        description="Validation judges, and the saved file holds, moving averages of the weights over "
+        "the gradient steps, each with a share of one minus this (Polyak and Juditsky 1992; Keras' "
+        "use_ema): 0.99 is about the last 100 steps. Without it the last weights of an epoch.",
+    )  # fmt: skip
     ensemble_size: int = Field(
         1, ge=1, le=100,
         description="Networks trained beside each other from different first weights, whose forecasts "

@@ -59,13 +59,53 @@ def compile_network(
     keras = import_keras()
     hp = hyperparameters
     model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate=_learning_rate(hp, steps_per_epoch)),
+        optimizer=keras.optimizers.Adam(
+            learning_rate=_learning_rate(hp, steps_per_epoch), **_averaging(hp)
+        ),
         loss=_loss(hp) if loss is None else loss,
         metrics=[_metric_of_point(name, hp, model.output_shape[1]) for name in hp.metrics],
         steps_per_execution=min(16, steps_per_epoch),
     )
     # Variables made while TensorFlow traces a gradient step have it trace the step once more.
     model.optimizer.build(model.trainable_variables)
+
+
+def _averaging(hp: Hyperparameters) -> dict[str, Any]:
+    if hp.ema_momentum is None:
+        return {}
+    return {"use_ema": True, "ema_momentum": hp.ema_momentum}
+
+
+def averaging_callback() -> Any:
+    """Puts the weights' moving averages in their place for validation and until the epoch has ended.
+
+    It stands behind the callbacks that judge and keep an epoch, and before one that keeps the training's
+    state. (Keras' own ``SwapEMAWeights`` swaps back as the next epoch begins, which a training that goes
+    on from a kept state would miss.)
+    """
+    keras = import_keras()
+
+    class Averages(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
+        """Weights and averages change places."""
+
+        def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+            self.swap()
+
+        def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+            self.swap()
+
+        def swap(self) -> None:
+            adam = self.model.optimizer
+            pairs = zip(
+                adam._trainable_variables, adam._model_variables_moving_average, strict=True
+            )
+            for weights, average in pairs:
+                # A copy: on a CPU the array may be the variable's own memory.
+                kept = keras.ops.convert_to_numpy(weights).copy()
+                weights.assign(average)
+                average.assign(kept)
+
+    return Averages()
 
 
 def _learning_rate(hp: Hyperparameters, steps_per_epoch: int) -> Any:

@@ -34,7 +34,7 @@ from fastlstm.fused_lstm import fused
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.layers import build_network, use_fitting_threads
 from fastlstm.loss_scaling import scaled_source
-from fastlstm.network import compile_network, import_keras
+from fastlstm.network import averaging_callback, compile_network, import_keras
 from fastlstm.proof import proven, set_gate
 from fastlstm.significance import Comparison
 from fastlstm.window_store import WindowDataset, Windows
@@ -239,6 +239,7 @@ def fit(
                     patience=hp.learning_rate_patience,
                 )
             )
+        averaging = [] if hp.ema_momentum is None else [averaging_callback()]
         keeping = []
         if checkpoint is not None:
             named = {type(callback).__name__: callback for callback in used}
@@ -257,7 +258,7 @@ def fit(
                         shuffle=False,  # the windows come shuffled
                         verbose=verbose,
                         # Progress comes after the others: an epoch it noted has its best weights.
-                        callbacks=[*used, *callbacks, progress, *keeping],
+                        callbacks=[*used, *callbacks, *averaging, progress, *keeping],
                     )
         except KeyboardInterrupt:
             if not progress.rows:

@@ -92,10 +92,13 @@ def test_killed_twice_in_one_training(undisturbed, tmp_path):
     assert_same(whole, tmp_path)
 
 
-@pytest.mark.parametrize(("schedule", "after"), [("reduce_on_plateau", 4), ("cosine", 1)])
-def test_same_numbers_wherever_it_was_interrupted(undisturbed, tmp_path, schedule, after):
+@pytest.mark.parametrize(
+    ("changes", "after"),
+    [({}, 4), ({"learning_rate_schedule": "cosine"}, 1), ({"ema_momentum": 0.9}, 2)],
+)
+def test_same_numbers_wherever_it_was_interrupted(undisturbed, tmp_path, changes, after):
     whole, hp = undisturbed
-    hp = hp.model_copy(update={"learning_rate_schedule": schedule, "epochs": 6})
+    hp = hp.model_copy(update={"epochs": 6, **changes})
     windows, state = str(whole / "windows"), str(tmp_path / "state.npz")
 
     def interrupt(event):

@@ -55,11 +55,11 @@ def test_they_are_the_layers_that_keras_makes_where_nothing_else_draws():
 
     def network(layers) -> list[np.ndarray]:
         sequence = keras.Input((5, 3))
-        hidden = layers[0](4, return_sequences=True)(sequence)
-        hidden = layers[1](4)(layers[2](0.0)(hidden))
-        output = layers[3](2)(layers[2](0.4)(hidden))
+        hidden = layers[0](4, return_sequences=True, name="first")(sequence)
+        hidden = layers[1](4, name="second")(layers[2](0.0, name="none")(hidden))
+        output = layers[3](2, name="output")(layers[2](0.4, name="some")(hidden))
         number = keras.Input((), dtype="int32")
-        vector = layers[4](6, 2)(number)
+        vector = layers[4](6, 2, name="vector")(number)
         return all_numbers(keras.Model([sequence, number], [output, vector]))
 
     made = SeededLayers(7)

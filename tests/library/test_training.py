@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -121,6 +122,40 @@ def test_best_epoch_is_kept(tmp_path):
     assert scored[0] == pytest.approx(losses.min(), rel=1e-4)
     last = fit(windows, hp.model_copy(update={"save_best_only": False}))
     assert last.best_epoch == 12
+
+
+def test_averages_of_the_weights_are_judged_and_kept_while_training_goes_on_from_the_last(tmp_path):
+    hp = regressor(
+        timesteps=3, epochs=4, learning_rate=0.05, batch_size=1000, ema_momentum=0.6,
+        learning_rate_schedule="constant", seed=3,
+    )  # fmt: skip
+    windows = dataset(tmp_path / "w", hp)
+    held = windows.read("validation")
+    last, averages = [], []
+
+    class Look(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            averages.append(self.model.get_weights())
+
+        def on_epoch_begin(self, epoch, logs=None):
+            last.append(self.model.get_weights())
+
+    trained = fit(windows, hp, callbacks=[Look()])
+    # One gradient step an epoch: the second epoch begins with the weights of the first step.
+    average = last[1]
+    for step in (1, 2, 3):
+        for mine, expected in zip(averages[step - 1], average, strict=True):
+            np.testing.assert_allclose(mine, expected, atol=1e-6)
+        if step < 3:
+            average = [0.6 * a + 0.4 * w for a, w in zip(average, last[step + 1], strict=True)]
+    assert any(np.abs(a - w).max() > 1e-3 for a, w in zip(average, last[3], strict=True))
+    for mine, expected in zip(
+        trained.model.get_weights(), averages[trained.best_epoch - 1], strict=True
+    ):
+        np.testing.assert_array_equal(mine, expected)
+    outputs = predict(trained.model, held.x)
+    loss = np.abs(outputs - held.y.reshape(outputs.shape)).mean()
+    assert trained.history["val_mae"].iloc[trained.best_epoch - 1] == pytest.approx(loss, rel=1e-4)
 
 
 def test_early_stopping(tmp_path):
