@@ -54,6 +54,18 @@ def test_several_steps_and_targets():
     assert one.predict(X).shape == (240, 2)
 
 
+@pytest.mark.parametrize("made", [LSTMRegressor, LSTMClassifier])
+def test_an_ensemble_has_its_networks_in_one(made):
+    y = X[:, 0] if made is LSTMRegressor else X[:, 0] > 0
+    one, two = (
+        made(**{**QUICK, "epochs": 1}, ensemble_size=size).fit(X, y, np.linspace(0.5, 1.5, len(X)))
+        for size in (1, 2)
+    )
+    assert two.model_.count_params() == 2 * one.model_.count_params()
+    assert clone(two).ensemble_size == 2
+    assert two.predict(X).shape == one.predict(X).shape
+
+
 @pytest.mark.traced
 @pytest.mark.parametrize("classes", [["dry", "wet"], ["low", "mid", "high"]])
 def test_classifier_with_labels_of_any_kind(classes):

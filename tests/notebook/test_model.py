@@ -176,6 +176,19 @@ def test_training_writes_a_whole_run_and_loads_again(trained):
     pd.testing.assert_frame_equal(again.loss_df, trained.loss_df)
 
 
+def test_an_ensemble_is_trained_saved_and_opened_like_one_network(wave, tmp_path):
+    model = regressor(*wave, tmp_path, ensemble_size=2, ema_momentum=0.9)
+    model.network_structure_set_compile()
+    assert "2 x LSTM 6," in repr(model)
+    model.network_training(2, verbose=0)
+    again = fastLSTM().load_all(next(model.run_folder.glob("*HYPERPARAMETERS*")))
+    assert again.hyperparameters["ensemble_size"] == 2
+    first, _ = model.network_predictions_evaluation(output_dict=True)
+    second, _ = again.network_predictions_evaluation(output_dict=True)
+    np.testing.assert_array_equal(first.to_numpy(), second.to_numpy())
+    assert "2 x LSTM 6," in repr(again)
+
+
 def test_prediction_of_one_window_many_and_a_table(trained):
     x = pd.concat([trained.X_train, trained.X_validation, trained.X_test])
     table = trained.model_predict(x[["b", "a"]])
