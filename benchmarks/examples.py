@@ -5,7 +5,7 @@ gets the same scaled past rows side by side in one line: for temperature one
 ``HistGradientBoostingRegressor`` for each step ahead (absolute error, the window's last value taken off
 as the network does), for rain ``LogisticRegression`` and ``HistGradientBoostingClassifier``. All are
 fitted on the train windows and scored on the test windows; nothing is chosen by test. It writes
-``benchmarks/EXAMPLES.md`` (about six minutes on two cores).
+``benchmarks/EXAMPLES.md`` (a quarter of an hour on two cores, nearly all of it the trees).
 """
 
 from __future__ import annotations
