@@ -15,6 +15,7 @@ import numpy as np
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.inference import predict
 from fastlstm.network import import_keras
+from fastlstm.seeded_layers import MEMBER
 from fastlstm.windows import output_names
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def calibrate(model: Any, dataset: WindowSource, hyperparameters: Hyperparameter
 def _output_layers(model: Any) -> list[Any]:
     """The layers whose mean logits make the probabilities; none where they are not known. 1.0 gave its
     one no name."""
-    named = [la for la in model.layers if la.name.split("_member_")[0] == "output"]
+    named = [la for la in model.layers if la.name.split(MEMBER)[0] == "output"]
     named = named or model.layers[-1:]
     dense = import_keras().layers.Dense
     known = all(isinstance(la, dense) and len(la.get_weights()) == 2 for la in named)

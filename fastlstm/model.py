@@ -48,6 +48,7 @@ from fastlstm.scaling import (
     microseconds,
     write_scalers,
 )
+from fastlstm.seeded_layers import MEMBER
 from fastlstm.split import Cuts, cut_times
 from fastlstm.store import local_run, open_store
 from fastlstm.tables import RowTable, row_table
@@ -906,7 +907,7 @@ class fastLSTM:
             lines.append(("network", "not built"))
         else:
             recurrent = [la for la in self.model.layers if type(la).__name__ == "LSTM"]
-            units = [str(la.units) for la in recurrent if "_member_" not in la.name]
+            units = [str(la.units) for la in recurrent if MEMBER not in la.name]
             members = f"{self._hp.ensemble_size} x " if self._hp.ensemble_size > 1 else ""
             lines.append((
                 "network",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from typing import Any
 
 from fastlstm.network import import_keras
 
+# Stands in a layer's name between what the layer is and the number of the ensemble's member it is of;
+# the first member's layers are named like those of one network alone.
+MEMBER = "_member_"
 # Of the seeds that Keras draws itself.
 _LARGEST = 10**9
 
@@ -30,9 +34,10 @@ class SeededLayers:
         self._layers, self._initializers = keras.layers, keras.initializers
 
     def of_member(self, number: int) -> SeededLayers:
-        """These, the following ones named as an ensemble's member, counted from 0."""
-        self._suffix = f"_member_{number + 1}" if number else ""
-        return self
+        """Layers of an ensemble's member, counted from 0: drawn on from the same generator."""
+        member = copy.copy(self)
+        member._suffix = f"{MEMBER}{number + 1}" if number else ""
+        return member
 
     def dense(self, units: int, name: str, **settings: Any) -> Any:
         """``keras.layers.Dense``."""

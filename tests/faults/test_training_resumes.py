@@ -94,8 +94,11 @@ def test_killed_twice_in_one_training(undisturbed, tmp_path):
 
 @pytest.mark.parametrize(
     ("changes", "after"),
-    [({}, 4), ({"learning_rate_schedule": "cosine"}, 1), ({"ema_momentum": 0.9}, 2)],
-)
+    [
+        ({}, 4), ({"learning_rate_schedule": "cosine"}, 1), ({"ema_momentum": 0.9}, 2),
+        ({"ensemble_size": 2}, 2),
+    ],
+)  # fmt: skip
 def test_same_numbers_wherever_it_was_interrupted(undisturbed, tmp_path, changes, after):
     whole, hp = undisturbed
     hp = hp.model_copy(update={"epochs": 6, **changes})

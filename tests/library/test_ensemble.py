@@ -17,7 +17,6 @@ from fastlstm.inference import load_network, predict
 from fastlstm.layers import build_network
 from fastlstm.network import compile_network
 from fastlstm.training import MODEL_FILE, fit, train_into
-from tests.faults.test_training_resumes import assert_same
 from tests.library.test_architecture import FEATURES, settings, some
 from tests.library.test_training import dataset, regressor
 
@@ -154,27 +153,6 @@ def test_validation_judges_the_average(tmp_path, labels):
         loss = ((truth - outputs) ** 2).mean()
         assert best["val_mae"] == pytest.approx(np.abs(truth - outputs).mean(), rel=1e-4)
     assert best["val_loss"] == pytest.approx(loss, rel=1e-4)
-
-
-@pytest.mark.traced
-def test_it_goes_on_after_an_interruption_with_the_same_numbers(tmp_path):
-    hp = regressor(timesteps=4, ensemble_size=2, model_dropout=[0.2], epochs=4, learning_rate=0.05)
-    dataset(tmp_path / "windows", hp)
-    one, two, state = tmp_path / "one", tmp_path / "two", str(tmp_path / "state.npz")
-    one.mkdir()
-    two.mkdir()
-
-    def interrupt(event):
-        if event["event"] == "epoch" and event["epoch"] == 3:
-            raise ConnectionError("gone")
-
-    arguments = str(tmp_path / "windows"), hp.model_dump()
-    with pytest.raises(ConnectionError):
-        train_into(str(one), *arguments, interrupt, state)
-    facts = train_into(str(one), *arguments, lambda _: None, state)
-    assert facts["note"] == "resumed after epoch 2"
-    train_into(str(two), *arguments, lambda _: None)
-    assert_same(one, two)
 
 
 def test_calibration_moves_all_members_as_one(tmp_path):
