@@ -39,6 +39,7 @@ _NEVER = 2**62
 _AS_GIVEN = (
     "architecture", "segment_length", "segment_units", "segment_dropout", "instance_normalization",
     "channel_independent", "seasonal_residual", "naive_unless_better", "ensemble_size",
+    "ema_momentum",
 )  # fmt: skip
 _STACK = {"model_relative_width": [2], "model_dropout": [0], "activation": "tanh"}
 # Scaled targets and the columns of X that hold them differ by rounding alone.
@@ -78,6 +79,7 @@ class _WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         seasonal_residual: int | None = None,
         naive_unless_better: bool | None = None,
         ensemble_size: int = 1,
+        ema_momentum: float | None = None,
     ) -> None:
         self.timesteps = timesteps
         self.steps_ahead = steps_ahead
@@ -107,6 +109,7 @@ class _WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         self.seasonal_residual = seasonal_residual
         self.naive_unless_better = naive_unless_better
         self.ensemble_size = ensemble_size
+        self.ema_momentum = ema_momentum
 
     def _hyperparameters(self, **task: Any) -> Hyperparameters:
         seed = self.random_state
@@ -269,6 +272,8 @@ class LSTMRegressor(RegressorMixin, _WindowedEstimator):  # type: ignore[misc]
         naive_unless_better: whether the network must prove itself on the rows held back.
         ensemble_size: networks trained beside each other whose forecasts are averaged; needs no
             ``target_columns``.
+        ema_momentum: share of the past in moving averages of the weights, which then are what is
+            judged and kept; needs no ``target_columns``.
 
     Attributes:
         model_: the Keras network.
@@ -333,7 +338,7 @@ class LSTMClassifier(ClassifierMixin, _WindowedEstimator):  # type: ignore[misc]
 
     ``class_weight`` is 'balanced' or a weight per class; ``steps_ahead`` must be 1; ``loss`` is
     binary cross-entropy for two classes and categorical cross-entropy for more. ``target_columns`` and
-    what follows it, but ``ensemble_size``, are for quantities and stay as they are.
+    what follows it, but ``ensemble_size`` and ``ema_momentum``, are for quantities and stay as they are.
 
     Attributes:
         classes_: the labels, sorted.

@@ -66,6 +66,18 @@ def test_an_ensemble_has_its_networks_in_one(made):
     assert two.predict(X).shape == one.predict(X).shape
 
 
+@pytest.mark.parametrize("made", [LSTMRegressor, LSTMClassifier])
+def test_averages_of_the_weights_are_what_is_judged_and_kept(made):
+    y = X[:, 0] if made is LSTMRegressor else X[:, 0] > 0
+    last, averaged = (
+        made(**{**QUICK, "epochs": 1}, ema_momentum=momentum).fit(X, y) for momentum in (None, 0.9)
+    )
+    of_last, of_averaged = (model.history_.iloc[0] for model in (last, averaged))
+    assert of_averaged["loss"] == of_last["loss"]
+    assert of_averaged["val_loss"] != of_last["val_loss"]
+    assert np.abs(averaged.predict(X) != last.predict(X)).any()
+
+
 @pytest.mark.traced
 @pytest.mark.parametrize("classes", [["dry", "wet"], ["low", "mid", "high"]])
 def test_classifier_with_labels_of_any_kind(classes):
