@@ -74,7 +74,8 @@ def trained(name: str) -> Example:
     begin = time.monotonic()
     network = fit(windows, hp)
     seconds = time.monotonic() - begin
-    found = evaluate(network.model, windows, scalers, TargetTable.of(frame, y), config)
+    rows = TargetTable.of(frame, y)
+    found = evaluate(network.model, windows, scalers, rows, config, judged=network.judged)
     return Example(config, windows, scalers, found, seconds)
 
 

@@ -229,7 +229,7 @@ def judge_group(
     for fold in folds:
         if fold is not first:
             windows = _windows(rows, fold, scalers, settings)
-        found = evaluate(trained.model, windows, scalers, table, settings)
+        found = evaluate(trained.model, windows, scalers, table, settings, judged=trained.judged)
         judged.append(
             Judged(fold, found.metrics, found.predictions, first.number, len(trained.history))
         )

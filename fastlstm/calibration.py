@@ -8,6 +8,7 @@ layer: the saved network gives calibrated probabilities wherever it is opened.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 _SMALLEST = 1e-7  # of a probability; float32 cannot tell smaller ones from 1 on the other side
 
 
-def calibrate(model: Any, dataset: WindowSource, hyperparameters: Hyperparameters) -> list[str]:
+def calibrate(
+    model: Any, dataset: WindowSource, hyperparameters: Hyperparameters, like_it: Sequence[Any] = ()
+) -> list[str]:
     """Calibrate a network in place, as ``hyperparameters.calibration`` asks.
 
     Args:
@@ -32,6 +35,8 @@ def calibrate(model: Any, dataset: WindowSource, hyperparameters: Hyperparameter
             the probabilities.
         dataset: the windows; validation alone is read.
         hyperparameters: the settings.
+        like_it: more networks of the same layers, changed by what was found with ``model``: those that
+            have learned from validation, whose probabilities there tell nothing.
 
     Returns:
         What could not be calibrated, and why; empty where all was, or nothing asked.
@@ -39,7 +44,7 @@ def calibrate(model: Any, dataset: WindowSource, hyperparameters: Hyperparameter
     method = hyperparameters.calibration_method
     if method is None:
         return []
-    layers = _output_layers(model)
+    layers = [layer for each in (model, *like_it) for layer in _output_layers(each)]
     if not layers:
         return ["the outputs: not calibrated, the network's last layer is not of this library"]
     outputs, labels = [], []

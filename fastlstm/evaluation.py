@@ -38,7 +38,7 @@ from fastlstm.scaling import (
 )
 from fastlstm.series import rows_by_series
 from fastlstm.timegrid import season_rows
-from fastlstm.training import MODEL_FILE, WindowSource
+from fastlstm.training import JUDGED_FILE, MODEL_FILE, WindowSource
 from fastlstm.validation import CLEAN_FILE, SEGMENT
 from fastlstm.window_store import WindowDataset
 from fastlstm.windows import output_names, target_windows
@@ -152,8 +152,9 @@ def evaluate_into(
     table = TargetTable.of(rows, rows[targets])
     del rows
     give_back()
-    model = load_network(Path(network) / MODEL_FILE)
-    evaluated = evaluate(model, dataset, scalers, table, settings)
+    model, judged = load_network(Path(network) / MODEL_FILE), Path(network) / JUDGED_FILE
+    before = load_network(judged) if judged.exists() else model
+    evaluated = evaluate(model, dataset, scalers, table, settings, judged=before)
     with writing_to(Path(folder)):
         return write_evaluation(Path(folder), evaluated)
 
@@ -173,22 +174,26 @@ def evaluate(
     scalers: Scalers,
     table: TargetTable,
     settings: RetrainConfig,
+    *,
+    judged: Any,
 ) -> Evaluation:
     """Metrics on the test windows beside the baselines, and the predictions one by one.
 
     Args:
-        model: the Keras network.
+        model: the Keras network that is scored.
         dataset: the windows; validation is read for thresholds and intervals, test for everything
             else.
         scalers: to give forecasts in the targets' units.
         table: unscaled targets of every row, also those before the test period.
         settings: names, horizon, season, threshold metric, levels of the intervals.
+        judged: the network whose outputs for validation windows give thresholds and intervals: one
+            that has not learned from them (``fastlstm.training.Trained.judged``).
     """
-    judge = _regression if settings.hyperparameters.is_regressor else _classification
-    judged = judge(model, dataset, scalers, table, settings)
+    score = _regression if settings.hyperparameters.is_regressor else _classification
+    found = score(model, judged, dataset, scalers, table, settings)
     if settings.evaluation.explain_windows:
-        judged.metrics["importance"] = _explained(model, dataset, settings)
-    return judged
+        found.metrics["importance"] = _explained(judged, dataset, settings)
+    return found
 
 
 def _explained(
@@ -290,8 +295,9 @@ def mase_scales(
 
 
 def _regression(
-    model: Any, dataset: WindowSource, scalers: Scalers, table: TargetTable, settings: RetrainConfig
-) -> Evaluation:
+    model: Any, judged: Any, dataset: WindowSource, scalers: Scalers, table: TargetTable,
+    settings: RetrainConfig,
+) -> Evaluation:  # fmt: skip
     data, hp = settings.data, settings.hyperparameters
     series, origin, each = _forecast(model, dataset, "test", scalers)
     rows = table.rows_of(series, origin)
@@ -322,7 +328,7 @@ def _regression(
     columns |= {name: forecasts[name] for name in forecasts if name != "model"}
     radii = None
     if settings.evaluation.interval_levels:
-        series, origin, seen_each = _forecast(model, dataset, "validation", scalers)
+        series, origin, seen_each = _forecast(judged, dataset, "validation", scalers)
         seen = table.rows_of(series, origin)
         seen_truth = target_windows(table.targets, seen, hp.steps_ahead)
         told, bounds, radii = judge_intervals(
@@ -351,19 +357,20 @@ def _baselines(
 
 
 def _classification(
-    model: Any, dataset: WindowSource, scalers: Scalers, table: TargetTable, settings: RetrainConfig
-) -> Evaluation:
+    model: Any, judged: Any, dataset: WindowSource, scalers: Scalers, table: TargetTable,
+    settings: RetrainConfig,
+) -> Evaluation:  # fmt: skip
     data, hp = settings.data, settings.hyperparameters
     names = output_names(data.targets, hp.steps_ahead)
 
-    def labelled(split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        series, origin, each = _forecast(model, dataset, split, scalers)
+    def labelled(network: Any, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        series, origin, each = _forecast(network, dataset, split, scalers)
         rows, forecast = table.rows_of(series, origin), point_of(each)
         truth = target_windows(table.targets, rows, hp.steps_ahead)
         return rows, origin, truth.reshape(len(rows), -1), forecast.reshape(len(rows), -1)
 
-    _, _, seen, seen_probability = labelled("validation")
-    rows, origin, truth, probability = labelled("test")
+    _, _, seen, seen_probability = labelled(judged, "validation")
+    rows, origin, truth, probability = labelled(model, "test")
     train = dataset.read("train", columns=("y",)).y
     prior = np.broadcast_to(train.reshape(len(train), -1).mean(axis=0), truth.shape)
     known = last_value(table.targets, table.segment, rows, hp.steps_ahead, data.lookahead)

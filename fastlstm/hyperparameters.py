@@ -263,6 +263,14 @@ class Hyperparameters(BaseModel):
         "are averaged (Lakshminarayanan et al. 2017); of a classifier the logits are. The saved file "
         "holds all of them, and training takes so many times as long.",
     )  # fmt: skip
+    refit: bool = Field(
+        False,
+        description="Once validation has chosen the epoch, train anew for as many epochs, from the same "
+        "first weights, on the train and validation windows, and keep that network, which knows the "
+        "latest rows too (Goodfellow et al. 2016, Deep Learning, algorithm 7.2). Thresholds, "
+        "calibration and intervals stay those of the first, which validation could judge. Training "
+        "takes twice as long.",
+    )  # fmt: skip
     class_weight: dict[int, float] | Literal["balanced"] | None = Field(
         None,
         description="Weight of each class in the loss, e.g. {0: 1, 1: 10}, or 'balanced' from the "

@@ -436,7 +436,7 @@ class fastLSTM:
         rows, scalers, config = self._rows, self._scalers, self._config()
         assert rows is not None and scalers is not None  # noqa: S101 (windows came from them)
         table = TargetTable.of(rows.frame, rows.y[self._targets])
-        evaluated = evaluate(self.model, windows, scalers, table, config)
+        evaluated = evaluate(trained.model, windows, scalers, table, config, judged=trained.judged)
         content = hashlib.sha256(self._x_scaled.tobytes() + self._y_scaled.tobytes()).hexdigest()
         checks = ValidationReport(len(rows.frame), len(rows.frame), 5, [], [], {}, {}, {}, {})
         moment = datetime.now(UTC)

@@ -147,6 +147,9 @@ def _importance_lines(lines: list[dict[str, Any]] | None, is_regressor: bool) ->
     ]
 
 
+REFITTED = "trained anew for as many epochs on train and validation windows"
+
+
 def warm_start_told(warm_start: dict[str, Any]) -> str:
     """In one sentence how a warm start came out; see ``fastlstm.warm_start``."""
     if "why" in warm_start:
@@ -246,6 +249,7 @@ def markdown_report(
         "",
         *_proof(training.get("proof")),
         *([f"Warm start: {warm_start_told(found)}.", ""] if found is not None else []),
+        *([f"Refit: {REFITTED}.", ""] if "refit" in training else []),
         "## Data checks",
         "",
         f"{checks['checks_run']} checks passed or warned; {checks['rows_in']:,} rows in, "

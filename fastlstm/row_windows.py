@@ -10,7 +10,7 @@ import pandas as pd
 
 from fastlstm.loading import SERIES, TIME
 from fastlstm.scaling import microseconds
-from fastlstm.split import SPLITS, Cuts
+from fastlstm.split import LEARNED, SPLITS, Cuts, parts_of
 from fastlstm.window_store import Windows, plan_windows, require_windows
 from fastlstm.windows import Folded, input_windows, target_windows
 
@@ -68,6 +68,8 @@ class RowWindows:
         self._origins = {name: runs.all() for name, runs in planned.items()}
         wanted = {name: self._origins[name] for name in needed}
         require_windows(wanted, timesteps, steps_ahead + lookahead)
+        counts = {name: len(rows) for name, rows in self._origins.items()}
+        self._origins[LEARNED] = np.concatenate([self._origins[name] for name in parts_of(LEARNED)])
         self._sample_weight = sample_weight
         self.manifest: dict[str, Any] = {
             "features": features,
@@ -76,7 +78,7 @@ class RowWindows:
             "steps_ahead": steps_ahead,
             "lookahead": lookahead,
             "cuts": {"validation": cuts.validation, "test": cuts.test},
-            "windows": {name: len(rows) for name, rows in self._origins.items()},
+            "windows": counts,
             "series": len(set(self._series)),
             "time_unit": time_unit,
         }

@@ -9,6 +9,8 @@ import numpy as np
 from fastlstm.errors import DataError
 
 SPLITS = ("train", "validation", "test")
+# The windows of both splits that a network may learn from, in this order; see ``parts_of``.
+LEARNED = "train and validation"
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,21 @@ class Cuts:
 
     validation: int
     test: int
+
+
+def parts_of(split: str) -> tuple[str, ...]:
+    """The splits that a name stands for: one of ``SPLITS``, or both of ``LEARNED``.
+
+    Raises:
+        ValueError: no split is named so.
+    """
+    if split == LEARNED:
+        return SPLITS[:2]
+    if split not in SPLITS:
+        raise ValueError(
+            f"no split is named {split!r}; choose one of {', '.join(SPLITS)}, {LEARNED}"
+        )
+    return (split,)
 
 
 def cut_times(times: np.ndarray, train_size_rate: float, validation_size_rate: float) -> Cuts:

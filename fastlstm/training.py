@@ -37,6 +37,7 @@ from fastlstm.loss_scaling import scaled_source
 from fastlstm.network import averaging_callback, compile_network, import_keras
 from fastlstm.proof import proven, set_gate
 from fastlstm.significance import Comparison
+from fastlstm.split import LEARNED
 from fastlstm.window_store import WindowDataset, Windows
 from fastlstm.windows import Folded, as_aligned
 
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     import keras
 
 MODEL_FILE, HISTORY_FILE, TRAINING_FILE = "model.keras", "history.csv", "training.json"
+# The network that validation judged, where the run's has learned from validation too.
+JUDGED_FILE = "judged.keras"
 OnEvent = Callable[[dict[str, Any]], None]
 
 
@@ -75,8 +78,11 @@ class Trained:
     """A trained network.
 
     Attributes:
-        model: the network with the chosen epoch's weights.
-        history: one row per epoch: ``epoch`` (from 1), losses, metrics, ``learning_rate``.
+        model: the network: with the chosen epoch's weights, or trained anew for as many epochs on train
+            and validation windows (``refit``).
+        judged: the network that validation chose and judges: ``model`` itself but after a refit.
+        history: of the training that validation judged, one row per epoch: ``epoch`` (from 1), losses,
+            metrics, ``learning_rate``.
         best_epoch: the epoch whose weights the network has.
         stopped_early: whether early stopping ended the training.
         interrupted: whether Ctrl-C did; the epochs finished before it count.
@@ -88,6 +94,7 @@ class Trained:
     """
 
     model: keras.Model
+    judged: keras.Model
     history: pd.DataFrame
     best_epoch: int
     stopped_early: bool
@@ -97,6 +104,11 @@ class Trained:
     proof: Comparison | None = None
     uncalibrated: tuple[str, ...] = ()
     warm_start: dict[str, Any] | None = None
+
+    @property
+    def refitted(self) -> bool:
+        """Whether the network has learned from validation windows too."""
+        return self.model is not self.judged
 
     def best_value(self, hyperparameters: Hyperparameters) -> float:
         """The monitored validation score of the kept epoch."""
@@ -166,13 +178,14 @@ def fit(
     """Train a network on the train windows, judged each epoch on validation.
 
     The test windows are never read. With the same dataset, hyperparameters and seed the numbers are
-    the same on the same machine. Ctrl-C after a finished epoch ends the training in order.
+    the same on the same machine. Ctrl-C after a finished epoch ends the training in order; a refit is
+    then not begun, or given up.
 
     Args:
         dataset: the windows.
         hyperparameters: network and training.
         on_event: told of progress: ``{'event': 'batch' | 'epoch', 'epoch': …, 'epochs': …,
-            'loss': …, …}``.
+            'loss': …, …}``, with ``'refit': True`` while it trains on validation windows too.
         model: a network to go on training; without it one is built.
         loss: a Keras loss object in place of ``hyperparameters.loss``.
         callbacks: more Keras callbacks.
@@ -180,7 +193,8 @@ def fit(
         verbose: Keras' own progress output.
         checkpoint: file that holds the training's state after each epoch. Where it exists, the
             training goes on from it, with the numbers it would have had without the interruption.
-            It must be of the same dataset, hyperparameters and code; see ``fastlstm.checkpoint``.
+            It must be of the same dataset, hyperparameters and code; see ``fastlstm.checkpoint``. A
+            refit's state lies beside it (``state_files``).
 
     Raises:
         TrainingError: the loss is not finite.
@@ -202,12 +216,9 @@ def fit(
         fitted = trained_by_member(model, hp.seed)
         compile_network(fitted, hp, steps, loss)
     set_gate(model, opened=True)
-    weights = None
-    if hp.class_weight is not None:
-        y = dataset.read("train", columns=("y",)).y
-        weights = class_weights(hp, y.reshape(len(y), -1))
+    first_weights = model.get_weights() if hp.refit else []
     epoch_now = _Epoch()
-    train = _tf_dataset(dataset, "train", hp, weights, epoch_now)
+    train = _tf_dataset(dataset, "train", hp, _weights_of_classes(dataset, "train", hp), epoch_now)
     validation = _tf_dataset(dataset, "validation", hp, None, None)
     progress = _progress_callback(hp, steps, on_event, epoch_now)
     stopper = keras.callbacks.EarlyStopping(
@@ -265,19 +276,35 @@ def fit(
                 raise
             interrupted = True
         fitted.load_weights(str(best))
-    architecture = resolve(hp, *columns, dataset.count("train"))
-    proof = None
-    if architecture.naive_unless_better:
-        proof = proven(model, dataset, architecture)
-        set_gate(model, opened=proof.is_better())
-    # Of a loss object it is not known whether it asks for probabilities.
-    unknown = loss is not None and hp.calibration == "auto"
-    uncalibrated = [] if unknown else calibrate(model, dataset, hp)
     history = pd.DataFrame(progress.rows)
     monitored = history[hp.checkpoint_monitor_metric]
     best_row = monitored.argmin() if hp.checkpoint_mode == "min" else monitored.argmax()
     best_epoch = int(best_row) + 1 if hp.save_best_only else len(history)
+    networks = [model]
+    if hp.refit:
+        again, more = None, ""
+        if not interrupted:
+            rates = history["learning_rate"].tolist()[:best_epoch]
+            again, more = _refit(
+                model, first_weights, rates, dataset, hp, on_event, loss=loss, strategy=strategy,
+                verbose=verbose, checkpoint=checkpoint,
+            )  # fmt: skip
+        if again is None:
+            interrupted, more = True, "interrupted, so not trained anew with the validation windows"
+        else:
+            networks.append(again)
+        note = "; ".join(filter(None, (note, more)))
+    architecture = resolve(hp, *columns, dataset.count("train"))
+    proof = None
+    if architecture.naive_unless_better:
+        proof = proven(model, dataset, architecture)
+        for network in networks:
+            set_gate(network, opened=proof.is_better())
+    # Of a loss object it is not known whether it asks for probabilities.
+    unknown = loss is not None and hp.calibration == "auto"
+    uncalibrated = [] if unknown else calibrate(model, dataset, hp, networks[1:])
     return Trained(
+        networks[-1],
         model,
         history,
         best_epoch,
@@ -290,6 +317,78 @@ def fit(
     )
 
 
+def _refit(
+    chosen: keras.Model,
+    first_weights: list[np.ndarray],
+    rates: list[float],
+    dataset: WindowSource,
+    hp: Hyperparameters,
+    on_event: OnEvent,
+    *,
+    loss: Any,
+    strategy: Any,
+    verbose: str | int,
+    checkpoint: Path | None,
+) -> tuple[keras.Model | None, str]:
+    """A network like the chosen one, trained on train and validation windows from its first weights.
+
+    Args:
+        chosen: the network that validation chose; stays as it is.
+        first_weights: what its training began with.
+        rates: the learning rates of its epochs, of which there are as many here.
+        dataset: the windows, weighted as the loss asks.
+        hp: network and training.
+        on_event: told of progress.
+        loss: as of ``fit``, like all below.
+        strategy: a ``tf.distribute.Strategy``.
+        verbose: Keras' own progress output.
+        checkpoint: file of the state of the training that chose.
+
+    Returns:
+        The network, None where Ctrl-C ended its training; and what to tell of a resumed one.
+    """
+    keras = import_keras()
+    steps = math.ceil(_windows_of_an_epoch(dataset, LEARNED, hp) / hp.batch_size)
+    with strategy.scope() if strategy is not None else nullcontext():
+        model = keras.Model.from_config(chosen.get_config())
+        fitted = trained_by_member(model, hp.seed)
+        compile_network(fitted, hp, steps, loss)
+        model.set_weights(first_weights)
+    file = None if checkpoint is None else state_files(checkpoint)[1]
+    state, note = _earlier(file, fitted)
+    epoch_now = _Epoch()
+    train = _tf_dataset(dataset, LEARNED, hp, _weights_of_classes(dataset, LEARNED, hp), epoch_now)
+    told = hp.model_copy(update={"epochs": len(rates)})
+    progress = _progress_callback(told, steps, lambda e: on_event({**e, "refit": True}), epoch_now)
+    progress.rows = list(state.rows) if state else []
+    used = [progress]
+    if hp.learning_rate_schedule in ("constant", "reduce_on_plateau"):
+        # Nothing is validated, so the plateaus are those of the training before.
+        rate_of = keras.callbacks.LearningRateScheduler(lambda epoch: rates[epoch])
+        used.insert(0, rate_of)
+    if file is not None:
+        begin = time.monotonic() - (state.seconds if state else 0.0)
+        used.append(_state_callback(file, {}, None, progress, begin, None))
+    try:
+        with fused(fitted, hp.lstm_implementation):
+            fitted.fit(
+                train,
+                initial_epoch=len(progress.rows),
+                epochs=len(rates),
+                shuffle=False,
+                verbose=verbose,
+                callbacks=used,
+            )
+    except KeyboardInterrupt:
+        return None, ""
+    return model, f"refit {note}" if note else ""
+
+
+def state_files(checkpoint: Path) -> list[Path]:
+    """The files in which a training with this checkpoint keeps its state: its own, and its refit's."""
+    return [checkpoint, checkpoint.with_name(f"{checkpoint.stem}-refit{checkpoint.suffix}")]
+
+
 def write_network(folder: Path, trained: Trained, *, compiled: bool = True) -> dict[str, Any]:
     """Write network, history and facts into a folder; return the facts.
 
@@ -300,13 +399,16 @@ def write_network(folder: Path, trained: Trained, *, compiled: bool = True) -> d
             would keep the file from opening without that code, nor for
             the losses of ``Hyperparameters.has_stock_loss``.
     """
-    model = trained.model
-    if not compiled:
-        keras = import_keras()
-        # Keras' own clone would carry the loss along.
-        model = keras.Model.from_config(trained.model.get_config())
-        model.set_weights(trained.model.get_weights())
-    model.save(folder / MODEL_FILE)
+    kept = {MODEL_FILE: trained.model}
+    if trained.refitted:
+        kept[JUDGED_FILE] = trained.judged
+    for file, model in kept.items():
+        saved = model
+        if not compiled:
+            # Keras' own clone would carry the loss along.
+            saved = import_keras().Model.from_config(model.get_config())
+            saved.set_weights(model.get_weights())
+        saved.save(folder / file)
     trained.history.to_csv(folder / HISTORY_FILE, index=False)
     facts = {
         "epochs": len(trained.history),
@@ -316,6 +418,8 @@ def write_network(folder: Path, trained: Trained, *, compiled: bool = True) -> d
         "parameters": trained.model.count_params(),
         "seconds": round(trained.seconds, 2),
     }
+    if trained.refitted:
+        facts["refit"] = True
     if trained.note:
         facts["note"] = trained.note
     if trained.warm_start is not None:
@@ -372,8 +476,17 @@ def _earlier(file: Path | None, model: keras.Model) -> tuple[State | None, str]:
     return state, f"resumed after epoch {len(state.rows)}"
 
 
+def _weights_of_classes(
+    dataset: WindowSource, split: str, hp: Hyperparameters
+) -> np.ndarray | None:
+    if hp.class_weight is None:
+        return None
+    y = dataset.read(split, columns=("y",)).y
+    return class_weights(hp, y.reshape(len(y), -1))
+
+
 def _state_callback(
-    file: Path, callbacks: dict[str, Any], best: Path, progress: Any, begin: float,
+    file: Path, callbacks: dict[str, Any], best: Path | None, progress: Any, begin: float,
     state: State | None,
 ) -> Any:  # fmt: skip
     keras = import_keras()
@@ -395,7 +508,7 @@ def _state_callback(
                     stopped=self.model.stop_training,
                     callbacks={name: remembered(c) for name, c in callbacks.items()},
                     variables=[to_numpy(v) for v in variables_of(self.model)],
-                    best=best.read_bytes(),
+                    best=b"" if best is None else best.read_bytes(),
                 ),
             )
 
@@ -593,7 +706,7 @@ def _progress_callback(
         def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
             values = {k: float(v) for k, v in (logs or {}).items()}
             for name in ("loss", "val_loss"):
-                self.check(name, values[name])
+                self.check(name, values.get(name, 0.0))
             self.rows.append({"epoch": epoch + 1, **values, "learning_rate": self.learning_rate})
             self.tell("epoch", values, 1.0)
 

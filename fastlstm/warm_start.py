@@ -82,6 +82,7 @@ def _hindrance(
             return f"its {words} are {old}, now {new}"
     if "validation" not in cuts:
         return "it was stored before its cuts were"
-    if cuts["validation"] > shape["cuts"]["validation"] or cuts["test"] > shape["cuts"]["test"]:
+    learned = cuts["test" if run.hyperparameters.refit else "validation"]
+    if learned > shape["cuts"]["validation"] or cuts["test"] > shape["cuts"]["test"]:
         return "it learned from rows that are validation or test now"
     return None

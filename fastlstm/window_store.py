@@ -26,7 +26,7 @@ from fastlstm.errors import DataError
 from fastlstm.loading import SERIES, TIME
 from fastlstm.memory import give_back
 from fastlstm.scaling import microseconds
-from fastlstm.split import SPLITS, Cuts, split_of_windows
+from fastlstm.split import LEARNED, SPLITS, Cuts, parts_of, split_of_windows
 from fastlstm.validation import SEGMENT
 from fastlstm.windows import (
     Folded,
@@ -210,13 +210,12 @@ class WindowDataset:
         self._in_memory: dict[str, tuple[Folded, Folded] | None] = {}
 
     def count(self, split: str) -> int:
-        """Windows in ``'train'``, ``'validation'`` or ``'test'``."""
-        return int(self.manifest["windows"][split])
+        """Windows in ``'train'``, ``'validation'``, ``'test'`` or ``fastlstm.split.LEARNED``."""
+        return sum(int(self.manifest["windows"][name]) for name in parts_of(split))
 
     def _parts(self, split: str) -> list[Path]:
-        if split not in SPLITS:
-            raise ValueError(f"no split is named {split!r}; choose one of {', '.join(SPLITS)}")
-        return sorted((self.folder / split).glob("part-*.parquet"))
+        folders = (self.folder / name for name in parts_of(split))
+        return [file for folder in folders for file in sorted(folder.glob("part-*.parquet"))]
 
     def read(self, split: str, columns: tuple[str, ...] = ("x", "y")) -> Windows:
         """All windows of a split in memory; ``x`` or ``y`` not in ``columns`` stays empty."""
@@ -266,6 +265,8 @@ class WindowDataset:
     def folded(self, split: str) -> tuple[Folded, Folded] | None:
         """Inputs and targets as the rows they share; None where those are larger than the pool."""
         if split not in self._in_memory:
+            if split == LEARNED:  # both splits anew: nothing is kept twice
+                self._in_memory.clear()
             self._in_memory[split] = self._fold(split)
             give_back()
         return self._in_memory[split]

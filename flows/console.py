@@ -36,16 +36,19 @@ class ConsoleListener:
     def progress(self, event: dict[str, Any]) -> None:
         """Show how far training is."""
         epoch, epochs = event["epoch"], event["epochs"]
+        step = "refit" if event.get("refit") else "train"
+        loss = f"loss {event['loss']:.4f}"
+        if "val_loss" in event:
+            loss += f", val_loss {event['val_loss']:.4f}"
         if not self._console.is_terminal:
             if event["event"] == "epoch" and (epoch % max(1, epochs // 10) == 0 or epoch == 1):
-                self._console.print(
-                    f"         epoch {epoch} of {epochs}: loss {event['loss']:.4f}, "
-                    f"val_loss {event['val_loss']:.4f}"
-                )
+                told = "refit, " if step == "refit" else ""
+                self._console.print(f"         {told}epoch {epoch} of {epochs}: {loss}")
             return
         if self._bar is None or self._task is None:
             self._bar = Progress(
-                TextColumn("         train     epoch {task.fields[epoch]}/{task.total:.0f}"),
+                TextColumn("         {task.description}     "),
+                TextColumn("epoch {task.fields[epoch]}/{task.total:.0f}"),
                 BarColumn(bar_width=24),
                 TextColumn("{task.fields[loss]}"),
                 TimeRemainingColumn(),
@@ -54,10 +57,10 @@ class ConsoleListener:
             )
             self._bar.start()
             self._task = self._bar.add_task("train", total=epochs, epoch=epoch, loss="")
-        loss = f"loss {event['loss']:.4f}"
-        if event["event"] == "epoch":
-            loss += f" val_loss {event['val_loss']:.4f}"
-        self._bar.update(self._task, completed=epoch - 1 + event["part"], epoch=epoch, loss=loss)
+        self._bar.update(
+            self._task, description=step, total=epochs, completed=epoch - 1 + event["part"],
+            epoch=epoch, loss=loss,
+        )  # fmt: skip
 
     def _end_bar(self) -> None:
         if self._bar is not None:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from fastlstm import isolation
-from fastlstm.report import number, title, warm_start_told
+from fastlstm.report import REFITTED, number, title, warm_start_told
+from fastlstm.training import state_files
 from fastlstm.warm_start import further
 from tasks.caching import Input, make, step_key
 from tasks.references import RunReference, StepOutput
@@ -47,13 +48,15 @@ def train(
         return facts
 
     output, manifest = make("train", config, inputs, build, lambda m: int(m["epochs"]))
-    for file in (state, further(state)):
+    for file in (*state_files(state), *state_files(further(state))):
         file.unlink(missing_ok=True)
     message = (
         f"{manifest['epochs']} epochs in {manifest['seconds']:.0f} s"
         f"{', stopped early' if manifest['stopped_early'] else ''}; epoch "
         f"{manifest['best_epoch']} kept by {config.hyperparameters.checkpoint_monitor_metric}"
     )
+    if "refit" in manifest:
+        message += f"; {REFITTED}"
     if "warm_start" in manifest:
         message += f"; {warm_start_told(manifest['warm_start'])}"
     if "note" in manifest:

@@ -41,7 +41,8 @@ def trial(config: PipelineConfig, clean: StepOutput, study: StudyReference) -> s
     asked = _search(config, study).ask()
     tried = ", ".join(f"{name} {_short(value)}" for name, value in asked.chosen.items())
     try:
-        own = with_hyperparameters(config, asked.chosen)
+        # A refit comes after what validation judges, which is all that a trial is for.
+        own = with_hyperparameters(config, {**asked.chosen, "refit": False})
         dataset = verified(windows, own, verified(scale, own, clean))
         with tempfile.TemporaryDirectory(prefix="fastlstm-trial-") as folder:
             facts = isolation.call(

@@ -59,10 +59,11 @@ class TrainingProgress:
     def __call__(self, event: dict[str, Any]) -> None:
         """Take an event of ``fastlstm.training.fit``."""
         if event["event"] == "epoch":
-            done = (
-                f"epoch {event['epoch']} of {event['epochs']} · loss {event['loss']:.4g} · "
-                f"val_loss {event['val_loss']:.4g}"
-            )
+            done = f"epoch {event['epoch']} of {event['epochs']} · loss {event['loss']:.4g}"
+            if event.get("refit"):
+                done = f"refit: {done}"  # which nothing validates
+            else:
+                done += f" · val_loss {event['val_loss']:.4g}"
             every = max(1, event["epochs"] // 20)  # the artifact shows each; a log is to be read
             if event["epoch"] == 1 or event["epoch"] % every == 0:
                 get_run_logger().info(done)
