@@ -14,10 +14,12 @@ from fastlstm import baselines, scaling, validation, window_store
 from fastlstm.artifacts import publish
 from fastlstm.config import RetrainConfig, parse_config
 from fastlstm.evaluation import evaluate_into
+from fastlstm.inference import load_network
+from fastlstm.intervals import INTERVALS_FILE
 from fastlstm.loading import SERIES, TIME
 from fastlstm.scaling import fit_scalers, microseconds, scale_into
 from fastlstm.split import SPLITS, Cuts, cut_times
-from fastlstm.training import train_into
+from fastlstm.training import MODEL_FILE, train_into
 from fastlstm.validation import CLEAN_FILE, SEGMENT, validate_into
 from fastlstm.window_store import WindowDataset, write_windows
 from tests.conftest import make_panel
@@ -294,6 +296,64 @@ def test_training_never_opens_a_test_file(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(WindowDataset, "_parts", spy)
     trained(tmp_path, parse_config(settings()), make_panel())
     assert set(opened) == {"train", "validation"}
+
+
+def check_refit_ignores_test(folder, config):
+    frame = make_panel()
+    changed = frame.copy()
+    cut = cut_times(microseconds(frame["when"]), 0.7, 0.15).test
+    changed.loc[after(frame, cut), ["load", "heat"]] *= -3
+    found = []
+    for name, rows in (("one", frame), ("two", changed)):
+        trained(folder / name, config, rows)
+        found.append(load_network(folder / name / "network" / MODEL_FILE).get_weights())
+    same = all(np.array_equal(a, b) for a, b in zip(*found, strict=True))
+    demand(same, "test rows changed the network that was trained anew")
+
+
+def test_a_refit_sees_no_test_row(settings, tmp_path, monkeypatch):
+    import fastlstm.training
+    import fastlstm.window_store
+
+    config = parse_config(settings(hyperparameters={"refit": True, "epochs": 1}))
+    check_refit_ignores_test(tmp_path / "right", config)
+    monkeypatch.setattr(
+        fastlstm.window_store, "parts_of", lambda split: tuple(split.split(" and "))
+    )
+    assert WindowDataset(tmp_path / "right" / "one" / "windows").count("train and test")
+    monkeypatch.setattr(fastlstm.training, "LEARNED", "train and test")
+    with pytest.raises(LeakError, match="test rows"):
+        check_refit_ignores_test(tmp_path / "leak", config)
+
+
+def check_refit_is_judged_by_what_validation_chose(folder, sections, settings, told):
+    """``told`` gives what an evaluation took from validation, by the metrics."""
+    found = []
+    for name, refit in (("one", False), ("two", True)):
+        own = {**sections["hyperparameters"], "refit": refit, "epochs": 2}
+        config = parse_config(settings(**{**sections, "hyperparameters": own}))
+        metrics = thresholds(folder / name, config, make_panel(rows=400, series=("a",)))
+        intervals = folder / name / "evaluation" / INTERVALS_FILE
+        radii = pd.read_parquet(intervals).to_dict() if intervals.exists() else None
+        found.append((told(metrics), radii, metrics["test"]["model"]))
+    demand(found[0][:2] == found[1][:2], "validation was judged by a network that had learned it")
+    assert found[0][2] != found[1][2]
+
+
+@pytest.mark.parametrize("task", ["regressor", "classifier"])
+def test_thresholds_and_intervals_come_from_a_network_that_has_not_learned_validation(
+    settings, tmp_path, monkeypatch, rain_sections, task
+):
+    import fastlstm.evaluation
+
+    def told(metrics):
+        return metrics["outputs"]["wet"]["threshold"] if task == "classifier" else None
+
+    sections = rain_sections if task == "classifier" else {"hyperparameters": {}}
+    check_refit_is_judged_by_what_validation_chose(tmp_path / "right", sections, settings, told)
+    monkeypatch.setattr(fastlstm.evaluation, "JUDGED_FILE", MODEL_FILE)
+    with pytest.raises(LeakError, match="had learned it"):
+        check_refit_is_judged_by_what_validation_chose(tmp_path / "leak", sections, settings, told)
 
 
 def thresholds(folder, config, frame):

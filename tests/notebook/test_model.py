@@ -189,6 +189,53 @@ def test_an_ensemble_is_trained_saved_and_opened_like_one_network(wave, tmp_path
     assert "2 x LSTM 6," in repr(again)
 
 
+def test_a_refit_changes_the_network_and_not_what_validation_told(wave, labels, tmp_path):
+    made = []
+    for refit in (False, True):
+        model = regressor(*wave, tmp_path, refit=refit, seed=1)
+        model.network_structure_set_compile()
+        model.network_training(2, verbose=0)
+        made.append(model)
+    plain, refitted = made
+    pd.testing.assert_frame_equal(plain.loss_df, refitted.loss_df)
+    row = wave[0].iloc[-6:]
+    assert np.abs(plain.model_predict(row) - refitted.model_predict(row)).max() > 1e-4
+    widths = [np.subtract(*model.prediction_intervals(row)) for model in made]
+    np.testing.assert_allclose(*widths, rtol=1e-5)
+    again = fastLSTM().load_all(next(refitted.run_folder.glob("*HYPERPARAMETERS*")))
+    np.testing.assert_array_equal(again.model_predict(row), refitted.model_predict(row))
+    assert (
+        "Refit: trained anew for as many epochs"
+        in next(refitted.run_folder.glob("*REPORT*")).read_text()
+    )
+
+
+def test_a_classifiers_refit_is_calibrated_as_validation_had_the_first(
+    labels, tmp_path, monkeypatch
+):
+    import fastlstm.training
+
+    found = []
+    real = fastlstm.training.calibrate
+
+    def looked_at(model, dataset, hp, like_it=()):
+        networks = [model, *like_it]
+        before = [network.layers[-1].get_weights() for network in networks]
+        notes = real(model, dataset, hp, like_it)
+        after = [network.layers[-1].get_weights() for network in networks]
+        for (kernel, bias), (new_kernel, new_bias) in zip(before, after, strict=True):
+            slope = (new_kernel / kernel).mean()
+            found.append((float(slope), (new_bias - slope * bias).item()))
+        return notes
+
+    monkeypatch.setattr(fastlstm.training, "calibrate", looked_at)
+    model = classifier(*labels, tmp_path, refit=True)
+    model.network_structure_set_compile()
+    model.network_training(2, verbose=0)
+    of_first, of_refit = found
+    assert of_first == pytest.approx(of_refit, rel=1e-4) and of_first[0] != pytest.approx(1)
+
+
 def test_prediction_of_one_window_many_and_a_table(trained):
     x = pd.concat([trained.X_train, trained.X_validation, trained.X_test])
     table = trained.model_predict(x[["b", "a"]])

@@ -86,6 +86,13 @@ def test_champions_that_cannot_be_gone_on_with(retrain):
         assert told in run.path("report").read_text()
 
 
+def test_a_refit_champion_has_learned_its_validation_rows(retrain):
+    champion, facts = retrain(hyperparameters={"epochs": 1, "refit": True})
+    assert facts["refit"] and "Refit: trained anew" in champion.path("report").read_text()
+    _, facts = retrain(warm_start=True, hyperparameters={"epochs": 1, "seed": 3})
+    assert facts["warm_start"]["why"] == "it learned from rows that are validation or test now"
+
+
 def test_a_backtest_may_have_to_agree(settings):
     from flows.retrain import retrain as flow
 
