@@ -39,7 +39,7 @@ _NEVER = 2**62
 _AS_GIVEN = (
     "architecture", "segment_length", "segment_units", "segment_dropout", "instance_normalization",
     "channel_independent", "seasonal_residual", "naive_unless_better", "ensemble_size",
-    "ema_momentum",
+    "ema_momentum", "refit",
 )  # fmt: skip
 _STACK = {"model_relative_width": [2], "model_dropout": [0], "activation": "tanh"}
 # Scaled targets and the columns of X that hold them differ by rounding alone.
@@ -80,6 +80,7 @@ class _WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         naive_unless_better: bool | None = None,
         ensemble_size: int = 1,
         ema_momentum: float | None = None,
+        refit: bool = False,
     ) -> None:
         self.timesteps = timesteps
         self.steps_ahead = steps_ahead
@@ -110,6 +111,7 @@ class _WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         self.naive_unless_better = naive_unless_better
         self.ensemble_size = ensemble_size
         self.ema_momentum = ema_momentum
+        self.refit = refit
 
     def _hyperparameters(self, **task: Any) -> Hyperparameters:
         seed = self.random_state
@@ -274,6 +276,8 @@ class LSTMRegressor(RegressorMixin, _WindowedEstimator):  # type: ignore[misc]
             ``target_columns``.
         ema_momentum: share of the past in moving averages of the weights, which then are what is
             judged and kept; needs no ``target_columns``.
+        refit: whether, once the rows held back have chosen the epoch, the network is trained anew on
+            all rows; needs no ``target_columns``.
 
     Attributes:
         model_: the Keras network.
@@ -338,7 +342,8 @@ class LSTMClassifier(ClassifierMixin, _WindowedEstimator):  # type: ignore[misc]
 
     ``class_weight`` is 'balanced' or a weight per class; ``steps_ahead`` must be 1; ``loss`` is
     binary cross-entropy for two classes and categorical cross-entropy for more. ``target_columns`` and
-    what follows it, but ``ensemble_size`` and ``ema_momentum``, are for quantities and stay as they are.
+    what follows it, but ``ensemble_size``, ``ema_momentum`` and ``refit``, are for quantities and stay
+    as they are.
 
     Attributes:
         classes_: the labels, sorted.

@@ -78,6 +78,21 @@ def test_averages_of_the_weights_are_what_is_judged_and_kept(made):
     assert np.abs(averaged.predict(X) != last.predict(X)).any()
 
 
+@pytest.mark.parametrize("made", [LSTMRegressor, LSTMClassifier])
+def test_a_refit_learns_the_rows_that_were_held_back(made):
+    y = X[:, 0] if made is LSTMRegressor else X[:, 0] > 0
+    other = y.copy()
+    other[-20:] = other[-20:][::-1]  # the rows held back, where the weights of both stay in range
+    one, two, plain = (
+        made(**{**QUICK, "epochs": 1}, refit=refit).fit(X, truth)
+        for truth, refit in ((y, True), (other, True), (y, False))
+    )
+    assert one.history_.equals(plain.history_)
+    weights = [model.model_.get_weights() for model in (one, two, plain)]
+    for another in weights[1:]:
+        assert any((a != b).any() for a, b in zip(weights[0], another, strict=True))
+
+
 @pytest.mark.traced
 @pytest.mark.parametrize("classes", [["dry", "wet"], ["low", "mid", "high"]])
 def test_classifier_with_labels_of_any_kind(classes):
