@@ -209,7 +209,7 @@ def judge_group(
         verbose: Keras' own progress output.
 
     Returns:
-        The folds judged, and the network with its scalers.
+        The folds judged, and with its scalers the network that another group may begin from.
 
     Raises:
         DataError: a split of a fold holds no window.
@@ -233,7 +233,8 @@ def judge_group(
         judged.append(
             Judged(fold, found.metrics, found.predictions, first.number, len(trained.history))
         )
-    return judged, (trained.model, scalers)
+    # The next group's validation may hold rows of this one's, which a refit has learned from.
+    return judged, (trained.judged, scalers)
 
 
 def run_backtest(

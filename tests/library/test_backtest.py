@@ -152,6 +152,19 @@ def test_a_warm_start_begins_from_the_weights_before(rows):
     assert warm.table["model"][2] < cold.table["model"][2]  # three times as many epochs
 
 
+def test_folds_are_refitted_and_begin_from_a_network_that_has_not_learned_their_validation(rows):
+    plain = settings(folds=2)
+    again = plain.hyperparameters.model_copy(update={"refit": True})
+    first, _ = plan_folds(microseconds(rows.frame[TIME]), plain.hyperparameters, plain.backtest)
+    (one,), (handed_on, _) = judge_group(rows, [first], plain)
+    (two,), (refit_handed_on, _) = judge_group(
+        rows, [first], plain.model_copy(update={"hyperparameters": again})
+    )
+    assert one.metrics["test"]["model"] != two.metrics["test"]["model"]
+    pairs = zip(handed_on.get_weights(), refit_handed_on.get_weights(), strict=True)
+    assert all(np.array_equal(a, b) for a, b in pairs)
+
+
 def test_figure_and_table_are_written(tmp_path, rows):
     from matplotlib.image import imread
 

@@ -50,10 +50,12 @@ def wave():
     return np.sin(2 * np.pi * np.arange(COUNT) / 12) + noise
 
 
-def test_a_random_walk_is_forecast_by_its_last_value(tmp_path):
-    hp = hyperparameters()
+@pytest.mark.parametrize("refit", [False, True])
+def test_a_random_walk_is_forecast_by_its_last_value(tmp_path, refit):
+    hp = hyperparameters(refit=refit)
     dataset = windows(random_walk(), hp)
     trained = fit(dataset, hp)
+    assert trained.refitted == refit
     assert trained.proof is not None and not trained.proof.is_better()
     x = dataset.read("test").x
     assert trained.history["loss"].nunique() > 1  # it did learn something
