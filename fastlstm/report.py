@@ -25,6 +25,8 @@ _TITLES = {
     "roc_auc": "ROC AUC",
     "brier": "Brier score",
 }
+REFITTED = "trained anew for as many epochs on train and validation windows"
+_MOST_FEATURES = 8  # in the table of what matters
 
 
 def title(metric: str) -> str:
@@ -130,24 +132,27 @@ def _importance_lines(lines: list[dict[str, Any]] | None, is_regressor: bool) ->
         by_feature.setdefault(line["feature"], []).append(line)
     totals = {name: sum(e["permutation"] for e in every) for name, every in by_feature.items()}
     rows = []
-    for name in sorted(totals, key=lambda n: -totals[n])[:8]:
+    for name in sorted(totals, key=lambda n: -totals[n])[:_MOST_FEATURES]:
         most = max(by_feature[name], key=lambda e: e["permutation"])
         span = f"{most['from']} to {most['to']}" if most["from"] != most["to"] else f"{most['to']}"
         attributed = sum(e["integrated_gradients"] for e in by_feature[name])
         rows.append([plain(name), number(totals[name]), span, number(attributed)])
     error = "mean absolute error, scaled units" if is_regressor else "Brier score"
     header = ["feature", "error increase", "most at rows before", "integrated gradients"]
+    left = len(totals) - len(rows)
+    more = (
+        f" {left} more {'feature matters' if left == 1 else 'features matter'} less."
+        if left
+        else ""
+    )
     return [
         "## What matters",
         "",
-        f"Sums over stretches of past rows, each exchanged among validation windows ({error}).",
+        f"Sums over stretches of past rows, each exchanged among validation windows ({error}).{more}",
         "",
         *_markdown_table(header, rows),
         "",
     ]
-
-
-REFITTED = "trained anew for as many epochs on train and validation windows"
 
 
 def warm_start_told(warm_start: dict[str, Any]) -> str:
