@@ -276,6 +276,7 @@ def fit(
                 raise
             interrupted = True
         fitted.load_weights(str(best))
+    del train, validation  # their rows, which a refit has in memory once more
     history = pd.DataFrame(progress.rows)
     monitored = history[hp.checkpoint_monitor_metric]
     best_row = monitored.argmin() if hp.checkpoint_mode == "min" else monitored.argmax()
