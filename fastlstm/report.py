@@ -25,7 +25,6 @@ _TITLES = {
     "roc_auc": "ROC AUC",
     "brier": "Brier score",
 }
-REFITTED = "trained anew for as many epochs on train and validation windows"
 _MOST_FEATURES = 8  # in the table of what matters
 
 
@@ -155,6 +154,13 @@ def _importance_lines(lines: list[dict[str, Any]] | None, is_regressor: bool) ->
     ]
 
 
+def refit_told(training: dict[str, Any]) -> str:
+    """In one sentence what a refit was, by the facts of a training."""
+    epochs = training["best_epoch"]
+    plural = "" if epochs == 1 else "s"
+    return f"trained anew for {epochs} epoch{plural} on train and validation windows"
+
+
 def warm_start_told(warm_start: dict[str, Any]) -> str:
     """In one sentence how a warm start came out; see ``fastlstm.warm_start``."""
     if "why" in warm_start:
@@ -254,7 +260,7 @@ def markdown_report(
         "",
         *_proof(training.get("proof")),
         *([f"Warm start: {warm_start_told(found)}.", ""] if found is not None else []),
-        *([f"Refit: {REFITTED}.", ""] if "refit" in training else []),
+        *([f"Refit: {refit_told(training)}.", ""] if "refit" in training else []),
         "## Data checks",
         "",
         f"{checks['checks_run']} checks passed or warned; {checks['rows_in']:,} rows in, "

@@ -47,7 +47,7 @@ class ConsoleListener:
             return
         if self._bar is None or self._task is None:
             self._bar = Progress(
-                TextColumn("         {task.description}     "),
+                TextColumn("         {task.description}    "),
                 TextColumn("epoch {task.fields[epoch]}/{task.total:.0f}"),
                 BarColumn(bar_width=24),
                 TextColumn("{task.fields[loss]}"),

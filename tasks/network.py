@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fastlstm import isolation
-from fastlstm.report import REFITTED, number, title, warm_start_told
+from fastlstm.report import number, refit_told, title, warm_start_told
 from fastlstm.training import state_files
 from fastlstm.warm_start import further
 from tasks.caching import Input, make, step_key
@@ -56,7 +56,7 @@ def train(
         f"{manifest['best_epoch']} kept by {config.hyperparameters.checkpoint_monitor_metric}"
     )
     if "refit" in manifest:
-        message += f"; {REFITTED}"
+        message += f"; {refit_told(manifest)}"
     if "warm_start" in manifest:
         message += f"; {warm_start_told(manifest['warm_start'])}"
     if "note" in manifest:
