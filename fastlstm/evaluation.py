@@ -152,9 +152,9 @@ def evaluate_into(
     table = TargetTable.of(rows, rows[targets])
     del rows
     give_back()
-    model, judged = load_network(Path(network) / MODEL_FILE), Path(network) / JUDGED_FILE
-    before = load_network(judged) if judged.exists() else model
-    evaluated = evaluate(model, dataset, scalers, table, settings, judged=before)
+    model, file = load_network(Path(network) / MODEL_FILE), Path(network) / JUDGED_FILE
+    judged = load_network(file) if file.exists() else model
+    evaluated = evaluate(model, dataset, scalers, table, settings, judged=judged)
     with writing_to(Path(folder)):
         return write_evaluation(Path(folder), evaluated)
 

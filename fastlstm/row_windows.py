@@ -10,7 +10,7 @@ import pandas as pd
 
 from fastlstm.loading import SERIES, TIME
 from fastlstm.scaling import microseconds
-from fastlstm.split import LEARNED, SPLITS, Cuts, parts_of
+from fastlstm.split import SPLITS, Cuts, parts_of
 from fastlstm.window_store import Windows, plan_windows, require_windows
 from fastlstm.windows import Folded, input_windows, target_windows
 
@@ -68,8 +68,6 @@ class RowWindows:
         self._origins = {name: runs.all() for name, runs in planned.items()}
         wanted = {name: self._origins[name] for name in needed}
         require_windows(wanted, timesteps, steps_ahead + lookahead)
-        counts = {name: len(rows) for name, rows in self._origins.items()}
-        self._origins[LEARNED] = np.concatenate([self._origins[name] for name in parts_of(LEARNED)])
         self._sample_weight = sample_weight
         self.manifest: dict[str, Any] = {
             "features": features,
@@ -78,18 +76,19 @@ class RowWindows:
             "steps_ahead": steps_ahead,
             "lookahead": lookahead,
             "cuts": {"validation": cuts.validation, "test": cuts.test},
-            "windows": counts,
+            "windows": {name: len(rows) for name, rows in self._origins.items()},
             "series": len(set(self._series)),
             "time_unit": time_unit,
         }
 
     def count(self, split: str) -> int:
         """Windows in a split."""
-        return len(self._origins[split])
+        return sum(len(self._origins[name]) for name in parts_of(split))
 
     def origin_rows(self, split: str) -> np.ndarray:
         """Row numbers, in the sorted table, of the windows' first target rows."""
-        return self._origins[split]
+        each = [self._origins[name] for name in parts_of(split)]
+        return each[0] if len(each) == 1 else np.concatenate(each)
 
     def _inputs(self, origins: np.ndarray) -> np.ndarray:
         return input_windows(self._x, origins, self.manifest["timesteps"])
@@ -99,7 +98,7 @@ class RowWindows:
 
     def read(self, split: str, columns: tuple[str, ...] = ("x", "y")) -> Windows:
         """All windows of a split in memory; ``x`` or ``y`` not in ``columns`` stays empty."""
-        origins = self._origins[split]
+        origins = self.origin_rows(split)
         empty = np.zeros((0, 0, 0), np.float32)
         return Windows(
             self._series[origins],
@@ -114,7 +113,7 @@ class RowWindows:
 
     def folded(self, split: str) -> tuple[Folded, Folded]:
         """Inputs and targets as the rows they share: those of the table."""
-        origins, steps = self._origins[split], self.manifest["steps_ahead"]
+        origins, steps = self.origin_rows(split), self.manifest["steps_ahead"]
         timesteps = self.manifest["timesteps"]
         return Folded(self._x, origins - timesteps, timesteps), Folded(self._y, origins, steps)
 
@@ -122,7 +121,7 @@ class RowWindows:
         self, split: str, batch_size: int, seed: tuple[int, ...] | None = None
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Inputs and targets in batches, every window once; only the last may be smaller."""
-        origins = self._origins[split][self._order(split, seed)]
+        origins = self.origin_rows(split)[self._order(split, seed)]
         for start in range(0, len(origins), batch_size):
             rows = origins[start : start + batch_size]
             yield self._inputs(rows), self._targets(rows)
@@ -131,7 +130,7 @@ class RowWindows:
         """Weight of each window in the order ``batches`` gives them, or None."""
         if self._sample_weight is None:
             return None
-        origins = self._origins[split][self._order(split, seed)]
+        origins = self.origin_rows(split)[self._order(split, seed)]
         steps = self.manifest["steps_ahead"]
         of_rows = target_windows(self._sample_weight[:, None], origins, steps)
         return np.asarray(of_rows.mean(axis=(1, 2)), np.float32)

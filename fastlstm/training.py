@@ -218,7 +218,7 @@ def fit(
     set_gate(model, opened=True)
     first_weights = model.get_weights() if hp.refit else []
     epoch_now = _Epoch()
-    train = _tf_dataset(dataset, "train", hp, _weights_of_classes(dataset, "train", hp), epoch_now)
+    train = _tf_dataset(dataset, "train", hp, _class_weights_in(dataset, "train", hp), epoch_now)
     validation = _tf_dataset(dataset, "validation", hp, None, None)
     progress = _progress_callback(hp, steps, on_event, epoch_now)
     stopper = keras.callbacks.EarlyStopping(
@@ -351,14 +351,13 @@ def _refit(
     keras = import_keras()
     steps = math.ceil(_windows_of_an_epoch(dataset, LEARNED, hp) / hp.batch_size)
     with strategy.scope() if strategy is not None else nullcontext():
-        model = keras.Model.from_config(chosen.get_config())
+        model = _copy(chosen, first_weights)
         fitted = trained_by_member(model, hp.seed)
         compile_network(fitted, hp, steps, loss)
-        model.set_weights(first_weights)
     file = None if checkpoint is None else state_files(checkpoint)[1]
     state, note = _earlier(file, fitted)
     epoch_now = _Epoch()
-    train = _tf_dataset(dataset, LEARNED, hp, _weights_of_classes(dataset, LEARNED, hp), epoch_now)
+    train = _tf_dataset(dataset, LEARNED, hp, _class_weights_in(dataset, LEARNED, hp), epoch_now)
     told = hp.model_copy(update={"epochs": len(rates)})
     progress = _progress_callback(told, steps, lambda e: on_event({**e, "refit": True}), epoch_now)
     progress.rows = list(state.rows) if state else []
@@ -385,6 +384,13 @@ def _refit(
     return model, f"refit {note}" if note else ""
 
 
+def _copy(model: keras.Model, weights: list[np.ndarray]) -> keras.Model:
+    """A network of the same layers, not compiled: Keras' own clone would carry the loss along."""
+    copy = import_keras().Model.from_config(model.get_config())
+    copy.set_weights(weights)
+    return copy
+
+
 def state_files(checkpoint: Path) -> list[Path]:
     """The files in which a training with this checkpoint keeps its state: its own, and its refit's."""
     return [checkpoint, checkpoint.with_name(f"{checkpoint.stem}-refit{checkpoint.suffix}")]
@@ -404,11 +410,7 @@ def write_network(folder: Path, trained: Trained, *, compiled: bool = True) -> d
     if trained.refitted:
         kept[JUDGED_FILE] = trained.judged
     for file, model in kept.items():
-        saved = model
-        if not compiled:
-            # Keras' own clone would carry the loss along.
-            saved = import_keras().Model.from_config(model.get_config())
-            saved.set_weights(model.get_weights())
+        saved = model if compiled else _copy(model, model.get_weights())
         saved.save(folder / file)
     trained.history.to_csv(folder / HISTORY_FILE, index=False)
     facts = {
@@ -477,9 +479,7 @@ def _earlier(file: Path | None, model: keras.Model) -> tuple[State | None, str]:
     return state, f"resumed after epoch {len(state.rows)}"
 
 
-def _weights_of_classes(
-    dataset: WindowSource, split: str, hp: Hyperparameters
-) -> np.ndarray | None:
+def _class_weights_in(dataset: WindowSource, split: str, hp: Hyperparameters) -> np.ndarray | None:
     if hp.class_weight is None:
         return None
     y = dataset.read(split, columns=("y",)).y

@@ -7,49 +7,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fastlstm.artifacts import publish
-from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.inference import predict
-from fastlstm.loading import SERIES, TIME
-from fastlstm.split import LEARNED, SPLITS, Cuts, parts_of
+from fastlstm.split import LEARNED, SPLITS, parts_of
 from fastlstm.training import JUDGED_FILE, fit, state_files, train_into, write_network
-from fastlstm.validation import SEGMENT
-from fastlstm.window_store import WindowDataset, write_windows
+from fastlstm.window_store import WindowDataset
+from tests.library.test_training import dataset, regressor
 
 ROWS = 240
 
 
-def table(rows=ROWS):
-    hours = np.arange(rows)
-    wave = np.sin(hours / 4) + np.random.default_rng(0).normal(0, 0.2, rows)
-    return pd.DataFrame(
-        {
-            SERIES: "", TIME: pd.date_range("2024-01-01", periods=rows, freq="1h", tz="UTC"),
-            SEGMENT: 0, "x.a": wave, "x.b": np.cos(hours / 4), "y.t": wave,
-        }
-    )  # fmt: skip
-
-
-def written(folder, frame, hp):
-    stamps = pd.DatetimeIndex(frame[TIME]).tz_convert(None).as_unit("us").asi8
-    cuts = Cuts(int(stamps[int(len(frame) * 0.7)]), int(stamps[int(len(frame) * 0.85)]))
-    publish(
-        folder,
-        lambda f: write_windows(
-            f, frame, features=["a", "b"], targets=["t"], timesteps=hp.timesteps,
-            steps_ahead=hp.steps_ahead, lookahead=0, cuts=cuts,
-        ),
-    )  # fmt: skip
-    return WindowDataset(folder)
-
-
 def settings(**changes):
-    given = {
-        "LSTM_type": "regressor", "timesteps": 6, "epochs": 4, "learning_rate": 0.02,
-        "batch_size": 32, "model_relative_width": [2], "model_dropout": [0.2], "refit": True,
-        **changes,
-    }  # fmt: skip
-    return Hyperparameters.model_validate(given)
+    given = {"timesteps": 6, "steps_ahead": 1, "epochs": 4, "learning_rate": 0.02, "refit": True}
+    return regressor(**{**given, "model_dropout": [0.2], **changes})
+
+
+def written(folder, hp, change=lambda frame: None):
+    return dataset(folder, hp, rows=ROWS, change=change)
 
 
 def same(one, two):
@@ -61,8 +34,8 @@ def same(one, two):
 class TrainHoldsBoth:
     """The windows of validation stand in train too, put together here."""
 
-    def __init__(self, dataset):
-        self.manifest, self._dataset = dataset.manifest, dataset
+    def __init__(self, windows):
+        self.manifest, self._dataset = windows.manifest, windows
 
     def count(self, split):
         return len(self.read(split).y)
@@ -93,7 +66,12 @@ class TrainHoldsBoth:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"learning_rate_patience": 1, "learning_rate_factor": 0.3, "learning_rate": 0.3},
+        {
+            "learning_rate_patience": 1,
+            "learning_rate_factor": 0.3,
+            "learning_rate": 0.3,
+            "epochs": 8,
+        },
         {"learning_rate_schedule": "exponential"},
         {"ema_momentum": 0.9, "ensemble_size": 2},
     ],
@@ -101,10 +79,10 @@ class TrainHoldsBoth:
 )
 def test_it_is_the_training_of_the_chosen_epoch_with_validation_windows_too(tmp_path, changes):
     hp = settings(**changes)
-    dataset = written(tmp_path / "w", table(), hp)
+    windows = written(tmp_path / "w", hp)
     events = []
-    trained = fit(dataset, hp, events.append)
-    chosen = fit(dataset, hp.model_copy(update={"refit": False}))
+    trained = fit(windows, hp, events.append)
+    chosen = fit(windows, hp.model_copy(update={"refit": False}))
     assert trained.refitted and not chosen.refitted
     assert same(trained.judged, chosen.model) and not same(trained.model, chosen.model)
     pd.testing.assert_frame_equal(trained.history, chosen.history)
@@ -125,21 +103,24 @@ def test_it_is_the_training_of_the_chosen_epoch_with_validation_windows_too(tmp_
         }
     )  # fmt: skip
     as_then = keras.callbacks.LearningRateScheduler(lambda epoch: rates[epoch])
-    expected = fit(TrainHoldsBoth(dataset), again, callbacks=[as_then] if by_plateau else [])
-    x = dataset.read("test").x
+    expected = fit(TrainHoldsBoth(windows), again, callbacks=[as_then] if by_plateau else [])
+    x = windows.read("test").x
     np.testing.assert_allclose(predict(trained.model, x), predict(expected.model, x), atol=1e-5)
     assert np.abs(predict(trained.model, x) - predict(chosen.model, x)).max() > 1e-3
 
 
 def test_it_learns_from_validation_rows_and_from_no_test_row(tmp_path):
     hp = settings(epochs=2)
-    plain, other_test, other_validation = (table() for _ in range(3))
-    other_test.loc[int(ROWS * 0.85) :, ["x.a", "x.b", "y.t"]] = 50.0
-    middle = slice(int(ROWS * 0.75), int(ROWS * 0.8))
-    other_validation.loc[middle, "y.t"] += 0.5
+
+    def other_test(frame):
+        frame.loc[int(ROWS * 0.85) :, ["x.a", "x.b", "y.t0"]] = 50.0
+
+    def other_validation(frame):
+        frame.loc[int(ROWS * 0.75) : int(ROWS * 0.8), "y.t0"] += 0.5
+
     models = [
-        fit(written(tmp_path / str(n), frame, hp), hp).model
-        for n, frame in enumerate((plain, other_test, other_validation))
+        fit(written(tmp_path / str(n), hp, change), hp).model
+        for n, change in enumerate((lambda frame: None, other_test, other_validation))
     ]
     assert same(models[0], models[1])
     assert not same(models[0], models[2])
@@ -147,15 +128,15 @@ def test_it_learns_from_validation_rows_and_from_no_test_row(tmp_path):
 
 @pytest.mark.parametrize("pool", [1, 2**20])
 def test_windows_of_both_splits_come_once_and_mixed(tmp_path, pool):
-    dataset = WindowDataset(written(tmp_path / "w", table(), settings()).folder, pool_bytes=pool)
-    train, validation = (dataset.read(split).x for split in ("train", "validation"))
+    windows = WindowDataset(written(tmp_path / "w", settings()).folder, pool_bytes=pool)
+    train, validation = (windows.read(split).x for split in ("train", "validation"))
     whole = np.concatenate([train, validation])
-    assert dataset.count(LEARNED) == len(whole) == len(dataset.read(LEARNED).x)
-    in_order = np.concatenate([x for x, _ in dataset.batches(LEARNED, 32)])
+    assert windows.count(LEARNED) == len(whole) == len(windows.read(LEARNED).x)
+    in_order = np.concatenate([x for x, _ in windows.batches(LEARNED, 32)])
     np.testing.assert_array_equal(in_order, whole)
-    sizes = [len(x) for x, _ in dataset.batches(LEARNED, 32, (0, 1))]
+    sizes = [len(x) for x, _ in windows.batches(LEARNED, 32, (0, 1))]
     assert sizes[:-1] == [32] * (len(whole) // 32)
-    mixed = np.concatenate([x for x, _ in dataset.batches(LEARNED, 32, (0, 1))])
+    mixed = np.concatenate([x for x, _ in windows.batches(LEARNED, 32, (0, 1))])
     flat = [sorted(map(tuple, each.reshape(len(each), -1).tolist())) for each in (mixed, whole)]
     assert flat[0] == flat[1]
     assert not np.array_equal(mixed, whole)
@@ -170,11 +151,7 @@ def test_names_of_splits():
 
 def interrupting(epoch, refit):
     def told(event):
-        if (
-            event["event"] == "epoch"
-            and event["epoch"] == epoch
-            and bool(event.get("refit")) == refit
-        ):
+        if (event["event"], event["epoch"], bool(event.get("refit"))) == ("epoch", epoch, refit):
             raise KeyboardInterrupt
 
     return told
@@ -183,7 +160,7 @@ def interrupting(epoch, refit):
 @pytest.mark.parametrize(("epoch", "refit"), [(2, False), (1, True)])
 def test_after_ctrl_c_there_is_the_network_that_validation_judged(tmp_path, epoch, refit):
     hp = settings()
-    trained = fit(written(tmp_path / "w", table(), hp), hp, interrupting(epoch, refit))
+    trained = fit(written(tmp_path / "w", hp), hp, interrupting(epoch, refit))
     assert trained.interrupted and not trained.refitted
     assert trained.note == "interrupted, so not trained anew with the validation windows"
     facts = write_network(tmp_path, trained)
@@ -195,7 +172,7 @@ def test_after_ctrl_c_there_is_the_network_that_validation_judged(tmp_path, epoc
 )
 def test_killed_within_the_refit_it_goes_on_with_the_same_numbers(tmp_path, changes, after):
     hp = settings(epochs=3, save_best_only=False, **changes)
-    windows, state = str(written(tmp_path / "w", table(), hp).folder), tmp_path / "state.npz"
+    windows, state = str(written(tmp_path / "w", hp).folder), tmp_path / "state.npz"
     told = []
 
     def lost(event):

@@ -26,8 +26,8 @@ from fastlstm.validation import SEGMENT
 from fastlstm.window_store import WindowDataset, write_windows
 
 
-def dataset(folder, hp, *, labels=False, targets=1, rows=300):
-    """Windows of a noisy wave; with labels, whether the wave is high."""
+def dataset(folder, hp, *, labels=False, targets=1, rows=300, change=lambda frame: None):
+    """Windows of a noisy wave; with labels, whether the wave is high. ``change`` changes the rows."""
     rng = np.random.default_rng(0)
     hours = np.arange(rows)
     wave = np.sin(hours / 4) + rng.normal(0, 0.1, rows)
@@ -41,6 +41,7 @@ def dataset(folder, hp, *, labels=False, targets=1, rows=300):
     for i, name in enumerate(names):
         shifted = np.roll(wave, -i)
         frame[f"y.{name}"] = (shifted > 0.5).astype(float) if labels else shifted
+    change(frame)
     stamps = pd.DatetimeIndex(frame[TIME]).tz_convert(None).as_unit("us").asi8
     publish(
         folder,
