@@ -88,9 +88,10 @@ def run_folds(config: PipelineConfig, clean: StepOutput, count: int) -> list[Ste
         except OSError as error:  # the first submission connects
             if config.backtest.cluster is None:
                 raise
+            hint = ", or set RAY_AUTH_MODE=token where it asks for its token"
             raise ConfigError(
                 f"backtest.cluster: {config.backtest.cluster} cannot be reached ({error}); start the "
-                "cluster, or correct its address"
+                f"cluster, or correct its address{hint if config.backtest.task_runner == 'ray' else ''}"
             ) from None
         found = [future.result() for future in futures]
     # What the cache handed on is looked at here, as in every flow.

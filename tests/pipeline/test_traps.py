@@ -165,7 +165,9 @@ def test_settings_of_every_deployment_are_valid(deployment, model):
 def test_the_retrainings_that_are_deployed_are_the_example():
     """Its settings stand in two files, and one was forgotten while the other got better."""
     example = yaml.safe_load((ROOT / "deployments" / "weather_temperature.yaml").read_text())
-    deployed = [d["parameters"]["config"] for d in DEPLOYMENTS if d["entrypoint"].endswith(":retrain")]
+    deployed = [
+        d["parameters"]["config"] for d in DEPLOYMENTS if d["entrypoint"].endswith(":retrain")
+    ]
     assert deployed
     for config in deployed:
         assert config["data"] == example["data"]
