@@ -20,6 +20,8 @@ _LONGEST_SEGMENT, _SEGMENTS = 48, 8
 # Units by the fewest sequences to learn from.
 _MANY = 5_000
 _UNITS = ((_MANY, 128), (1_000, 64), (0, 32))
+# Inputs of a linear component: the moments of so many take 130 MB, and their solution some seconds.
+_MOST_LINEAR_INPUTS = 4_096
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Architecture:
         units: units of the segment network's LSTM.
         seasonal_residual: rows in the season that forecasts are a correction of, or None.
         naive_unless_better: whether the network must prove itself on validation.
+        linear_component: whether a linear forecaster of the same windows stands beside the LSTM.
     """
 
     kind: Literal["classic", "segment"]
@@ -47,6 +50,7 @@ class Architecture:
     units: int
     seasonal_residual: int | None
     naive_unless_better: bool
+    linear_component: bool
 
     def naive_rows(self, timesteps: int, steps: int) -> list[int]:
         """Rows of a window whose target values are the naive forecast of each step: the last, or those
@@ -72,7 +76,9 @@ def resolve(
     'classic'; ``channel_independent`` and ``naive_unless_better`` are true for 'segment' with targets
     among the features; a segment has an eighth of the look-back, 48 rows at most; and there are 128
     units, but 64 where fewer than 5,000 sequences are there to learn from (train windows, times the
-    columns that share the network), and 32 where fewer than 1,000.
+    columns that share the network), and 32 where fewer than 1,000. ``linear_component`` is true for
+    'segment' with 'last' and no quantiles, where a window has 4,096 values at most (rows, times the
+    columns the LSTM sees).
 
     Args:
         hyperparameters: the settings.
@@ -82,7 +88,8 @@ def resolve(
 
     Raises:
         ConfigError: an option needs targets among the features, or scaled targets; a static feature is
-            no feature, or a target, or none is left that changes.
+            no feature, or a target, or none is left that changes; a window is too large for a linear
+            component.
     """
     hp = hyperparameters
     names = list(features)
@@ -114,6 +121,18 @@ def resolve(
                 f"{setting}: {getattr(hp, setting)!r} needs every target among the features, "
                 f"{absent[0]!r} is not; add it to them, or leave {setting} out"
             )
+    static_columns = _static(hp.static_features, names, targets)
+    columns = len(names) - len(static_columns) - (len(targets) - 1 if independent else 0)
+    linear, values = hp.linear_component, hp.timesteps * columns
+    if linear is None:
+        fits = normalization == "last" and hp.quantiles is None and values <= _MOST_LINEAR_INPUTS
+        linear = segment and fits
+    elif linear and values > _MOST_LINEAR_INPUTS:
+        raise ConfigError(
+            f"linear_component: a window has {values:,} values ({hp.timesteps} rows of {columns} "
+            f"columns), and the most is {_MOST_LINEAR_INPUTS:,}; lower timesteps, or leave "
+            "linear_component out"
+        )
     units = hp.segment_units
     if units is None:
         sequences = _MANY if train_windows is None else train_windows
@@ -125,11 +144,12 @@ def resolve(
         normalization=normalization,
         channel_independent=independent,
         own=own,
-        static=_static(hp.static_features, names, targets),
+        static=static_columns,
         segment_length=length,
         units=units,
         seasonal_residual=hp.seasonal_residual,
         naive_unless_better=must_prove,
+        linear_component=linear,
     )
 
 

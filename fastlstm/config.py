@@ -502,7 +502,7 @@ _NOT_SEARCHED = (
     "model_name", "LSTM_type", "steps_ahead", "loss", "metrics", "scaler_type", "scale_targets",
     "train_size_rate", "validation_size_rate", "checkpoint_monitor_metric", "checkpoint_mode",
     "early_stop_monitor_metric", "early_stop_mode", "save_X_Y_data", "calibration",
-    "naive_unless_better", "lstm_implementation",
+    "naive_unless_better", "linear_component", "lstm_implementation",
 )  # fmt: skip
 
 

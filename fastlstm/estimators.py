@@ -38,7 +38,8 @@ from fastlstm.windows import input_windows, target_windows
 _NEVER = 2**62
 _AS_GIVEN = (
     "architecture", "segment_length", "segment_units", "segment_dropout", "instance_normalization",
-    "channel_independent", "seasonal_residual", "naive_unless_better", "ensemble_size",
+    "channel_independent", "seasonal_residual", "naive_unless_better", "linear_component",
+    "ensemble_size",
     "ema_momentum", "refit",
 )  # fmt: skip
 _STACK = {"model_relative_width": [2], "model_dropout": [0], "activation": "tanh"}
@@ -78,6 +79,7 @@ class _WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         channel_independent: bool | None = None,
         seasonal_residual: int | None = None,
         naive_unless_better: bool | None = None,
+        linear_component: bool | None = None,
         ensemble_size: int = 1,
         ema_momentum: float | None = None,
         refit: bool = False,
@@ -109,6 +111,7 @@ class _WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         self.channel_independent = channel_independent
         self.seasonal_residual = seasonal_residual
         self.naive_unless_better = naive_unless_better
+        self.linear_component = linear_component
         self.ensemble_size = ensemble_size
         self.ema_momentum = ema_momentum
         self.refit = refit
@@ -272,6 +275,8 @@ class LSTMRegressor(RegressorMixin, _WindowedEstimator):  # type: ignore[misc]
         channel_independent: whether one network is shared by the targets.
         seasonal_residual: rows in the season that forecasts are a difference from.
         naive_unless_better: whether the network must prove itself on the rows held back.
+        linear_component: whether ridge regression on the same windows stands beside the LSTM, the
+            forecast being the mean of the two.
         ensemble_size: networks trained beside each other whose forecasts are averaged; needs no
             ``target_columns``.
         ema_momentum: share of the past in moving averages of the weights, which then are what is

@@ -187,6 +187,13 @@ class Hyperparameters(BaseModel):
         "the last value, or with seasonal_residual the last season, the saved network forecasts that. "
         "Needs scaled targets that are features. Without it: true for 'segment'.",
     )
+    linear_component: bool | None = Field(
+        None,
+        description="Beside the LSTM stands ridge regression on the same windows, its penalty chosen by "
+        "validation, and the forecast is the mean of the two (Bates and Granger 1969). Training judges "
+        "the LSTM alone. Without it: true for 'segment' with instance_normalization 'last' and no "
+        "quantiles, unless a window has more than 4,096 values.",
+    )
 
     model_relative_width: list[float] = Field(
         [1], min_length=1, max_length=20,
@@ -532,6 +539,7 @@ class Hyperparameters(BaseModel):
                     f"{name}: is added to the outputs, so last_layer_activation must be 'linear', "
                     f"found {self.last_layer_activation!r}"
                 )
+        problems += self._linear_problems()
         if self.seasonal_residual is not None and self.seasonal_residual > self.timesteps:
             problems.append(
                 f"seasonal_residual: {self.seasonal_residual} rows do not fit in timesteps "
@@ -543,6 +551,26 @@ class Hyperparameters(BaseModel):
                 f"{self.timesteps}; lower it"
             )
         return problems
+
+    def _linear_problems(self) -> list[str]:
+        if not self.linear_component:
+            return []
+        why = None
+        if not self.is_regressor:
+            why = "is for quantities; remove it for a classifier"
+        elif self.last_layer_activation != "linear":
+            why = (
+                "is averaged with the outputs, so last_layer_activation must be 'linear', found "
+                f"{self.last_layer_activation!r}"
+            )
+        elif self.quantiles is not None:
+            why = "has no quantiles; remove it, or quantiles"
+        elif self.instance_normalization == "revin":
+            why = (
+                "is solved after training, so what is taken off a window may not be learned in it; set "
+                "instance_normalization to 'last'"
+            )
+        return [] if why is None else [f"linear_component: {why}"]
 
     @property
     def may_be_segment(self) -> bool:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # The layer whose one weight is 1 where the network forecasts, 0 where the naive value stands for it.
 GATE = "gate"
+# The linear forecaster beside the LSTM, and the layer whose one weight is its share of the forecast.
+LINEAR, LINEAR_SHARE = "linear", "linear_share"
 # Largest size of the vector that stands beside each row for the static features.
 _STATIC_UNITS = 16
 # Keeps the deviation of a constant window from being zero.
@@ -76,6 +78,9 @@ def build_network(
     sorted, so that no two cross (Chernozhukov et al. 2010, "Quantile and Probability Curves Without
     Crossing").
 
+    Beside the LSTM may stand a linear forecaster, which has no share of the forecast before it is solved
+    (``fastlstm.linear_component``).
+
     An ensemble (``ensemble_size``) has its members side by side; they share what is taken off a window
     and given back. Its output is the mean of theirs, quantile by quantile, and of a classifier the
     activation of their mean logit, which a calibration of every member's last layer scales as one.
@@ -110,6 +115,8 @@ def build_network(
         core(layers.of_member(number), sequences, inputs, architecture, hp, len(targets))
         for number in range(members)
     ]
+    if architecture.linear_component:
+        made = _beside_linear(made, sequences, inputs)
     outputs = undo(_side_by_side(made))
     if hp.outputs_each > 1:
         quantiles = (-1, hp.steps_ahead * len(targets), hp.outputs_each, members)
@@ -118,6 +125,20 @@ def build_network(
     if members > 1:
         outputs = averaged(outputs, members, None if hp.is_regressor else hp.last_layer_activation)
     return keras.Model(inputs, outputs, name="fastlstm")
+
+
+def _beside_linear(made: list[Any], sequences: Any, inputs: Any) -> list[Any]:
+    """Outputs of each member with those of a linear layer; see ``fastlstm.linear_component``."""
+    keras = import_keras()
+    flat = keras.layers.Flatten(name="linear_inputs")(sequences)
+    layer = keras.layers.Dense(
+        made[0].shape[1], kernel_initializer="zeros", name=LINEAR, trainable=False
+    )
+    linear = layer(flat)
+    share = _constants(1, "zeros", LINEAR_SHARE)
+    share.trainable = False
+    weight = keras.ops.reshape(share(_numbered(inputs, 1)), (1, 1))
+    return [own + weight * (linear - own) for own in made]
 
 
 def _side_by_side(made: list[Any]) -> Any:

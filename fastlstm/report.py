@@ -161,6 +161,21 @@ def refit_told(training: dict[str, Any]) -> str:
     return f"trained anew for {epochs} epoch{plural} on train and validation windows"
 
 
+def _linear_lines(penalty: dict[str, float] | None) -> list[str]:
+    """That a linear component stands beside the LSTM, and the penalty validation chose for it."""
+    if penalty is None:
+        return []
+    others = (
+        "" if penalty["others"] == 1 else f", {penalty['others']:g} times as much for other columns"
+    )
+    return [
+        "The forecast is the mean of the LSTM's and of ridge regression's on the same windows, whose "
+        f"penalty validation chose ({penalty['own']:g}{others}); epochs and curves are the LSTM's "
+        "alone.",
+        "",
+    ]
+
+
 def warm_start_told(warm_start: dict[str, Any]) -> str:
     """In one sentence how a warm start came out; see ``fastlstm.warm_start``."""
     if "why" in warm_start:
@@ -261,6 +276,7 @@ def markdown_report(
         *_proof(training.get("proof")),
         *([f"Warm start: {warm_start_told(found)}.", ""] if found is not None else []),
         *([f"Refit: {refit_told(training)}.", ""] if "refit" in training else []),
+        *_linear_lines(training.get("linear_penalty")),
         "## Data checks",
         "",
         f"{checks['checks_run']} checks passed or warned; {checks['rows_in']:,} rows in, "

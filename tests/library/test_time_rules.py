@@ -316,6 +316,38 @@ def test_a_refit_sees_no_test_row(settings, tmp_path, monkeypatch):
         check_training_ignores_test(tmp_path / "leak", config)
 
 
+def test_a_linear_component_sees_no_test_row(settings, tmp_path, monkeypatch):
+    from fastlstm.linear_component import bring_in
+
+    segment = {"architecture": "segment", "timesteps": 8, "segment_units": 4, "epochs": 1}
+    config = parse_config(settings(hyperparameters=segment))
+    check_training_ignores_test(tmp_path / "right", config)
+    for leak, moved in (("learned", {"train": "test"}), ("chosen", {"validation": "test"})):
+        with monkeypatch.context() as patch:
+            put_back(patch, bring_in, moved)
+            with pytest.raises(LeakError, match="test rows"):
+                check_training_ignores_test(tmp_path / leak, config)
+
+
+def put_back(patch, bring_in, moved):
+    """The leak of another split into what a linear component is solved from."""
+    import fastlstm.training
+
+    class Moved:
+        def __init__(self, windows):
+            self.manifest, self._windows = windows.manifest, windows
+
+        def __getattr__(self, name):
+            return lambda split, *more, **settings: getattr(self._windows, name)(
+                moved.get(split, split), *more, **settings
+            )
+
+    def leaking(model, windows, *more):
+        return bring_in(model, Moved(windows), *more)
+
+    patch.setattr(fastlstm.training, "bring_in", leaking)
+
+
 def check_refit_is_judged_by_what_validation_chose(folder, sections, settings, told):
     """``told`` gives what an evaluation took from validation, by the metrics."""
     found = []

@@ -1,0 +1,212 @@
+"""A linear forecaster beside the LSTM, of the same windows; the forecast is the mean of the two.
+
+The linear one is ridge regression (Hoerl and Kennard 1970, "Ridge Regression: Biased Estimation for
+Nonorthogonal Problems") of all outputs on all values of the window as the LSTM gets it, so what an
+instance normalisation takes off is given back to both. It is solved, not trained: the LSTM learns by
+its own loss and is chosen by its own validation score, and the mean is taken afterwards. Forecasters
+that err differently do better together than either (Bates and Granger 1969, "The Combination of
+Forecasts"), and equal weights are hard to improve on (Timmermann 2006, "Forecast Combinations"). Lai
+et al. 2018 ("Modeling Long- and Short-Term Temporal Patterns with Deep Neural Networks") give a network
+a linear component for the same reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastlstm.architecture import Architecture
+from fastlstm.inference import predict
+from fastlstm.layers import LINEAR, LINEAR_SHARE
+from fastlstm.network import import_keras
+
+if TYPE_CHECKING:
+    from fastlstm.training import WindowSource
+
+# Of the forecast, as against the LSTM's.
+_SHARE = 0.5
+# Of the squared weights of standardised inputs, per sequence.
+_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+# How many times as much the weights of columns other than the target's own cost.
+_OF_OTHERS = (1.0, 10.0, 100.0)
+# Windows overlap, so that more of them for each weight hardly change it.
+_SEQUENCES_PER_INPUT = 64
+_BATCH_VALUES = 4_000_000
+# An input whose variance is less has one value, but for rounding.
+_SMALLEST_VARIANCE = 1e-10
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """What the weights of a ridge regression cost.
+
+    Attributes:
+        own: of the target's own past, by the squared weight of a standardised input and per sequence.
+        others: how many times as much those of other columns cost.
+    """
+
+    own: float
+    others: float
+
+    def of(self, own: np.ndarray) -> np.ndarray:
+        """By input; ``own`` tells which are the target's past."""
+        return self.own * np.where(own, 1.0, self.others)
+
+
+def leave_out(model: Any) -> None:
+    """Let the LSTM forecast alone, as while it is trained."""
+    _set_share(model, 0.0)
+
+
+def bring_in(
+    model: Any,
+    dataset: WindowSource,
+    split: str,
+    architecture: Architecture,
+    penalty: Penalty | None = None,
+) -> Penalty | None:
+    """Solve the linear component of a network and let it have its share of the forecast.
+
+    Args:
+        model: the network; one without a linear component stays as it is.
+        dataset: the windows.
+        split: what is learned from, at most 64 evenly spaced sequences for each input.
+        architecture: the network's.
+        penalty: of the ridge regression; without it validation chooses, by the squared error.
+
+    Returns:
+        The penalty; None where there is no linear component.
+    """
+    if not any(layer.name == LINEAR for layer in model.layers):
+        return None
+    learned = _Moments.of(model, dataset, split, architecture)
+    own = _own_inputs(len(learned.inputs) - 1, dataset.manifest["timesteps"], architecture)
+    if penalty is None:
+        validation = _Moments.of(model, dataset, "validation", architecture)
+        tried = [
+            Penalty(*each) for each in product(_PENALTIES, (1.0,) if own.all() else _OF_OTHERS)
+        ]
+        solutions = {each: learned.solved(each.of(own)) for each in tried}
+        penalty = min(tried, key=lambda each: validation.squared_error(*solutions[each]))
+        kernel, bias = solutions[penalty]
+    else:
+        kernel, bias = learned.solved(penalty.of(own))
+    model.get_layer(LINEAR).set_weights([kernel.astype(np.float32), bias.astype(np.float32)])
+    _set_share(model, _SHARE)
+    return penalty
+
+
+def _set_share(model: Any, share: float) -> None:
+    for layer in model.layers:
+        if layer.name == LINEAR_SHARE:
+            layer.set_weights([np.full((1, 1), share, np.float32)])
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """Sums over sequences, which are all that ridge regression and its squared error need.
+
+    Attributes:
+        inputs: ``[x 1]' [x 1]`` of the sequences' inputs ``x``, ``(n_inputs + 1, n_inputs + 1)``.
+        both: ``[x 1]' y``, ``(n_inputs + 1, n_outputs)``.
+        outputs: sum of the squared ``y``.
+    """
+
+    inputs: np.ndarray
+    both: np.ndarray
+    outputs: float
+
+    @classmethod
+    def of(
+        cls, model: Any, dataset: WindowSource, split: str, architecture: Architecture
+    ) -> _Moments:
+        """Of a split's windows, as the component sees them."""
+        layer = model.get_layer(LINEAR)
+        seen = import_keras().Model(model.input, layer.input)
+        wide, targets = layer.input.shape[1], len(architecture.own)
+        per_window = targets if architecture.channel_independent else 1
+        most = max(1, _SEQUENCES_PER_INPUT * wide // per_window)
+        every = -(-dataset.count(split) // most)
+        weights = dataset.weights(split)
+        inputs, both, outputs = np.zeros((wide + 1, wide + 1)), 0.0, 0.0
+        batch = max(1, _BATCH_VALUES // (wide * per_window))
+        start = 0
+        for every_x, every_y in dataset.batches(split, batch):
+            chosen = np.arange(-start % every, len(every_x), every)
+            here, start = start + chosen, start + len(every_x)
+            if not len(chosen):
+                continue
+            x, y = every_x[chosen], every_y[chosen]
+            made = np.empty((len(x) * per_window, wide + 1))
+            made[:, :-1], made[:, -1] = predict(seen, x), 1
+            truth = _asked(x, y, architecture)
+            weight = np.ones(len(x)) if weights is None else weights[here].astype(np.float64)
+            weighted = made * np.repeat(weight, per_window)[:, None]
+            inputs += weighted.T @ made
+            both = both + weighted.T @ truth
+            outputs += float((weighted[:, -1:] * truth**2).sum())
+        return cls(inputs, np.asarray(both), outputs)
+
+    def solved(self, penalty: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Kernel ``(n_inputs, n_outputs)`` and bias ``(n_outputs,)`` of the ridge regression.
+
+        Inputs are standardised for it, so that a penalty means the same for each.
+        """
+        from scipy.linalg import solve
+
+        total = self.inputs[-1, -1]
+        mean, level = self.inputs[-1, :-1] / total, self.both[-1] / total
+        spread = self.inputs[:-1, :-1] / total - np.outer(mean, mean)
+        shared = self.both[:-1] / total - np.outer(mean, level)
+        variance = np.diag(spread)
+        changing = variance > _SMALLEST_VARIANCE
+        deviation = np.sqrt(variance[changing])
+        matrix = spread[np.ix_(changing, changing)] / np.outer(deviation, deviation)
+        matrix[np.diag_indices_from(matrix)] += penalty[changing]
+        kernel = np.zeros(shared.shape)
+        kernel[changing] = (
+            solve(matrix, shared[changing] / deviation[:, None], assume_a="pos")
+            / deviation[:, None]
+        )
+        return kernel, level - mean @ kernel
+
+    def squared_error(self, kernel: np.ndarray, bias: np.ndarray) -> float:
+        """Sum over the sequences and outputs."""
+        whole = np.vstack([kernel, bias])
+        return float(
+            self.outputs - 2 * (whole * self.both).sum() + (whole * (self.inputs @ whole)).sum()
+        )
+
+
+def _own_inputs(count: int, timesteps: int, architecture: Architecture) -> np.ndarray:
+    """Which inputs of the component are the past of a target it forecasts, ``(count,)``.
+
+    In each row of a sequence the target columns come first where the network adds something of theirs to
+    its outputs; where it does not, all inputs count alike.
+    """
+    a, columns = architecture, count // timesteps
+    if a.normalization == "none" and a.seasonal_residual is None and not a.channel_independent:
+        return np.ones(count, bool)
+    first = 1 if a.channel_independent else len(a.own)
+    return np.arange(count) % columns < first
+
+
+def _asked(x: np.ndarray, y: np.ndarray, architecture: Architecture) -> np.ndarray:
+    """What the component shall give for windows, ``(n_sequences, n_outputs)``.
+
+    Args:
+        x: inputs, ``(n, timesteps, n_features)``.
+        y: targets, ``(n, steps_ahead, n_targets)``.
+        architecture: what the network adds to the outputs of its core, and whether it takes the
+            targets one by one.
+    """
+    asked = y.astype(np.float64)
+    if architecture.normalization == "last" or architecture.seasonal_residual is not None:
+        rows = architecture.naive_rows(x.shape[1], y.shape[1])
+        asked -= x[:, rows][:, :, list(architecture.own)]
+    if architecture.channel_independent:
+        return asked.transpose(0, 2, 1).reshape(-1, y.shape[1])
+    return asked.reshape(len(y), -1)
