@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 # Of the forecast, as against the LSTM's.
 _SHARE = 0.5
 # Of the squared weights of standardised inputs, per sequence.
-_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 # How many times as much the weights of columns other than the target's own cost.
 _OF_OTHERS = (1.0, 10.0, 100.0)
-# Windows overlap, so that more of them for each weight hardly change it.
-_SEQUENCES_PER_INPUT = 64
+# Multiplications for the sums over train: a minute of two cores.
+_MOST_WORK = 1e12
 _BATCH_VALUES = 4_000_000
 # An input whose variance is less has one value, but for rounding.
 _SMALLEST_VARIANCE = 1e-10
@@ -73,7 +73,7 @@ def bring_in(
     Args:
         model: the network; one without a linear component stays as it is.
         dataset: the windows.
-        split: what is learned from, at most 64 evenly spaced sequences for each input.
+        split: what is learned from; evenly spaced windows of it where all would take more than a minute.
         architecture: the network's.
         penalty: of the ridge regression; without it validation chooses, by the squared error.
 
@@ -128,7 +128,7 @@ class _Moments:
         seen = import_keras().Model(model.input, layer.input)
         wide, targets = layer.input.shape[1], len(architecture.own)
         per_window = targets if architecture.channel_independent else 1
-        most = max(1, _SEQUENCES_PER_INPUT * wide // per_window)
+        most = max(1, int(_MOST_WORK / wide**2 / per_window))
         every = -(-dataset.count(split) // most)
         weights = dataset.weights(split)
         inputs, both, outputs = np.zeros((wide + 1, wide + 1)), 0.0, 0.0
