@@ -32,7 +32,7 @@ _SHARE = 0.5
 _PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 # How many times as much the weights of columns other than the target's own cost.
 _OF_OTHERS = (1.0, 10.0, 100.0)
-# Multiplications for the sums over train: a minute of two cores.
+# Multiplications for the sums over a split: a minute or two of two cores.
 _MOST_WORK = 1e12
 _BATCH_VALUES = 4_000_000
 # An input whose variance is less has one value, but for rounding.
@@ -73,7 +73,7 @@ def bring_in(
     Args:
         model: the network; one without a linear component stays as it is.
         dataset: the windows.
-        split: what is learned from; evenly spaced windows of it where all would take more than a minute.
+        split: what is learned from; evenly spaced windows of it where all would take minutes.
         architecture: the network's.
         penalty: of the ridge regression; without it validation chooses, by the squared error.
 

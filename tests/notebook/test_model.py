@@ -209,6 +209,20 @@ def test_a_refit_changes_the_network_and_not_what_validation_told(wave, labels, 
     assert f"Refit: trained anew for {best} epoch" in report
 
 
+def test_a_linear_component_is_in_the_saved_network_and_told(wave, tmp_path):
+    model = regressor(*wave, tmp_path, linear_component=True, seed=1)
+    model.network_structure_set_compile()
+    model.network_training(1, verbose=0)
+    row = wave[0].iloc[-6:]
+    again = fastLSTM().load_all(next(model.run_folder.glob("*HYPERPARAMETERS*")))
+    forecast = model.model_predict(row)
+    np.testing.assert_array_equal(again.model_predict(row), forecast)
+    again.model.get_layer("linear_share").set_weights([np.zeros((1, 1))])
+    assert np.abs(again.model_predict(row) - forecast).max() > 1e-4
+    report = next(model.run_folder.glob("*REPORT*")).read_text()
+    assert "the mean of the LSTM's and of ridge regression's" in report
+
+
 def test_a_classifiers_refit_is_calibrated_as_validation_had_the_first(
     labels, tmp_path, monkeypatch
 ):
