@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from fastlstm.errors import ConfigError
 from fastlstm.hyperparameters import Hyperparameters
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Below this many past rows there is too little to cut into segments.
 _FEWEST_TIMESTEPS = 24
@@ -59,6 +62,10 @@ class Architecture:
             return [timesteps - 1] * steps
         season = self.seasonal_residual
         return [timesteps + k - season * (k // season + 1) for k in range(steps)]
+
+    def naive(self, windows: np.ndarray, steps: int) -> np.ndarray:
+        """The naive forecast of windows ``(n, timesteps, n_features)``: ``(n, steps, n_targets)``."""
+        return windows[:, self.naive_rows(windows.shape[1], steps)][:, :, list(self.own)]
 
 
 def resolve(

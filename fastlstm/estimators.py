@@ -39,8 +39,7 @@ _NEVER = 2**62
 _AS_GIVEN = (
     "architecture", "segment_length", "segment_units", "segment_dropout", "instance_normalization",
     "channel_independent", "seasonal_residual", "naive_unless_better", "linear_component",
-    "ensemble_size",
-    "ema_momentum", "refit",
+    "ensemble_size", "ema_momentum", "refit",
 )  # fmt: skip
 _STACK = {"model_relative_width": [2], "model_dropout": [0], "activation": "tanh"}
 # Scaled targets and the columns of X that hold them differ by rounding alone.

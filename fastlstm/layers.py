@@ -135,10 +135,8 @@ def _beside_linear(made: list[Any], sequences: Any, inputs: Any) -> list[Any]:
         made[0].shape[1], kernel_initializer="zeros", name=LINEAR, trainable=False
     )
     linear = layer(flat)
-    share = _constants(1, "zeros", LINEAR_SHARE)
-    share.trainable = False
-    weight = keras.ops.reshape(share(_numbered(inputs, 1)), (1, 1))
-    return [own + weight * (linear - own) for own in made]
+    share = keras.ops.reshape(_set_by_hand(inputs, "zeros", LINEAR_SHARE), (1, 1))
+    return [own + share * (linear - own) for own in made]
 
 
 def _side_by_side(made: list[Any]) -> Any:
@@ -223,9 +221,7 @@ def _normalized(own: Any, inputs: Any, architecture: Architecture) -> tuple[Any,
         forecast = forecast + (of_each(level) if a.seasonal_residual is None else naive)
         if not a.naive_unless_better:
             return forecast
-        gate = _constants(1, "ones", GATE)
-        gate.trainable = False
-        opened = ops.reshape(gate(_numbered(inputs, 1)), (1, 1, 1, 1))
+        opened = ops.reshape(_set_by_hand(inputs, "ones", GATE), (1, 1, 1, 1))
         return naive + opened * (forecast - naive)
 
     return normal, denormal
@@ -241,6 +237,20 @@ def _numbered(inputs: Any, count: int) -> Any:
 def _constants(count: int, initializer: str, name: str) -> Any:
     """One weight for each number, all alike at first."""
     return import_keras().layers.Embedding(count, 1, embeddings_initializer=initializer, name=name)
+
+
+def _set_by_hand(inputs: Any, initializer: str, name: str) -> Any:
+    """One weight that no training changes; see ``set_weight``."""
+    layer = _constants(1, initializer, name)
+    layer.trainable = False
+    return layer(_numbered(inputs, 1))
+
+
+def set_weight(model: Any, name: str, value: float) -> None:
+    """Set the one weight of ``GATE`` or ``LINEAR_SHARE``; a network without it stays as it is."""
+    for layer in model.layers:
+        if layer.name == name:
+            layer.set_weights([np.full((1, 1), value, np.float32)])
 
 
 def _of_column(

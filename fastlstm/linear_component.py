@@ -13,6 +13,7 @@ a linear component for the same reason.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ import numpy as np
 
 from fastlstm.architecture import Architecture
 from fastlstm.inference import predict
-from fastlstm.layers import LINEAR, LINEAR_SHARE
+from fastlstm.layers import LINEAR, LINEAR_SHARE, set_weight
 from fastlstm.network import import_keras
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Penalty:
 
 def leave_out(model: Any) -> None:
     """Let the LSTM forecast alone, as while it is trained."""
-    _set_share(model, 0.0)
+    set_weight(model, LINEAR_SHARE, 0.0)
 
 
 def bring_in(
@@ -95,14 +96,8 @@ def bring_in(
     else:
         kernel, bias = learned.solved(penalty.of(own))
     model.get_layer(LINEAR).set_weights([kernel.astype(np.float32), bias.astype(np.float32)])
-    _set_share(model, _SHARE)
+    set_weight(model, LINEAR_SHARE, _SHARE)
     return penalty
-
-
-def _set_share(model: Any, share: float) -> None:
-    for layer in model.layers:
-        if layer.name == LINEAR_SHARE:
-            layer.set_weights([np.full((1, 1), share, np.float32)])
 
 
 @dataclass(frozen=True)
@@ -157,21 +152,27 @@ class _Moments:
         """
         from scipy.linalg import solve
 
+        changing, deviation, correlation, shared = self._standardised
+        matrix = correlation.copy()
+        matrix[np.diag_indices_from(matrix)] += penalty[changing]
+        kernel = np.zeros((len(changing), shared.shape[1]))
+        kernel[changing] = solve(matrix, shared, assume_a="pos") / deviation
+        total = self.inputs[-1, -1]
+        return kernel, self.both[-1] / total - self.inputs[-1, :-1] / total @ kernel
+
+    @cached_property
+    def _standardised(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Which inputs change, their deviations ``(n, 1)``, and of these inputs, standardised, the
+        correlations ``(n, n)`` and the covariances with the outputs ``(n, n_outputs)``."""
         total = self.inputs[-1, -1]
         mean, level = self.inputs[-1, :-1] / total, self.both[-1] / total
         spread = self.inputs[:-1, :-1] / total - np.outer(mean, mean)
-        shared = self.both[:-1] / total - np.outer(mean, level)
         variance = np.diag(spread)
         changing = variance > _SMALLEST_VARIANCE
         deviation = np.sqrt(variance[changing])
-        matrix = spread[np.ix_(changing, changing)] / np.outer(deviation, deviation)
-        matrix[np.diag_indices_from(matrix)] += penalty[changing]
-        kernel = np.zeros(shared.shape)
-        kernel[changing] = (
-            solve(matrix, shared[changing] / deviation[:, None], assume_a="pos")
-            / deviation[:, None]
-        )
-        return kernel, level - mean @ kernel
+        correlation = spread[np.ix_(changing, changing)] / np.outer(deviation, deviation)
+        shared = (self.both[:-1] / total - np.outer(mean, level))[changing]
+        return changing, deviation[:, None], correlation, shared / deviation[:, None]
 
     def squared_error(self, kernel: np.ndarray, bias: np.ndarray) -> float:
         """Sum over the sequences and outputs."""
@@ -205,8 +206,7 @@ def _asked(x: np.ndarray, y: np.ndarray, architecture: Architecture) -> np.ndarr
     """
     asked = y.astype(np.float64)
     if architecture.normalization == "last" or architecture.seasonal_residual is not None:
-        rows = architecture.naive_rows(x.shape[1], y.shape[1])
-        asked -= x[:, rows][:, :, list(architecture.own)]
+        asked -= architecture.naive(x, y.shape[1])
     if architecture.channel_independent:
         return asked.transpose(0, 2, 1).reshape(-1, y.shape[1])
     return asked.reshape(len(y), -1)

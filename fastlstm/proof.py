@@ -8,7 +8,7 @@ import numpy as np
 
 from fastlstm.architecture import Architecture
 from fastlstm.inference import predict_point
-from fastlstm.layers import GATE
+from fastlstm.layers import GATE, set_weight
 from fastlstm.significance import Comparison, by_origin, diebold_mariano
 
 if TYPE_CHECKING:
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 def set_gate(model: Any, opened: bool) -> None:
     """Let a network forecast, or the naive value stand for it; one without a gate stays as it is."""
-    for layer in model.layers:
-        if layer.name == GATE:
-            layer.set_weights([np.full((1, 1), float(opened), np.float32)])
+    set_weight(model, GATE, float(opened))
 
 
 def proven(model: Any, dataset: WindowSource, architecture: Architecture) -> Comparison:
@@ -30,12 +28,10 @@ def proven(model: Any, dataset: WindowSource, architecture: Architecture) -> Com
         dataset: windows; validation alone is read.
         architecture: which rows are the naive value.
     """
-    shape = dataset.manifest
-    steps = shape["steps_ahead"]
-    rows = architecture.naive_rows(shape["timesteps"], steps)
+    steps = dataset.manifest["steps_ahead"]
     better = []
     for x, y in dataset.batches("validation", 1024):
-        naive = x[:, rows][:, :, list(architecture.own)]
+        naive = architecture.naive(x, steps)
         forecast = predict_point(model, x, y[0].size).reshape(y.shape)
         gain = np.abs(naive - y) - np.abs(forecast - y)
         better.append(gain.mean(axis=(1, 2), dtype=np.float64))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from pydantic import ValidationError
 from sklearn.linear_model import Ridge
@@ -27,8 +28,6 @@ ROWS = 260
 
 def source(hp, *, weights=None, seed=0):
     """Windows of four noisy waves, of which two are targets."""
-    import pandas as pd
-
     draw = np.random.default_rng(seed)
     hours = np.arange(ROWS)
     made = np.column_stack([np.sin(hours / (3 + k)) for k in range(4)])
