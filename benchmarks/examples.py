@@ -1,17 +1,18 @@
 """The two bundled examples beside scikit-learn's models on the very same windows.
 
-``python -m benchmarks.examples`` trains the network of each example by its config, and a peer that
-gets the same scaled past rows side by side in one line: for temperature one
-``HistGradientBoostingRegressor`` for each step ahead (absolute error, the window's last value taken off
-as the network does), for rain ``LogisticRegression`` and ``HistGradientBoostingClassifier``. All are
+``python -m benchmarks.examples`` trains the network of each example by its config, once for each of the
+seeds 0 to 4, and a peer that gets the same scaled past rows side by side in one line: for temperature
+one ``HistGradientBoostingRegressor`` for each step ahead (absolute error, the window's last value taken
+off as the network does), for rain ``LogisticRegression`` and ``HistGradientBoostingClassifier``. All are
 fitted on the train windows and scored on the test windows; nothing is chosen by test. It writes
-``benchmarks/EXAMPLES.md`` (a quarter of an hour on two cores, nearly all of it the trees).
+``benchmarks/EXAMPLES.md`` (20 to 30 minutes on two cores, half of it the trees).
 """
 
 from __future__ import annotations
 
+import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +27,7 @@ from sklearn.metrics import average_precision_score
 
 from fastlstm.classification_metrics import reliability
 from fastlstm.config import RetrainConfig, read_config
-from fastlstm.evaluation import Evaluation, TargetTable, evaluate
+from fastlstm.evaluation import TargetTable, evaluate
 from fastlstm.fingerprint import library_versions
 from fastlstm.layers import use_fitting_threads
 from fastlstm.loading import SERIES, TIME, load
@@ -41,18 +42,23 @@ _HOME = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Example:
-    """An example's windows and the network trained on them."""
+    """What an example's networks and their peers learn from."""
 
     config: RetrainConfig
     windows: RowWindows
     scalers: Scalers
-    evaluation: Evaluation
-    seconds: float
+    rows: TargetTable
 
 
-def trained(name: str) -> Example:
-    """Train an example of ``deployments/`` by its own config."""
+def settings(name: str, **changes: Any) -> RetrainConfig:
+    """Config of an example of ``deployments/``, with changes of its hyperparameters."""
     config = read_config(_HOME.parent / "deployments" / f"{name}.yaml")
+    hp = config.hyperparameters.model_copy(update=changes)
+    return config.model_copy(update={"hyperparameters": hp})
+
+
+def prepared(config: RetrainConfig) -> Example:
+    """A config's data up to the windows."""
     data, hp = config.data, config.hyperparameters
     loaded = load(data)
     clean, report = validate(
@@ -70,13 +76,21 @@ def trained(name: str) -> Example:
         targets=data.targets, timesteps=hp.timesteps, steps_ahead=hp.steps_ahead, cuts=cuts,
         lookahead=data.lookahead,
     )  # fmt: skip
+    return Example(config, windows, scalers, TargetTable.of(frame, y))
+
+
+def scored(config: RetrainConfig) -> tuple[dict[str, Any], float]:
+    """Metrics of a config's network, and the seconds its training took."""
+    example = prepared(config)
+    data, hp, windows = config.data, config.hyperparameters, example.windows
     use_fitting_threads(hp, data.features, data.targets, windows.count("train"))
     begin = time.monotonic()
     network = fit(windows, hp)
     seconds = time.monotonic() - begin
-    rows = TargetTable.of(frame, y)
-    found = evaluate(network.model, windows, scalers, rows, config, judged=network.judged)
-    return Example(config, windows, scalers, found, seconds)
+    found = evaluate(
+        network.model, windows, example.scalers, example.rows, config, judged=network.judged
+    )
+    return found.metrics, seconds
 
 
 def _flat(windows: RowWindows, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -85,14 +99,18 @@ def _flat(windows: RowWindows, split: str) -> tuple[np.ndarray, np.ndarray]:
     return found.x.reshape(len(found.x), -1), found.y.reshape(len(found.y), -1)
 
 
-def _line(name: str, seconds: float, *scores: float | None) -> str:
-    cells = ("–" if score is None else f"{score:.4g}" for score in scores)
+def _mean(scores: Sequence[float]) -> str:
+    """Of several seeds with the deviation."""
+    return f"{np.mean(scores):.4g}" + (f" ± {np.std(scores):.2g}" if len(scores) > 1 else "")
+
+
+def _line(name: str, seconds: float, *cells: str) -> str:
     return f"| {name} | {' | '.join(cells)} | {seconds:.0f} |"
 
 
-def temperature() -> list[str]:
-    """The regressor's table."""
-    example = trained("weather_temperature")
+def temperature(networks: list[tuple[dict[str, Any], float]]) -> list[str]:
+    """The regressor's table, of the networks' metrics and seconds."""
+    example = prepared(settings("weather_temperature"))
     data = example.config.data
     train_x, train_y = _flat(example.windows, "train")
     test_x, test_y = _flat(example.windows, "test")
@@ -107,41 +125,56 @@ def temperature() -> list[str]:
         errors.append(np.abs(trees.predict(test_x) + test_x[:, last] - test_y[:, step]).mean())
     seconds = time.monotonic() - begin
     unit = float(example.scalers.y.scale_[0])  # type: ignore[union-attr]
-    test = example.evaluation.metrics["test"]
+    own = [metrics["test"]["model"]["mae"] for metrics, _ in networks]
+    costless = {name: networks[0][0]["test"][name]["mae"] for name in ("last_value", "last_season")}
+    forecasters = {
+        "network": (own, float(np.mean([took for _, took in networks]))),
+        "gradient-boosted trees, one for each step": ([float(np.mean(errors)) * unit], seconds),
+        "last value": ([costless["last_value"]], 0.0),
+        "last season": ([costless["last_season"]], 0.0),
+    }
     lines = [
         f"## Temperature, {test_y.shape[1]} hours ahead ({len(test_y):,} test windows)",
         "",
-        "| | MAE (°F) | seconds |",
-        "| --- | ---: | ---: |",
-        _line("network", example.seconds, test["model"]["mae"]),
-        _line("gradient-boosted trees, one for each step", seconds, float(np.mean(errors)) * unit),
-        _line("last value", 0, test["last_value"]["mae"]),
-        _line("last season", 0, test["last_season"]["mae"]),
+        "| | MAE (°F) | below the last value | seconds |",
+        "| --- | ---: | ---: | ---: |",
+        *(
+            _line(name, took, _mean(mae), f"{1 - np.mean(mae) / costless['last_value']:.1%}")
+            for name, (mae, took) in forecasters.items()
+        ),
         "",
         "| interval | method | inside | mean width (°F) |",
         "| --- | --- | ---: | ---: |",
     ]
-    for row in example.evaluation.metrics["intervals"]["overall"]:
+    intervals = [metrics["intervals"]["overall"] for metrics, _ in networks]
+    for rows in zip(*intervals, strict=True):
+        row = rows[0]
         name = row["forecast"].replace("_", " ").replace("model", "network")
         lines.append(
-            f"| {row['level']:g} of {name} | {row['method']} | {row['coverage']:.1%} | "
-            f"{row['width']:.3g} |"
+            f"| {row['level']:g} of {name} | {row['method']} | "
+            f"{np.mean([each['coverage'] for each in rows]):.1%} | "
+            f"{np.mean([each['width'] for each in rows]):.3g} |"
         )
     return lines
 
 
-def rain() -> list[str]:
-    """The classifier's table."""
-    example = trained("weather_rain")
+def rain(networks: list[tuple[dict[str, Any], float]]) -> list[str]:
+    """The classifier's table, of the networks' metrics and seconds."""
+    example = prepared(settings("weather_rain"))
     train_x, train_y = _flat(example.windows, "train")
     test_x, test_y = _flat(example.windows, "test")
-    (output,) = example.evaluation.metrics["outputs"].values()
+    outputs = [next(iter(metrics["outputs"].values())) for metrics, _ in networks]
     lines = [
         f"## Rain within 6 hours ({len(test_y):,} test windows, {test_y.mean():.1%} with rain)",
         "",
         "| | average precision | calibration error | seconds |",
         "| --- | ---: | ---: | ---: |",
-        _line("network", example.seconds, output["average_precision"], output["calibration_error"]),
+        _line(
+            "network",
+            float(np.mean([seconds for _, seconds in networks])),
+            _mean([output["average_precision"] for output in outputs]),
+            _mean([output["calibration_error"] for output in outputs]),
+        ),
     ]
     peers: dict[str, Callable[[], Any]] = {
         "logistic regression": lambda: LogisticRegression(max_iter=5000),
@@ -153,22 +186,30 @@ def rain() -> list[str]:
         probability = peer.predict_proba(test_x)[:, 1]
         seconds = time.monotonic() - begin
         precision = float(average_precision_score(test_y[:, 0], probability))
-        lines.append(_line(name, seconds, precision, reliability(test_y[:, 0], probability)[0]))
-    known = example.evaluation.metrics["test"]["last_class"]["average_precision"]
-    return [*lines, _line("last known class", 0, known, None)]
+        error, _ = reliability(test_y[:, 0], probability)
+        lines.append(_line(name, seconds, _mean([precision]), f"{error:.4g}"))
+    known = networks[0][0]["test"]["last_class"]["average_precision"]
+    return [*lines, _line("last known class", 0, _mean([known]), "–")]
 
 
 def main() -> None:
     """Write both tables."""
+    arguments = argparse.ArgumentParser(description=main.__doc__)
+    arguments.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    seeds = arguments.parse_args().seeds
     versions = ", ".join(f"{name} {version}" for name, version in library_versions().items())
+    tables = []
     # In processes of their own, as the flow trains: threads are set for each network.
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
-        tables = [pool.submit(table).result() for table in (temperature, rain)]
+        for name, table in (("weather_temperature", temperature), ("weather_rain", rain)):
+            networks = [pool.submit(scored, settings(name, seed=seed)).result() for seed in seeds]
+            tables.append(pool.submit(table, networks).result())
     lines = [
         "# The examples beside scikit-learn",
         "",
         f"`python -m benchmarks.examples`, {datetime.now(UTC):%Y-%m-%d}; {versions}. Same windows, "
-        "fitted on train, scored on test. One seed each.",
+        f"fitted on train, scored on test. Networks: mean and deviation over the seeds "
+        f"{', '.join(map(str, seeds))} (intervals: mean).",
         "",
         *tables[0],
         "",
