@@ -37,7 +37,8 @@ def test_interrupted_terminated_and_run_again(own_prefect_server, tmp_path):
 
     def start():
         return subprocess.Popen(
-            [sys.executable, "-m", "flows", "retrain", str(config)],
+            # A shell that runs the tests in the background lets them ignore an interrupt.
+            ["env", "--default-signal=INT", sys.executable, "-m", "flows", "retrain", str(config)],
             env={**os.environ, "PREFECT_API_URL": api}, text=True, start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
