@@ -275,7 +275,7 @@ class LSTMRegressor(RegressorMixin, _WindowedEstimator):  # type: ignore[misc]
         seasonal_residual: rows in the season that forecasts are a difference from.
         naive_unless_better: whether the network must prove itself on the rows held back.
         linear_component: whether ridge regression on the same windows stands beside the LSTM, the
-            forecast being the mean of the two.
+            forecast being a mean of the two.
         ensemble_size: networks trained beside each other whose forecasts are averaged; needs no
             ``target_columns``.
         ema_momentum: share of the past in moving averages of the weights, which then are what is

@@ -185,13 +185,15 @@ class Hyperparameters(BaseModel):
         None,
         description="Where validation does not show beyond chance (5%) that the network is better than "
         "the last value, or with seasonal_residual the last season, the saved network forecasts that. "
-        "Needs scaled targets that are features. Without it: true for 'segment'.",
+        "Where validation is too short to test all steps, the first are tested, and their error must "
+        "be a tenth lower. Needs scaled targets that are features. Without it: true for 'segment'.",
     )
     linear_component: bool | None = Field(
         None,
         description="Beside the LSTM stands ridge regression on the same windows, its penalty chosen by "
-        "validation, and the forecast is the mean of the two (Bates and Granger 1969). Training judges "
-        "the LSTM alone. Without it: true for 'segment' with instance_normalization 'last' and no "
+        "validation, and the forecast is a mean of the two (Bates and Granger 1969): half of each, "
+        "unless validation shows other shares to be better by more than 1%. Training judges the LSTM "
+        "alone. Without it: true for 'segment' with instance_normalization 'last' and no "
         "quantiles, unless a window has more than 4,096 values.",
     )
 

@@ -1,13 +1,14 @@
-"""A linear forecaster beside the LSTM, of the same windows; the forecast is the mean of the two.
+"""A linear forecaster beside the LSTM, of the same windows; the forecast is a mean of the two.
 
 The linear one is ridge regression (Hoerl and Kennard 1970, "Ridge Regression: Biased Estimation for
 Nonorthogonal Problems") of all outputs on all values of the window as the LSTM gets it, so what an
 instance normalisation takes off is given back to both. It is solved, not trained: the LSTM learns by
 its own loss and is chosen by its own validation score, and the mean is taken afterwards. Forecasters
 that err differently do better together than either (Bates and Granger 1969, "The Combination of
-Forecasts"), and equal weights are hard to improve on (Timmermann 2006, "Forecast Combinations"). Lai
-et al. 2018 ("Modeling Long- and Short-Term Temporal Patterns with Deep Neural Networks") give a network
-a linear component for the same reason.
+Forecasts"), and equal weights are hard to improve on (Timmermann 2006, "Forecast Combinations"), so
+each has half, unless validation shows one of them far better than the other. Lai et al. 2018 ("Modeling
+Long- and Short-Term Temporal Patterns with Deep Neural Networks") give a network a linear component for
+the same reason.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ from fastlstm.network import import_keras
 if TYPE_CHECKING:
     from fastlstm.training import WindowSource
 
-# Of the forecast, as against the LSTM's.
-_SHARE = 0.5
+# Of the forecast, as against the LSTM's; the nearer to half, the sooner.
+_SHARES = (0.5, 0.25, 0.75, 0.0, 1.0)
+# How much worse than the best of them, relatively, a share may be on validation.
+_TOLERANCE = 0.01
 # Of the squared weights of standardised inputs, per sequence.
 _PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 # How many times as much the weights of columns other than the target's own cost.
@@ -36,6 +39,7 @@ _OF_OTHERS = (1.0, 10.0, 100.0)
 # Multiplications for the sums over a split: a minute or two of two cores.
 _MOST_WORK = 1e12
 _BATCH_VALUES = 4_000_000
+_VALIDATION_BATCH = 1024
 # An input whose variance is less has one value, but for rounding.
 _SMALLEST_VARIANCE = 1e-10
 
@@ -57,6 +61,19 @@ class Penalty:
         return self.own * np.where(own, 1.0, self.others)
 
 
+@dataclass(frozen=True)
+class Linear:
+    """What validation chose for a linear component.
+
+    Attributes:
+        penalty: of its ridge regression.
+        share: of it in the forecast, the LSTM having the rest.
+    """
+
+    penalty: Penalty
+    share: float
+
+
 def leave_out(model: Any) -> None:
     """Let the LSTM forecast alone, as while it is trained."""
     set_weight(model, LINEAR_SHARE, 0.0)
@@ -67,37 +84,59 @@ def bring_in(
     dataset: WindowSource,
     split: str,
     architecture: Architecture,
-    penalty: Penalty | None = None,
-) -> Penalty | None:
+    chosen: Linear | None = None,
+) -> Linear | None:
     """Solve the linear component of a network and let it have its share of the forecast.
 
     Args:
-        model: the network; one without a linear component stays as it is.
+        model: the network, its gate open; one without a linear component stays as it is.
         dataset: the windows.
         split: what is learned from; evenly spaced windows of it where all would take minutes.
         architecture: the network's.
-        penalty: of the ridge regression; without it validation chooses, by the squared error.
+        chosen: penalty and share; without them validation chooses, the penalty by the squared error of
+            the regression and the share by the absolute error of the forecast.
 
     Returns:
-        The penalty; None where there is no linear component.
+        Penalty and share; None where there is no linear component.
     """
     if not any(layer.name == LINEAR for layer in model.layers):
         return None
     learned = _Moments.of(model, dataset, split, architecture)
     own = _own_inputs(len(learned.inputs) - 1, dataset.manifest["timesteps"], architecture)
-    if penalty is None:
+    if chosen is None:
         validation = _Moments.of(model, dataset, "validation", architecture)
         tried = [
             Penalty(*each) for each in product(_PENALTIES, (1.0,) if own.all() else _OF_OTHERS)
         ]
         solutions = {each: learned.solved(each.of(own)) for each in tried}
         penalty = min(tried, key=lambda each: validation.squared_error(*solutions[each]))
-        kernel, bias = solutions[penalty]
+        _set_regression(model, *solutions[penalty])
+        chosen = Linear(penalty, _best_share(model, dataset))
     else:
-        kernel, bias = learned.solved(penalty.of(own))
+        _set_regression(model, *learned.solved(chosen.penalty.of(own)))
+    set_weight(model, LINEAR_SHARE, chosen.share)
+    return chosen
+
+
+def _set_regression(model: Any, kernel: np.ndarray, bias: np.ndarray) -> None:
     model.get_layer(LINEAR).set_weights([kernel.astype(np.float32), bias.astype(np.float32)])
-    set_weight(model, LINEAR_SHARE, _SHARE)
-    return penalty
+
+
+def _best_share(model: Any, dataset: WindowSource) -> float:
+    """The share nearest to half of those whose absolute error on validation is about the least."""
+    weights, errors, start = dataset.weights("validation"), np.zeros(len(_SHARES)), 0
+    for x, y in dataset.batches("validation", _VALIDATION_BATCH):
+        found = []
+        for share in (0.0, 1.0):
+            set_weight(model, LINEAR_SHARE, share)
+            found.append(predict(model, x) - y.reshape(len(y), -1))
+        lstm, linear = found
+        weight = None if weights is None else weights[start : start + len(x)]
+        start += len(x)
+        for number, share in enumerate(_SHARES):
+            of_window = np.abs(lstm + share * (linear - lstm)).mean(axis=1, dtype=np.float64)
+            errors[number] += of_window.sum() if weight is None else of_window @ weight
+    return _SHARES[int(np.argmax(errors <= (1 + _TOLERANCE) * errors.min()))]
 
 
 @dataclass(frozen=True)

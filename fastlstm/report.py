@@ -68,6 +68,10 @@ def _markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:
     ]
 
 
+def _lower(gain: float) -> str:
+    return "lower" if gain > 0 else "higher"
+
+
 def _proof(proof: dict[str, Any] | None) -> list[str]:
     """What validation said of the network beside the naive value, where it had to prove itself."""
     if proof is None:
@@ -77,9 +81,14 @@ def _proof(proof: dict[str, Any] | None) -> list[str]:
     else:
         found = (
             f"the mean absolute error is {number(abs(proof['difference']))} scaled units "
-            f"{'lower' if proof['difference'] > 0 else 'higher'}, p = {proof['p_value']:.2g}, "
-            "Diebold-Mariano"
+            f"{_lower(proof['difference'])}, p = {proof['p_value']:.2g}, Diebold-Mariano"
         )
+        if proof.get("margin"):  # runs of before have none
+            found += (
+                f", over the first {proof['steps']:,} steps ahead, for the origins are too few to test "
+                f"all (there more than {number(proof['margin'])} is asked); over all it is "
+                f"{number(abs(proof['of_all_steps']))} {_lower(proof['of_all_steps'])}"
+            )
     verdict = (
         "Validation shows the network to be better than the naive value"
         if proof["better"]
@@ -161,17 +170,18 @@ def refit_told(training: dict[str, Any]) -> str:
     return f"trained anew for {epochs} epoch{plural} on train and validation windows"
 
 
-def _linear_lines(penalty: dict[str, float] | None) -> list[str]:
-    """That a linear component stands beside the LSTM, and the penalty validation chose for it."""
-    if penalty is None:
+def _linear_lines(linear: dict[str, Any] | None) -> list[str]:
+    """That a linear component stands beside the LSTM, and what validation chose for it."""
+    if linear is None:
         return []
+    penalty, share = linear["penalty"], linear["share"]
     others = (
         "" if penalty["others"] == 1 else f", {penalty['others']:g} times as much for other columns"
     )
     return [
-        "The forecast is the mean of the LSTM's and of ridge regression's on the same windows, whose "
-        f"penalty validation chose ({penalty['own']:g}{others}); epochs and curves are the LSTM's "
-        "alone.",
+        f"The forecast is {1 - share:.0%} the LSTM's and {share:.0%} that of ridge regression on the "
+        f"same windows. Validation chose these shares and its penalty ({penalty['own']:g}{others}); "
+        "epochs and curves are the LSTM's alone.",
         "",
     ]
 
@@ -276,7 +286,7 @@ def markdown_report(
         *_proof(training.get("proof")),
         *([f"Warm start: {warm_start_told(found)}.", ""] if found is not None else []),
         *([f"Refit: {refit_told(training)}.", ""] if "refit" in training else []),
-        *_linear_lines(training.get("linear_penalty")),
+        *_linear_lines(training.get("linear")),
         "## Data checks",
         "",
         f"{checks['checks_run']} checks passed or warned; {checks['rows_in']:,} rows in, "

@@ -33,11 +33,10 @@ from fastlstm.errors import DataError, StoreError, TrainingError
 from fastlstm.fused_lstm import fused
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.layers import build_network, use_fitting_threads
-from fastlstm.linear_component import Penalty, bring_in, leave_out
+from fastlstm.linear_component import Linear, bring_in, leave_out
 from fastlstm.loss_scaling import scaled_source
 from fastlstm.network import averaging_callback, compile_network, import_keras
-from fastlstm.proof import proven, set_gate
-from fastlstm.significance import Comparison
+from fastlstm.proof import Proof, proven, set_gate
 from fastlstm.split import LEARNED
 from fastlstm.window_store import WindowDataset, Windows
 from fastlstm.windows import Folded, as_aligned
@@ -90,7 +89,7 @@ class Trained:
         seconds: wall time of the training.
         note: that it went on from an earlier training's last epoch, or could not; else empty.
         proof: the network beside the naive value on validation; None where it need not prove itself.
-        linear_penalty: that validation chose for the linear component; None where there is none.
+        linear: what validation chose for the linear component; None where there is none.
         uncalibrated: outputs whose probabilities could not be calibrated, and why.
         warm_start: how a training from the champion's weights compared; see ``fastlstm.warm_start``.
     """
@@ -103,10 +102,10 @@ class Trained:
     interrupted: bool
     seconds: float
     note: str = ""
-    proof: Comparison | None = None
+    proof: Proof | None = None
     uncalibrated: tuple[str, ...] = ()
     warm_start: dict[str, Any] | None = None
-    linear_penalty: Penalty | None = None
+    linear: Linear | None = None
 
     @property
     def refitted(self) -> bool:
@@ -300,9 +299,9 @@ def fit(
             networks.append(again)
         note = "; ".join(filter(None, (note, more)))
     architecture = resolve(hp, *columns, dataset.count("train"))
-    penalty = bring_in(model, dataset, "train", architecture)
+    linear = bring_in(model, dataset, "train", architecture)
     for network in networks[1:]:
-        bring_in(network, dataset, LEARNED, architecture, penalty)
+        bring_in(network, dataset, LEARNED, architecture, linear)
     proof = None
     if architecture.naive_unless_better:
         proof = proven(model, dataset, architecture)
@@ -322,7 +321,7 @@ def fit(
         note,
         proof,
         tuple(uncalibrated),
-        linear_penalty=penalty,
+        linear=linear,
     )
 
 
@@ -435,8 +434,8 @@ def write_network(folder: Path, trained: Trained, *, compiled: bool = True) -> d
         facts["note"] = trained.note
     if trained.warm_start is not None:
         facts["warm_start"] = trained.warm_start
-    if trained.linear_penalty is not None:
-        facts["linear_penalty"] = asdict(trained.linear_penalty)
+    if trained.linear is not None:
+        facts["linear"] = asdict(trained.linear)
     if trained.uncalibrated:
         facts["uncalibrated"] = list(trained.uncalibrated)
     if trained.proof is not None:

@@ -1,4 +1,4 @@
-"""The linear component is ridge regression on the network's own windows, and half of the forecast."""
+"""The linear component is ridge regression on the network's own windows, and a part of the forecast."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_it_is_the_ridge_regression_that_validation_finds_best(changes):
     per_row = x.shape[1] // 12
     first = {3: 1, 4: 2}[per_row] if hp.architecture == "segment" else per_row
     of_own = np.arange(x.shape[1]) % per_row < first
-    expected = ridge(x, y, trained.linear_penalty, of_own)
+    expected = ridge(x, y, trained.linear.penalty, of_own)
     np.testing.assert_allclose(kernel, expected[0], atol=2e-5)
     np.testing.assert_allclose(bias, expected[1], atol=2e-5)
     x_seen, y_seen = by_hand(hp, windows, "validation")
@@ -118,26 +118,55 @@ def test_it_is_the_ridge_regression_that_validation_finds_best(changes):
             penalty = linear_component.Penalty(own, others)
             kernel, bias = ridge(x, y, penalty, of_own)
             errors[penalty] = ((x_seen @ kernel + bias - y_seen) ** 2).mean()
-    assert trained.linear_penalty == min(errors, key=errors.__getitem__)
+    assert trained.linear.penalty == min(errors, key=errors.__getitem__)
 
 
 @pytest.mark.parametrize("members", [1, 2])
-def test_the_forecast_is_the_mean_and_training_knows_nothing_of_it(members):
+def test_the_forecast_is_a_mean_and_training_knows_nothing_of_it(members):
     hp = hyperparameters(epochs=2, naive_unless_better=False, ensemble_size=members)
     windows = source(hp)
     trained, x = fit(windows, hp), windows.read("validation").x
     plain = fit(windows, hp.model_copy(update={"linear_component": False}))
-    assert plain.linear_penalty is None
+    assert plain.linear is None
     np.testing.assert_array_equal(trained.history, plain.history)
     both, lstm, model = predict(trained.model, x), predict(plain.model, x), trained.model
     model.get_layer(LINEAR_SHARE).set_weights([np.ones((1, 1))])
     linear = predict(model, x)
     assert np.abs(linear - lstm).mean() > 0.01
-    np.testing.assert_allclose(both, (lstm + linear) / 2, atol=1e-5)
+    share = trained.linear.share
+    np.testing.assert_allclose(both, (1 - share) * lstm + share * linear, atol=1e-5)
     # Trained on, the LSTM is judged alone once more.
     again = fit(windows, hp, model=model)
     np.testing.assert_array_equal(again.history, fit(windows, hp, model=plain.model).history)
-    assert model.get_layer(LINEAR_SHARE).get_weights()[0] == 0.5
+    assert model.get_layer(LINEAR_SHARE).get_weights()[0] == again.linear.share > 0
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_its_share_is_the_nearest_to_half_of_those_about_best_on_validation(weighted, monkeypatch):
+    weights = np.where(np.arange(ROWS) % 3 == 0, 3.0, 0.1) if weighted else None
+    hp = hyperparameters(naive_unless_better=False)
+    windows = source(hp, weights=weights)
+    trained, found = fit(windows, hp), windows.read("validation")
+    of_windows = np.ones(len(found.x)) if weights is None else windows.weights("validation")
+    layer, errors = trained.model.get_layer(LINEAR_SHARE), {}
+    for share in (0.5, 0.25, 0.75, 0.0, 1.0):
+        layer.set_weights([np.full((1, 1), share)])
+        error = np.abs(predict(trained.model, found.x) - found.y.reshape(len(found.y), -1))
+        errors[share] = error.mean(axis=1) @ of_windows
+    about = [share for share in errors if errors[share] <= 1.01 * min(errors.values())]
+    assert trained.linear.share == min(about, key=lambda share: abs(share - 0.5))
+    # Where all are about the best, each has half.
+    monkeypatch.setattr(linear_component, "_TOLERANCE", 1e6)
+    assert fit(windows, hp).linear.share == 0.5
+    assert trained.linear.share != 0.5
+
+
+def test_a_forecaster_of_no_use_has_no_share():
+    windows = source(hyperparameters())
+    model = fit(windows, hyperparameters(naive_unless_better=False)).model
+    kernel, bias = model.get_layer(LINEAR).get_weights()
+    model.get_layer(LINEAR).set_weights([0 * kernel, bias + 50])
+    assert linear_component._best_share(model, windows) == 0
 
 
 def test_a_refit_has_one_of_train_and_validation_with_the_penalty_chosen_before():
@@ -147,9 +176,9 @@ def test_a_refit_has_one_of_train_and_validation_with_the_penalty_chosen_before(
     for model, split in ((trained.judged, "train"), (trained.model, LEARNED)):
         parts = [by_hand(hp, windows, one) for one in split.split(" and ")]
         x, y = (np.concatenate(each) for each in zip(*parts, strict=True))
-        expected = ridge(x, y, trained.linear_penalty, np.arange(x.shape[1]) % 3 < 1)
+        expected = ridge(x, y, trained.linear.penalty, np.arange(x.shape[1]) % 3 < 1)
         np.testing.assert_allclose(model.get_layer(LINEAR).get_weights()[0], expected[0], atol=2e-5)
-        assert model.get_layer(LINEAR_SHARE).get_weights()[0] == 0.5
+        assert model.get_layer(LINEAR_SHARE).get_weights()[0] == trained.linear.share > 0
 
 
 def test_windows_weigh_as_in_the_loss():
@@ -161,9 +190,9 @@ def test_windows_weigh_as_in_the_loss():
     of_windows = np.repeat(windows.weights("train").astype(float), 2)
     own = np.arange(x.shape[1]) % 3 < 1
     kernel = trained.model.get_layer(LINEAR).get_weights()[0]
-    weighted = ridge(x, y, trained.linear_penalty, own, of_windows)[0]
+    weighted = ridge(x, y, trained.linear.penalty, own, of_windows)[0]
     np.testing.assert_allclose(kernel, weighted, atol=2e-5)
-    assert np.abs(kernel - ridge(x, y, trained.linear_penalty, own)[0]).max() > 1e-3
+    assert np.abs(kernel - ridge(x, y, trained.linear.penalty, own)[0]).max() > 1e-3
 
 
 def test_series_weigh_by_the_scale_of_their_loss():
@@ -193,7 +222,7 @@ def test_of_very_many_windows_some_are_taken_evenly(monkeypatch):
     every = -(-(len(x) // 2) // 36)
     assert every > 1
     x, y = (a.reshape(-1, 2, a.shape[1])[::every].reshape(-1, a.shape[1]) for a in (x, y))
-    expected = ridge(x, y, trained.linear_penalty, np.arange(36) % 3 < 1)
+    expected = ridge(x, y, trained.linear.penalty, np.arange(36) % 3 < 1)
     kernel = trained.model.get_layer(LINEAR).get_weights()[0]
     np.testing.assert_allclose(kernel, expected[0], atol=2e-5)
 

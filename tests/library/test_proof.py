@@ -9,6 +9,7 @@ import pytest
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.inference import load_network, predict
 from fastlstm.loading import SERIES, TIME
+from fastlstm.proof import Proof, set_gate
 from fastlstm.row_windows import RowWindows
 from fastlstm.split import Cuts
 from fastlstm.training import _Epoch, _tf_dataset, fit, write_network
@@ -74,6 +75,45 @@ def test_a_wave_is_forecast_by_the_network():
     test = dataset.read("test")
     error = np.abs(predict(trained.model, test.x) - test.y[:, :, 0]).mean()
     assert error < 0.5 * np.abs(test.x[:, -1] - test.y[:, :, 0]).mean()
+
+
+def test_with_too_few_origins_for_all_steps_the_first_are_tested():
+    # 150 rows of validation hold 91 windows of 60 steps, where 120 are needed: 22 steps are tested.
+    hp = hyperparameters(steps_ahead=60)
+    found = {}
+    for name, values in (("wave", wave()), ("walk", random_walk())):
+        dataset = windows(values, hp)
+        assert dataset.count("validation") == 91
+        trained = fit(dataset, hp)
+        found[name] = trained.proof
+        validation = dataset.read("validation")
+        set_gate(trained.model, opened=True)
+        error = np.abs(predict(trained.model, validation.x) - validation.y[:, :, 0])
+        naive = np.abs(validation.x[:, -1] - validation.y[:, :, 0])
+        assert (trained.proof.steps, trained.proof.origins) == (22, 91)
+        gain = (naive - error)[:, :22].mean()
+        np.testing.assert_allclose(trained.proof.difference, gain, rtol=1e-4)
+        np.testing.assert_allclose(trained.proof.margin, naive[:, :22].mean() / 10, rtol=1e-5)
+        np.testing.assert_allclose(trained.proof.of_all_steps, (naive - error).mean(), rtol=1e-4)
+        test = dataset.read("test").x
+        set_gate(trained.model, opened=trained.proof.is_better())
+        stands = (predict(trained.model, test) != np.repeat(test[:, -1], 60, axis=1)).any()
+        assert stands == (name == "wave")
+
+
+@pytest.mark.parametrize(
+    ("changes", "better"),
+    [
+        ({}, True), ({"p_value": 0.06}, False), ({"p_value": None}, False),
+        ({"margin": 0.3}, False), ({"of_all_steps": -0.01}, False),
+    ],
+)  # fmt: skip
+def test_it_is_beyond_chance_and_margin_and_better_over_all_steps(changes, better):
+    given = {
+        "difference": 0.2, "statistic": 3.0, "p_value": 0.01, "origins": 91, "steps": 22,
+        "margin": 0.1, "of_all_steps": 0.1, **changes,
+    }  # fmt: skip
+    assert Proof(**given).is_better() is better
 
 
 def test_with_a_seasonal_residual_the_naive_value_is_the_last_seasons():

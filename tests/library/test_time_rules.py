@@ -316,36 +316,42 @@ def test_a_refit_sees_no_test_row(settings, tmp_path, monkeypatch):
         check_training_ignores_test(tmp_path / "leak", config)
 
 
-def test_a_linear_component_sees_no_test_row(settings, tmp_path, monkeypatch):
-    from fastlstm.linear_component import bring_in
+@pytest.mark.parametrize(
+    ("function", "moved"),
+    [
+        ("bring_in", {"train": "test"}),
+        ("bring_in", {"validation": "test"}),
+        ("_best_share", {"validation": "test"}),
+    ],
+)
+def test_a_linear_component_sees_no_test_row(settings, tmp_path, monkeypatch, function, moved):
+    import fastlstm.training
+    from fastlstm import linear_component
 
     segment = {"architecture": "segment", "timesteps": 8, "segment_units": 4, "epochs": 1}
     config = parse_config(settings(hyperparameters=segment))
     check_training_ignores_test(tmp_path / "right", config)
-    for leak, moved in (("learned", {"train": "test"}), ("chosen", {"validation": "test"})):
-        with monkeypatch.context() as patch:
-            put_back(patch, bring_in, moved)
-            with pytest.raises(LeakError, match="test rows"):
-                check_training_ignores_test(tmp_path / leak, config)
-
-
-def put_back(patch, bring_in, moved):
-    """The leak of another split into what a linear component is solved from."""
-    import fastlstm.training
-
-    class Moved:
-        def __init__(self, windows):
-            self.manifest, self._windows = windows.manifest, windows
-
-        def __getattr__(self, name):
-            return lambda split, *more, **settings: getattr(self._windows, name)(
-                moved.get(split, split), *more, **settings
-            )
+    place = fastlstm.training if function == "bring_in" else linear_component
+    whole = getattr(linear_component, function)
 
     def leaking(model, windows, *more):
-        return bring_in(model, Moved(windows), *more)
+        return whole(model, Moved(windows, moved), *more)
 
-    patch.setattr(fastlstm.training, "bring_in", leaking)
+    monkeypatch.setattr(place, function, leaking)
+    with pytest.raises(LeakError, match="test rows"):
+        check_training_ignores_test(tmp_path / "leak", config)
+
+
+class Moved:
+    """Windows that give those of one split for those of another."""
+
+    def __init__(self, windows, moved):
+        self.manifest, self._windows, self._moved = windows.manifest, windows, moved
+
+    def __getattr__(self, name):
+        return lambda split, *more, **settings: getattr(self._windows, name)(
+            self._moved.get(split, split), *more, **settings
+        )
 
 
 def check_refit_is_judged_by_what_validation_chose(folder, sections, settings, told):

@@ -217,10 +217,11 @@ def test_a_linear_component_is_in_the_saved_network_and_told(wave, tmp_path):
     again = fastLSTM().load_all(next(model.run_folder.glob("*HYPERPARAMETERS*")))
     forecast = model.model_predict(row)
     np.testing.assert_array_equal(again.model_predict(row), forecast)
+    share = again.model.get_layer("linear_share").get_weights()[0].item()
     again.model.get_layer("linear_share").set_weights([np.zeros((1, 1))])
     assert np.abs(again.model_predict(row) - forecast).max() > 1e-4
     report = next(model.run_folder.glob("*REPORT*")).read_text()
-    assert "the mean of the LSTM's and of ridge regression's" in report
+    assert f"{1 - share:.0%} the LSTM's and {share:.0%} that of ridge regression" in report
 
 
 def test_a_classifiers_refit_is_calibrated_as_validation_had_the_first(
