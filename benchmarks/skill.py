@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 
 from fastlstm.baselines import last_season, last_value
+from fastlstm.errors import DataError
 from fastlstm.fingerprint import library_versions
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.inference import predict
@@ -160,20 +161,24 @@ def costless(table: Table, dataset: RowWindows, horizon: int) -> dict[str, tuple
 
 
 def score(file: str, horizon: int, seed: int) -> dict[str, Any]:
-    """Train once and score every test window; to run in a process of its own."""
+    """Train once and score every test window; to run in a process of its own.
+
+    Of a set too short for the horizon it tells ``too_short`` instead.
+    """
     begin = time.monotonic()
     table = read(Path(file))
     hp = hyperparameters(table, horizon, seed)
-    dataset = windows(table, hp)
+    about = {"set": table.name, "horizon": horizon, "seed": seed, "look_back": hp.timesteps}
+    try:
+        dataset = windows(table, hp)
+    except DataError as error:
+        return {**about, "too_short": str(error)}
     names = dataset.manifest["features"]
     use_fitting_threads(hp, names, names, dataset.count("train"))
     trained = fit(dataset, hp)
     mse, mae = errors(trained.model, dataset, "test")
     return {
-        "set": table.name,
-        "horizon": horizon,
-        "seed": seed,
-        "look_back": hp.timesteps,
+        **about,
         "windows": dataset.count("test"),
         "mse": mse,
         "mae": mae,
@@ -224,6 +229,9 @@ def table_of(found: list[dict[str, Any]]) -> list[str]:
     for name, horizon in cells:
         rows = [row for row in found if (row["set"], row["horizon"]) == (name, horizon)]
         first = rows[0]
+        if "too_short" in first:
+            lines.append(f"| {name} | {horizon} | {first['look_back']} | 0 |{' – |' * 6}")
+            continue
         costless = {n: f"{s:.3f} / {a:.3f}" for n, (s, a) in first["costless"].items()}
         lines.append(
             f"| {name} | {horizon} | {first['look_back']} | {first['windows']:,} | "
@@ -260,20 +268,24 @@ def main() -> None:
     if not files:
         raise SystemExit(f"{given.data}: holds no .csv or .txt file of the sets asked for")
     found: list[dict[str, Any]] = []
+    gpu: str | None = None
     wanted = list(product(files, given.horizons, given.seeds))
     pool = ThreadPoolExecutor(given.at_once)
     for row in pool.map(lambda one: _in_process_of_its_own(*one), wanted):
         found.append(row)
-        print(
-            f"{row['set']} {row['horizon']} seed {row['seed']}: MSE {row['mse']:.3f} "
-            f"MAE {row['mae']:.3f}, {row['epochs']} epochs, {row['seconds']:.0f} s",
-            flush=True,
-        )
+        told = row.get("too_short")
+        if told is None:
+            gpu = row["gpu"]
+            told = (
+                f"MSE {row['mse']:.3f} MAE {row['mae']:.3f}, {row['epochs']} epochs, "
+                f"{row['seconds']:.0f} s"
+            )
+        print(f"{row['set']} {row['horizon']} seed {row['seed']}: {told}", flush=True)
         text = [
             "# Skill on the papers' series",
             "",
             f"Made by `python -m benchmarks.skill --data DIR` on {datetime.now(UTC):%Y-%m-%d}; "
-            f"{os.cpu_count()} cores, {row['gpu'] or 'no GPU'}, TensorFlow "
+            f"{os.cpu_count()} cores, {gpu or 'no GPU'}, TensorFlow "
             f"{library_versions()['tensorflow']}; {len(found)} trainings, {given.at_once} at a time, "
             f"in {(time.monotonic() - begin) / 60:.0f} minutes. Mean and "
             f"deviation over the seeds {', '.join(map(str, given.seeds))}, on "
