@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from fastlstm.training import WindowSource
 
 
+# How much lower, relatively, the error must be where the forecasts are too few for a test of all steps.
+_WIDE_MARGIN = 0.1
+
+
 def set_gate(model: Any, opened: bool) -> None:
     """Let a network forecast, or the naive value stand for it; one without a gate stays as it is."""
     set_weight(model, GATE, float(opened))
-
-
-# How much lower, relatively, the error must be where the forecasts are too few for a test of all steps.
-_WIDE_MARGIN = 0.1
 
 
 @dataclass(frozen=True)
