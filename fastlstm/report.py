@@ -170,9 +170,10 @@ def refit_told(training: dict[str, Any]) -> str:
     return f"trained anew for {epochs} epoch{plural} on train and validation windows"
 
 
-def _linear_lines(linear: dict[str, Any] | None) -> list[str]:
+def _linear_lines(training: dict[str, Any]) -> list[str]:
     """That a linear component stands beside the LSTM, and what validation chose for it."""
-    if linear is None:
+    linear, proof = training.get("linear"), training.get("proof")
+    if linear is None or (proof is not None and not proof["better"]):  # the naive value is forecast
         return []
     penalty, share = linear["penalty"], linear["share"]
     others = (
@@ -286,7 +287,7 @@ def markdown_report(
         *_proof(training.get("proof")),
         *([f"Warm start: {warm_start_told(found)}.", ""] if found is not None else []),
         *([f"Refit: {refit_told(training)}.", ""] if "refit" in training else []),
-        *_linear_lines(training.get("linear")),
+        *_linear_lines(training),
         "## Data checks",
         "",
         f"{checks['checks_run']} checks passed or warned; {checks['rows_in']:,} rows in, "

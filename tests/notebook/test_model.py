@@ -224,6 +224,23 @@ def test_a_linear_component_is_in_the_saved_network_and_told(wave, tmp_path):
     assert f"{1 - share:.0%} the LSTM's and {share:.0%} that of ridge regression" in report
 
 
+def test_a_network_that_does_not_stand_is_told(tmp_path):
+    days = pd.date_range("2024-01-01", periods=300, freq="1D", tz="UTC")
+    walk = pd.DataFrame({"load": np.cumsum(np.random.default_rng(3).normal(size=300))}, index=days)
+    model = fastLSTM(
+        walk, walk, LSTM_type="regressor", timesteps=28, steps_ahead=28, scaler="StandardScaler",
+        linear_component=True, data_storage_path=tmp_path,
+    )  # fmt: skip
+    model.network_structure_set_compile()
+    model.network_training(1, verbose=0)
+    report = next(model.run_folder.glob("*REPORT*")).read_text()
+    assert (
+        "which it therefore forecasts** (naive_unless_better): the mean absolute error is" in report
+    )
+    assert "steps ahead, for the origins are too few to test all (there more than" in report
+    assert "ridge regression" not in report
+
+
 def test_a_classifiers_refit_is_calibrated_as_validation_had_the_first(
     labels, tmp_path, monkeypatch
 ):
