@@ -208,7 +208,7 @@ def main() -> None:
         "# The examples beside scikit-learn",
         "",
         f"`python -m benchmarks.examples`, {datetime.now(UTC):%Y-%m-%d}; {versions}. Same windows, "
-        f"fitted on train, scored on test. Networks: mean and deviation over the seeds "
+        "fitted on train, scored on test. Networks: mean and deviation over the seeds "
         f"{', '.join(map(str, seeds))} (intervals: mean).",
         "",
         *tables[0],

@@ -131,11 +131,11 @@ def _best_share(model: Any, dataset: WindowSource) -> float:
             set_weight(model, LINEAR_SHARE, share)
             found.append(predict(model, x) - y.reshape(len(y), -1))
         lstm, linear = found
-        weight = None if weights is None else weights[start : start + len(x)]
+        weight = np.ones(len(x)) if weights is None else weights[start : start + len(x)]
         start += len(x)
         for number, share in enumerate(_SHARES):
             of_window = np.abs(lstm + share * (linear - lstm)).mean(axis=1, dtype=np.float64)
-            errors[number] += of_window.sum() if weight is None else of_window @ weight
+            errors[number] += of_window @ weight
     return _SHARES[int(np.argmax(errors <= (1 + _TOLERANCE) * errors.min()))]
 
 

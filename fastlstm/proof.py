@@ -61,22 +61,16 @@ def proven(model: Any, dataset: WindowSource, architecture: Architecture) -> Pro
     origin = dataset.read("validation", columns=()).origin
     origins = len(np.unique(origin))
     tested = steps if origins >= 2 * steps else max(1, origins // 4)
-    gains: list[np.ndarray] = []
-    costs: list[np.ndarray] = []
-    gains_of_all: list[np.ndarray] = []
+    means = []
     for x, y in dataset.batches("validation", 1024):
         naive = np.abs(architecture.naive(x, steps) - y)
         gain = naive - np.abs(predict_point(model, x, y[0].size).reshape(y.shape) - y)
-        for kept, found in (
-            (gains, gain[:, :tested]), (costs, naive[:, :tested]), (gains_of_all, gain),
-        ):  # fmt: skip
-            kept.append(found.mean(axis=(1, 2), dtype=np.float64))
-    error, of_all = (
-        float(by_origin(origin, np.concatenate(each)).mean()) for each in (costs, gains_of_all)
-    )
+        parts = gain[:, :tested], naive[:, :tested], gain
+        means.append([part.mean(axis=(1, 2), dtype=np.float64) for part in parts])
+    gains, costs, gains_of_all = (by_origin(origin, each) for each in np.concatenate(means, axis=1))
     return Proof(
-        **asdict(diebold_mariano(by_origin(origin, np.concatenate(gains)), tested)),
+        **asdict(diebold_mariano(gains, tested)),
         steps=tested,
-        margin=0.0 if tested == steps else _WIDE_MARGIN * error,
-        of_all_steps=of_all,
+        margin=0.0 if tested == steps else _WIDE_MARGIN * float(costs.mean()),
+        of_all_steps=float(gains_of_all.mean()),
     )

@@ -316,30 +316,27 @@ def test_a_refit_sees_no_test_row(settings, tmp_path, monkeypatch):
         check_training_ignores_test(tmp_path / "leak", config)
 
 
-@pytest.mark.parametrize(
-    ("function", "moved"),
-    [
-        ("bring_in", {"train": "test"}),
-        ("bring_in", {"validation": "test"}),
-        ("_best_share", {"validation": "test"}),
-    ],
-)
-def test_a_linear_component_sees_no_test_row(settings, tmp_path, monkeypatch, function, moved):
+def test_a_linear_component_sees_no_test_row(settings, tmp_path, monkeypatch):
     import fastlstm.training
     from fastlstm import linear_component
 
     segment = {"architecture": "segment", "timesteps": 8, "segment_units": 4, "epochs": 1}
     config = parse_config(settings(hyperparameters=segment))
     check_training_ignores_test(tmp_path / "right", config)
-    place = fastlstm.training if function == "bring_in" else linear_component
-    whole = getattr(linear_component, function)
+    for leak, place, name, moved in (
+        ("learned", fastlstm.training, "bring_in", {"train": "test"}),
+        ("chosen", fastlstm.training, "bring_in", {"validation": "test"}),
+        ("shared", linear_component, "_best_share", {"validation": "test"}),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, leaking(getattr(place, name), moved))
+            with pytest.raises(LeakError, match="test rows"):
+                check_training_ignores_test(tmp_path / leak, config)
 
-    def leaking(model, windows, *more):
-        return whole(model, Moved(windows, moved), *more)
 
-    monkeypatch.setattr(place, function, leaking)
-    with pytest.raises(LeakError, match="test rows"):
-        check_training_ignores_test(tmp_path / "leak", config)
+def leaking(function, moved):
+    """The function with windows of other splits than it asks for."""
+    return lambda model, windows, *more: function(model, Moved(windows, moved), *more)
 
 
 class Moved:
