@@ -17,9 +17,11 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from fastlstm.errors import ConfigError
+from fastlstm.fused_decoder import Decoding, decoded, decoding_of
 
 # Beyond this many time steps the unrolled graph costs more to build than it saves.
 _MOST_STEPS = 512
@@ -119,7 +121,8 @@ def fused(model: Any, choice: str = "auto") -> Iterator[int]:
     # to exchange, nor to put back.
     mine = [layer for layer in layers if "inner_loop" not in vars(layer)]
     for layer in mine:
-        layer.inner_loop = types.MethodType(_inner_loop, layer)
+        loop = partial(_inner_loop, decoding=decoding_of(model, layer))
+        layer.inner_loop = types.MethodType(loop, layer)
     try:
         yield len(layers)
     finally:
@@ -129,8 +132,9 @@ def fused(model: Any, choice: str = "auto") -> Iterator[int]:
 
 
 def _inner_loop(
-    layer: Any, sequences: Any, initial_state: Any, mask: Any, training: bool = False
-) -> Any:
+    layer: Any, sequences: Any, initial_state: Any, mask: Any, training: bool = False,
+    decoding: Decoding | None = None,
+) -> Any:  # fmt: skip
     """What ``keras.layers.LSTM.inner_loop`` does: last output, all outputs, last states."""
     import keras
     import tensorflow as tf
@@ -147,6 +151,8 @@ def _inner_loop(
     compute = _layer if layer.units > _NARROW else _in_halves
     if sequences.shape[0] == 1:
         compute = _one_window
+    if decoding is not None and sequences.shape[1] == 1:
+        compute = partial(decoded, decoding)
     hidden, state = compute(sequences, h_first, c_first, kernel, recurrent, bias, every)
     if not every:
         return hidden, keras.ops.expand_dims(hidden, 1), [hidden, state]

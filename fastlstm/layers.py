@@ -15,6 +15,7 @@ import numpy as np
 
 from fastlstm.architecture import Architecture, resolve
 from fastlstm.ensemble import averaged
+from fastlstm.fused_decoder import REPEATED
 from fastlstm.fused_lstm import is_chosen, use_one_thread_per_operation
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.network import import_keras
@@ -363,10 +364,12 @@ def _all_at_once(
     asked = ops.zeros_like(inputs[:, :1, :1]) + asked  # for each window of the batch
     asked = ops.reshape(asked, (-1, 1, units))
 
-    def repeated(state: Any) -> Any:
-        return ops.reshape(ops.repeat(ops.expand_dims(state, 1), ahead, axis=1), (-1, units))
-
-    answered = lstm(asked, initial_state=[repeated(hidden), repeated(cell)])[0]
+    # Layers with names, so that ``fastlstm.fused_decoder`` knows what stands repeated.
+    states = [
+        ops.reshape(layers.repeat(ahead, name=f"{REPEATED}_{name}")(state), (-1, units))
+        for name, state in (("hidden", hidden), ("cell", cell))
+    ]
+    answered = lstm(asked, initial_state=states)[0]
     return output(drop(answered))
 
 

@@ -71,5 +71,9 @@ class SeededLayers:
             count, size, embeddings_initializer=vectors, name=name + self._suffix
         )
 
+    def repeat(self, times: int, name: str) -> Any:
+        """``keras.layers.RepeatVector``."""
+        return self._layers.RepeatVector(times, name=name + self._suffix)
+
     def _drawn(self) -> int:
         return self._generator.randint(1, _LARGEST)
