@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.inference import predict
+from fastlstm.inference import predict, windows_at_once
 from fastlstm.network import import_keras
 from fastlstm.seeded_layers import MEMBER
 from fastlstm.windows import output_names
@@ -48,7 +48,7 @@ def calibrate(
     if not layers:
         return ["the outputs: not calibrated, the network's last layer is not of this library"]
     outputs, labels = [], []
-    for x, y in dataset.batches("validation", 1024):
+    for x, y in dataset.batches("validation", windows_at_once(dataset.manifest)):
         outputs.append(predict(model, x))
         labels.append(y.reshape(len(y), -1))
     probability = np.concatenate(outputs).astype(np.float64)

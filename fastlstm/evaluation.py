@@ -22,7 +22,7 @@ from fastlstm.config import RetrainConfig
 from fastlstm.disk import writing_to
 from fastlstm.errors import StoreError
 from fastlstm.importance import lag_importance, scaled_error
-from fastlstm.inference import load_network, point_of, predict_each
+from fastlstm.inference import load_network, point_of, predict_each, windows_at_once
 from fastlstm.interval_scores import Seen, judge_intervals
 from fastlstm.intervals import INTERVALS_FILE, Pair, Radii, write_radii
 from fastlstm.loading import SERIES, TIME, read_table, write_table
@@ -205,7 +205,9 @@ def _explained(
     chosen = np.unique(np.linspace(0, count - 1, min(wanted, count)).round().astype(int))
     taken: list[tuple[np.ndarray, np.ndarray]] = []
     start = 0
-    for x, y in dataset.batches("validation", 4096):  # all of them would be too many to hold
+    for x, y in dataset.batches(
+        "validation", windows_at_once(dataset.manifest)
+    ):  # all of them would be too many to hold
         mine = chosen[(chosen >= start) & (chosen < start + len(x))] - start
         taken.append((x[mine], y[mine]))
         start += len(x)
@@ -223,7 +225,8 @@ def _forecast(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Series, origin and forecast ``(n, steps, n_targets, n_quantiles)`` in the targets' units."""
     steps, targets = dataset.manifest["steps_ahead"], len(dataset.manifest["targets"])
-    outputs = [predict_each(model, x, steps * targets) for x, _ in dataset.batches(split, 4096)]
+    batches = dataset.batches(split, windows_at_once(dataset.manifest))
+    outputs = [predict_each(model, x, steps * targets) for x, _ in batches]
     flat = np.concatenate(outputs)
     named = dataset.read(split, columns=())
     forecast = scalers.unscale_each(flat.reshape(len(flat), steps, targets, -1))

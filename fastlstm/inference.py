@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary, ref
@@ -13,7 +14,11 @@ from fastlstm.fused_lstm import fused
 from fastlstm.model_files import check_model_file
 from fastlstm.network import import_keras
 
-_BATCH = 512
+# Windows that a network is given at once, and how many of their values at most: what it makes of a
+# window of hundreds of columns, each a sequence of its own, is many times as large.
+_BATCH, _BATCH_VALUES = 512, 4_000_000
+# Windows that are read at once to be forecast, and how many of their inputs and outputs at most.
+_READ, _READ_VALUES = 4096, 16_000_000
 
 
 def load_network(file: Path) -> Any:
@@ -52,6 +57,18 @@ def _compile(model: Any, alone: bool) -> Any:
     return tf.function(compute, input_signature=[tf.TensorSpec(shape, tf.float32)])
 
 
+def windows_at_once(manifest: dict[str, Any]) -> int:
+    """How many windows of a dataset to read at once to forecast them, so that memory is bounded."""
+    inputs = manifest["timesteps"] * len(manifest["features"])
+    return _limited(
+        _READ, _READ_VALUES, inputs + manifest["steps_ahead"] * len(manifest["targets"])
+    )
+
+
+def _limited(windows: int, values: int, values_of_one: int) -> int:
+    return max(1, min(windows, values // values_of_one))
+
+
 def predict_each(model: Any, x: np.ndarray, outputs: int) -> np.ndarray:
     """Forecasts with their quantiles, ``(n, outputs, n_quantiles)``; one where there are none.
 
@@ -85,9 +102,8 @@ def predict(model: Any, x: np.ndarray) -> np.ndarray:
     if alone not in functions:
         functions[alone] = _compile(model, alone)
     compute = functions[alone]
+    size = _limited(_BATCH, _BATCH_VALUES, math.prod(x.shape[1:]))
     with fused(model):  # matters where the call compiles, or where nothing is compiled
-        outputs = [
-            np.asarray(compute(x[start : start + _BATCH])) for start in range(0, len(x), _BATCH)
-        ]
+        outputs = [np.asarray(compute(x[start : start + size])) for start in range(0, len(x), size)]
     joined = np.concatenate(outputs)
     return joined[:, -1] if joined.ndim == 3 else joined

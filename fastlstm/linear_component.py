@@ -13,6 +13,7 @@ the same reason.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from fastlstm.training import WindowSource
 
 # Of the forecast, as against the LSTM's; the nearer to half, the sooner.
-_SHARES = (0.5, 0.25, 0.75, 0.0, 1.0)
+SHARES = (0.5, 0.25, 0.75, 0.0, 1.0)
 # How much worse than the best of them, relatively, a share may be on validation.
 _TOLERANCE = 0.01
 # Of the squared weights of standardised inputs, per sequence.
@@ -39,7 +40,6 @@ _OF_OTHERS = (1.0, 10.0, 100.0)
 # Multiplications for the sums over a split: a minute or two of two cores.
 _MOST_WORK = 1e12
 _BATCH_VALUES = 4_000_000
-_VALIDATION_BATCH = 1024
 # An input whose variance is less has one value, but for rounding.
 _SMALLEST_VARIANCE = 1e-10
 
@@ -79,64 +79,80 @@ def leave_out(model: Any) -> None:
     set_weight(model, LINEAR_SHARE, 0.0)
 
 
-def bring_in(
+def solve(
     model: Any,
     dataset: WindowSource,
     split: str,
     architecture: Architecture,
-    chosen: Linear | None = None,
-) -> Linear | None:
-    """Solve the linear component of a network and let it have its share of the forecast.
+    penalty: Penalty | None = None,
+) -> Penalty | None:
+    """Solve the linear component of a network; its share of the forecast stays.
 
     Args:
-        model: the network, its gate open; one without a linear component stays as it is.
+        model: the network; one without a linear component stays as it is.
         dataset: the windows.
         split: what is learned from; evenly spaced windows of it where all would take minutes.
         architecture: the network's.
-        chosen: penalty and share; without them validation chooses, the penalty by the squared error of
-            the regression and the share by the absolute error of the forecast.
+        penalty: without it validation chooses, by the squared error of the regression.
 
     Returns:
-        Penalty and share; None where there is no linear component.
+        The penalty; None where there is no linear component.
     """
     if not any(layer.name == LINEAR for layer in model.layers):
         return None
     learned = _Moments.of(model, dataset, split, architecture)
     own = _own_inputs(len(learned.inputs) - 1, dataset.manifest["timesteps"], architecture)
-    if chosen is None:
+    if penalty is None:
         validation = _Moments.of(model, dataset, "validation", architecture)
         tried = [
             Penalty(*each) for each in product(_PENALTIES, (1.0,) if own.all() else _OF_OTHERS)
         ]
         solutions = {each: learned.solved(each.of(own)) for each in tried}
         penalty = min(tried, key=lambda each: validation.squared_error(*solutions[each]))
-        _set_regression(model, *solutions[penalty])
-        chosen = Linear(penalty, _best_share(model, dataset))
+        solution = solutions[penalty]
     else:
-        _set_regression(model, *learned.solved(chosen.penalty.of(own)))
-    set_weight(model, LINEAR_SHARE, chosen.share)
-    return chosen
+        solution = learned.solved(penalty.of(own))
+    model.get_layer(LINEAR).set_weights([part.astype(np.float32) for part in solution])
+    return penalty
 
 
-def _set_regression(model: Any, kernel: np.ndarray, bias: np.ndarray) -> None:
-    model.get_layer(LINEAR).set_weights([kernel.astype(np.float32), bias.astype(np.float32)])
+def set_share(model: Any, share: float) -> None:
+    """Let the linear component have its share of the forecast; 0 as while the LSTM is trained."""
+    set_weight(model, LINEAR_SHARE, share)
 
 
-def _best_share(model: Any, dataset: WindowSource) -> float:
-    """The share nearest to half of those whose absolute error on validation is about the least."""
-    weights, errors, start = dataset.weights("validation"), np.zeros(len(_SHARES)), 0
-    for x, y in dataset.batches("validation", _VALIDATION_BATCH):
-        found = []
-        for share in (0.0, 1.0):
-            set_weight(model, LINEAR_SHARE, share)
-            found.append(predict(model, x) - y.reshape(len(y), -1))
-        lstm, linear = found
-        weight = np.ones(len(x)) if weights is None else weights[start : start + len(x)]
-        start += len(x)
-        for number, share in enumerate(_SHARES):
-            of_window = np.abs(lstm + share * (linear - lstm)).mean(axis=1, dtype=np.float64)
-            errors[number] += of_window @ weight
-    return _SHARES[int(np.argmax(errors <= (1 + _TOLERANCE) * errors.min()))]
+def best_share(errors: dict[float, np.ndarray], weights: np.ndarray | None) -> float:
+    """The share nearest to half of those whose absolute error on validation is about the least.
+
+    Args:
+        errors: with each of ``SHARES`` that of every validation window, ``(n,)``.
+        weights: of the windows, ``(n,)``; None where all weigh alike.
+    """
+    each = [np.average(errors[share], weights=weights) for share in SHARES]
+    return SHARES[int(np.argmax(np.array(each) <= (1 + _TOLERANCE) * min(each)))]
+
+
+def linear_forecaster(
+    model: Any, architecture: Architecture, steps: int
+) -> Callable[[np.ndarray], np.ndarray] | None:
+    """What a network's linear component forecasts alone, without computing the LSTM; None without one.
+
+    Args:
+        model: the network, its linear component solved.
+        architecture: the network's.
+        steps: ahead.
+
+    Returns:
+        A function of windows ``(n, timesteps, n_features)``, which gives ``(n, steps, n_targets)``.
+    """
+    if not any(layer.name == LINEAR for layer in model.layers):
+        return None
+    alone = import_keras().Model(model.input, model.get_layer(LINEAR).output)
+
+    def forecast(x: np.ndarray) -> np.ndarray:
+        return _forecast(predict(alone, x), x, steps, architecture)
+
+    return forecast
 
 
 @dataclass(frozen=True)
@@ -244,8 +260,23 @@ def _asked(x: np.ndarray, y: np.ndarray, architecture: Architecture) -> np.ndarr
             targets one by one.
     """
     asked = y.astype(np.float64)
-    if architecture.normalization == "last" or architecture.seasonal_residual is not None:
+    if _adds_naive(architecture):
         asked -= architecture.naive(x, y.shape[1])
     if architecture.channel_independent:
         return asked.transpose(0, 2, 1).reshape(-1, y.shape[1])
     return asked.reshape(len(y), -1)
+
+
+def _forecast(
+    given: np.ndarray, x: np.ndarray, steps: int, architecture: Architecture
+) -> np.ndarray:
+    """What the network makes of what the component gives: the way back from ``_asked``."""
+    if architecture.channel_independent:
+        made = given.reshape(len(x), -1, steps).transpose(0, 2, 1)
+    else:
+        made = given.reshape(len(x), steps, -1)
+    return made + architecture.naive(x, steps) if _adds_naive(architecture) else made
+
+
+def _adds_naive(architecture: Architecture) -> bool:
+    return architecture.normalization == "last" or architecture.seasonal_residual is not None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
-from fastlstm.architecture import resolve
+from fastlstm.architecture import Architecture, resolve
 from fastlstm.artifacts import write_json
 from fastlstm.calibration import calibrate
 from fastlstm.checkpoint import (
@@ -33,11 +33,12 @@ from fastlstm.errors import DataError, StoreError, TrainingError
 from fastlstm.fused_lstm import fused
 from fastlstm.hyperparameters import Hyperparameters
 from fastlstm.layers import build_network, use_fitting_threads
-from fastlstm.linear_component import Linear, bring_in, leave_out
+from fastlstm.linear_component import Linear, Penalty, best_share, set_share, solve
 from fastlstm.loss_scaling import scaled_source
 from fastlstm.network import averaging_callback, compile_network, import_keras
 from fastlstm.proof import Proof, proven, set_gate
 from fastlstm.split import LEARNED
+from fastlstm.validation_errors import validation_errors
 from fastlstm.window_store import WindowDataset, Windows
 from fastlstm.windows import Folded, as_aligned
 
@@ -218,7 +219,7 @@ def fit(
         fitted = trained_by_member(model, hp.seed)
         compile_network(fitted, hp, steps, loss)
     set_gate(model, opened=True)
-    leave_out(model)
+    set_share(model, 0.0)
     first_weights = model.get_weights() if hp.refit else []
     epoch_now = _Epoch()
     train = _tf_dataset(dataset, "train", hp, _class_weights_in(dataset, "train", hp), epoch_now)
@@ -299,13 +300,14 @@ def fit(
             networks.append(again)
         note = "; ".join(filter(None, (note, more)))
     architecture = resolve(hp, *columns, dataset.count("train"))
-    linear = bring_in(model, dataset, "train", architecture)
+    penalty = solve(model, dataset, "train", architecture)
     for network in networks[1:]:
-        bring_in(network, dataset, LEARNED, architecture, linear)
-    proof = None
-    if architecture.naive_unless_better:
-        proof = proven(model, dataset, architecture)
-        for network in networks:
+        solve(network, dataset, LEARNED, architecture, penalty)
+    linear, proof = _judged(model, dataset, architecture, penalty)
+    for network in networks:
+        if linear is not None:
+            set_share(network, linear.share)
+        if proof is not None:
             set_gate(network, opened=proof.is_better())
     # Of a loss object it is not known whether it asks for probabilities.
     unknown = loss is not None and hp.calibration == "auto"
@@ -323,6 +325,21 @@ def fit(
         tuple(uncalibrated),
         linear=linear,
     )
+
+
+def _judged(
+    model: keras.Model, dataset: WindowSource, architecture: Architecture, penalty: Penalty | None
+) -> tuple[Linear | None, Proof | None]:
+    """What validation says of the linear component, and of the network beside the naive value."""
+    if penalty is None and not architecture.naive_unless_better:
+        return None, None
+    errors = validation_errors(model, dataset, architecture)
+    linear, share = None, 0.0
+    if penalty is not None:
+        by_share = {share: found.all_steps for share, found in errors.network.items()}
+        share = best_share(by_share, dataset.weights("validation"))
+        linear = Linear(penalty, share)
+    return linear, proven(errors, share) if architecture.naive_unless_better else None
 
 
 def _refit(

@@ -18,6 +18,7 @@ from fastlstm.row_windows import RowWindows
 from fastlstm.split import LEARNED, Cuts
 from fastlstm.training import fit
 from fastlstm.validation import SEGMENT
+from fastlstm.validation_errors import validation_errors
 from tests.library.test_architecture import FEATURES, settings
 from tests.library.test_loss_scaling import in_memory, panel
 
@@ -162,11 +163,15 @@ def test_its_share_is_the_nearest_to_half_of_those_about_best_on_validation(weig
 
 
 def test_a_forecaster_of_no_use_has_no_share():
-    windows = source(hyperparameters())
-    model = fit(windows, hyperparameters(naive_unless_better=False)).model
+    hp = hyperparameters(naive_unless_better=False)
+    windows = source(hp)
+    model = fit(windows, hp).model
     kernel, bias = model.get_layer(LINEAR).get_weights()
     model.get_layer(LINEAR).set_weights([0 * kernel, bias + 50])
-    assert linear_component._best_share(model, windows) == 0
+    linear_component.set_share(model, 0.0)
+    errors = validation_errors(model, windows, resolve(hp, FEATURES, TARGETS)).network
+    by_share = {share: found.all_steps for share, found in errors.items()}
+    assert linear_component.best_share(by_share, None) == 0
 
 
 def test_a_refit_has_one_of_train_and_validation_with_the_penalty_chosen_before():

@@ -318,18 +318,18 @@ def test_a_refit_sees_no_test_row(settings, tmp_path, monkeypatch):
 
 def test_a_linear_component_sees_no_test_row(settings, tmp_path, monkeypatch):
     import fastlstm.training
-    from fastlstm import linear_component
 
     segment = {"architecture": "segment", "timesteps": 8, "segment_units": 4, "epochs": 1}
     config = parse_config(settings(hyperparameters=segment))
     check_training_ignores_test(tmp_path / "right", config)
-    for leak, place, name, moved in (
-        ("learned", fastlstm.training, "bring_in", {"train": "test"}),
-        ("chosen", fastlstm.training, "bring_in", {"validation": "test"}),
-        ("shared", linear_component, "_best_share", {"validation": "test"}),
+    for leak, name, moved in (
+        ("learned", "solve", {"train": "test"}),
+        ("chosen", "solve", {"validation": "test"}),
+        ("shared", "validation_errors", {"validation": "test"}),
     ):
+        right = getattr(fastlstm.training, name)
         with monkeypatch.context() as patch:
-            patch.setattr(place, name, leaking(getattr(place, name), moved))
+            patch.setattr(fastlstm.training, name, leaking(right, moved))
             with pytest.raises(LeakError, match="test rows"):
                 check_training_ignores_test(tmp_path / leak, config)
 

@@ -81,3 +81,41 @@ def test_operations_of_a_gradient_step():
     # Besides one product a step: weights (2) and inputs (1) of each layer and half, and the output's 3.
     assert counts["MatMul"] <= (steps + 3) * layers * halves + 3
     assert counts["While"] == counts["StatelessWhile"] == 0
+
+
+def test_validation_is_forecast_once_by_what_share_and_proof_are_told_by(monkeypatch):
+    from fastlstm import inference
+    from fastlstm.training import fit
+    from tests.library.test_proof import hyperparameters, wave, windows
+
+    forecast, right = [], inference.predict
+    monkeypatch.setattr(inference, "predict", lambda m, x: forecast.append(len(x)) or right(m, x))
+    hp = hyperparameters(epochs=1)
+    dataset = windows(wave(), hp)
+    trained = fit(dataset, hp)
+    assert trained.linear is not None and trained.proof is not None
+    assert sum(forecast) == dataset.count("validation")
+
+
+def test_windows_of_many_values_are_forecast_few_at_once(monkeypatch):
+    from fastlstm import inference
+
+    hp = Hyperparameters(timesteps=5, model_relative_width=[1], model_dropout=[0])
+    model, sizes = build_network(hp, list("abc"), ["y"]), []
+    x = np.random.default_rng(0).normal(size=(1100, 5, 3)).astype(np.float32)
+    right, compile_it = inference.predict(model, x), inference._compile
+
+    def spying(*arguments):
+        compute = compile_it(*arguments)
+        return lambda part: sizes.append(len(part)) or compute(part)
+
+    monkeypatch.setattr(inference, "_compile", spying)
+    for most, expected in ((inference._BATCH_VALUES, [512, 512, 76]), (15 * 400, [400, 400, 300])):
+        monkeypatch.setattr(inference, "_BATCH_VALUES", most)
+        inference._compiled.clear()
+        np.testing.assert_allclose(inference.predict(model, x), right, atol=1e-6)
+        assert sizes == expected
+        sizes.clear()
+    shape = {"timesteps": 720, "features": ["f"] * 321, "steps_ahead": 720, "targets": ["t"] * 321}
+    assert inference.windows_at_once(shape) == 34
+    assert inference.windows_at_once({**shape, "features": ["f"], "targets": ["t"]}) == 4096
