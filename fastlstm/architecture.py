@@ -23,6 +23,8 @@ _LONGEST_SEGMENT, _SEGMENTS = 48, 8
 # Units by the fewest sequences to learn from.
 _MANY = 5_000
 _UNITS = ((_MANY, 128), (1_000, 64), (0, 32))
+# Windows of a gradient step, and their sequences at most: those of a step on seven columns.
+_BATCH, _SEQUENCES = 32, 224
 # Inputs of a linear component: the moments of so many take 130 MB, and their solution some seconds.
 _MOST_LINEAR_INPUTS = 4_096
 
@@ -158,6 +160,29 @@ def resolve(
         naive_unless_better=must_prove,
         linear_component=linear,
     )
+
+
+def batch_size(
+    hyperparameters: Hyperparameters, features: Sequence[str], targets: Sequence[str]
+) -> int:
+    """Windows per gradient step: those that are set, or else as many as the columns allow.
+
+    Each column of a window is a sequence to a network that takes the columns one by one. With 32 windows
+    of hundreds of columns an epoch would have next to no steps.
+
+    Args:
+        hyperparameters: the settings.
+        features: names of the input columns.
+        targets: names of the output columns.
+
+    Raises:
+        ConfigError: as of ``resolve``.
+    """
+    if hyperparameters.batch_size is not None:
+        return hyperparameters.batch_size
+    independent = resolve(hyperparameters, features, targets).channel_independent
+    columns = len(targets) if independent else 1
+    return max(1, min(_BATCH, _SEQUENCES // columns))
 
 
 def _static(static: Sequence[str], features: list[str], targets: Sequence[str]) -> tuple[int, ...]:

@@ -247,7 +247,11 @@ class Hyperparameters(BaseModel):
         "series do not drown small ones. One target only.",
     )
     epochs: int = Field(100, ge=1, le=1_000_000, description="Most passes over the train windows.")
-    batch_size: int = Field(128, ge=1, description="Windows per gradient step.")
+    batch_size: int | None = Field(
+        128, ge=1,
+        description="Windows per gradient step. None: 32, or fewer where the columns of so many would "
+        "make more than 224 sequences for a network that takes them one by one.",
+    )  # fmt: skip
     shuffle: bool = Field(True, description="Shuffle the train windows anew in every epoch.")
     windows_per_epoch: int | None = Field(
         None, ge=1,
@@ -660,7 +664,7 @@ FORECAST_DEFAULTS: dict[str, Any] = {
     "scale_targets": True,
     "loss": "mae",
     "epochs": 30,
-    "batch_size": 32,
+    "batch_size": None,
     "learning_rate": 0.002,
     "learning_rate_patience": 1,
     "early_stop_patience": 4,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
-from fastlstm.architecture import Architecture, resolve
+from fastlstm.architecture import Architecture, batch_size, resolve
 from fastlstm.artifacts import write_json
 from fastlstm.calibration import calibrate
 from fastlstm.checkpoint import (
@@ -212,7 +212,7 @@ def fit(
     keras.utils.set_random_seed(hp.seed)
     tf.config.experimental.enable_op_determinism()
     columns = dataset.manifest["features"], dataset.manifest["targets"]
-    steps = math.ceil(_windows_of_an_epoch(dataset, "train", hp) / hp.batch_size)
+    steps = math.ceil(_windows_of_an_epoch(dataset, "train", hp) / _batch_size(dataset, hp))
     with strategy.scope() if strategy is not None else nullcontext():
         if model is None:
             model = build_network(hp, *columns, dataset.count("train"))
@@ -373,7 +373,7 @@ def _refit(
         The network, None where Ctrl-C ended its training; and what to tell of a resumed one.
     """
     keras = import_keras()
-    steps = math.ceil(_windows_of_an_epoch(dataset, LEARNED, hp) / hp.batch_size)
+    steps = math.ceil(_windows_of_an_epoch(dataset, LEARNED, hp) / _batch_size(dataset, hp))
     with strategy.scope() if strategy is not None else nullcontext():
         model = _copy(chosen, first_weights)
         fitted = trained_by_member(model, hp.seed)
@@ -565,7 +565,7 @@ def _tf_dataset(
         made = _from_rows(dataset, split, hp, class_weight, kept, seed)
     else:
         made = _from_batches(dataset, split, hp, class_weight, seed)
-    count = math.ceil(_windows_of_an_epoch(dataset, split, hp) / hp.batch_size)
+    count = math.ceil(_windows_of_an_epoch(dataset, split, hp) / _batch_size(dataset, hp))
     return untuned(made.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4))
 
 
@@ -586,6 +586,10 @@ def untuned(dataset: Any) -> Any:
 def _windows_of_an_epoch(dataset: WindowSource, split: str, hp: Hyperparameters) -> int:
     count = dataset.count(split)
     return min(count, hp.windows_per_epoch or count)
+
+
+def _batch_size(dataset: WindowSource, hp: Hyperparameters) -> int:
+    return batch_size(hp, dataset.manifest["features"], dataset.manifest["targets"])
 
 
 def _order(count: int, wanted: int, seed: tuple[int, int] | None) -> np.ndarray:
@@ -640,7 +644,7 @@ def _from_rows(
     whole = tf.data.Dataset.from_generator(
         orders, output_signature=tf.TensorSpec((None,), tf.int64)
     )
-    return whole.unbatch().batch(hp.batch_size).map(batch)
+    return whole.unbatch().batch(_batch_size(dataset, hp)).map(batch)
 
 
 def _shared(values: np.ndarray) -> Any:
@@ -660,7 +664,7 @@ def _from_batches(
     """Batches made in Python, of windows that are too many for memory."""
     import tensorflow as tf
 
-    shape = dataset.manifest
+    shape, size = dataset.manifest, _batch_size(dataset, hp)
     outputs = shape["steps_ahead"] * len(shape["targets"])
     weighted = class_weight is not None or dataset.weights(split) is not None
     # TensorFlow keeps a generator's function as long as the process lives; the caller keeps the windows.
@@ -675,7 +679,7 @@ def _from_batches(
         wanted = _windows_of_an_epoch(dataset, split, hp)
         taken[np.arange(wanted) if chosen else _order(len(taken), wanted, None)] = True
         start = 0
-        for every_x, every_y in dataset.batches(split, hp.batch_size, chosen):
+        for every_x, every_y in dataset.batches(split, size, chosen):
             mine = np.flatnonzero(taken[start : start + len(every_x)])
             here, start = start + mine, start + len(every_x)
             if not len(mine):
@@ -700,7 +704,7 @@ def _from_batches(
         signature += (tf.TensorSpec((None,), tf.float32),)
     made = tf.data.Dataset.from_generator(batches, output_signature=signature)
     # Taking evenly spaced windows leaves batches of any size.
-    return made if hp.windows_per_epoch is None else made.unbatch().batch(hp.batch_size)
+    return made if hp.windows_per_epoch is None else made.unbatch().batch(size)
 
 
 def _progress_callback(

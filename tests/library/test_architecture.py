@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from fastlstm.architecture import resolve
+from fastlstm.architecture import batch_size, resolve
 from fastlstm.errors import ConfigError
 from fastlstm.hyperparameters import FORECAST_DEFAULTS, REGRESSOR_DEFAULTS, Hyperparameters
 from fastlstm.inference import load_network, predict
 from fastlstm.layers import build_network, lstm_sizes
+from fastlstm.training import _tf_dataset
+from tests.library.test_proof import windows as windows_of
 
 FEATURES = ["a", "b", "c", "x"]
 
@@ -60,6 +62,30 @@ def test_units_go_by_the_sequences_to_learn_from(windows, units):
     hp = settings(segment_units=None)
     assert lstm_sizes(hp, FEATURES, ["a", "b"], windows)[0] == [units]
     assert lstm_sizes(settings(segment_units=5), FEATURES, ["a", "b"], windows)[0] == [5]
+
+
+@pytest.mark.parametrize(
+    ("changes", "columns", "windows"),
+    [
+        ({}, 1, 32), ({}, 7, 32), ({}, 8, 28), ({}, 21, 10), ({}, 321, 1),
+        ({"batch_size": 64}, 321, 64), ({"channel_independent": False}, 321, 32),
+        ({"architecture": "classic"}, 321, 128),
+        ({"architecture": "classic", "batch_size": None}, 9, 32),
+        ({"LSTM_type": "classifier"}, 1, 128),
+    ],
+)  # fmt: skip
+def test_a_gradient_step_sees_about_as_many_sequences_whatever_the_columns(
+    changes, columns, windows
+):
+    given = {"LSTM_type": "regressor", "timesteps": 24, "windows_per_epoch": 64, **changes}
+    hp = Hyperparameters.model_validate(given)
+    names = [f"c{number}" for number in range(columns)]
+    assert batch_size(hp, names, names) == windows
+    if "LSTM_type" not in changes and columns < 20:
+        dataset = windows_of(np.random.default_rng(0).normal(size=(900, columns)), hp)
+        for split in ("train", "validation"):
+            batches = [len(x) for x, _ in _tf_dataset(dataset, split, hp, None, None)]
+            assert max(batches) == min(64, windows) and sum(batches) == 64
 
 
 def test_a_forecaster_has_the_recipe_unless_it_is_the_classic_stack():
