@@ -74,11 +74,6 @@ class Linear:
     share: float
 
 
-def leave_out(model: Any) -> None:
-    """Let the LSTM forecast alone, as while it is trained."""
-    set_weight(model, LINEAR_SHARE, 0.0)
-
-
 def solve(
     model: Any,
     dataset: WindowSource,
