@@ -55,7 +55,7 @@ def decoded(
         return [tf.reshape(gate, (*shape, units)) for gate in tf.split(sums, 4, axis=1)]
 
     of_states = by_gate(tf.matmul(h_first[::ahead], recurrent), -1, targets, 1)
-    positions = sequences[: targets * ahead, 0]
+    positions = sequences[: targets * ahead, 0]  # of the first window, and so of each
     of_positions = by_gate(tf.matmul(positions, kernel) + bias, 1, targets, ahead)
     enter, forget, new, leave = (
         state + position for state, position in zip(of_states, of_positions, strict=True)
