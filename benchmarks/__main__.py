@@ -140,6 +140,30 @@ def _prediction(rounds: int) -> Iterator[Row]:
             yield Row(f"prediction, {name}", f"{windows:,} windows", figures, wanted, reached)
 
 
+def _segments(rounds: int) -> Iterator[Row]:
+    for ahead in (96, 720):
+        for what, count in (("train", {"steps": 40}), ("forecast", {"calls": 40})):
+            found = compete(
+                {
+                    name: (
+                        f"benchmarks.segments:{what}",
+                        {"steps_ahead": ahead, **count, "ours": name == "fastLSTM"},
+                    )
+                    for name in ("fastLSTM", "plain Keras")
+                },
+                rounds,
+            )
+            ours, keras = found.values()
+            yield Row(
+                f"segment network, {what}",
+                f"720 hours of 7 columns, {ahead} ahead, batch 32",
+                "; ".join(_rate(one, "windows") for one in found.values())
+                + f"; {ours.rate / keras.rate:.2f}x",
+                "1.0x Keras",
+                ours.rate >= keras.rate,
+            )
+
+
 def _commands(rounds: int) -> Iterator[Row]:
     command = "benchmarks.commands:command"
     for arguments, limit in (
@@ -224,6 +248,7 @@ _PARTS = {
     "windows": _windows,
     "training": _training,
     "prediction": _prediction,
+    "segments": _segments,
     "commands": _commands,
     "flow": _flow,
     "series": _series,
