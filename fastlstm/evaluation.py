@@ -205,9 +205,8 @@ def _explained(
     chosen = np.unique(np.linspace(0, count - 1, min(wanted, count)).round().astype(int))
     taken: list[tuple[np.ndarray, np.ndarray]] = []
     start = 0
-    for x, y in dataset.batches(
-        "validation", windows_at_once(dataset.manifest)
-    ):  # all of them would be too many to hold
+    # All of them would be too many to hold.
+    for x, y in dataset.batches("validation", windows_at_once(dataset.manifest)):
         mine = chosen[(chosen >= start) & (chosen < start + len(x))] - start
         taken.append((x[mine], y[mine]))
         start += len(x)

@@ -29,13 +29,19 @@ class Decoding:
     targets: int
 
 
+def steps_by_use(layer: Any) -> list[int | None]:
+    """Time steps of a layer's inputs, for each use of it in a network; None where they vary."""
+    return [node.input_tensors[0].shape[1] for node in layer._inbound_nodes]
+
+
 def decoding_of(model: Any, layer: Any) -> Decoding | None:
     """The decoding for which a network uses an LSTM layer besides encoding; None where it does not."""
+    if steps_by_use(layer).count(1) != 1:  # an encoder of one step would look like a decoder
+        return None
     member = layer.name.removeprefix("lstm_1")
     named = {each.name: each for each in model.layers}
     repeated = named.get(f"{REPEATED}_hidden{member}")
-    encoded = [node.input_tensors[0].shape[1] for node in layer._inbound_nodes]
-    if repeated is None or encoded.count(1) != 1:  # an encoder of one step would look like it
+    if repeated is None:
         return None
     column = named.get(f"column{member}")
     return Decoding(repeated.n, 1 if column is None else column.input_dim)

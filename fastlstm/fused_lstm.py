@@ -21,7 +21,7 @@ from functools import partial
 from typing import Any
 
 from fastlstm.errors import ConfigError
-from fastlstm.fused_decoder import Decoding, decoded, decoding_of
+from fastlstm.fused_decoder import Decoding, decoded, decoding_of, steps_by_use
 
 # Beyond this many time steps the unrolled graph costs more to build than it saves.
 _MOST_STEPS = 512
@@ -78,8 +78,9 @@ def use_one_thread_per_operation(widths: list[int]) -> None:
 
 def _steps(layer: Any) -> int | None:
     """Most time steps of a layer's inputs, which may be used several times; None where they vary."""
-    found = [node.input_tensors[0].shape[1] for node in layer._inbound_nodes]
-    return None if not found or None in found else max(found)
+    found = steps_by_use(layer)
+    known = [steps for steps in found if steps is not None]
+    return None if not known or len(known) < len(found) else max(known)
 
 
 def _is_plain(layer: Any) -> bool:

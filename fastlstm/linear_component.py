@@ -93,7 +93,7 @@ def solve(
     Returns:
         The penalty; None where there is no linear component.
     """
-    if not any(layer.name == LINEAR for layer in model.layers):
+    if not _stands_in(model):
         return None
     learned = _Moments.of(model, dataset, split, architecture)
     own = _own_inputs(len(learned.inputs) - 1, dataset.manifest["timesteps"], architecture)
@@ -109,6 +109,10 @@ def solve(
         solution = learned.solved(penalty.of(own))
     model.get_layer(LINEAR).set_weights([part.astype(np.float32) for part in solution])
     return penalty
+
+
+def _stands_in(model: Any) -> bool:
+    return any(layer.name == LINEAR for layer in model.layers)
 
 
 def set_share(model: Any, share: float) -> None:
@@ -140,7 +144,7 @@ def linear_forecaster(
     Returns:
         A function of windows ``(n, timesteps, n_features)``, which gives ``(n, steps, n_targets)``.
     """
-    if not any(layer.name == LINEAR for layer in model.layers):
+    if not _stands_in(model):
         return None
     alone = import_keras().Model(model.input, model.get_layer(LINEAR).output)
 

@@ -212,7 +212,7 @@ def fit(
     keras.utils.set_random_seed(hp.seed)
     tf.config.experimental.enable_op_determinism()
     columns = dataset.manifest["features"], dataset.manifest["targets"]
-    steps = math.ceil(_windows_of_an_epoch(dataset, "train", hp) / _batch_size(dataset, hp))
+    steps = _steps_of_an_epoch(dataset, "train", hp)
     with strategy.scope() if strategy is not None else nullcontext():
         if model is None:
             model = build_network(hp, *columns, dataset.count("train"))
@@ -373,7 +373,7 @@ def _refit(
         The network, None where Ctrl-C ended its training; and what to tell of a resumed one.
     """
     keras = import_keras()
-    steps = math.ceil(_windows_of_an_epoch(dataset, LEARNED, hp) / _batch_size(dataset, hp))
+    steps = _steps_of_an_epoch(dataset, LEARNED, hp)
     with strategy.scope() if strategy is not None else nullcontext():
         model = _copy(chosen, first_weights)
         fitted = trained_by_member(model, hp.seed)
@@ -565,7 +565,7 @@ def _tf_dataset(
         made = _from_rows(dataset, split, hp, class_weight, kept, seed)
     else:
         made = _from_batches(dataset, split, hp, class_weight, seed)
-    count = math.ceil(_windows_of_an_epoch(dataset, split, hp) / _batch_size(dataset, hp))
+    count = _steps_of_an_epoch(dataset, split, hp)
     return untuned(made.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4))
 
 
@@ -590,6 +590,10 @@ def _windows_of_an_epoch(dataset: WindowSource, split: str, hp: Hyperparameters)
 
 def _batch_size(dataset: WindowSource, hp: Hyperparameters) -> int:
     return batch_size(hp, dataset.manifest["features"], dataset.manifest["targets"])
+
+
+def _steps_of_an_epoch(dataset: WindowSource, split: str, hp: Hyperparameters) -> int:
+    return math.ceil(_windows_of_an_epoch(dataset, split, hp) / _batch_size(dataset, hp))
 
 
 def _order(count: int, wanted: int, seed: tuple[int, int] | None) -> np.ndarray:

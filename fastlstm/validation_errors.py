@@ -65,27 +65,32 @@ def validation_errors(
     origins = len(np.unique(origin))
     first = steps if origins >= 2 * steps else max(1, origins // 4)
     linear = linear_forecaster(model, architecture, steps)
-    found: dict[float | None, list[np.ndarray]] = {}
+    network: dict[float, list[np.ndarray]] = {0.0: []}
+    if linear is not None:
+        network = {share: [] for share in SHARES}
+    naive: list[np.ndarray] = []
 
-    def note(forecaster: float | None, error: np.ndarray) -> None:
+    def means(error: np.ndarray) -> np.ndarray:
         off = np.abs(error)
-        means = [part.mean(axis=(1, 2), dtype=np.float64) for part in (off, off[:, :first])]
-        found.setdefault(forecaster, []).append(np.array(means))
+        return np.array(
+            [part.mean(axis=(1, 2), dtype=np.float64) for part in (off, off[:, :first])]
+        )
 
     for x, y in dataset.batches("validation", size):
         lstm = predict_point(model, x, y[0].size).reshape(y.shape)
-        if linear is None:
-            note(0.0, lstm - y)
-        else:
-            apart = linear(x) - lstm
-            for share in SHARES:
-                note(share, lstm + share * apart - y)
+        apart = 0.0 if linear is None else linear(x) - lstm
+        for share, parts in network.items():
+            parts.append(means(lstm + share * apart - y))
         if architecture.naive_unless_better:
-            note(None, architecture.naive(x, steps) - y)
-    errors = {
-        forecaster: WindowErrors(*np.concatenate(parts, axis=1))
-        for forecaster, parts in found.items()
-    }
-    naive = errors.pop(None, None)
-    network = {share: of_share for share, of_share in errors.items() if share is not None}
-    return ValidationErrors(network, naive, origin, steps, first)
+            naive.append(means(architecture.naive(x, steps) - y))
+
+    def joined(parts: list[np.ndarray]) -> WindowErrors:
+        return WindowErrors(*np.concatenate(parts, axis=1))
+
+    return ValidationErrors(
+        {share: joined(parts) for share, parts in network.items()},
+        joined(naive) if naive else None,
+        origin,
+        steps,
+        first,
+    )

@@ -22,7 +22,7 @@ def network(targets, **changes):
         "steps_ahead": 8, "segment_units": 10, "segment_dropout": 0, **changes,
     }  # fmt: skip
     hp = Hyperparameters.model_validate(given)
-    return build_network(hp, FEATURES, targets), hp
+    return build_network(hp, FEATURES, targets)
 
 
 def windows(model, count):
@@ -64,7 +64,7 @@ def decodings(monkeypatch):
 def test_outputs_and_gradients_are_those_of_stock_keras(
     targets, changes, expected, count, decodings
 ):
-    model, _ = network(targets, **changes)
+    model = network(targets, **changes)
     x, y = windows(model, count)
     outputs, gradients = computed(model, x, y)
     assert decodings == []
@@ -81,7 +81,7 @@ def test_outputs_and_gradients_are_those_of_stock_keras(
 def test_a_saved_network_is_computed_so_too_and_is_of_stock_layers(tmp_path, decodings):
     import keras
 
-    model, _ = network(["b", "c"])
+    model = network(["b", "c"])
     x, _ = windows(model, 5)
     right = model(x).numpy()
     model.save(tmp_path / "model.keras")
