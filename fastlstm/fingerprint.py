@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib.util
 import json
 from importlib import metadata
 from pathlib import Path
@@ -46,8 +47,12 @@ def code_version() -> str:
     The source itself is hashed, not a version number, because a change in any helper must redo
     what it had a part in, also between two releases.
     """
-    folder = Path(__file__).parent
-    sources = {
-        file.relative_to(folder).as_posix(): sha256_file(file) for file in folder.rglob("*.py")
-    }
-    return fingerprint(sources, library_versions())
+    return fingerprint(_sources(), library_versions())
+
+
+def _sources() -> dict[str, str]:
+    """SHA-256 of each source file of the package, by its path from the package's root."""
+    package = importlib.util.find_spec(__name__.partition(".")[0])
+    assert package is not None and package.origin is not None  # noqa: S101 (this module is in it)
+    root = Path(package.origin).parent
+    return {file.relative_to(root).as_posix(): sha256_file(file) for file in root.rglob("*.py")}
