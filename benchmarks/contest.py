@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from fastlstm.memory import give_back
+from fastlstm.data.memory import give_back
 
 
 @dataclass(frozen=True)

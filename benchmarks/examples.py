@@ -25,17 +25,21 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from fastlstm.classification_metrics import reliability
-from fastlstm.config import RetrainConfig, read_config
-from fastlstm.evaluation import TargetTable, evaluate
-from fastlstm.fingerprint import library_versions
-from fastlstm.layers import use_fitting_threads
-from fastlstm.loading import SERIES, TIME, load
-from fastlstm.row_windows import RowWindows
-from fastlstm.scaling import Scalers, fit_scalers, label_end, microseconds
-from fastlstm.split import cut_times
-from fastlstm.training import fit
-from fastlstm.validation import SEGMENT, validate
+from fastlstm.artifacts.fingerprint import library_versions
+from fastlstm.config.reading import read_config
+from fastlstm.config.retrain import RetrainConfig
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.reading import load
+from fastlstm.data.scaling import Scalers, fit_scalers
+from fastlstm.data.split import cut_times
+from fastlstm.data.time_grid import label_end, microseconds
+from fastlstm.data.validation import validate
+from fastlstm.evaluation.classification_metrics import reliability
+from fastlstm.evaluation.evaluate import evaluate
+from fastlstm.evaluation.target_table import TargetTable
+from fastlstm.network.build import use_fitting_threads
+from fastlstm.training.fit import fit
+from fastlstm.windows.in_memory import RowWindows
 
 _HOME = Path(__file__).parent
 

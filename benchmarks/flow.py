@@ -16,17 +16,18 @@ import yaml
 from benchmarks.commands import command
 from benchmarks.contest import Entry
 from benchmarks.memory import source_config
-from fastlstm import isolation
-from fastlstm.artifacts import publish
-from fastlstm.changes import find_changes
-from fastlstm.config import RetrainConfig, read_settings
-from fastlstm.loading import TABLE_FILE, load_into, read_table
-from fastlstm.promotion import judge
-from fastlstm.runs import Parts, build_run
-from fastlstm.scaling import SCALED_FILE, scale_into
-from fastlstm.split import Cuts
-from fastlstm.validation import CLEAN_FILE, validate_into
-from fastlstm.window_store import write_windows
+from fastlstm.artifacts.file_names import CLEAN_FILE, SCALED_FILE, TABLE_FILE
+from fastlstm.artifacts.folders import publish
+from fastlstm.config.reading import read_settings
+from fastlstm.config.retrain import RetrainConfig
+from fastlstm.data.split import Cuts
+from fastlstm.data.tables import read_table
+from fastlstm.registry.promotion import judge
+from fastlstm.registry.unchanged import find_changes
+from fastlstm.runs.writing import Parts, build_run
+from fastlstm.steps import worker
+from fastlstm.steps.prepare import load_into, scale_into, validate_into
+from fastlstm.windows.parquet import write_windows
 from tasks.settings import PipelineConfig, store_of
 
 _EMPTY = """
@@ -121,12 +122,12 @@ def main() -> None:
         arguments = {
             "folder": str(folder), "windows": folders["windows"], "hyperparameters": hp.model_dump(),
         }  # fmt: skip
-        made: dict[str, Any] = isolation.call("fastlstm.training:train_into", arguments, fresh=True)
+        made: dict[str, Any] = worker.call("fastlstm.steps.train:train_into", arguments, fresh=True)
         return made
 
     def evaluate(folder: Path) -> dict[str, Any]:
         arguments = {"folder": str(folder), **folders, "config": config.for_library()}
-        made: dict[str, Any] = isolation.call("fastlstm.evaluation:evaluate_into", arguments)
+        made: dict[str, Any] = worker.call("fastlstm.steps.evaluate:evaluate_into", arguments)
         return made
 
     publish(work / "network", train)

@@ -79,9 +79,9 @@ def _torch(features: int, units: int) -> Any:
 def train_keras(
     windows: int, steps: int, features: int, units: int, batch: int, ours: bool
 ) -> Entry:
-    """An epoch of ``fit``: as a Keras user writes it, or as ``fastlstm.training.fit`` calls it."""
-    from fastlstm.fused_lstm import fused, is_chosen, use_one_thread_per_operation
-    from fastlstm.training import untuned
+    """An epoch of ``fit``: as a Keras user writes it, or as ``fastlstm.training.fit.fit`` calls it."""
+    from fastlstm.network.fused_lstm import fused, is_chosen, use_one_thread_per_operation
+    from fastlstm.training.input_pipeline import untuned
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if ours and is_chosen("auto", steps, "tanh"):
@@ -89,7 +89,7 @@ def train_keras(
     import keras
     import tensorflow as tf
 
-    if ours:  # as fastlstm.training.fit does, and it may cost speed
+    if ours:  # as fastlstm.training.fit.fit does, and it may cost speed
         keras.utils.set_random_seed(0)
         tf.config.experimental.enable_op_determinism()
     x, y = _data(windows, steps, features)
@@ -143,9 +143,9 @@ def train_torch(windows: int, steps: int, features: int, units: int, batch: int)
 
 
 def predict_ours(windows: int, steps: int, features: int, units: int, calls: int) -> Entry:
-    """``fastlstm.inference.predict``, called so often, in a process like the flow ``predict``'s."""
-    from fastlstm.fused_lstm import is_chosen, use_one_thread_per_operation
-    from fastlstm.inference import predict
+    """``fastlstm.network.inference.predict``, called so often, in a process like the flow ``predict``'s."""
+    from fastlstm.network.fused_lstm import is_chosen, use_one_thread_per_operation
+    from fastlstm.network.inference import predict
 
     if is_chosen("auto", steps, "tanh"):
         use_one_thread_per_operation([units])

@@ -16,8 +16,8 @@ _COLUMNS, _LOOK_BACK, _BATCH = 7, 720, 32
 def _network(steps_ahead: int, ours: bool) -> tuple[Any, np.ndarray]:
     """The default network and 32 windows for it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from fastlstm.hyperparameters import Hyperparameters
-    from fastlstm.layers import build_network, use_fitting_threads
+    from fastlstm.config.hyperparameters import Hyperparameters
+    from fastlstm.network.build import build_network, use_fitting_threads
 
     hp = Hyperparameters(
         LSTM_type="regressor", timesteps=_LOOK_BACK, steps_ahead=steps_ahead, seed=0
@@ -35,8 +35,8 @@ def train(steps_ahead: int, steps: int, ours: bool) -> Entry:
     model, x = _network(steps_ahead, ours)
     import tensorflow as tf
 
-    from fastlstm.fused_lstm import fused
-    from fastlstm.training import untuned
+    from fastlstm.network.fused_lstm import fused
+    from fastlstm.training.input_pipeline import untuned
 
     model.compile(optimizer="adam", loss="mae", steps_per_execution=steps)
     y = np.zeros((_BATCH, model.output_shape[1]), np.float32)
@@ -52,7 +52,7 @@ def train(steps_ahead: int, steps: int, ours: bool) -> Entry:
 def forecast(steps_ahead: int, calls: int, ours: bool) -> Entry:
     """So many times 32 windows: by Keras' ``predict_on_batch``, or by the library's ``predict``."""
     model, x = _network(steps_ahead, ours)
-    from fastlstm.inference import predict
+    from fastlstm.network.inference import predict
 
     def once() -> np.ndarray:
         return predict(model, x) if ours else np.asarray(model.predict_on_batch(x))

@@ -26,19 +26,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fastlstm.baselines import last_season, last_value
+from fastlstm.artifacts.fingerprint import library_versions
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.split import Cuts
+from fastlstm.data.time_grid import season_rows
 from fastlstm.errors import DataError
-from fastlstm.fingerprint import library_versions
-from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.inference import predict
-from fastlstm.layers import use_fitting_threads
-from fastlstm.loading import SERIES, TIME
-from fastlstm.row_windows import RowWindows
-from fastlstm.split import Cuts
-from fastlstm.timegrid import season_rows
-from fastlstm.training import fit
-from fastlstm.validation import SEGMENT
-from fastlstm.windows import target_windows
+from fastlstm.evaluation.baselines import last_season, last_value
+from fastlstm.network.build import use_fitting_threads
+from fastlstm.network.inference import predict
+from fastlstm.training.fit import fit
+from fastlstm.windows.in_memory import RowWindows
+from fastlstm.windows.origins import target_windows
 
 HORIZONS = (96, 192, 336, 720)
 # The longest of these whose tenfold is still less than the train rows.

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.contest import Entry
-from fastlstm.artifacts import write_manifest
-from fastlstm.loading import SERIES, TIME
-from fastlstm.split import Cuts
-from fastlstm.validation import SEGMENT
-from fastlstm.window_store import WindowDataset, plan_windows, write_windows
+from fastlstm.artifacts.folders import write_manifest
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.split import Cuts
+from fastlstm.windows.parquet import WindowDataset, write_windows
+from fastlstm.windows.planning import plan_windows
 
 FEATURES = 10
 BATCH = 128

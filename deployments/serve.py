@@ -21,9 +21,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastlstm.config import read_settings
+from fastlstm.config.reading import read_settings
 from fastlstm.errors import FastLSTMError
-from fastlstm.runs import git_commit
+from fastlstm.runs.writing import git_commit
 from tasks.settings import PipelineConfig
 
 if TYPE_CHECKING:

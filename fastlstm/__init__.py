@@ -9,12 +9,13 @@ from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fastlstm.config import RetrainConfig, read_config
-    from fastlstm.estimators import LSTMClassifier, LSTMRegressor
-    from fastlstm.hyperparameters import Hyperparameters
-    from fastlstm.model import fastLSTM
-    from fastlstm.runs import SavedRun
-    from fastlstm.store import FolderStore
+    from fastlstm.api.estimators import LSTMClassifier, LSTMRegressor
+    from fastlstm.api.fast_lstm import fastLSTM
+    from fastlstm.config.hyperparameters import Hyperparameters
+    from fastlstm.config.reading import read_config
+    from fastlstm.config.retrain import RetrainConfig
+    from fastlstm.registry.folder_store import FolderStore
+    from fastlstm.runs.saved_run import SavedRun
 
 __version__ = metadata.version("fastlstm")
 __all__ = [
@@ -29,14 +30,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "FolderStore": "fastlstm.store",
-    "Hyperparameters": "fastlstm.hyperparameters",
-    "LSTMClassifier": "fastlstm.estimators",
-    "LSTMRegressor": "fastlstm.estimators",
-    "RetrainConfig": "fastlstm.config",
-    "SavedRun": "fastlstm.runs",
-    "fastLSTM": "fastlstm.model",
-    "read_config": "fastlstm.config",
+    "FolderStore": "fastlstm.registry.folder_store",
+    "Hyperparameters": "fastlstm.config.hyperparameters",
+    "LSTMClassifier": "fastlstm.api.estimators",
+    "LSTMRegressor": "fastlstm.api.estimators",
+    "RetrainConfig": "fastlstm.config.data",
+    "SavedRun": "fastlstm.runs.saved_run",
+    "fastLSTM": "fastlstm.api.fast_lstm",
+    "read_config": "fastlstm.config.data",
 }
 
 

@@ -29,3 +29,8 @@ class StoreError(FastLSTMError):
 
 class TrainingError(FastLSTMError):
     """Training could not end with a usable network (loss not finite, process killed, time limit)."""
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, 200 characters at most; its class where it has no text."""
+    return (str(error) or type(error).__name__).splitlines()[0][:200]

@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect import flow
 
-from fastlstm.config import absolute
+from fastlstm.config.reading import absolute
 from fastlstm.errors import FastLSTMError
 from tasks.backtest import combine, plan, run_folds
 from tasks.caching import verified

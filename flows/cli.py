@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from fastlstm.runs import SavedRun
-    from fastlstm.store import Store
+    from fastlstm.registry.store import Store
+    from fastlstm.runs.saved_run import SavedRun
     from tasks.settings import PipelineConfig
 
 _BAD_INPUT, _FAILED = 2, 1
@@ -62,7 +62,7 @@ def _console() -> Console:
 
 def _place(config: str) -> tuple[PipelineConfig, Store, str]:
     """The settings of a config file, the store they name, and the model in it."""
-    from fastlstm.config import read_settings
+    from fastlstm.config.reading import read_settings
     from tasks.settings import PipelineConfig, store_of
 
     settings = read_settings(config, PipelineConfig)
@@ -115,8 +115,8 @@ def _ready(
     import gc
     import importlib
 
-    from fastlstm import isolation
-    from fastlstm.network import require_tensorflow
+    from fastlstm.network.keras_import import require_tensorflow
+    from fastlstm.steps import worker
     from flows.temporary_server import TemporaryServer
 
     require_tensorflow()
@@ -126,7 +126,7 @@ def _ready(
     server = TemporaryServer()
     if name == "retrain" and not server.starts:
         # Beside the imports of this process; where a server starts too, the cores are busy already.
-        isolation.start_ahead()
+        worker.start_ahead()
     # What is imported stays: that Python looks through all of it for garbage, again and again meanwhile
     # and once more at the end, was measured to take 1.2 s of a run.
     gc.disable()
@@ -146,7 +146,7 @@ def _ready(
 @click.pass_obj
 def retrain(debug: bool, config: str) -> None:
     """Retrain by CONFIG: load, validate, train, evaluate, store, promote or keep."""
-    from fastlstm.changes import find_changes
+    from fastlstm.registry.unchanged import find_changes
     from tasks.places.sources import local_source
 
     settings, store, name = _place(config)
@@ -164,7 +164,7 @@ def retrain(debug: bool, config: str) -> None:
         return
     console, flow = _ready("Retraining", "retrain", settings, debug)
     outcome = flow(settings)
-    from fastlstm.runs import SavedRun
+    from fastlstm.runs.saved_run import SavedRun
     from flows.console import show_scores
 
     run = SavedRun(store.run_folder(name, outcome.run.run_id))
@@ -210,13 +210,15 @@ def tune(debug: bool, config: str, output: str | None, trials: int | None) -> No
         settings = settings.model_copy(update={"tune": changed})
     console, flow = _ready("Tuning", "tune", settings, debug)
     outcome = flow(settings)
-    from fastlstm.tuning import BEST_FILE
+    from fastlstm.artifacts.file_names import BEST_SETTINGS_FILE
     from flows.console import show_search
 
     console.print()
     show_search(console, Path(outcome.path))
     folder = _delivered(console, outcome, output)
-    console.print(f'Retrain with it: fastlstm retrain "{folder / BEST_FILE}"', soft_wrap=True)
+    console.print(
+        f'Retrain with it: fastlstm retrain "{folder / BEST_SETTINGS_FILE}"', soft_wrap=True
+    )
 
 
 @main.command()
@@ -233,8 +235,8 @@ def runs(config: str) -> None:
 
 
 def _open(run: str, config: str | None) -> SavedRun:
-    from fastlstm.runs import SavedRun
-    from fastlstm.store import local_run
+    from fastlstm.registry.opening import local_run
+    from fastlstm.runs.saved_run import SavedRun
 
     if config is None:
         if "://" in run:
@@ -280,8 +282,8 @@ def show(run: str, config: str | None) -> None:
 @click.option("--run", help="Id of a run to use instead of the champion.")
 def predict(config: str, source: str, output: str, intervals: str | None, run: str | None) -> None:
     """Forecast with the champion what follows the latest window of each series."""
-    from fastlstm import isolation
-    from fastlstm.network import require_tensorflow
+    from fastlstm.network.keras_import import require_tensorflow
+    from fastlstm.steps import worker
     from tasks.places.sources import local_source
 
     settings, store, name = _place(config)
@@ -296,8 +298,8 @@ def predict(config: str, source: str, output: str, intervals: str | None, run: s
             "run with 'fastlstm promote' or --run"
         )
     source = local_source(source, None, settings.s3, Path(settings.work))
-    made = isolation.call(
-        "fastlstm.latest:forecast_latest_into",
+    made = worker.call(
+        "fastlstm.steps.forecast:forecast_latest_into",
         {
             "output": str(Path(output).resolve()),
             "run": str(store.run_folder(name, run_id)),
@@ -323,8 +325,8 @@ def predict(config: str, source: str, output: str, intervals: str | None, run: s
 @click.option("--reason", default="by hand", help="Why, for the history.")
 def promote(config: str, run_id: str, reason: str) -> None:
     """Make the run RUN_ID the champion, whatever its scores."""
-    from fastlstm.runs import SavedRun
-    from fastlstm.store import ChampionRecord
+    from fastlstm.registry.champion import ChampionRecord
+    from fastlstm.runs.saved_run import SavedRun
 
     _, store, name = _place(config)
     SavedRun(store.run_folder(name, run_id))  # refuses a run that is not whole
@@ -347,8 +349,8 @@ def verify(store: str, repair: bool) -> None:
     STORE is a folder, s3://bucket/prefix, or a CONFIG that names one. What --repair finds damaged or
     half-made is moved to STORE/.quarantine; nothing is deleted. Exit code 1 where anything is wrong.
     """
-    from fastlstm.store import open_store
-    from fastlstm.upkeep import examine
+    from fastlstm.registry.maintenance import examine
+    from fastlstm.registry.opening import open_store
 
     if Path(store).is_file():
         opened = _place(store)[1]
@@ -377,7 +379,7 @@ def prune(config: str, keep: int, dry_run: bool) -> None:
 
     The champion and the two champions before it stay, however old they are.
     """
-    from fastlstm.upkeep import prune as give_up
+    from fastlstm.registry.maintenance import prune as give_up
 
     _, store, name = _place(config)
     gone = give_up(store, name, keep, dry_run=dry_run)
@@ -415,8 +417,8 @@ def clean(config: str, days: int, dry_run: bool) -> None:
 @click.option("--reason", default="by hand", help="Why, for the history.")
 def rollback(config: str, reason: str) -> None:
     """Make the champion before this one serve again."""
-    from fastlstm.runs import SavedRun
-    from fastlstm.store import ChampionRecord
+    from fastlstm.registry.champion import ChampionRecord
+    from fastlstm.runs.saved_run import SavedRun
 
     _, store, name = _place(config)
 

@@ -11,10 +11,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from fastlstm.backtest import SUMMARY_FILE, significance_lines
-from fastlstm.report import NAMES, number, score_table, title
-from fastlstm.store import ChampionRecord, RunEntry
-from fastlstm.tuning import SUMMARY_FILE as SEARCH_FILE
+from fastlstm.artifacts.file_names import BACKTEST_SUMMARY_FILE
+from fastlstm.artifacts.file_names import SEARCH_SUMMARY_FILE as SEARCH_FILE
+from fastlstm.experiments.backtest_summary import significance_lines
+from fastlstm.registry.champion import ChampionRecord
+from fastlstm.registry.store import RunEntry
+from fastlstm.reporting.text import NAMES, number, score_table, title
 
 
 class ConsoleListener:
@@ -94,7 +96,7 @@ def show_scores(console: Console, metrics: dict[str, Any]) -> None:
 
 def show_backtest(console: Console, folder: Path) -> None:
     """Print a backtest's folds beside the baselines, and whether it beats them beyond chance."""
-    summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
+    summary = json.loads((folder / BACKTEST_SUMMARY_FILE).read_text(encoding="utf-8"))
     names = [name for name in NAMES if name in summary["folds"][0]]
     header = ["fold", "test from", "to", "epochs", "windows", *(NAMES[n] for n in names)]
     table = _table(header, f"{title(summary['primary'])} by fold", numbers=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect import flow
 
-from fastlstm.config import absolute
+from fastlstm.config.reading import absolute
 from fastlstm.errors import FastLSTMError
 from tasks.concurrency import AlreadyRunning, only_one
 from tasks.reporting import ended, failed, flow_run_name, skipped

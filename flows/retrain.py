@@ -9,9 +9,9 @@ from typing import Any
 import prefect.runtime
 from prefect import flow
 
-from fastlstm import isolation
-from fastlstm.config import absolute
+from fastlstm.config.reading import absolute
 from fastlstm.errors import FastLSTMError
+from fastlstm.steps import worker
 from tasks.backtest import combine, plan, run_folds
 from tasks.caching import verified
 from tasks.concurrency import AlreadyRunning, only_one
@@ -73,7 +73,7 @@ def _steps(config: PipelineConfig, full: bool, reason: str) -> Outcome:
 
 
 def _train_and_decide(config: PipelineConfig, source: Any, reason: str) -> Outcome:
-    isolation.start_ahead()  # TensorFlow is imported beside the steps that prepare the data
+    worker.start_ahead()  # TensorFlow is imported beside the steps that prepare the data
     table = verified(load, config, source)
     clean = verified(validate, config, table)
     scaled = verified(scale, config, clean)

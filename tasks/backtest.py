@@ -9,10 +9,11 @@ from typing import Any
 
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from fastlstm import isolation
-from fastlstm.backtest import SUMMARY_FILE, combine_into, count_groups
+from fastlstm.artifacts.file_names import BACKTEST_SUMMARY_FILE
 from fastlstm.errors import ConfigError
-from fastlstm.report import number, title
+from fastlstm.reporting.text import number, title
+from fastlstm.steps import worker
+from fastlstm.steps.backtest import combine_into, count_groups
 from tasks.caching import make, verified
 from tasks.references import BacktestOutcome, StepOutput
 from tasks.reporting import say, tell
@@ -41,8 +42,8 @@ def folds(
     """Train on the first of a group of folds and score all of them; nothing later is seen."""
 
     def build(folder: Path) -> dict[str, Any]:
-        about: dict[str, Any] = isolation.call(
-            "fastlstm.backtest:judge_into",
+        about: dict[str, Any] = worker.call(
+            "fastlstm.steps.backtest:judge_into",
             {
                 "folder": str(folder),
                 "clean": clean.path,
@@ -142,7 +143,7 @@ def combine(config: PipelineConfig, clean: StepOutput, parts: list[StepOutput]) 
             else "not better beyond chance than any baseline"
         ),
     )
-    summary = json.loads((Path(output.path) / SUMMARY_FILE).read_text(encoding="utf-8"))
+    summary = json.loads((Path(output.path) / BACKTEST_SUMMARY_FILE).read_text(encoding="utf-8"))
     report_backtest(config.model_name, outcome, summary)
     say("combine", outcome.message)
     return outcome

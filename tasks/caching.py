@@ -13,9 +13,9 @@ from typing import Any, ParamSpec
 from prefect import Task
 from prefect.context import TaskRunContext
 
-from fastlstm.artifacts import publish
-from fastlstm.fingerprint import code_version, fingerprint
-from fastlstm.memory import give_back
+from fastlstm.artifacts.fingerprint import code_version, fingerprint
+from fastlstm.artifacts.folders import publish
+from fastlstm.data.memory import give_back
 from tasks.references import RunReference, Source, StepOutput
 from tasks.reporting import say
 from tasks.settings import PipelineConfig

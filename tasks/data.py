@@ -8,12 +8,13 @@ from typing import Any
 
 import prefect.runtime
 
-from fastlstm.artifacts import read_manifest
-from fastlstm.changes import find_changes
+from fastlstm.artifacts.file_names import TABLE_FILE
+from fastlstm.artifacts.fingerprint import fingerprint
+from fastlstm.artifacts.folders import read_manifest
+from fastlstm.data.tables import read_table
 from fastlstm.errors import DataError
-from fastlstm.fingerprint import fingerprint
-from fastlstm.loading import TABLE_FILE, load_into, read_table
-from fastlstm.validation import validate_into
+from fastlstm.registry.unchanged import find_changes
+from fastlstm.steps.prepare import load_into, validate_into
 from tasks.caching import make
 from tasks.places.sources import local_source
 from tasks.places.sql import shown

@@ -9,14 +9,14 @@ import pandas as pd
 from prefect.events import emit_event
 
 from fastlstm.errors import StoreError
-from fastlstm.monitoring import (
+from fastlstm.forecasting.monitoring import (
     LiveError,
     actual_values,
     input_drift,
     live_coverage,
     live_error,
 )
-from fastlstm.runs import SavedRun
+from fastlstm.runs.saved_run import SavedRun
 from tasks.places.forecasts import open_forecasts
 from tasks.places.sources import local_source
 from tasks.references import Health

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fastlstm import isolation
-from fastlstm.report import number, refit_told, title, warm_start_told
-from fastlstm.training import state_files
-from fastlstm.warm_start import further
+from fastlstm.reporting.text import number, refit_told, title, warm_start_told
+from fastlstm.steps import worker
+from fastlstm.training.checkpoint import state_files
+from fastlstm.training.warm_start import further
 from tasks.caching import Input, make, step_key
 from tasks.references import RunReference, StepOutput
 from tasks.reporting import say
@@ -32,8 +32,8 @@ def train(
         before = str(store_of(config).run_folder(champion.model_name, champion.run_id))
 
     def build(folder: Path) -> dict[str, Any]:
-        facts: dict[str, Any] = isolation.call(
-            "fastlstm.training:train_into",
+        facts: dict[str, Any] = worker.call(
+            "fastlstm.steps.train:train_into",
             {
                 "folder": str(folder),
                 "windows": windows.path,
@@ -77,8 +77,8 @@ def evaluate(
     """Score the network on the test windows beside the costless baselines."""
 
     def build(folder: Path) -> dict[str, Any]:
-        about: dict[str, Any] = isolation.call(
-            "fastlstm.evaluation:evaluate_into",
+        about: dict[str, Any] = worker.call(
+            "fastlstm.steps.evaluate:evaluate_into",
             {
                 "folder": str(folder),
                 "network": network.path,

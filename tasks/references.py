@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from fastlstm.artifacts import mark_used, verify
+from fastlstm.artifacts.folders import mark_used, verify
 from fastlstm.errors import StoreError
 
 

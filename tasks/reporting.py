@@ -19,7 +19,7 @@ class Listener(Protocol):
         """A step ended and says what it did."""
 
     def progress(self, event: dict[str, Any]) -> None:
-        """Training went on; see ``fastlstm.training.fit``."""
+        """Training went on; see ``fastlstm.training.fit.fit``."""
 
 
 _listeners: list[Listener] = []

@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fastlstm import isolation
-from fastlstm.artifacts import read_manifest, verify
+from fastlstm.artifacts.folders import read_manifest, verify
 from fastlstm.errors import StoreError
-from fastlstm.promotion import judge
-from fastlstm.runs import Parts, SavedRun, build_run
-from fastlstm.store import ChampionRecord, RunEntry, Store, find_run
+from fastlstm.registry.champion import ChampionRecord
+from fastlstm.registry.promotion import judge
+from fastlstm.registry.store import RunEntry, Store, find_run
+from fastlstm.runs.saved_run import SavedRun
+from fastlstm.runs.writing import Parts, build_run
+from fastlstm.steps import worker
 from tasks.references import BacktestOutcome, Outcome, RunReference, Source, StepOutput
 from tasks.reporting import say
 from tasks.settings import PipelineConfig, store_of
@@ -111,8 +113,8 @@ def promote(
                     f"the champion {record.champion} cannot be opened ({error}); run {run.run_id} is "
                     "stored: restore the champion, or choose one with 'fastlstm promote'"
                 ) from None
-            comparison = isolation.call(
-                "fastlstm.promotion:compare",
+            comparison = worker.call(
+                "fastlstm.steps.compare:compare",
                 {
                     "challenger": str(challenger),
                     "champion": str(champion),

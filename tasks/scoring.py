@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from fastlstm import isolation
-from fastlstm.artifacts import publish, read_manifest
+from fastlstm.artifacts.fingerprint import code_version, fingerprint
+from fastlstm.artifacts.folders import publish, read_manifest
+from fastlstm.data.files import source_fingerprint
+from fastlstm.data.tables import read_table
 from fastlstm.errors import StoreError
-from fastlstm.fingerprint import code_version, fingerprint
-from fastlstm.loading import read_table
-from fastlstm.monitoring import input_rows
-from fastlstm.sources import source_fingerprint
+from fastlstm.forecasting.monitoring import input_rows
+from fastlstm.steps import worker
 from tasks.places.forecasts import open_forecasts
 from tasks.places.sources import local_source
 from tasks.places.sql import shown
@@ -65,8 +65,8 @@ def forecast(config: ScoringConfig, run: RunReference, table: LocalTable) -> Sco
     folder = Path(config.work) / "forecast" / made_from[:32]
 
     def build(target: Path) -> dict[str, Any]:
-        made: dict[str, Any] = isolation.call(
-            "fastlstm.latest:forecast_latest_into",
+        made: dict[str, Any] = worker.call(
+            "fastlstm.steps.forecast:forecast_latest_into",
             {
                 "output": str(target / _FORECASTS),
                 "run": str(store_of(config).run_folder(run.model_name, run.run_id)),

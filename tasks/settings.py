@@ -7,13 +7,11 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from fastlstm.config import (
-    RetrainConfig,
-    StrictSettings,
-    is_database,
-    without_password,
-)
-from fastlstm.store import Store, open_store
+from fastlstm.config.base import StrictSettings
+from fastlstm.config.locations import is_database, without_password
+from fastlstm.config.retrain import RetrainConfig
+from fastlstm.registry.opening import open_store
+from fastlstm.registry.store import Store
 
 
 class S3Settings(StrictSettings):

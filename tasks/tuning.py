@@ -6,11 +6,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from fastlstm import isolation
-from fastlstm.artifacts import publish
+from fastlstm.artifacts.folders import publish
 from fastlstm.errors import DataError, TrainingError
-from fastlstm.report import number
-from fastlstm.tuning import PrunedError, Search, study_key, with_hyperparameters, write_search
+from fastlstm.experiments.tuning import (
+    PrunedError,
+    Search,
+    study_key,
+    with_hyperparameters,
+    write_search,
+)
+from fastlstm.reporting.text import number
+from fastlstm.steps import worker
 from tasks.caching import verified
 from tasks.references import StepOutput, StudyReference, TuneOutcome
 from tasks.reporting import say
@@ -45,8 +51,8 @@ def trial(config: PipelineConfig, clean: StepOutput, study: StudyReference) -> s
         own = with_hyperparameters(config, {**asked.chosen, "refit": False})
         dataset = verified(windows, own, verified(scale, own, clean))
         with tempfile.TemporaryDirectory(prefix="fastlstm-trial-") as folder:
-            facts = isolation.call(
-                "fastlstm.training:train_into",
+            facts = worker.call(
+                "fastlstm.steps.train:train_into",
                 {
                     "folder": folder,
                     "windows": dataset.path,

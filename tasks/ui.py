@@ -21,12 +21,12 @@ from prefect.artifacts import (
 )
 from prefect.logging import get_run_logger
 
-from fastlstm.backtest import FIGURE_FILE, significance_lines
-from fastlstm.config import RetrainConfig
-from fastlstm.report import NAMES, title
-from fastlstm.runs import SavedRun
-from fastlstm.store import Store
-from fastlstm.tuning import FIGURE_FILE as SEARCH_FIGURE_FILE
+from fastlstm.artifacts.file_names import BACKTEST_FIGURE_FILE, SEARCH_FIGURE_FILE
+from fastlstm.config.retrain import RetrainConfig
+from fastlstm.experiments.backtest_summary import significance_lines
+from fastlstm.registry.store import Store
+from fastlstm.reporting.text import NAMES, title
+from fastlstm.runs.saved_run import SavedRun
 from tasks.references import BacktestOutcome, Health, Outcome, ScoringOutcome, TuneOutcome
 from tasks.reporting import tell
 
@@ -57,7 +57,7 @@ class TrainingProgress:
         self._artifact: UUID | None = None
 
     def __call__(self, event: dict[str, Any]) -> None:
-        """Take an event of ``fastlstm.training.fit``."""
+        """Take an event of ``fastlstm.training.fit.fit``."""
         if event["event"] == "epoch":
             done = f"epoch {event['epoch']} of {event['epochs']} · loss {event['loss']:.4g}"
             if event.get("refit"):
@@ -166,7 +166,7 @@ def report_backtest(model_name: str, outcome: BacktestOutcome, summary: dict[str
     """Make the report and the table of one backtest."""
     names = [name for name in NAMES if name in summary["folds"][0]]
     lines = [f"# {outcome.message}", "", *significance_lines(summary), ""]
-    figure = Path(outcome.path) / FIGURE_FILE
+    figure = Path(outcome.path) / BACKTEST_FIGURE_FILE
     lines += [_picture(figure), "", f"In `{outcome.path}`."]
     create_markdown_artifact(
         "\n".join(lines), key=key(model_name, "backtest"), description=outcome.message

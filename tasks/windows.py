@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from fastlstm.artifacts import read_manifest
-from fastlstm.loading import read_table
-from fastlstm.scaling import SCALED_FILE, scale_into
-from fastlstm.split import Cuts
-from fastlstm.validation import CLEAN_FILE
-from fastlstm.window_store import write_windows
+from fastlstm.artifacts.file_names import CLEAN_FILE, SCALED_FILE
+from fastlstm.artifacts.folders import read_manifest
+from fastlstm.data.split import Cuts
+from fastlstm.data.tables import read_table
+from fastlstm.steps.prepare import scale_into
+from fastlstm.windows.parquet import write_windows
 from tasks.caching import make
 from tasks.references import StepOutput
 from tasks.reporting import say

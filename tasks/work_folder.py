@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastlstm.artifacts import delete_folder
-from fastlstm.disk import writing_to
+from fastlstm.artifacts.disk import writing_to
+from fastlstm.artifacts.folders import delete_folder
 
 # Longer than a flow may take, so that nothing a running one uses is old.
 FEWEST_DAYS = 2

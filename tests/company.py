@@ -20,7 +20,7 @@ import pandas as pd
 import yaml
 
 from deployments.local_s3 import LocalS3
-from fastlstm.store import Store
+from fastlstm.registry.store import Store
 from tasks.settings import PipelineConfig, store_of
 from tests.conftest import BASE, make_panel, prefect_in_memory
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fastlstm.artifacts import replace_file
+from fastlstm.artifacts.files import replace_file
 
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")

@@ -15,11 +15,11 @@ from typing import Any, Literal, Protocol
 
 import pandas as pd
 
-from fastlstm.artifacts import replacing
-from fastlstm.config import is_database
-from fastlstm.disk import writing_to
+from fastlstm.artifacts.disk import writing_to
+from fastlstm.artifacts.files import replacing
+from fastlstm.config.locations import is_database
+from fastlstm.data.tables import write_table
 from fastlstm.errors import StoreError
-from fastlstm.loading import write_table
 from tasks.places.s3_client import (
     Location,
     LostRace,

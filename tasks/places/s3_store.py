@@ -25,21 +25,14 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
-from fastlstm.artifacts import (
-    MANIFEST,
-    mark_used,
-    parse_manifest,
-    replace_file,
-    verify,
-    write_manifest,
-)
-from fastlstm.disk import writing_to
+from fastlstm.artifacts.disk import writing_to
+from fastlstm.artifacts.files import replace_file
+from fastlstm.artifacts.fingerprint import sha256_file
+from fastlstm.artifacts.folders import MANIFEST, mark_used, parse_manifest, verify, write_manifest
 from fastlstm.errors import StoreError
-from fastlstm.fingerprint import sha256_file
-from fastlstm.store import (
-    CHAMPION,
+from fastlstm.registry.champion import CHAMPION, ChampionRecord
+from fastlstm.registry.store import (
     QUARANTINE,
-    ChampionRecord,
     RunEntry,
     Stored,
     age,

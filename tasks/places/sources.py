@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from fastlstm.artifacts import mark_used, replace_file
-from fastlstm.config import is_database, is_remote
-from fastlstm.disk import writing_to
+from fastlstm.artifacts.disk import writing_to
+from fastlstm.artifacts.files import replace_file
+from fastlstm.artifacts.fingerprint import fingerprint, sha256_file
+from fastlstm.artifacts.folders import mark_used
+from fastlstm.config.locations import is_database, is_remote
 from fastlstm.errors import ConfigError
-from fastlstm.fingerprint import fingerprint, sha256_file
 from tasks.places.s3_client import Location, client_of, told
 from tasks.places.sql import query_into, shown
 from tasks.settings import S3Settings

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from fastlstm.runs import SavedRun
+from fastlstm.runs.saved_run import SavedRun
 from tests.company import PASSWORD, ROOT, recent_panel
 
 pytestmark = pytest.mark.slow

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fastlstm.evaluation import METRICS_FILE
+from fastlstm.artifacts.file_names import METRICS_FILE
 from tests.faults.kill_points import die, was_killed
 
 STAGES = ("load", "validate", "scale", "windows", "train", "evaluate")
@@ -95,10 +95,10 @@ class Listener:
 
 def attempt(folder: Path, config: Any, moment: str) -> bool:
     """Retrain in this process, to be killed at the moment; whether it got through."""
+    import fastlstm.isolation
     import pyarrow.parquet as pq
     import tensorflow as tf
 
-    import fastlstm.isolation
     from flows.retrain import retrain
     from tasks import reporting
 
@@ -108,8 +108,8 @@ def attempt(folder: Path, config: Any, moment: str) -> bool:
 
     # TensorFlow is loaded here already; that it really has a process of its own, and how that one
     # ends when its caller is killed, is tested by test_isolation and test_training_resumes.
-    fastlstm.isolation.call = call
-    fastlstm.isolation.start_ahead = lambda: None
+    fastlstm.steps.worker.call = call
+    fastlstm.steps.worker.start_ahead = lambda: None
     tf.config.run_functions_eagerly(True)
     right = pq.ParquetWriter.write_table
 
@@ -148,9 +148,9 @@ def main() -> None:
     import tensorflow  # noqa: F401 (loaded once, before the forks; not used here)
 
     import flows.retrain  # noqa: F401
-    from fastlstm.config import check_settings
-    from fastlstm.store import open_store
-    from fastlstm.upkeep import examine
+    from fastlstm.config.reading import check_settings
+    from fastlstm.registry.maintenance import examine
+    from fastlstm.registry.opening import open_store
     from tasks.settings import PipelineConfig
     from tests.conftest import build_settings
 

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from deployments.local_s3 import local_s3
-from fastlstm.artifacts import verify
+from fastlstm.artifacts.folders import verify
 from fastlstm.errors import StoreError
-from fastlstm.store import open_store
-from fastlstm.upkeep import examine
+from fastlstm.registry.maintenance import examine
+from fastlstm.registry.opening import open_store
 from tests.faults.kill_points import night, seed
 
 LATER = datetime(2026, 11, 25, 3, tzinfo=UTC)
@@ -120,7 +120,7 @@ def s3(disk: Path) -> dict[str, int]:
 
 def retraining(disk: Path) -> dict[str, int]:
     """Retrain with ever more space until it gets through; how often it ended in which step."""
-    from fastlstm.config import check_settings
+    from fastlstm.config.reading import check_settings
     from flows.retrain import retrain
     from tasks import reporting
     from tasks.settings import PipelineConfig

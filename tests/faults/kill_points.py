@@ -15,8 +15,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from fastlstm.artifacts import publish
-from fastlstm.store import Store, open_store
+from fastlstm.artifacts.folders import publish
+from fastlstm.registry.opening import open_store
+from fastlstm.registry.store import Store
 
 FIRST = datetime(2026, 11, 1, 3, tzinfo=UTC)
 # Python tells its audit hooks of each of these before it is done.

@@ -19,7 +19,7 @@ def main() -> None:
     import tensorflow  # noqa: F401 (loaded once, before the forks; not used here)
 
     import flows.retrain  # noqa: F401
-    from fastlstm.config import check_settings
+    from fastlstm.config.reading import check_settings
     from tasks.settings import PipelineConfig
     from tests.conftest import build_settings, make_panel
     from tests.faults.flow_kills import NEVER, attempt

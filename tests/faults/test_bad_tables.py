@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from benchmarks.flow import prepare
-from fastlstm.config import check_settings
+from fastlstm.config.reading import check_settings
 from fastlstm.errors import ConfigError, DataError, FastLSTMError
-from fastlstm.evaluation import evaluate_into
-from fastlstm.promotion import judge
-from fastlstm.training import train_into
-from fastlstm.window_store import WindowDataset
+from fastlstm.registry.promotion import judge
+from fastlstm.steps.evaluate import evaluate_into
+from fastlstm.steps.train import train_into
+from fastlstm.windows.parquet import WindowDataset
 from tasks.settings import PipelineConfig
 from tests.conftest import RAIN, build_settings, make_panel
 from tests.faults.corpus import CASES

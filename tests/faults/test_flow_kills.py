@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from fastlstm.artifacts import verify
-from fastlstm.runs import SavedRun
-from fastlstm.store import FolderStore
+from fastlstm.artifacts.folders import verify
+from fastlstm.registry.folder_store import FolderStore
+from fastlstm.runs.saved_run import SavedRun
 from tests.company import ROOT
 from tests.faults.flow_kills import MOMENTS, NEVER, STAGES
 

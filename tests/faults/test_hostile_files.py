@@ -19,14 +19,14 @@ import pandas as pd
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-from fastlstm.artifacts import read_manifest, write_manifest
-from fastlstm.config import read_settings
+from fastlstm.artifacts.folders import read_manifest, write_manifest
+from fastlstm.config.reading import read_settings
+from fastlstm.data.scaler_files import read_scaler, read_scaler_pair
 from fastlstm.errors import ConfigError, StoreError
-from fastlstm.exports import read_export, write_export
-from fastlstm.model_files import check_model_file
-from fastlstm.report import plain
-from fastlstm.runs import SavedRun
-from fastlstm.scaler_files import read_scaler, read_scaler_pair
+from fastlstm.network.model_files import check_model_file
+from fastlstm.reporting.text import plain
+from fastlstm.runs.csv_export import read_export, write_export
+from fastlstm.runs.saved_run import SavedRun
 from tasks.settings import PipelineConfig
 
 CANARY = "canary-was-here"

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fastlstm.artifacts import verify
-from fastlstm.upkeep import examine
+from fastlstm.artifacts.folders import verify
+from fastlstm.registry.maintenance import examine
 from tests.company import ROOT
 from tests.faults.kill_points import night, open_at
 

@@ -12,7 +12,7 @@ import pytest
 
 from deployments.local_s3 import local_s3
 from fastlstm.errors import StoreError
-from fastlstm.upkeep import examine
+from fastlstm.registry.maintenance import examine
 from tasks.places.s3_store import S3Store
 from tasks.settings import S3Settings
 from tests.faults.proxy import proxied

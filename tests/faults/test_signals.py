@@ -12,7 +12,7 @@ import httpx
 import pytest
 import yaml
 
-from fastlstm.store import FolderStore
+from fastlstm.registry.folder_store import FolderStore
 from tests.conftest import build_settings
 
 pytestmark = pytest.mark.slow

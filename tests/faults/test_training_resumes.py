@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fastlstm import isolation
-from fastlstm.checkpoint import State, read_state, write_state
+from fastlstm.artifacts.file_names import HISTORY_FILE, MODEL_FILE
 from fastlstm.errors import StoreError, TrainingError
-from fastlstm.inference import load_network
-from fastlstm.training import HISTORY_FILE, MODEL_FILE, train_into
+from fastlstm.network.inference import load_network
+from fastlstm.steps import worker
+from fastlstm.steps.train import train_into
+from fastlstm.training.checkpoint import State, read_state, write_state
 from tests.library.test_training import dataset, regressor
 
 HERE = "tests.faults.test_training_resumes"
@@ -83,11 +84,11 @@ def test_killed_twice_in_one_training(undisturbed, tmp_path):
     finished = []
     for at in (["batch", 2], ["write", 2]):
         with pytest.raises(TrainingError, match="killed by the system"):
-            isolation.call(f"{HERE}:train_and_die", {**arguments, "at": at}, fresh=True)
+            worker.call(f"{HERE}:train_and_die", {**arguments, "at": at}, fresh=True)
         finished.append(len(read_state(state).rows))
         assert not (tmp_path / MODEL_FILE).exists()
     assert finished == [1, 2]
-    facts = isolation.call("fastlstm.training:train_into", arguments, fresh=True)
+    facts = worker.call("fastlstm.steps.train:train_into", arguments, fresh=True)
     assert facts["note"] == "resumed after epoch 2"
     assert_same(whole, tmp_path)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from fastlstm.errors import StoreError
-from fastlstm.store import open_store
-from fastlstm.upkeep import examine
+from fastlstm.registry.maintenance import examine
+from fastlstm.registry.opening import open_store
 from tests.company import ROOT
 
 MOMENT = datetime(2026, 11, 24, 3, tzinfo=UTC)

@@ -13,10 +13,12 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from fastlstm.artifacts import write_manifest
+from fastlstm.artifacts.folders import write_manifest
 from fastlstm.errors import StoreError
-from fastlstm.store import CHAMPION, FolderStore, open_store
-from fastlstm.upkeep import examine, prune
+from fastlstm.registry.champion import CHAMPION
+from fastlstm.registry.folder_store import FolderStore
+from fastlstm.registry.maintenance import examine, prune
+from fastlstm.registry.opening import open_store
 from flows.cli import main
 from tests.conftest import build_settings
 

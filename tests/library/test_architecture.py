@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from fastlstm.architecture import batch_size, resolve
+from fastlstm.config.hyperparameters import FORECAST_DEFAULTS, REGRESSOR_DEFAULTS, Hyperparameters
 from fastlstm.errors import ConfigError
-from fastlstm.hyperparameters import FORECAST_DEFAULTS, REGRESSOR_DEFAULTS, Hyperparameters
-from fastlstm.inference import load_network, predict
-from fastlstm.layers import build_network, lstm_sizes
-from fastlstm.training import _tf_dataset
+from fastlstm.network.architecture import batch_size, resolve
+from fastlstm.network.build import build_network, lstm_sizes
+from fastlstm.network.inference import load_network, predict
+from fastlstm.training.input_pipeline import tf_dataset
 from tests.library.test_proof import windows as windows_of
 
 FEATURES = ["a", "b", "c", "x"]
@@ -84,7 +84,7 @@ def test_a_gradient_step_sees_about_as_many_sequences_whatever_the_columns(
     if "LSTM_type" not in changes and columns < 20:
         dataset = windows_of(np.random.default_rng(0).normal(size=(900, columns)), hp)
         for split in ("train", "validation"):
-            batches = [len(x) for x, _ in _tf_dataset(dataset, split, hp, None, None)]
+            batches = [len(x) for x, _ in tf_dataset(dataset, split, hp, None, None)]
             assert max(batches) == min(64, windows) and sum(batches) == 64
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fastlstm.artifacts import MANIFEST, publish, read_manifest, verify
+from fastlstm.artifacts.folders import MANIFEST, publish, read_manifest, verify
 from fastlstm.errors import StoreError
 
 

@@ -10,23 +10,17 @@ import pandas as pd
 import pytest
 
 from fastlstm import fastLSTM
-from fastlstm.backtest import (
-    FIGURE_FILE,
-    TABLE_FILE,
-    Rows,
-    groups,
-    judge_group,
-    plan_folds,
-    run_backtest,
-    write_backtest,
-)
-from fastlstm.config import BacktestConfig, RetrainConfig
+from fastlstm.artifacts.file_names import BACKTEST_FIGURE_FILE, BACKTEST_TABLE_FILE
+from fastlstm.config.backtest import BacktestConfig
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.config.retrain import RetrainConfig
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.time_grid import microseconds
 from fastlstm.errors import ConfigError, DataError
-from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.loading import SERIES, TIME
-from fastlstm.scaling import microseconds
-from fastlstm.significance import diebold_mariano
-from fastlstm.validation import SEGMENT
+from fastlstm.evaluation.significance import diebold_mariano
+from fastlstm.experiments.backtest import Rows, judge_group, run_backtest
+from fastlstm.experiments.backtest_summary import write_backtest
+from fastlstm.experiments.folds import groups, plan_folds
 
 pytestmark = pytest.mark.usefixtures("untraced")
 
@@ -171,9 +165,9 @@ def test_figure_and_table_are_written(tmp_path, rows):
     found = run_backtest(rows, settings())
     about = write_backtest(tmp_path, found)
     assert about["folds"] == 3 and set(about["significance"]) == {"last_value", "last_season"}
-    table = pd.read_csv(tmp_path / TABLE_FILE)
+    table = pd.read_csv(tmp_path / BACKTEST_TABLE_FILE)
     np.testing.assert_allclose(table["model"], found.table["model"].astype(float))
-    picture = imread(tmp_path / FIGURE_FILE)
+    picture = imread(tmp_path / BACKTEST_FIGURE_FILE)
     assert picture.std() > 0.01 and min(picture.shape[:2]) > 600
     json.loads((tmp_path / "backtest.json").read_text())
 

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fastlstm.calendar import calendar_features
-from fastlstm.config import DataConfig, parse_config
+from fastlstm.config.data import DataConfig
+from fastlstm.config.reading import parse_config
+from fastlstm.data.calendar import calendar_features
+from fastlstm.data.column_names import SERIES, TIME
+from fastlstm.data.validation import validate
 from fastlstm.errors import ConfigError
-from fastlstm.loading import SERIES, TIME
-from fastlstm.validation import validate
 from tests.conftest import build_settings
 
 TIMES = pd.to_datetime(["2024-01-01 00:00", "2024-04-03 06:30", "2024-07-07 18:00"], utc=True)

@@ -12,15 +12,14 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 
 from fastlstm import calibration
-from fastlstm.classification_metrics import reliability
-from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.inference import load_network, predict
-from fastlstm.layers import build_network
-from fastlstm.loading import SERIES, TIME
-from fastlstm.row_windows import RowWindows
-from fastlstm.split import Cuts
-from fastlstm.training import fit
-from fastlstm.validation import SEGMENT
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.split import Cuts
+from fastlstm.evaluation.classification_metrics import reliability
+from fastlstm.network.build import build_network
+from fastlstm.network.inference import load_network, predict
+from fastlstm.training.fit import fit
+from fastlstm.windows.in_memory import RowWindows
 
 pytestmark = pytest.mark.usefixtures("untraced")
 COUNT, CUTS = 20_000, Cuts(1000, 16_000)

@@ -7,18 +7,13 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from fastlstm.config import RetrainConfig, parse_config, read_config
+from fastlstm.config.hyperparameters import ALIASES, REGRESSOR_DEFAULTS, Hyperparameters
+from fastlstm.config.keras_names import _LOSSES, _METRICS, ACTIVATIONS, canonical_loss
+from fastlstm.config.reading import parse_config, read_config
+from fastlstm.config.retrain import RetrainConfig
 from fastlstm.errors import ConfigError
-from fastlstm.hyperparameters import (
-    _LOSSES,
-    _METRICS,
-    ACTIVATIONS,
-    ALIASES,
-    REGRESSOR_DEFAULTS,
-    Hyperparameters,
-    canonical_loss,
-)
-from fastlstm.network import _metric, import_keras
+from fastlstm.network.keras_import import import_keras
+from fastlstm.network.metrics import _metric
 
 EXAMPLES = sorted(Path("deployments").glob("weather_*.yaml"))
 

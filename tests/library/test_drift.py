@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastlstm.config import parse_config
-from fastlstm.drift import population_stability_index, reference, summarise
-from fastlstm.loading import write_table
-from fastlstm.scaling import scale_into
-from fastlstm.validation import validate
+from fastlstm.config.reading import parse_config
+from fastlstm.data.input_summary import reference, summarise
+from fastlstm.data.tables import write_table
+from fastlstm.data.validation import validate
+from fastlstm.forecasting.drift import population_stability_index
+from fastlstm.steps.prepare import scale_into
 from tests.conftest import make_panel
 
 

@@ -11,12 +11,14 @@ import pytest
 import tensorflow as tf
 from pydantic import ValidationError
 
-from fastlstm.ensemble import MEMBERS, trained_by_member
-from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.inference import load_network, predict
-from fastlstm.layers import build_network
-from fastlstm.network import compile_network
-from fastlstm.training import MODEL_FILE, fit, train_into
+from fastlstm.artifacts.file_names import MODEL_FILE
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.network.build import build_network
+from fastlstm.network.compiling import compile_network
+from fastlstm.network.ensemble import MEMBERS, trained_by_member
+from fastlstm.network.inference import load_network, predict
+from fastlstm.steps.train import train_into
+from fastlstm.training.fit import fit
 from tests.library.test_architecture import FEATURES, settings, some
 from tests.library.test_training import dataset, regressor
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from fastlstm import fused_decoder
-from fastlstm.fused_decoder import decoding_of
-from fastlstm.fused_lstm import fused
-from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.inference import load_network, predict
-from fastlstm.layers import build_network
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.network.build import build_network
+from fastlstm.network.fused_decoder import decoding_of
+from fastlstm.network.fused_lstm import fused
+from fastlstm.network.inference import load_network, predict
 from tests.library.test_fused_lstm import computed
 
 FEATURES = list("abcd")
@@ -40,7 +40,7 @@ def decodings(monkeypatch):
         used.append((decoding.ahead, decoding.targets))
         return right(decoding, *arguments)
 
-    monkeypatch.setattr("fastlstm.fused_lstm.decoded", spy)
+    monkeypatch.setattr("fastlstm.network.fused_lstm.decoded", spy)
     return used
 
 

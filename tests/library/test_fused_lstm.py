@@ -8,10 +8,10 @@ import zipfile
 import numpy as np
 import pytest
 
+from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.errors import ConfigError
-from fastlstm.fused_lstm import fused, is_chosen, use_one_thread_per_operation
-from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.layers import build_network
+from fastlstm.network.build import build_network
+from fastlstm.network.fused_lstm import fused, is_chosen, use_one_thread_per_operation
 
 
 def network(steps, features, units, *, layers=2, **options):

@@ -6,11 +6,16 @@ import keras
 import numpy as np
 import pytest
 
-from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.importance import integrated_gradients, lag_importance, scaled_error, stretches
-from fastlstm.inference import predict
-from fastlstm.layers import build_network
-from fastlstm.report import _importance_lines
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.evaluation.importance import (
+    integrated_gradients,
+    lag_importance,
+    scaled_error,
+    stretches,
+)
+from fastlstm.network.build import build_network
+from fastlstm.network.inference import predict
+from fastlstm.reporting.markdown import _importance_lines
 
 pytestmark = pytest.mark.usefixtures("untraced")
 RNG = np.random.default_rng(0)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from fastlstm import intervals
-from fastlstm.config import parse_config
+from fastlstm.config.reading import parse_config
 from fastlstm.errors import StoreError
-from fastlstm.interval_scores import Seen, judge_intervals
-from fastlstm.intervals import (
+from fastlstm.evaluation.interval_scores import Seen, judge_intervals
+from fastlstm.evaluation.intervals import (
     AROUND_FORECAST,
     LEVELS,
     Radii,

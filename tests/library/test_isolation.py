@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fastlstm import errors
-from fastlstm.isolation import call, start_ahead
+from fastlstm.steps.worker import call, start_ahead
 
 HERE = "tests.library.test_isolation"
 

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fastlstm.config import DataConfig, parse_config
+from fastlstm.config.data import DataConfig
+from fastlstm.config.reading import parse_config
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.known_future import is_ahead
+from fastlstm.data.validation import validate
 from fastlstm.errors import ConfigError
-from fastlstm.known_ahead import is_ahead
-from fastlstm.loading import SERIES, TIME
-from fastlstm.validation import SEGMENT, validate
 from tests.conftest import build_settings
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastlstm.leaks import suspected_leaks
+from fastlstm.data.leakage import suspected_leaks
 
 RNG = np.random.default_rng(0)
 Y = RNG.normal(size=400)

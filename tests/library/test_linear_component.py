@@ -9,16 +9,15 @@ from pydantic import ValidationError
 from sklearn.linear_model import Ridge
 
 from fastlstm import linear_component
-from fastlstm.architecture import resolve
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.split import LEARNED, Cuts
 from fastlstm.errors import ConfigError
-from fastlstm.inference import predict
-from fastlstm.layers import LINEAR, LINEAR_SHARE
-from fastlstm.loading import SERIES, TIME
-from fastlstm.row_windows import RowWindows
-from fastlstm.split import LEARNED, Cuts
-from fastlstm.training import fit
-from fastlstm.validation import SEGMENT
-from fastlstm.validation_errors import validation_errors
+from fastlstm.network.architecture import resolve
+from fastlstm.network.fixed_weights import LINEAR, LINEAR_SHARE
+from fastlstm.network.inference import predict
+from fastlstm.training.fit import fit
+from fastlstm.training.validation_errors import validation_errors
+from fastlstm.windows.in_memory import RowWindows
 from tests.library.test_architecture import FEATURES, settings
 from tests.library.test_loss_scaling import in_memory, panel
 

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fastlstm.config import DataConfig
+from fastlstm.config.data import DataConfig
+from fastlstm.data.column_names import SERIES, TIME
+from fastlstm.data.files import resolve, source_fingerprint
+from fastlstm.data.reading import load
 from fastlstm.errors import ConfigError, DataError
-from fastlstm.loading import SERIES, TIME, load
-from fastlstm.sources import resolve, source_fingerprint
 
 
 def config(path, **changes):

@@ -6,17 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fastlstm.artifacts import publish
+from fastlstm.artifacts.folders import publish
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.split import Cuts
 from fastlstm.errors import ConfigError, DataError
-from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.inference import predict
-from fastlstm.loading import SERIES, TIME
-from fastlstm.loss_scaling import ScaledBySeries, naive_errors
-from fastlstm.row_windows import RowWindows
-from fastlstm.split import Cuts
-from fastlstm.training import fit
-from fastlstm.validation import SEGMENT
-from fastlstm.window_store import WindowDataset, Windows, write_windows
+from fastlstm.network.inference import predict
+from fastlstm.training.fit import fit
+from fastlstm.training.series_weights import ScaledBySeries, naive_errors
+from fastlstm.windows.in_memory import RowWindows
+from fastlstm.windows.parquet import WindowDataset, write_windows
+from fastlstm.windows.source import Windows
 
 _ROWS, _TRAIN, _TEST = 120, 80, 100
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from fastlstm.baselines import last_season, last_value, seasonal_scale
-from fastlstm.classification_metrics import (
+from fastlstm.evaluation.baselines import last_season, last_value, seasonal_scale
+from fastlstm.evaluation.classification_metrics import (
     binary_scores,
     choose_threshold,
     mean_scores,
     output_report,
 )
-from fastlstm.regression_metrics import errors, regression_report
+from fastlstm.evaluation.regression_metrics import errors, regression_report
 
 
 def test_last_value_and_last_season_by_hand():

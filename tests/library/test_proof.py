@@ -6,14 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.inference import load_network, predict
-from fastlstm.loading import SERIES, TIME
-from fastlstm.proof import Proof, set_gate
-from fastlstm.row_windows import RowWindows
-from fastlstm.split import Cuts
-from fastlstm.training import _Epoch, _tf_dataset, fit, write_network
-from fastlstm.validation import SEGMENT
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.split import Cuts
+from fastlstm.network.inference import load_network, predict
+from fastlstm.training.files import write_network
+from fastlstm.training.fit import fit
+from fastlstm.training.input_pipeline import Epoch, tf_dataset
+from fastlstm.training.skill_test import Proof, set_gate
+from fastlstm.windows.in_memory import RowWindows
 
 COUNT, CUTS = 900, Cuts(600, 750)
 
@@ -158,7 +159,7 @@ def test_validation_windows_are_evenly_spaced_in_an_epoch(in_memory):
     dataset = windows(np.arange(COUNT, dtype=float), hp)
     if not in_memory:
         dataset.folded = lambda split: None
-    batches = [y[:, 0] for _, y in _tf_dataset(dataset, "validation", hp, None, None)]
+    batches = [y[:, 0] for _, y in tf_dataset(dataset, "validation", hp, None, None)]
     assert [len(b) for b in batches] == [32, 18]
     rows = dataset.origin_rows("validation")
     np.testing.assert_array_equal(np.concatenate(batches), rows[np.arange(50) * len(rows) // 50])
@@ -170,10 +171,10 @@ def test_windows_per_epoch_are_the_first_of_each_epochs_own_order(in_memory):
     dataset = windows(np.arange(COUNT, dtype=float), hp)
     if not in_memory:
         dataset.folded = lambda split: None
-    epoch, drawn = _Epoch(), []
+    epoch, drawn = Epoch(), []
     for number in range(3):
         epoch.number = number
-        rows = np.concatenate([y[:, 0] for _, y in _tf_dataset(dataset, "train", hp, None, epoch)])
+        rows = np.concatenate([y[:, 0] for _, y in tf_dataset(dataset, "train", hp, None, epoch)])
         assert len(set(rows)) == 50
         drawn.append(set(rows))
         order = np.random.default_rng((hp.seed, number)).permutation(dataset.count("train"))[:50]

@@ -12,11 +12,11 @@ from pydantic import ValidationError
 from sklearn.metrics import mean_pinball_loss
 
 from fastlstm import fastLSTM
-from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.inference import load_network, predict, predict_each, predict_point
-from fastlstm.layers import build_network
-from fastlstm.network import compile_network
-from fastlstm.runs import SavedRun
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.network.build import build_network
+from fastlstm.network.compiling import compile_network
+from fastlstm.network.inference import load_network, predict, predict_each, predict_point
+from fastlstm.runs.saved_run import SavedRun
 
 pytestmark = pytest.mark.usefixtures("untraced")
 RNG = np.random.default_rng(0)

@@ -7,10 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fastlstm.inference import predict
-from fastlstm.split import LEARNED, SPLITS, parts_of
-from fastlstm.training import JUDGED_FILE, fit, state_files, train_into, write_network
-from fastlstm.window_store import WindowDataset
+from fastlstm.artifacts.file_names import CHOSEN_MODEL_FILE
+from fastlstm.data.split import LEARNED, SPLITS, parts_of
+from fastlstm.network.inference import predict
+from fastlstm.steps.train import train_into
+from fastlstm.training.checkpoint import state_files
+from fastlstm.training.files import write_network
+from fastlstm.training.fit import fit
+from fastlstm.windows.parquet import WindowDataset
 from tests.library.test_training import dataset, regressor
 
 ROWS = 240
@@ -164,7 +168,7 @@ def test_after_ctrl_c_there_is_the_network_that_validation_judged(tmp_path, epoc
     assert trained.interrupted and not trained.refitted
     assert trained.note == "interrupted, so not trained anew with the validation windows"
     facts = write_network(tmp_path, trained)
-    assert "refit" not in facts and not (tmp_path / JUDGED_FILE).exists()
+    assert "refit" not in facts and not (tmp_path / CHOSEN_MODEL_FILE).exists()
 
 
 @pytest.mark.parametrize(
@@ -193,6 +197,6 @@ def test_killed_within_the_refit_it_goes_on_with_the_same_numbers(tmp_path, chan
     epochs = [(bool(e.get("refit")), e["epoch"]) for e in told if e["event"] == "epoch"]
     assert epochs == [(True, number) for number in range(after, 4)]
     train_into(str(tmp_path / "two"), *arguments, lambda _: None)
-    for file in ("model.keras", JUDGED_FILE):
+    for file in ("model.keras", CHOSEN_MODEL_FILE):
         one, two = (keras.models.load_model(tmp_path / n / file) for n in ("one", "two"))
         assert same(one, two)

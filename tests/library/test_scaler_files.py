@@ -11,8 +11,8 @@ import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
+from fastlstm.data.scaler_files import read_scaler, write_scaler
 from fastlstm.errors import StoreError
-from fastlstm.scaler_files import read_scaler, write_scaler
 
 FRAME = pd.DataFrame({"a": [1.0, 2, 4], "ö": [3.0, 5, 9]})
 

@@ -7,10 +7,10 @@ import random
 import numpy as np
 import pytest
 
-from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.layers import build_network
-from fastlstm.network import import_keras
-from fastlstm.seeded_layers import SeededLayers
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.network.build import build_network
+from fastlstm.network.keras_import import import_keras
+from fastlstm.network.seeded_layers import SeededLayers
 
 
 def all_numbers(network) -> list[np.ndarray]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from fastlstm.significance import by_origin, diebold_mariano
+from fastlstm.evaluation.significance import by_origin, diebold_mariano
 
 
 def test_one_step_is_the_paired_t_test_of_harvey_leybourne_and_newbold():

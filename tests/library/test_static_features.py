@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 
 from fastlstm import fastLSTM
-from fastlstm.architecture import resolve
-from fastlstm.config import DataConfig, parse_config
+from fastlstm.config.data import DataConfig
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.config.reading import parse_config
+from fastlstm.data.column_names import SERIES, TIME
+from fastlstm.data.validation import validate
 from fastlstm.errors import ConfigError
-from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.layers import build_network, lstm_sizes
-from fastlstm.loading import SERIES, TIME
-from fastlstm.validation import validate
+from fastlstm.network.architecture import resolve
+from fastlstm.network.build import build_network, lstm_sizes
 from tests.conftest import build_settings
 
 FEATURES = ["load", "height", "heat", "site=a"]

@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 import pytest
 
 from fastlstm.errors import StoreError
-from fastlstm.store import CHAMPION, ChampionRecord, FolderStore, find_run
+from fastlstm.registry.champion import CHAMPION, ChampionRecord
+from fastlstm.registry.folder_store import FolderStore
+from fastlstm.registry.store import find_run
 
 MOMENT = datetime(2026, 11, 24, 3, 0, 0, tzinfo=UTC)
 

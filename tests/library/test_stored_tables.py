@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastlstm import loading
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.series import rows_by_series
+from fastlstm.data.tables import StoredColumns, read_blocks, read_table, write_table
 from fastlstm.errors import StoreError
-from fastlstm.evaluation import TargetTable
-from fastlstm.loading import SERIES, TIME, StoredColumns, read_blocks, read_table, write_table
-from fastlstm.series import rows_by_series
-from fastlstm.validation import SEGMENT
+from fastlstm.evaluation.target_table import TargetTable
 
 
 def table(rows: int) -> pd.DataFrame:

@@ -11,17 +11,19 @@ import pandas as pd
 import pytest
 
 from fastlstm import baselines, scaling, validation, window_store
-from fastlstm.artifacts import publish
-from fastlstm.config import RetrainConfig, parse_config
-from fastlstm.evaluation import evaluate_into
-from fastlstm.inference import load_network
-from fastlstm.intervals import INTERVALS_FILE
-from fastlstm.loading import SERIES, TIME
-from fastlstm.scaling import fit_scalers, microseconds, scale_into
-from fastlstm.split import SPLITS, Cuts, cut_times
-from fastlstm.training import MODEL_FILE, train_into
-from fastlstm.validation import CLEAN_FILE, SEGMENT, validate_into
-from fastlstm.window_store import WindowDataset, write_windows
+from fastlstm.artifacts.file_names import CLEAN_FILE, INTERVALS_FILE, MODEL_FILE
+from fastlstm.artifacts.folders import publish
+from fastlstm.config.reading import parse_config
+from fastlstm.config.retrain import RetrainConfig
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.scaling import fit_scalers
+from fastlstm.data.split import SPLITS, Cuts, cut_times
+from fastlstm.data.time_grid import microseconds
+from fastlstm.network.inference import load_network
+from fastlstm.steps.evaluate import evaluate_into
+from fastlstm.steps.prepare import scale_into, validate_into
+from fastlstm.steps.train import train_into
+from fastlstm.windows.parquet import WindowDataset, write_windows
 from tests.conftest import make_panel
 
 
@@ -283,7 +285,7 @@ def test_epoch_stop_and_learning_rate_ignore_test_rows(settings, tmp_path, monke
 
     config = parse_config(settings())
     check_training_ignores_test(tmp_path / "right", config)
-    monkeypatch.setattr(fastlstm.training, "WindowDataset", _Redirected)
+    monkeypatch.setattr(fastlstm.training.fit, "WindowDataset", _Redirected)
     with pytest.raises(LeakError, match="test rows"):
         check_training_ignores_test(tmp_path / "leak", config)
 
@@ -302,16 +304,17 @@ def test_training_never_opens_a_test_file(settings, tmp_path, monkeypatch):
 
 
 def test_a_refit_sees_no_test_row(settings, tmp_path, monkeypatch):
-    import fastlstm.training
     import fastlstm.window_store
+
+    import fastlstm.training
 
     config = parse_config(settings(hyperparameters={"refit": True, "epochs": 1}))
     check_training_ignores_test(tmp_path / "right", config)
     monkeypatch.setattr(
-        fastlstm.window_store, "parts_of", lambda split: tuple(split.split(" and "))
+        fastlstm.windows.parquet, "parts_of", lambda split: tuple(split.split(" and "))
     )
     assert WindowDataset(tmp_path / "right" / "one" / "windows").count("train and test")
-    monkeypatch.setattr(fastlstm.training, "LEARNED", "train and test")
+    monkeypatch.setattr(fastlstm.training.fit, "LEARNED", "train and test")
     with pytest.raises(LeakError, match="test rows"):
         check_training_ignores_test(tmp_path / "leak", config)
 
@@ -327,9 +330,9 @@ def test_a_linear_component_sees_no_test_row(settings, tmp_path, monkeypatch):
         ("chosen", "solve", {"validation": "test"}),
         ("shared", "validation_errors", {"validation": "test"}),
     ):
-        right = getattr(fastlstm.training, name)
+        right = getattr(fastlstm.training.fit, name)
         with monkeypatch.context() as patch:
-            patch.setattr(fastlstm.training, name, leaking(right, moved))
+            patch.setattr(fastlstm.training.fit, name, leaking(right, moved))
             with pytest.raises(LeakError, match="test rows"):
                 check_training_ignores_test(tmp_path / leak, config)
 
@@ -376,7 +379,7 @@ def test_thresholds_and_intervals_come_from_a_network_that_has_not_learned_valid
 
     sections = rain_sections if task == "classifier" else {"hyperparameters": {}}
     check_refit_is_judged_by_what_validation_chose(tmp_path / "right", sections, settings, told)
-    monkeypatch.setattr(fastlstm.evaluation, "JUDGED_FILE", MODEL_FILE)
+    monkeypatch.setattr(fastlstm.evaluation.evaluate, "CHOSEN_MODEL_FILE", MODEL_FILE)
     with pytest.raises(LeakError, match="had learned it"):
         check_refit_is_judged_by_what_validation_chose(tmp_path / "leak", sections, settings, told)
 
@@ -416,7 +419,7 @@ def test_threshold_is_chosen_on_validation(settings, tmp_path, monkeypatch, rain
 
     config = parse_config(settings(**rain_sections))
     check_threshold(tmp_path / "right", config)
-    monkeypatch.setattr(fastlstm.evaluation, "WindowDataset", Redirected)
+    monkeypatch.setattr(fastlstm.evaluation.evaluate, "WindowDataset", Redirected)
     with pytest.raises(LeakError, match="threshold"):
         check_threshold(tmp_path / "leak", config)
 

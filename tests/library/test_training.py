@@ -13,17 +13,18 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from fastlstm.artifacts import publish
+from fastlstm.artifacts.folders import publish
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.split import Cuts
 from fastlstm.errors import DataError, StoreError, TrainingError
-from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.inference import load_network, predict
-from fastlstm.layers import build_network
-from fastlstm.loading import SERIES, TIME
-from fastlstm.network import compile_network
-from fastlstm.split import Cuts
-from fastlstm.training import class_weights, fit, train_into
-from fastlstm.validation import SEGMENT
-from fastlstm.window_store import WindowDataset, write_windows
+from fastlstm.network.build import build_network
+from fastlstm.network.compiling import compile_network
+from fastlstm.network.inference import load_network, predict
+from fastlstm.steps.train import train_into
+from fastlstm.training.class_weights import class_weights
+from fastlstm.training.fit import fit
+from fastlstm.windows.parquet import WindowDataset, write_windows
 
 
 def dataset(folder, hp, *, labels=False, targets=1, rows=300, change=lambda frame: None):
@@ -282,10 +283,10 @@ def test_batches_hold_every_window_once(tmp_path_factory, batch, pool, seed):
 
 def test_tensorflow_tunes_no_dataset_while_training(tmp_path):
     # Its tuner holds up the end of an epoch, at times for as long as the epoch took.
-    from fastlstm.training import _Epoch, _tf_dataset
+    from fastlstm.training.input_pipeline import Epoch, tf_dataset
 
     hp = regressor()
-    made = _tf_dataset(dataset(tmp_path / "w", hp), "train", hp, None, _Epoch())
+    made = tf_dataset(dataset(tmp_path / "w", hp), "train", hp, None, Epoch())
     assert made.options().autotune.enabled is False
 
 

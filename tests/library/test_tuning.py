@@ -6,12 +6,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from fastlstm.config import check_settings, read_config
+from fastlstm.artifacts.file_names import BEST_SETTINGS_FILE, SEARCH_FIGURE_FILE, TRIALS_FILE
+from fastlstm.config.reading import check_settings, read_config
 from fastlstm.errors import ConfigError, StoreError, TrainingError
-from fastlstm.tuning import (
-    BEST_FILE,
-    FIGURE_FILE,
-    TRIALS_FILE,
+from fastlstm.experiments.tuning import (
     PrunedError,
     Search,
     study_key,
@@ -151,13 +149,13 @@ def test_best_settings_are_a_config_file(config, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     write_search(out, summary, settings)
-    read = read_config(out / BEST_FILE)
+    read = read_config(out / BEST_SETTINGS_FILE)
     assert read.hyperparameters == with_hyperparameters(settings, tried[1]).hyperparameters
     assert read.data == settings.data and read.evaluation == settings.evaluation
-    assert "tune" not in yaml.safe_load((out / BEST_FILE).read_text())
+    assert "tune" not in yaml.safe_load((out / BEST_SETTINGS_FILE).read_text())
     table = pd.read_csv(out / TRIALS_FILE)
     assert table["value"].tolist() == [3, 1, 2, 4, 5]
-    assert (out / FIGURE_FILE).stat().st_size > 10_000
+    assert (out / SEARCH_FIGURE_FILE).stat().st_size > 10_000
 
 
 def test_another_search_where_anything_differs_but_the_number_of_trials(config):

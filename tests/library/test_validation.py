@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fastlstm.config import DataConfig
+from fastlstm.config.data import DataConfig
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.reading import load
+from fastlstm.data.time_grid import grid_positions, season_rows, segments
+from fastlstm.data.validation import validate
 from fastlstm.errors import DataError
-from fastlstm.loading import SERIES, TIME, load
-from fastlstm.timegrid import grid_positions, season_rows, segments
-from fastlstm.validation import SEGMENT, validate, validate_into
+from fastlstm.steps.prepare import validate_into
 
 
 def data(**changes):

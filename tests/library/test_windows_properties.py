@@ -6,8 +6,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastlstm.split import Cuts, cut_times, split_of_windows
-from fastlstm.windows import Runs, input_windows, output_names, target_windows, window_origins
+from fastlstm.data.split import Cuts, cut_times, split_of_windows
+from fastlstm.windows.origins import (
+    Runs,
+    input_windows,
+    output_names,
+    target_windows,
+    window_origins,
+)
 
 
 @st.composite

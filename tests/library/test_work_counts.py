@@ -9,12 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.windows import FEATURES, table, write_into
-from fastlstm.artifacts import write_manifest
-from fastlstm.fused_lstm import fused
-from fastlstm.hyperparameters import Hyperparameters
-from fastlstm.layers import build_network
-from fastlstm.window_store import WindowDataset
-from fastlstm.windows import Folding, gather
+from fastlstm.artifacts.folders import write_manifest
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.network.build import build_network
+from fastlstm.network.fused_lstm import fused
+from fastlstm.windows.origins import gather
+from fastlstm.windows.parquet import WindowDataset
+from fastlstm.windows.shared_rows import Folding
 
 
 def test_bytes_written_and_row_groups_read(tmp_path, monkeypatch):
@@ -85,7 +86,7 @@ def test_operations_of_a_gradient_step():
 
 def test_validation_is_forecast_once_by_what_share_and_proof_are_told_by(monkeypatch):
     from fastlstm import inference
-    from fastlstm.training import fit
+    from fastlstm.training.fit import fit
     from tests.library.test_proof import hyperparameters, wave, windows
 
     forecast, right = [], inference.predict

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from fastlstm.network import import_keras
+from fastlstm.network.keras_import import import_keras
 
 STAMP = "2025-03-07 10-00-00"
 

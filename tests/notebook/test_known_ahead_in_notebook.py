@@ -8,8 +8,8 @@ import pytest
 
 from fastlstm import fastLSTM, model
 from fastlstm.errors import ConfigError, DataError
-from fastlstm.latest import forecast_latest
-from fastlstm.runs import SavedRun
+from fastlstm.forecasting.forecast import forecast_latest
+from fastlstm.runs.saved_run import SavedRun
 
 _ROWS = 150
 

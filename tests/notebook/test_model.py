@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from sklearn.metrics import classification_report
 
 from fastlstm import fastLSTM
+from fastlstm.config.hyperparameters import ALIASES, Hyperparameters
 from fastlstm.errors import ConfigError, DataError, StoreError
-from fastlstm.hyperparameters import ALIASES, Hyperparameters
 from tests.conftest import make_panel
 
 mpl.use("Agg")
@@ -247,7 +247,7 @@ def test_a_classifiers_refit_is_calibrated_as_validation_had_the_first(
     import fastlstm.training
 
     found = []
-    real = fastlstm.training.calibrate
+    real = fastlstm.training.fit.calibrate
 
     def looked_at(model, dataset, hp, like_it=()):
         networks = [model, *like_it]
@@ -259,7 +259,7 @@ def test_a_classifiers_refit_is_calibrated_as_validation_had_the_first(
             found.append((float(slope), (new_bias - slope * bias).item()))
         return notes
 
-    monkeypatch.setattr(fastlstm.training, "calibrate", looked_at)
+    monkeypatch.setattr(fastlstm.training.fit, "calibrate", looked_at)
     model = classifier(*labels, tmp_path, refit=True)
     model.network_structure_set_compile()
     model.network_training(2, verbose=0)
@@ -419,7 +419,7 @@ def test_losses_by_name_are_what_they_say(wave, tmp_path, loss):
 
 
 def test_loss_objects(wave, tmp_path):
-    from fastlstm.network import import_keras
+    from fastlstm.network.keras_import import import_keras
 
     keras = import_keras()
     model = regressor(*wave, tmp_path, loss=keras.losses.Huber(delta=0.3))
@@ -537,8 +537,8 @@ def test_wrong_timesteps_are_refused_before_anything_is_written(wave, tmp_path):
 @pytest.mark.traced
 def test_class_and_pipeline_train_the_same_network(tmp_path):
     """Same rows, settings and seed give the same numbers by either way."""
-    from fastlstm.config import parse_config
-    from fastlstm.training import fit
+    from fastlstm.config.reading import parse_config
+    from fastlstm.training.fit import fit
     from tests.conftest import build_settings
     from tests.library.test_time_rules import steps
 
@@ -644,7 +644,7 @@ def test_sample_weight(wave, tmp_path):
 
 @pytest.mark.traced
 def test_callbacks_and_strategy(wave, tmp_path):
-    from fastlstm.network import import_keras
+    from fastlstm.network.keras_import import import_keras
 
     keras = import_keras()
     import tensorflow as tf
@@ -660,7 +660,7 @@ def test_callbacks_and_strategy(wave, tmp_path):
 
 @pytest.mark.traced
 def test_interrupted_training_keeps_the_best_epoch_and_a_whole_run(wave, tmp_path):
-    from fastlstm.network import import_keras
+    from fastlstm.network.keras_import import import_keras
 
     keras = import_keras()
 

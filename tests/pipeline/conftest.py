@@ -28,14 +28,15 @@ def in_process(monkeypatch, untraced):
         found = getattr(importlib.import_module(module), name)
         return json.loads(json.dumps(found(**plain, on_event=on_event)))
 
-    monkeypatch.setattr(fastlstm.isolation, "call", call)
-    monkeypatch.setattr(fastlstm.isolation, "start_ahead", lambda: None)
+    monkeypatch.setattr(fastlstm.steps.worker, "call", call)
+    monkeypatch.setattr(fastlstm.steps.worker, "start_ahead", lambda: None)
 
 
 @pytest.fixture
 def executions(monkeypatch, in_process) -> Counter:
     """How often each step's library function really ran."""
     import fastlstm.isolation
+
     import tasks.data
     import tasks.runs
     import tasks.windows
@@ -56,25 +57,25 @@ def executions(monkeypatch, in_process) -> Counter:
     counted(tasks.windows, "scale_into", "scale")
     counted(tasks.windows, "write_windows", "windows")
     counted(tasks.runs, "build_run", "save")
-    right = fastlstm.isolation.call
+    right = fastlstm.steps.worker.call
     steps = {
-        "fastlstm.training:train_into": "train",
-        "fastlstm.evaluation:evaluate_into": "evaluate",
-        "fastlstm.promotion:compare": "compare",
+        "fastlstm.steps.train:train_into": "train",
+        "fastlstm.steps.evaluate:evaluate_into": "evaluate",
+        "fastlstm.steps.compare:compare": "compare",
     }
 
     def call(function, *args, **kwargs):
         counts[steps[function]] += 1
         return right(function, *args, **kwargs)
 
-    monkeypatch.setattr(fastlstm.isolation, "call", call)
+    monkeypatch.setattr(fastlstm.steps.worker, "call", call)
     return counts
 
 
 @pytest.fixture(scope="session")
 def finished(request, tmp_path_factory):
     """The outcome of one undisturbed retraining, for tests that only look; one for all workers."""
-    from fastlstm.config import check_settings
+    from fastlstm.config.reading import check_settings
     from flows.retrain import retrain
     from tasks.references import Outcome
     from tasks.settings import PipelineConfig

@@ -12,9 +12,11 @@ import pytest
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from fastlstm import backtest as library
-from fastlstm.backtest import SUMMARY_FILE, TABLE_FILE, clean_rows, run_backtest
-from fastlstm.config import check_settings
+from fastlstm.artifacts.file_names import BACKTEST_SUMMARY_FILE, BACKTEST_TABLE_FILE
+from fastlstm.config.reading import check_settings
 from fastlstm.errors import ConfigError, DataError
+from fastlstm.experiments.backtest import run_backtest
+from fastlstm.steps.backtest import clean_rows
 from tasks.settings import PipelineConfig
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "in_process")
@@ -53,7 +55,7 @@ def test_folds_are_trained_once_and_told(backtest, trainings, settings, tmp_path
     assert state.is_completed() and state.message == outcome.message, state
     assert trainings == [0, 1] and outcome.folds == 2
     folder = Path(outcome.path)
-    table = pd.read_csv(folder / TABLE_FILE)
+    table = pd.read_csv(folder / BACKTEST_TABLE_FILE)
     assert table["fold"].tolist() == ["1", "2", "all"]
     assert table["windows"].iloc[-1] == outcome.windows
 
@@ -73,7 +75,7 @@ def test_folds_are_trained_once_and_told(backtest, trainings, settings, tmp_path
     assert trainings == [0, 1]
     backtest(window="sliding")
     assert trainings == [0, 1, 0, 1]
-    assert json.loads((folder / SUMMARY_FILE).read_text())["folds"][-1]["fold"] == "all"
+    assert json.loads((folder / BACKTEST_SUMMARY_FILE).read_text())["folds"][-1]["fold"] == "all"
 
 
 def test_warm_folds_wait_for_each_other(backtest, trainings):

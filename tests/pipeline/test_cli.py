@@ -14,7 +14,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from fastlstm.store import FolderStore
+from fastlstm.registry.folder_store import FolderStore
 from flows.cli import main
 from tests.conftest import build_settings, make_panel
 
@@ -207,7 +207,7 @@ def test_help_everywhere(command):
 
 def test_imports_are_light():
     program = (
-        "import sys, fastlstm, flows.cli, fastlstm.config, fastlstm.changes\n"
+        "import sys, fastlstm, flows.cli, fastlstm.config.data, fastlstm.registry.unchanged\n"
         "heavy = {'tensorflow', 'keras', 'prefect', 'pandas', 'sklearn', 'matplotlib'}\n"
         "print(heavy & set(sys.modules))"
     )

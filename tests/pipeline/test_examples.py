@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fastlstm import SavedRun
-from fastlstm.config import read_settings
+from fastlstm.config.reading import read_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fastlstm.config import check_settings
-from fastlstm.latest import forecast_latest
-from fastlstm.runs import SavedRun
+from fastlstm.config.reading import check_settings
+from fastlstm.forecasting.forecast import forecast_latest
+from fastlstm.runs.saved_run import SavedRun
 from tasks.settings import PipelineConfig
 from tests.conftest import make_panel
 

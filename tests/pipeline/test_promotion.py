@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from fastlstm import SavedRun
-from fastlstm.artifacts import write_manifest
-from fastlstm.promotion import compare, judge
+from fastlstm.artifacts.folders import write_manifest
+from fastlstm.registry.promotion import judge
+from fastlstm.steps.compare import compare
 from tests.pipeline.test_saved_run import remanifest
 
 
@@ -102,8 +103,10 @@ def test_the_champion_is_loaded_once_per_process(two_runs, monkeypatch):
     import fastlstm.runs
 
     own, copy, clean, config = two_runs
-    right, loaded = fastlstm.runs.load_network, []
-    monkeypatch.setattr(fastlstm.runs, "load_network", lambda f: loaded.append(f) or right(f))
+    right, loaded = fastlstm.runs.saved_run.load_network, []
+    monkeypatch.setattr(
+        fastlstm.runs.saved_run, "load_network", lambda f: loaded.append(f) or right(f)
+    )
     compare(str(own), str(copy), str(clean), config, lambda _: None)
     assert len(loaded) == 1 and loaded[0].is_relative_to(copy)
     champion = SavedRun(copy)

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fastlstm.artifacts import verify
-from fastlstm.config import check_settings
+from fastlstm.artifacts.folders import verify
+from fastlstm.config.reading import check_settings
 from fastlstm.errors import ConfigError, DataError, StoreError
-from fastlstm.runs import SavedRun
-from fastlstm.store import FolderStore
+from fastlstm.registry.folder_store import FolderStore
+from fastlstm.runs.saved_run import SavedRun
 from tasks.settings import PipelineConfig
 from tests.conftest import build_settings, make_panel
 

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from fastlstm import SavedRun, fastLSTM
-from fastlstm.artifacts import read_manifest, write_manifest
+from fastlstm.artifacts.folders import read_manifest, write_manifest
 from fastlstm.errors import ConfigError, DataError, StoreError
 from tasks.references import StepOutput
 from tests.conftest import make_panel
@@ -162,7 +162,7 @@ def test_names_in_a_manifest_may_not_leave_the_folder(copied, key):
 
 
 def test_a_model_with_code_in_it_is_refused(copied):
-    from fastlstm.network import import_keras
+    from fastlstm.network.keras_import import import_keras
 
     keras = import_keras()
     saved = SavedRun(copied)

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fastlstm.config import check_settings
+from fastlstm.config.reading import check_settings
 from fastlstm.errors import DataError, StoreError
-from fastlstm.intervals import AROUND_FORECAST
-from fastlstm.runs import SavedRun
+from fastlstm.evaluation.intervals import AROUND_FORECAST
+from fastlstm.runs.saved_run import SavedRun
 from tasks.settings import MonitorConfig, ScoringConfig
 from tests.conftest import make_panel
 
@@ -44,7 +44,7 @@ def recent_panel(rows: int, **kwargs) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def served(finished, tmp_path_factory):
     """The folder of a store with a champion."""
-    from fastlstm.store import FolderStore
+    from fastlstm.registry.folder_store import FolderStore
 
     folder = tmp_path_factory.mktemp("served")
     shutil.copytree(Path(finished.run.location).parents[1], folder / "runs")
@@ -74,9 +74,9 @@ def scoring(served, tmp_path):
 
 def score_here(given):
     """What the flow does, at less cost: without Prefect and a process for each."""
-    from fastlstm.latest import forecast_latest
-    from fastlstm.monitoring import input_rows
-    from fastlstm.store import FolderStore
+    from fastlstm.forecasting.forecast import forecast_latest
+    from fastlstm.forecasting.monitoring import input_rows
+    from fastlstm.registry.folder_store import FolderStore
     from tasks.places.forecasts import open_forecasts
 
     config = check_settings(given, ScoringConfig)
@@ -177,7 +177,7 @@ def test_intervals_stand_beside_the_forecasts_once(scoring, tmp_path):
 
 def test_a_scoring_gives_the_intervals_that_the_test_would_have(served, tmp_path):
     """The same adaptation in both, which therefore knows nothing of later rows."""
-    from fastlstm.latest import forecast_latest
+    from fastlstm.forecasting.forecast import forecast_latest
 
     run = SavedRun(next((served / "runs" / "small").glob("2*")))
     test = pd.read_parquet(run.path("predictions"))

@@ -19,7 +19,7 @@ import tasks.network
 import tasks.runs
 import tasks.scoring
 import tasks.windows
-from fastlstm.config import check_settings
+from fastlstm.config.reading import check_settings
 from fastlstm.errors import ConfigError, DataError, StoreError, TrainingError
 from tasks.caching import cache_key
 from tasks.references import StepOutput

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from fastlstm import training
-from fastlstm.config import check_settings, read_config
-from fastlstm.tuning import BEST_FILE, TRIALS_FILE
+from fastlstm.artifacts.file_names import BEST_SETTINGS_FILE, TRIALS_FILE
+from fastlstm.config.reading import check_settings, read_config
 from tasks.settings import PipelineConfig
 from tests.conftest import make_panel
 
@@ -67,7 +67,7 @@ def test_the_best_of_the_trials_is_a_config_that_runs(tune, settings):
     table = trials_of(state)
     assert table["state"].tolist() == ["complete"] * 3 and outcome.trials == 3
     assert outcome.best == table["value"].min()
-    best = read_config(Path(outcome.path) / BEST_FILE)
+    best = read_config(Path(outcome.path) / BEST_SETTINGS_FILE)
     row = table.loc[table["value"].idxmin()]
     assert best.hyperparameters.learning_rate == pytest.approx(row["learning_rate"])
     assert best.hyperparameters.timesteps == row["timesteps"]

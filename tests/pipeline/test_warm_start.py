@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fastlstm.artifacts import read_manifest
-from fastlstm.config import check_settings
-from fastlstm.runs import SavedRun
+from fastlstm.artifacts.folders import read_manifest
+from fastlstm.config.reading import check_settings
+from fastlstm.runs.saved_run import SavedRun
 from tasks.settings import PipelineConfig
 from tests.conftest import make_panel
 
@@ -22,7 +22,7 @@ SLOW = {"epochs": 2, "learning_rate": 0.001, "learning_rate_schedule": "constant
 @pytest.fixture
 def retrain(settings):
     def run(frame=None, **sections):
-        from fastlstm.store import FolderStore
+        from fastlstm.registry.folder_store import FolderStore
         from flows.retrain import retrain as flow
 
         config = check_settings(settings(frame, **sections), PipelineConfig)

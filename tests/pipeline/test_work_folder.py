@@ -11,7 +11,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from fastlstm.config import check_settings
+from fastlstm.config.reading import check_settings
 from flows.cli import main
 from tasks.settings import PipelineConfig
 from tasks.work_folder import clean

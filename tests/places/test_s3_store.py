@@ -13,7 +13,9 @@ import boto3
 import pytest
 
 from fastlstm.errors import ConfigError, StoreError
-from fastlstm.store import ChampionRecord, find_run, local_run, open_store
+from fastlstm.registry.champion import ChampionRecord
+from fastlstm.registry.opening import local_run, open_store
+from fastlstm.registry.store import find_run
 from tasks.places import s3_client
 from tasks.places.s3_client import LostRace, client_of
 from tasks.places.s3_store import S3Store
@@ -138,7 +140,7 @@ def test_damage_is_named_whether_in_the_cache_or_the_bucket(store, place, s3, tm
 
 def test_manifest_naming_a_file_outside_is_refused(store, place, s3, tmp_path, client):
     entry = store.add_run("m", MOMENT, build())
-    from fastlstm.fingerprint import fingerprint
+    from fastlstm.artifacts.fingerprint import fingerprint
 
     about = {k: v for k, v in entry.manifest.items() if k not in ("files", "content_sha256")}
     files = {"../../escaped": {"size": 1, "sha256": "0" * 64}}

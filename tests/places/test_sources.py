@@ -8,10 +8,10 @@ import uuid
 import pandas as pd
 import pytest
 
-from fastlstm.config import DataConfig
+from fastlstm.config.data import DataConfig
+from fastlstm.data.files import source_fingerprint
+from fastlstm.data.reading import load
 from fastlstm.errors import ConfigError, DataError
-from fastlstm.loading import load
-from fastlstm.sources import source_fingerprint
 from tasks.places.s3_client import client_of
 from tasks.places.sources import local_source
 from tasks.settings import S3Settings

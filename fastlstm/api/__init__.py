@@ -1,0 +1,1 @@
+"""What users call: the class ``fastLSTM`` and the scikit-learn estimators."""

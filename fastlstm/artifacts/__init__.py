@@ -1,0 +1,1 @@
+"""Folders that appear whole, with manifests; names of their files; fingerprints."""

@@ -1,0 +1,179 @@
+"""Folders that appear whole or not at all, with a manifest that tells whether they still are.
+
+Every step's output and every run is such a folder: files, then ``manifest.json`` with the size and
+SHA-256 of each. A folder without a manifest does not exist for any reader.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from fastlstm.artifacts.disk import writing_to
+from fastlstm.artifacts.files import replace_file
+from fastlstm.artifacts.fingerprint import fingerprint, sha256_file
+from fastlstm.errors import StoreError
+
+MANIFEST = "manifest.json"
+
+
+_MANIFEST_BYTES = 64 << 20
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Every file below a folder but its manifest, in order of name."""
+    return sorted(f for f in folder.rglob("*") if f.is_file() and f != folder / MANIFEST)
+
+
+def write_manifest(folder: Path, about: dict[str, Any]) -> str:
+    """List every file below ``folder`` in its manifest, beside ``about``; return the content hash."""
+    entries = {
+        f.relative_to(folder).as_posix(): {"size": f.stat().st_size, "sha256": sha256_file(f)}
+        for f in files_below(folder)
+    }
+    content = fingerprint(entries, about)
+    replace_file(
+        folder / MANIFEST,
+        json.dumps(
+            {**about, "files": entries, "content_sha256": content}, indent=1, ensure_ascii=False,
+            allow_nan=False,
+        ) + "\n",
+    )  # fmt: skip
+    return content
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """A folder's manifest, its own content hash checked, files not yet.
+
+    Raises:
+        StoreError: there is none, or it was changed after it was written.
+    """
+    file = folder / MANIFEST
+    try:
+        if file.stat().st_size > _MANIFEST_BYTES:
+            raise StoreError(f"{file}: has over {_MANIFEST_BYTES:,} bytes; no manifest is so large")
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise StoreError(f"{folder}: has no {MANIFEST}, so it was never finished") from None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{file}: cannot be read ({error}); the folder is damaged") from None
+    return parse_manifest(text, str(file))
+
+
+def parse_manifest(text: str, file: str) -> dict[str, Any]:
+    """A manifest from its text, its own content hash checked.
+
+    Raises:
+        StoreError: it is no manifest, or was changed after it was written.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{file}: cannot be read ({error}); the folder is damaged") from None
+    try:
+        about = {k: v for k, v in manifest.items() if k not in ("files", "content_sha256")}
+        whole = fingerprint(manifest["files"], about) == manifest["content_sha256"]
+    except (AttributeError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise StoreError(f"{file}: was changed after it was written; the folder is damaged")
+    return manifest
+
+
+def verify(folder: Path, content_sha256: str | None = None) -> dict[str, Any]:
+    """Check a folder against its manifest and return the manifest.
+
+    Args:
+        folder: the folder.
+        content_sha256: the content hash a reference was given, where there is one.
+
+    Raises:
+        StoreError: the first file that is missing, of another size or content, or not listed.
+    """
+    manifest = read_manifest(folder)
+    if content_sha256 is not None and manifest["content_sha256"] != content_sha256:
+        raise StoreError(f"{folder}: holds another content than the one referred to")
+    try:
+        _compare(folder, manifest["files"])
+    except FileNotFoundError as error:  # deleted at this moment
+        raise StoreError(f"{error.filename or folder}: is missing") from None
+    except OSError as error:
+        raise StoreError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
+    return manifest
+
+
+def _compare(folder: Path, entries: dict[str, dict[str, Any]]) -> None:
+    for found in folder.rglob("*"):
+        if found.is_symlink():  # to a folder, too: none is followed out of this one
+            raise StoreError(f"{found}: is a link; a stored folder holds plain files only")
+    present = {f.relative_to(folder).as_posix(): f for f in files_below(folder)}
+    for name, entry in entries.items():
+        file = present.pop(name, None)
+        if file is None:
+            raise StoreError(f"{folder / name}: is missing")
+        if file.stat().st_size != entry["size"] or sha256_file(file) != entry["sha256"]:
+            raise StoreError(f"{file}: differs from the manifest (damaged or changed)")
+    if present:
+        raise StoreError(f"{folder / min(present)}: is not in the manifest")
+
+
+def delete_folder(folder: Path, tag: str) -> None:
+    """Delete a folder so that no reader sees part of it: one rename, to ``.<tag>.<id>``, comes first."""
+    doomed = folder.with_name(f".{tag}.{uuid.uuid4().hex}")
+    folder.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def mark_used(path: Path) -> None:
+    """Note that what lies at a path was used just now: the time of change tells how long nobody did."""
+    with suppress(OSError):  # a folder that may only be read is used as well
+        os.utime(path)
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        verify(folder)
+    except StoreError:
+        return False
+    return True
+
+
+def publish(
+    target: Path, build: Callable[[Path], dict[str, Any]], about: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Make a folder by ``build(temporary folder)`` and put it at ``target`` by one rename.
+
+    ``build`` returns what the manifest shall tell of the content. A whole folder already there is
+    kept and ``build`` not called; a damaged one is replaced. Two processes may do this at once: the
+    first to finish wins, and both get the winner's manifest.
+
+    Raises:
+        StoreError: the folder was put there by another process, yet is damaged; or the disk is full
+            or may not be written.
+    """
+    if _is_whole(target):
+        mark_used(target)
+        return read_manifest(target)
+    temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}"
+    with writing_to(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+    try:
+        with writing_to(target):
+            described = build(temporary)
+            write_manifest(temporary, {**(about or {}), **described})
+        if target.exists() and not _is_whole(target):
+            delete_folder(target, "damaged")
+        try:
+            temporary.rename(target)
+        except OSError:
+            pass  # another process was first: its folder is verified below
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return verify(target)

@@ -1,0 +1,1 @@
+"""Every setting, one subject a file, and reading of YAML."""

@@ -1,0 +1,113 @@
+"""Read settings from a YAML file and refuse what is wrong before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from fastlstm.config.base import Model
+from fastlstm.config.locations import is_remote
+from fastlstm.config.messages import describe
+from fastlstm.config.retrain import RetrainConfig
+from fastlstm.errors import ConfigError
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Plain YAML whose duplicate keys are errors rather than silently the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} is given twice; keep one", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def read_config(path: str | Path) -> RetrainConfig:
+    """Read and check a config file of the library; see ``read_settings``.
+
+    Raises:
+        ConfigError: the file is missing, is no YAML mapping, or a setting is refused.
+    """
+    return read_settings(path, RetrainConfig)
+
+
+def read_settings(path: str | Path, model: type[Model]) -> Model:
+    """Read and check a config file.
+
+    Relative paths in it (``data.path``, ``store``, ``work``) are taken from the file's folder and
+    returned absolute, so that a run does not depend on where it was started.
+
+    Args:
+        path: a YAML file.
+        model: the settings it holds.
+
+    Raises:
+        ConfigError: the file is missing, is no YAML mapping, or a setting is refused.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error.strerror}); check the path") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file}: is not UTF-8 text; save it as UTF-8") from None
+    try:
+        given = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 (a SafeLoader subclass)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark else ""
+        what = getattr(error, "problem", None) or "is no YAML"
+        raise ConfigError(f"{file}:{where} {what}; correct the file") from None
+    if not isinstance(given, dict):
+        raise ConfigError(f"{file}: holds no settings; start from one in deployments/")
+    return check_settings(given, model, relative_to=file.resolve().parent)
+
+
+def parse_config(given: dict[str, Any], relative_to: Path | None = None) -> RetrainConfig:
+    """Check settings of the library given as a mapping; see ``read_settings``.
+
+    Raises:
+        ConfigError: a setting is refused.
+    """
+    return check_settings(given, RetrainConfig, relative_to)
+
+
+def check_settings(
+    given: dict[str, Any], model: type[Model], relative_to: Path | None = None
+) -> Model:
+    """Check settings given as a mapping; see ``read_settings``.
+
+    Raises:
+        ConfigError: a setting is refused.
+    """
+    try:
+        config = model.model_validate(given)
+    except ValidationError as error:
+        raise ConfigError(describe(error, model)) from None
+    return absolute(config, relative_to or Path.cwd())
+
+
+def absolute(config: Model, base: Path) -> Model:
+    """The settings with every relative path taken from ``base``."""
+
+    def placed(place: str) -> str:
+        if is_remote(place) or place.startswith("package:"):
+            return place
+        return str((base / place).resolve())
+
+    changes: dict[str, Any] = {}
+    for name in type(config).model_fields:
+        value = getattr(config, name)
+        if isinstance(value, BaseModel) and isinstance(getattr(value, "path", None), str):
+            changes[name] = value.model_copy(update={"path": placed(value.path)})  # type: ignore[attr-defined]
+        elif name in ("store", "work"):
+            changes[name] = placed(value)
+    return config.model_copy(update=changes)

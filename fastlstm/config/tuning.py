@@ -1,0 +1,79 @@
+"""Settings of a search for hyperparameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
+
+from fastlstm.config.base import StrictSettings
+from fastlstm.config.locations import without_password
+
+
+class Range(StrictSettings):
+    """Values of one hyperparameter to search: between two ends, or some choices."""
+
+    low: int | float | None = Field(None, description="Lowest value.")
+    high: int | float | None = Field(None, description="Highest value.")
+    step: int | float | None = Field(
+        None, gt=0, description="Distance between values; without it 1 for whole numbers, else any."
+    )
+    log: bool = Field(False, description="Whether the search is even in the logarithm.")
+    choices: list[Any] | None = Field(
+        None, min_length=1, max_length=100, description="The values, in place of low and high."
+    )
+
+    @model_validator(mode="after")
+    def _ends_or_choices(self) -> Range:
+        if self.choices is not None:
+            if (self.low, self.high, self.step, self.log) != (None, None, None, False):
+                raise ValueError("choices: low, high, step and log have no meaning beside it")
+            return self
+        if self.low is None or self.high is None:
+            raise ValueError("low: give low and high, or choices")
+        if self.low >= self.high:
+            raise ValueError(f"low: {self.low} is not below high {self.high}; swap or correct them")
+        if self.log and self.step is not None:
+            raise ValueError("step: has no meaning with log; remove one of them")
+        if self.log and self.low <= 0:
+            raise ValueError(f"low: {self.low} has no logarithm; give a value above 0")
+        return self
+
+    @property
+    def ends(self) -> list[Any]:
+        """The values to check a setting by."""
+        return list(self.choices) if self.choices is not None else [self.low, self.high]
+
+
+# What makes two trainings' validation scores incomparable, or has no part in a training.
+NOT_SEARCHED = (
+    "model_name", "LSTM_type", "steps_ahead", "loss", "metrics", "scaler_type", "scale_targets",
+    "train_size_rate", "validation_size_rate", "checkpoint_monitor_metric", "checkpoint_mode",
+    "early_stop_monitor_metric", "early_stop_mode", "save_X_Y_data", "calibration",
+    "naive_unless_better", "linear_component", "lstm_implementation",
+)  # fmt: skip
+
+
+class TuneConfig(StrictSettings):
+    """How the hyperparameters are searched."""
+
+    ranges: dict[str, Range] = Field(
+        default_factory=dict, description="Hyperparameters to search, by name."
+    )
+    trials: int = Field(20, ge=1, le=100_000, description="Trainings in all, pruned ones included.")
+    prune: bool = Field(
+        True,
+        description="End a training whose validation score is worse than the median of the earlier "
+        "ones at the same epoch.",
+    )
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of the search.")
+    storage: str | None = Field(
+        None,
+        description="Optuna storage of the trials: a SQLAlchemy URL without password. Without it "
+        "a file in the work folder.",
+    )
+
+    @field_validator("storage")
+    @classmethod
+    def _no_secret(cls, value: str | None) -> str | None:
+        return value if value is None else without_password(value)

@@ -1,0 +1,1 @@
+"""The rows: reading, checking, cleaning, derived columns, splits, scaling."""

@@ -1,0 +1,8 @@
+"""Names of the columns that the library adds to a table."""
+
+from __future__ import annotations
+
+SERIES, TIME = "__series", "__time"
+
+
+SEGMENT = "__segment"

@@ -1,0 +1,81 @@
+"""What the checks of a table found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastlstm.errors import DataError
+
+CASES = 10
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check that rows failed.
+
+    Attributes:
+        check: name of the check.
+        column: the column, or columns joined by a comma.
+        rows: how many rows failed.
+        message: what was found and what to do.
+        cases: the first ten: series, time and value.
+    """
+
+    check: str
+    column: str
+    rows: int
+    message: str
+    cases: list[dict[str, Any]]
+
+    def line(self) -> str:
+        """The finding in one line."""
+        return f"{self.check} · {self.column}: {self.message}"
+
+
+@dataclass(frozen=True)
+class ValidationReport:
+    """What the checks found and what the missing-value policies changed."""
+
+    rows_in: int
+    rows_out: int
+    checks_run: int
+    errors: list[Finding]
+    warnings: list[Finding]
+    missing: dict[str, int]
+    out_of_range_as_missing: dict[str, int]
+    filled: dict[str, int]
+    dropped: dict[str, int]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the rows may be used."""
+        return not self.errors
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON-like values."""
+        return {
+            "outcome": "passed" if self.passed else "refused",
+            "rows_in": self.rows_in,
+            "rows_out": self.rows_out,
+            "checks_run": self.checks_run,
+            "errors": [vars(f) for f in self.errors],
+            "warnings": [vars(f) for f in self.warnings],
+            "missing": self.missing,
+            "out_of_range_as_missing": self.out_of_range_as_missing,
+            "filled": self.filled,
+            "dropped": self.dropped,
+        }
+
+    def raise_if_refused(self, kept_at: Path | str) -> None:
+        """Raise the one error that tells how many checks failed, the first, and where the rest is.
+
+        Raises:
+            DataError: a check failed.
+        """
+        if self.errors:
+            raise DataError(
+                f"data refused: {len(self.errors)} of {self.checks_run} checks failed, first: "
+                f"{self.errors[0].line()}; all in {kept_at}"
+            )

@@ -1,0 +1,56 @@
+"""A summary of features by bins at the deciles of their train rows, to compare later rows with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fastlstm.data.tables import Columns
+
+_BINS = 10
+
+
+def reference(features: Columns, train: np.ndarray) -> dict[str, Any]:
+    """What the features' train rows look like: bins and the share of rows in each.
+
+    Args:
+        features: the features of all rows, unscaled.
+        train: which rows are train rows, ``(n,)``.
+
+    Returns:
+        For each column ``edges`` (the inner deciles, each once), ``counts`` (rows in ``(-inf, e1],
+        (e1, e2], …, (ek, inf)``, then missing ones), ``mean``, ``std``, ``minimum``, ``maximum``.
+    """
+    out = {}
+    for name in features:  # one at a time, so that the train rows are never copied as a whole
+        column = features[name][train]
+        values = column.dropna().to_numpy(np.float64)
+        quantiles = np.quantile(values, np.arange(1, _BINS) / _BINS) if len(values) else []
+        edges = np.unique(quantiles)
+        out[str(name)] = {"edges": edges.tolist(), **_described(column, edges)}
+    return out
+
+
+def summarise(rows: pd.DataFrame, expected: dict[str, Any]) -> dict[str, Any]:
+    """Rows counted into the bins of ``reference``; columns without bins are left out."""
+    return {
+        name: _described(rows[name], np.asarray(about["edges"]))
+        for name, about in expected.items()
+        if name in rows
+    }
+
+
+def _described(column: pd.Series, edges: np.ndarray) -> dict[str, Any]:
+    values = column.dropna().to_numpy(np.float64)
+    bins = np.searchsorted(edges, values, side="left")
+    counts = [*np.bincount(bins, minlength=len(edges) + 1).tolist(), len(column) - len(values)]
+    some = len(values) > 0
+    return {
+        "counts": counts,
+        "mean": float(values.mean()) if some else None,
+        "std": float(values.std()) if some else None,
+        "minimum": float(values.min()) if some else None,
+        "maximum": float(values.max()) if some else None,
+    }

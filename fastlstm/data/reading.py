@@ -1,0 +1,118 @@
+"""Read a source into one table: columns and types as declared, times in UTC, sorted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from fastlstm.config.data import DataConfig
+from fastlstm.data.column_names import SERIES, TIME
+from fastlstm.data.column_types import as_numbers
+from fastlstm.data.file_formats import read_csv, read_parquet
+from fastlstm.data.files import source_files
+from fastlstm.data.memory import give_back
+from fastlstm.data.time_stamps import as_utc
+from fastlstm.errors import ConfigError, DataError
+
+
+@dataclass(frozen=True)
+class LoadedTable:
+    """Rows as read, sorted by series and time.
+
+    Attributes:
+        frame: columns ``__series`` (text), ``__time`` (UTC) and every value column (float64, a
+            missing value is NaN).
+        rows_out_of_order: rows that stood before an earlier row of their series in the source.
+        skipped_series: series left out because they are shorter than one window, with their rows.
+    """
+
+    frame: pd.DataFrame
+    rows_out_of_order: int
+    skipped_series: dict[str, int]
+
+
+def load(
+    data: DataConfig, window_rows: int = 1, *, require: list[str] | None = None
+) -> LoadedTable:
+    """Read the source that ``data`` names.
+
+    Args:
+        data: where the rows are and what their columns mean.
+        window_rows: rows one window spans; a shorter series is refused or left out by
+            ``data.short_series``.
+        require: value columns to read; without it all of ``data.value_columns``.
+
+    Raises:
+        ConfigError: nothing stands at the path.
+        DataError: a file, column or cell cannot be read as declared.
+    """
+    values = data.value_columns if require is None else require
+    parts = []
+    for file, kind in source_files(data.path, data.format):
+        reader = read_csv if kind == "csv" else read_parquet
+        parts.append(_one_file(reader(file, data, values), file, data, values))
+        give_back()
+    frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    if frame.empty:
+        raise DataError(f"{data.path}: holds no rows; give a table with rows")
+    previous = frame.groupby(SERIES, sort=False)[TIME].shift()
+    out_of_order = int((frame[TIME] < previous).sum())
+    if not is_sorted(frame):  # most tables are, and sorting takes their memory once more
+        frame = frame.sort_values([SERIES, TIME], kind="stable", ignore_index=True)
+    counts = frame[SERIES].value_counts(sort=False)
+    short = {str(k): int(v) for k, v in counts[counts < window_rows].items()}
+    if short:
+        name, rows = next(iter(short.items()))
+        if data.short_series == "error" or len(short) == len(counts):
+            which = f"series {name!r}" if data.series else "the table"
+            raise ConfigError(
+                f"hyperparameters.timesteps: {which} has {rows} rows, one window spans "
+                f"{window_rows}; lower timesteps or steps_ahead, or set data.short_series to 'skip'"
+            )
+        frame = frame[~frame[SERIES].isin(short)].reset_index(drop=True)
+    return LoadedTable(frame, out_of_order, short)
+
+
+def is_sorted(frame: pd.DataFrame) -> bool:
+    """Whether the rows stand in order of series and time."""
+    series, _ = pd.factorize(frame[SERIES], sort=True)
+    times = frame[TIME].array.asi8
+    later = (series[1:] > series[:-1]) | ((series[1:] == series[:-1]) & (times[1:] >= times[:-1]))
+    return bool(later.all())
+
+
+def _one_file(
+    columns: Iterator[pa.ChunkedArray], file: Path, data: DataConfig, values: list[str]
+) -> pd.DataFrame:
+    first_row = 1 if file.suffix.lower() in (".parquet", ".pq") else 2  # a CSV's header is row 1
+    times = as_utc(next(columns), file, data, first_row)
+    if data.series is None:
+        series = pd.Series([""], dtype="str").repeat(len(times)).reset_index(drop=True)
+    else:
+        series = _series(next(columns), file, data).astype("str")
+    made: dict[str, Any] = {SERIES: series, TIME: times}
+    for name in values:
+        made[name] = as_numbers(next(columns), name, file, data, first_row)
+    return pd.DataFrame(made, copy=False)
+
+
+def _series(column: pa.ChunkedArray, file: Path, data: DataConfig) -> pd.Series:
+    if column.null_count:
+        row = int(np.flatnonzero(column.is_null().to_numpy())[0])
+        raise DataError(
+            f"{file}: series column {data.series!r} is empty in {column.null_count} rows, first "
+            f"data row {row + 1}; name the series of every row"
+        )
+    if pa.types.is_floating(column.type):
+        raise DataError(
+            f"{file}: series column {data.series!r} holds {column.type}; label series with text or "
+            "integers"
+        )
+    labels: pd.Series = column.cast(pa.string()).to_pandas()
+    return labels

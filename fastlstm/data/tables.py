@@ -1,0 +1,77 @@
+"""Tables as Parquet files whose bytes depend on their content alone, read whole, in blocks or by column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+_GROUP = 1 << 20  # rows of a row group
+
+
+def write_table(frame: pd.DataFrame, file: Path) -> None:
+    """Write a table as Parquet whose bytes depend on nothing but its content."""
+    starts = range(0, max(1, len(frame)), _GROUP)
+    write_blocks((frame.iloc[start : start + _GROUP] for start in starts), file)
+
+
+def write_blocks(blocks: Iterable[pd.DataFrame], file: Path) -> None:
+    """Write the rows of several tables, at least one, as ``write_table`` writes one table."""
+    writer = None
+    try:
+        for block in blocks:
+            rows = pa.Table.from_pandas(block, preserve_index=False).replace_schema_metadata(None)
+            if writer is None:
+                writer = pq.ParquetWriter(file, rows.schema, compression="zstd")
+            writer.write_table(rows.cast(writer.schema))
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def read_table(file: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read what ``write_table`` wrote, in little more memory than the table itself takes."""
+    stored = StoredColumns(file, columns)
+    # Column after column, for all of them together would be in memory twice.
+    return pd.DataFrame({name: stored[name] for name in stored}, copy=False)
+
+
+def read_blocks(file: Path) -> Iterator[pd.DataFrame]:
+    """Read what ``write_table`` wrote, a million rows at a time."""
+    with pq.ParquetFile(file) as parquet:
+        for batch in parquet.iter_batches(_GROUP):
+            yield batch.to_pandas()
+
+
+class StoredColumns(Mapping[Any, pd.Series]):
+    """Columns of a stored table, each read when it is asked for and not kept.
+
+    Args:
+        file: a file that ``write_table`` wrote.
+        columns: which columns; without it all.
+    """
+
+    def __init__(self, file: Path, columns: list[str] | None = None) -> None:
+        self._file = file
+        self._names = columns or pq.read_schema(file).names
+
+    def __getitem__(self, name: Any) -> pd.Series:
+        """The column's values."""
+        column: pd.Series = pq.read_table(self._file, columns=[name]).column(0).to_pandas()
+        return column
+
+    def __iter__(self) -> Iterator[str]:
+        """The names."""
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        """How many columns."""
+        return len(self._names)
+
+
+# A table in memory, or one on disk that is read column by column.
+Columns = pd.DataFrame | StoredColumns

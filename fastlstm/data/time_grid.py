@@ -1,0 +1,98 @@
+"""Where rows stand on a declared time grid, and the unbroken stretches ('segments') they form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from pandas.tseries.frequencies import to_offset
+from pandas.tseries.offsets import Tick
+
+# Rows of one season for the last-season baseline: a day of sub-daily rows, a week of days, a year
+# of longer periods.
+_SEASONS = {"D": 7, "B": 5, "W": 52, "ME": 12, "MS": 12, "QE": 4, "QS": 4}
+
+
+def grid_positions(times: pd.Series, frequency: str, time_zone: str = "UTC") -> np.ndarray:
+    """The number of each time on the grid of ``frequency``, -1 where it stands off the grid.
+
+    Clock-length frequencies (hours, minutes, …) count in UTC from the commonest phase. Calendar
+    frequencies (days, months, …) count in ``time_zone``, where a day may have 23 or 25 hours.
+
+    Args:
+        times: UTC time stamps, shape ``(n,)``.
+        frequency: a pandas offset.
+        time_zone: IANA zone of calendar frequencies.
+    """
+    offset = to_offset(frequency)
+    if isinstance(offset, Tick):
+        step = pd.Timedelta(offset).value // 1_000
+        stamps = pd.DatetimeIndex(times).tz_convert(None).as_unit("us").asi8
+        values, counts = np.unique(stamps % step, return_counts=True)
+        phase = values[np.argmax(counts)]
+        return np.where(stamps % step == phase, (stamps - phase) // step, -1)
+    local = pd.DatetimeIndex(times).tz_convert(time_zone)
+    grid = pd.date_range(local.min(), local.max(), freq=offset)
+    return np.asarray(grid.get_indexer(local))
+
+
+def segments(series: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Number the unbroken stretches: a new one begins with a series or after a missing position.
+
+    Args:
+        series: series label or code of each row, rows sorted by series and time, shape ``(n,)``.
+        positions: grid number, or row number within the source where no frequency is declared.
+
+    Returns:
+        int64 numbers from 0, never falling, shape ``(n,)``.
+    """
+    if len(series) == 0:
+        return np.zeros(0, np.int64)
+    breaks = (series[1:] != series[:-1]) | (np.diff(positions) != 1)
+    return np.concatenate([[0], np.cumsum(breaks)]).astype(np.int64)
+
+
+def season_rows(frequency: str | None) -> int | None:
+    """Rows in the usual season of a frequency, or None where there is no usual one."""
+    if frequency is None:
+        return None
+    offset = to_offset(frequency)
+    if isinstance(offset, Tick):
+        day = pd.Timedelta("1D").value
+        step = pd.Timedelta(offset).value
+        rows, rest = divmod(day, step)
+    else:
+        rows, rest = divmod(_SEASONS.get(offset.rule_code.split("-")[0], 0), offset.n)
+    return rows if rows > 1 and rest == 0 else None
+
+
+def step_times(
+    origin: pd.Timestamp, steps: int, frequency: str, time_zone: str
+) -> pd.DatetimeIndex:
+    """The times (UTC) of ``steps`` grid rows, the origin being the first."""
+    local = origin.tz_convert(time_zone)
+    return pd.DatetimeIndex([local + k * to_offset(frequency) for k in range(steps)]).tz_convert(
+        "UTC"
+    )
+
+
+def microseconds(times: pd.Series) -> np.ndarray:
+    """UTC time stamps as int64 microseconds since 1970."""
+    return pd.DatetimeIndex(times).tz_convert(None).as_unit("us").asi8
+
+
+def label_end(times: np.ndarray, segment: np.ndarray, lookahead: int) -> np.ndarray:
+    """Time of the last row each row's target depends on, its own time where none lies ahead."""
+    end = times.copy()
+    if lookahead and len(times) > lookahead:
+        same = segment[:-lookahead] == segment[lookahead:]
+        end[:-lookahead] = np.where(same, times[lookahead:], times[:-lookahead])
+    return end
+
+
+def later_times(
+    times: np.ndarray, segment: np.ndarray, ahead: Mapping[str, int]
+) -> dict[str, np.ndarray]:
+    """Time of the row whose value each feature of ``ahead`` holds, so many rows later, ``(n,)`` each."""
+    return {name: label_end(times, segment, rows) for name, rows in ahead.items()}

@@ -1,0 +1,1 @@
+"""Metrics, baselines, significance, importance and intervals of forecasts on test windows."""

@@ -1,0 +1,106 @@
+"""The rows a network is evaluated on, and the scales of their errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.series import rows_by_series
+from fastlstm.data.time_grid import label_end, microseconds
+from fastlstm.errors import StoreError
+from fastlstm.evaluation.baselines import seasonal_scale
+
+
+@dataclass(frozen=True)
+class TargetTable:
+    """The rows a network is judged on, as arrays, sorted by series and time.
+
+    Attributes:
+        code: number of each row's series in ``labels``, ``(n,)``.
+        labels: the series.
+        times: microseconds since 1970 (UTC), ``(n,)``.
+        segment: number of each row's unbroken stretch, ``(n,)``.
+        targets: unscaled targets, float64 ``(n, n_targets)``.
+    """
+
+    code: np.ndarray
+    labels: np.ndarray
+    times: np.ndarray
+    segment: np.ndarray
+    targets: np.ndarray
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, targets: pd.DataFrame) -> TargetTable:
+        """From a table's ``__series``, ``__time`` and ``__segment`` and the targets of its rows."""
+        code, labels = pd.factorize(frame[SERIES])
+        return cls(
+            code,
+            np.asarray(labels, dtype=object),
+            microseconds(frame[TIME]),
+            frame[SEGMENT].to_numpy(),
+            targets.to_numpy(np.float64),
+        )
+
+    def series(self, rows: np.ndarray) -> np.ndarray:
+        """Labels of the rows' series."""
+        labels: np.ndarray = self.labels[self.code[rows]]
+        return labels
+
+    def block(self, label: str) -> slice:
+        """The rows of a series, which lie side by side; empty where there is no such series."""
+        number = self._numbers.get(label)
+        if number is None:
+            return slice(0, 0)
+        return slice(*np.searchsorted(self.code, [number, number + 1]).tolist())
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {label: number for number, label in enumerate(self.labels)}
+
+    def rows_of(self, series: np.ndarray, origin: np.ndarray) -> np.ndarray:
+        """Row numbers of (series, origin) pairs.
+
+        Raises:
+            StoreError: a pair is not in the table.
+        """
+        moments = origin.astype("datetime64[us]").astype(np.int64)
+        rows = np.empty(len(series), np.int64)
+        for label, mine in rows_by_series(series).items():
+            block = self.block(label)
+            times, wanted = self.times[block], moments[mine]
+            at = np.searchsorted(times, wanted)
+            if not len(times) or (times[np.minimum(at, len(times) - 1)] != wanted).any():
+                raise StoreError(
+                    "a window's origin is not in the clean table; delete the work folder"
+                )
+            rows[mine] = block.start + at
+        return rows
+
+
+def mase_scales(
+    table: TargetTable, rows: np.ndarray, cut: int, season: int, lookahead: int
+) -> np.ndarray:
+    """MASE's denominators for the windows at ``rows``, each from its own series before a cut.
+
+    Args:
+        table: targets of every row.
+        rows: origin rows, ``(n,)``.
+        cut: microseconds since 1970 (UTC); a row counts when all its target depends on is earlier.
+        season: rows in one season.
+        lookahead: rows after its own that a target's value depends on.
+
+    Returns:
+        ``(n, n_targets)``.
+    """
+    before = label_end(table.times, table.segment, lookahead) < cut
+    scales = np.empty((len(rows), table.targets.shape[1]))
+    for label, mine in rows_by_series(table.series(rows)).items():
+        block = table.block(label)
+        scales[mine] = seasonal_scale(
+            table.targets[block], table.segment[block], before[block], season
+        )
+    return scales

@@ -1,0 +1,1 @@
+"""The Keras networks: architectures, losses, metrics, fast LSTM steps, model files."""

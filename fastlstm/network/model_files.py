@@ -1,0 +1,137 @@
+"""A ``.keras`` file looked through before Keras opens it: stock layers and plain weights, nothing else.
+
+Keras' ``safe_mode`` refuses lambdas, but what else a file may name has changed from release to release
+(CVE-2025-1550, CVE-2025-8747, CVE-2025-9906). So a file is refused here unless all it names is known.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import IO, Any
+
+from fastlstm.errors import StoreError
+
+_MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
+
+
+_JSON_BYTES = 16 << 20
+
+
+# Keras stores members as they are, so content far beyond the file's own size is a bomb.
+_SPARE_BYTES, _GROWTH = 64 << 20, 20
+
+
+# Where stock building blocks live; `keras.utils`, `keras.saving` and others can fetch or open files.
+_MODULES = re.compile(
+    r"keras(\.(layers|models|initializers|regularizers|constraints|dtype_policies))?"
+    r"|keras\.src\.models\.(functional|sequential|model)"
+    r"|keras\.src\.ops\.(numpy|nn|math|core)"
+)
+
+
+# Stock layers that run code of their own, or open another file.
+_CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "Map", "Cond", "Scan",
+         "WhileLoop", "VectorizedMap", "AssociativeScan", "ForiLoop", "Switch"}  # fmt: skip
+
+
+_TENSORS = {"__keras_tensor__", "__tensor__", "__numpy__", "__ellipsis__", "__slice__", "__tuple__"}
+
+
+def check_model_file(file: Path) -> None:
+    """Refuse a ``.keras`` file that holds anything but stock layers and their weights.
+
+    Raises:
+        StoreError: names the file and what it holds.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            _check_members(archive, file)
+            _check_names(_config(archive), file)
+            with archive.open("model.weights.h5") as weights:
+                _check_weights(weights, file)
+    except FileNotFoundError:
+        raise StoreError(f"{file}: is missing") from None
+    except StoreError:
+        raise
+    except (
+        OSError,
+        KeyError,
+        ValueError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        RecursionError,
+    ) as error:
+        raise _refused(file, f"it is damaged: {str(error).splitlines()[0][:200]}") from None
+
+
+def _refused(file: Path, why: str) -> StoreError:
+    return StoreError(
+        f"{file}: cannot be opened as a Keras model ({why}); take the run from where it was written"
+    )
+
+
+def _check_members(archive: zipfile.ZipFile, file: Path) -> None:
+    members = archive.infolist()
+    names = [member.filename for member in members]
+    strange = sorted(set(names) - _MEMBERS)
+    if strange:
+        raise _refused(file, f"it has a member {strange[0]!r}")
+    if len(set(names)) != len(names) or set(names) < {"config.json", "model.weights.h5"}:
+        raise _refused(file, f"it has the members {sorted(names)}")
+    allowed = _SPARE_BYTES + _GROWTH * file.stat().st_size
+    if sum(member.file_size for member in members) > allowed:
+        raise _refused(file, "its content is far larger than the file, as a zip bomb's is")
+    for member in members:
+        if member.filename.endswith(".json") and member.file_size > _JSON_BYTES:
+            raise _refused(file, f"{member.filename} has {member.file_size:,} bytes")
+
+
+def _config(archive: zipfile.ZipFile) -> dict[str, Any]:
+    with archive.open("config.json") as opened:
+        # No more than the directory told, whatever the compressed bytes unfold to.
+        config: dict[str, Any] = json.loads(opened.read(_JSON_BYTES + 1))
+    if not isinstance(config, dict):
+        raise ValueError("config.json is no object")
+    # Loss, metrics and optimizer are not opened: networks are loaded without compiling.
+    return {key: value for key, value in config.items() if key != "compile_config"}
+
+
+def _check_names(part: Any, file: Path) -> None:
+    if isinstance(part, list):
+        for item in part:
+            _check_names(item, file)
+    elif isinstance(part, dict):
+        if "class_name" in part or "module" in part:
+            module, name = part.get("module"), part.get("class_name")
+            stock = isinstance(module, str) and _MODULES.fullmatch(module) and name not in _CODE
+            if not stock and not (module is None and name in _TENSORS):
+                raise _refused(file, f"it names {module}.{name}, which is no stock layer")
+        for item in part.values():
+            _check_names(item, file)
+
+
+def _check_weights(weights: IO[bytes], file: Path) -> None:
+    import h5py
+
+    allowed = _SPARE_BYTES + _GROWTH * file.stat().st_size
+    total = 0
+    with h5py.File(weights, "r") as opened:
+        groups = [opened]
+        while groups:
+            group = groups.pop()
+            for name in group:
+                link = group.get(name, getlink=True)
+                if not isinstance(link, h5py.HardLink):
+                    raise _refused(file, f"its weights hold a link, {name!r}")
+                item = group[name]
+                if isinstance(item, h5py.Group):
+                    groups.append(item)
+                    continue
+                if item.external:
+                    raise _refused(file, f"its weights {name!r} lie in another file")
+                total += item.nbytes
+    if total > allowed:
+        raise _refused(file, "its weights are far larger than the file, as a zip bomb's are")

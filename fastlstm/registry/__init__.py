@@ -1,0 +1,1 @@
+"""All runs of a model: stores, the champion, the promotion rule, maintenance."""

@@ -1,0 +1,226 @@
+"""A store of runs in a folder.
+
+``<store>/<model name>/<run id>/`` holds a run, ``<store>/<model name>/champion.json`` says which one
+serves. The champion record is moved by compare-and-swap, under a lock that the system releases when its
+holder dies.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from fastlstm.artifacts.disk import writing_to
+from fastlstm.artifacts.files import replace_file
+from fastlstm.artifacts.fingerprint import fingerprint
+from fastlstm.artifacts.folders import (
+    MANIFEST,
+    delete_folder,
+    read_manifest,
+    verify,
+    write_manifest,
+)
+from fastlstm.errors import StoreError
+from fastlstm.registry.champion import CHAMPION, ChampionRecord
+from fastlstm.registry.store import (
+    QUARANTINE,
+    RunEntry,
+    Stored,
+    age,
+    free_name,
+    is_run_id,
+    no_such_run,
+    require_own_name,
+    run_ids,
+)
+
+
+class FolderStore:
+    """A store in a folder of a file system.
+
+    Args:
+        root: the folder; made when the first run is stored.
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+
+    def __str__(self) -> str:
+        """The folder."""
+        return str(self.root)
+
+    def runs(self, model_name: str) -> list[RunEntry]:
+        """Every run with a whole manifest, oldest first."""
+        entries = []
+        folder = self.root / model_name
+        for run in sorted(folder.iterdir(), key=lambda f: age(f.name)) if folder.is_dir() else []:
+            if run.name.startswith(".") or not run.is_dir():
+                continue
+            try:
+                entries.append(RunEntry(run.name, read_manifest(run)))
+            except StoreError:
+                continue  # a run without a manifest does not exist
+        return entries
+
+    def run_folder(self, model_name: str, run_id: str) -> Path:
+        """The run's folder.
+
+        Raises:
+            StoreError: no run has that id.
+        """
+        folder = self.root / model_name / run_id
+        if not is_run_id(run_id) or not folder.is_dir():
+            raise no_such_run(self, model_name, run_id)
+        return folder
+
+    def check(self, model_name: str, run_id: str) -> None:
+        """Refuse a run that is not whole.
+
+        Raises:
+            StoreError: names the first file that is missing or damaged.
+        """
+        verify(self.run_folder(model_name, run_id))
+
+    def location(self, model_name: str, run_id: str, file: str = "") -> str:
+        """Path of a run, or of a file of it."""
+        return str(self.root / model_name / run_id / file)  # pathlib drops an empty last part
+
+    def add_run(
+        self, model_name: str, moment: datetime, build: Callable[[Path, str], dict[str, Any]]
+    ) -> RunEntry:
+        """Store a new run under the moment's id, or that id with a suffix where it is taken.
+
+        The run appears by one rename, whole; a failed ``build`` leaves nothing.
+
+        Raises:
+            StoreError: the disk is full, or may not be written.
+        """
+        home = self.root / model_name
+        with writing_to(home):
+            home.mkdir(parents=True, exist_ok=True)
+            return self._add_run(home, model_name, moment, build)
+
+    def _add_run(
+        self, home: Path, model_name: str, moment: datetime,
+        build: Callable[[Path, str], dict[str, Any]],
+    ) -> RunEntry:  # fmt: skip
+        for run_id in run_ids(moment):
+            target = home / run_id
+            if target.exists():
+                continue
+            temporary = home / f".{run_id}.{uuid.uuid4().hex}"
+            temporary.mkdir()
+            try:
+                described = build(temporary, run_id)
+                write_manifest(temporary, {"run_id": run_id, "model_name": model_name, **described})
+                _sync(temporary)
+                try:
+                    temporary.rename(target)
+                except OSError:
+                    if not target.exists():
+                        raise
+                    continue  # another process took this id meanwhile
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+            return RunEntry(run_id, read_manifest(target))
+        raise AssertionError  # the ids never end
+
+    def models(self) -> list[str]:
+        """Name of every model that has anything stored."""
+        folders = self.root.iterdir() if self.root.is_dir() else []
+        return sorted(f.name for f in folders if f.is_dir() and not f.name.startswith("."))
+
+    def stored(self, model_name: str) -> list[Stored]:
+        """All that lies where the model's runs lie, whole or not, in order of name."""
+        found = []
+        for folder in sorted((self.root / model_name).iterdir()):
+            if not folder.is_dir():
+                continue
+            try:
+                touched = max(f.lstat().st_mtime for f in [folder, *folder.rglob("*")])
+            except FileNotFoundError:
+                continue  # its writer finished or removed it at this moment
+            moment = datetime.fromtimestamp(touched, UTC)
+            found.append(Stored(folder.name, (folder / MANIFEST).is_file(), moment))
+        return found
+
+    def read_all(self, model_name: str, run_id: str) -> None:
+        """Refuse a run of which a file is missing, differs from the manifest, or is not in it.
+
+        Raises:
+            StoreError: names the first such file.
+        """
+        manifest = verify(self.root / model_name / run_id)
+        require_own_name(manifest, model_name, run_id, self.location(model_name, run_id))
+
+    def set_aside(self, model_name: str, name: str) -> str:
+        """Move a folder to ``.quarantine/<model name>/``; return where it lies now."""
+        target = free_name(self.root / QUARANTINE / model_name / name.lstrip("."))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (self.root / model_name / name).rename(target)
+        return str(target)
+
+    def remove(self, model_name: str, run_id: str) -> None:
+        """Delete a run, so that no reader sees part of it."""
+        delete_folder(self.run_folder(model_name, run_id), run_id)
+
+    def champion(self, model_name: str) -> ChampionRecord:
+        """The champion record as it is now.
+
+        Raises:
+            StoreError: the record is damaged.
+        """
+        return self._read(model_name)[0]
+
+    def update_champion(
+        self, model_name: str, change: Callable[[ChampionRecord], ChampionRecord]
+    ) -> ChampionRecord:
+        """Apply ``change`` to the record, again if another process changed it meanwhile.
+
+        ``change`` runs without the lock, for it may take long; the swap itself is locked.
+        """
+        while True:
+            record, version = self._read(model_name)
+            changed = change(record)
+            if changed == record:
+                return record
+            with self._lock(model_name):
+                if self._read(model_name)[1] != version:
+                    continue
+                replace_file(self.root / model_name / CHAMPION, changed.text())
+            return changed
+
+    def _read(self, model_name: str) -> tuple[ChampionRecord, str]:
+        file = self.root / model_name / CHAMPION
+        try:
+            text = file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ChampionRecord(), ""
+        return ChampionRecord.read(text, str(file)), fingerprint(text)
+
+    @contextmanager
+    def _lock(self, model_name: str) -> Iterator[None]:
+        home = self.root / model_name
+        with writing_to(home):
+            home.mkdir(parents=True, exist_ok=True)
+            file = (home / ".champion.lock").open("w")
+        with file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _sync(folder: Path) -> None:
+    """Have the files on disk before the rename makes them visible."""
+    for file in folder.iterdir():
+        descriptor = os.open(file, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,141 @@
+"""What a store of runs does, wherever it lies, and what all stores share."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from fastlstm.errors import StoreError
+from fastlstm.registry.champion import ChampionRecord
+
+QUARANTINE = ".quarantine"
+
+
+@dataclass(frozen=True)
+class RunEntry:
+    """A stored run.
+
+    Attributes:
+        run_id: ``YYYY-MM-DD HH-MM-SS`` in UTC, with a suffix where a second had two.
+        manifest: its manifest.
+    """
+
+    run_id: str
+    manifest: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Something that lies where runs lie: a run, whole or damaged, or what a killed writer left.
+
+    Attributes:
+        name: its name below the model's.
+        finished: whether it has a manifest.
+        touched: when any of it was last written.
+    """
+
+    name: str
+    finished: bool
+    touched: datetime
+
+
+class Store(Protocol):
+    """What every store does, wherever it lies."""
+
+    def __str__(self) -> str:
+        """The place, as the user named it."""
+
+    def runs(self, model_name: str) -> list[RunEntry]:
+        """Every whole run, oldest first."""
+
+    def run_folder(self, model_name: str, run_id: str) -> Path:
+        """A local folder that holds the run; its files are not checked yet."""
+
+    def check(self, model_name: str, run_id: str) -> None:
+        """Refuse a run that is not whole, as far as that is known without reading all of it."""
+
+    def location(self, model_name: str, run_id: str, file: str = "") -> str:
+        """Where a run, or a file of it, lies, for people and other programs."""
+
+    def add_run(
+        self, model_name: str, moment: datetime, build: Callable[[Path, str], dict[str, Any]]
+    ) -> RunEntry:
+        """Store a new run; ``build(folder, run_id)`` writes its files and returns its description."""
+
+    def models(self) -> list[str]:
+        """Name of every model that has anything stored."""
+
+    def stored(self, model_name: str) -> list[Stored]:
+        """All that lies where the model's runs lie, whole or not, in order of name."""
+
+    def read_all(self, model_name: str, run_id: str) -> None:
+        """Refuse a run of which a file is missing, differs from the manifest, or is not in it."""
+
+    def set_aside(self, model_name: str, name: str) -> str:
+        """Move what ``stored`` lists out of every reader's sight; where to."""
+
+    def remove(self, model_name: str, run_id: str) -> None:
+        """Delete a run, so that no reader sees part of it."""
+
+    def champion(self, model_name: str) -> ChampionRecord:
+        """The champion record as it is now."""
+
+    def update_champion(
+        self, model_name: str, change: Callable[[ChampionRecord], ChampionRecord]
+    ) -> ChampionRecord:
+        """Apply a change to the record nobody else changed meanwhile."""
+
+
+def find_run(store: Store, model_name: str, run_fingerprint: str) -> RunEntry | None:
+    """The newest run made from these inputs, if any."""
+    for entry in reversed(store.runs(model_name)):
+        if entry.manifest.get("fingerprint") == run_fingerprint:
+            return entry
+    return None
+
+
+def is_run_id(text: str) -> bool:
+    """Whether a text can name a run: one plain folder name."""
+    return Path(text).name == text and not text.startswith(".")
+
+
+def no_such_run(store: Store, model_name: str, run_id: str) -> StoreError:
+    """The error that tells which runs there are."""
+    known = [entry.run_id for entry in store.runs(model_name)]
+    told = f"it has {', '.join(known[-5:])}" if known else "it has no run yet"
+    return StoreError(f"store {store}, model {model_name!r}: no run {run_id!r}; {told}")
+
+
+def require_own_name(manifest: dict[str, Any], model_name: str, run_id: str, where: str) -> None:
+    """Refuse a run that was copied or renamed from another.
+
+    Raises:
+        StoreError: the manifest names another run or model.
+    """
+    own = (manifest.get("model_name"), manifest.get("run_id"))
+    if own != (model_name, run_id):
+        raise StoreError(f"{where}: its manifest is that of run {own[1]!r} of model {own[0]!r}")
+
+
+def free_name(path: Path) -> Path:
+    """The path itself, or with a number behind it where something lies there."""
+    numbered = (path.with_name(f"{path.name} ({number})") for number in itertools.count(2))
+    return next(p for p in itertools.chain([path], numbered) if not p.exists())
+
+
+def run_ids(moment: datetime) -> Iterator[str]:
+    """The ids a run of this moment may have, the plain one first."""
+    stamp = moment.astimezone(UTC).strftime("%Y-%m-%d %H-%M-%S")
+    yield stamp
+    for number in itertools.count(2):
+        yield f"{stamp} ({number})"
+
+
+def age(run_id: str) -> tuple[str, int]:
+    """Order of runs in time: the second, then the number within it."""
+    stamp, _, number = run_id.partition(" (")
+    return stamp, int(number.rstrip(")")) if number.rstrip(")").isdecimal() else 1

@@ -1,0 +1,68 @@
+"""The look that all figures share, and writing them to files.
+
+Nothing is shown and no global state is touched: figures are made without pyplot. Sizes and fonts
+suit a phone held upright as well as a report.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+
+STYLE: dict[str, Any] = {"linewidth": 1.8}
+
+
+COLOURS = {
+    "train": "#1f5fa8",
+    "validation": "#d9541e",
+    "truth": "#222222",
+    "prediction": "#d9541e",
+    "last_value": "#8a8f98",
+    "last_season": "#3f9b6c",
+    "prior": "#8a8f98",
+    "last_class": "#3f9b6c",
+}
+
+
+def new_axes(ax: Axes | None, height: float = 4.0) -> Axes:
+    if ax is not None:
+        return ax
+    figure = Figure(figsize=(6.4, height), layout="constrained")
+    return figure.subplots()
+
+
+def finish(ax: Axes, heading: str, x: str, y: str) -> Axes:
+    ax.set_title(heading, fontsize=13)
+    ax.set_xlabel(x, fontsize=12)
+    ax.set_ylabel(y, fontsize=12)
+    ax.tick_params(labelsize=11)
+    ax.grid(alpha=0.25)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    return ax
+
+
+def date_axis(ax: Axes) -> None:
+    locator: Any = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+
+
+def figure_of(ax: Axes) -> Figure:
+    figure = ax.get_figure(root=True)
+    assert figure is not None  # noqa: S101 (Axes always stand in a figure)
+    return figure
+
+
+def save_axes(ax: Axes, file: Path) -> None:
+    """Write the figure of the Axes as PNG."""
+    save_figure(figure_of(ax), file)
+
+
+def save_figure(figure: Figure, file: Path) -> None:
+    """Write a figure as PNG."""
+    figure.savefig(file, dpi=150, bbox_inches="tight", pad_inches=0.15)

@@ -1,0 +1,87 @@
+"""Words and numbers of reports: names of forecasts and metrics, values as people write them, escaping."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+NAMES = {
+    "model": "network",
+    "last_value": "last value",
+    "last_season": "last season",
+    "prior": "prior",
+    "last_class": "last class",
+}
+
+
+TITLES = {
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "mape": "MAPE",
+    "r2": "R²",
+    "mase": "MASE",
+    "average_precision": "average precision",
+    "roc_auc": "ROC AUC",
+    "brier": "Brier score",
+}
+
+
+def title(metric: str) -> str:
+    """A metric's name as people write it."""
+    return TITLES.get(metric, metric)
+
+
+def number(value: float | None, metric: str = "") -> str:
+    """A metric's value for people: percent for MAPE, a dash where undefined."""
+    if value is None:
+        return "–"
+    return f"{value:.1%}" if metric == "mape" else f"{value:.4g}"
+
+
+def plain(text: str) -> str:
+    """A name from the data as Markdown shows it, whatever it holds: no markup, no HTML, one line."""
+    return re.sub(r"([\\`*\[\]|])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
+
+
+def score_table(test: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the test scores: the network first, then each baseline."""
+    metrics = [m for m in test["model"] if m in TITLES]
+    header = ["", *(title(m) for m in metrics), "windows"]
+    rows = [
+        [
+            NAMES[name],
+            *(number(scores[m], m) for m in metrics),
+            f"{scores['windows']:,}",
+        ]
+        for name, scores in test.items()
+    ]
+    return header, rows
+
+
+def markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:
+    return [
+        "| " + " | ".join(header) + " |",
+        "| --- |" + " ---: |" * (len(header) - 1),
+        *("| " + " | ".join(row) + " |" for row in rows),
+    ]
+
+
+def refit_told(training: dict[str, Any]) -> str:
+    """In one sentence what a refit was, by the facts of a training."""
+    epochs = training["best_epoch"]
+    plural = "" if epochs == 1 else "s"
+    return f"trained anew for {epochs} epoch{plural} on train and validation windows"
+
+
+def warm_start_told(warm_start: dict[str, Any]) -> str:
+    """In one sentence how a warm start came out; see ``fastlstm.training.warm_start``."""
+    if "why" in warm_start:
+        return f"not tried from the champion's weights: {warm_start['why']}"
+    scores = {name: number(warm_start[name]) for name in ("champion", "new")}
+    kept, other = ("champion", "new") if warm_start["kept"] == "champion" else ("new", "champion")
+    names = {"champion": f"weights of champion {warm_start['from']}", "new": "new weights"}
+    return (
+        f"kept the training from {names[kept]}, {warm_start['metric']} {scores[kept]} against "
+        f"{scores[other]} from {names[other]}"
+    )

@@ -1,0 +1,47 @@
+"""The names of a run's files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+# Kind of file -> (words in its name, ending). The first ones are as fastLSTM 1.0 named them.
+KINDS = {
+    "model": ("LSTM MODEL", "keras"),
+    "x_scaler": ("SCALER FOR LSTM MODEL", "pkl"),
+    "y_scaler": ("Y SCALER FOR LSTM MODEL", "pkl"),
+    "x_data": ("X_data FOR LSTM MODEL", "csv"),
+    "y_data": ("Y_data FOR LSTM MODEL", "csv"),
+    "history": ("TRAINING HISTORY OF LSTM MODEL", "csv"),
+    "hyperparameters": ("HYPERPARAMETERS OF LSTM MODEL", "json"),
+    "metrics": ("METRICS OF LSTM MODEL", "json"),
+    "predictions": ("TEST PREDICTIONS OF LSTM MODEL", "parquet"),
+    "intervals": ("PREDICTION INTERVALS OF LSTM MODEL", "parquet"),
+    "inputs": ("TRAIN INPUTS OF LSTM MODEL", "json"),
+    "data_checks": ("DATA CHECKS OF LSTM MODEL", "json"),
+    "report": ("REPORT OF LSTM MODEL", "md"),
+    "error_by_step": ("ERROR BY STEP", "png"),
+    "forecast": ("FORECAST AGAINST TRUTH", "png"),
+    "coverage": ("COVERAGE OF INTERVALS", "png"),
+    "confusion": ("CONFUSION MATRIX", "png"),
+    "importance": ("IMPORTANCE OF INPUTS", "png"),
+    "reliability": ("RELIABILITY OF PROBABILITIES", "png"),
+    "precision_recall": ("PRECISION AND RECALL", "png"),
+}
+
+
+def file_name(run_id: str, kind: str, model_name: str, detail: str = "") -> str:
+    """Name of a run's file, e.g. ``2026-11-24 03-00-00 - LSTM MODEL - weather.keras``.
+
+    Args:
+        run_id: the run's id.
+        kind: a key of the known kinds, or ``'curve'`` for a learning curve of ``detail``.
+        model_name: the model's name.
+        detail: what distinguishes several files of a kind.
+    """
+    words, ending = (f"TRAINING {detail.upper()} CURVE", "png") if kind == "curve" else KINDS[kind]
+    extra = f" {detail}" if detail and kind != "curve" else ""
+    return f"{run_id} - {words}{extra} - {model_name}.{ending}"
+
+
+def name_if_there(file: Path) -> str | None:
+    return file.name if file.exists() else None

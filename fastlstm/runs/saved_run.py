@@ -1,0 +1,143 @@
+"""Open a stored run without trusting it."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import ValidationError
+
+from fastlstm.artifacts.folders import verify
+from fastlstm.config.data import DataConfig
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.config.messages import describe
+from fastlstm.config.retrain import RetrainConfig
+from fastlstm.data.scaling import Scalers, read_scalers
+from fastlstm.errors import DataError, StoreError
+from fastlstm.evaluation.intervals import Pair, Radii, read_radii
+from fastlstm.network.inference import load_network, point_of, predict_each
+from fastlstm.runs.file_names import file_name
+from fastlstm.windows.origins import input_windows
+
+
+class SavedRun:
+    """A stored run, opened for reading.
+
+    Everything is checked against the manifest first; file names in its JSON may not leave the
+    folder, scalers are opened by a restricted unpickler, and the network with ``safe_mode``.
+
+    Args:
+        folder: the run's folder.
+
+    Raises:
+        StoreError: the run is not whole, or holds what it must not.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self.manifest = verify(self.folder)
+        self.run_id, self.model_name = (
+            str(self.manifest.get(key)) for key in ("run_id", "model_name")
+        )
+        for name in (self.run_id, self.model_name):
+            if Path(name).name != name:
+                raise StoreError(f"{self.folder}: its manifest's name {name!r} leaves the folder")
+        file = self.path("hyperparameters")
+        try:
+            self.settings: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            known = {k: v for k, v in self.settings.items() if k in Hyperparameters.model_fields}
+            # Runs from before there was a choice are all of this kind.
+            known.setdefault("architecture", "classic")
+            self.hyperparameters = Hyperparameters.model_validate(known)
+            self.data = DataConfig.model_validate(self.settings["data"])
+        except ValidationError as error:
+            raise StoreError(f"{file}: {describe(error, RetrainConfig)[0]}") from None
+        except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError) as error:
+            raise StoreError(f"{file}: is no hyperparameter file ({error})") from None
+
+    def path(self, kind: str) -> Path:
+        """A file of the run by kind; it may not exist for optional kinds."""
+        return self.folder / file_name(self.run_id, kind, self.model_name)
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """The metrics as evaluated on test."""
+        loaded: dict[str, Any] = json.loads(self.path("metrics").read_text(encoding="utf-8"))
+        return loaded
+
+    @cached_property
+    def inputs(self) -> dict[str, Any] | None:
+        """What the train rows looked like, by feature; None for a run from before it was kept."""
+        file = self.path("inputs")
+        if not file.exists():
+            return None
+        loaded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return loaded
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """One row per epoch."""
+        return pd.read_csv(self.path("history"))
+
+    @cached_property
+    def scalers(self) -> Scalers:
+        """The scalers fitted on the run's train rows."""
+        return read_scalers(self.path("x_scaler"), self.path("y_scaler"))
+
+    @cached_property
+    def radii(self) -> dict[Pair, Radii] | None:
+        """Of its intervals, by the quantiles they are built around; None where it has none."""
+        file = self.path("intervals")
+        return read_radii(file, self.data.targets) if file.exists() else None
+
+    @property
+    def first_test_origin(self) -> int | None:
+        """Microseconds since 1970 (UTC) from which on it learned from nothing; None for row numbers."""
+        told = str(self.manifest["cuts"]["first_test_origin"])
+        if not told.endswith("Z"):
+            return None
+        return int(np.datetime64(told[:-1], "us").astype(np.int64))
+
+    @cached_property
+    def network(self) -> Any:
+        """The Keras model, loaded once."""
+        return load_network(self.path("model"))
+
+    def forecast(self, features: pd.DataFrame, origins: np.ndarray) -> np.ndarray:
+        """Forecasts in the targets' units for windows of a table.
+
+        Args:
+            features: unscaled rows with the feature columns, ``(n, ...)``, any column order.
+            origins: row numbers the windows' targets begin at (``n`` for the row after the last);
+                the ``timesteps`` rows before each are its inputs, ``(n_windows,)``.
+
+        Returns:
+            ``(n_windows, steps_ahead, n_targets)``; probabilities for a classifier.
+
+        Raises:
+            DataError: a feature column is absent, or a window's input has a missing value.
+        """
+        return point_of(self.forecast_each(features, origins))
+
+    def forecast_each(self, features: pd.DataFrame, origins: np.ndarray) -> np.ndarray:
+        """Forecasts with their quantiles, ``(n_windows, steps_ahead, n_targets, n_quantiles)``.
+
+        Arguments and errors as of ``forecast``; one quantile, the forecast itself, where the network has
+        no more.
+        """
+        hp, targets = self.hyperparameters, len(self.data.targets)
+        scaled = self.scalers.features(features)
+        out = []
+        for start in range(0, len(origins), 4096):  # bounded memory
+            x = input_windows(scaled, origins[start : start + 4096], hp.timesteps)
+            if np.isnan(x).any():
+                raise DataError("a window's inputs hold missing values; fill or drop them first")
+            out.append(predict_each(self.network, x, hp.steps_ahead * targets))
+        shape = (-1, hp.steps_ahead, targets, hp.outputs_each)
+        if not out:
+            return np.zeros((0, *shape[1:]))
+        return self.scalers.unscale_each(np.concatenate(out).reshape(shape))

@@ -1,0 +1,174 @@
+"""Write every file of a run."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fastlstm.artifacts.file_names import (
+    CHECKS_FILE,
+    CLEAN_FILE,
+    HISTORY_FILE,
+    INPUTS_FILE,
+    INTERVALS_FILE,
+    METRICS_FILE,
+    MODEL_FILE,
+    PREDICTIONS_FILE,
+    TRAINING_FILE,
+    X_SCALER_FILE,
+    Y_SCALER_FILE,
+)
+from fastlstm.artifacts.files import write_json
+from fastlstm.artifacts.fingerprint import library_versions
+from fastlstm.config.data import DataConfig
+from fastlstm.config.retrain import RetrainConfig
+from fastlstm.data.column_names import SERIES, TIME
+from fastlstm.data.tables import read_blocks
+from fastlstm.reporting.markdown import markdown_report
+from fastlstm.runs.csv_export import write_export
+from fastlstm.runs.figures import write_figures
+from fastlstm.runs.file_names import KINDS, file_name, name_if_there
+
+
+def git_commit() -> str | None:
+    """The commit checked out where the run was started, or None outside a repository."""
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607 (the git on the user's path is meant)
+            capture_output=True, text=True, check=True, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip() or None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The folders a run is put together from, as the steps wrote them."""
+
+    clean: Path
+    scaled: Path
+    network: Path
+    evaluation: Path
+
+
+def build_run(
+    folder: Path,
+    run_id: str,
+    parts: Parts,
+    config: RetrainConfig,
+    run_fingerprint: str,
+    data_fingerprint: str,
+    tables: tuple[pd.DataFrame, pd.DataFrame] | None = None,
+) -> dict[str, Any]:
+    """Write every file of a run into a folder; return what its manifest tells beside the files.
+
+    Args:
+        folder: where to.
+        run_id: the run's id, in front of every file name.
+        parts: the folders of the steps.
+        config: all settings.
+        run_fingerprint: hash of data, settings, code and libraries.
+        data_fingerprint: hash of the data.
+        tables: unscaled features and targets with their time and series columns, to be stored as
+            CSV; without them they are taken from the clean table.
+    """
+    hp, data = config.hyperparameters, config.data
+    name = hp.model_name
+
+    def target(kind: str, detail: str = "") -> Path:
+        return folder / file_name(run_id, kind, name, detail)
+
+    for source, kind in (
+        (parts.network / MODEL_FILE, "model"),
+        (parts.network / HISTORY_FILE, "history"),
+        (parts.scaled / X_SCALER_FILE, "x_scaler"),
+        (parts.scaled / Y_SCALER_FILE, "y_scaler"),
+        (parts.evaluation / METRICS_FILE, "metrics"),
+        (parts.evaluation / PREDICTIONS_FILE, "predictions"),
+        (parts.evaluation / INTERVALS_FILE, "intervals"),
+        (parts.clean / CHECKS_FILE, "data_checks"),
+        (parts.scaled / INPUTS_FILE, "inputs"),
+    ):
+        if source.exists():
+            shutil.copyfile(source, target(kind))
+    metrics = json.loads(target("metrics").read_text(encoding="utf-8"))
+    checks = json.loads(target("data_checks").read_text(encoding="utf-8"))
+    training = json.loads((parts.network / TRAINING_FILE).read_text(encoding="utf-8"))
+    if hp.save_X_Y_data:
+        for position, kind in enumerate(("x_data", "y_data")):
+            blocks = [tables] if tables else _tables(parts.clean / CLEAN_FILE, data)
+            write_export((block[position] for block in blocks), target(kind))
+    write_figures(target, hp, data, metrics, training)
+    files = {f"{kind}_file_name": name_if_there(target(kind)) for kind in KINDS}
+    write_json(
+        target("hyperparameters"),
+        {
+            **hp.model_dump(),
+            "model_training_datetime": run_id,
+            "feature_names": data.features,
+            "target_names": data.targets,
+            "data": data.model_dump(),
+            "evaluation": config.evaluation.model_dump(),
+            # The keys fastLSTM 1.0 used, for whoever reads them.
+            "model_file_name": files["model_file_name"],
+            "scaler_file_name": files["x_scaler_file_name"],
+            "y_scaler_file_name": files["y_scaler_file_name"],
+            "training_history_file_name": files["history_file_name"],
+            "X_data_df_file_name": files["x_data_file_name"],
+            "Y_data_df_file_name": files["y_data_file_name"],
+        },
+    )
+    target("report").write_text(
+        markdown_report(run_id, config, metrics, training, checks), encoding="utf-8"
+    )
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "fingerprint": run_fingerprint,
+        "data_fingerprint": data_fingerprint,
+        "primary": metrics["primary"],
+        "baselines": _on_same_windows(metrics),
+        "training": training,
+        "cuts": {
+            "first_test_origin": metrics["first_origin"],
+            "last_test_origin": metrics["last_origin"],
+            # Microseconds since 1970 (UTC): nothing was learned from later rows.
+            **metrics["cuts"],
+        },
+        "versions": {
+            "fastlstm": metadata.version("fastlstm"),
+            "python": platform.python_version(),
+            **library_versions(),
+        },
+        "git_commit": git_commit(),
+    }
+
+
+def _on_same_windows(metrics: dict[str, Any]) -> dict[str, dict[str, float | None]]:
+    """Each baseline's primary score, and the network's on the windows the baseline is defined for."""
+    name, test = metrics["primary"]["name"], metrics["test"]
+    return {
+        baseline: {
+            "baseline": scores[name],
+            "model": scores.get("model_on_same_windows", test["model"])[name],
+        }
+        for baseline, scores in test.items()
+        if baseline != "model"
+    }
+
+
+def _tables(clean: Path, data: DataConfig) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    index = {TIME: data.time, **({SERIES: data.series} if data.series else {})}
+    for block in read_blocks(clean):
+        x = block[[*index, *data.features]].rename(columns=index)
+        yield x, block[[*index, *data.targets]].rename(columns=index)

@@ -1,0 +1,1 @@
+"""Pipeline steps, each a function from folder to folder, and the process that they run in."""

@@ -1,0 +1,54 @@
+"""The pipeline step that evaluates a network on the test windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fastlstm.artifacts.disk import writing_to
+from fastlstm.artifacts.file_names import (
+    CHOSEN_MODEL_FILE,
+    CLEAN_FILE,
+    MODEL_FILE,
+    X_SCALER_FILE,
+    Y_SCALER_FILE,
+)
+from fastlstm.config.retrain import RetrainConfig
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.memory import give_back
+from fastlstm.data.scaling import read_scalers
+from fastlstm.data.tables import read_table
+from fastlstm.evaluation.evaluate import evaluate, write_evaluation
+from fastlstm.evaluation.target_table import TargetTable
+from fastlstm.network.inference import load_network
+from fastlstm.windows.parquet import WindowDataset
+
+
+def evaluate_into(
+    folder: str,
+    network: str,
+    windows: str,
+    scaled: str,
+    clean: str,
+    config: dict[str, Any],
+    on_event: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
+    """Write ``metrics.json`` and ``test_predictions.parquet`` into ``folder``.
+
+    Takes and returns JSON-like values, to run in a process of its own. ``network``, ``windows``,
+    ``scaled`` and ``clean`` are the folders the earlier steps wrote.
+    """
+    settings = RetrainConfig.model_validate(config)
+    dataset = WindowDataset(Path(windows))
+    scalers = read_scalers(Path(scaled) / X_SCALER_FILE, Path(scaled) / Y_SCALER_FILE)
+    targets = settings.data.targets
+    rows = read_table(Path(clean) / CLEAN_FILE, [SERIES, TIME, SEGMENT, *targets])
+    table = TargetTable.of(rows, rows[targets])
+    del rows
+    give_back()
+    model, file = load_network(Path(network) / MODEL_FILE), Path(network) / CHOSEN_MODEL_FILE
+    judged = load_network(file) if file.exists() else model
+    evaluated = evaluate(model, dataset, scalers, table, settings, judged=judged)
+    with writing_to(Path(folder)):
+        return write_evaluation(Path(folder), evaluated)

@@ -1,0 +1,136 @@
+"""Pipeline steps that prepare the data: load, validate, scale; each writes one folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fastlstm.artifacts.disk import writing_to
+from fastlstm.artifacts.file_names import (
+    CHECKS_FILE,
+    CLEAN_FILE,
+    INPUTS_FILE,
+    SCALED_FILE,
+    TABLE_FILE,
+    X_SCALER_FILE,
+    Y_SCALER_FILE,
+)
+from fastlstm.artifacts.files import write_json
+from fastlstm.config.data import DataConfig
+from fastlstm.config.retrain import RetrainConfig
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.input_summary import reference
+from fastlstm.data.reading import load
+from fastlstm.data.scaling import Scalers, fit_scalers, write_scalers
+from fastlstm.data.split import cut_times
+from fastlstm.data.tables import StoredColumns, read_blocks, write_blocks, write_table
+from fastlstm.data.time_grid import label_end, later_times, microseconds
+from fastlstm.data.validation import validate
+from fastlstm.errors import DataError
+
+
+def load_into(folder: Path, data: DataConfig, window_rows: int) -> dict[str, Any]:
+    """Load and write ``table.parquet`` into a folder; return what its manifest tells."""
+    loaded = load(data, window_rows)
+    frame = loaded.frame
+    write_table(frame, folder / TABLE_FILE)
+    return {
+        "rows": len(frame),
+        "series": int(frame[SERIES].nunique()),
+        "first": frame[TIME].min().isoformat(),
+        "last": frame[TIME].max().isoformat(),
+        "rows_out_of_order": loaded.rows_out_of_order,
+        "skipped_series": loaded.skipped_series,
+    }
+
+
+def validate_into(
+    folder: Path, frame: pd.DataFrame, data: DataConfig, *, labels: bool, rows_out_of_order: int,
+    skipped_series: dict[str, int], refused_report: Path,
+) -> dict[str, Any]:  # fmt: skip
+    """Validate and write ``clean.parquet`` and ``validation.json`` into a folder.
+
+    Raises:
+        DataError: a check failed; then only the report is kept, at ``refused_report``.
+    """
+    clean, report = validate(
+        frame, data, labels=labels, rows_out_of_order=rows_out_of_order,
+        skipped_series=skipped_series,
+    )  # fmt: skip
+    if not report.passed:
+        with writing_to(refused_report):
+            refused_report.parent.mkdir(parents=True, exist_ok=True)
+            write_json(refused_report, report.to_dict())
+        report.raise_if_refused(refused_report)
+    write_json(folder / CHECKS_FILE, report.to_dict())
+    write_table(clean, folder / CLEAN_FILE)
+    return {
+        "rows": report.rows_out,
+        "series": int(clean[SERIES].nunique()),
+        "warnings": [f.line() for f in report.warnings],
+        "filled": report.filled,
+        "dropped": report.dropped,
+        "out_of_range_as_missing": report.out_of_range_as_missing,
+        "checks_run": report.checks_run,
+    }
+
+
+def scale_into(folder: Path, clean: Path, config: RetrainConfig) -> dict[str, Any]:
+    """Cut, fit, scale and write the scaled table, the scalers and a summary of the train inputs.
+
+    The scaled table has ``__series``, ``__time``, ``__segment``, ``x.<feature>`` and
+    ``y.<target>`` (float32). The clean table, a Parquet file, is read by column to fit and by block
+    to scale, so that no more than its train features are in memory at once.
+
+    Raises:
+        DataError: a split would be empty, or a value is too large for float32.
+    """
+    data, hp = config.data, config.hyperparameters
+    index = StoredColumns(clean)
+    times = microseconds(index[TIME])
+    cuts = cut_times(times, hp.train_size_rate, hp.validation_size_rate)
+    segment = index[SEGMENT].to_numpy()
+    known = label_end(times, segment, data.lookahead)
+    features = StoredColumns(clean, data.features)
+    targets = StoredColumns(clean, data.targets)
+    later = later_times(times, segment, data.ahead_columns)
+    scalers = fit_scalers(features, targets, times, known, cuts, hp, later)
+    write_blocks(
+        (_scaled(rows, scalers, data) for rows in read_blocks(clean)), folder / SCALED_FILE
+    )
+    write_scalers(scalers, folder / X_SCALER_FILE, folder / Y_SCALER_FILE)
+    train = times < cuts.validation
+    # The calendar moves on whatever the inputs do, and what a series is only with the choice of series:
+    # both would look like drift.
+    read = StoredColumns(clean, [name for name in data.read_features if name not in data.static])
+    write_json(folder / INPUTS_FILE, reference(read, train))
+    return {
+        "rows": len(times),
+        "train_rows": int(train.sum()),
+        "cuts": {"validation": cuts.validation, "test": cuts.test},
+        "features": data.features,
+        "targets": data.targets,
+    }
+
+
+def _scaled(clean: pd.DataFrame, scalers: Scalers, data: DataConfig) -> pd.DataFrame:
+    with np.errstate(over="ignore"):  # looked for below
+        x = scalers.features(clean)
+        y = scalers.targets(clean, data.targets)
+    columns = {name: clean[name] for name in (SERIES, TIME, SEGMENT)}
+    for kind, names, values in (("x", data.features, x), ("y", data.targets, y)):
+        for column, name in enumerate(names):
+            beyond = np.isinf(values[:, column])
+            if beyond.any():
+                row = int(beyond.argmax())
+                raise DataError(
+                    f"column {name!r}: {float(clean[name].iloc[row])!r} at "
+                    f"{clean[TIME].iloc[row].isoformat()} is too large for the network's float32; "
+                    "give the column in another unit, or set hyperparameters.scale_targets for "
+                    "targets"
+                )
+            columns[f"{kind}.{name}"] = pd.Series(values[:, column])
+    return pd.DataFrame(columns, copy=False)

@@ -1,0 +1,1 @@
+"""Train a network, and what validation decides afterwards."""

@@ -1,0 +1,140 @@
+"""Train a network on a window dataset; validation alone chooses epoch, stop and learning rate."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastlstm.artifacts.disk import writing_to
+from fastlstm.artifacts.files import replace_file
+from fastlstm.errors import StoreError
+
+if TYPE_CHECKING:
+    import keras
+
+
+def state_files(checkpoint: Path) -> list[Path]:
+    """The files in which a training with this checkpoint keeps its state: its own, and its refit's."""
+    return [checkpoint, checkpoint.with_name(f"{checkpoint.stem}-refit{checkpoint.suffix}")]
+
+
+def earlier_state(file: Path | None, model: keras.Model) -> tuple[State | None, str]:
+    """The state to go on from, set in the network and its optimizer; and what to tell of it."""
+    if file is None:
+        return None, ""
+    try:
+        state = read_state(file)
+        if state is None:
+            return None, ""
+        restore_variables(variables_of(model), state.variables, file)
+    except StoreError as error:
+        return None, f"{error}, so training began anew"
+    return state, f"resumed after epoch {len(state.rows)}"
+
+
+# What Keras' callbacks remember from epoch to epoch, and forget when a training begins.
+_REMEMBERED = ("best", "best_epoch", "wait", "stopped_epoch", "cooldown_counter")
+
+
+_ABOUT, _BEST = "about", "best"
+
+
+@dataclass(frozen=True)
+class State:
+    """A training after some epochs.
+
+    Attributes:
+        rows: the history so far, one row per epoch.
+        seconds: wall time so far.
+        stopped: whether early stopping has ended it.
+        callbacks: what each callback remembers, by the callback's name.
+        variables: values of the network's and the optimizer's variables, in their order.
+        best: content of the file with the best epoch's weights.
+    """
+
+    rows: list[dict[str, float]]
+    seconds: float
+    stopped: bool
+    callbacks: dict[str, dict[str, Any]]
+    variables: list[np.ndarray]
+    best: bytes
+
+
+def remembered(callback: Any) -> dict[str, Any]:
+    """What a Keras callback remembers from epoch to epoch."""
+    found = {name: getattr(callback, name) for name in _REMEMBERED if hasattr(callback, name)}
+    return {n: float(v) if isinstance(v, np.floating) else v for n, v in found.items()}
+
+
+def variables_of(model: Any) -> list[Any]:
+    """All variables of a network compiled by ``compile_network`` that a step changes, in fixed order."""
+    return [*model.variables, *model.optimizer.variables]
+
+
+def restore_variables(variables: Sequence[Any], values: Sequence[np.ndarray], file: Path) -> None:
+    """Set the variables of a network and its optimizer.
+
+    Raises:
+        StoreError: the values in ``file`` are those of another network.
+    """
+    shapes = [tuple(v.shape) for v in variables]
+    if shapes != [v.shape for v in values]:
+        raise StoreError(f"{file}: is the state of another network")
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def restore_callbacks(callbacks: Mapping[str, Any], state: State) -> None:
+    """Have callbacks remember what they did; after Keras had them forget it."""
+    for name, callback in callbacks.items():
+        for attribute, value in state.callbacks[name].items():
+            setattr(callback, attribute, value)
+
+
+def write_state(file: Path, state: State) -> None:
+    """Put a state in place of an earlier one, in one step."""
+    about = {
+        "rows": state.rows,
+        "seconds": state.seconds,
+        "stopped": state.stopped,
+        "callbacks": state.callbacks,
+        "variables": len(state.variables),
+    }
+    arrays = {f"v{number}": value for number, value in enumerate(state.variables)}
+    arrays[_ABOUT] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    arrays[_BEST] = np.frombuffer(state.best, np.uint8)
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    with writing_to(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(file, content.getvalue())
+
+
+def read_state(file: Path) -> State | None:
+    """The state in a file; None where there is no file.
+
+    Raises:
+        StoreError: the file is damaged.
+    """
+    try:
+        with np.load(file, allow_pickle=False) as arrays:  # a zip file: each part has a check sum
+            about = json.loads(arrays[_ABOUT].tobytes())
+            return State(
+                rows=about["rows"],
+                seconds=about["seconds"],
+                stopped=about["stopped"],
+                callbacks=about["callbacks"],
+                variables=[arrays[f"v{number}"] for number in range(about["variables"])],
+                best=arrays[_BEST].tobytes(),
+            )
+    except FileNotFoundError:
+        return None
+    except (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise StoreError(f"{file}: is damaged ({error})") from None

@@ -1,0 +1,57 @@
+"""Which windows of a table belong to which split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sized
+
+import numpy as np
+import pandas as pd
+
+from fastlstm.data.column_names import SEGMENT, TIME
+from fastlstm.data.split import SPLITS, Cuts, split_of_windows
+from fastlstm.data.time_grid import microseconds
+from fastlstm.errors import DataError
+from fastlstm.windows.origins import Runs, window_origins
+
+PLANNED_ROWS = 1 << 19
+
+
+def plan_windows(
+    frame: pd.DataFrame, defined: np.ndarray, timesteps: int, span: int, cuts: Cuts
+) -> dict[str, Runs]:
+    """Origin rows of each split's windows, found in bounded memory.
+
+    Args:
+        frame: table with ``__time`` and ``__segment``, sorted by series and time.
+        defined: whether all targets of a row have a value, ``(n,)``; a window without that at its
+            origin (a derived target near the end of its stretch) is not made.
+        timesteps: input rows.
+        span: rows from the origin on that the targets depend on.
+        cuts: the cut times.
+    """
+    segment = frame[SEGMENT].to_numpy()
+    found: dict[str, list[np.ndarray]] = {name: [] for name in SPLITS}
+    for start in range(0, len(frame), PLANNED_ROWS):
+        rows = slice(start, start + PLANNED_ROWS + timesteps + span - 1)
+        times = microseconds(frame[TIME].iloc[rows])
+        own = window_origins(segment[rows], timesteps, span)
+        own = own[defined[rows][own]]
+        chosen = split_of_windows(times[own], times[own + span - 1], cuts)
+        for name, windows in chosen.items():
+            found[name].append(start + own[windows])
+    return {name: Runs(parts) for name, parts in found.items()}
+
+
+def require_windows(planned: Mapping[str, Sized], timesteps: int, span: int) -> None:
+    """Check that every split has a window.
+
+    Raises:
+        DataError: one has none.
+    """
+    for name, origins in planned.items():
+        if not len(origins):
+            raise DataError(
+                f"the {name} split holds no window: none of {timesteps} input rows and {span} "
+                "target rows fits into it without a hole; lower timesteps or steps_ahead, give "
+                "more rows, or change the split rates"
+            )
