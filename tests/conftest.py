@@ -19,6 +19,8 @@ import pytest
 
 from fastlstm.artifacts.files import replace_file
 
+ROOT = Path(__file__).parents[1]
+
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -31,7 +33,7 @@ for threads in (
 
 # Files that share something slow to start, so that one worker runs all of them.
 _INSTALLATIONS = {
-    "company": ("tests/browser/", "tests/deployed/"),
+    "company": ("tests/deployments/",),
     # Whole retrainings in processes of their own, up to eight at once, within a time limit.
     "crowd": tuple(
         f"tests/faults/test_{name}.py"
@@ -39,7 +41,7 @@ _INSTALLATIONS = {
     ),
 }
 # Tests of these, and no others, use the Prefect server of all workers.
-_WITH_PREFECT = "tests/pipeline/"
+_WITH_PREFECT = "tests/flows/"
 _ends = ExitStack()
 
 
@@ -232,7 +234,7 @@ def prefect_server(request, tmp_path_factory):
 @pytest.fixture(scope="session")
 def company(s3_server, tmp_path_factory):
     """A Prefect server with a work pool, a worker, and the deployments of deployments/prefect.yaml."""
-    from tests.company import Company
+    from tests.deployments.company import Company
 
     with Company.running(tmp_path_factory.mktemp("company"), s3_server) as running:
         yield running

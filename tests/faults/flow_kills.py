@@ -95,10 +95,10 @@ class Listener:
 
 def attempt(folder: Path, config: Any, moment: str) -> bool:
     """Retrain in this process, to be killed at the moment; whether it got through."""
-    import fastlstm.isolation
     import pyarrow.parquet as pq
     import tensorflow as tf
 
+    import fastlstm.steps.worker
     from flows.retrain import retrain
     from tasks import reporting
 

@@ -12,7 +12,7 @@ import pytest
 from fastlstm.artifacts.folders import verify
 from fastlstm.registry.folder_store import FolderStore
 from fastlstm.runs.saved_run import SavedRun
-from tests.company import ROOT
+from tests.conftest import ROOT
 from tests.faults.flow_kills import MOMENTS, NEVER, STAGES
 
 pytestmark = pytest.mark.slow

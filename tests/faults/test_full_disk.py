@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.company import ROOT
+from tests.conftest import ROOT
 
 # A file system that only one process sees; without root it is mounted as root of a user namespace.
 _MOUNT = 'mount -t tmpfs -o size="$1" none "$2" && exec "$3" -m tests.faults.full_disk "$4" "$2"'

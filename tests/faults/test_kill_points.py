@@ -11,7 +11,7 @@ import pytest
 
 from fastlstm.artifacts.folders import verify
 from fastlstm.registry.maintenance import examine
-from tests.company import ROOT
+from tests.conftest import ROOT
 from tests.faults.kill_points import night, open_at
 
 

@@ -16,7 +16,7 @@ from fastlstm.network.inference import load_network
 from fastlstm.steps import worker
 from fastlstm.steps.train import train_into
 from fastlstm.training.checkpoint import State, read_state, write_state
-from tests.library.test_training import dataset, regressor
+from tests.training.test_fit import dataset, regressor
 
 HERE = "tests.faults.test_training_resumes"
 # Dropout has random states, and the plateau a memory.

@@ -16,7 +16,7 @@ import pytest
 from fastlstm.errors import StoreError
 from fastlstm.registry.maintenance import examine
 from fastlstm.registry.opening import open_store
-from tests.company import ROOT
+from tests.conftest import ROOT
 
 MOMENT = datetime(2026, 11, 24, 3, tzinfo=UTC)
 START = multiprocessing.get_context("spawn")

@@ -1,0 +1,164 @@
+"""The verdict on a challenger, by hand-made scores and by a real comparison."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fastlstm import SavedRun
+from fastlstm.artifacts.folders import write_manifest
+from fastlstm.registry.promotion import judge
+from fastlstm.steps.compare import compare
+from tests.flows.test_saved_run import remanifest
+
+
+def manifest(value=2.0, better="lower", name="mae", **baselines):
+    given = baselines or {"last_value": 5.0, "last_season": 4.0}
+    return {
+        "primary": {"name": name, "value": value, "better": better},
+        "baselines": {k: {"baseline": v, "model": value} for k, v in given.items()},
+    }
+
+
+def against(mine, other, series=(), trained=False):
+    return {
+        "comparable": True,
+        "challenger": mine,
+        "champion": other,
+        "by_series": {str(i): {"challenger": m, "champion": o} for i, (m, o) in enumerate(series)},
+        "trained_on_test": trained,
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "comparison", "promote", "reason"),
+    [
+        (manifest(), None, True, "MAE 2 against best baseline 4; first champion"),
+        (manifest(4.5), None, False, "MAE 4.5 does not beat the last season, 4"),
+        (manifest(4.0), None, False, "does not beat the last season"),
+        (manifest(), against(1.92, 2.05), True, "MAE 1.92 against champion 2.05"),
+        (
+            manifest(), against(2.1, 2.05, [(1, 2), (3, 2), (3, 2)]), False,
+            "MAE 2.1 against champion 2.05; challenger not better on 2 of 3 series",
+        ),
+        (manifest(), against(2.05, 2.05), False, "against champion 2.05"),
+        (manifest(9.0), against(1.0, 2.0), False, "9 does not beat the last value, 5"),
+        (manifest(), against(1.0, 2.0, trained=True), True, "had trained on part of these windows"),
+        (
+            manifest(0.6, "higher", "average_precision", prior=0.2, last_class=0.4), None, True,
+            "average precision 0.6 against best baseline 0.4",
+        ),
+        (
+            manifest(0.3, "higher", "average_precision", prior=0.2, last_class=0.4), None, False,
+            "0.3 does not beat the last class, 0.4",
+        ),
+        (manifest(None), None, False, "undefined"),
+        (
+            manifest(), {"comparable": False, "why": "it forecasts other targets"}, False,
+            "cannot be compared with the champion: it forecasts other targets; promote by hand",
+        ),
+    ],
+)  # fmt: skip
+def test_verdict(given, comparison, promote, reason):
+    verdict = judge(given, comparison)
+    assert verdict.promote is promote and reason in verdict.reason
+
+
+def test_baseline_is_judged_on_the_windows_it_has():
+    given = manifest()
+    given["baselines"]["last_season"] = {"baseline": 3.0, "model": 3.5}
+    assert "3.5 does not beat the last season, 3" in judge(given, None).reason
+
+
+@pytest.fixture
+def two_runs(finished, tmp_path):
+    """The finished run, a copy of it to change, and its clean table."""
+    own = Path(finished.run.location)
+    copy = tmp_path / "champion"
+    shutil.copytree(own, copy)
+    clean = next((own.parents[2] / "work" / "validate").iterdir())
+    settings = {**SavedRun(own).settings}
+    config = {
+        "data": settings["data"], "hyperparameters": SavedRun(own).hyperparameters.model_dump(),
+        "evaluation": settings["evaluation"],
+    }  # fmt: skip
+    return own, copy, clean, config
+
+
+def test_same_network_scores_the_same_on_the_same_windows(two_runs):
+    own, copy, clean, config = two_runs
+    scores = compare(str(own), str(copy), str(clean), config, lambda _: None)
+    assert scores["windows"] == SavedRun(own).metrics["windows"]
+    assert scores["challenger"] == pytest.approx(SavedRun(own).metrics["test"]["model"]["mae"])
+    assert scores["champion"] == pytest.approx(scores["challenger"], rel=1e-5)
+    assert set(scores["by_series"]) == {"a", "b"} and not scores["trained_on_test"]
+
+
+def test_the_champion_is_loaded_once_per_process(two_runs, monkeypatch):
+    import fastlstm.runs.saved_run
+
+    own, copy, clean, config = two_runs
+    right, loaded = fastlstm.runs.saved_run.load_network, []
+    monkeypatch.setattr(
+        fastlstm.runs.saved_run, "load_network", lambda f: loaded.append(f) or right(f)
+    )
+    compare(str(own), str(copy), str(clean), config, lambda _: None)
+    assert len(loaded) == 1 and loaded[0].is_relative_to(copy)
+    champion = SavedRun(copy)
+    frame = pd.read_parquet(next(clean.glob("*.parquet")))
+    for _ in range(3):
+        champion.forecast(frame, np.arange(10, 20))
+    assert len(loaded) == 2
+
+
+def test_scaled_errors_are_measured_before_the_test_period(two_runs):
+    """By hand: the error over each series' last-season error before the first test origin."""
+    own, copy, clean, config = two_runs
+    about = json.loads((copy / "manifest.json").read_text())
+    about["primary"]["name"] = "mase"
+    write_manifest(copy, {k: v for k, v in about.items() if k not in ("files", "content_sha256")})
+    scores = compare(str(copy), str(own), str(clean), config, lambda _: None)
+    frame = pd.read_parquet(next(clean.glob("*.parquet")))
+    before = frame[frame["__time"] < pd.Timestamp(about["cuts"]["first_test_origin"])]
+    scale = before.groupby("__series")["load"].apply(lambda v: v.diff(24).abs().mean())
+    told = pd.read_parquet(SavedRun(own).path("predictions"))
+    error = (told["prediction"] - told["truth"]).abs() / told["series"].map(scale).astype(float)
+    assert scores["challenger"] == pytest.approx(error.mean())
+    assert scores["champion"] == pytest.approx(error.mean(), rel=1e-5)
+
+
+def edited(copy, **changes):
+    saved = SavedRun(copy)
+    settings = {**saved.settings}
+    settings["data"] = {**settings["data"], **changes.pop("data", {})}
+    saved.path("hyperparameters").write_text(json.dumps({**settings, **changes}))
+    remanifest(copy)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"data": {"targets": ["heat"]}}, "other targets or another horizon"),
+        ({"steps_ahead": 3}, "other targets or another horizon"),
+        ({"data": {"features": ["load", "wind"]}}, "feature 'wind' is no longer in the data"),
+        ({"timesteps": 400}, "longer than any stretch"),
+    ],
+)
+def test_champions_that_cannot_be_compared(two_runs, changes, why):
+    own, copy, clean, config = two_runs
+    edited(copy, **changes)
+    scores = compare(str(own), str(copy), str(clean), config, lambda _: None)
+    assert scores["comparable"] is False and why in scores["why"]
+
+
+def test_a_champion_that_trained_on_these_windows_is_told(two_runs):
+    own, copy, clean, config = two_runs
+    about = json.loads((copy / "manifest.json").read_text())
+    about["cuts"]["first_test_origin"] = "2030-01-01T00:00:00.000000Z"
+    write_manifest(copy, {k: v for k, v in about.items() if k not in ("files", "content_sha256")})
+    assert compare(str(own), str(copy), str(clean), config, lambda _: None)["trained_on_test"]

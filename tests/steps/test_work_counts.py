@@ -1,0 +1,122 @@
+"""Counted work, which no busy machine disturbs, against slower code; times are in benchmarks/."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from benchmarks.windows import FEATURES, table, write_into
+from fastlstm.artifacts.folders import write_manifest
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.network.build import build_network
+from fastlstm.network.fused_lstm import fused
+from fastlstm.windows.origins import gather
+from fastlstm.windows.parquet import WindowDataset
+from fastlstm.windows.shared_rows import Folding
+
+
+def test_bytes_written_and_row_groups_read(tmp_path, monkeypatch):
+    rows, timesteps = 40_000, 50
+    frame, cuts = table(rows, 1)
+    write_manifest(tmp_path, write_into(tmp_path, frame, cuts, timesteps))
+    size = sum(file.stat().st_size for file in tmp_path.rglob("*.parquet"))
+    assert size < 2 * rows * FEATURES * 4
+
+    files = sorted((tmp_path / "train").glob("*.parquet"))
+    groups = sum(pq.read_metadata(file).num_row_groups for file in files)
+    assert groups > 1
+    read, right = Counter(), pq.ParquetFile.read_row_group
+
+    def counted(self, *args, **kwargs):
+        read["groups"] += 1
+        return right(self, *args, **kwargs)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", counted)
+    dataset = WindowDataset(tmp_path)
+    for epoch in range(3):
+        assert sum(len(x) for x, _ in dataset.batches("train", 128, (0, epoch))) == (
+            dataset.count("train")
+        )
+    assert read["groups"] == groups  # decoded once, whatever the number of epochs
+
+
+@pytest.mark.parametrize("length", [1, 7])
+def test_windows_that_overlap_are_kept_as_the_rows_they_share(length):
+    rows = np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32)
+    # Three stretches: windows across a hole share nothing.
+    first = np.r_[0:100, 150:300, 320 : 500 - length]
+    windows = gather(rows, first, length)
+    folding = Folding(1 << 20)
+    for block in (windows[:70], windows[70:71], windows[71:]):
+        folding.add(block)
+    folded = folding.folded()
+    assert len(folded) == len(first)
+    order = np.random.default_rng(1).permutation(len(first))
+    np.testing.assert_array_equal(folded[order], windows[order])
+    # A stretch, and each block, begins with a whole window; each other one adds a row.
+    stretches = 5
+    assert len(folded.rows) <= len(first) + stretches * (length - 1)
+
+
+def test_operations_of_a_gradient_step():
+    """Each time step of a layer is one operation forward, and one and a product backward."""
+    import tensorflow as tf
+
+    steps, layers, halves = 12, 2, 2
+    hp = Hyperparameters(timesteps=steps, model_relative_width=[2, 2], model_dropout=[0, 0])
+    model = build_network(hp, list("abc"), ["y"])
+
+    @tf.function(input_signature=[tf.TensorSpec((None, steps, 3))])
+    def gradients(x):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(model(x, training=True) ** 2)
+        return tape.gradient(loss, model.trainable_variables)
+
+    with fused(model):
+        graph = gradients.get_concrete_function().graph
+    counts = Counter(operation.type for operation in graph.get_operations())
+    assert counts["LSTMBlockCell"] == counts["LSTMBlockCellGrad"] == steps * layers * halves
+    # Besides one product a step: weights (2) and inputs (1) of each layer and half, and the output's 3.
+    assert counts["MatMul"] <= (steps + 3) * layers * halves + 3
+    assert counts["While"] == counts["StatelessWhile"] == 0
+
+
+def test_validation_is_forecast_once_by_what_share_and_proof_are_told_by(monkeypatch):
+    from fastlstm.network import inference
+    from fastlstm.training.fit import fit
+    from tests.training.test_skill_test import hyperparameters, wave, windows
+
+    forecast, right = [], inference.predict
+    monkeypatch.setattr(inference, "predict", lambda m, x: forecast.append(len(x)) or right(m, x))
+    hp = hyperparameters(epochs=1)
+    dataset = windows(wave(), hp)
+    trained = fit(dataset, hp)
+    assert trained.linear is not None and trained.proof is not None
+    assert sum(forecast) == dataset.count("validation")
+
+
+def test_windows_of_many_values_are_forecast_few_at_once(monkeypatch):
+    from fastlstm.network import inference
+
+    hp = Hyperparameters(timesteps=5, model_relative_width=[1], model_dropout=[0])
+    model, sizes = build_network(hp, list("abc"), ["y"]), []
+    x = np.random.default_rng(0).normal(size=(1100, 5, 3)).astype(np.float32)
+    right, compile_it = inference.predict(model, x), inference._compile
+
+    def spying(*arguments):
+        compute = compile_it(*arguments)
+        return lambda part: sizes.append(len(part)) or compute(part)
+
+    monkeypatch.setattr(inference, "_compile", spying)
+    for most, expected in ((inference._BATCH_VALUES, [512, 512, 76]), (15 * 400, [400, 400, 300])):
+        monkeypatch.setattr(inference, "_BATCH_VALUES", most)
+        inference._compiled.clear()
+        np.testing.assert_allclose(inference.predict(model, x), right, atol=1e-6)
+        assert sizes == expected
+        sizes.clear()
+    shape = {"timesteps": 720, "features": ["f"] * 321, "steps_ahead": 720, "targets": ["t"] * 321}
+    assert inference.windows_at_once(shape) == 34
+    assert inference.windows_at_once({**shape, "features": ["f"], "targets": ["t"]}) == 4096
