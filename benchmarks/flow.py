@@ -22,8 +22,8 @@ from fastlstm.config.reading import read_settings
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.split import Cuts
 from fastlstm.data.tables import read_table
-from fastlstm.registry.promotion import judge
-from fastlstm.registry.unchanged import find_changes
+from fastlstm.registry.promotion import decide_promotion
+from fastlstm.registry.unchanged import check_for_changes
 from fastlstm.runs.writing import Parts, build_run
 from fastlstm.steps import worker
 from fastlstm.steps.prepare import load_into, scale_into, validate_into
@@ -114,7 +114,7 @@ def main() -> None:
     """Retrain without Prefect."""
     config = read_settings(sys.argv[1], PipelineConfig)
     hp, work, store = config.hyperparameters, Path(config.work), store_of(config)
-    found = find_changes(config, store, config.data.path)
+    found = check_for_changes(config, store, config.data.path)
     prepare(config, work)
     folders = {name: str(work / name) for name in ("windows", "scaled", "clean", "network")}
 
@@ -142,7 +142,7 @@ def main() -> None:
             folder, run_id, parts, config, found.run_fingerprint, found.data_fingerprint
         ),
     )  # fmt: skip
-    verdict = judge(entry.manifest, None)
+    verdict = decide_promotion(entry.manifest, None)
     store.update_champion(
         hp.model_name, lambda r: (r.promoted if verdict.promote else r.kept)(entry.run_id, "bench")
     )

@@ -182,7 +182,7 @@ def score(file: str, horizon: int, seed: int) -> dict[str, Any]:
         "mse": mse,
         "mae": mae,
         "epochs": len(trained.history),
-        "proven": trained.proof is not None and trained.proof.is_better(),
+        "skilful": trained.skill is not None and trained.skill.is_better(),
         "costless": costless(table, dataset, horizon),
         "gpu": _gpu(),
         "seconds": time.monotonic() - begin,

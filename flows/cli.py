@@ -146,13 +146,13 @@ def _ready(
 @click.pass_obj
 def retrain(debug: bool, config: str) -> None:
     """Retrain by CONFIG: load, validate, train, evaluate, store, promote or keep."""
-    from fastlstm.registry.unchanged import find_changes
+    from fastlstm.registry.unchanged import check_for_changes
     from tasks.places.sources import local_source
 
     settings, store, name = _place(config)
     console = _console()
     path = local_source(settings.data.path, settings.data.query, settings.s3, Path(settings.work))
-    changes = find_changes(settings, store, path)
+    changes = check_for_changes(settings, store, path)
     if changes.unchanged is not None:
         run_id = changes.unchanged.run_id
         record = store.champion(name)

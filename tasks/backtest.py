@@ -43,7 +43,7 @@ def folds(
 
     def build(folder: Path) -> dict[str, Any]:
         about: dict[str, Any] = worker.call(
-            "fastlstm.steps.backtest:judge_into",
+            "fastlstm.steps.backtest:evaluate_folds_into",
             {
                 "folder": str(folder),
                 "clean": clean.path,
@@ -135,7 +135,7 @@ def combine(config: PipelineConfig, clean: StepOutput, parts: list[StepOutput]) 
         content_sha256=output.content_sha256,
         folds=manifest["folds"],
         windows=manifest["windows"],
-        verdicts={name: bool(test["better"]) for name, test in found.items()},
+        significantly_better={name: bool(test["better"]) for name, test in found.items()},
         message=f"{title(primary['name'])} {number(primary['value'])} over {manifest['folds']} folds, "
         + (
             f"better beyond chance than the {' and the '.join(better)}"

@@ -13,7 +13,7 @@ from fastlstm.artifacts.fingerprint import fingerprint
 from fastlstm.artifacts.folders import read_manifest
 from fastlstm.data.tables import read_table
 from fastlstm.errors import DataError
-from fastlstm.registry.unchanged import find_changes
+from fastlstm.registry.unchanged import check_for_changes
 from fastlstm.steps.prepare import load_into, validate_into
 from tasks.caching import make
 from tasks.places.sources import local_source
@@ -32,7 +32,7 @@ def look(config: PipelineConfig, full: bool = False) -> Source:
     A full retraining takes no earlier run for finished, however alike it is.
     """
     path = local_source(config.data.path, config.data.query, config.s3, Path(config.work))
-    found = find_changes(config, store_of(config), path)
+    found = check_for_changes(config, store_of(config), path)
     say("look", f"source {shown(config.data.path)}, content {found.data_fingerprint[:12]}")
     again = [str(prefect.runtime.flow_run.id)] if full else []
     return Source(

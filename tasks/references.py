@@ -68,7 +68,7 @@ class BacktestOutcome(_Reference):
     content_sha256: str = Field(description="Hash of what it holds.")
     folds: int
     windows: int
-    verdicts: dict[str, bool] = Field(
+    significantly_better: dict[str, bool] = Field(
         description="By baseline, whether the network is better beyond chance."
     )
     message: str

@@ -9,7 +9,7 @@ from typing import Any
 from fastlstm.artifacts.folders import read_manifest, verify
 from fastlstm.errors import StoreError
 from fastlstm.registry.champion import ChampionRecord
-from fastlstm.registry.promotion import judge
+from fastlstm.registry.promotion import decide_promotion
 from fastlstm.registry.store import RunEntry, Store, find_run
 from fastlstm.runs.saved_run import SavedRun
 from fastlstm.runs.writing import Parts, build_run
@@ -123,7 +123,9 @@ def promote(
                 },
             )
             compared.update(champion=record.champion, champion_score=comparison.get("champion"))
-        verdict = judge(manifest, comparison, None if backtest is None else backtest.verdicts)
+        verdict = decide_promotion(
+            manifest, comparison, None if backtest is None else backtest.significantly_better
+        )
         if verdict.promote:
             return record.promoted(run.run_id, verdict.reason)
         return record.kept(run.run_id, verdict.reason)

@@ -41,7 +41,13 @@ from fastlstm.evaluation.importance import (
     permutation_importance,
     scaled_error,
 )
-from fastlstm.evaluation.intervals import AROUND_FORECAST, Pair, Radii, built_around, pair_of
+from fastlstm.evaluation.intervals import (
+    MEDIAN_PAIR,
+    HalfWidths,
+    Pair,
+    base_interval,
+    quantile_pair,
+)
 from fastlstm.evaluation.target_table import TargetTable
 from fastlstm.experiments.backtest import Rows, run_backtest
 from fastlstm.experiments.backtest_summary import Backtest
@@ -165,7 +171,7 @@ class fastLSTM:
         self._rows: RowTable | None = None
         self._cuts: Cuts | None = None
         self._scalers: Scalers | None = None
-        self._radii: dict[Pair, Radii] | None = None
+        self._radii: dict[Pair, HalfWidths] | None = None
         self._trained = False
         self._features: list[str] = []
         self._targets: list[str] = []
@@ -471,7 +477,7 @@ class fastLSTM:
             entry = store.add_run(self._hp.model_name, moment, build)
         self.run_folder = store.run_folder(self._hp.model_name, entry.run_id)
         run = SavedRun(self.run_folder)
-        self._radii = evaluated.radii
+        self._radii = evaluated.half_widths
         self.hyperparameters, self.metrics = run.settings, evaluated.metrics
 
     # Loading
@@ -524,7 +530,7 @@ class fastLSTM:
         self._lookahead, self.hyperparameters = run.data.lookahead, run.settings
         self._known_ahead = run.data.known_ahead
         self._season = run.settings.get("evaluation", {}).get("season_length")
-        self._radii = run.radii
+        self._radii = run.half_widths
         self.loss_df, self.metrics = run.history, run.metrics
         if run.path("x_data").exists() and run.path("y_data").exists():
             x, y = read_export(run.path("x_data")), read_export(run.path("y_data"))
@@ -756,10 +762,10 @@ class fastLSTM:
         assert self._scalers is not None  # noqa: S101 (a network has its scalers)
         shape = (len(scaled), self._hp.steps_ahead, len(self._targets), -1)
         each = predict_each(self.model, scaled, len(self.output_column_names())).reshape(shape)
-        pair = pair_of(level, self._hp.quantiles)
+        pair = quantile_pair(level, self._hp.quantiles)
         if pair not in self._radii:  # of quantiles that no level of the evaluation asked for
-            pair = AROUND_FORECAST
-        low, high = built_around(self._scalers.unscale_each(each), pair, self._hp.quantiles)
+            pair = MEDIAN_PAIR
+        low, high = base_interval(self._scalers.unscale_each(each), pair, self._hp.quantiles)
         radius = self._radii[pair].at(level)
         return (low - radius).reshape(len(scaled), -1), (high + radius).reshape(len(scaled), -1)
 

@@ -18,7 +18,7 @@ from fastlstm.data.scaling import Scalers
 from fastlstm.data.tables import write_table
 from fastlstm.evaluation.classification import evaluate_classification
 from fastlstm.evaluation.importance import lag_importance, scaled_error
-from fastlstm.evaluation.intervals import write_radii
+from fastlstm.evaluation.intervals import write_half_widths
 from fastlstm.evaluation.regression import evaluate_regression
 from fastlstm.evaluation.result import Evaluation
 from fastlstm.evaluation.target_table import TargetTable
@@ -30,8 +30,8 @@ def write_evaluation(folder: Path, evaluated: Evaluation) -> dict[str, Any]:
     """Write the files of an evaluation; return what a manifest tells."""
     write_json(folder / METRICS_FILE, evaluated.metrics)
     write_table(evaluated.predictions, folder / PREDICTIONS_FILE)
-    if evaluated.radii is not None:
-        write_radii(evaluated.radii, folder / INTERVALS_FILE)
+    if evaluated.half_widths is not None:
+        write_half_widths(evaluated.half_widths, folder / INTERVALS_FILE)
     return {key: evaluated.metrics[key] for key in ("primary", "windows")}
 
 

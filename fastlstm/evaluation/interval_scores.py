@@ -8,19 +8,19 @@ import numpy as np
 
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.evaluation.intervals import (
-    AROUND_FORECAST,
+    MEDIAN_PAIR,
+    HalfWidths,
     Pair,
-    Radii,
     adaptive_by_series,
-    built_around,
+    base_interval,
     calibrate,
     coverage,
-    pair_of,
+    quantile_pair,
     scores_of,
 )
 
 
-class Seen:
+class SplitForecasts:
     """The windows of a split.
 
     Args:
@@ -39,12 +39,16 @@ class Seen:
 
     def scores(self, name: str, pair: Pair, quantiles: list[float] | None) -> np.ndarray:
         """How far each truth lies beyond what an interval is built around."""
-        return scores_of(self.truth, *built_around(self.each(name), pair, quantiles))
+        return scores_of(self.truth, *base_interval(self.each(name), pair, quantiles))
 
 
-def judge_intervals(
-    validation: Seen, test: Seen, rows: np.ndarray, series: np.ndarray, settings: RetrainConfig
-) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[Pair, Radii]]:
+def evaluate_intervals(
+    validation: SplitForecasts,
+    test: SplitForecasts,
+    rows: np.ndarray,
+    series: np.ndarray,
+    settings: RetrainConfig,
+) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[Pair, HalfWidths]]:
     """Intervals from validation, and how they did on test, the network's beside the baselines'.
 
     Args:
@@ -63,10 +67,13 @@ def judge_intervals(
     by_step: list[dict[str, Any]] = []
     bounds: dict[str, np.ndarray] = {}
     # Those around the forecast itself always, so that any level can be asked for later.
-    used: dict[str, dict[Pair, Radii]] = {}
+    used: dict[str, dict[Pair, HalfWidths]] = {}
     for name in test.forecasts:
         quantiles = hp.quantiles if name == "model" else None
-        pairs = {AROUND_FORECAST, *(pair_of(level, quantiles) for level in chosen.interval_levels)}
+        pairs = {
+            MEDIAN_PAIR,
+            *(quantile_pair(level, quantiles) for level in chosen.interval_levels),
+        }
         used[name] = {
             pair: calibrate(validation.scores(name, pair, quantiles), data.targets)
             for pair in sorted(pairs, reverse=True)
@@ -74,16 +81,16 @@ def judge_intervals(
     for level in chosen.interval_levels:
         for name in test.forecasts:
             quantiles = hp.quantiles if name == "model" else None
-            pair = pair_of(level, quantiles)
-            radii = used[name][pair]
-            low, high = built_around(test.each(name), pair, quantiles)
+            pair = quantile_pair(level, quantiles)
+            half_widths = used[name][pair]
+            low, high = base_interval(test.each(name), pair, quantiles)
             defined = ~np.isnan(low).any(axis=(1, 2))
             if not defined.any():  # a season longer than any stretch
                 continue
-            reach = {"conformal": np.broadcast_to(radii.at(level), test.truth.shape)}
+            reach = {"conformal": np.broadcast_to(half_widths.at(level), test.truth.shape)}
             if chosen.interval_rate:
                 reach["adaptive"] = adaptive_by_series(
-                    radii, test.scores(name, pair, quantiles), rows, series, data.lookahead,
+                    half_widths, test.scores(name, pair, quantiles), rows, series, data.lookahead,
                     level, chosen.interval_rate,
                 )  # fmt: skip
             for method, radius in reach.items():

@@ -42,10 +42,10 @@ Pair = tuple[float, float]
 
 
 # Of an interval around the forecast itself, which is the median where there are quantiles.
-AROUND_FORECAST: Pair = (_MIDDLE, _MIDDLE)
+MEDIAN_PAIR: Pair = (_MIDDLE, _MIDDLE)
 
 
-def pair_of(level: float, quantiles: list[float] | None) -> Pair:
+def quantile_pair(level: float, quantiles: list[float] | None) -> Pair:
     """The two quantiles an interval of a level is built around: the median twice where they lack."""
     tail = (1 - level) / 2
     found = [
@@ -54,17 +54,17 @@ def pair_of(level: float, quantiles: list[float] | None) -> Pair:
         for share in quantiles or []
         if abs(share - wanted) < _CLOSE
     ]
-    return (found[0], found[1]) if len(found) == 2 else AROUND_FORECAST
+    return (found[0], found[1]) if len(found) == 2 else MEDIAN_PAIR
 
 
-def built_around(
+def base_interval(
     each: np.ndarray, pair: Pair, quantiles: list[float] | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """What an interval is built around, lower and upper, ``(n, steps_ahead, n_targets)`` each.
 
     Args:
         each: forecasts with their quantiles, ``(n, steps_ahead, n_targets, n_quantiles)``.
-        pair: as of ``pair_of``.
+        pair: as of ``quantile_pair``.
         quantiles: the network's; None where it has the forecast alone.
     """
     names = quantiles or [_MIDDLE]
@@ -78,7 +78,7 @@ def scores_of(truth: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.nda
 
 
 @dataclass(frozen=True)
-class Radii:
+class HalfWidths:
     """What intervals reach further than what they are built around, by level, step and target.
 
     Attributes:
@@ -97,10 +97,10 @@ class Radii:
         return chosen
 
 
-def write_radii(radii: dict[Pair, Radii], file: Path) -> None:
+def write_half_widths(half_widths: dict[Pair, HalfWidths], file: Path) -> None:
     """Write as Parquet: ``lower_quantile, upper_quantile, target, step, level, radius``."""
     parts = []
-    for pair, one in radii.items():
+    for pair, one in half_widths.items():
         levels, steps, targets = one.values.shape
         parts.append(
             pd.DataFrame(
@@ -117,8 +117,8 @@ def write_radii(radii: dict[Pair, Radii], file: Path) -> None:
     write_table(pd.concat(parts, ignore_index=True).astype({"step": np.int32}), file)
 
 
-def read_radii(file: Path, targets: list[str]) -> dict[Pair, Radii]:
-    """Read what ``write_radii`` wrote.
+def read_half_widths(file: Path, targets: list[str]) -> dict[Pair, HalfWidths]:
+    """Read what ``write_half_widths`` wrote.
 
     Raises:
         StoreError: the file holds something else.
@@ -131,7 +131,7 @@ def read_radii(file: Path, targets: list[str]) -> dict[Pair, Radii]:
         radius = part["radius"].to_numpy()
         if len(radius) % (len(LEVELS) * len(targets)):
             raise StoreError(f"{file}: {len(radius)} rows are no intervals of {targets}")
-        found[float(low), float(high)] = Radii(
+        found[float(low), float(high)] = HalfWidths(
             radius.reshape(len(LEVELS), -1, len(targets)), targets
         )
     return found
@@ -143,7 +143,7 @@ def _position(level: np.ndarray) -> np.ndarray:
     return found
 
 
-def calibrate(scores: np.ndarray, targets: list[str]) -> Radii:
+def calibrate(scores: np.ndarray, targets: list[str]) -> HalfWidths:
     """What intervals must reach, from the scores of windows that the network did not learn from.
 
     Args:
@@ -159,11 +159,11 @@ def calibrate(scores: np.ndarray, targets: list[str]) -> Radii:
             rank = np.ceil((len(mine) + 1) * LEVELS - _CLOSE).astype(int)
             reached = rank <= len(mine)
             values[reached, step, output] = mine[rank[reached] - 1]
-    return Radii(values, targets)
+    return HalfWidths(values, targets)
 
 
 def adaptive(
-    radii: Radii,
+    half_widths: HalfWidths,
     scores: np.ndarray,
     known_at: np.ndarray,
     origin: np.ndarray,
@@ -195,7 +195,7 @@ def adaptive(
         # How many windows' truth each window knows.
         known = np.searchsorted(known_at[:, step], origin, side="right")
         due = np.minimum(known, np.arange(count))
-        mine = radii.values[:, step], scores[:, step], due, level, rate
+        mine = half_widths.values[:, step], scores[:, step], due, level, rate
         # A window needs those before it that are due, so as many as lie between go in one operation.
         at_once = targets * (count - int(due[-1])) if count else 0
         out[:, step] = (_in_blocks if at_once > _WORTH_ARRAYS else _one_by_one)(*mine)
@@ -264,7 +264,7 @@ def _widest(widths: np.ndarray, level: float) -> np.ndarray:
 
 
 def adaptive_by_series(
-    radii: Radii,
+    half_widths: HalfWidths,
     scores: np.ndarray,
     rows: np.ndarray,
     series: np.ndarray,
@@ -288,7 +288,9 @@ def adaptive_by_series(
     delay = np.arange(scores.shape[1]) + lookahead + 1
     for mine in rows_by_series(series).values():
         origin = rows[mine]
-        out[mine] = adaptive(radii, scores[mine], origin[:, None] + delay, origin, level, rate)
+        out[mine] = adaptive(
+            half_widths, scores[mine], origin[:, None] + delay, origin, level, rate
+        )
     return out
 
 

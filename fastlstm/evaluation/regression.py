@@ -10,7 +10,7 @@ from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.scaling import Scalers
 from fastlstm.data.time_grid import season_rows
 from fastlstm.evaluation.baselines import last_season, last_value
-from fastlstm.evaluation.interval_scores import Seen, judge_intervals
+from fastlstm.evaluation.interval_scores import SplitForecasts, evaluate_intervals
 from fastlstm.evaluation.predictions import describe_windows, forecast_split, long_format
 from fastlstm.evaluation.regression_metrics import regression_report
 from fastlstm.evaluation.result import Evaluation
@@ -52,14 +52,14 @@ def evaluate_regression(
     }
     columns = {"truth": truth, "prediction": forecasts["model"]}
     columns |= {name: forecasts[name] for name in forecasts if name != "model"}
-    radii = None
+    half_widths = None
     if settings.evaluation.interval_levels:
         series, origin, seen_each = forecast_split(judged, dataset, "validation", scalers)
         seen = table.rows_of(series, origin)
         seen_truth = target_windows(table.targets, seen, hp.steps_ahead)
-        told, bounds, radii = judge_intervals(
-            Seen(seen_truth, {"model": seen_each, **_baselines(table, seen, settings)}),
-            Seen(truth, {**forecasts, "model": each}),
+        told, bounds, half_widths = evaluate_intervals(
+            SplitForecasts(seen_truth, {"model": seen_each, **_baselines(table, seen, settings)}),
+            SplitForecasts(truth, {**forecasts, "model": each}),
             rows,
             table.series(rows),
             settings,
@@ -67,7 +67,7 @@ def evaluate_regression(
         metrics["intervals"] = {"validation_windows": len(seen), **told}
         columns |= bounds
     return Evaluation(
-        metrics, long_format(table, rows, data.targets, hp.steps_ahead, columns), radii
+        metrics, long_format(table, rows, data.targets, hp.steps_ahead, columns), half_widths
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from fastlstm.evaluation.intervals import Pair, Radii
+from fastlstm.evaluation.intervals import HalfWidths, Pair
 
 
 @dataclass(frozen=True)
@@ -25,4 +25,4 @@ class Evaluation:
 
     metrics: dict[str, Any]
     predictions: pd.DataFrame
-    radii: dict[Pair, Radii] | None = None
+    half_widths: dict[Pair, HalfWidths] | None = None

@@ -20,7 +20,7 @@ from fastlstm.data.split import Cuts
 from fastlstm.data.time_grid import label_end, later_times, microseconds
 from fastlstm.evaluation.evaluate import evaluate
 from fastlstm.evaluation.target_table import TargetTable
-from fastlstm.experiments.backtest_summary import Backtest, Judged, summarise
+from fastlstm.experiments.backtest_summary import Backtest, FoldResult, summarise
 from fastlstm.experiments.folds import Fold, groups, plan_folds
 from fastlstm.training.callbacks import OnEvent
 from fastlstm.training.fit import fit
@@ -78,7 +78,7 @@ def _clear_of_gap(
     return ~touched
 
 
-def judge_group(
+def evaluate_folds(
     rows: Rows,
     folds: list[Fold],
     settings: RetrainConfig,
@@ -88,7 +88,7 @@ def judge_group(
     strategy: Any = None,
     loss: Any = None,
     verbose: str | int = 0,
-) -> tuple[list[Judged], tuple[Any, Scalers]]:
+) -> tuple[list[FoldResult], tuple[Any, Scalers]]:
     """Train on the first of some folds and score all of them.
 
     Args:
@@ -124,7 +124,7 @@ def judge_group(
             windows = _windows(rows, fold, scalers, settings)
         found = evaluate(trained.model, windows, scalers, table, settings, judged=trained.judged)
         judged.append(
-            Judged(fold, found.metrics, found.predictions, first.number, len(trained.history))
+            FoldResult(fold, found.metrics, found.predictions, first.number, len(trained.history))
         )
     # The next group's validation may hold rows of this one's, which a refit has learned from.
     return judged, (trained.judged, scalers)
@@ -134,13 +134,13 @@ def run_backtest(
     rows: Rows, settings: RetrainConfig, strategy: Any = None, loss: Any = None,
     verbose: str | int = 0,
 ) -> Backtest:  # fmt: skip
-    """All folds one after the other in this process; arguments as of ``judge_group``."""
+    """All folds one after the other in this process; arguments as of ``evaluate_folds``."""
     times = microseconds(rows.frame[TIME])
     folds = plan_folds(times, settings.hyperparameters, settings.backtest)
-    judged: list[Judged] = []
+    judged: list[FoldResult] = []
     before = None
     for group in groups(folds, settings.backtest.refit_every):
-        made, network = judge_group(
+        made, network = evaluate_folds(
             rows, group, settings, before=before, strategy=strategy, loss=loss, verbose=verbose
         )
         judged += made

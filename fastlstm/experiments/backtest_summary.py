@@ -24,7 +24,7 @@ from fastlstm.reporting.text import NAMES
 
 
 @dataclass(frozen=True)
-class Judged:
+class FoldResult:
     """One fold, trained or with the network before it, and scored.
 
     Attributes:
@@ -95,7 +95,7 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in rows]
 
 
-def summarise(judged: list[Judged], settings: RetrainConfig, time_unit: str = "us") -> Backtest:
+def summarise(judged: list[FoldResult], settings: RetrainConfig, time_unit: str = "us") -> Backtest:
     """Put the folds together.
 
     Args:

@@ -10,7 +10,13 @@ import pandas as pd
 from fastlstm.config.evaluation import EvaluationConfig
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.time_grid import microseconds
-from fastlstm.evaluation.intervals import Radii, adaptive, built_around, pair_of, scores_of
+from fastlstm.evaluation.intervals import (
+    HalfWidths,
+    adaptive,
+    base_interval,
+    quantile_pair,
+    scores_of,
+)
 from fastlstm.windows.origins import target_windows, window_origins
 
 if TYPE_CHECKING:
@@ -43,8 +49,8 @@ def latest_intervals(
         Columns ``series, after, step, target, level, lower, upper, learned_from``: the last is the
         number of past forecasts whose first step is known. No rows where the run has no intervals.
     """
-    radii = run.radii
-    if radii is None:
+    half_widths = run.half_widths
+    if half_widths is None:
         return pd.DataFrame(columns=COLUMNS)
     settings = EvaluationConfig.model_validate(run.settings["evaluation"])
     hp, data = run.hyperparameters, run.data
@@ -61,13 +67,13 @@ def latest_intervals(
         before = run.forecast_each(clean, together)
         ends = np.cumsum([len(past[i]) for i in chosen])
         for level in settings.interval_levels:
-            pair = pair_of(level, hp.quantiles)
-            scores = scores_of(truth, *built_around(before, pair, hp.quantiles))
-            low, high = built_around(each, pair, hp.quantiles)
+            pair = quantile_pair(level, hp.quantiles)
+            scores = scores_of(truth, *base_interval(before, pair, hp.quantiles))
+            low, high = base_interval(each, pair, hp.quantiles)
             for i, mine in zip(chosen, np.split(scores, ends[:-1]), strict=True):
                 rows = np.append(past[i], origins[i])
                 rate = settings.interval_rate
-                radius = _radius(radii[pair], mine, rows, data.lookahead, level, rate)
+                radius = _radius(half_widths[pair], mine, rows, data.lookahead, level, rate)
                 parts.append(
                     pd.DataFrame(
                         {
@@ -121,12 +127,17 @@ def _truth(clean: pd.DataFrame, targets: list[str], origins: np.ndarray, steps: 
 
 
 def _radius(
-    radii: Radii, scores: np.ndarray, rows: np.ndarray, lookahead: int, level: float, rate: float
+    half_widths: HalfWidths,
+    scores: np.ndarray,
+    rows: np.ndarray,
+    lookahead: int,
+    level: float,
+    rate: float,
 ) -> np.ndarray:
     """Radii for the last of the windows at ``rows``, the scores of those before it given."""
     unknown = np.full((1, *scores.shape[1:]), np.nan)
     delay = np.arange(scores.shape[1]) + lookahead + 1
     known_at = rows[:, None] + delay
-    every = adaptive(radii, np.concatenate([scores, unknown]), known_at, rows, level, rate)
+    every = adaptive(half_widths, np.concatenate([scores, unknown]), known_at, rows, level, rate)
     last: np.ndarray = every[-1]
     return last

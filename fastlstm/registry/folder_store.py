@@ -160,7 +160,7 @@ class FolderStore:
         manifest = verify(self.root / model_name / run_id)
         require_own_name(manifest, model_name, run_id, self.location(model_name, run_id))
 
-    def set_aside(self, model_name: str, name: str) -> str:
+    def quarantine(self, model_name: str, name: str) -> str:
         """Move a folder to ``.quarantine/<model name>/``; return where it lies now."""
         target = free_name(self.root / QUARANTINE / model_name / name.lstrip("."))
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -74,7 +74,7 @@ def examine(store: Store, *, repair: bool = False, now: datetime | None = None) 
                 continue
             if in_the_making:
                 problem += "; touched within the last hour, so it may be in the making"
-            moved = store.set_aside(model, item.name) if repair and not in_the_making else None
+            moved = store.quarantine(model, item.name) if repair and not in_the_making else None
             findings.append(Finding(model, item.name, problem, moved))
         whole += len(good)
         findings += _champion(store, model, good)

@@ -75,7 +75,7 @@ class Store(Protocol):
     def read_all(self, model_name: str, run_id: str) -> None:
         """Refuse a run of which a file is missing, differs from the manifest, or is not in it."""
 
-    def set_aside(self, model_name: str, name: str) -> str:
+    def quarantine(self, model_name: str, name: str) -> str:
         """Move what ``stored`` lists out of every reader's sight; where to."""
 
     def remove(self, model_name: str, run_id: str) -> None:

@@ -38,7 +38,7 @@ def settings_that_matter(config: RetrainConfig) -> dict[str, object]:
     return dump
 
 
-def find_changes(config: RetrainConfig, store: Store, path: str | None = None) -> Changes:
+def check_for_changes(config: RetrainConfig, store: Store, path: str | None = None) -> Changes:
     """Fingerprint the source and look for a run already made from it.
 
     A run counts as finished when it is whole and a decision on promoting it was taken, so a

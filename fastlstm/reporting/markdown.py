@@ -23,26 +23,26 @@ def _lower(gain: float) -> str:
     return "lower" if gain > 0 else "higher"
 
 
-def _proof(proof: dict[str, Any] | None) -> list[str]:
+def _proof(skill: dict[str, Any] | None) -> list[str]:
     """What validation said of the network beside the naive value, where it had to prove itself."""
-    if proof is None:
+    if skill is None:
         return []
-    if proof["p_value"] is None:
-        found = f"{proof['origins']:,} origins are too few to tell"
+    if skill["p_value"] is None:
+        found = f"{skill['origins']:,} origins are too few to tell"
     else:
         found = (
-            f"the mean absolute error is {number(abs(proof['difference']))} scaled units "
-            f"{_lower(proof['difference'])}, p = {proof['p_value']:.2g}, Diebold-Mariano"
+            f"the mean absolute error is {number(abs(skill['difference']))} scaled units "
+            f"{_lower(skill['difference'])}, p = {skill['p_value']:.2g}, Diebold-Mariano"
         )
-        if proof.get("margin"):  # runs of before have none
+        if skill.get("margin"):  # runs of before have none
             found += (
-                f", over the first {proof['steps']:,} steps ahead, for the origins are too few to test "
-                f"all (there more than {number(proof['margin'])} is asked); over all it is "
-                f"{number(abs(proof['of_all_steps']))} {_lower(proof['of_all_steps'])}"
+                f", over the first {skill['steps']:,} steps ahead, for the origins are too few to test "
+                f"all (there more than {number(skill['margin'])} is asked); over all it is "
+                f"{number(abs(skill['of_all_steps']))} {_lower(skill['of_all_steps'])}"
             )
     verdict = (
         "Validation shows the network to be better than the naive value"
-        if proof["better"]
+        if skill["better"]
         else "**Validation does not show the network to be better than the naive value, which it "
         "therefore forecasts** (naive_unless_better)"
     )
@@ -116,8 +116,8 @@ def _importance_lines(lines: list[dict[str, Any]] | None, is_regressor: bool) ->
 
 def _linear_lines(training: dict[str, Any]) -> list[str]:
     """That a linear component stands beside the LSTM, and what validation chose for it."""
-    linear, proof = training.get("linear"), training.get("proof")
-    if linear is None or (proof is not None and not proof["better"]):  # the naive value is forecast
+    linear, skill = training.get("linear"), training.get("proof")
+    if linear is None or (skill is not None and not skill["better"]):  # the naive value is forecast
         return []
     penalty, share = linear["penalty"], linear["share"]
     others = (

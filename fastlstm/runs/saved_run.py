@@ -18,7 +18,7 @@ from fastlstm.config.messages import describe
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.scaling import Scalers, read_scalers
 from fastlstm.errors import DataError, StoreError
-from fastlstm.evaluation.intervals import Pair, Radii, read_radii
+from fastlstm.evaluation.intervals import HalfWidths, Pair, read_half_widths
 from fastlstm.network.inference import load_network, point_of, predict_each
 from fastlstm.runs.file_names import file_name
 from fastlstm.windows.origins import input_windows
@@ -89,10 +89,10 @@ class SavedRun:
         return read_scalers(self.path("x_scaler"), self.path("y_scaler"))
 
     @cached_property
-    def radii(self) -> dict[Pair, Radii] | None:
+    def half_widths(self) -> dict[Pair, HalfWidths] | None:
         """Of its intervals, by the quantiles they are built around; None where it has none."""
         file = self.path("intervals")
-        return read_radii(file, self.data.targets) if file.exists() else None
+        return read_half_widths(file, self.data.targets) if file.exists() else None
 
     @property
     def first_test_origin(self) -> int | None:

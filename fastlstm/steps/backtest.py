@@ -15,8 +15,8 @@ from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.scaling import read_scalers, write_scalers
 from fastlstm.data.tables import read_table, write_table
 from fastlstm.data.time_grid import microseconds
-from fastlstm.experiments.backtest import Rows, judge_group
-from fastlstm.experiments.backtest_summary import Judged, summarise, write_backtest
+from fastlstm.experiments.backtest import Rows, evaluate_folds
+from fastlstm.experiments.backtest_summary import FoldResult, summarise, write_backtest
 from fastlstm.experiments.folds import Fold, groups, plan_folds
 from fastlstm.network.inference import load_network
 from fastlstm.training.callbacks import OnEvent
@@ -39,7 +39,7 @@ def count_groups(clean: Path, settings: RetrainConfig) -> int:
     return len(groups(folds, settings.backtest.refit_every))
 
 
-def judge_into(
+def evaluate_folds_into(
     folder: str,
     clean: str,
     config: dict[str, Any],
@@ -62,7 +62,7 @@ def judge_into(
         place = Path(before)
         scalers = read_scalers(place / X_SCALER_FILE, place / Y_SCALER_FILE)
         earlier = (load_network(place / MODEL_FILE), scalers)
-    judged, (model, scalers) = judge_group(rows, group, settings, on_event, before=earlier)
+    judged, (model, scalers) = evaluate_folds(rows, group, settings, on_event, before=earlier)
     target = Path(folder)
     with writing_to(target):
         model.save(target / MODEL_FILE)
@@ -80,17 +80,17 @@ def judge_into(
 
 
 def combine_into(folder: Path, parts: list[Path], settings: RetrainConfig) -> dict[str, Any]:
-    """Put together what ``judge_into`` wrote for each group, and write it; see ``write_backtest``."""
-    judged = [found for part in parts for found in _read_judged(part)]
+    """Put together what ``evaluate_folds_into`` wrote for each group, and write it; see ``write_backtest``."""
+    judged = [found for part in parts for found in _read_fold_results(part)]
     return write_backtest(folder, summarise(judged, settings))
 
 
-def _read_judged(folder: Path) -> list[Judged]:
+def _read_fold_results(folder: Path) -> list[FoldResult]:
     found = []
     for file in sorted(folder.glob("[0-9]*.json")):
         about = json.loads(file.read_text(encoding="utf-8"))
         found.append(
-            Judged(
+            FoldResult(
                 Fold(**about["fold"]),
                 about["metrics"],
                 read_table(file.with_suffix(".parquet")),

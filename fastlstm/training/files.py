@@ -47,7 +47,7 @@ def write_network(folder: Path, trained: Trained, *, compiled: bool = True) -> d
         facts["linear"] = asdict(trained.linear)
     if trained.uncalibrated:
         facts["uncalibrated"] = list(trained.uncalibrated)
-    if trained.proof is not None:
-        facts["proof"] = {**asdict(trained.proof), "better": trained.proof.is_better()}
+    if trained.skill is not None:
+        facts["proof"] = {**asdict(trained.skill), "better": trained.skill.is_better()}
     write_json(folder / TRAINING_FILE, facts)
     return facts

@@ -29,11 +29,17 @@ from fastlstm.training.callbacks import (
 from fastlstm.training.checkpoint import earlier_state
 from fastlstm.training.class_weights import class_weights_in
 from fastlstm.training.input_pipeline import Epoch, steps_of_an_epoch, tf_dataset
-from fastlstm.training.linear_component import Linear, Penalty, best_share, set_share, solve
+from fastlstm.training.linear_component import (
+    Linear,
+    Penalty,
+    best_linear_weight,
+    set_linear_weight,
+    solve,
+)
 from fastlstm.training.refit import train_again
 from fastlstm.training.result import Trained
 from fastlstm.training.series_weights import scaled_source
-from fastlstm.training.skill_test import Proof, proven, set_gate
+from fastlstm.training.skill_test import SkillTest, run_skill_test, set_gate
 from fastlstm.training.validation_errors import validation_errors
 from fastlstm.windows.source import WindowSource
 
@@ -94,7 +100,7 @@ def fit(
         fitted = trained_by_member(model, hp.seed)
         compile_network(fitted, hp, steps, loss)
     set_gate(model, opened=True)
-    set_share(model, 0.0)
+    set_linear_weight(model, 0.0)
     first_weights = model.get_weights() if hp.refit else []
     epoch_now = Epoch()
     train = tf_dataset(dataset, "train", hp, class_weights_in(dataset, "train", hp), epoch_now)
@@ -178,12 +184,12 @@ def fit(
     penalty = solve(model, dataset, "train", architecture)
     for network in networks[1:]:
         solve(network, dataset, LEARNED, architecture, penalty)
-    linear, proof = _judged(model, dataset, architecture, penalty)
+    linear, skill = _judged(model, dataset, architecture, penalty)
     for network in networks:
         if linear is not None:
-            set_share(network, linear.share)
-        if proof is not None:
-            set_gate(network, opened=proof.is_better())
+            set_linear_weight(network, linear.share)
+        if skill is not None:
+            set_gate(network, opened=skill.is_better())
     # Of a loss object it is not known whether it asks for probabilities.
     unknown = loss is not None and hp.calibration == "auto"
     uncalibrated = [] if unknown else calibrate(model, dataset, hp, networks[1:])
@@ -196,7 +202,7 @@ def fit(
         interrupted,
         time.monotonic() - begin,
         note,
-        proof,
+        skill,
         tuple(uncalibrated),
         linear=linear,
     )
@@ -204,7 +210,7 @@ def fit(
 
 def _judged(
     model: keras.Model, dataset: WindowSource, architecture: Architecture, penalty: Penalty | None
-) -> tuple[Linear | None, Proof | None]:
+) -> tuple[Linear | None, SkillTest | None]:
     """What validation says of the linear component, and of the network beside the naive value."""
     if penalty is None and not architecture.naive_unless_better:
         return None, None
@@ -212,6 +218,6 @@ def _judged(
     linear, share = None, 0.0
     if penalty is not None:
         by_share = {share: found.all_steps for share, found in errors.network.items()}
-        share = best_share(by_share, dataset.weights("validation"))
+        share = best_linear_weight(by_share, dataset.weights("validation"))
         linear = Linear(penalty, share)
-    return linear, proven(errors, share) if architecture.naive_unless_better else None
+    return linear, run_skill_test(errors, share) if architecture.naive_unless_better else None

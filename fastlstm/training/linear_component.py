@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fastlstm.windows.source import WindowSource
 
 # Of the forecast, as against the LSTM's; the nearer to half, the sooner.
-SHARES = (0.5, 0.25, 0.75, 0.0, 1.0)
+LINEAR_WEIGHTS = (0.5, 0.25, 0.75, 0.0, 1.0)
 
 
 # How much worse than the best of them, relatively, a share may be on validation.
@@ -127,20 +127,20 @@ def _stands_in(model: Any) -> bool:
     return any(layer.name == LINEAR for layer in model.layers)
 
 
-def set_share(model: Any, share: float) -> None:
+def set_linear_weight(model: Any, share: float) -> None:
     """Let the linear component have its share of the forecast; 0 as while the LSTM is trained."""
     set_weight(model, LINEAR_SHARE, share)
 
 
-def best_share(errors: dict[float, np.ndarray], weights: np.ndarray | None) -> float:
+def best_linear_weight(errors: dict[float, np.ndarray], weights: np.ndarray | None) -> float:
     """The share nearest to half of those whose absolute error on validation is about the least.
 
     Args:
-        errors: with each of ``SHARES`` that of every validation window, ``(n,)``.
+        errors: with each of ``LINEAR_WEIGHTS`` that of every validation window, ``(n,)``.
         weights: of the windows, ``(n,)``; None where all weigh alike.
     """
-    each = [np.average(errors[share], weights=weights) for share in SHARES]
-    return SHARES[int(np.argmax(np.array(each) <= (1 + _TOLERANCE) * min(each)))]
+    each = [np.average(errors[share], weights=weights) for share in LINEAR_WEIGHTS]
+    return LINEAR_WEIGHTS[int(np.argmax(np.array(each) <= (1 + _TOLERANCE) * min(each)))]
 
 
 def linear_forecaster(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.training.linear_component import Linear
-from fastlstm.training.skill_test import Proof
+from fastlstm.training.skill_test import SkillTest
 
 if TYPE_CHECKING:
     import keras
@@ -44,7 +44,7 @@ class Trained:
     interrupted: bool
     seconds: float
     note: str = ""
-    proof: Proof | None = None
+    skill: SkillTest | None = None
     uncalibrated: tuple[str, ...] = ()
     warm_start: dict[str, Any] | None = None
     linear: Linear | None = None

@@ -19,7 +19,7 @@ def set_gate(model: Any, opened: bool) -> None:
 
 
 @dataclass(frozen=True)
-class Proof(Comparison):
+class SkillTest(Comparison):
     """A network beside the naive value: the test of ``Comparison``, over the steps that allow one.
 
     Attributes:
@@ -37,7 +37,7 @@ class Proof(Comparison):
         return super().is_better(level) and self.difference > self.margin and self.of_all_steps > 0
 
 
-def proven(errors: ValidationErrors, share: float) -> Proof:
+def run_skill_test(errors: ValidationErrors, share: float) -> SkillTest:
     """Compare a network with the naive value by their absolute errors on the validation windows.
 
     Where there are too few origins for a test of all steps, the first ones are tested. Four horizons of
@@ -63,7 +63,7 @@ def proven(errors: ValidationErrors, share: float) -> Proof:
         )
     )
     of_all = errors.first == errors.steps
-    return Proof(
+    return SkillTest(
         **asdict(diebold_mariano(gains, errors.first)),
         steps=errors.first,
         margin=0.0 if of_all else _WIDE_MARGIN * float(costs.mean()),

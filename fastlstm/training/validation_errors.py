@@ -9,7 +9,7 @@ import numpy as np
 
 from fastlstm.network.architecture import Architecture
 from fastlstm.network.inference import predict_point, windows_at_once
-from fastlstm.training.linear_component import SHARES, linear_forecaster
+from fastlstm.training.linear_component import LINEAR_WEIGHTS, linear_forecaster
 
 if TYPE_CHECKING:
     from fastlstm.windows.source import WindowSource
@@ -67,7 +67,7 @@ def validation_errors(
     linear = linear_forecaster(model, architecture, steps)
     network: dict[float, list[np.ndarray]] = {0.0: []}
     if linear is not None:
-        network = {share: [] for share in SHARES}
+        network = {share: [] for share in LINEAR_WEIGHTS}
     naive: list[np.ndarray] = []
 
     def means(error: np.ndarray) -> np.ndarray:

@@ -317,7 +317,7 @@ class S3Store:
                         "(damaged or changed)"
                     )
 
-    def set_aside(self, model_name: str, name: str) -> str:
+    def quarantine(self, model_name: str, name: str) -> str:
         """Move objects below ``.quarantine/<model name>/``; return where they lie now."""
         moment = datetime.now(UTC).strftime("%Y-%m-%d %H-%M-%S")
         target = (QUARANTINE, model_name, f"{name.lstrip('.')}, set aside {moment}")

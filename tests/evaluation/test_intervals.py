@@ -10,20 +10,20 @@ import pytest
 from fastlstm.config.reading import parse_config
 from fastlstm.errors import StoreError
 from fastlstm.evaluation import intervals
-from fastlstm.evaluation.interval_scores import Seen, judge_intervals
+from fastlstm.evaluation.interval_scores import SplitForecasts, evaluate_intervals
 from fastlstm.evaluation.intervals import (
-    AROUND_FORECAST,
     LEVELS,
-    Radii,
+    MEDIAN_PAIR,
+    HalfWidths,
     adaptive,
     adaptive_by_series,
-    built_around,
+    base_interval,
     calibrate,
     coverage,
-    pair_of,
-    read_radii,
+    quantile_pair,
+    read_half_widths,
     scores_of,
-    write_radii,
+    write_half_widths,
 )
 from tests.conftest import build_settings
 
@@ -39,11 +39,11 @@ def test_the_radius_is_the_conformal_rank():
     errors = np.arange(1.0, 20.0)  # n = 19: level 0.8 is the 16th smallest, 0.95 the 19th
     truth = np.zeros((19, 1, 1))
     forecast = RNG.permutation(errors)[:, None, None] * -1
-    radii = calibrate(scores_of(truth, forecast, forecast), ["y"])
-    assert radii.at(0.8)[0, 0] == 16
-    assert radii.at(0.95)[0, 0] == 19
-    assert np.isinf(radii.at(0.955)).all()  # would need a twentieth error
-    assert radii.at(0.5)[0, 0] == 10
+    half_widths = calibrate(scores_of(truth, forecast, forecast), ["y"])
+    assert half_widths.at(0.8)[0, 0] == 16
+    assert half_widths.at(0.95)[0, 0] == 19
+    assert np.isinf(half_widths.at(0.955)).all()  # would need a twentieth error
+    assert half_widths.at(0.5)[0, 0] == 10
 
 
 def test_missing_forecasts_do_not_count():
@@ -55,32 +55,34 @@ def test_missing_forecasts_do_not_count():
 def test_steps_and_targets_have_widths_of_their_own_and_survive_the_file(tmp_path):
     scale = np.array([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]])
     truth = RNG.normal(size=(500, 3, 2)) * scale
-    radii = calibrate(np.abs(truth), ["a", "b"])
-    np.testing.assert_allclose(radii.at(0.8) / scale, 1.28, rtol=0.2)
+    half_widths = calibrate(np.abs(truth), ["a", "b"])
+    np.testing.assert_allclose(half_widths.at(0.8) / scale, 1.28, rtol=0.2)
     wider = calibrate(2 * np.abs(truth), ["a", "b"])
-    write_radii({AROUND_FORECAST: radii, (0.1, 0.9): wider}, tmp_path / "r.parquet")
-    again = read_radii(tmp_path / "r.parquet", ["a", "b"])
+    write_half_widths({MEDIAN_PAIR: half_widths, (0.1, 0.9): wider}, tmp_path / "r.parquet")
+    again = read_half_widths(tmp_path / "r.parquet", ["a", "b"])
     assert list(again) == [(0.5, 0.5), (0.1, 0.9)]
-    np.testing.assert_array_equal(again[AROUND_FORECAST].values, radii.values)
+    np.testing.assert_array_equal(again[MEDIAN_PAIR].values, half_widths.values)
     np.testing.assert_array_equal(again[0.1, 0.9].values, wider.values)
     with pytest.raises(StoreError, match="no intervals of"):
-        read_radii(tmp_path / "r.parquet", ["a", "b", "c", "d"])
+        read_half_widths(tmp_path / "r.parquet", ["a", "b", "c", "d"])
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95])
 def test_exchangeable_errors_are_covered(level):
     errors = RNG.standard_t(4, size=(4000, 2, 1))
-    radii = calibrate(np.abs(errors[:2000]), ["y"])
-    later, radius = errors[2000:], radii.at(level)
+    half_widths = calibrate(np.abs(errors[:2000]), ["y"])
+    later, radius = errors[2000:], half_widths.at(level)
     found = coverage(later, 0 * later - radius, 0 * later + radius, level)
     assert abs(found["coverage"] - level) < 0.02
 
 
-def walk(errors, level, rate, lookahead=0, radii=None):
-    radii = radii or calibrate(np.abs(RNG.normal(size=(1000, *errors.shape[1:]))), ["y"])
+def walk(errors, level, rate, lookahead=0, half_widths=None):
+    half_widths = half_widths or calibrate(
+        np.abs(RNG.normal(size=(1000, *errors.shape[1:]))), ["y"]
+    )
     rows = np.arange(100, 100 + len(errors))
     return adaptive_by_series(
-        radii, np.abs(errors), rows, np.full(len(errors), "s"), lookahead, level, rate
+        half_widths, np.abs(errors), rows, np.full(len(errors), "s"), lookahead, level, rate
     )
 
 
@@ -96,14 +98,14 @@ def test_adaptation_restores_the_coverage_that_drift_took():
 def test_no_interval_knows_a_truth_that_was_not_out(lookahead):
     errors = RNG.normal(size=(60, 3, 1))
     level, rate = 0.8, 0.1
-    radii = calibrate(np.abs(RNG.normal(size=(1000, 3, 1))), ["y"])
-    before = walk(errors, level, rate, lookahead, radii)
+    half_widths = calibrate(np.abs(RNG.normal(size=(1000, 3, 1))), ["y"])
+    before = walk(errors, level, rate, lookahead, half_widths)
     for step in range(3):
         changed = errors.copy()
         # The truth of window 20's step: hidden until that many rows have passed.
         was_inside = abs(errors[20, step, 0]) <= before[20, step, 0]
         changed[20, step] = 100.0 if was_inside else 0.0
-        after = walk(changed, level, rate, lookahead, radii)
+        after = walk(changed, level, rate, lookahead, half_widths)
         differs = np.flatnonzero((before != after).any(axis=(1, 2)))
         assert differs[0] == 20 + step + lookahead + 1
         assert (
@@ -113,9 +115,11 @@ def test_no_interval_knows_a_truth_that_was_not_out(lookahead):
 
 
 def test_the_update_is_the_papers():
-    radii = Radii(LEVELS[:, None, None].copy(), ["y"])  # the radius is the level asked for
+    half_widths = HalfWidths(
+        LEVELS[:, None, None].copy(), ["y"]
+    )  # the radius is the level asked for
     errors = np.array([0.9, 0.0, 0.9, np.nan, 0.0])[:, None, None]
-    found = walk(errors, 0.8, 0.1, radii=radii)[:, 0, 0]
+    found = walk(errors, 0.8, 0.1, half_widths=half_widths)[:, 0, 0]
     share, expected = 0.2, []
     for error in [0.9, 0.0, 0.9, np.nan, 0.0]:
         expected.append(LEVELS[np.searchsorted(LEVELS, 1 - share - 1e-9)])
@@ -131,10 +135,10 @@ def test_both_ways_are_the_plain_recurrence(monkeypatch, worth, targets):
     count, steps, level, rate = 150, 40, 0.8, 0.05
     scores = np.abs(RNG.normal(size=(count, steps, targets))) * 1.5
     scores[RNG.random(scores.shape) < 0.05] = np.nan
-    radii = calibrate(np.abs(RNG.normal(size=(300, steps, targets))), list("abc"[:targets]))
+    half_widths = calibrate(np.abs(RNG.normal(size=(300, steps, targets))), list("abc"[:targets]))
     origin = np.cumsum(RNG.integers(1, 4, count))  # with holes
     known_at = origin[:, None] + np.arange(steps) + 1
-    found = adaptive(radii, scores, known_at, origin, level, rate)
+    found = adaptive(half_widths, scores, known_at, origin, level, rate)
     for step in (0, 3, 39):
         for target in range(targets):
             share, taken, given = 1 - level, 0, []
@@ -145,40 +149,42 @@ def test_both_ways_are_the_plain_recurrence(monkeypatch, worth, targets):
                         share += rate * (1 - level - (score > given[taken]))
                     taken += 1
                 asked = min(np.searchsorted(LEVELS, 1 - share - 1e-9), len(LEVELS) - 1)
-                given.append(radii.values[asked, step, target])
+                given.append(half_widths.values[asked, step, target])
                 if np.isinf(given[-1]):
                     given[-1] = np.max(
-                        radii.values[np.isfinite(radii.values[:, step, target]), step, target]
+                        half_widths.values[
+                            np.isfinite(half_widths.values[:, step, target]), step, target
+                        ]
                     )
             np.testing.assert_array_equal(found[:, step, target], given)
 
 
 def test_series_do_not_learn_from_each_other():
     errors = RNG.normal(size=(80, 2, 1))
-    radii = calibrate(np.abs(RNG.normal(size=(500, 2, 1))), ["y"])
+    half_widths = calibrate(np.abs(RNG.normal(size=(500, 2, 1))), ["y"])
     rows, series = np.arange(80), np.repeat(["a", "b"], 40)
-    before = adaptive_by_series(radii, np.abs(errors), rows, series, 0, 0.8, 0.1)
+    before = adaptive_by_series(half_widths, np.abs(errors), rows, series, 0, 0.8, 0.1)
     errors[:40] = 50.0
-    after = adaptive_by_series(radii, np.abs(errors), rows, series, 0, 0.8, 0.1)
+    after = adaptive_by_series(half_widths, np.abs(errors), rows, series, 0, 0.8, 0.1)
     assert (before[40:] == after[40:]).all() and (before[:40] != after[:40]).any()
 
 
 def test_too_few_validation_windows_begin_infinite():
-    radii = calibrate(np.ones((9, 1, 1)), ["y"])
+    half_widths = calibrate(np.ones((9, 1, 1)), ["y"])
     errors = np.full((50, 1, 1), 9.0)
-    assert np.isinf(walk(errors, 0.95, 0.0, radii=radii)).all()
-    moved = walk(errors, 0.95, 0.2, radii=radii)
+    assert np.isinf(walk(errors, 0.95, 0.0, half_widths=half_widths)).all()
+    moved = walk(errors, 0.95, 0.2, half_widths=half_widths)
     assert np.isinf(moved[:5]).all() and np.isfinite(moved).any()  # what never misses is narrowed
     assert (np.abs(errors) <= moved).mean() > 0.9
-    assert np.isfinite(walk(np.full((50, 1, 1), 9.0), 0.8, 0.2, radii=radii)).all()
+    assert np.isfinite(walk(np.full((50, 1, 1), 9.0), 0.8, 0.2, half_widths=half_widths)).all()
 
 
 def test_windows_with_holes_wait_for_the_rows_themselves():
-    radii = calibrate(np.abs(RNG.normal(size=(500, 2, 1))), ["y"])
+    half_widths = calibrate(np.abs(RNG.normal(size=(500, 2, 1))), ["y"])
     errors = np.full((3, 2, 1), 9.0)
     origin = np.array([10, 11, 30])
     known_at = origin[:, None] + np.array([1, 2])
-    found = adaptive(radii, errors, known_at, origin, 0.8, 0.05)
+    found = adaptive(half_widths, errors, known_at, origin, 0.8, 0.05)
     assert found[1, 0] > found[0, 0] and found[1, 1] == found[0, 1]
     assert (found[2] > found[1]).all()
 
@@ -200,8 +206,10 @@ def test_baselines_that_are_defined_nowhere_are_left_out(tmp_path):
         "last_value": np.where(np.arange(200)[:, None, None] < 50, np.nan, 0.5 + 0 * truth),
         "last_season": np.full((200, 2, 1), np.nan),
     }
-    seen = Seen(truth, forecasts)
-    found, bounds, radii = judge_intervals(seen, seen, np.arange(200), np.full(200, "s"), settings)
+    seen = SplitForecasts(truth, forecasts)
+    found, bounds, half_widths = evaluate_intervals(
+        seen, seen, np.arange(200), np.full(200, "s"), settings
+    )
     json.dumps(found, allow_nan=False)
     assert {row["forecast"] for row in found["overall"]} == {"model", "last_value"}
     # The baseline's are judged on the windows it has.
@@ -209,17 +217,20 @@ def test_baselines_that_are_defined_nowhere_are_left_out(tmp_path):
         if row["method"] == "conformal":
             assert row["coverage"] == pytest.approx(row["level"], abs=0.02)
     assert set(bounds) == {"lower_0.8", "upper_0.8", "lower_0.95", "upper_0.95"}
-    assert set(radii) == {AROUND_FORECAST}
+    assert set(half_widths) == {MEDIAN_PAIR}
 
 
 def test_an_interval_is_built_around_the_quantiles_of_its_level():
     quantiles = [0.1, 0.25, 0.5, 0.75, 0.9]
-    assert pair_of(0.8, quantiles) == (0.1, 0.9) and pair_of(0.5, quantiles) == (0.25, 0.75)
-    assert pair_of(0.95, quantiles) == pair_of(0.8, None) == AROUND_FORECAST
+    assert quantile_pair(0.8, quantiles) == (0.1, 0.9) and quantile_pair(0.5, quantiles) == (
+        0.25,
+        0.75,
+    )
+    assert quantile_pair(0.95, quantiles) == quantile_pair(0.8, None) == MEDIAN_PAIR
     each = np.arange(5.0).reshape(1, 1, 1, 5)
-    low, high = built_around(each, (0.1, 0.9), quantiles)
+    low, high = base_interval(each, (0.1, 0.9), quantiles)
     assert (low.item(), high.item()) == (0, 4)
-    low, high = built_around(each[..., :1], AROUND_FORECAST, None)
+    low, high = base_interval(each[..., :1], MEDIAN_PAIR, None)
     assert (low.item(), high.item()) == (0, 0)
 
 

@@ -18,7 +18,7 @@ from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.time_grid import microseconds
 from fastlstm.errors import ConfigError, DataError
 from fastlstm.evaluation.significance import diebold_mariano
-from fastlstm.experiments.backtest import Rows, judge_group, run_backtest
+from fastlstm.experiments.backtest import Rows, evaluate_folds, run_backtest
 from fastlstm.experiments.backtest_summary import write_backtest
 from fastlstm.experiments.folds import groups, plan_folds
 
@@ -124,7 +124,7 @@ def test_a_fold_learns_from_nothing_after_what_it_knows(rows, gap):
     x, y = rows.x.copy(), rows.y.copy()
     x.loc[spoiled] = noise
     y.loc[spoiled] = noise[:, :1]
-    networks = [judge_group(made, [fold], config)[1] for made in (rows, Rows(rows.frame, x, y))]
+    networks = [evaluate_folds(made, [fold], config)[1] for made in (rows, Rows(rows.frame, x, y))]
     for mine, other in zip(*(model.get_weights() for model, _ in networks), strict=True):
         np.testing.assert_array_equal(mine, other)
     for mine, other in zip(*((s.x.mean_, s.y.mean_) for _, s in networks), strict=True):
@@ -150,8 +150,8 @@ def test_folds_are_refitted_and_begin_from_a_network_that_has_not_learned_their_
     plain = settings(folds=2)
     again = plain.hyperparameters.model_copy(update={"refit": True})
     first, _ = plan_folds(microseconds(rows.frame[TIME]), plain.hyperparameters, plain.backtest)
-    (one,), (handed_on, _) = judge_group(rows, [first], plain)
-    (two,), (refit_handed_on, _) = judge_group(
+    (one,), (handed_on, _) = evaluate_folds(rows, [first], plain)
+    (two,), (refit_handed_on, _) = evaluate_folds(
         rows, [first], plain.model_copy(update={"hyperparameters": again})
     )
     assert one.metrics["test"]["model"] != two.metrics["test"]["model"]

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.flow import prepare
 from fastlstm.config.reading import check_settings
 from fastlstm.errors import ConfigError, DataError, FastLSTMError
-from fastlstm.registry.promotion import judge
+from fastlstm.registry.promotion import decide_promotion
 from fastlstm.steps.evaluate import evaluate_into
 from fastlstm.steps.train import train_into
 from fastlstm.windows.parquet import WindowDataset
@@ -123,5 +123,5 @@ def test_a_test_split_without_a_positive_is_scored_as_undefined_and_not_promoted
         str(work / "scaled"), str(work / "clean"), config.for_library(), lambda _: None,
     )  # fmt: skip
     assert about["primary"]["value"] is None
-    verdict = judge({"primary": about["primary"], "baselines": {}}, None)
+    verdict = decide_promotion({"primary": about["primary"], "baselines": {}}, None)
     assert not verdict.promote and "undefined" in verdict.reason

@@ -173,7 +173,7 @@ def test_who_may_only_read_is_told_and_changes_nothing(s3_server, tmp_path, monk
         lambda: reader.add_run("m", MOMENT, build),
         lambda: reader.update_champion("m", lambda r: r.promoted(run_id, "mine")),
         lambda: reader.remove("m", run_id),
-        lambda: reader.set_aside("m", run_id),
+        lambda: reader.quarantine("m", run_id),
     ):
         with pytest.raises(
             StoreError, match=r"^s3://models/.*: access is denied; grant list, read"

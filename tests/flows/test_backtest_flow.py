@@ -39,13 +39,13 @@ def backtest(settings):
 def trainings(monkeypatch):
     """Numbers of the groups that were really trained."""
     found = []
-    right = library.judge_into
+    right = library.evaluate_folds_into
 
     def counted(**arguments):
         found.append(arguments["part"])
         return right(**arguments)
 
-    monkeypatch.setattr(library, "judge_into", counted)
+    monkeypatch.setattr(library, "evaluate_folds_into", counted)
     return found
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from fastlstm import SavedRun
 from fastlstm.artifacts.folders import write_manifest
-from fastlstm.registry.promotion import judge
+from fastlstm.registry.promotion import decide_promotion
 from fastlstm.steps.compare import compare
 from tests.flows.test_saved_run import remanifest
 
@@ -65,14 +65,14 @@ def against(mine, other, series=(), trained=False):
     ],
 )  # fmt: skip
 def test_verdict(given, comparison, promote, reason):
-    verdict = judge(given, comparison)
+    verdict = decide_promotion(given, comparison)
     assert verdict.promote is promote and reason in verdict.reason
 
 
 def test_baseline_is_judged_on_the_windows_it_has():
     given = manifest()
     given["baselines"]["last_season"] = {"baseline": 3.0, "model": 3.5}
-    assert "3.5 does not beat the last season, 3" in judge(given, None).reason
+    assert "3.5 does not beat the last season, 3" in decide_promotion(given, None).reason
 
 
 @pytest.fixture

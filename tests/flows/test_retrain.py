@@ -217,7 +217,7 @@ def test_killed_between_save_and_promote_goes_on_with_the_same_run(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(tasks.runs, "judge", die)
+        patch.setattr(tasks.runs, "decide_promotion", die)
         with pytest.raises(KeyboardInterrupt):
             retrain(settings())
     store = FolderStore(tmp_path / "runs")

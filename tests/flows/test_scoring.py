@@ -14,7 +14,7 @@ import pytest
 
 from fastlstm.config.reading import check_settings
 from fastlstm.errors import DataError, StoreError
-from fastlstm.evaluation.intervals import AROUND_FORECAST
+from fastlstm.evaluation.intervals import MEDIAN_PAIR
 from fastlstm.runs.saved_run import SavedRun
 from tasks.settings import MonitorConfig, ScoringConfig
 from tests.conftest import make_panel
@@ -170,7 +170,7 @@ def test_intervals_stand_beside_the_forecasts_once(scoring, tmp_path):
     run = SavedRun(Path(first.run.location))
     both = kept.merge(rows_of(tmp_path / "forecasts"), on=key[:-1])
     for row in both.itertuples():
-        radius = run.radii[AROUND_FORECAST].at(row.level)[row.step - 1, 0]
+        radius = run.half_widths[MEDIAN_PAIR].at(row.level)[row.step - 1, 0]
         assert row.upper - row.prediction == pytest.approx(radius)
         assert row.prediction - row.lower == pytest.approx(radius)
 

@@ -365,8 +365,8 @@ def check_refit_is_judged_by_what_validation_chose(folder, sections, settings, t
         config = parse_config(settings(**{**sections, "hyperparameters": own}))
         metrics = thresholds(folder / name, config, make_panel(rows=400, series=("a",)))
         intervals = folder / name / "evaluation" / INTERVALS_FILE
-        radii = pd.read_parquet(intervals).to_dict() if intervals.exists() else None
-        found.append((told(metrics), radii, metrics["test"]["model"]))
+        half_widths = pd.read_parquet(intervals).to_dict() if intervals.exists() else None
+        found.append((told(metrics), half_widths, metrics["test"]["model"]))
     demand(found[0][:2] == found[1][:2], "validation was judged by a network that had learned it")
     assert found[0][2] != found[1][2]
 

@@ -94,7 +94,7 @@ def test_validation_is_forecast_once_by_what_share_and_proof_are_told_by(monkeyp
     hp = hyperparameters(epochs=1)
     dataset = windows(wave(), hp)
     trained = fit(dataset, hp)
-    assert trained.linear is not None and trained.proof is not None
+    assert trained.linear is not None and trained.skill is not None
     assert sum(forecast) == dataset.count("validation")
 
 

@@ -167,10 +167,10 @@ def test_a_forecaster_of_no_use_has_no_share():
     model = fit(windows, hp).model
     kernel, bias = model.get_layer(LINEAR).get_weights()
     model.get_layer(LINEAR).set_weights([0 * kernel, bias + 50])
-    linear_component.set_share(model, 0.0)
+    linear_component.set_linear_weight(model, 0.0)
     errors = validation_errors(model, windows, resolve(hp, FEATURES, TARGETS)).network
     by_share = {share: found.all_steps for share, found in errors.items()}
-    assert linear_component.best_share(by_share, None) == 0
+    assert linear_component.best_linear_weight(by_share, None) == 0
 
 
 def test_a_refit_has_one_of_train_and_validation_with_the_penalty_chosen_before():

@@ -193,7 +193,7 @@ def test_a_run_with_quantiles_opens_everywhere(noisy):
     model, x, _ = noisy
     run = SavedRun(model.run_folder)
     assert run.hyperparameters.quantiles == [0.025, 0.1, 0.5, 0.9, 0.975]
-    assert set(run.radii) == {(0.5, 0.5), (0.1, 0.9), (0.025, 0.975)}
+    assert set(run.half_widths) == {(0.5, 0.5), (0.1, 0.9), (0.025, 0.975)}
     forecast = run.forecast(x, np.array([3, 700]))
     each = run.forecast_each(x, np.array([3, 700]))
     assert each.shape == (2, 1, 1, 5)

@@ -13,7 +13,7 @@ from fastlstm.network.inference import load_network, predict
 from fastlstm.training.files import write_network
 from fastlstm.training.fit import fit
 from fastlstm.training.input_pipeline import Epoch, tf_dataset
-from fastlstm.training.skill_test import Proof, set_gate
+from fastlstm.training.skill_test import SkillTest, set_gate
 from fastlstm.windows.in_memory import RowWindows
 
 COUNT, CUTS = 900, Cuts(600, 750)
@@ -58,7 +58,7 @@ def test_a_random_walk_is_forecast_by_its_last_value(tmp_path, refit):
     dataset = windows(random_walk(), hp)
     trained = fit(dataset, hp)
     assert trained.refitted == refit
-    assert trained.proof is not None and not trained.proof.is_better()
+    assert trained.skill is not None and not trained.skill.is_better()
     x = dataset.read("test").x
     assert trained.history["loss"].nunique() > 1  # it did learn something
     np.testing.assert_array_equal(predict(trained.model, x), np.repeat(x[:, -1], 6, axis=1))
@@ -72,7 +72,7 @@ def test_a_wave_is_forecast_by_the_network():
     hp = hyperparameters()
     dataset = windows(wave(), hp)
     trained = fit(dataset, hp)
-    assert trained.proof is not None and trained.proof.is_better()
+    assert trained.skill is not None and trained.skill.is_better()
     test = dataset.read("test")
     error = np.abs(predict(trained.model, test.x) - test.y[:, :, 0]).mean()
     assert error < 0.5 * np.abs(test.x[:, -1] - test.y[:, :, 0]).mean()
@@ -89,13 +89,13 @@ def test_with_too_few_origins_for_all_steps_the_first_are_tested():
         set_gate(trained.model, opened=True)
         error = np.abs(predict(trained.model, validation.x) - validation.y[:, :, 0])
         naive = np.abs(validation.x[:, -1] - validation.y[:, :, 0])
-        assert (trained.proof.steps, trained.proof.origins) == (22, 91)
+        assert (trained.skill.steps, trained.skill.origins) == (22, 91)
         gain = (naive - error)[:, :22].mean()
-        np.testing.assert_allclose(trained.proof.difference, gain, rtol=1e-4)
-        np.testing.assert_allclose(trained.proof.margin, naive[:, :22].mean() / 10, rtol=1e-5)
-        np.testing.assert_allclose(trained.proof.of_all_steps, (naive - error).mean(), rtol=1e-4)
+        np.testing.assert_allclose(trained.skill.difference, gain, rtol=1e-4)
+        np.testing.assert_allclose(trained.skill.margin, naive[:, :22].mean() / 10, rtol=1e-5)
+        np.testing.assert_allclose(trained.skill.of_all_steps, (naive - error).mean(), rtol=1e-4)
         test = dataset.read("test").x
-        set_gate(trained.model, opened=trained.proof.is_better())
+        set_gate(trained.model, opened=trained.skill.is_better())
         stands = (predict(trained.model, test) != np.repeat(test[:, -1], 60, axis=1)).any()
         assert stands == (name == "wave")
 
@@ -112,7 +112,7 @@ def test_it_is_beyond_chance_and_margin_and_better_over_all_steps(changes, bette
         "difference": 0.2, "statistic": 3.0, "p_value": 0.01, "origins": 91, "steps": 22,
         "margin": 0.1, "of_all_steps": 0.1, **changes,
     }  # fmt: skip
-    assert Proof(**given).is_better() is better
+    assert SkillTest(**given).is_better() is better
 
 
 def test_with_a_seasonal_residual_the_naive_value_is_the_last_seasons():
@@ -120,7 +120,7 @@ def test_with_a_seasonal_residual_the_naive_value_is_the_last_seasons():
     hp = hyperparameters(seasonal_residual=12)
     dataset = windows(exact, hp)
     trained = fit(dataset, hp)
-    assert not trained.proof.is_better()
+    assert not trained.skill.is_better()
     x = dataset.read("test").x
     np.testing.assert_array_equal(predict(trained.model, x), x[:, 12:18, 0])
 
@@ -129,7 +129,7 @@ def test_the_user_may_forgo_the_proof():
     hp = hyperparameters(naive_unless_better=False)
     dataset = windows(random_walk(), hp)
     trained = fit(dataset, hp)
-    assert trained.proof is None
+    assert trained.skill is None
     x = dataset.read("test").x
     assert (predict(trained.model, x) != np.repeat(x[:, -1], 6, axis=1)).all()
 
@@ -140,7 +140,7 @@ def test_the_proof_sees_no_test_row():
         values = wave()
         values[CUTS.test :] += change * np.random.default_rng(5).normal(size=COUNT - CUTS.test)
         trained = fit(windows(values, hp), hp)
-        found.append((trained.proof, trained.model.get_weights()))
+        found.append((trained.skill, trained.model.get_weights()))
     assert found[0][0] == found[1][0]
     for mine, other in zip(found[0][1], found[1][1], strict=True):
         np.testing.assert_array_equal(mine, other)
@@ -150,7 +150,7 @@ def test_training_again_begins_with_the_network_forecasting():
     hp = hyperparameters(epochs=1)
     shut = fit(windows(random_walk(), hp), hp)
     again = fit(windows(wave(), hp), hyperparameters(), model=shut.model)
-    assert again.proof.is_better()
+    assert again.skill.is_better()
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
