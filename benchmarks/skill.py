@@ -236,7 +236,7 @@ def table_of(found: list[dict[str, Any]]) -> list[str]:
             f"| {name} | {horizon} | {first['look_back']} | {first['windows']:,} | "
             f"{_cell([r['mse'] for r in rows])} | {_cell([r['mae'] for r in rows])} | "
             f"{costless['last value']} | {costless.get('last season', '–')} | "
-            f"{sum(r['proven'] for r in rows)} of {len(rows)} | "
+            f"{sum(r['skilful'] for r in rows)} of {len(rows)} | "
             f"{np.mean([r['seconds'] for r in rows]):.0f} |"
         )
     return lines
