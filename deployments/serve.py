@@ -50,7 +50,7 @@ def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[
     from flows.monitor import monitor
     from flows.predict import predict
     from flows.retrain import retrain
-    from tasks.monitoring import DEGRADED
+    from tasks.report_degraded import DEGRADED
     from tasks.ui import slug as slug_of
 
     name = config.model_name

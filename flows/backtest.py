@@ -9,11 +9,15 @@ from prefect import flow
 
 from fastlstm.config.reading import absolute
 from fastlstm.errors import FastLSTMError
-from tasks.backtest import combine, plan, run_folds
 from tasks.caching import verified
-from tasks.data import load, look, validate
-from tasks.reporting import ended, failed, flow_run_name
+from tasks.check_source import check_source
+from tasks.combine_folds import combine_folds
+from tasks.load import load
+from tasks.notify import ended, failed, flow_run_name
+from tasks.plan_folds import plan_folds
 from tasks.settings import PipelineConfig
+from tasks.task_runners import run_folds
+from tasks.validate import validate
 
 _DAY = 24 * 3600
 
@@ -39,9 +43,9 @@ def backtest(config: PipelineConfig) -> Any:
     """
     placed = absolute(config, Path.cwd())
     try:
-        source = look(placed, full=True)
+        source = check_source(placed, full=True)
         clean = verified(validate, placed, verified(load, placed, source))
-        count = plan(placed, clean)
-        return ended(combine(placed, clean, run_folds(placed, clean, count)))
+        count = plan_folds(placed, clean)
+        return ended(combine_folds(placed, clean, run_folds(placed, clean, count)))
     except FastLSTMError as error:
         return failed(error)

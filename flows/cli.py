@@ -132,11 +132,11 @@ def _ready(
     gc.disable()
     flow = getattr(importlib.import_module(f"flows.{name}"), name)
     from flows.console import ConsoleListener
-    from tasks.reporting import listen
+    from tasks.notify import subscribe
 
     gc.enable()
     atexit.register(gc.freeze)
-    listen(ConsoleListener(console))
+    subscribe(ConsoleListener(console))
     server.use()
     return console, flow
 
@@ -147,7 +147,7 @@ def _ready(
 def retrain(debug: bool, config: str) -> None:
     """Retrain by CONFIG: load, validate, train, evaluate, store, promote or keep."""
     from fastlstm.registry.unchanged import check_for_changes
-    from tasks.places.sources import local_source
+    from tasks.storage.sources import local_source
 
     settings, store, name = _place(config)
     console = _console()
@@ -284,7 +284,7 @@ def predict(config: str, source: str, output: str, intervals: str | None, run: s
     """Forecast with the champion what follows the latest window of each series."""
     from fastlstm.network.keras_import import require_tensorflow
     from fastlstm.steps import worker
-    from tasks.places.sources import local_source
+    from tasks.storage.sources import local_source
 
     settings, store, name = _place(config)
     for option, file in (("--output", output), ("--intervals", intervals)):

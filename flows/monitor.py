@@ -9,8 +9,9 @@ from prefect import flow
 
 from fastlstm.config.reading import absolute
 from fastlstm.errors import FastLSTMError
-from tasks.monitoring import examine, warn
-from tasks.reporting import ended, failed, flow_run_name
+from tasks.check_health import check_health
+from tasks.notify import ended, failed, flow_run_name
+from tasks.report_degraded import report_degraded
 from tasks.settings import MonitorConfig
 
 _HOUR = 3600
@@ -38,9 +39,9 @@ def monitor(config: MonitorConfig) -> Any:
     """
     try:
         placed = absolute(config, Path.cwd())
-        health = examine(placed)
+        health = check_health(placed)
         if health.degraded:
-            warn(placed, health)
+            report_degraded(placed, health)
         return ended(health)
     except FastLSTMError as error:
         return failed(error)

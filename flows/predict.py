@@ -9,9 +9,12 @@ from prefect import flow
 
 from fastlstm.config.reading import absolute
 from fastlstm.errors import FastLSTMError
+from tasks.append import append
+from tasks.choose_run import choose_run
 from tasks.concurrency import AlreadyRunning, only_one
-from tasks.reporting import ended, failed, flow_run_name, skipped
-from tasks.scoring import append, choose, fetch, forecast
+from tasks.fetch_rows import fetch_rows
+from tasks.forecast import forecast
+from tasks.notify import ended, failed, flow_run_name, skipped
 from tasks.settings import ScoringConfig
 
 _HOUR = 3600
@@ -38,8 +41,8 @@ def predict(config: ScoringConfig) -> Any:
     try:
         with only_one("predict", config.model_name):
             placed = absolute(config, Path.cwd())
-            run = choose(placed)
-            scored = forecast(placed, run, fetch(placed))
+            run = choose_run(placed)
+            scored = forecast(placed, run, fetch_rows(placed))
             return ended(append(placed, scored))
     except AlreadyRunning as busy:
         return skipped(busy)

@@ -12,16 +12,26 @@ from prefect import flow
 from fastlstm.config.reading import absolute
 from fastlstm.errors import FastLSTMError
 from fastlstm.steps import worker
-from tasks.backtest import combine, plan, run_folds
 from tasks.caching import verified
+from tasks.check_source import check_source
+from tasks.combine_folds import combine_folds
 from tasks.concurrency import AlreadyRunning, only_one
-from tasks.data import load, look, validate
-from tasks.network import evaluate, train
+from tasks.evaluate import evaluate
+from tasks.find_champion import find_champion
+from tasks.load import load
+from tasks.notify import ended, failed, flow_run_name, skipped
+from tasks.plan_folds import plan_folds
+from tasks.promote import promote
 from tasks.references import Outcome
-from tasks.reporting import ended, failed, flow_run_name, skipped
-from tasks.runs import find_champion, known, promote, report, save
+from tasks.report import report
+from tasks.save import save
+from tasks.scale import scale
 from tasks.settings import PipelineConfig
-from tasks.windows import scale, windows
+from tasks.task_runners import run_folds
+from tasks.train import train
+from tasks.unchanged import unchanged
+from tasks.validate import validate
+from tasks.windows import windows
 
 _DAY = 24 * 3600
 
@@ -59,9 +69,9 @@ def retrain(config: PipelineConfig, full: bool = False, reason: str = "") -> Any
 
 
 def _steps(config: PipelineConfig, full: bool, reason: str) -> Outcome:
-    source = look(config, full)
+    source = check_source(config, full)
     if source.unchanged_run is not None:
-        return known(config, source)
+        return unchanged(config, source)
     if not full:
         return _train_and_decide(config, source, reason)
     # Steps are known by the folder they write to, so in a folder of its own all are made anew.
@@ -84,7 +94,7 @@ def _train_and_decide(config: PipelineConfig, source: Any, reason: str) -> Outco
     run = save(config, source, clean, scaled, network, evaluation)
     tested = None
     if config.backtest.decides:
-        tested = combine(config, clean, run_folds(config, clean, plan(config, clean)))
+        tested = combine_folds(config, clean, run_folds(config, clean, plan_folds(config, clean)))
     outcome = promote(config, run, clean, tested)
     report(config, outcome, reason)
     return outcome

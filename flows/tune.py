@@ -9,12 +9,16 @@ from prefect import flow
 
 from fastlstm.config.reading import absolute
 from fastlstm.errors import FastLSTMError
+from tasks.begin_search import begin_search
+from tasks.best_trial import best_trial
 from tasks.caching import verified
+from tasks.check_source import check_source
 from tasks.concurrency import AlreadyRunning, only_one
-from tasks.data import load, look, validate
-from tasks.reporting import ended, failed, flow_run_name, skipped
+from tasks.load import load
+from tasks.notify import ended, failed, flow_run_name, skipped
 from tasks.settings import PipelineConfig
-from tasks.tuning import begin, best, trial
+from tasks.trial import trial
+from tasks.validate import validate
 
 _WEEK = 7 * 24 * 3600
 
@@ -42,12 +46,12 @@ def tune(config: PipelineConfig) -> Any:
     placed = absolute(config, Path.cwd())
     try:
         with only_one("tune", placed.model_name):
-            source = look(placed, full=True)
+            source = check_source(placed, full=True)
             clean = verified(validate, placed, verified(load, placed, source))
-            study = begin(placed, clean)
+            study = begin_search(placed, clean)
             for _ in range(study.left):
                 trial(placed, clean, study)
-            return ended(best(placed, study))
+            return ended(best_trial(placed, study))
     except AlreadyRunning as busy:
         return skipped(busy)
     except FastLSTMError as error:

@@ -16,8 +16,8 @@ from prefect.context import TaskRunContext
 from fastlstm.artifacts.fingerprint import code_version, fingerprint
 from fastlstm.artifacts.folders import publish
 from fastlstm.data.memory import give_back
+from tasks.notify import notify
 from tasks.references import RunReference, Source, StepOutput
-from tasks.reporting import say
 from tasks.settings import PipelineConfig
 
 P = ParamSpec("P")
@@ -151,5 +151,5 @@ def verified(task: Task[P, StepOutput], *args: P.args, **kwargs: P.kwargs) -> St
         return output  # it ran just now, and was checked as it was put in place
     if not output.is_intact():
         return task.with_options(refresh_cache=True)(*args, **kwargs)
-    say(task.name, f"as before, {output.rows:,} {_UNITS[task.name]} reused")
+    notify(task.name, f"as before, {output.rows:,} {_UNITS[task.name]} reused")
     return output

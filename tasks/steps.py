@@ -9,8 +9,8 @@ from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.caching import cache_key
-from tasks.reporting import task_run_name
-from tasks.retrying import DELAYS, JITTER, may_heal
+from tasks.notify import task_run_name
+from tasks.retries import DELAYS, JITTER, may_heal
 
 P = ParamSpec("P")
 R = TypeVar("R")

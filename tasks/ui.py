@@ -27,8 +27,8 @@ from fastlstm.experiments.backtest_summary import significance_lines
 from fastlstm.registry.store import Store
 from fastlstm.reporting.text import NAMES, title
 from fastlstm.runs.saved_run import SavedRun
+from tasks.notify import notify_progress
 from tasks.references import BacktestOutcome, Health, Outcome, ScoringOutcome, TuneOutcome
-from tasks.reporting import tell
 
 # All pictures of a report together, in bytes as PNG; Prefect itself has no limit, its database and
 # the browser suffer first.
@@ -68,7 +68,7 @@ class TrainingProgress:
             if event["epoch"] == 1 or event["epoch"] % every == 0:
                 get_run_logger().info(done)
             self._show(100 * event["epoch"] / event["epochs"], done)
-        tell(event)
+        notify_progress(event)
 
     def end(self, message: str) -> None:
         """Show that training ended, also where it stopped before the last epoch."""

@@ -1,43 +1,20 @@
-"""Steps from the clean table to window datasets."""
+"""The step that cuts windows and writes them as Parquet."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from fastlstm.artifacts.file_names import CLEAN_FILE, SCALED_FILE
+from fastlstm.artifacts.file_names import SCALED_FILE
 from fastlstm.artifacts.folders import read_manifest
 from fastlstm.data.split import Cuts
 from fastlstm.data.tables import read_table
-from fastlstm.steps.prepare import scale_into
 from fastlstm.windows.parquet import write_windows
 from tasks.caching import make
+from tasks.notify import notify
 from tasks.references import StepOutput
-from tasks.reporting import say
 from tasks.settings import PipelineConfig
 from tasks.steps import cached_step
-
-
-@cached_step("scale", "windows", retries=2)
-def scale(config: PipelineConfig, clean: StepOutput) -> StepOutput:
-    """Cut the time into train, validation and test, and scale by the train rows."""
-
-    def build(folder: Path) -> dict[str, Any]:
-        return scale_into(folder, Path(clean.path) / CLEAN_FILE, config)
-
-    output, manifest = make("scale", config, [clean], build, lambda m: int(m["rows"]))
-    cuts = [
-        f"{pd.Timestamp(manifest['cuts'][name], unit='us'):%Y-%m-%d %H:%M}"
-        for name in ("validation", "test")
-    ]
-    say(
-        "scale",
-        f"{config.hyperparameters.scaler_type} fitted on {manifest['train_rows']:,} train rows; "
-        f"validation from {cuts[0]}, test from {cuts[1]} UTC",
-    )
-    return output
 
 
 @cached_step("windows", "windows", retries=2)
@@ -65,7 +42,7 @@ def windows(config: PipelineConfig, scaled: StepOutput) -> StepOutput:
     output, manifest = make("windows", config, [scaled], build, count)
     per_split = ", ".join(f"{n:,} {name}" for name, n in manifest["windows"].items())
     size = sum(entry["size"] for entry in manifest["files"].values())
-    say(
+    notify(
         "windows",
         f"{hp.timesteps} rows in, {hp.steps_ahead} out: {per_split} ({size / 1e6:.1f} MB)",
     )

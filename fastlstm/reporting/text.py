@@ -39,6 +39,11 @@ def number(value: float | None, metric: str = "") -> str:
     return f"{value:.1%}" if metric == "mape" else f"{value:.4g}"
 
 
+def as_text(value: Any) -> str:
+    """A setting's value for people: numbers with decimals as ``number`` writes them."""
+    return number(value) if isinstance(value, float) else str(value)
+
+
 def plain(text: str) -> str:
     """A name from the data as Markdown shows it, whatever it holds: no markup, no HTML, one line."""
     return re.sub(r"([\\`*\[\]|])", r"\\\1", html.escape(" ".join(text.split()), quote=False))

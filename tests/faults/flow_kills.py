@@ -100,7 +100,7 @@ def attempt(folder: Path, config: Any, moment: str) -> bool:
 
     import fastlstm.steps.worker
     from flows.retrain import retrain
-    from tasks import reporting
+    from tasks import notify
 
     def call(function, arguments, on_event=lambda _: None, time_limit=None, *, fresh=False):
         module, _, name = function.partition(":")
@@ -120,7 +120,7 @@ def attempt(folder: Path, config: Any, moment: str) -> bool:
 
     pq.ParquetWriter.write_table = write_table
     sys.addaudithook(FileHook(folder, moment))
-    reporting.listen(Listener(moment))
+    notify.subscribe(Listener(moment))
     state = retrain(config, return_state=True)
     if state.is_completed():
         return True

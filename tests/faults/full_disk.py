@@ -122,7 +122,7 @@ def retraining(disk: Path) -> dict[str, int]:
     """Retrain with ever more space until it gets through; how often it ended in which step."""
     from fastlstm.config.reading import check_settings
     from flows.retrain import retrain
-    from tasks import reporting
+    from tasks import notify
     from tasks.settings import PipelineConfig
     from tests.conftest import build_settings
 
@@ -136,7 +136,7 @@ def retraining(disk: Path) -> dict[str, int]:
         def progress(self, event: dict[str, object]) -> None:
             pass
 
-    reporting.listen(Listener())
+    notify.subscribe(Listener())
     config = check_settings(build_settings(disk), PipelineConfig)
     left = 12_000.0
     while True:

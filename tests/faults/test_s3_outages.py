@@ -13,8 +13,8 @@ import pytest
 from deployments.local_s3 import local_s3
 from fastlstm.errors import StoreError
 from fastlstm.registry.maintenance import examine
-from tasks.places.s3_store import S3Store
 from tasks.settings import S3Settings
+from tasks.storage.s3_store import S3Store
 from tests.faults.proxy import proxied
 
 MOMENT = datetime(2026, 11, 24, 3, tzinfo=UTC)
@@ -206,7 +206,7 @@ def test_an_address_that_never_answered_is_given_up_sooner(tmp_path, s3_server):
 
 
 def test_an_outage_without_end_is_told_and_leaves_nothing_visible(behind, monkeypatch):
-    monkeypatch.setattr("tasks.places.s3_patience.PATIENCE", 6.0)
+    monkeypatch.setattr("tasks.storage.s3_retries.RETRY_SECONDS", 6.0)
     through, faults, direct = behind
     first = through.add_run("m", MOMENT, build).run_id
     through.update_champion("m", lambda r: r.promoted(first, "before"))

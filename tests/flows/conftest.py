@@ -36,8 +36,10 @@ def in_process(monkeypatch, untraced):
 def executions(monkeypatch, in_process) -> Counter:
     """How often each step's library function really ran."""
     import fastlstm.steps.worker
-    import tasks.data
-    import tasks.runs
+    import tasks.load
+    import tasks.save
+    import tasks.scale
+    import tasks.validate
     import tasks.windows
 
     counts: Counter = Counter()
@@ -51,11 +53,11 @@ def executions(monkeypatch, in_process) -> Counter:
 
         monkeypatch.setattr(module, name, wrapper)
 
-    counted(tasks.data, "load_into", "load")
-    counted(tasks.data, "validate_into", "validate")
-    counted(tasks.windows, "scale_into", "scale")
+    counted(tasks.load, "load_into", "load")
+    counted(tasks.validate, "validate_into", "validate")
+    counted(tasks.scale, "scale_into", "scale")
     counted(tasks.windows, "write_windows", "windows")
-    counted(tasks.runs, "build_run", "save")
+    counted(tasks.save, "build_run", "save")
     right = fastlstm.steps.worker.call
     steps = {
         "fastlstm.steps.train:train_into": "train",

@@ -211,13 +211,13 @@ def test_a_worse_challenger_is_kept_and_a_better_one_promoted(settings, tmp_path
 def test_killed_between_save_and_promote_goes_on_with_the_same_run(
     settings, executions, monkeypatch, tmp_path
 ):
-    import tasks.runs
+    import tasks.promote
 
     def die(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(tasks.runs, "decide_promotion", die)
+        patch.setattr(tasks.promote, "decide_promotion", die)
         with pytest.raises(KeyboardInterrupt):
             retrain(settings())
     store = FolderStore(tmp_path / "runs")
@@ -276,7 +276,7 @@ def test_record_of_a_cached_result_read_while_another_run_writes_it(settings, mo
     """Prefect reads a record twice, to see whether there is one and for its content."""
     from prefect.filesystems import LocalFileSystem
 
-    import tasks.data
+    import tasks.load
 
     frame = make_panel(seed=7)
     frame.loc[3, "load"] = np.nan  # refused after the load, so that the test ends soon
@@ -292,17 +292,17 @@ def test_record_of_a_cached_result_read_while_another_run_writes_it(settings, mo
         return b"" if len(reads) == 2 else content
 
     monkeypatch.setattr(LocalFileSystem, "read_path", read)
-    monkeypatch.setattr(tasks.data.load, "retry_delay_seconds", [0, 0, 0])
+    monkeypatch.setattr(tasks.load.load, "retry_delay_seconds", [0, 0, 0])
     with pytest.raises(DataError, match="checks failed"):
         retrain(config).result()
     assert len(reads) == 4
 
 
 def test_retries_only_where_they_can_heal(settings, monkeypatch):
-    import tasks.data
-    from tasks.retrying import may_heal
+    import tasks.load
+    from tasks.retries import may_heal
 
-    right, calls = tasks.data.load_into, []
+    right, calls = tasks.load.load_into, []
 
     def flaky(*args):
         calls.append(1)
@@ -310,8 +310,8 @@ def test_retries_only_where_they_can_heal(settings, monkeypatch):
             raise ConnectionResetError("gone")
         return right(*args)
 
-    monkeypatch.setattr(tasks.data, "load_into", flaky)
-    monkeypatch.setattr(tasks.data.load, "retry_delay_seconds", [0, 0, 0])
+    monkeypatch.setattr(tasks.load, "load_into", flaky)
+    monkeypatch.setattr(tasks.load.load, "retry_delay_seconds", [0, 0, 0])
     frame = make_panel(seed=5)
     frame.loc[3, "load"] = np.nan  # refused after the load, so that the test ends soon
     with pytest.raises(DataError, match="checks failed"):
@@ -324,7 +324,7 @@ def test_retries_only_where_they_can_heal(settings, monkeypatch):
         calls.append(1)
         raise DataError("bad for ever")
 
-    monkeypatch.setattr(tasks.data, "load_into", wrong)
+    monkeypatch.setattr(tasks.load, "load_into", wrong)
     assert retrain(settings(make_panel(seed=6))).is_failed()
     assert len(calls) == 1
     # A partial or callable object would silently mean no retry at all.

@@ -77,7 +77,7 @@ def score_here(given):
     from fastlstm.forecasting.forecast import forecast_latest
     from fastlstm.forecasting.monitoring import input_rows
     from fastlstm.registry.folder_store import FolderStore
-    from tasks.places.forecasts import open_forecasts
+    from tasks.storage.forecasts import open_forecasts
 
     config = check_settings(given, ScoringConfig)
     store = FolderStore(config.store)

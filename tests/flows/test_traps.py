@@ -13,11 +13,23 @@ import pytest
 import yaml
 from prefect.exceptions import PrefectHTTPStatusError
 
-import tasks.data
-import tasks.monitoring
-import tasks.network
-import tasks.runs
-import tasks.scoring
+import tasks.append
+import tasks.caching
+import tasks.check_health
+import tasks.check_source
+import tasks.choose_run
+import tasks.evaluate
+import tasks.fetch_rows
+import tasks.forecast
+import tasks.load
+import tasks.promote
+import tasks.report
+import tasks.report_degraded
+import tasks.save
+import tasks.scale
+import tasks.train
+import tasks.unchanged
+import tasks.validate
 import tasks.windows
 from fastlstm.config.reading import check_settings
 from fastlstm.errors import ConfigError, DataError, StoreError, TrainingError
@@ -27,11 +39,11 @@ from tasks.settings import MonitorConfig, PipelineConfig, ScoringConfig
 from tests.conftest import ROOT
 
 STEPS = [
-    tasks.data.look, tasks.data.load, tasks.data.validate, tasks.windows.scale,
-    tasks.windows.windows, tasks.network.train, tasks.network.evaluate, tasks.runs.save,
-    tasks.runs.promote, tasks.runs.report, tasks.runs.known, tasks.scoring.choose,
-    tasks.scoring.fetch, tasks.scoring.forecast, tasks.scoring.append, tasks.monitoring.examine,
-    tasks.monitoring.warn,
+    tasks.check_source.check_source, tasks.load.load, tasks.validate.validate, tasks.scale.scale,
+    tasks.windows.windows, tasks.train.train, tasks.evaluate.evaluate, tasks.save.save,
+    tasks.promote.promote, tasks.report.report, tasks.unchanged.unchanged, tasks.choose_run.choose_run,
+    tasks.fetch_rows.fetch_rows, tasks.forecast.forecast, tasks.append.append, tasks.check_health.check_health,
+    tasks.report_degraded.report_degraded,
 ]  # fmt: skip
 CACHED = [step for step in STEPS if step.cache_key_fn is not None]
 DEPLOYMENTS = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text())["deployments"]
@@ -75,15 +87,15 @@ def test_key_and_result_lie_together_without_locks(step):
 def test_two_steps_given_the_same_input_never_share_a_key(config):
     same = output("a")
     keys = {
-        key_of(tasks.windows.scale, config, clean=same),
+        key_of(tasks.scale.scale, config, clean=same),
         key_of(tasks.windows.windows, config, scaled=same),
-        key_of(tasks.data.validate, config, table=same),
+        key_of(tasks.validate.validate, config, table=same),
     }
     assert len(keys) == 3
 
 
 def test_key_follows_content_settings_and_code(config, monkeypatch):
-    step = tasks.windows.scale
+    step = tasks.scale.scale
     first = key_of(step, config, clean=output("a"))
     assert first == key_of(step, config, clean=output("a"))
     assert first != key_of(step, config, clean=output("b"))
@@ -103,7 +115,7 @@ def test_key_follows_content_settings_and_code(config, monkeypatch):
 @pytest.mark.parametrize("step", CACHED, ids=lambda step: step.name)
 def test_key_has_no_slash_or_dot(step, config):
     """Keys with '/' fail, and keys that differ after the last dot share a lock."""
-    source = tasks.data.Source(data_sha256="d", path="/x.csv", run_fingerprint="f")
+    source = tasks.references.Source(data_sha256="d", path="/x.csv", run_fingerprint="f")
     inputs = {"source": source} if step.name == "load" else {"input": output("a")}
     assert re.fullmatch(r"[a-z]+-[0-9a-f]{64}", key_of(step, config, **inputs))
 
@@ -134,7 +146,7 @@ def test_retries_in_one_place_only(error, heals):
     def result():
         raise error
 
-    from tasks.retrying import may_heal
+    from tasks.retries import may_heal
 
     assert may_heal(None, None, SimpleNamespace(result=result)) is heals
 
@@ -224,9 +236,9 @@ def test_credentials_from_prefect_blocks(prefect_server, s3_server, monkeypatch,
     from prefect.blocks.system import Secret
     from prefect_aws import AwsCredentials, S3Bucket
 
-    from tasks.places.s3_store import S3Store
-    from tasks.places.sources import local_source
     from tasks.settings import S3Settings
+    from tasks.storage.s3_store import S3Store
+    from tasks.storage.sources import local_source
 
     for name in s3_server.environment:
         monkeypatch.delenv(name, raising=False)

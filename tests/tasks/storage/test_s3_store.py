@@ -16,10 +16,10 @@ from fastlstm.errors import ConfigError, StoreError
 from fastlstm.registry.champion import ChampionRecord
 from fastlstm.registry.opening import local_run, open_store
 from fastlstm.registry.store import find_run
-from tasks.places import s3_client
-from tasks.places.s3_client import LostRace, client_of
-from tasks.places.s3_store import S3Store
 from tasks.settings import S3Settings
+from tasks.storage import s3_client
+from tasks.storage.s3_client import LostRace, client_of
+from tasks.storage.s3_store import S3Store
 
 MOMENT = datetime(2026, 11, 24, 3, tzinfo=UTC)
 LARGE = 12_000_000

@@ -12,9 +12,9 @@ from fastlstm.config.data import DataConfig
 from fastlstm.data.files import source_fingerprint
 from fastlstm.data.reading import load
 from fastlstm.errors import ConfigError, DataError
-from tasks.places.s3_client import client_of
-from tasks.places.sources import local_source
 from tasks.settings import S3Settings
+from tasks.storage.s3_client import client_of
+from tasks.storage.sources import local_source
 from tests.conftest import make_panel
 
 
@@ -148,11 +148,11 @@ def test_a_refused_password_is_not_tried_again():
     """The words of PostgreSQL, as psycopg passes them on; checked by hand against a real server."""
     import sqlalchemy.exc
 
-    from tasks.places.sql import told
+    from tasks.storage.sql import translated_errors
 
     words = 'connection failed: FATAL:  password authentication failed for user "reader"'
     with (
         pytest.raises(ConfigError, match=r"^env:W: connection failed.*correct the user"),
-        told("env:W"),
+        translated_errors("env:W"),
     ):
         raise sqlalchemy.exc.OperationalError(None, None, Exception(words))

@@ -1,17 +1,17 @@
-"""Steps that use TensorFlow, each in a process of its own."""
+"""The step that trains the network, in a process of its own."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from fastlstm.reporting.text import number, refit_told, title, warm_start_told
+from fastlstm.reporting.text import refit_told, warm_start_told
 from fastlstm.steps import worker
 from fastlstm.training.checkpoint import state_files
 from fastlstm.training.warm_start import further
 from tasks.caching import Input, make, step_key
+from tasks.notify import notify
 from tasks.references import RunReference, StepOutput
-from tasks.reporting import say
 from tasks.settings import PipelineConfig, store_of
 from tasks.steps import cached_step
 from tasks.ui import TrainingProgress
@@ -62,39 +62,5 @@ def train(
     if "note" in manifest:
         message += f"; {manifest['note']}"
     progress.end(message)
-    say("train", message)
-    return output
-
-
-@cached_step("evaluate", "network", retries=1)
-def evaluate(
-    config: PipelineConfig,
-    network: StepOutput,
-    windows: StepOutput,
-    scaled: StepOutput,
-    clean: StepOutput,
-) -> StepOutput:
-    """Score the network on the test windows beside the costless baselines."""
-
-    def build(folder: Path) -> dict[str, Any]:
-        about: dict[str, Any] = worker.call(
-            "fastlstm.steps.evaluate:evaluate_into",
-            {
-                "folder": str(folder),
-                "network": network.path,
-                "windows": windows.path,
-                "scaled": scaled.path,
-                "clean": clean.path,
-                "config": config.for_library(),
-            },
-        )
-        return about
-
-    inputs = [network, windows, scaled, clean]
-    output, manifest = make("evaluate", config, inputs, build, lambda m: int(m["windows"]))
-    primary = manifest["primary"]
-    say(
-        "evaluate",
-        f"{title(primary['name'])} {number(primary['value'])} on {manifest['windows']:,} test windows",
-    )
+    notify("train", message)
     return output

@@ -13,16 +13,22 @@ import time
 from typing import Any
 
 # Seconds without a good answer after which a server is given up.
-PATIENCE = 90.0
+RETRY_SECONDS = 90.0
+
+
 _LONGEST_PAUSE = 10.0
+
+
 _BUSY_STATUS = {429, 503}
+
+
 _BUSY = {
     "SlowDown", "ServiceUnavailable", "Throttling", "ThrottlingException", "RequestLimitExceeded",
     "TooManyRequests",
 }  # fmt: skip
 
 
-class Patience:
+class RetryBudget:
     """Decides for one client how long a request is tried again; shared by its threads."""
 
     def __init__(self) -> None:
@@ -59,11 +65,11 @@ class Patience:
             if not (busy or gone):
                 self._failing_since = None
                 return None
-            if self._failing_since is None or now - self._last_failure > PATIENCE:
+            if self._failing_since is None or now - self._last_failure > RETRY_SECONDS:
                 self._failing_since = now
             self._last_failure = now
             since = min(begun, self._failing_since)
-            if not self._has_answered or now - since > PATIENCE:
+            if not self._has_answered or now - since > RETRY_SECONDS:
                 return None
         return random.uniform(0.5, 1.0) * min(_LONGEST_PAUSE, 0.5 * 2.0**attempts)
 

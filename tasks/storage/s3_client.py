@@ -12,14 +12,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastlstm.errors import ConfigError, StoreError
-from tasks.places.s3_patience import Patience
 from tasks.settings import S3Settings
+from tasks.storage.s3_retries import RetryBudget
 
 # Requests are retried here (and in s3_patience) and nowhere else: Prefect's retries on top would
 # multiply.
 _ATTEMPTS = 6
+
+
 _PROBE = ".fastlstm-conditional-writes"
+
+
 _CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, s3.profile or s3.credentials_block"
+
+
 _REMEDIES = {
     "NoSuchBucket": "the bucket does not exist; create it or correct the URL",
     "InvalidAccessKeyId": f"the access key is unknown there; {_CREDENTIALS}",
@@ -33,6 +39,8 @@ _REMEDIES = {
     "EntityTooLarge": "the server takes no file of this size; raise its limit",
     "BadDigest": "the bytes were damaged on the way; try again",
 }
+
+
 _RACES = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 
 
@@ -72,7 +80,7 @@ class LostRace(Exception):  # noqa: N818 (an outcome to act on, not a failure)
 
 
 @contextmanager
-def told(url: str) -> Iterator[None]:
+def translated_errors(url: str) -> Iterator[None]:
     """Turn boto3's errors about ``url`` into one clear sentence.
 
     Raises:
@@ -142,7 +150,7 @@ def _client(dumped: str) -> Any:
         read_timeout=60,
         user_agent_extra="fastlstm",
     )
-    with told("s3"):
+    with translated_errors("s3"):
         given: dict[str, Any] = {}
         if settings.credentials_block:
             session, given = _from_block(settings.credentials_block)
@@ -158,7 +166,7 @@ def _client(dumped: str) -> Any:
             config=merged.merge(config) if merged is not None else config,
             **given,
         )
-        Patience().watch(client)
+        RetryBudget().watch(client)
         return client
 
 
@@ -230,7 +238,7 @@ def require_conditional_writes(client: Any, location: Location, settings: S3Sett
 
     def put(**condition: str) -> bool:
         try:
-            with told(url):
+            with translated_errors(url):
                 client.put_object(
                     Bucket=location.bucket, Key=key, Body=b"", ContentType="text/plain",
                     **condition, **encryption(settings),

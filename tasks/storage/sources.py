@@ -16,9 +16,9 @@ from fastlstm.artifacts.fingerprint import fingerprint, sha256_file
 from fastlstm.artifacts.folders import mark_used
 from fastlstm.config.locations import is_database, is_remote
 from fastlstm.errors import ConfigError
-from tasks.places.s3_client import Location, client_of, told
-from tasks.places.sql import query_into, shown
 from tasks.settings import S3Settings
+from tasks.storage.s3_client import Location, client_of, translated_errors
+from tasks.storage.sql import query_into, redacted
 
 _ENDINGS = (".csv", ".parquet", ".pq")
 
@@ -54,7 +54,9 @@ def _bring(path: str, query: str | None, s3: S3Settings, home: Path) -> str:
     try:
         if is_database(path):
             if query is None:
-                raise ConfigError(f"{shown(path)}: is a database; a query is needed, in a config")
+                raise ConfigError(
+                    f"{redacted(path)}: is a database; a query is needed, in a config"
+                )
             query_into(temporary / "query.parquet", path, query)
             files = ["query.parquet"]
         else:
@@ -85,7 +87,7 @@ def _objects_into(folder: Path, location: Location, s3: S3Settings, cache: Path)
     client = client_of(s3)
     url = location.url()
     found: dict[str, dict[str, Any]] = {}
-    with told(url):
+    with translated_errors(url):
         pages = client.get_paginator("list_objects_v2").paginate(
             Bucket=location.bucket, Prefix=location.prefix
         )
@@ -127,7 +129,7 @@ def _objects_into(folder: Path, location: Location, s3: S3Settings, cache: Path)
         except (OSError, ValueError, KeyError, TypeError):
             pass  # not downloaded before, or its record is damaged: download it now
         where = f"s3://{location.bucket}/{item['Key']}"
-        with told(where):
+        with translated_errors(where):
             client.download_file(location.bucket, item["Key"], str(target))
             now = client.head_object(Bucket=location.bucket, Key=item["Key"])["ETag"]
         if now != item["ETag"]:

@@ -18,8 +18,11 @@ _PASSING = {
     errno.ESTALE, errno.ETIMEDOUT, errno.ENOLCK,
 }  # fmt: skip
 
+
 # Seconds: 2, 4, 8, …; Prefect spreads each by the jitter factor.
 DELAYS = exponential_backoff(backoff_factor=2)
+
+
 JITTER = 0.5
 
 

@@ -25,12 +25,12 @@ class Listener(Protocol):
 _listeners: list[Listener] = []
 
 
-def listen(listener: Listener) -> None:
+def subscribe(listener: Listener) -> None:
     """Tell ``listener`` of every flow run in this process from now on."""
     _listeners.append(listener)
 
 
-def say(step: str, message: str) -> None:
+def notify(step: str, message: str) -> None:
     """Tell in one line what a step did."""
     # A step that was taken from the cache did not run, so the log has no name beside the line.
     own = prefect.runtime.task_run.id is not None
@@ -61,7 +61,7 @@ def flow_run_name() -> str:
     return run_name(flow, config.model_name)
 
 
-def tell(event: dict[str, Any]) -> None:
+def notify_progress(event: dict[str, Any]) -> None:
     """Tell listeners how far training is."""
     for listener in _listeners:
         listener.progress(event)

@@ -41,20 +41,26 @@ from fastlstm.registry.store import (
     require_own_name,
     run_ids,
 )
-from tasks.places.s3_client import (
+from tasks.settings import S3Settings
+from tasks.storage.s3_client import (
     Location,
     LostRace,
     client_of,
     encryption,
     read_object,
     require_conditional_writes,
-    told,
+    translated_errors,
 )
-from tasks.settings import S3Settings
 
 M = TypeVar("M", bound=Callable[..., Any])
+
+
 _CLAIM = ".claim"
+
+
 _SWAP_TRIES = 50
+
+
 _TYPES = {
     ".json": "application/json",
     ".md": "text/markdown; charset=utf-8",
@@ -260,7 +266,7 @@ class S3Store:
     def models(self) -> list[str]:
         """Name of every model that has anything stored."""
         home = self._key() + "/" if self._key() else ""
-        with told(str(self)):
+        with translated_errors(str(self)):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._location.bucket, Prefix=home, Delimiter="/"
             )
@@ -303,7 +309,7 @@ class S3Store:
 
         def differs(item: tuple[str, dict[str, Any]]) -> str | None:
             digest = _Digest()
-            with told(self.location(model_name, run_id, item[0])):
+            with translated_errors(self.location(model_name, run_id, item[0])):
                 self._client.download_fileobj(
                     self._location.bucket, self._key(model_name, run_id, item[0]), digest
                 )
@@ -323,7 +329,7 @@ class S3Store:
         target = (QUARANTINE, model_name, f"{name.lstrip('.')}, set aside {moment}")
         keys = self._keys_of(model_name, name)
         home = self._key(model_name, name)
-        with told(self.location(model_name, name)):
+        with translated_errors(self.location(model_name, name)):
             for key in keys:
                 self._client.copy(
                     {"Bucket": self._location.bucket, "Key": key},
@@ -347,7 +353,7 @@ class S3Store:
 
     def _delete(self, keys: list[str]) -> None:
         for key in keys:
-            with told(f"s3://{self._location.bucket}/{key}"):
+            with translated_errors(f"s3://{self._location.bucket}/{key}"):
                 self._client.delete_object(Bucket=self._location.bucket, Key=key)
 
     def champion(self, model_name: str) -> ChampionRecord:
@@ -393,7 +399,7 @@ class S3Store:
         return self._location.key(*parts)
 
     def _list(self, *parts: str) -> Iterable[dict[str, Any]]:
-        with told(self._location.url(*parts)):
+        with translated_errors(self._location.url(*parts)):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._location.bucket, Prefix=self._key(*parts) + "/"
             )
@@ -402,7 +408,7 @@ class S3Store:
 
     def _read(self, *parts: str) -> tuple[str, str] | None:
         """Text and ETag of an object, or None where there is none."""
-        with told(self._location.url(*parts)):
+        with translated_errors(self._location.url(*parts)):
             found = read_object(self._client, self._location.bucket, self._key(*parts))
         try:
             return None if found is None else (found[0].decode("utf-8"), found[1])
@@ -450,7 +456,7 @@ class S3Store:
 
     def _put(self, key: str, text: str, condition: dict[str, str]) -> None:
         url = f"s3://{self._location.bucket}/{key}"
-        with told(url):
+        with translated_errors(url):
             self._client.put_object(
                 Bucket=self._location.bucket, Key=key, Body=text.encode(),
                 ContentType="application/json", ChecksumAlgorithm="SHA256",
@@ -478,7 +484,7 @@ class S3Store:
 
         bucket, size = self._location.bucket, self._settings.part_megabytes << 20
         extra = {"ContentType": content_type(file.name), **encryption(self._settings)}
-        with told(f"s3://{bucket}/{key}"):
+        with translated_errors(f"s3://{bucket}/{key}"):
             if entry["size"] <= size:
                 checksum = base64.b64encode(bytes.fromhex(entry["sha256"])).decode()
                 with file.open("rb") as body:
@@ -496,7 +502,7 @@ class S3Store:
             )  # fmt: skip
 
     def _download(self, key: str, url: str, target: Path) -> None:
-        with told(url):
+        with translated_errors(url):
             try:
                 self._client.download_file(self._location.bucket, key, str(target))
             except self._client.exceptions.ClientError as error:

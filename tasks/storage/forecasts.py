@@ -20,20 +20,22 @@ from fastlstm.artifacts.files import replacing
 from fastlstm.config.locations import is_database
 from fastlstm.data.tables import write_table
 from fastlstm.errors import StoreError
-from tasks.places.s3_client import (
+from tasks.settings import ForecastPlace, S3Settings
+from tasks.storage.s3_client import (
     Location,
     LostRace,
     client_of,
     encryption,
     read_object,
     require_conditional_writes,
-    told,
+    translated_errors,
 )
-from tasks.places.sql import open_database
-from tasks.places.sql import told as sql_told
-from tasks.settings import ForecastPlace, S3Settings
+from tasks.storage.sql import open_database
+from tasks.storage.sql import translated_errors as sql_told
 
 Kind = Literal["forecasts", "intervals", "inputs"]
+
+
 # What makes a row the same row. `after` stands for the origin, which a run without a declared
 # frequency does not know; where it does, each tells the other.
 KEYS: dict[Kind, list[str]] = {
@@ -41,7 +43,11 @@ KEYS: dict[Kind, list[str]] = {
     "intervals": ["run_id", "series", "after", "step", "target", "level"],
     "inputs": ["run_id", "through", "feature"],
 }
+
+
 _MOMENT: dict[Kind, str] = {"forecasts": "after", "intervals": "after", "inputs": "through"}
+
+
 _TRIES = 20
 
 
@@ -155,7 +161,7 @@ class _Objects:
             merged.to_parquet(body, compression="zstd", index=False)
             condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
             try:
-                with told(url):
+                with translated_errors(url):
                     self._client.put_object(
                         Bucket=self._location.bucket, Key=key, Body=body.getvalue(),
                         ContentType="application/vnd.apache.parquet", ChecksumAlgorithm="SHA256",
@@ -167,7 +173,7 @@ class _Objects:
         raise StoreError(f"{url}: others changed it {_TRIES} times meanwhile; try again")
 
     def _get(self, key: str, url: str) -> tuple[pd.DataFrame | None, str | None]:
-        with told(url):
+        with translated_errors(url):
             found = read_object(self._client, self._location.bucket, key)
         if found is None:
             return None, None
@@ -175,7 +181,7 @@ class _Objects:
 
     def read(self, kind: Kind, since: pd.Timestamp) -> pd.DataFrame:
         home, first, parts = self._location.key(self._model, kind) + "/", f"{since:%Y-%m-%d}", []
-        with told(f"s3://{self._location.bucket}/{home}"):
+        with translated_errors(f"s3://{self._location.bucket}/{home}"):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._location.bucket, Prefix=home
             )

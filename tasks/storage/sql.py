@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 _ROWS_AT_A_TIME = 100_000
+
+
 # PostgreSQL, MySQL, SQL Server and Oracle: no retry makes a wrong password right.
 _REFUSED = re.compile(r"authentication failed|access denied|login failed|ORA-01017", re.IGNORECASE)
 
@@ -41,7 +43,7 @@ def _url(place: str) -> str:
     return place
 
 
-def shown(place: str) -> str:
+def redacted(place: str) -> str:
     """A place as it may be written into logs and reports."""
     return place.partition("?")[0]
 
@@ -61,20 +63,20 @@ def open_database(place: str) -> Engine:
     try:
         return sqlalchemy.create_engine(url)
     except sqlalchemy.exc.NoSuchModuleError as error:
-        raise ConfigError(f"{shown(place)}: {_first(error)}; install the dialect") from None
+        raise ConfigError(f"{redacted(place)}: {_first(error)}; install the dialect") from None
     except sqlalchemy.exc.ArgumentError:
         raise ConfigError(
-            f"{shown(place)}: is no SQLAlchemy URL; write e.g. postgresql+psycopg://host/database"
+            f"{redacted(place)}: is no SQLAlchemy URL; write e.g. postgresql+psycopg://host/database"
         ) from None
     except ImportError as error:
         raise ConfigError(
-            f"{shown(place)}: the driver is not installed ({error.name}); run "
+            f"{redacted(place)}: the driver is not installed ({error.name}); run "
             f"'pip install {error.name}'"
         ) from None
 
 
 @contextmanager
-def told(place: str) -> Iterator[None]:
+def translated_errors(place: str) -> Iterator[None]:
     """Turn a database's errors into one sentence without SQL parameters or rows.
 
     Raises:
@@ -94,15 +96,17 @@ def told(place: str) -> Iterator[None]:
     except exc.OperationalError as error:
         if _REFUSED.search(str(error.orig)):
             raise ConfigError(
-                f"{shown(place)}: {_first(error)}; correct the user or the password it holds"
+                f"{redacted(place)}: {_first(error)}; correct the user or the password it holds"
             ) from None
         if error.connection_invalidated or error.statement is None:
-            raise ConnectionError(f"{shown(place)}: cannot be reached ({_first(error)})") from None
-        raise DataError(f"{shown(place)}: {_first(error)}; correct the query or table") from None
+            raise ConnectionError(
+                f"{redacted(place)}: cannot be reached ({_first(error)})"
+            ) from None
+        raise DataError(f"{redacted(place)}: {_first(error)}; correct the query or table") from None
     except (exc.ProgrammingError, exc.StatementError) as error:
-        raise DataError(f"{shown(place)}: {_first(error)}; correct the query or table") from None
+        raise DataError(f"{redacted(place)}: {_first(error)}; correct the query or table") from None
     except (exc.SQLAlchemyError, DatabaseError) as error:
-        raise StoreError(f"{shown(place)}: {_first(error)}") from None
+        raise StoreError(f"{redacted(place)}: {_first(error)}") from None
 
 
 def _first(error: Exception) -> str:
@@ -128,7 +132,10 @@ def query_into(file: Path, place: str, query: str) -> int:
     engine = open_database(place)
     parts = []
     try:
-        with told(place), engine.connect().execution_options(stream_results=True) as connection:
+        with (
+            translated_errors(place),
+            engine.connect().execution_options(stream_results=True) as connection,
+        ):
             rows = pd.read_sql_query(
                 sqlalchemy.text(query), connection, chunksize=_ROWS_AT_A_TIME,
                 dtype_backend="pyarrow",
@@ -138,17 +145,17 @@ def query_into(file: Path, place: str, query: str) -> int:
                 twice = sorted({name for name in names if names.count(name) > 1})
                 if twice:
                     raise DataError(
-                        f"{shown(place)}: the query has two columns {twice[0]!r}; name them apart"
+                        f"{redacted(place)}: the query has two columns {twice[0]!r}; name them apart"
                     )
                 parts.append(pa.Table.from_pandas(part, preserve_index=False))
     except pa.ArrowInvalid as error:
-        raise DataError(f"{shown(place)}: a column mixes types ({_first(error)})") from None
+        raise DataError(f"{redacted(place)}: a column mixes types ({_first(error)})") from None
     finally:
         engine.dispose()
     table = pa.concat_tables(parts, promote_options="permissive")
     try:
         table = table.sort_by([(name, "ascending") for name in table.column_names])
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
-        raise DataError(f"{shown(place)}: {_first(error)}; select plain columns") from None
+        raise DataError(f"{redacted(place)}: {_first(error)}; select plain columns") from None
     pq.write_table(table.replace_schema_metadata(None), file, compression="zstd")
     return int(table.num_rows)

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
-from prefect.events import emit_event
 
 from fastlstm.errors import StoreError
 from fastlstm.forecasting.monitoring import (
@@ -17,19 +16,17 @@ from fastlstm.forecasting.monitoring import (
     live_error,
 )
 from fastlstm.runs.saved_run import SavedRun
-from tasks.places.forecasts import open_forecasts
-from tasks.places.sources import local_source
+from tasks.notify import notify
 from tasks.references import Health
-from tasks.reporting import say
 from tasks.settings import MonitorConfig, store_of
 from tasks.steps import fresh_step
-from tasks.ui import report_health, slug
-
-DEGRADED = "fastlstm.model.degraded"
+from tasks.storage.forecasts import open_forecasts
+from tasks.storage.sources import local_source
+from tasks.ui import report_health
 
 
 @fresh_step("examine", "data", retries=3)
-def examine(config: MonitorConfig) -> Health:
+def check_health(config: MonitorConfig) -> Health:
     """Live error against the test's, live coverage of the intervals, and drift of the inputs."""
     store = store_of(config)
     place = open_forecasts(config.forecasts, config.model_name, config.s3)
@@ -121,21 +118,7 @@ def examine(config: MonitorConfig) -> Health:
         reasons=reasons,
         message=message,
     )
-    say("examine", message)
+    notify("examine", message)
     limits = {"max_error_ratio": config.max_error_ratio, "max_psi": config.max_psi}
     report_health(config.model_name, health, limits)
     return health
-
-
-@fresh_step("warn", "data", retries=3)
-def warn(config: MonitorConfig, health: Health) -> None:
-    """Emit the event that a retraining can be triggered by."""
-    emit_event(
-        DEGRADED,
-        resource={
-            "prefect.resource.id": f"fastlstm.model.{slug(config.model_name)}",
-            "prefect.resource.name": config.model_name,
-        },
-        payload={"model_name": config.model_name, "reason": "; ".join(health.reasons)},
-    )
-    say("warn", f"event {DEGRADED} emitted")

@@ -1,0 +1,50 @@
+"""The step that appends forecasts where they are kept."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from fastlstm.artifacts.folders import read_manifest
+from fastlstm.data.tables import read_table
+from fastlstm.forecasting.monitoring import input_rows
+from tasks.forecast import FORECASTS_FILE, INTERVALS_FILE
+from tasks.notify import notify
+from tasks.references import Scored, ScoringOutcome
+from tasks.settings import ScoringConfig
+from tasks.steps import fresh_step
+from tasks.storage.forecasts import open_forecasts
+from tasks.ui import report_scoring
+
+
+@fresh_step("append", "store", retries=3)
+def append(config: ScoringConfig, scored: Scored) -> ScoringOutcome:
+    """Append the forecasts that are not there yet, their intervals, and the summary of their inputs."""
+    folder = Path(scored.path)
+    manifest = read_manifest(folder)
+    rows = read_table(folder / FORECASTS_FILE).assign(run_id=scored.run.run_id)
+    place = open_forecasts(config.output, config.model_name, config.s3)
+    added = place.append("forecasts", rows)
+    if (folder / INTERVALS_FILE).exists():
+        bounds = read_table(folder / INTERVALS_FILE).assign(run_id=scored.run.run_id)
+        place.append("intervals", bounds)
+    inputs = input_rows(scored.run.run_id, manifest)
+    if len(inputs):
+        place.append("inputs", inputs)
+    known = scored.forecasts - added
+    message = f"Scored {scored.series} series with run {scored.run.run_id}: {added:,} forecasts"
+    message += f" appended, {known:,} there already" if known else " appended"
+    if scored.skipped:
+        name, why = next(iter(scored.skipped.items()))
+        message += f"; skipped {len(scored.skipped)} series, first {name!r}: {why}"
+    outcome = ScoringOutcome(
+        run=scored.run,
+        forecasts=scored.forecasts,
+        added=added,
+        skipped=scored.skipped,
+        message=message,
+    )
+    notify("append", message)
+    report_scoring(config.model_name, outcome, manifest)
+    shutil.rmtree(folder, ignore_errors=True)  # appended: an hourly scoring must not fill the disk
+    return outcome

@@ -1,0 +1,42 @@
+"""The step that writes the best settings of a search."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastlstm.artifacts.folders import publish
+from fastlstm.experiments.tuning import write_search
+from fastlstm.reporting.text import as_text, number
+from tasks.begin_search import open_search
+from tasks.notify import notify
+from tasks.references import StudyReference, TuneOutcome
+from tasks.settings import PipelineConfig
+from tasks.steps import fresh_step
+from tasks.ui import report_search
+
+
+@fresh_step("best", "data", retries=2)
+def best_trial(config: PipelineConfig, study: StudyReference) -> TuneOutcome:
+    """Write the best settings as a config file, with the trials and the figure, and report them."""
+    summary = open_search(config, study).summary()
+    found, count = summary["best"], len(summary["trials"])
+
+    def build(folder: Path) -> dict[str, Any]:
+        write_search(folder, summary, config)
+        return {"trials": count}
+
+    folder = Path(study.path) / f"after {count} trials"
+    manifest = publish(folder, build)
+    chosen = ", ".join(f"{k} {as_text(v)}" for k, v in found["hyperparameters"].items())
+    outcome = TuneOutcome(
+        path=str(folder),
+        content_sha256=manifest["content_sha256"],
+        trials=count,
+        best=found["value"],
+        message=f"Best of {count} trials: {summary['metric']} {number(found['value'])} on validation "
+        f"with {chosen}",
+    )
+    report_search(config.model_name, outcome, summary)
+    notify("best", outcome.message)
+    return outcome

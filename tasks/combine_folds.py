@@ -1,0 +1,48 @@
+"""The step that puts the folds of a backtest together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fastlstm.artifacts.file_names import BACKTEST_SUMMARY_FILE
+from fastlstm.reporting.text import number, title
+from fastlstm.steps.backtest import combine_into
+from tasks.caching import make
+from tasks.notify import notify
+from tasks.references import BacktestOutcome, StepOutput
+from tasks.settings import PipelineConfig
+from tasks.steps import fresh_step
+from tasks.ui import report_backtest
+
+
+@fresh_step("combine", "data", retries=2)
+def combine_folds(
+    config: PipelineConfig, clean: StepOutput, parts: list[StepOutput]
+) -> BacktestOutcome:
+    """Put the folds together and report them."""
+
+    def build(folder: Path) -> dict[str, Any]:
+        return combine_into(folder, [Path(part.path) for part in parts], config)
+
+    output, manifest = make("backtest", config, [clean, *parts], build, lambda m: int(m["windows"]))
+    primary, found = manifest["primary"], manifest["significance"]
+    better = [name.replace("_", " ") for name, test in found.items() if test["better"]]
+    outcome = BacktestOutcome(
+        path=output.path,
+        content_sha256=output.content_sha256,
+        folds=manifest["folds"],
+        windows=manifest["windows"],
+        significantly_better={name: bool(test["better"]) for name, test in found.items()},
+        message=f"{title(primary['name'])} {number(primary['value'])} over {manifest['folds']} folds, "
+        + (
+            f"better beyond chance than the {' and the '.join(better)}"
+            if better
+            else "not better beyond chance than any baseline"
+        ),
+    )
+    summary = json.loads((Path(output.path) / BACKTEST_SUMMARY_FILE).read_text(encoding="utf-8"))
+    report_backtest(config.model_name, outcome, summary)
+    notify("combine", outcome.message)
+    return outcome

@@ -1,0 +1,61 @@
+"""The step that forecasts what follows each series, in a process of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastlstm.artifacts.fingerprint import code_version, fingerprint
+from fastlstm.artifacts.folders import publish
+from fastlstm.steps import worker
+from tasks.notify import notify
+from tasks.references import LocalTable, RunReference, Scored
+from tasks.settings import ScoringConfig, store_of
+from tasks.steps import fresh_step
+
+FORECASTS_FILE, INTERVALS_FILE = "forecasts.parquet", "intervals.parquet"
+
+
+@fresh_step("forecast", "network", retries=1)
+def forecast(config: ScoringConfig, run: RunReference, table: LocalTable) -> Scored:
+    """Check the rows by the rules the run was trained with, and forecast what follows each series.
+
+    In a process of its own, which loads the network once.
+    """
+    made_from = fingerprint(
+        run.content_sha256,
+        table.sha256,
+        config.input.format,
+        config.interval_windows,
+        code_version(),
+    )
+    folder = Path(config.work) / "forecast" / made_from[:32]
+
+    def build(target: Path) -> dict[str, Any]:
+        made: dict[str, Any] = worker.call(
+            "fastlstm.steps.forecast:forecast_latest_into",
+            {
+                "output": str(target / FORECASTS_FILE),
+                "run": str(store_of(config).run_folder(run.model_name, run.run_id)),
+                "source": table.path,
+                "file_format": config.input.format,
+                "intervals": str(target / INTERVALS_FILE),
+                "interval_windows": config.interval_windows,
+            },
+        )
+        return made
+
+    manifest = publish(folder, build)
+    notify("forecast", f"{manifest['rows']:,} forecasts of {manifest['series']} series")
+    for warning in manifest["warnings"]:
+        notify("forecast", f"warning: {warning}")
+    for name, why in manifest["skipped"].items():
+        notify("forecast", f"skipped {name or 'the table'}: {why}")
+    return Scored(
+        path=str(folder),
+        content_sha256=manifest["content_sha256"],
+        run=run,
+        forecasts=manifest["rows"],
+        series=manifest["series"],
+        skipped=manifest["skipped"],
+    )

@@ -1,0 +1,34 @@
+"""The step that reads the source into one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastlstm.steps.prepare import load_into
+from tasks.caching import make
+from tasks.notify import notify
+from tasks.references import Source, StepOutput
+from tasks.settings import PipelineConfig
+from tasks.steps import cached_step
+
+
+@cached_step("load", "data", retries=3)
+def load(config: PipelineConfig, source: Source) -> StepOutput:
+    """Read the source: declared columns and types, times in UTC, sorted."""
+    hp = config.hyperparameters
+    window_rows = hp.timesteps + hp.steps_ahead + config.data.lookahead
+
+    def build(folder: Path) -> dict[str, Any]:
+        return load_into(
+            folder, config.data.model_copy(update={"path": source.path, "query": None}), window_rows
+        )
+
+    output, manifest = make("load", config, [source], build, lambda m: int(m["rows"]))
+    notify(
+        "load",
+        f"{manifest['rows']:,} rows of {manifest['series']} series, "
+        f"{manifest['first'][:16].replace('T', ' ')} to "
+        f"{manifest['last'][:16].replace('T', ' ')} UTC",
+    )
+    return output

@@ -1,0 +1,24 @@
+"""The step that plans the folds of a backtest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastlstm.steps.backtest import count_groups
+from tasks.notify import notify
+from tasks.references import StepOutput
+from tasks.settings import PipelineConfig
+from tasks.steps import fresh_step
+
+
+@fresh_step("plan", "data", retries=2)
+def plan_folds(config: PipelineConfig, clean: StepOutput) -> int:
+    """How many trainings the folds need."""
+    count = count_groups(Path(clean.path), config)
+    chosen = config.backtest
+    notify(
+        "plan",
+        f"{chosen.folds} folds over the last {chosen.test_size_rate:.0%} of the time, {chosen.window} "
+        f"window, {count} trainings",
+    )
+    return count

@@ -1,0 +1,69 @@
+"""The step that decides whether the run becomes champion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastlstm.artifacts.folders import read_manifest, verify
+from fastlstm.errors import StoreError
+from fastlstm.registry.champion import ChampionRecord
+from fastlstm.registry.promotion import decide_promotion
+from fastlstm.steps import worker
+from tasks.notify import notify
+from tasks.references import BacktestOutcome, Outcome, RunReference, StepOutput
+from tasks.settings import PipelineConfig, store_of
+from tasks.steps import fresh_step
+
+
+@fresh_step("promote", "store", retries=3)
+def promote(
+    config: PipelineConfig,
+    run: RunReference,
+    clean: StepOutput,
+    backtest: BacktestOutcome | None = None,
+) -> Outcome:
+    """Make the run champion if it beats champion and baselines; else keep it and say why."""
+    store = store_of(config)
+    challenger = store.run_folder(run.model_name, run.run_id)
+    manifest = read_manifest(challenger)
+
+    compared: dict[str, Any] = {}
+
+    def decide(record: ChampionRecord) -> ChampionRecord:
+        if record.decision_on(run.run_id) is not None:
+            return record  # decided before a kill or a retry
+        comparison = None
+        if record.champion is not None:
+            try:
+                champion = store.run_folder(run.model_name, record.champion)
+                verify(champion)
+            except StoreError as error:
+                raise StoreError(
+                    f"the champion {record.champion} cannot be opened ({error}); run {run.run_id} is "
+                    "stored: restore the champion, or choose one with 'fastlstm promote'"
+                ) from None
+            comparison = worker.call(
+                "fastlstm.steps.compare:compare",
+                {
+                    "challenger": str(challenger),
+                    "champion": str(champion),
+                    "clean": clean.path,
+                    "config": config.for_library(),
+                },
+            )
+            compared.update(champion=record.champion, champion_score=comparison.get("champion"))
+        verdict = decide_promotion(
+            manifest, comparison, None if backtest is None else backtest.significantly_better
+        )
+        if verdict.promote:
+            return record.promoted(run.run_id, verdict.reason)
+        return record.kept(run.run_id, verdict.reason)
+
+    record = store.update_champion(run.model_name, decide)
+    decision = record.decision_on(run.run_id)
+    assert decision is not None  # noqa: S101 (it was just taken)
+    promoted = decision.action == "promoted"
+    outcome = "Promoted" if promoted else "Kept champion" if record.champion else "Not promoted"
+    message = f"{outcome}: {decision.reason}"
+    notify("promote", message)
+    return Outcome(run=run, promoted=promoted, message=message, **compared)

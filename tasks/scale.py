@@ -1,0 +1,36 @@
+"""The step that splits the rows by time and scales them by the train rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fastlstm.artifacts.file_names import CLEAN_FILE
+from fastlstm.steps.prepare import scale_into
+from tasks.caching import make
+from tasks.notify import notify
+from tasks.references import StepOutput
+from tasks.settings import PipelineConfig
+from tasks.steps import cached_step
+
+
+@cached_step("scale", "windows", retries=2)
+def scale(config: PipelineConfig, clean: StepOutput) -> StepOutput:
+    """Cut the time into train, validation and test, and scale by the train rows."""
+
+    def build(folder: Path) -> dict[str, Any]:
+        return scale_into(folder, Path(clean.path) / CLEAN_FILE, config)
+
+    output, manifest = make("scale", config, [clean], build, lambda m: int(m["rows"]))
+    cuts = [
+        f"{pd.Timestamp(manifest['cuts'][name], unit='us'):%Y-%m-%d %H:%M}"
+        for name in ("validation", "test")
+    ]
+    notify(
+        "scale",
+        f"{config.hyperparameters.scaler_type} fitted on {manifest['train_rows']:,} train rows; "
+        f"validation from {cuts[0]}, test from {cuts[1]} UTC",
+    )
+    return output

@@ -1,0 +1,26 @@
+"""The step that gives the outcome of a run already made from the same data and settings."""
+
+from __future__ import annotations
+
+from fastlstm.errors import StoreError
+from fastlstm.registry.store import find_run
+from tasks.references import Outcome, Source
+from tasks.run_references import run_reference
+from tasks.settings import PipelineConfig, store_of
+from tasks.steps import fresh_step
+
+
+@fresh_step("known", "store", retries=0)
+def unchanged(config: PipelineConfig, source: Source) -> Outcome:
+    """The outcome of the finished run that the source and settings already gave."""
+    store = store_of(config)
+    name = config.hyperparameters.model_name
+    entry = find_run(store, name, source.run_fingerprint)
+    if entry is None:
+        raise StoreError(f"run {source.unchanged_run} vanished from {config.store}; start again")
+    return Outcome(
+        run=run_reference(store, name, entry),
+        promoted=store.champion(name).champion == entry.run_id,
+        unchanged=True,
+        message=f"No new data since {entry.run_id} UTC, and the same settings: nothing to retrain",
+    )

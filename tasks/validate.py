@@ -1,0 +1,54 @@
+"""The step that checks the rows and treats missing values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fastlstm.artifacts.file_names import TABLE_FILE
+from fastlstm.artifacts.folders import read_manifest
+from fastlstm.data.tables import read_table
+from fastlstm.errors import DataError
+from fastlstm.steps.prepare import validate_into
+from tasks.caching import make
+from tasks.notify import notify
+from tasks.references import StepOutput
+from tasks.settings import PipelineConfig
+from tasks.steps import cached_step
+from tasks.ui import report_refusal
+
+
+@cached_step("validate", "data", retries=2)
+def validate(config: PipelineConfig, table: StepOutput) -> StepOutput:
+    """Check every rule on the rows, then fill or drop missing values by policy."""
+    loaded = read_manifest(Path(table.path))
+    refused = Path(config.work) / "refused" / f"{table.content_sha256[:32]}.json"
+
+    def build(folder: Path) -> dict[str, Any]:
+        return validate_into(
+            folder,
+            read_table(Path(table.path) / TABLE_FILE),
+            config.data,
+            labels=not config.hyperparameters.is_regressor,
+            rows_out_of_order=loaded["rows_out_of_order"],
+            skipped_series=loaded["skipped_series"],
+            refused_report=refused,
+        )
+
+    try:
+        output, manifest = make("validate", config, [table], build, lambda m: int(m["rows"]))
+    except DataError as error:
+        if refused.exists():
+            found = json.loads(refused.read_text(encoding="utf-8"))["errors"]
+            report_refusal(config.model_name, str(error), found)
+        raise
+    filled, dropped = sum(manifest["filled"].values()), table.rows - manifest["rows"]
+    notify(
+        "validate",
+        f"{manifest['checks_run']} checks, {len(manifest['warnings'])} warnings; "
+        f"{filled:,} values filled, {dropped:,} rows dropped, {manifest['rows']:,} rows left",
+    )
+    for warning in manifest["warnings"]:
+        notify("validate", f"warning: {warning}")
+    return output
