@@ -34,10 +34,10 @@ _HOMES = {
     "Hyperparameters": "fastlstm.config.hyperparameters",
     "LSTMClassifier": "fastlstm.api.estimators",
     "LSTMRegressor": "fastlstm.api.estimators",
-    "RetrainConfig": "fastlstm.config.data",
+    "RetrainConfig": "fastlstm.config.retrain",
     "SavedRun": "fastlstm.runs.saved_run",
     "fastLSTM": "fastlstm.api.fast_lstm",
-    "read_config": "fastlstm.config.data",
+    "read_config": "fastlstm.config.reading",
 }
 
 
