@@ -23,7 +23,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from fastlstm.api.row_table import row_table
+from fastlstm.api.row_table import RowSettings, row_table
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.column_names import TIME
 from fastlstm.data.scaling import Scalers, fit_scalers
@@ -161,7 +161,7 @@ class _WindowedEstimator(BaseEstimator):  # type: ignore[misc]
     def _fit_network(
         self, X: np.ndarray, y: np.ndarray, hp: Hyperparameters, sample_weight: np.ndarray | None
     ) -> None:
-        rows = row_table(X, y, sample_weight=sample_weight)
+        rows = row_table(X, y, RowSettings(sample_weight=sample_weight))
         times = microseconds(rows.frame[TIME])
         held_out = max(1, round(len(X) * self.validation_size_rate))
         fewest = hp.timesteps + hp.steps_ahead

@@ -18,7 +18,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from fastlstm.api.reports import classification_text, regression_table
-from fastlstm.api.row_table import RowTable, row_table
+from fastlstm.api.row_table import RowSettings, RowTable, row_table
 from fastlstm.artifacts.file_names import CHECKS_FILE, INPUTS_FILE, X_SCALER_FILE, Y_SCALER_FILE
 from fastlstm.artifacts.files import write_json
 from fastlstm.artifacts.fingerprint import code_version, fingerprint
@@ -209,15 +209,12 @@ class fastLSTM:
         rows = row_table(
             self.X_data,
             self.Y_data,
-            series=self._series,
-            time=self._time,
-            sample_weight=self._sample_weight,
-            frequency=self._frequency,
-            time_zone=self._time_zone,
+            RowSettings(
+                self._series, self._time, self._sample_weight, self._frequency, self._time_zone,
+                self._lookahead, self._known_ahead,
+            ),
             labels=not self._hp.is_regressor,
-            lookahead=self._lookahead,
-            known_ahead=self._known_ahead,
-        )
+        )  # fmt: skip
         if self._trained:
             absent = [n for n in self._features if n not in rows.x] + [
                 n for n in self._targets if n not in rows.y

@@ -1,9 +1,9 @@
-"""Features and targets as users hold them in a notebook, made into one checked table."""
+"""Features and targets as users hold them in a notebook, checked and sorted into one table."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,34 @@ from fastlstm.data.known_future import later_values
 from fastlstm.data.split import Cuts
 from fastlstm.data.time_grid import grid_positions, microseconds, segments
 from fastlstm.errors import DataError
+
+
+@dataclass(frozen=True)
+class RowSettings:
+    """What describes the rows of features and targets.
+
+    Attributes:
+        series: group label of each row, ``(n,)``; None for one series.
+        time: time of each row, ``(n,)``; None for a DatetimeIndex of the features, or row numbers.
+        sample_weight: weight of each row in the loss, ``(n,)``; None for equal weights.
+        frequency: distance between rows as a pandas offset; a missing row then ends a contiguous
+            block.
+        time_zone: zone in which days and months of ``frequency`` begin.
+        target_lookahead: number of rows after its own that a target's value depends on; such targets
+            may be missing.
+        known_ahead: known future covariates by name, and how many rows ahead each is known.
+        season_length: rows in a season for the seasonal naive baseline; None for the usual season of
+            ``frequency``.
+    """
+
+    series: Any = None
+    time: Any = None
+    sample_weight: Any = None
+    frequency: str | None = None
+    time_zone: str = "UTC"
+    target_lookahead: int = 0
+    known_ahead: Mapping[str, int] = field(default_factory=dict)
+    season_length: int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,19 +90,79 @@ class RowTable:
             pd.concat([left, self.y[targets]], axis=1),
         )
 
-    def span(self, split: str, cuts: Cuts | None) -> str:
-        """How many rows of a split there are, from when to when."""
-        assert cuts is not None  # noqa: S101 (a table is cut as soon as it is made)
+    def span(self, split: str, cuts: Cuts) -> str:
+        """The number of rows in a split, with the first and the last time."""
         times = microseconds(self.frame[TIME])
         part = np.digitize(times, [cuts.validation, cuts.test])
-        mine = times[part == ("train", "validation", "test").index(split)]
+        of_split = times[part == ("train", "validation", "test").index(split)]
+        first, last = int(of_split.min()), int(of_split.max())
         if self.time_unit == "row":
-            return f"{len(mine):,} rows, row {mine.min()} to {mine.max()}"
-        first, last = (pd.Timestamp(int(t), unit="us") for t in (mine.min(), mine.max()))
-        return f"{len(mine):,} rows, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
+            return f"{len(of_split):,} rows, row {first} to {last}"
+        begin, end = pd.Timestamp(first, unit="us"), pd.Timestamp(last, unit="us")
+        return f"{len(of_split):,} rows, {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
 
 
-def _frame(data: Any, letter: str) -> pd.DataFrame:
+def row_table(
+    X_data: Any, Y_data: Any, settings: RowSettings | None = None, *, labels: bool = False
+) -> RowTable:
+    """Check features and targets and sort them by series and time.
+
+    Each known future covariate gives the feature ``<name>+<rows>``, missing at the end of a contiguous
+    block, unless ``X_data`` holds that already.
+
+    Args:
+        X_data: features: DataFrame, Series or array, ``(n, n_features)`` or ``(n,)``.
+        Y_data: targets of the same rows, ``(n, n_targets)`` or ``(n,)``.
+        settings: series, times and weights of the rows, and how to read them.
+        labels: whether targets must be 0 or 1.
+
+    Raises:
+        DataError: the message names the argument, the row and the remedy.
+    """
+    settings = settings or RowSettings()
+    given_x, given_y = _as_frame(X_data, "X"), _as_frame(Y_data, "Y")
+    _require_same_rows(X_data, Y_data, given_x, given_y)
+    covariates = _covariates(settings.known_ahead, given_x)
+    _require_finite(given_x, "X", may_be_missing=covariates)
+    _require_finite(
+        given_y, "Y", may_be_missing=[*map(str, given_y)] if settings.target_lookahead else ()
+    )
+    if labels:
+        _require_binary(given_y)
+
+    count = len(given_x)
+    group = _labels_of(settings.series, count)
+    times = _times_of(settings, given_x.index, count)
+    moments = _row_numbers(group, count) if times is None else times
+    weight = _weights_of(settings.sample_weight, count)
+    key = pd.Series([""] * count) if group is None else group
+    _require_rising(moments, key)
+
+    order = np.argsort(key.to_numpy(dtype=object), kind="stable")
+    frame = pd.DataFrame({SERIES: key, TIME: moments}).iloc[order].reset_index(drop=True)
+    positions = _positions(frame[TIME], settings, order, has_times=times is not None)
+    frame[SEGMENT] = segments(frame[SERIES].to_numpy(), positions)
+    given_x = _with_covariates(given_x, covariates, order, frame[SEGMENT].to_numpy())
+
+    taken = {*given_x, *given_y}
+    time_name = _free_name(str(given_x.index.name or "time"), taken)
+    series_name = _free_name(str(getattr(settings.series, "name", None) or "series"), taken)
+    return RowTable(
+        frame=frame,
+        x=given_x.iloc[order].reset_index(drop=True).astype(np.float64),
+        y=given_y.iloc[order].reset_index(drop=True).astype(np.float64),
+        weight=None if weight is None else weight[order],
+        given_row=order,
+        given_x=given_x,
+        given_y=given_y,
+        time_unit="row" if times is None else "us",
+        time_name="row_number" if times is None else time_name,
+        series_name=None if group is None else series_name,
+    )
+
+
+def _as_frame(data: Any, letter: str) -> pd.DataFrame:
+    """A table of numbers with text column names, from what a user holds."""
     if isinstance(data, pd.Series):
         data = data.to_frame(letter if data.name is None else str(data.name))
     if not isinstance(data, pd.DataFrame):
@@ -82,12 +170,9 @@ def _frame(data: Any, letter: str) -> pd.DataFrame:
         values = values[:, None] if values.ndim == 1 else values
         if values.ndim != 2:
             raise DataError(
-                f"{letter}_data: has shape {values.shape}; give rows by columns, windows are cut here"
+                f"{letter}_data: has shape {values.shape}; give rows by columns, without windows"
             )
-        names = (
-            [letter] if values.shape[1] == 1 else [f"{letter}_{i}" for i in range(values.shape[1])]
-        )
-        data = pd.DataFrame(values, columns=names)
+        data = pd.DataFrame(values, columns=_default_names(letter, values.shape[1]))
     frame: pd.DataFrame = data.rename(columns=str)
     if frame.columns.duplicated().any():
         twice = frame.columns[frame.columns.duplicated()][0]
@@ -102,11 +187,32 @@ def _frame(data: Any, letter: str) -> pd.DataFrame:
     return frame
 
 
-def _finite(frame: pd.DataFrame, letter: str, *, may_be_missing: Collection[str]) -> None:
+def _default_names(letter: str, count: int) -> list[str]:
+    return [letter] if count == 1 else [f"{letter}_{i}" for i in range(count)]
+
+
+def _free_name(wish: str, taken: Collection[str]) -> str:
+    return f"{wish}_of_row" if wish in taken else wish
+
+
+def _require_same_rows(
+    X_data: Any, Y_data: Any, given_x: pd.DataFrame, given_y: pd.DataFrame
+) -> None:
+    if len(given_y) != len(given_x):
+        raise DataError(
+            f"Y_data: has {len(given_y)} rows, X_data {len(given_x)}; give the same rows"
+        )
+    indexed = pd.DataFrame | pd.Series
+    both_indexed = isinstance(X_data, indexed) and isinstance(Y_data, indexed)
+    if both_indexed and not given_x.index.equals(given_y.index):
+        raise DataError("Y_data: its index differs from X_data's; align them first")
+
+
+def _require_finite(frame: pd.DataFrame, letter: str, *, may_be_missing: Collection[str]) -> None:
     for name in frame:
         bad = ~np.isfinite(frame[name].to_numpy(np.float64))
         if name in may_be_missing:
-            # What is derived from later rows is undefined where its rows are not there yet.
+            # A value derived from later rows is undefined where the table ends before them.
             bad &= ~frame[name].isna().to_numpy()
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
@@ -116,7 +222,30 @@ def _finite(frame: pd.DataFrame, letter: str, *, may_be_missing: Collection[str]
             )
 
 
+def _require_binary(given_y: pd.DataFrame) -> None:
+    for name in given_y:
+        values = given_y[name].dropna()
+        if not values.isin([0, 1]).all():
+            odd = values[~values.isin([0, 1])].iloc[0]
+            raise DataError(
+                f"Y_data: column {name!r} holds {odd!r}, a classifier's labels are 0 and 1; "
+                "encode each class as a column, or use LSTM_type 'regressor'"
+            )
+
+
+def _require_rising(moments: pd.Series, key: pd.Series) -> None:
+    """Refuse rows whose time is not after the row before it of the same series."""
+    steps = pd.Series(microseconds(moments)).groupby(key).diff().to_numpy()
+    backwards = np.flatnonzero(steps <= 0)
+    if len(backwards):
+        raise DataError(
+            f"time: row {int(backwards[0])} is not after the row before it of the same series; sort "
+            "the rows by time, and name the series of each row if there are several"
+        )
+
+
 def _per_row(values: Any, name: str, count: int) -> pd.Series:
+    """An argument with one value for each row."""
     found = pd.Series(np.asarray(values)) if not isinstance(values, pd.Series) else values
     if len(found) != count:
         raise DataError(f"{name}: has {len(found)} values for {count} rows; give one per row")
@@ -126,123 +255,80 @@ def _per_row(values: Any, name: str, count: int) -> pd.Series:
     return found.reset_index(drop=True)
 
 
-def row_table(
-    X_data: Any,
-    Y_data: Any,
-    *,
-    series: Any = None,
-    time: Any = None,
-    sample_weight: Any = None,
-    frequency: str | None = None,
-    time_zone: str = "UTC",
-    labels: bool = False,
-    lookahead: int = 0,
-    known_ahead: Mapping[str, int] | None = None,
-) -> RowTable:
-    """Check features and targets and bring them into one order.
+def _labels_of(series: Any, count: int) -> pd.Series | None:
+    return None if series is None else _per_row(series, "series", count).astype(str)
 
-    Args:
-        X_data: features: DataFrame, Series or array.
-        Y_data: targets of the same rows.
-        series: group label of each row.
-        time: time of each row; without it a DatetimeIndex of ``X_data``, else row numbers.
-        sample_weight: weight of each row.
-        frequency: distance between rows; then a hole in time breaks a stretch.
-        time_zone: zone in which days and months of ``frequency`` begin.
-        labels: whether targets must be 0 or 1.
-        lookahead: rows after its own that a target's value depends on; such targets may be missing.
-        known_ahead: features known before they happen, and how many rows later; each gives the feature
-            ``<name>+<rows>``, missing at the end of a stretch, unless ``X_data`` holds that already.
 
-    Raises:
-        DataError: see the messages; each names the argument, the row and the remedy.
-    """
-    given_x, given_y = _frame(X_data, "X"), _frame(Y_data, "Y")
-    count = len(given_x)
-    if len(given_y) != count:
-        raise DataError(f"Y_data: has {len(given_y)} rows, X_data {count}; give the same rows")
-    both_indexed = isinstance(X_data, pd.DataFrame | pd.Series) and isinstance(
-        Y_data, pd.DataFrame | pd.Series
-    )
-    if both_indexed and not given_x.index.equals(given_y.index):
-        raise DataError("Y_data: its index differs from X_data's; align them first")
-    known = known_ahead or {}
-    made = dict(zip(ahead_columns(known), known.items(), strict=True))
-    for new, (source, _) in made.items():
-        if source not in given_x and new not in given_x:
+def _times_of(settings: RowSettings, index: pd.Index, count: int) -> pd.Series | None:
+    """UTC time of each row; None where neither times nor a DatetimeIndex are given."""
+    time = settings.time
+    if time is None and isinstance(index, pd.DatetimeIndex):
+        time = index
+    if time is None:
+        return None
+    return pd.to_datetime(_per_row(time, "time", count), utc=True).dt.as_unit("us")
+
+
+def _row_numbers(group: pd.Series | None, count: int) -> pd.Series:
+    """The number of each row within its series, as microseconds since 1970."""
+    rows = np.arange(count) if group is None else group.groupby(group).cumcount().to_numpy()
+    return pd.Series(pd.to_datetime(rows, unit="us", utc=True)).dt.as_unit("us")
+
+
+def _weights_of(sample_weight: Any, count: int) -> np.ndarray | None:
+    if sample_weight is None:
+        return None
+    weight = _per_row(sample_weight, "sample_weight", count).to_numpy(np.float64)
+    if (weight < 0).any() or not np.isfinite(weight).all():
+        raise DataError("sample_weight: must be finite and not negative")
+    return weight
+
+
+def _positions(
+    times: pd.Series, settings: RowSettings, order: np.ndarray, *, has_times: bool
+) -> np.ndarray:
+    """Position of each sorted row on the grid of the frequency, or its number without a frequency."""
+    frequency = settings.frequency
+    if frequency is None:
+        return np.arange(len(times))
+    if not has_times:
+        raise DataError("frequency: has no meaning without times; give time, or a DatetimeIndex")
+    positions = grid_positions(times, frequency, settings.time_zone)
+    off = np.flatnonzero(positions < 0)
+    if len(off):
+        raise DataError(
+            f"frequency: {len(off)} times stand off a grid of {frequency}, first in row "
+            f"{order[off[0]]}; correct the times or frequency"
+        )
+    return positions
+
+
+def _covariates(
+    known_ahead: Mapping[str, int], given_x: pd.DataFrame
+) -> dict[str, tuple[str, int]]:
+    """Source column and rows ahead of each feature that holds a later row's value."""
+    found = dict(zip(ahead_columns(known_ahead), known_ahead.items(), strict=True))
+    for feature, (source, _) in found.items():
+        if source not in given_x and feature not in given_x:
             raise DataError(
                 f"known_ahead: {source!r} is no column of X_data, which has {list(given_x)}; correct it"
             )
-    _finite(given_x, "X", may_be_missing=made)
-    _finite(given_y, "Y", may_be_missing=[*map(str, given_y)] if lookahead else ())
-    if labels:
-        for name in given_y:
-            values = given_y[name].dropna()
-            if not values.isin([0, 1]).all():
-                odd = values[~values.isin([0, 1])].iloc[0]
-                raise DataError(
-                    f"Y_data: column {name!r} holds {odd!r}, a classifier's labels are 0 and 1; "
-                    "encode each class as a column, or use LSTM_type 'regressor'"
-                )
-    group = _per_row(series, "series", count).astype(str) if series is not None else None
-    if time is None and isinstance(given_x.index, pd.DatetimeIndex):
-        time = given_x.index
-    if time is not None:
-        moments = pd.to_datetime(_per_row(time, "time", count), utc=True).dt.as_unit("us")
-    else:
-        rows = np.arange(count) if group is None else group.groupby(group).cumcount().to_numpy()
-        moments = pd.Series(pd.to_datetime(rows, unit="us", utc=True)).dt.as_unit("us")
-    weight = None
-    if sample_weight is not None:
-        weight = _per_row(sample_weight, "sample_weight", count).to_numpy(np.float64)
-        if (weight < 0).any() or not np.isfinite(weight).all():
-            raise DataError("sample_weight: must be finite and not negative")
-    key = group if group is not None else pd.Series([""] * count)
-    stamps = pd.Series(microseconds(moments))
-    backwards = np.flatnonzero(stamps.groupby(key).diff().to_numpy() <= 0)
-    if len(backwards):
-        row = int(backwards[0])
-        raise DataError(
-            f"time: row {row} is not after the row before it of the same series; sort the rows by "
-            "time, and name the series of each row if there are several"
-        )
-    order = np.argsort(key.to_numpy(dtype=object), kind="stable")
-    frame = pd.DataFrame({SERIES: key, TIME: moments}).iloc[order].reset_index(drop=True)
-    if frequency is not None:
-        if time is None:
-            raise DataError(
-                "frequency: has no meaning without times; give time, or a DatetimeIndex"
+    return found
+
+
+def _with_covariates(
+    given_x: pd.DataFrame,
+    covariates: Mapping[str, tuple[str, int]],
+    order: np.ndarray,
+    segment: np.ndarray,
+) -> pd.DataFrame:
+    """Add the features that hold a later row's value, in the order rows were given."""
+    columns = {}
+    for feature, (source, rows_ahead) in covariates.items():
+        if feature not in given_x:
+            column = np.empty(len(given_x))
+            column[order] = later_values(
+                given_x[source].to_numpy(np.float64)[order], segment, rows_ahead
             )
-        positions = grid_positions(frame[TIME], frequency, time_zone)
-        off = np.flatnonzero(positions < 0)
-        if len(off):
-            raise DataError(
-                f"frequency: {len(off)} times stand off a grid of {frequency}, first in row "
-                f"{order[off[0]]}; correct the times or frequency"
-            )
-    else:
-        positions = np.arange(count)
-    frame[SEGMENT] = segments(frame[SERIES].to_numpy(), positions)
-    for new, (source, later) in made.items():
-        if new not in given_x:
-            sorted_values = given_x[source].to_numpy(np.float64)[order]
-            column = np.empty(count)
-            column[order] = later_values(sorted_values, frame[SEGMENT].to_numpy(), later)
-            given_x = given_x.assign(**{new: column})
-    taken = {*given_x, *given_y}
-    named = getattr(series, "name", None) or "series"
-    names = {}
-    for role, wish in (("time", given_x.index.name or "time"), ("series", str(named))):
-        names[role] = str(wish) if str(wish) not in taken else f"{wish}_of_row"
-    return RowTable(
-        frame=frame,
-        x=given_x.iloc[order].reset_index(drop=True).astype(np.float64),
-        y=given_y.iloc[order].reset_index(drop=True).astype(np.float64),
-        weight=None if weight is None else weight[order],
-        given_row=order,
-        given_x=given_x,
-        given_y=given_y,
-        time_unit="us" if time is not None else "row",
-        time_name=names["time"] if time is not None else "row_number",
-        series_name=names["series"] if group is not None else None,
-    )
+            columns[feature] = column
+    return given_x.assign(**columns)
