@@ -110,10 +110,10 @@ def test_a_backtest_may_have_to_agree(settings):
 
 
 def test_a_backtest_that_does_not_agree_keeps_the_champion(settings, monkeypatch):
-    import tasks.evaluate_folds
+    import tasks.combine_folds
     from flows.retrain import retrain as flow
 
-    right = tasks.evaluate_folds.make
+    right = tasks.combine_folds.make
 
     def not_shown(*args, **kwargs):
         output, manifest = right(*args, **kwargs)
@@ -121,7 +121,7 @@ def test_a_backtest_that_does_not_agree_keeps_the_champion(settings, monkeypatch
             manifest["significance"]["last_value"]["better"] = False
         return output, manifest
 
-    monkeypatch.setattr(tasks.evaluate_folds, "make", not_shown)
+    monkeypatch.setattr(tasks.combine_folds, "make", not_shown)
     frame = make_panel()
     frame["load"] = 50 + np.random.default_rng(0).normal(size=len(frame))
     chosen = {"folds": 2, "test_size_rate": 0.4, "parallel": 1, "decides": True}
