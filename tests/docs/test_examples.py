@@ -63,3 +63,10 @@ def test_every_make_target_named_in_a_page_exists() -> None:
             re.findall(r"`make ([a-z0-9]+)`|^make ([a-z0-9]+)", page.read_text(), re.MULTILINE)
         )
         assert {a or b for a, b in named} <= targets, page.name
+
+
+def test_every_test_file_named_by_the_guarantees_exists() -> None:
+    named = re.findall(r"`([\w/]+\.py)`", (ROOT / "docs" / "reliability.md").read_text())
+    assert len(named) > 20
+    for file in named:
+        assert any((ROOT / folder / file).exists() for folder in (".", "tests/faults")), file
