@@ -1,12 +1,22 @@
-"""Reports of forecasts output by output, as text and as data."""
+"""What the class shows: evaluation reports output by output, and its state in a notebook."""
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import classification_report
+
+from fastlstm.api.prepared_rows import PreparedRows
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.data.column_names import SERIES
+from fastlstm.errors import ConfigError
+from fastlstm.network.seeded_layers import MEMBER
+from fastlstm.reporting.text import number, title
+
+StateLines = list[tuple[str, str]]
 
 
 def classification_text(truth: pd.DataFrame, decided: pd.DataFrame) -> tuple[str, dict[str, Any]]:
@@ -52,3 +62,105 @@ def regression_table(
         }
     text = pd.DataFrame(rows).T.to_string(float_format=lambda v: f"{v:.4g}")
     return text, rows
+
+
+def precision_recall_table(
+    actual: np.ndarray, probability: np.ndarray, first_cutoff: int
+) -> pd.DataFrame:
+    """Precision and recall of class 1 by cutoff, in steps of 0.01 up to 0.99.
+
+    Precision is 0 where no probability lies above the cutoff.
+
+    Args:
+        actual: whether a window is of class 1, ``(n,)``.
+        probability: forecast probability of class 1, ``(n,)``.
+        first_cutoff: the first cutoff in hundredths.
+
+    Returns:
+        Columns ``Cutoff``, ``Precision``, ``Recall``.
+
+    Raises:
+        ConfigError: the first cutoff is out of range.
+    """
+    if not 0 <= first_cutoff <= 99:
+        raise ConfigError(f"n_points: {first_cutoff} given; the first cutoff is n_points / 100")
+    rows = []
+    for cutoff in np.arange(first_cutoff, 100) / 100:
+        positive = probability > cutoff
+        hits = int((positive & actual).sum())
+        rows.append((cutoff, hits / max(positive.sum(), 1), hits / max(actual.sum(), 1)))
+    return pd.DataFrame(rows, columns=["Cutoff", "Precision", "Recall"])
+
+
+def logged_quantity(
+    history: pd.DataFrame, wanted: str | None, hyperparameters: Hyperparameters
+) -> str:
+    """The column of a training history to draw: the wanted one, or the usual one of the task.
+
+    Raises:
+        ConfigError: the history lacks it on train or validation windows.
+    """
+    usual = "loss" if hyperparameters.is_regressor else hyperparameters.metrics[0]
+    name = wanted or usual
+    if name not in history or f"val_{name}" not in history:
+        logged = [str(column) for column in history if f"val_{column}" in history]
+        raise ConfigError(
+            f"metric: {name!r} is not in the history; it has {', '.join(logged) or 'nothing'}"
+        )
+    return name
+
+
+def data_lines(rows: PreparedRows | None) -> StateLines:
+    """State of the data: its size and its splits."""
+    if rows is None:
+        return [("data", "none")]
+    frame = rows.table.frame
+    size = (
+        f"{len(frame):,} rows, {frame[SERIES].nunique()} series; {len(rows.features)} features, "
+        f"targets {', '.join(rows.targets)}"
+    )
+    spans = [(s, rows.table.span(s, rows.cuts)) for s in ("train", "validation", "test")]
+    return [("data", size), *spans]
+
+
+def network_line(network: Any, hyperparameters: Hyperparameters, outputs: int) -> tuple[str, str]:
+    """State of the network: its layers and its size."""
+    if network is None:
+        return "network", "not built"
+    recurrent = [layer for layer in network.layers if type(layer).__name__ == "LSTM"]
+    # Layers of an ensemble's members repeat those of the first.
+    units = [str(layer.units) for layer in recurrent if MEMBER not in layer.name]
+    size = hyperparameters.ensemble_size
+    members = f"{size} x " if size > 1 else ""
+    return "network", (
+        f"{hyperparameters.timesteps} rows in, {members}LSTM {' + '.join(units)}, {outputs} outputs, "
+        f"{network.count_params():,} weights"
+    )
+
+
+def score_lines(metrics: dict[str, Any]) -> StateLines:
+    """The primary test metric and that of the baselines; nothing without metrics."""
+    if not metrics:
+        return []
+    primary = metrics["primary"]
+    baselines = ", ".join(
+        f"{name.replace('_', ' ')} {number(scores[primary['name']])}"
+        for name, scores in metrics["test"].items()
+        if name != "model"
+    )
+    return [("test score", f"{title(primary['name'])} {number(primary['value'])} ({baselines})")]
+
+
+def state_text(heading: str, lines: StateLines) -> str:
+    """State as text, one line each under a heading."""
+    return "\n".join([heading, *(f"  {key}: {value}" for key, value in lines)])
+
+
+def state_html(heading: str, lines: StateLines) -> str:
+    """State as an HTML table, for notebooks."""
+    rows = "".join(
+        f"<tr><th style='text-align:left'>{key}</th>"
+        f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+        for key, value in lines
+    )
+    return f"<table><caption>{html.escape(heading)}</caption>{rows}</table>"

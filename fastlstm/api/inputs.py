@@ -1,0 +1,149 @@
+"""From what a user holds to the scaled windows a network takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fastlstm.config.data import ahead_columns
+from fastlstm.data.scaling import ScaledArray, Scalers
+from fastlstm.errors import ConfigError, DataError
+from fastlstm.windows.origins import input_windows
+
+
+@dataclass(frozen=True)
+class NetworkInputs:
+    """The inputs of one network, and how to make them from frames, series and arrays.
+
+    Attributes:
+        features: names of the inputs, in the network's order.
+        timesteps: rows of a window.
+        known_ahead: known future covariates by name, and how many rows ahead each is known.
+        scalers: fitted on the network's train rows; None before there are any.
+    """
+
+    features: list[str]
+    timesteps: int
+    known_ahead: Mapping[str, int]
+    scalers: Scalers | None
+
+    def sample(self, data: Any, last_row: int, *, scale: bool) -> np.ndarray:
+        """The window that ends with a row of a table.
+
+        Args:
+            data: a DataFrame, a Series or an array ``(n, n_features)``.
+            last_row: number of the last input row.
+            scale: whether to scale it.
+
+        Returns:
+            ``(1, timesteps, n_features)``; a ``ScaledArray`` where it is scaled.
+
+        Raises:
+            DataError: too few rows before it, or a column is absent.
+        """
+        rows = self._rows(data)
+        if not self.timesteps - 1 <= last_row < len(rows):
+            raise DataError(
+                f"current_datetime_idx: {last_row} given, {len(rows)} rows and timesteps "
+                f"{self.timesteps} allow {self.timesteps - 1} to {len(rows) - 1}"
+            )
+        window = rows[last_row - self.timesteps + 1 : last_row + 1][None]
+        return self._scaled(window).view(ScaledArray) if scale else window
+
+    def windows(self, data: Any, *, scale: bool) -> np.ndarray:
+        """Scaled windows of a table, of one window or of several.
+
+        Args:
+            data: a DataFrame or Series, one series in order of time; one window
+                ``(timesteps, n_features)``; or windows ``(n, timesteps, n_features)``.
+            scale: whether to scale them. A ``ScaledArray`` is not scaled again.
+
+        Returns:
+            float32 ``(n, timesteps, n_features)``; of a table one window for each row from the
+            ``timesteps``-th on, the last row of the window.
+
+        Raises:
+            DataError: a column is absent, the shape does not fit, or a value is missing.
+        """
+        rows = self._rows(data)
+        if isinstance(data, pd.DataFrame | pd.Series):
+            windows = self._windows_of_table(rows)
+        else:
+            windows = self._windows_of_array(rows)
+        self._require_known(windows)
+        if scale and not isinstance(data, ScaledArray):
+            return self._scaled(windows)
+        return windows.astype(np.float32)
+
+    def _rows(self, data: Any) -> np.ndarray:
+        """Unscaled values in the network's column order; windows of an array stay windows."""
+        names = self.features
+        if isinstance(data, pd.Series):
+            data = data.to_frame(names[0] if data.name is None else str(data.name))
+        if isinstance(data, pd.DataFrame):
+            table = self._with_covariates(data)
+            absent = [name for name in names if name not in table]
+            if absent:
+                raise DataError(f"column {absent[0]!r} is absent; the network needs {names}")
+            of_features: np.ndarray = table[names].to_numpy(np.float64)
+            return of_features
+        rows = np.asarray(data, dtype=np.float64)
+        return rows[:, None] if rows.ndim == 1 and len(names) == 1 else rows
+
+    def _with_covariates(self, data: pd.DataFrame) -> pd.DataFrame:
+        """Add the features of known future covariates; drop the last rows that hold these alone."""
+        features = ahead_columns(self.known_ahead)
+        shifted = {
+            feature: data[source].shift(-rows)
+            for feature, (source, rows) in zip(features, self.known_ahead.items(), strict=True)
+            if source in data and feature not in data
+        }
+        if not shifted:
+            return data
+        covariates = {*self.known_ahead, *features}
+        observed = [name for name in self.features if name not in covariates and name in data]
+        complete = np.flatnonzero(data[observed].notna().any(axis=1))
+        end = int(complete[-1]) + 1 if len(complete) else len(data)
+        return data.assign(**shifted).iloc[:end]
+
+    def _windows_of_table(self, rows: np.ndarray) -> np.ndarray:
+        if len(rows) < self.timesteps:
+            raise DataError(f"{len(rows)} rows given, one window needs {self.timesteps}")
+        ends = np.arange(self.timesteps, len(rows) + 1)
+        return input_windows(rows, ends, self.timesteps)
+
+    def _windows_of_array(self, rows: np.ndarray) -> np.ndarray:
+        windows = rows[None] if rows.ndim == 2 else rows
+        shape = (self.timesteps, len(self.features))
+        if windows.shape[1:] != shape:
+            raise DataError(
+                f"windows of shape {windows.shape[1:]} given, the network needs {shape}: timesteps by "
+                f"{self.features}"
+            )
+        return windows
+
+    def _require_known(self, windows: np.ndarray) -> None:
+        """Refuse missing values, with the remedy for those of a known future covariate."""
+        empty = np.isnan(windows).any(axis=(0, 1))
+        missing = [name for name, bad in zip(self.features, empty, strict=True) if bad]
+        if not missing:
+            return
+        rows_ahead = ahead_columns(self.known_ahead)
+        if all(name in rows_ahead for name in missing):
+            rows = rows_ahead[missing[0]]
+            source = missing[0].removesuffix(f"+{rows}")
+            raise DataError(
+                f"{source!r} is not known for all of the {rows} rows after the last; append rows that "
+                "hold it, with the other columns empty"
+            )
+        raise DataError(f"column {missing[0]!r} holds missing values; fill or drop them first")
+
+    def _scaled(self, windows: np.ndarray) -> np.ndarray:
+        if self.scalers is None:
+            raise ConfigError("no scaler yet; give X_data and Y_data, or open a run with load_all")
+        flat = pd.DataFrame(windows.reshape(-1, windows.shape[-1]), columns=self.features)
+        return self.scalers.features(flat).reshape(windows.shape)

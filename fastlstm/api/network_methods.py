@@ -1,0 +1,274 @@
+"""What users do with a built, trained or opened network: forecast, evaluate, draw, display."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fastlstm.api.inputs import NetworkInputs
+from fastlstm.api.outputs import NetworkOutputs, require_intervals
+from fastlstm.api.prepared_rows import PreparedRows
+from fastlstm.api.reports import (
+    StateLines,
+    classification_text,
+    data_lines,
+    logged_quantity,
+    network_line,
+    precision_recall_table,
+    regression_table,
+    score_lines,
+    state_html,
+    state_text,
+)
+from fastlstm.api.row_table import RowSettings
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.data.scaling import Scalers
+from fastlstm.errors import ConfigError
+from fastlstm.evaluation.importance import gradient_importance, permutation_importance, scaled_error
+from fastlstm.evaluation.intervals import HalfWidths, Pair
+from fastlstm.reporting.classification_figures import precision_recall
+from fastlstm.reporting.training_figures import learning_curve
+from fastlstm.windows.in_memory import RowWindows
+from fastlstm.windows.origins import output_names
+
+
+class NetworkMethods:
+    """The state of a ``fastLSTM`` and the methods that read it.
+
+    Args:
+        hyperparameters: the settings.
+        row_settings: what describes the rows.
+    """
+
+    def __init__(self, hyperparameters: Hyperparameters, row_settings: RowSettings) -> None:
+        self._hp = hyperparameters
+        self._row_settings = row_settings
+        self.model: Any = None
+        self.model_summary = ""
+        self.loss_df = pd.DataFrame()
+        self.hyperparameters: dict[str, Any] = hyperparameters.model_dump()
+        self.metrics: dict[str, Any] = {}
+        self.run_folder: Path | None = None
+        self._rows: PreparedRows | None = None
+        self._scalers: Scalers | None = None
+        self._half_widths: dict[Pair, HalfWidths] | None = None
+        self._trained = False
+        self._features: list[str] = []
+        self._targets: list[str] = []
+
+    def _require_rows(self) -> PreparedRows:
+        if self._rows is None:
+            raise ConfigError("X_data, Y_data: none given; set both and call split_and_scale()")
+        return self._rows
+
+    def _windows(self) -> RowWindows:
+        return self._require_rows().windows(self._hp)
+
+    @property
+    def _inputs(self) -> NetworkInputs:
+        known_ahead = self._row_settings.known_ahead
+        return NetworkInputs(self._features, self._hp.timesteps, known_ahead, self._scalers)
+
+    # Forecasts
+
+    def prepare_input_sample(
+        self, X: Any, current_datetime_idx: int, apply_scaler: bool = True
+    ) -> np.ndarray:
+        """The window whose last input row is row ``current_datetime_idx``.
+
+        Args:
+            X: a DataFrame with the feature columns in any order, or an array ``(n, n_features)``.
+            current_datetime_idx: number of the last input row.
+            apply_scaler: whether to scale it.
+
+        Returns:
+            ``(1, timesteps, n_features)``; ``model_predict`` does not scale a scaled one again.
+
+        Raises:
+            DataError: too few rows before it, or a column is absent.
+        """
+        return self._inputs.sample(X, current_datetime_idx, scale=apply_scaler)
+
+    def output_column_names(self) -> list[str]:
+        """Names of the outputs: ``<target>``, or ``<target>_step_<k>`` with several steps."""
+        return output_names(self._targets, self._hp.steps_ahead)
+
+    def _outputs(self) -> NetworkOutputs:
+        if self.model is None or self._scalers is None:
+            raise ConfigError("no network yet; train one, or open a run with load_all first")
+        return NetworkOutputs(self.model, self._scalers, self._hp, self._targets)
+
+    def model_predict(
+        self, data: Any, apply_scaler: bool = True, descale_result: bool = True
+    ) -> np.ndarray:
+        """Forecast from one window, several, or every window of a table.
+
+        Args:
+            data: a DataFrame with the feature columns in any order, one series in order of time (one
+                forecast per possible window, the last for the time after the last row); one window
+                ``(timesteps, n_features)``; or windows ``(n, timesteps, n_features)``.
+            apply_scaler: whether to scale the inputs; False where they are scaled already. What
+                ``prepare_input_sample`` scaled, and ``X_train_s`` and its like, are never scaled again.
+            descale_result: whether to give results in the targets' own units.
+
+        Returns:
+            ``(n_windows, n_outputs)``, columns named by ``output_column_names``; probabilities for a
+            classifier.
+
+        Raises:
+            ConfigError: no network yet.
+            DataError: a column is absent, the shape does not fit, or a value is missing.
+        """
+        outputs = self._outputs()
+        windows = self._inputs.windows(data, scale=apply_scaler)
+        return outputs.forecast(windows, unscale=descale_result)
+
+    def prediction_intervals(
+        self, data: Any, level: float = 0.8, apply_scaler: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Prediction intervals from the validation errors of the last training.
+
+        Split-conformal, by step and target; see ``fastlstm.evaluation.intervals``. They do not adapt
+        to errors seen since; the flow ``predict`` does that, and so do a run's test predictions.
+
+        Args:
+            data: see ``model_predict``.
+            level: nominal coverage, between 0.01 and 0.99, rounded up to a multiple of 0.005.
+            apply_scaler: see ``model_predict``.
+
+        Returns:
+            Lower and upper bounds in the targets' units, ``(n_windows, n_outputs)`` each; infinite
+            where validation had too few windows for the level.
+
+        Raises:
+            ConfigError: a classifier, no trained network, a run stored without intervals, or a level
+                out of range.
+            DataError: see ``model_predict``.
+        """
+        half_widths = require_intervals(self._hp, level, self._half_widths)
+        windows = self._inputs.windows(data, scale=apply_scaler)
+        return self._outputs().intervals(windows, level, half_widths)
+
+    # Evaluation
+
+    def _test_forecasts(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        return self._outputs().test_forecasts(self._require_rows())
+
+    def network_predictions_evaluation(
+        self, min_probability: float = 0.5, output_dict: bool = False
+    ) -> Any:
+        """Score the network on the present test windows and print the report.
+
+        Args:
+            min_probability: a classifier's outputs above it count as class 1.
+            output_dict: give data instead of text.
+
+        Returns:
+            The report's text; with ``output_dict`` the predictions (one row per test window, one
+            column per output) and the report as a dict: scikit-learn's for a classifier's only
+            output, that dict by output name for several, errors by output for a regressor.
+        """
+        truth, forecast = self._test_forecasts()
+        if self._hp.is_regressor:
+            text, report = regression_table(truth, forecast)
+        else:
+            forecast = (forecast > min_probability).astype(int)
+            text, report = classification_text(truth.astype(int), forecast)
+        print(text)
+        return (forecast, report) if output_dict else text
+
+    def binary_precision_recall_vs_scoring(
+        self, n_points: int = 15, plot: bool = True, ax: Any = None
+    ) -> pd.DataFrame:
+        """Precision and recall of class 1 of the first output, by cutoff, on the test windows.
+
+        Args:
+            n_points: the first cutoff in hundredths; the last is 0.99.
+            plot: draw both against the cutoff.
+            ax: Axes to draw on; the default is a new figure.
+
+        Returns:
+            Columns ``Cutoff``, ``Precision``, ``Recall``.
+
+        Raises:
+            ConfigError: the network is a regressor.
+        """
+        if self._hp.is_regressor:
+            raise ConfigError("LSTM_type: a regressor has no precision and recall")
+        truth, forecast = self._test_forecasts()
+        actual = truth.iloc[:, 0].to_numpy() == 1
+        table = precision_recall_table(actual, forecast.iloc[:, 0].to_numpy(), n_points)
+        if plot:
+            curve = table.set_axis(["threshold", "precision", "recall"], axis=1).to_dict("records")
+            precision_recall(curve, None, float(actual.mean()), ax=ax or _new_axes())
+        return table
+
+    def plot_training_history(self, metric: str | None = None, ax: Any = None) -> Any:
+        """Draw one logged quantity on train and validation windows by epoch.
+
+        Args:
+            metric: its name; the default is a classifier's first metric, a regressor's loss.
+            ax: Axes to draw on; the default is a new figure.
+
+        Returns:
+            The Axes.
+
+        Raises:
+            ConfigError: nothing was trained or loaded, or the quantity was not logged.
+        """
+        name = logged_quantity(self.loss_df, metric, self._hp)
+        history = self.loss_df.assign(epoch=range(1, len(self.loss_df) + 1))
+        return learning_curve(history, name, ax=ax or _new_axes())
+
+    def gradient_feature_importance(self) -> pd.Series:
+        """Share of each feature in the gradients of the outputs over the test windows.
+
+        See ``fastlstm.evaluation.importance.gradient_importance``.
+        """
+        test = self._windows().read("test", columns=("x",))
+        return gradient_importance(self.model, test.x, self._features)
+
+    def permutation_feature_importance(self, n_repeats: int = 5) -> pd.DataFrame:
+        """Increase of the test error when a feature is permuted among the test windows.
+
+        The error is the mean absolute error in scaled units; for probabilities the Brier score. See
+        ``fastlstm.evaluation.importance.permutation_importance``.
+        """
+        test = self._windows().read("test")
+        truth = test.y.reshape(len(test.y), -1)
+
+        def score(x: np.ndarray) -> float:
+            return scaled_error(self.model, x, truth, self._hp.is_regressor)
+
+        return permutation_importance(score, test.x, self._features, n_repeats, self._hp.seed)
+
+    # Display in a notebook
+
+    def _state(self) -> StateLines:
+        outputs = len(self.output_column_names())
+        epochs = f"{len(self.loss_df)} epochs" if self._trained else "no"
+        return [
+            *data_lines(self._rows),
+            network_line(self.model, self._hp, outputs),
+            ("trained", epochs),
+            *score_lines(self.metrics),
+            *([("run", str(self.run_folder))] if self.run_folder is not None else []),
+        ]
+
+    def __repr__(self) -> str:
+        heading = f"fastLSTM {self._hp.model_name!r}, {self._hp.LSTM_type}"
+        return state_text(heading, self._state())
+
+    def _repr_html_(self) -> str:
+        heading = f"fastLSTM {self._hp.model_name}, {self._hp.LSTM_type}"
+        return state_html(heading, self._state())
+
+
+def _new_axes() -> Any:
+    # Figures of pyplot are shown by a notebook at the end of the cell.
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(layout="constrained")[1]

@@ -1,0 +1,161 @@
+"""Open a run of today or of fastLSTM 1.0 for the class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fastlstm.api.row_table import RowSettings
+from fastlstm.artifacts.folders import MANIFEST
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.data.scaling import Scalers
+from fastlstm.errors import ConfigError, StoreError
+from fastlstm.evaluation.intervals import HalfWidths, Pair
+from fastlstm.registry.opening import local_run
+from fastlstm.runs.csv_export import read_export
+from fastlstm.runs.legacy import open_legacy
+from fastlstm.runs.saved_run import SavedRun
+
+
+@dataclass(frozen=True)
+class OpenedRun:
+    """What the class takes from a stored run.
+
+    Attributes:
+        folder: the run's folder.
+        network: the Keras network.
+        hyperparameters: its settings.
+        settings: the run's settings file, as it stands.
+        features: names of the inputs.
+        targets: names of the targets.
+        scalers: fitted on its train rows.
+        history: one row per epoch.
+        metrics: test metrics; empty for a run of fastLSTM 1.0.
+        half_widths: of its intervals; None where it has none.
+        rows: what describes its rows.
+        tables: its features and targets; None where they were not saved.
+    """
+
+    folder: Path
+    network: Any
+    hyperparameters: Hyperparameters
+    settings: dict[str, Any]
+    features: list[str]
+    targets: list[str]
+    scalers: Scalers
+    history: pd.DataFrame
+    metrics: dict[str, Any]
+    half_widths: dict[Pair, HalfWidths] | None
+    rows: RowSettings
+    tables: tuple[pd.DataFrame, pd.DataFrame] | None
+
+
+def open_run(file_name: str | Path | None, folder: str | Path | None = None) -> OpenedRun:
+    """Open a run by its hyperparameter JSON.
+
+    Args:
+        file_name: the JSON file, or the URL of a run, ``s3://bucket/prefix/<model name>/<run id>``.
+        folder: the run's folder, where the file name is bare.
+
+    Raises:
+        ConfigError: no file is named.
+        StoreError: the run is not whole, or holds what it must not.
+    """
+    if file_name is None:
+        raise ConfigError("hyperparameters_file_name: name a run's hyperparameter JSON")
+    if "://" in str(file_name):
+        (file,) = local_run(str(file_name)).glob("* - HYPERPARAMETERS OF *")
+    else:
+        file = Path(folder or "") / file_name
+    if not file.is_file():
+        raise StoreError(f"{file}: does not exist; give a run's hyperparameter JSON")
+    if (file.parent / MANIFEST).exists():
+        return _from_run(SavedRun(file.parent))
+    return _from_legacy_run(file)
+
+
+def find_history(folder: Path | None) -> Path:
+    """The training history in a run's folder.
+
+    Raises:
+        ConfigError: there is no folder.
+        StoreError: the folder holds no history.
+    """
+    if folder is None:
+        raise ConfigError("file_path_name: no run was saved or loaded; name a history CSV")
+    found = sorted(folder.glob("* - TRAINING HISTORY OF LSTM MODEL - *.csv"))
+    if not found:
+        raise StoreError(f"{folder}: holds no training history")
+    return found[0]
+
+
+def read_history(file: str | Path) -> pd.DataFrame:
+    """Read a training history, one row per epoch.
+
+    Raises:
+        StoreError: the file does not exist.
+    """
+    if not Path(file).is_file():
+        raise StoreError(f"{file}: does not exist")
+    return pd.read_csv(file)
+
+
+def _from_run(run: SavedRun) -> OpenedRun:
+    data, tables, time, series = run.data, None, None, None
+    if run.path("x_data").exists() and run.path("y_data").exists():
+        x, y = read_export(run.path("x_data")), read_export(run.path("y_data"))
+        # The first columns are the index: time or row number, and series where there are several.
+        index_columns = 2 if data.series else 1
+        row_label = x.iloc[:, 0]
+        if not pd.api.types.is_integer_dtype(row_label):
+            row_label = time = pd.to_datetime(row_label, utc=True)
+        if data.series:
+            series = x.iloc[:, 1].astype(str).rename(data.series)
+        index = pd.Index(row_label, name=x.columns[0])
+        tables = (
+            x.iloc[:, index_columns:].set_axis(data.features, axis=1).set_axis(index),
+            y.iloc[:, index_columns:].set_axis(data.targets, axis=1).set_axis(index),
+        )
+    return OpenedRun(
+        folder=run.folder,
+        network=run.network,
+        hyperparameters=run.hyperparameters,
+        settings=run.settings,
+        features=data.features,
+        targets=data.targets,
+        scalers=run.scalers,
+        history=run.history,
+        metrics=run.metrics,
+        half_widths=run.half_widths,
+        rows=RowSettings(
+            series=series,
+            time=time,
+            frequency=data.frequency,
+            time_zone=data.time_zone,
+            target_lookahead=data.lookahead,
+            known_ahead=data.known_ahead,
+            season_length=run.settings.get("evaluation", {}).get("season_length"),
+        ),
+        tables=tables,
+    )
+
+
+def _from_legacy_run(file: Path) -> OpenedRun:
+    run = open_legacy(file)
+    return OpenedRun(
+        folder=file.parent,
+        network=run.network,
+        hyperparameters=run.hyperparameters,
+        settings=run.settings,
+        features=run.features,
+        targets=run.targets,
+        scalers=run.scalers,
+        history=run.history,
+        metrics={},
+        half_widths=None,
+        rows=RowSettings(),
+        tables=run.tables,
+    )

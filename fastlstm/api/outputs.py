@@ -1,0 +1,125 @@
+"""Forecasts of a network in the targets' own units, and the intervals around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fastlstm.api.prepared_rows import PreparedRows
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.data.scaling import Scalers
+from fastlstm.errors import ConfigError
+from fastlstm.evaluation.intervals import (
+    MEDIAN_PAIR,
+    HalfWidths,
+    Pair,
+    base_interval,
+    quantile_pair,
+)
+from fastlstm.network.inference import predict_each, predict_point
+from fastlstm.windows.origins import output_names
+
+
+@dataclass(frozen=True)
+class NetworkOutputs:
+    """A network and the meaning of its outputs.
+
+    Attributes:
+        network: the Keras network.
+        scalers: fitted on its train rows.
+        hyperparameters: its settings.
+        targets: names of its targets.
+    """
+
+    network: Any
+    scalers: Scalers
+    hyperparameters: Hyperparameters
+    targets: list[str]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the outputs; see ``fastlstm.windows.origins.output_names``."""
+        return output_names(self.targets, self.hyperparameters.steps_ahead)
+
+    def forecast(self, scaled: np.ndarray, *, unscale: bool = True) -> np.ndarray:
+        """Forecasts for scaled windows.
+
+        Args:
+            scaled: float32 ``(n, timesteps, n_features)``.
+            unscale: give them in the targets' units.
+
+        Returns:
+            ``(n, n_outputs)``; the median where the network forecasts quantiles.
+        """
+        outputs = predict_point(self.network, scaled, len(self.names))
+        return self.unscale(outputs) if unscale else outputs
+
+    def unscale(self, outputs: np.ndarray) -> np.ndarray:
+        """Outputs ``(n, n_outputs)`` in the targets' units."""
+        shape = (len(outputs), self.hyperparameters.steps_ahead, len(self.targets))
+        return self.scalers.unscale_targets(outputs.reshape(shape)).reshape(len(outputs), -1)
+
+    def intervals(
+        self, scaled: np.ndarray, level: float, half_widths: dict[Pair, HalfWidths]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper bounds for scaled windows; see ``fastlstm.evaluation.intervals``.
+
+        Args:
+            scaled: float32 ``(n, timesteps, n_features)``.
+            level: nominal coverage, between 0 and 1.
+            half_widths: those of validation, by the quantiles of the base interval.
+
+        Returns:
+            ``(n, n_outputs)`` each, in the targets' units.
+        """
+        quantiles = self.hyperparameters.quantiles
+        pair = quantile_pair(level, quantiles)
+        if pair not in half_widths:  # quantiles of a level that the evaluation did not use
+            pair = MEDIAN_PAIR
+        shape = (len(scaled), self.hyperparameters.steps_ahead, len(self.targets), -1)
+        each = predict_each(self.network, scaled, len(self.names)).reshape(shape)
+        low, high = base_interval(self.scalers.unscale_each(each), pair, quantiles)
+        width = half_widths[pair].at(level)
+        return (low - width).reshape(len(scaled), -1), (high + width).reshape(len(scaled), -1)
+
+    def test_forecasts(self, rows: PreparedRows) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Truth and forecast of the test windows, one column per output.
+
+        The index is that of the given rows at each window's first target row, with the series before
+        it where there are several.
+        """
+        windows, table = rows.windows(self.hyperparameters), rows.table
+        test = windows.read("test")
+        index = table.given_x.index[table.given_row[windows.origin_rows("test")]]
+        if table.series_name is not None:
+            index = pd.MultiIndex.from_arrays(
+                [test.series, index], names=[table.series_name, index.name or table.time_name]
+            )
+        truth = self.unscale(test.y.reshape(len(test.y), -1))
+        forecast = self.forecast(test.x)
+        return (
+            pd.DataFrame(truth, index, self.names),
+            pd.DataFrame(forecast, index, self.names),
+        )
+
+
+def require_intervals(
+    hyperparameters: Hyperparameters, level: float, half_widths: dict[Pair, HalfWidths] | None
+) -> dict[Pair, HalfWidths]:
+    """The half-widths that intervals of a level need.
+
+    Raises:
+        ConfigError: a classifier, a network without intervals, or a level out of range.
+    """
+    if not hyperparameters.is_regressor:
+        raise ConfigError("no intervals: a classifier has probabilities instead")
+    if not 0.01 <= level <= 0.99:
+        raise ConfigError(f"level: {level} given; choose one between 0.01 and 0.99")
+    if half_widths is None:
+        raise ConfigError(
+            "no intervals yet; train the network, or open a run that was stored with them"
+        )
+    return half_widths

@@ -1,0 +1,163 @@
+"""Rows split by time and scaled, and the windows over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastlstm.api.row_table import RowSettings, RowTable
+from fastlstm.config.data import ahead_columns
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.config.retrain import RetrainConfig
+from fastlstm.data.column_names import SEGMENT, TIME
+from fastlstm.data.scaling import ScaledArray, Scalers, fit_scalers
+from fastlstm.data.split import Cuts, cut_times
+from fastlstm.data.time_grid import label_end, later_times, microseconds
+from fastlstm.errors import DataError
+from fastlstm.windows.in_memory import RowWindows
+
+
+@dataclass(frozen=True)
+class PreparedRows:
+    """Rows with what was derived from them for training.
+
+    Attributes:
+        table: the checked rows.
+        settings: how they were read.
+        features: names of the network's inputs, in its order.
+        targets: names of the network's targets, in its order.
+        cuts: the times that separate train, validation and test.
+        scalers: fitted on the train rows, or those of a trained network.
+        x_scaled: features as the network sees them, float32 ``(n, n_features)``.
+        y_scaled: targets as the network learns them, float32 ``(n, n_targets)``.
+    """
+
+    table: RowTable
+    settings: RowSettings
+    features: list[str]
+    targets: list[str]
+    cuts: Cuts
+    scalers: Scalers
+    x_scaled: np.ndarray
+    y_scaled: np.ndarray
+
+    def windows(self, hyperparameters: Hyperparameters) -> RowWindows:
+        """The windows of the three splits.
+
+        Raises:
+            DataError: a split would hold no window.
+        """
+        return RowWindows(
+            self.table.frame,
+            self.x_scaled,
+            self.y_scaled,
+            features=self.features,
+            targets=self.targets,
+            timesteps=hyperparameters.timesteps,
+            steps_ahead=hyperparameters.steps_ahead,
+            cuts=self.cuts,
+            lookahead=self.settings.target_lookahead,
+            sample_weight=self.table.weight,
+            time_unit=self.table.time_unit,
+        )
+
+    def split_tables(self) -> Iterator[tuple[str, Any]]:
+        """Names and values of the class's attributes that hold the splits: ``X_train``, ``X_train_s``…
+
+        The rows keep the order and the index in which they were given.
+        """
+        table = self.table
+        part = np.digitize(microseconds(table.frame[TIME]), [self.cuts.validation, self.cuts.test])
+        for code, split in enumerate(("train", "validation", "test")):
+            rows = np.flatnonzero(part == code)
+            rows = rows[np.argsort(table.given_row[rows])]
+            given = table.given_row[rows]
+            yield f"X_{split}", table.given_x.iloc[given][self.features]
+            yield f"Y_{split}", table.given_y.iloc[given][self.targets]
+            yield f"X_{split}_s", self.x_scaled[rows].view(ScaledArray)
+            yield f"Y_{split}_s", self.y_scaled[rows]
+
+
+def prepare_rows(
+    table: RowTable,
+    settings: RowSettings,
+    hyperparameters: Hyperparameters,
+    features: list[str],
+    targets: list[str],
+    scalers: Scalers | None = None,
+) -> PreparedRows:
+    """Split rows by time and scale them.
+
+    Args:
+        table: the rows.
+        settings: how they were read.
+        hyperparameters: sizes of the splits and the kind of scaler.
+        features: columns that are the network's inputs.
+        targets: columns that are the network's targets.
+        scalers: those of a trained network; without them new ones are fitted on the train rows.
+
+    Raises:
+        DataError: a column is absent, or there are no train rows.
+    """
+    _require_columns(table, features, targets)
+    x, y = table.x[features], table.y[targets]
+    times = microseconds(table.frame[TIME])
+    cuts = cut_times(times, hyperparameters.train_size_rate, hyperparameters.validation_size_rate)
+    if scalers is None:
+        segment = table.frame[SEGMENT].to_numpy()
+        label_known = label_end(times, segment, settings.target_lookahead)
+        later = later_times(times, segment, ahead_columns(settings.known_ahead))
+        scalers = fit_scalers(x, y, times, label_known, cuts, hyperparameters, later)
+    return PreparedRows(
+        table,
+        settings,
+        features,
+        targets,
+        cuts,
+        scalers,
+        scalers.features(x),
+        scalers.targets(y, targets),
+    )
+
+
+def _require_columns(table: RowTable, features: list[str], targets: list[str]) -> None:
+    absent = [name for name in features if name not in table.x]
+    absent += [name for name in targets if name not in table.y]
+    if absent:
+        raise DataError(
+            f"column {absent[0]!r} is absent; the network has features {features} and targets {targets}"
+        )
+
+
+def run_config(
+    settings: RowSettings,
+    hyperparameters: Hyperparameters,
+    features: list[str],
+    targets: list[str],
+    table: RowTable | None,
+) -> RetrainConfig:
+    """The settings of a run over rows in memory, as a retraining's.
+
+    Raises:
+        ValidationError: pydantic's, where settings contradict each other.
+    """
+    return RetrainConfig.model_validate(
+        {
+            "data": {
+                "path": "memory",
+                "time": table.time_name if table else "time",
+                "series": table.series_name if table else None,
+                "frequency": settings.frequency,
+                "time_zone": settings.time_zone,
+                "features": features,
+                "targets": targets,
+                "target_lookahead": settings.target_lookahead,
+                "known_ahead": dict(settings.known_ahead),
+            },
+            "evaluation": {"season_length": settings.season_length},
+            "hyperparameters": hyperparameters.model_dump(),
+        }
+    )
