@@ -51,7 +51,7 @@ def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[
     from flows.predict import predict
     from flows.retrain import retrain
     from tasks.report_degraded import DEGRADED
-    from tasks.ui import slug as slug_of
+    from tasks.prefect_artifacts import slug as slug_of
 
     name = config.model_name
     slug = slug_of(name)

@@ -10,14 +10,14 @@ from fastlstm.data.tables import read_table
 from fastlstm.forecasting.monitoring import input_rows
 from tasks.forecast import FORECASTS_FILE, INTERVALS_FILE
 from tasks.notify import notify
+from tasks.prefect_artifacts import report_scoring
 from tasks.references import Scored, ScoringOutcome
 from tasks.settings import ScoringConfig
-from tasks.steps import fresh_step
+from tasks.steps import pipeline_step
 from tasks.storage.forecasts import open_forecasts
-from tasks.ui import report_scoring
 
 
-@fresh_step("append", "store", retries=3)
+@pipeline_step("append")
 def append(config: ScoringConfig, scored: Scored) -> ScoringOutcome:
     """Append the forecasts that are not there yet, their intervals, and the summary of their inputs."""
     folder = Path(scored.path)

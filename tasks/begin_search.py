@@ -8,19 +8,22 @@ from fastlstm.experiments.tuning import Search, study_key
 from tasks.notify import notify
 from tasks.references import StepOutput, StudyReference
 from tasks.settings import PipelineConfig
-from tasks.steps import fresh_step
+from tasks.steps import pipeline_step
 
 
 def open_search(config: PipelineConfig, study: StudyReference) -> Search:
+    """The search that a reference names."""
     return Search(config, study.key, Path(study.path))
 
 
-@fresh_step("begin search", "data", retries=2)
+@pipeline_step("begin search")
 def begin_search(config: PipelineConfig, clean: StepOutput) -> StudyReference:
-    """Open the search, or go on with it where it was cut off."""
+    """Open the search, or continue one that was interrupted."""
     key = study_key(config, clean.content_sha256)
     folder = Path(config.work) / "tune" / key[:32]
     search = Search(config, key, folder, resume=True)
-    earlier = f"; {search.ended} were made before" if search.ended else ""
-    notify("search", f"{config.tune.trials} trials over {', '.join(config.tune.ranges)}{earlier}")
+    earlier = f"; {search.ended} of them ended before" if search.ended else ""
+    notify(
+        "begin search", f"{config.tune.trials} trials over {', '.join(config.tune.ranges)}{earlier}"
+    )
     return StudyReference(path=str(folder), key=key, left=search.left)

@@ -10,13 +10,13 @@ from fastlstm.experiments.tuning import write_search
 from fastlstm.reporting.text import as_text, number
 from tasks.begin_search import open_search
 from tasks.notify import notify
+from tasks.prefect_artifacts import report_search
 from tasks.references import StudyReference, TuneOutcome
 from tasks.settings import PipelineConfig
-from tasks.steps import fresh_step
-from tasks.ui import report_search
+from tasks.steps import pipeline_step
 
 
-@fresh_step("best", "data", retries=2)
+@pipeline_step("best trial")
 def best_trial(config: PipelineConfig, study: StudyReference) -> TuneOutcome:
     """Write the best settings as a config file, with the trials and the figure, and report them."""
     summary = open_search(config, study).summary()
@@ -38,5 +38,5 @@ def best_trial(config: PipelineConfig, study: StudyReference) -> TuneOutcome:
         f"with {chosen}",
     )
     report_search(config.model_name, outcome, summary)
-    notify("best", outcome.message)
+    notify("best trial", outcome.message)
     return outcome

@@ -17,15 +17,15 @@ from fastlstm.forecasting.monitoring import (
 )
 from fastlstm.runs.saved_run import SavedRun
 from tasks.notify import notify
+from tasks.prefect_artifacts import report_health
 from tasks.references import Health
 from tasks.settings import MonitorConfig, store_of
-from tasks.steps import fresh_step
+from tasks.steps import pipeline_step
 from tasks.storage.forecasts import open_forecasts
 from tasks.storage.sources import local_source
-from tasks.ui import report_health
 
 
-@fresh_step("examine", "data", retries=3)
+@pipeline_step("check health")
 def check_health(config: MonitorConfig) -> Health:
     """Live error against the test's, live coverage of the intervals, and drift of the inputs."""
     store = store_of(config)
@@ -118,7 +118,7 @@ def check_health(config: MonitorConfig) -> Health:
         reasons=reasons,
         message=message,
     )
-    notify("examine", message)
+    notify("check health", message)
     limits = {"max_error_ratio": config.max_error_ratio, "max_psi": config.max_psi}
     report_health(config.model_name, health, limits)
     return health

@@ -11,12 +11,12 @@ from fastlstm.registry.unchanged import check_for_changes
 from tasks.notify import notify
 from tasks.references import Source
 from tasks.settings import PipelineConfig, store_of
-from tasks.steps import fresh_step
+from tasks.steps import pipeline_step
 from tasks.storage.sources import local_source
 from tasks.storage.sql import redacted
 
 
-@fresh_step("look", "data", retries=3)
+@pipeline_step("check source")
 def check_source(config: PipelineConfig, full: bool = False) -> Source:
     """Bring and fingerprint the source, and look for a finished run made from it.
 

@@ -11,13 +11,13 @@ from fastlstm.reporting.text import number, title
 from fastlstm.steps.backtest import combine_into
 from tasks.caching import make
 from tasks.notify import notify
+from tasks.prefect_artifacts import report_backtest
 from tasks.references import BacktestOutcome, StepOutput
 from tasks.settings import PipelineConfig
-from tasks.steps import fresh_step
-from tasks.ui import report_backtest
+from tasks.steps import pipeline_step
 
 
-@fresh_step("combine", "data", retries=2)
+@pipeline_step("combine folds")
 def combine_folds(
     config: PipelineConfig, clean: StepOutput, parts: list[StepOutput]
 ) -> BacktestOutcome:
@@ -26,7 +26,7 @@ def combine_folds(
     def build(folder: Path) -> dict[str, Any]:
         return combine_into(folder, [Path(part.path) for part in parts], config)
 
-    output, manifest = make("backtest", config, [clean, *parts], build, lambda m: int(m["windows"]))
+    output, manifest = make("combine folds", config, [clean, *parts], build)
     primary, found = manifest["primary"], manifest["significance"]
     better = [name.replace("_", " ") for name, test in found.items() if test["better"]]
     outcome = BacktestOutcome(
@@ -37,12 +37,12 @@ def combine_folds(
         significantly_better={name: bool(test["better"]) for name, test in found.items()},
         message=f"{title(primary['name'])} {number(primary['value'])} over {manifest['folds']} folds, "
         + (
-            f"better beyond chance than the {' and the '.join(better)}"
+            f"significantly better (5%) than the {' and the '.join(better)}"
             if better
-            else "not better beyond chance than any baseline"
+            else "not significantly better (5%) than any baseline"
         ),
     )
     summary = json.loads((Path(output.path) / BACKTEST_SUMMARY_FILE).read_text(encoding="utf-8"))
     report_backtest(config.model_name, outcome, summary)
-    notify("combine", outcome.message)
+    notify("combine folds", outcome.message)
     return outcome

@@ -11,10 +11,10 @@ from tasks.caching import make
 from tasks.notify import notify
 from tasks.references import StepOutput
 from tasks.settings import PipelineConfig
-from tasks.steps import cached_step
+from tasks.steps import pipeline_step
 
 
-@cached_step("evaluate", "network", retries=1)
+@pipeline_step("evaluate")
 def evaluate(
     config: PipelineConfig,
     network: StepOutput,
@@ -22,7 +22,7 @@ def evaluate(
     scaled: StepOutput,
     clean: StepOutput,
 ) -> StepOutput:
-    """Score the network on the test windows beside the costless baselines."""
+    """Score the network and the naive baselines on the test windows."""
 
     def build(folder: Path) -> dict[str, Any]:
         about: dict[str, Any] = worker.call(
@@ -39,7 +39,7 @@ def evaluate(
         return about
 
     inputs = [network, windows, scaled, clean]
-    output, manifest = make("evaluate", config, inputs, build, lambda m: int(m["windows"]))
+    output, manifest = make("evaluate", config, inputs, build)
     primary = manifest["primary"]
     notify(
         "evaluate",

@@ -1,4 +1,4 @@
-"""The step that trains on the first of a group of folds and scores all of them."""
+"""The step that trains once and scores a group of folds."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tasks.caching import make
 from tasks.notify import notify, notify_progress
 from tasks.references import StepOutput
 from tasks.settings import PipelineConfig
-from tasks.steps import cached_step
+from tasks.steps import pipeline_step
 
 
-@cached_step("folds", "network", retries=1)
+@pipeline_step("evaluate folds")
 def evaluate_folds(
     config: PipelineConfig, clean: StepOutput, part: int, before: StepOutput | None = None
 ) -> StepOutput:
-    """Train on the first of a group of folds and score all of them; nothing later is seen."""
+    """Train on the rows before the first fold of a group and score all folds of the group."""
 
     def build(folder: Path) -> dict[str, Any]:
         about: dict[str, Any] = worker.call(
@@ -36,8 +36,11 @@ def evaluate_folds(
         return about
 
     inputs = [clean] if before is None else [clean, before]
-    output, manifest = make("folds", config, inputs, build, lambda m: int(m["windows"]), part=part)
+    output, manifest = make("evaluate folds", config, inputs, build, part=part)
     numbers = manifest["folds"]
     which = f"fold {numbers[0]}" if len(numbers) == 1 else f"folds {numbers[0]} to {numbers[-1]}"
-    notify("folds", f"{which}: {manifest['epochs']} epochs, {manifest['windows']:,} windows scored")
+    notify(
+        "evaluate folds",
+        f"{which}: {manifest['epochs']} epochs, {manifest['windows']:,} test windows scored",
+    )
     return output

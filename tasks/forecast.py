@@ -11,12 +11,12 @@ from fastlstm.steps import worker
 from tasks.notify import notify
 from tasks.references import LocalTable, RunReference, Scored
 from tasks.settings import ScoringConfig, store_of
-from tasks.steps import fresh_step
+from tasks.steps import pipeline_step
 
 FORECASTS_FILE, INTERVALS_FILE = "forecasts.parquet", "intervals.parquet"
 
 
-@fresh_step("forecast", "network", retries=1)
+@pipeline_step("forecast")
 def forecast(config: ScoringConfig, run: RunReference, table: LocalTable) -> Scored:
     """Check the rows by the rules the run was trained with, and forecast what follows each series.
 

@@ -10,12 +10,12 @@ from tasks.caching import make
 from tasks.notify import notify
 from tasks.references import Source, StepOutput
 from tasks.settings import PipelineConfig
-from tasks.steps import cached_step
+from tasks.steps import pipeline_step
 
 
-@cached_step("load", "data", retries=3)
+@pipeline_step("load")
 def load(config: PipelineConfig, source: Source) -> StepOutput:
-    """Read the source: declared columns and types, times in UTC, sorted."""
+    """Read the declared columns of the source, with times in UTC, sorted by series and time."""
     hp = config.hyperparameters
     window_rows = hp.timesteps + hp.steps_ahead + config.data.lookahead
 
@@ -24,7 +24,7 @@ def load(config: PipelineConfig, source: Source) -> StepOutput:
             folder, config.data.model_copy(update={"path": source.path, "query": None}), window_rows
         )
 
-    output, manifest = make("load", config, [source], build, lambda m: int(m["rows"]))
+    output, manifest = make("load", config, [source], build)
     notify(
         "load",
         f"{manifest['rows']:,} rows of {manifest['series']} series, "

@@ -8,16 +8,16 @@ from fastlstm.steps.backtest import count_groups
 from tasks.notify import notify
 from tasks.references import StepOutput
 from tasks.settings import PipelineConfig
-from tasks.steps import fresh_step
+from tasks.steps import pipeline_step
 
 
-@fresh_step("plan", "data", retries=2)
+@pipeline_step("plan folds")
 def plan_folds(config: PipelineConfig, clean: StepOutput) -> int:
-    """How many trainings the folds need."""
+    """The number of trainings that the folds need."""
     count = count_groups(Path(clean.path), config)
     chosen = config.backtest
     notify(
-        "plan",
+        "plan folds",
         f"{chosen.folds} folds over the last {chosen.test_size_rate:.0%} of the time, {chosen.window} "
         f"window, {count} trainings",
     )

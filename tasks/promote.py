@@ -12,10 +12,10 @@ from fastlstm.steps import worker
 from tasks.notify import notify
 from tasks.references import BacktestOutcome, Outcome, RunReference, StepOutput
 from tasks.settings import PipelineConfig, store_of
-from tasks.steps import fresh_step
+from tasks.steps import pipeline_step
 
 
-@fresh_step("promote", "store", retries=3)
+@pipeline_step("promote")
 def promote(
     config: PipelineConfig,
     run: RunReference,

@@ -5,17 +5,17 @@ from __future__ import annotations
 from prefect.events import emit_event
 
 from tasks.notify import notify
+from tasks.prefect_artifacts import slug
 from tasks.references import Health
 from tasks.settings import MonitorConfig
-from tasks.steps import fresh_step
-from tasks.ui import slug
+from tasks.steps import pipeline_step
 
 DEGRADED = "fastlstm.model.degraded"
 
 
-@fresh_step("warn", "data", retries=3)
+@pipeline_step("report degraded")
 def report_degraded(config: MonitorConfig, health: Health) -> None:
-    """Emit the event that a retraining can be triggered by."""
+    """Emit the event that starts a retraining where a deployment has it as a trigger."""
     emit_event(
         DEGRADED,
         resource={
@@ -24,4 +24,4 @@ def report_degraded(config: MonitorConfig, health: Health) -> None:
         },
         payload={"model_name": config.model_name, "reason": "; ".join(health.reasons)},
     )
-    notify("warn", f"event {DEGRADED} emitted")
+    notify("report degraded", f"event {DEGRADED} emitted")

@@ -14,6 +14,7 @@ def stored_run(store: Store, model_name: str, run_id: str) -> RunReference:
 
 
 def run_reference(store: Store, model_name: str, entry: RunEntry) -> RunReference:
+    """The reference of an entry of the store."""
     return RunReference(
         model_name=model_name,
         run_id=entry.run_id,

@@ -13,10 +13,10 @@ from tasks.notify import notify
 from tasks.references import RunReference, Source, StepOutput
 from tasks.run_references import run_reference
 from tasks.settings import PipelineConfig, store_of
-from tasks.steps import fresh_step
+from tasks.steps import pipeline_step
 
 
-@fresh_step("save", "store", retries=3)
+@pipeline_step("save")
 def save(
     config: PipelineConfig,
     source: Source,
@@ -33,7 +33,7 @@ def save(
         try:
             store.check(name, entry.run_id)
         except StoreError as error:
-            notify("save", f"run {entry.run_id} is stored but damaged ({error}); storing it anew")
+            notify("save", f"run {entry.run_id} is stored but damaged ({error}); storing it again")
             entry = None
     if entry is None:
         parts = Parts(

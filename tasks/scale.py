@@ -13,17 +13,17 @@ from tasks.caching import make
 from tasks.notify import notify
 from tasks.references import StepOutput
 from tasks.settings import PipelineConfig
-from tasks.steps import cached_step
+from tasks.steps import pipeline_step
 
 
-@cached_step("scale", "windows", retries=2)
+@pipeline_step("scale")
 def scale(config: PipelineConfig, clean: StepOutput) -> StepOutput:
     """Cut the time into train, validation and test, and scale by the train rows."""
 
     def build(folder: Path) -> dict[str, Any]:
         return scale_into(folder, Path(clean.path) / CLEAN_FILE, config)
 
-    output, manifest = make("scale", config, [clean], build, lambda m: int(m["rows"]))
+    output, manifest = make("scale", config, [clean], build)
     cuts = [
         f"{pd.Timestamp(manifest['cuts'][name], unit='us'):%Y-%m-%d %H:%M}"
         for name in ("validation", "test")

@@ -8,16 +8,15 @@ from typing import Any
 from fastlstm.reporting.text import refit_told, warm_start_told
 from fastlstm.steps import worker
 from fastlstm.training.checkpoint import state_files
-from fastlstm.training.warm_start import further
 from tasks.caching import Input, make, step_key
 from tasks.notify import notify
+from tasks.prefect_artifacts import TrainingProgress
 from tasks.references import RunReference, StepOutput
 from tasks.settings import PipelineConfig, store_of
-from tasks.steps import cached_step
-from tasks.ui import TrainingProgress
+from tasks.steps import pipeline_step
 
 
-@cached_step("train", "network", retries=1)
+@pipeline_step("train")
 def train(
     config: PipelineConfig, windows: StepOutput, champion: RunReference | None = None
 ) -> StepOutput:
@@ -47,8 +46,8 @@ def train(
         )
         return facts
 
-    output, manifest = make("train", config, inputs, build, lambda m: int(m["epochs"]))
-    for file in (*state_files(state), *state_files(further(state))):
+    output, manifest = make("train", config, inputs, build)
+    for file in state_files(state):
         file.unlink(missing_ok=True)
     message = (
         f"{manifest['epochs']} epochs in {manifest['seconds']:.0f} s"

@@ -14,11 +14,11 @@ from tasks.notify import notify
 from tasks.references import StepOutput, StudyReference
 from tasks.scale import scale
 from tasks.settings import PipelineConfig
-from tasks.steps import fresh_step
+from tasks.steps import pipeline_step
 from tasks.windows import windows
 
 
-@fresh_step("trial", "network", retries=0)
+@pipeline_step("trial")
 def trial(config: PipelineConfig, clean: StepOutput, study: StudyReference) -> str:
     """Try one set of hyperparameters: windows, training, and its best validation score."""
     asked = open_search(config, study).ask()

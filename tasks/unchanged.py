@@ -7,10 +7,10 @@ from fastlstm.registry.store import find_run
 from tasks.references import Outcome, Source
 from tasks.run_references import run_reference
 from tasks.settings import PipelineConfig, store_of
-from tasks.steps import fresh_step
+from tasks.steps import pipeline_step
 
 
-@fresh_step("known", "store", retries=0)
+@pipeline_step("unchanged")
 def unchanged(config: PipelineConfig, source: Source) -> Outcome:
     """The outcome of the finished run that the source and settings already gave."""
     store = store_of(config)

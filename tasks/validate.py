@@ -13,13 +13,13 @@ from fastlstm.errors import DataError
 from fastlstm.steps.prepare import validate_into
 from tasks.caching import make
 from tasks.notify import notify
+from tasks.prefect_artifacts import report_refusal
 from tasks.references import StepOutput
 from tasks.settings import PipelineConfig
-from tasks.steps import cached_step
-from tasks.ui import report_refusal
+from tasks.steps import pipeline_step
 
 
-@cached_step("validate", "data", retries=2)
+@pipeline_step("validate")
 def validate(config: PipelineConfig, table: StepOutput) -> StepOutput:
     """Check every rule on the rows, then fill or drop missing values by policy."""
     loaded = read_manifest(Path(table.path))
@@ -37,7 +37,7 @@ def validate(config: PipelineConfig, table: StepOutput) -> StepOutput:
         )
 
     try:
-        output, manifest = make("validate", config, [table], build, lambda m: int(m["rows"]))
+        output, manifest = make("validate", config, [table], build)
     except DataError as error:
         if refused.exists():
             found = json.loads(refused.read_text(encoding="utf-8"))["errors"]

@@ -14,10 +14,10 @@ from tasks.caching import make
 from tasks.notify import notify
 from tasks.references import StepOutput
 from tasks.settings import PipelineConfig
-from tasks.steps import cached_step
+from tasks.steps import pipeline_step
 
 
-@cached_step("windows", "windows", retries=2)
+@pipeline_step("windows")
 def windows(config: PipelineConfig, scaled: StepOutput) -> StepOutput:
     """Cut the windows of each split and write them as Parquet."""
     hp = config.hyperparameters
@@ -36,10 +36,7 @@ def windows(config: PipelineConfig, scaled: StepOutput) -> StepOutput:
         )
         return {**about, "made_from": scaled.content_sha256}
 
-    def count(manifest: dict[str, Any]) -> int:
-        return sum(manifest["windows"].values())
-
-    output, manifest = make("windows", config, [scaled], build, count)
+    output, manifest = make("windows", config, [scaled], build)
     per_split = ", ".join(f"{n:,} {name}" for name, n in manifest["windows"].items())
     size = sum(entry["size"] for entry in manifest["files"].values())
     notify(

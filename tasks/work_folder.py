@@ -1,8 +1,8 @@
-"""What a work folder keeps from run to run, and deleting what no run has used lately.
+"""What a work folder keeps from run to run, and deletion of what no run has used lately.
 
-Each step's output is known by what it was made from, so with new rows every night all of them are made
-anew, and those of earlier nights stay. Only what bears the name of an intermediate file, in a folder of
-them, is ever looked at: whatever else lies in the work folder is the user's own.
+Each step's output is identified by what it was built from. With new rows every night all outputs are
+rebuilt, and those of earlier nights stay. Only what has the name of an intermediate result and lies in a
+folder of the table of steps may be deleted: anything else belongs to the user.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from pathlib import Path
 
 from fastlstm.artifacts.disk import writing_to
 from fastlstm.artifacts.folders import delete_folder
+from tasks.step_table import FOLDERS
 
 # Longer than a flow may take, so that nothing a running one uses is old.
 FEWEST_DAYS = 2
 _DAY = 24 * 3600.0
-_FOLDERS = (
-    "load", "validate", "scale", "windows", "train", "evaluate", "folds", "backtest",
-    "unfinished", "refused", "forecast", "tune", "full",
-    "s3", "s3/manifests", "sources", "sources/objects",
-)  # fmt: skip
-# A hash or a flow run's id, what is in the making beside it, and what a killed run left.
+# A hash or a flow run's id, a temporary name while it is written, and what a killed run left.
+_HASH = "[0-9a-f]{32}"
 _NAME = re.compile(
-    r"[0-9a-f]{32,64}(\.json|\.npz)?|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-    r"|\.([0-9a-f]{32}\.|damaged\.|doomed\.)?[0-9a-f]{32}|\.upload-\w+|\.[0-9a-f]{32}\.(json|npz)\.[0-9a-f]{32}"
+    rf"{_HASH}({_HASH})?(\.json|(-[a-z]+)?\.npz)?"
+    r"|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    rf"|\.({_HASH}\.|damaged\.|deleting\.|doomed\.)?{_HASH}"
+    rf"|\.{_HASH}(\.json|(-[a-z]+)?\.npz)\.{_HASH}"
+    r"|\.upload-\w+"
 )
 
 
@@ -37,9 +37,9 @@ class Unused:
     """An intermediate file or folder.
 
     Attributes:
-        path: where it lies.
-        days: how long ago it was last used.
-        size: its bytes.
+        path: its path.
+        days: how long ago it was last used, in days.
+        size: its size in bytes.
     """
 
     path: Path
@@ -50,12 +50,12 @@ class Unused:
 def clean(work: Path, days: float, *, dry_run: bool = False) -> list[Unused]:
     """Delete what no run has used for so many days; return it.
 
-    What is deleted is made anew should a run need it. A folder vanishes in one step.
+    A run that needs what was deleted rebuilds it. A folder disappears in one step.
 
     Args:
         work: the work folder.
         days: how long unused, ``FEWEST_DAYS`` or more.
-        dry_run: delete nothing, only tell.
+        dry_run: delete nothing, only list.
 
     Raises:
         ValueError: ``days`` is below ``FEWEST_DAYS``.
@@ -63,7 +63,7 @@ def clean(work: Path, days: float, *, dry_run: bool = False) -> list[Unused]:
     """
     if days < FEWEST_DAYS:
         raise ValueError(
-            f"days is {days}; a running flow may use what is younger than {FEWEST_DAYS}"
+            f"days is {days}; a running flow may use what is younger than {FEWEST_DAYS} days"
         )
     now = time.time()
     found = []
@@ -71,7 +71,7 @@ def clean(work: Path, days: float, *, dry_run: bool = False) -> list[Unused]:
         try:
             states = [f.lstat() for f in (path, *(path.rglob("*") if path.is_dir() else ()))]
         except FileNotFoundError:
-            continue  # its writer put it in place, or another cleaning removed it, at this moment
+            continue  # its writer renamed it, or another cleaning removed it, at this moment
         unused = (now - max(state.st_mtime for state in states)) / _DAY
         if unused >= days:
             found.append(Unused(path, unused, sum(state.st_size for state in states[1:] or states)))
@@ -82,7 +82,8 @@ def clean(work: Path, days: float, *, dry_run: bool = False) -> list[Unused]:
 
 
 def _entries(work: Path) -> Iterator[Path]:
-    for name in _FOLDERS:
+    """Every intermediate file or folder; links are left out."""
+    for name in FOLDERS:
         home = work / name
         if home.is_dir() and not home.is_symlink():
             for entry in sorted(home.iterdir()):
@@ -91,9 +92,10 @@ def _entries(work: Path) -> Iterator[Path]:
 
 
 def _delete(path: Path) -> None:
+    """Delete a file or folder that another cleaning may delete at the same time."""
     with writing_to(path):
         if not path.is_dir():
             path.unlink(missing_ok=True)
             return
         with suppress(FileNotFoundError):  # another cleaning was first
-            delete_folder(path, "doomed")
+            delete_folder(path, "deleting")

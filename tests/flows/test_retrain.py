@@ -258,7 +258,7 @@ def test_names_and_tags_on_the_server(on_this_server):
     assert flow_run.state.message.startswith(("Promoted: ", "Kept champion: ", "Not promoted: "))
     names = {t.name.split(" · ")[0] for t in task_runs}
     assert names == {
-        "look", "load", "validate", "scale", "windows", "train", "evaluate", "save", "promote",
+        "check source", "load", "validate", "scale", "windows", "train", "evaluate", "save", "promote",
         "report",
     }  # fmt: skip
     assert all("fastlstm" in t.tags for t in task_runs)

@@ -198,7 +198,7 @@ def test_no_parameter_is_a_secret(model):
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), None, np.float32(1.5), 2])
 def test_artifact_values_are_plain_json(value):
     """inf is no JSON, and numpy's numbers are a TypeError."""
-    from tasks.ui import _plain
+    from tasks.prefect_artifacts import _plain
 
     text = json.dumps(_plain(value), allow_nan=False)
     assert text in ("null", "1.5", "2.0")
@@ -210,7 +210,7 @@ def test_artifact_values_are_plain_json(value):
      ("€", "model-report")],
 )  # fmt: skip
 def test_artifact_keys_are_what_prefect_takes(name, wanted):
-    from tasks.ui import key
+    from tasks.prefect_artifacts import key
 
     assert key(name, "report") == wanted
 

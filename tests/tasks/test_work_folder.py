@@ -33,7 +33,9 @@ def lay(path: Path) -> Path:
 
 KINDS = (
     f"load/{HASH}", f"windows/.{HASH}.{HASH}", f"evaluate/.damaged.{HASH}", f"train/.doomed.{HASH}",
-    f"unfinished/{HASH}.npz", f"refused/{HASH}.json", f"full/{uuid.UUID(HASH)}", f"tune/{HASH}",
+    f"train/.deleting.{HASH}",
+    f"unfinished/{HASH}.npz", f"unfinished/{HASH}-warm.npz", f"unfinished/.{HASH}-refit.npz.{HASH}",
+    f"refused/{HASH}.json", f"full/{uuid.UUID(HASH)}", f"tune/{HASH}",
     f"s3/{HASH}", "s3/.upload-k3_x9", f"s3/manifests/{HASH}.json", f"sources/{HASH}",
     f"sources/.{HASH}", f"sources/objects/{HASH}{HASH}", f"sources/objects/{HASH}.json",
 )  # fmt: skip
