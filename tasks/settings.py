@@ -8,7 +8,15 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from fastlstm.config.base import StrictSettings
-from fastlstm.config.locations import is_database, without_password
+from fastlstm.config.file_formats import FormatName
+from fastlstm.config.locations import (
+    FolderLocation,
+    ForecastLocation,
+    SourceLocation,
+    StoreLocation,
+    database_setting_problems,
+    without_password,
+)
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.registry.opening import open_store
 from fastlstm.registry.store import Store
@@ -74,14 +82,9 @@ class _Placed(StrictSettings):
     """What every flow's settings have: a store, and how to reach it."""
 
     model_name: str = Field(description="Name of the model in the store.")
-    store: str = Field(description="Folder of all runs, or s3://bucket/prefix.")
+    store: StoreLocation = Field(description="Folder of all runs, or s3://bucket/prefix.")
     s3: S3Settings = Field(default_factory=S3Settings, description="How S3 is reached.")
-    work: str = Field(".fastlstm", description="Folder of files that later runs reuse.")
-
-    @field_validator("store", "work")
-    @classmethod
-    def _no_secret(cls, value: str) -> str:
-        return without_password(value)
+    work: FolderLocation = Field(".fastlstm", description="Folder of files that later runs reuse.")
 
 
 class PipelineConfig(RetrainConfig):
@@ -102,37 +105,29 @@ class PipelineConfig(RetrainConfig):
 class SourceSettings(StrictSettings):
     """Where rows come from. Their columns are those the run was trained with."""
 
-    path: str = Field(
+    path: SourceLocation = Field(
         description="A CSV or Parquet file, a folder of them, s3://bucket/key-or-prefix, or a "
         "database: a SQLAlchemy URL without password, 'env:NAME' or 'block:secret/NAME'."
     )
-    format: Literal["auto", "csv", "parquet"] = Field(
+    format: FormatName = Field(
         "auto", description="File format; 'auto' goes by the file name's ending."
     )
     query: str | None = Field(
         None, description="SQL whose result is the table, where path is a database."
     )
 
-    @field_validator("path")
-    @classmethod
-    def _no_secret(cls, value: str) -> str:
-        return without_password(value)
-
     @model_validator(mode="after")
     def _query_for_database(self) -> SourceSettings:
-        if is_database(self.path) != (self.query is not None):
-            raise ValueError(
-                "query: path is a database; give the SQL whose result is the table"
-                if self.query is None
-                else "query: path is no database; remove query"
-            )
+        content = "the SQL whose result is the table"
+        if problems := database_setting_problems(self.path, "query", self.query, content):
+            raise ValueError(problems[0])
         return self
 
 
 class ForecastPlace(StrictSettings):
     """Where forecasts are appended."""
 
-    path: str = Field(
+    path: ForecastLocation = Field(
         description="A folder of Parquet files, s3://bucket/prefix, or a database: a SQLAlchemy URL "
         "without password, 'env:NAME' or 'block:secret/NAME'."
     )
@@ -142,19 +137,11 @@ class ForecastPlace(StrictSettings):
         description="Table of a database; the summaries of inputs go to '<table>_inputs'.",
     )
 
-    @field_validator("path")
-    @classmethod
-    def _no_secret(cls, value: str) -> str:
-        return without_password(value)
-
     @model_validator(mode="after")
     def _table_for_database(self) -> ForecastPlace:
-        if is_database(self.path) != (self.table is not None):
-            raise ValueError(
-                "table: path is a database; name the table"
-                if self.table is None
-                else "table: path is no database; remove table"
-            )
+        content = "the name of the table"
+        if problems := database_setting_problems(self.path, "table", self.table, content):
+            raise ValueError(problems[0])
         return self
 
 

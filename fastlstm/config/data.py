@@ -10,7 +10,8 @@ from pydantic import Field, field_validator, model_validator
 
 from fastlstm.config.base import StrictSettings
 from fastlstm.config.columns import ColumnRules, DerivedTarget
-from fastlstm.config.locations import is_database, without_password
+from fastlstm.config.file_formats import FormatName
+from fastlstm.config.locations import SourceLocation, database_setting_problems
 
 RESERVED_PREFIX = "__"
 
@@ -23,7 +24,7 @@ def ahead_columns(known_ahead: Mapping[str, int]) -> dict[str, int]:
 class DataConfig(StrictSettings):
     """Where the rows are and what they mean."""
 
-    path: str = Field(
+    path: SourceLocation = Field(
         description="A CSV or Parquet file, a folder of them, or 'package:NAME/FILE' for a file "
         "inside an installed Python package. Relative paths start at the config file's folder. "
         "The pipeline also reads s3://bucket/key-or-prefix, and databases: a SQLAlchemy URL "
@@ -32,7 +33,7 @@ class DataConfig(StrictSettings):
     query: str | None = Field(
         None, description="SQL whose result is the table, where path is a database."
     )
-    format: Literal["auto", "csv", "parquet"] = Field(
+    format: FormatName = Field(
         "auto", description="File format; 'auto' goes by the file name's ending."
     )
     delimiter: str = Field(",", min_length=1, max_length=1, description="CSV column separator.")
@@ -123,11 +124,6 @@ class DataConfig(StrictSettings):
             )
         return value
 
-    @field_validator("path")
-    @classmethod
-    def _no_secret(cls, value: str) -> str:
-        return without_password(value)
-
     @model_validator(mode="after")
     def _columns_agree(self) -> DataConfig:
         problems = []
@@ -154,10 +150,9 @@ class DataConfig(StrictSettings):
                 problems.append(f"known_ahead: {name!r} has {rows} rows; give 1 or more")
         if self.embedded_series and self.series is None:
             problems.append("embedded_series: series names no column that tells them; set it")
-        if is_database(self.path) and self.query is None:
-            problems.append("query: path is a database; give the SQL whose result is the table")
-        if self.query is not None and not is_database(self.path):
-            problems.append("query: path is no database; remove query, or give a SQLAlchemy URL")
+        problems += database_setting_problems(
+            self.path, "query", self.query, "the SQL whose result is the table"
+        )
         lists = ("features", "targets", "static", "embedded_series")
         for key, names in ((key, getattr(self, key)) for key in lists):
             twice = sorted({n for n in names if names.count(n) > 1})

@@ -18,6 +18,7 @@ from fastlstm.config.keras_names import (
     canonical_loss,
     canonical_metric,
 )
+from fastlstm.config.scalers import ScalerName
 
 # Old name -> well-spelled name. Old names stay valid wherever hyperparameters are read.
 ALIASES: dict[str, str] = {
@@ -292,7 +293,7 @@ class Hyperparameters(BaseModel):
         200, ge=1, description="Epochs without improvement before training stops."
     )
 
-    scaler_type: Literal["StandardScaler", "MinMaxScaler", "RobustScaler"] = Field(
+    scaler_type: ScalerName = Field(
         "StandardScaler", description="scikit-learn scaler fitted on the train rows."
     )
     scale_targets: bool = Field(False, description="Scale the targets too (regressor only).")

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from fastlstm.config.base import Model
-from fastlstm.config.locations import is_remote
+from fastlstm.config.locations import PACKAGE_PREFIX, is_remote
 from fastlstm.config.messages import describe
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.errors import ConfigError
@@ -99,7 +99,7 @@ def absolute(config: Model, base: Path) -> Model:
     """The settings with every relative path taken from ``base``."""
 
     def placed(place: str) -> str:
-        if is_remote(place) or place.startswith("package:"):
+        if is_remote(place) or place.startswith(PACKAGE_PREFIX):
             return place
         return str((base / place).resolve())
 

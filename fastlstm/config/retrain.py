@@ -5,14 +5,14 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from fastlstm.config.backtest import BacktestConfig
 from fastlstm.config.base import StrictSettings
 from fastlstm.config.data import DataConfig
 from fastlstm.config.evaluation import EvaluationConfig
 from fastlstm.config.hyperparameters import Hyperparameters
-from fastlstm.config.locations import without_password
+from fastlstm.config.locations import FolderLocation, StoreLocation
 from fastlstm.config.messages import describe
 from fastlstm.config.tuning import NOT_SEARCHED, TuneConfig
 
@@ -37,32 +37,18 @@ class RetrainConfig(StrictSettings):
         "Needs a champion with the same columns and layers that learned from nothing after the new "
         "splits' cuts; else training is from new weights alone, and the report says why.",
     )
-    store: str = Field(
+    store: StoreLocation = Field(
         "runs",
         description="Folder of all runs, or s3://bucket/prefix. Relative paths start at the config "
         "file's folder.",
     )
-    work: str = Field(
+    work: FolderLocation = Field(
         ".fastlstm", description="Folder of intermediate files that later runs reuse; may be "
         "deleted at any time.",
     )  # fmt: skip
     training_time_limit: float | None = Field(
         None, gt=0, description="Seconds after which training is stopped as failed."
     )
-
-    @field_validator("store", "work")
-    @classmethod
-    def _somewhere(cls, value: str) -> str:
-        if not value.strip():
-            raise ValueError("is empty; give a folder")
-        return without_password(value)
-
-    @field_validator("work")
-    @classmethod
-    def _a_folder(cls, value: str) -> str:
-        if "://" in value:
-            raise ValueError(f"{value!r} is a URL; give a folder of this machine")
-        return value
 
     @model_validator(mode="after")
     def _data_and_network_agree(self) -> RetrainConfig:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from fastlstm.config.base import StrictSettings
-from fastlstm.config.locations import without_password
+from fastlstm.config.locations import DatabaseLocation
 
 
 class Range(StrictSettings):
@@ -67,13 +67,8 @@ class TuneConfig(StrictSettings):
         "ones at the same epoch.",
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of the search.")
-    storage: str | None = Field(
+    storage: DatabaseLocation | None = Field(
         None,
-        description="Optuna storage of the trials: a SQLAlchemy URL without password. Without it "
-        "a file in the work folder.",
+        description="Optuna storage of the trials: a SQLAlchemy URL without password, or 'env:NAME' "
+        "for an environment variable that holds one. Without it a file in the work folder.",
     )
-
-    @field_validator("storage")
-    @classmethod
-    def _no_secret(cls, value: str | None) -> str | None:
-        return value if value is None else without_password(value)

@@ -6,74 +6,92 @@ import importlib.util
 from pathlib import Path
 
 from fastlstm.artifacts.fingerprint import fingerprint, sha256_file
-from fastlstm.config.locations import is_remote
+from fastlstm.config.file_formats import ENDINGS, FORMAT_TITLES, FORMATS
+from fastlstm.config.locations import PACKAGE_PREFIX, check_source, is_remote
 from fastlstm.errors import ConfigError
-
-PACKAGE_PREFIX = "package:"
-
-
-_ENDINGS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet"}
 
 
 def resolve(path: str) -> Path:
-    """The file or folder a ``data.path`` means; ``package:NAME/FILE`` without importing NAME.
+    """The file or folder a ``data.path`` names; ``package:NAME/FILE`` without importing NAME.
 
     Raises:
-        ConfigError: the package is not installed, or nothing stands at the path.
+        ConfigError: the location is remote or of an unknown kind, the package is not installed, or
+            no file or folder has this path.
     """
-    if not path.startswith(PACKAGE_PREFIX):
-        if is_remote(path):
-            raise ConfigError(
-                f"data.path: {path} is read by the pipeline ('fastlstm retrain'); give a local file"
-            )
-        found = Path(path)
-        if not found.exists():
-            raise ConfigError(f"data.path: {found} does not exist; correct the path")
-        return found
+    check_source(path)
+    if path.startswith(PACKAGE_PREFIX):
+        return _package_file(path)
+    if is_remote(path):
+        raise ConfigError(
+            f"data.path: {path} is remote and only the pipeline reads it; run 'fastlstm retrain', or "
+            "give a local file"
+        )
+    found = Path(path)
+    if not found.exists():
+        raise ConfigError(f"data.path: {found} does not exist; correct the path")
+    return found
+
+
+def _package_file(path: str) -> Path:
+    """The file that ``package:NAME/FILE`` names."""
     package, _, inner = path.removeprefix(PACKAGE_PREFIX).partition("/")
-    # find_spec of a top-level name only looks; some data packages read every table on import.
+    # find_spec does not import a top-level package; some data packages read every table on import.
     spec = importlib.util.find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
         raise ConfigError(
             f"data.path: the Python package {package!r} is not installed; run "
-            f"'pip install {package}'"
+            f"'pip install {package}', or correct 'package:NAME/FILE'"
         )
     found = Path(next(iter(spec.submodule_search_locations))) / inner
     if not inner or not found.exists():
-        raise ConfigError(f"data.path: package {package!r} holds no {inner!r}; correct the path")
+        raise ConfigError(
+            f"data.path: package {package!r} holds no file {inner!r}; correct the path"
+        )
     return found
 
 
 def source_files(path: str, file_format: str = "auto") -> list[tuple[Path, str]]:
-    """Every file of a source with its format (``'csv'`` or ``'parquet'``), in order of name.
+    """Every file of a source with the name of its format, in order of name.
+
+    Args:
+        path: a ``data.path``. Of a folder every file of a known format is taken, subfolders and
+            names that begin with a dot or underscore are not.
+        file_format: name of a format of ``fastlstm.config.file_formats``, or 'auto' for that of
+            the file name's ending.
 
     Raises:
-        ConfigError: nothing stands at the path, or a file's format cannot be told.
+        ConfigError: no file is found, or a file name's ending belongs to no format.
     """
     found = resolve(path)
     if found.is_dir():
-        files = sorted(
-            f for f in found.iterdir()
-            if f.is_file() and not f.name.startswith((".", "_")) and f.suffix.lower() in _ENDINGS
-            and (file_format == "auto" or _ENDINGS[f.suffix.lower()] == file_format)
-        )  # fmt: skip
+        formats = {
+            file: ENDINGS.get(file.suffix.lower())
+            for file in sorted(found.iterdir())
+            if file.is_file() and not file.name.startswith((".", "_"))
+        }
+        files = [
+            (file, known)
+            for file, known in formats.items()
+            if known is not None and file_format in ("auto", known)
+        ]
         if not files:
+            wanted = FORMAT_TITLES if file_format == "auto" else FORMATS[file_format].title
             raise ConfigError(
-                f"data.path: folder {found} holds no CSV or Parquet file; correct the path"
+                f"data.path: folder {found} holds no {wanted} file; correct the path or data.format"
             )
-        return [(f, _ENDINGS[f.suffix.lower()]) for f in files]
+        return files
     if file_format != "auto":
         return [(found, file_format)]
-    ending = _ENDINGS.get(found.suffix.lower())
+    ending = ENDINGS.get(found.suffix.lower())
     if ending is None:
         raise ConfigError(
-            f"data.path: {found.name} ends in neither .csv nor .parquet; set data.format"
+            f"data.path: {found.name} ends in none of {', '.join(ENDINGS)}; set data.format"
         )
     return [(found, ending)]
 
 
 def source_fingerprint(path: str, file_format: str = "auto") -> str:
-    """Hash of the bytes of every source file; file names and times have no part in it."""
+    """Hash of the bytes of every source file, independent of file names and times."""
     return fingerprint(
         [[kind, sha256_file(file)] for file, kind in source_files(path, file_format)]
     )

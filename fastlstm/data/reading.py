@@ -12,9 +12,10 @@ import pandas as pd
 import pyarrow as pa
 
 from fastlstm.config.data import DataConfig
+from fastlstm.config.file_formats import FORMATS
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.column_types import as_numbers
-from fastlstm.data.file_formats import read_csv, read_parquet
+from fastlstm.data.file_formats import reader_of
 from fastlstm.data.files import source_files
 from fastlstm.data.memory import give_back
 from fastlstm.data.time_stamps import as_utc
@@ -49,14 +50,14 @@ def load(
         require: value columns to read; without it all of ``data.value_columns``.
 
     Raises:
-        ConfigError: nothing stands at the path.
+        ConfigError: no file is found at the path.
         DataError: a file, column or cell cannot be read as declared.
     """
     values = data.value_columns if require is None else require
     parts = []
-    for file, kind in source_files(data.path, data.format):
-        reader = read_csv if kind == "csv" else read_parquet
-        parts.append(_one_file(reader(file, data, values), file, data, values))
+    for file, name in source_files(data.path, data.format):
+        columns = reader_of(name)(file, data, values)
+        parts.append(_one_file(columns, file, data, values, FORMATS[name].header_lines + 1))
         give_back()
     frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
     if frame.empty:
@@ -88,21 +89,34 @@ def is_sorted(frame: pd.DataFrame) -> bool:
 
 
 def _one_file(
-    columns: Iterator[pa.ChunkedArray], file: Path, data: DataConfig, values: list[str]
+    columns: Iterator[pa.ChunkedArray],
+    file: Path,
+    data: DataConfig,
+    values: list[str],
+    first_row: int,
 ) -> pd.DataFrame:
-    first_row = 1 if file.suffix.lower() in (".parquet", ".pq") else 2  # a CSV's header is row 1
+    """The rows of one file as a table with the library's names.
+
+    Args:
+        columns: as a reader yields them.
+        file: the file, for messages.
+        data: what the columns mean.
+        values: names of the value columns.
+        first_row: number of the first row in messages.
+    """
     times = as_utc(next(columns), file, data, first_row)
     if data.series is None:
         series = pd.Series([""], dtype="str").repeat(len(times)).reset_index(drop=True)
     else:
         series = _series(next(columns), file, data).astype("str")
-    made: dict[str, Any] = {SERIES: series, TIME: times}
+    table: dict[str, Any] = {SERIES: series, TIME: times}
     for name in values:
-        made[name] = as_numbers(next(columns), name, file, data, first_row)
-    return pd.DataFrame(made, copy=False)
+        table[name] = as_numbers(next(columns), name, file, data, first_row)
+    return pd.DataFrame(table, copy=False)
 
 
 def _series(column: pa.ChunkedArray, file: Path, data: DataConfig) -> pd.Series:
+    """The series column as text."""
     if column.null_count:
         row = int(np.flatnonzero(column.is_null().to_numpy())[0])
         raise DataError(

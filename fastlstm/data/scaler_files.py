@@ -1,7 +1,7 @@
 """Scalers as pickle files, opened by an unpickler that builds scalers and arrays and nothing else.
 
-A pickle can name any function of any module and have it called. Here only the names below resolve;
-any other is refused before anything of it runs.
+A pickle can name any function of any module and have it called. Here only the scalers of
+``fastlstm.config.scalers`` and the names below resolve; any other is refused before it runs.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from joblib.numpy_pickle import NumpyUnpickler
 
+from fastlstm.config.scalers import SCALERS
 from fastlstm.errors import StoreError
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
 _ALLOWED = {
-    ("sklearn.preprocessing._data", "StandardScaler"),
-    ("sklearn.preprocessing._data", "MinMaxScaler"),
-    ("sklearn.preprocessing._data", "RobustScaler"),
+    *((module, name) for name, module in SCALERS.items()),
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
     ("numpy._core.multiarray", "_reconstruct"),
@@ -34,6 +33,8 @@ _ALLOWED = {
 
 
 class _ScalerUnpickler(pickle.Unpickler):
+    """Reads what ``write_scaler`` wrote."""
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
             raise pickle.UnpicklingError(f"it names {module}.{name}")
@@ -88,6 +89,7 @@ def read_scaler_pair(file: Path) -> tuple[Any, Any]:
 
 
 def _opened(file: Path, load: Callable[[io.BytesIO], Any]) -> Any:
+    """What ``load`` makes of a file's bytes; every failure is a ``StoreError``."""
     try:
         content = file.read_bytes()
     except OSError as error:

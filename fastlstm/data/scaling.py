@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.config.scalers import SCALERS
 from fastlstm.data.scaler_files import read_scaler, write_scaler
 from fastlstm.data.split import Cuts
 from fastlstm.data.tables import Columns
@@ -92,20 +94,19 @@ def fit_scalers(
     Raises:
         DataError: no train rows.
     """
-    from sklearn import preprocessing
-
     train = times < cuts.validation
     if not train.any():
         raise DataError("no row lies before the validation cut; raise train_size_rate")
-    make = getattr(preprocessing, hyperparameters.scaler_type)
+    name = hyperparameters.scaler_type
+    new_scaler = getattr(importlib.import_module(SCALERS[name]), name)
     unknown = {name: times >= cuts.validation for name, times in (later or {}).items()}
-    fitted = make().fit(_chosen(x, train, unknown))
+    fitted = new_scaler().fit(_chosen(x, train, unknown))
     if not hyperparameters.scale_targets:
         return Scalers(fitted, None)
     known = train & (label_known < cuts.validation)
-    for name in y:
-        known &= y[name].notna().to_numpy()
-    return Scalers(fitted, make().fit(_chosen(y, known, {})))
+    for target in y:
+        known &= y[target].notna().to_numpy()
+    return Scalers(fitted, new_scaler().fit(_chosen(y, known, {})))
 
 
 def _chosen(columns: Columns, rows: np.ndarray, unknown: Mapping[str, np.ndarray]) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from fastlstm.artifacts.files import write_json
 from fastlstm.artifacts.fingerprint import code_version, fingerprint
 from fastlstm.config.base import Model
 from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.config.locations import database_url
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.config.tuning import Range, TuneConfig
 from fastlstm.errors import ConfigError, StoreError, TrainingError
@@ -82,7 +83,7 @@ class Search:
         optuna = _optuna()
         self._config, self._optuna = config, optuna
         hp, chosen = config.hyperparameters, config.tune
-        place: Any = chosen.storage
+        place: Any = None if chosen.storage is None else database_url(chosen.storage)
         try:
             if place is None:
                 from optuna.storages.journal import JournalFileBackend

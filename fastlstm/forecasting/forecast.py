@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fastlstm.config.file_formats import FormatName
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.input_summary import summarise
 from fastlstm.data.known_future import is_ahead
@@ -52,7 +53,7 @@ class LatestForecast:
 def forecast_latest(
     run: SavedRun,
     path: str,
-    file_format: Literal["auto", "csv", "parquet"] = "auto",
+    file_format: FormatName = "auto",
     interval_windows: int = 500,
 ) -> LatestForecast:
     """Forecast from the latest window of each series in new files.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fastlstm.config.data import DataConfig
+from fastlstm.config.file_formats import FormatName
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.reading import load
 from fastlstm.data.tables import read_table
@@ -46,7 +47,7 @@ class LiveError:
 def actual_values(
     data: DataConfig,
     path: str,
-    file_format: Literal["auto", "csv", "parquet"] = "auto",
+    file_format: FormatName = "auto",
     *,
     labels: bool,
 ) -> pd.DataFrame:

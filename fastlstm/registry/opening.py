@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from fastlstm.config.locations import STORE_ENTRY_POINTS
 from fastlstm.errors import ConfigError
 from fastlstm.registry.folder_store import FolderStore
 from fastlstm.registry.store import Store
@@ -28,7 +29,7 @@ def open_store(place: str | Path, **options: Any) -> Store:
         return FolderStore(place)
     from importlib.metadata import entry_points
 
-    known = entry_points(group="fastlstm.stores")
+    known = entry_points(group=STORE_ENTRY_POINTS)
     for entry in known.select(name=scheme):
         opened: Store = entry.load()(str(place), **options)
         return opened

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from fastlstm.artifacts.disk import writing_to
 from fastlstm.artifacts.files import replacing
+from fastlstm.config.file_formats import FormatName
 from fastlstm.data.tables import write_table
 from fastlstm.forecasting.forecast import forecast_latest
 from fastlstm.network.build import use_fitting_threads
@@ -19,7 +20,7 @@ def forecast_latest_into(
     run: str,
     source: str,
     on_event: Callable[[dict[str, Any]], None],
-    file_format: Literal["auto", "csv", "parquet"] = "auto",
+    file_format: FormatName = "auto",
     intervals: str | None = None,
     interval_windows: int = 500,
 ) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from fastlstm.artifacts.disk import writing_to
 from fastlstm.artifacts.files import replace_file
 from fastlstm.artifacts.fingerprint import fingerprint, sha256_file
 from fastlstm.artifacts.folders import mark_used
-from fastlstm.config.locations import is_database, is_remote
+from fastlstm.config.locations import check_source, is_database, is_remote
 from fastlstm.errors import ConfigError
 from tasks.settings import S3Settings
 from tasks.storage.s3_client import Location, client_of, translated_errors
@@ -40,6 +40,7 @@ def local_source(path: str, query: str | None, s3: S3Settings, work: Path) -> st
         DataError: the query cannot be run.
         StoreError: S3 refuses or cannot be reached, or the disk is full or may not be written.
     """
+    check_source(path)
     if not is_remote(path):
         return path
     home = work / "sources"

@@ -1,0 +1,21 @@
+"""The scalers a network's inputs and targets can have.
+
+A new scaler is one entry: the class and the module that defines it, by which it is fitted and which
+the stored scaler's pickle may name. It must fit and transform a DataFrame and ignore missing values.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+SCALERS = {
+    "StandardScaler": "sklearn.preprocessing._data",
+    "MinMaxScaler": "sklearn.preprocessing._data",
+    "RobustScaler": "sklearn.preprocessing._data",
+}
+
+
+if TYPE_CHECKING:
+    ScalerName = str
+else:
+    ScalerName = Literal[*SCALERS]
