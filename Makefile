@@ -7,25 +7,31 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(EXTRA)
 
-.PHONY: retrain rain serve s3 test browser bench lint audit docs lock clean help
+.PHONY: retrain rain serve s3 test soak quick browser bench lint audit docs wheel lock clean help
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-retrain: $(STAMP) ## set up, then retrain the bundled example: temperature for the next 24 hours
+retrain: $(STAMP) ## set up, then retrain the bundled example: temperature of the next 24 hours
 	@$(BIN)/fastlstm retrain deployments/weather_temperature.yaml
 
 rain: $(STAMP) ## set up, then retrain the bundled classifier: rain within the next 6 hours
 	@$(BIN)/fastlstm retrain deployments/weather_rain.yaml
 
-serve: $(STAMP) ## a Prefect server on this machine with the example deployed: open it, press Run
+serve: $(STAMP) ## start a Prefect server on this machine with the example deployed
 	@$(BIN)/python -m deployments.serve deployments/weather_temperature.yaml --time-zone America/New_York
 
 s3: $(STAMP) ## retrain the example into a real S3 server on this machine
 	@$(BIN)/python -m deployments.s3_demo
 
-test: $(STAMP) browser ## set up, then run every test
+test: $(STAMP) browser ## set up, then run the tests (under six minutes on two cores)
 	@$(BIN)/python -m pytest
+
+soak: $(STAMP) ## the tests that must take long: real outages, every kill moment, crowds, whole examples
+	@$(BIN)/python -m pytest -m soak
+
+quick: $(STAMP) ## the tests of what differs from the last commit, or from BASE=revision (under a minute)
+	@$(BIN)/python .ci/quick.py --base $(or $(BASE),HEAD)
 
 browser: # Chromium for the test of Prefect's pages; without it that test is skipped
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
@@ -33,18 +39,18 @@ browser: # Chromium for the test of Prefect's pages; without it that test is ski
 	       && apt-get update -qq >/dev/null && apt-get install -qq -y chromium >/dev/null 2>&1; } \
 	  || echo "Chromium is absent: the browser test will be skipped"
 
-bench: $(STAMP) ## measure this library beside its peers; writes benchmarks/RESULTS.md (an hour)
+bench: $(STAMP) ## compare with other libraries; writes benchmarks/RESULTS.md (an hour)
 	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements-bench.lock \
 	  --extra-index-url https://download.pytorch.org/whl/cpu
 	@$(BIN)/python -m benchmarks
 
-lint: $(STAMP) ## style, types, and the direction of imports
+lint: $(STAMP) ## check style, types and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-audit: $(STAMP) ## look the locked releases up in the published advisories
+audit: $(STAMP) ## check the locked releases against the published advisories
 	@$(BIN)/python .ci/audit.py requirements-cpu.lock requirements-gpu.lock
 
 $(STAMP): $(LOCK) pyproject.toml
@@ -59,7 +65,10 @@ $(STAMP): $(LOCK) pyproject.toml
 docs: $(STAMP) ## build the reference from the docstrings into site/
 	@$(BIN)/mkdocs build --strict --quiet
 
-lock: ## resolve today's versions anew (needs uv)
+wheel: $(STAMP) ## build the wheel into dist/
+	@$(BIN)/python -m hatchling build -t wheel
+
+lock: ## resolve the newest versions into the locks (needs uv)
 	@for extra in cpu gpu; do \
 	  uv pip compile pyproject.toml --universal --python-version 3.11 \
 	    --extra $$extra --extra example --extra aws --extra tune --group dev --upgrade --generate-hashes \
