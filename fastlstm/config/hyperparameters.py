@@ -11,57 +11,30 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from fastlstm.config.keras_names import (
-    ACTIVATIONS,
-    PROBABILITY_LOSSES,
-    QUANTILE_LOSS,
-    canonical_loss,
-    canonical_metric,
-)
+from fastlstm.config.hyperparameter_checks import problems_between
+from fastlstm.config.hyperparameter_defaults import changes_classic_stack, with_names_and_defaults
+from fastlstm.config.keras_names import ACTIVATIONS, canonical_loss, canonical_metric
 from fastlstm.config.scalers import ScalerName
-
-# Old name -> well-spelled name. Old names stay valid wherever hyperparameters are read.
-ALIASES: dict[str, str] = {
-    "scaler": "scaler_type",
-    "metric": "metrics",
-    "check_point_metric": "checkpoint_monitor_metric",
-    "metric_mode": "checkpoint_mode",
-    "early_stop_condittion": "early_stop_monitor_metric",
-    "early_stop_condition": "early_stop_monitor_metric",
-    "scale_target": "scale_targets",
-    "lstm_type": "LSTM_type",
-}
-
-
-# Settings of the classic stack alone, with their defaults.
-_STACK = {
-    "model_relative_width": [1], "model_dropout": [0], "activation": "tanh",
-    "last_layer_activation": "linear",
-}  # fmt: skip
-
-
-def _asks_for_a_stack(settings: dict[str, Any]) -> bool:
-    return any(settings.get(name, default) != default for name, default in _STACK.items())
 
 
 def _by_task(schema: dict[str, Any]) -> None:
     """Leave a default that depends on ``LSTM_type`` out of the JSON schema.
 
-    A form made from the schema fills in what it finds there, and would hand a classifier's default
-    to a regressor as if the user had set it.
+    A form made from the schema fills in every default it finds there and would give a classifier's
+    default to a regressor as if the user had set it.
     """
     del schema["default"]
 
 
 class Hyperparameters(BaseModel):
-    """All that decides how a network is built and trained.
+    """All settings of the network and its training.
 
     Windows have inputs of shape ``(timesteps, n_features)`` and targets of shape
-    ``(steps_ahead, n_targets)``. Names of fastLSTM 1.0 are accepted beside the names below
-    (see ``ALIASES``). A regressor's ``loss``, ``metrics``, ``last_layer_activation`` and monitors
-    take a regressor's defaults where they were not set (``REGRESSOR_DEFAULTS``); one whose
-    ``architecture`` is not 'classic', and that sets nothing of the classic stack, takes the training
-    recipe of ``FORECAST_DEFAULTS`` too. What was set is never replaced.
+    ``(steps_ahead, n_targets)``. Names of fastLSTM 1.0 are accepted too. A regressor's ``loss``,
+    ``metrics``, ``last_layer_activation`` and monitors have other defaults than a classifier's. A
+    regressor whose ``architecture`` is not 'classic', and that changes no setting of the classic
+    stack, also has the default training recipe of forecasts (see
+    ``fastlstm.config.hyperparameter_defaults``). What is set is never replaced.
 
     Raises:
         pydantic.ValidationError: an unknown name, a wrong type, a value out of range or settings
@@ -308,36 +281,8 @@ class Hyperparameters(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _accept_old_names(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        named: dict[str, Any] = {}
-        for key, value in given.items():
-            name = ALIASES.get(str(key), str(key))
-            if name in named:
-                raise ValueError(f"{key!r} and another spelling of {name!r} are both set; keep one")
-            named[name] = value
-        # 1.0 had one mode for checkpoint and early stopping.
-        if "metric_mode" in given:
-            named.setdefault("early_stop_mode", given["metric_mode"])
-        if named.get("LSTM_type") == "classificator":
-            named["LSTM_type"] = "classifier"
-        if isinstance(named.get("metrics"), str):
-            named["metrics"] = [named["metrics"]]
-        weights = named.get("class_weight")
-        if isinstance(weights, dict):  # JSON has no integer keys
-            named["class_weight"] = {
-                int(k) if isinstance(k, str) and k.isdecimal() else k: v for k, v in weights.items()
-            }
-        if named.get("quantiles") is not None:
-            named.setdefault("loss", QUANTILE_LOSS)
-        if named.get("LSTM_type") == "regressor":
-            defaults = REGRESSOR_DEFAULTS
-            if named.get("architecture", "auto") != "classic" and not _asks_for_a_stack(named):
-                defaults = defaults | FORECAST_DEFAULTS
-            for name, value in defaults.items():
-                named.setdefault(name, value)
-        return named
+    def _names_and_defaults(cls, given: Any) -> Any:
+        return with_names_and_defaults(given) if isinstance(given, dict) else given
 
     @field_validator("loss")
     @classmethod
@@ -379,195 +324,19 @@ class Hyperparameters(BaseModel):
 
     @model_validator(mode="after")
     def _settings_agree(self) -> Hyperparameters:
-        problems = []
-        if len(self.model_relative_width) != len(self.model_dropout):
-            problems.append(
-                f"model_dropout: {len(self.model_dropout)} rates for "
-                f"{len(self.model_relative_width)} layers in model_relative_width; give one rate "
-                "for each layer"
-            )
-        if self.train_size_rate + self.validation_size_rate >= 1:
-            problems.append(
-                f"validation_size_rate: {self.train_size_rate} for training and "
-                f"{self.validation_size_rate} for validation leave no test rows; lower one"
-            )
-        problems += self._architecture_problems()
-        softmax = self.last_layer_activation == "softmax"
-        loss = canonical_loss(self.loss)
-        problems += self._quantile_problems(loss) + self._weight_problems()
-        if softmax and self.steps_ahead > 1:
-            problems.append(
-                f"steps_ahead: softmax gives one distribution, not {self.steps_ahead}; use "
-                "steps_ahead 1, or last_layer_activation 'sigmoid'"
-            )
-        if softmax and loss == "binary_crossentropy":
-            problems.append(
-                "loss: softmax outputs sum to one, 'binary_crossentropy' judges them singly; use "
-                "'categorical_crossentropy'"
-            )
-        fitting = {"platt": "sigmoid", "temperature": "softmax"}.get(self.calibration)
-        if fitting is not None and (self.is_regressor or self.last_layer_activation != fitting):
-            problems.append(
-                f"calibration: {self.calibration!r} is for a classifier whose last_layer_activation is "
-                f"{fitting!r}; remove it"
-            )
-        if self.LSTM_type == "classifier":
-            if self.last_layer_activation not in ("sigmoid", "softmax"):
-                problems.append(
-                    f"last_layer_activation: a classifier's outputs are probabilities, "
-                    f"{self.last_layer_activation!r} gives none; use 'sigmoid' or 'softmax'"
-                )
-            if loss == "sparse_categorical_crossentropy":
-                problems.append(
-                    "loss: targets are one column per class, not class numbers; use "
-                    "'categorical_crossentropy'"
-                )
-            if loss == "categorical_crossentropy" and not softmax:
-                problems.append(
-                    "loss: 'categorical_crossentropy' needs last_layer_activation 'softmax'; use "
-                    "'binary_crossentropy' with 'sigmoid'"
-                )
-            if self.scale_targets:
-                problems.append(
-                    "scale_targets: labels must stay 0 and 1; set it to false for a classifier"
-                )
-        else:
-            if loss in PROBABILITY_LOSSES:
-                problems.append(
-                    f"loss: {self.loss!r} is for probabilities; a regressor takes e.g. 'mse' or "
-                    "'mae'"
-                )
-            if softmax:
-                problems.append(
-                    "last_layer_activation: a regressor's outputs are quantities; use 'linear'"
-                )
-            if self.class_weight is not None:
-                problems.append("class_weight: a regressor has no classes; remove it")
-            classy = [
-                m for m in self.metrics
-                if canonical_metric(m) in ("accuracy", "auc", "precision", "recall", "f1_score")
-            ]  # fmt: skip
-            if classy:
-                problems.append(f"metrics: {classy[0]!r} needs classes; a regressor takes 'mae'")
-        if isinstance(self.class_weight, dict) and any(w <= 0 for w in self.class_weight.values()):
-            problems.append("class_weight: every weight must be above 0")
-        logged = ["loss", *self.metrics]
-        known = logged + [f"val_{name}" for name in logged]
-        for key in ("checkpoint_monitor_metric", "early_stop_monitor_metric"):
-            if getattr(self, key) not in known:
-                problems.append(
-                    f"{key}: {getattr(self, key)!r} is not logged; choose one of {', '.join(known)}"
-                )
-        if problems:
+        if problems := problems_between(self):
             raise ValueError("\n".join(problems))
         return self
 
-    def _architecture_problems(self) -> list[str]:
-        problems = []
-        if self.windows_per_epoch is not None and not self.shuffle:
-            problems.append(
-                "windows_per_epoch: windows are drawn by shuffling; set shuffle to true, or remove it"
-            )
-        if self.architecture == "segment" and not self.is_regressor:
-            problems.append(
-                "architecture: 'segment' forecasts quantities; a classifier takes 'classic'"
-            )
-        about_columns = [
-            name
-            for name, wanted in (
-                ("instance_normalization", self.instance_normalization in ("last", "revin")),
-                ("seasonal_residual", self.seasonal_residual is not None),
-                ("naive_unless_better", bool(self.naive_unless_better)),
-            )
-            if wanted
-        ]
-        for name in about_columns:
-            if not self.is_regressor:
-                problems.append(f"{name}: is for quantities; remove it for a classifier")
-            elif not self.scale_targets:
-                problems.append(
-                    f"{name}: inputs are scaled, so the targets must be too; set scale_targets to true"
-                )
-            elif self.last_layer_activation != "linear":
-                problems.append(
-                    f"{name}: is added to the outputs, so last_layer_activation must be 'linear', "
-                    f"found {self.last_layer_activation!r}"
-                )
-        problems += self._linear_problems()
-        if self.seasonal_residual is not None and self.seasonal_residual > self.timesteps:
-            problems.append(
-                f"seasonal_residual: {self.seasonal_residual} rows do not fit in timesteps "
-                f"{self.timesteps}; raise timesteps"
-            )
-        if self.segment_length is not None and self.segment_length > self.timesteps:
-            problems.append(
-                f"segment_length: {self.segment_length} rows do not fit in timesteps "
-                f"{self.timesteps}; lower it"
-            )
-        return problems
-
-    def _linear_problems(self) -> list[str]:
-        if not self.linear_component:
-            return []
-        why = None
-        if not self.is_regressor:
-            why = "is for quantities; remove it for a classifier"
-        elif self.last_layer_activation != "linear":
-            why = (
-                "is averaged with the outputs, so last_layer_activation must be 'linear', found "
-                f"{self.last_layer_activation!r}"
-            )
-        elif self.quantiles is not None:
-            why = "has no quantiles; remove it, or quantiles"
-        elif self.instance_normalization == "revin":
-            why = (
-                "is solved after training, so what is taken off a window may not be learned in it; set "
-                "instance_normalization to 'last'"
-            )
-        return [] if why is None else [f"linear_component: {why}"]
+    @property
+    def is_regressor(self) -> bool:
+        """Whether the targets are quantities rather than labels."""
+        return self.LSTM_type == "regressor"
 
     @property
     def may_be_segment(self) -> bool:
-        """Whether no setting asks for the classic stack: 'auto' may then take the other."""
-        return self.is_regressor and not _asks_for_a_stack(self.model_dump())
-
-    def _quantile_problems(self, loss: str) -> list[str]:
-        chosen = self.quantiles
-        if chosen is None:
-            if loss == QUANTILE_LOSS:
-                return ["loss: 'quantile' needs quantiles; set them, e.g. [0.1, 0.5, 0.9]"]
-            return []
-        problems = []
-        even = all(abs(a + b - 1) < 1e-9 for a, b in zip(chosen, reversed(chosen), strict=True))
-        if sorted(set(chosen)) != chosen or chosen[0] <= 0 or not even or 0.5 not in chosen:
-            problems.append(
-                f"quantiles: {chosen} are not rising between 0 and 1 and even about 0.5; give e.g. "
-                "[0.1, 0.5, 0.9]"
-            )
-        if not self.is_regressor:
-            problems.append("quantiles: a classifier has probabilities; remove them")
-        elif loss != QUANTILE_LOSS:
-            problems.append(
-                f"loss: {self.loss!r} is set beside quantiles, whose loss is 'quantile'; remove one"
-            )
-        return problems
-
-    def _weight_problems(self) -> list[str]:
-        weights = self.step_weights
-        if self.loss_scaling != "none" and not self.is_regressor:
-            return [f"loss_scaling: {self.loss_scaling!r} is for a regressor; use 'none'"]
-        if weights is None:
-            return []
-        if not self.is_regressor:
-            return ["step_weights: are for a regressor; remove them"]
-        if len(weights) != self.steps_ahead:
-            return [
-                f"step_weights: {len(weights)} given for steps_ahead {self.steps_ahead}; give one for "
-                "each step"
-            ]
-        if min(weights) < 0 or max(weights) <= 0:
-            return ["step_weights: none may be below 0, and one must be above; correct them"]
-        return []
+        """Whether 'auto' may take the 'segment' architecture: no setting needs the classic stack."""
+        return self.is_regressor and not changes_classic_stack(self.model_dump())
 
     @property
     def has_stock_loss(self) -> bool:
@@ -576,46 +345,18 @@ class Hyperparameters(BaseModel):
 
     @property
     def outputs_each(self) -> int:
-        """Outputs for each step and target: one, or one for each quantile."""
+        """Outputs per step and target: one, or one per quantile."""
         return 1 if self.quantiles is None else len(self.quantiles)
 
     @property
     def calibration_method(self) -> Literal["platt", "temperature"] | None:
-        """How probabilities are corrected, or None; see ``calibration``."""
+        """How probabilities are calibrated, or None; see ``calibration``."""
         if self.calibration == "none" or self.is_regressor:
             return None
         if self.calibration == "auto":
-            # A weighted or another loss means its own kind of number, which must not be undone.
+            # Outputs under a weighted loss are no probabilities of the data on purpose.
             plain = ("binary_crossentropy", "categorical_crossentropy")
             if self.class_weight is not None or canonical_loss(self.loss) not in plain:
                 return None
             return "temperature" if self.last_layer_activation == "softmax" else "platt"
         return self.calibration
-
-    @property
-    def is_regressor(self) -> bool:
-        """Whether the targets are quantities rather than labels."""
-        return self.LSTM_type == "regressor"
-
-
-REGRESSOR_DEFAULTS: dict[str, Any] = {
-    "loss": "mse",
-    "metrics": ["mae"],
-    "last_layer_activation": "linear",
-    "checkpoint_monitor_metric": "val_loss",
-    "checkpoint_mode": "min",
-    "early_stop_monitor_metric": "val_loss",
-    "early_stop_mode": "min",
-}
-
-
-# Beside them for a regressor that is not asked to be the classic stack.
-FORECAST_DEFAULTS: dict[str, Any] = {
-    "scale_targets": True,
-    "loss": "mae",
-    "epochs": 30,
-    "batch_size": None,
-    "learning_rate": 0.002,
-    "learning_rate_patience": 1,
-    "early_stop_patience": 4,
-}

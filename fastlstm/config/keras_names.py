@@ -38,6 +38,10 @@ _METRICS = (
 )  # fmt: skip
 
 
+# Metrics of labels.
+CLASS_METRICS = ("accuracy", "auc", "precision", "recall", "f1_score")
+
+
 _METRIC_SHORT_FORMS = {
     **_SHORT_FORMS, "acc": "accuracy", "rmse": "root_mean_squared_error", "r2": "r2_score",
 }  # fmt: skip

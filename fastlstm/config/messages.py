@@ -7,7 +7,7 @@ import difflib
 from pydantic import BaseModel, ValidationError
 
 from fastlstm.config.columns import ColumnRules
-from fastlstm.config.hyperparameters import ALIASES
+from fastlstm.config.hyperparameter_defaults import ALIASES
 
 
 def _sections(model: type[BaseModel]) -> dict[str, set[str]]:

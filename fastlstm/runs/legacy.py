@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from fastlstm.config.hyperparameters import ALIASES, Hyperparameters
+from fastlstm.config.hyperparameter_defaults import ALIASES
+from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.keras_names import canonical_loss
 from fastlstm.config.messages import describe
 from fastlstm.data.scaler_files import read_scaler_pair

@@ -14,13 +14,12 @@ from fastlstm.artifacts.disk import writing_to
 from fastlstm.artifacts.files import replace_file
 from fastlstm.artifacts.fingerprint import fingerprint, sha256_file
 from fastlstm.artifacts.folders import mark_used
+from fastlstm.config.file_formats import ENDINGS, FORMAT_TITLES
 from fastlstm.config.locations import check_source, is_database, is_remote
 from fastlstm.errors import ConfigError
 from tasks.settings import S3Settings
 from tasks.storage.s3_client import Location, client_of, translated_errors
 from tasks.storage.sql import query_into, redacted
-
-_ENDINGS = (".csv", ".parquet", ".pq")
 
 
 def local_source(path: str, query: str | None, s3: S3Settings, work: Path) -> str:
@@ -101,14 +100,14 @@ def _objects_into(folder: Path, location: Location, s3: S3Settings, cache: Path)
                 name = item["Key"].removeprefix(folder_key)
                 plain = "/" not in name and not name.startswith((".", "_"))
                 inside = item["Key"].startswith(folder_key)
-                if inside and plain and name.lower().endswith(_ENDINGS):
+                if inside and plain and name.lower().endswith(tuple(ENDINGS)):
                     found[name] = item
             else:
                 continue
             break
     if not found:
         raise ConfigError(
-            f"data.path: {url} is no object and holds no CSV or Parquet file; correct the path"
+            f"data.path: {url} is no object and holds no {FORMAT_TITLES} file; correct the path"
         )
 
     def download(pair: tuple[str, dict[str, Any]]) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from fastlstm.config.hyperparameters import ALIASES, REGRESSOR_DEFAULTS, Hyperparameters
+from fastlstm.config.hyperparameter_defaults import ALIASES, REGRESSOR_DEFAULTS
+from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.keras_names import _LOSSES, _METRICS, ACTIVATIONS, canonical_loss
 from fastlstm.config.reading import parse_config, read_config
 from fastlstm.config.retrain import RetrainConfig

@@ -1,0 +1,101 @@
+"""Names of fastLSTM 1.0 and defaults that depend on the task.
+
+Both are applied to hyperparameters as they are given, before any is checked.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastlstm.config.keras_names import QUANTILE_LOSS
+
+# Old name -> name. Old names stay valid wherever hyperparameters are read.
+ALIASES: dict[str, str] = {
+    "scaler": "scaler_type",
+    "metric": "metrics",
+    "check_point_metric": "checkpoint_monitor_metric",
+    "metric_mode": "checkpoint_mode",
+    "early_stop_condittion": "early_stop_monitor_metric",
+    "early_stop_condition": "early_stop_monitor_metric",
+    "scale_target": "scale_targets",
+    "lstm_type": "LSTM_type",
+}
+
+
+# Defaults of a regressor.
+REGRESSOR_DEFAULTS: dict[str, Any] = {
+    "loss": "mse",
+    "metrics": ["mae"],
+    "last_layer_activation": "linear",
+    "checkpoint_monitor_metric": "val_loss",
+    "checkpoint_mode": "min",
+    "early_stop_monitor_metric": "val_loss",
+    "early_stop_mode": "min",
+}
+
+
+# Further defaults of a regressor that sets nothing of the classic stack: its training recipe.
+FORECAST_DEFAULTS: dict[str, Any] = {
+    "scale_targets": True,
+    "loss": "mae",
+    "epochs": 30,
+    "batch_size": None,
+    "learning_rate": 0.002,
+    "learning_rate_patience": 1,
+    "early_stop_patience": 4,
+}
+
+
+# Settings that only the classic stack has, with their defaults for a regressor.
+_CLASSIC_STACK = {
+    "model_relative_width": [1], "model_dropout": [0], "activation": "tanh",
+    "last_layer_activation": "linear",
+}  # fmt: skip
+
+
+def changes_classic_stack(settings: dict[str, Any]) -> bool:
+    """Whether a regressor's settings change a setting that only the classic stack has."""
+    return any(settings.get(name, default) != default for name, default in _CLASSIC_STACK.items())
+
+
+def with_names_and_defaults(given: dict[Any, Any]) -> dict[str, Any]:
+    """Hyperparameters under their present names, with the defaults of their task.
+
+    Args:
+        given: hyperparameters as a user or a stored run gives them. What they set is not replaced.
+
+    Raises:
+        ValueError: a setting is given under two names.
+    """
+    named = _renamed(given)
+    if named.get("quantiles") is not None:
+        named.setdefault("loss", QUANTILE_LOSS)
+    if named.get("LSTM_type") == "regressor":
+        defaults = REGRESSOR_DEFAULTS
+        if named.get("architecture", "auto") != "classic" and not changes_classic_stack(named):
+            defaults = defaults | FORECAST_DEFAULTS
+        named = defaults | named
+    return named
+
+
+def _renamed(given: dict[Any, Any]) -> dict[str, Any]:
+    """Hyperparameters with the names and kinds of values of fastLSTM 1.0 replaced."""
+    named: dict[str, Any] = {}
+    for key, value in given.items():
+        name = ALIASES.get(str(key), str(key))
+        if name in named:
+            raise ValueError(f"{key!r} and another spelling of {name!r} are both set; keep one")
+        named[name] = value
+    # fastLSTM 1.0 has one mode for checkpoint and early stopping.
+    if "metric_mode" in given:
+        named.setdefault("early_stop_mode", given["metric_mode"])
+    if named.get("LSTM_type") == "classificator":
+        named["LSTM_type"] = "classifier"
+    if isinstance(named.get("metrics"), str):
+        named["metrics"] = [named["metrics"]]
+    weights = named.get("class_weight")
+    if isinstance(weights, dict):  # JSON has no integer keys
+        named["class_weight"] = {
+            int(k) if isinstance(k, str) and k.isdecimal() else k: v for k, v in weights.items()
+        }
+    return named
