@@ -176,3 +176,25 @@ def test_the_process_ends_with_a_killed_caller(tmp_path):
             return
         time.sleep(0.05)
     raise AssertionError("the process outlived its caller")
+
+
+def test_a_script_needs_no_main_guard(tmp_path):
+    """A user's script may start a training at its top level; it is not run a second time for it."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent(
+            f"""
+            from pathlib import Path
+            from fastlstm.steps.worker import call
+
+            Path({str(tmp_path / "runs")!r}).open("a").write("run\\n")
+            print(call("{HERE}:doubled", {{"number": 4}})["value"])
+            """
+        )
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=60,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+    )  # fmt: skip
+    assert done.stdout.strip() == "8", done.stderr
+    assert (tmp_path / "runs").read_text() == "run\n"
