@@ -1,4 +1,4 @@
-"""Windows over rows in memory: views of the rows, made batch by batch, never all at once."""
+"""Windows over rows in memory: copied batch by batch, never all at once."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class RowWindows:
         targets: names of the columns of ``y``.
         timesteps: input rows of a window.
         steps_ahead: target rows of a window.
-        lookahead: rows after its own that a target's value depends on.
+        lookahead: label horizon, the rows after its own that a target's value depends on.
         cuts: the cut times.
-        usable: whether a window may begin at a row, ``(n,)``; without it anywhere.
+        usable: whether a row may be the first target row of a window, ``(n,)``; None: every row.
         sample_weight: weight of each row, ``(n,)``; a window's is the mean over its target rows.
         time_unit: ``'row'`` where the times are row numbers.
         needed: the splits that must hold windows.
@@ -61,7 +61,7 @@ class RowWindows:
     ) -> None:
         self._series = frame[SERIES].to_numpy()
         self._times = microseconds(frame[TIME])
-        # Windows are gathered as blocks of rows; another memory order would be copied for each batch.
+        # Windows are gathered as blocks of rows; any other memory order is copied for each batch.
         self._x, self._y = np.ascontiguousarray(x), np.ascontiguousarray(y)
         defined = ~np.isnan(y).any(axis=1)
         if usable is not None:
@@ -89,8 +89,8 @@ class RowWindows:
 
     def origin_rows(self, split: str) -> np.ndarray:
         """Row numbers, in the sorted table, of the windows' first target rows."""
-        each = [self._origins[name] for name in parts_of(split)]
-        return each[0] if len(each) == 1 else np.concatenate(each)
+        parts = [self._origins[name] for name in parts_of(split)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _inputs(self, origins: np.ndarray) -> np.ndarray:
         return input_windows(self._x, origins, self.manifest["timesteps"])

@@ -1,7 +1,7 @@
 """Window arithmetic: which rows make a window, and views of them without copying.
 
-The window with origin row ``t`` has inputs ``X[t - timesteps : t]`` and targets
-``Y[t : t + steps_ahead]``; row ``t`` itself is never an input.
+The origin row ``t`` of a window is its first target row: the window has inputs
+``X[t - timesteps : t]`` and targets ``Y[t : t + steps_ahead]``; row ``t`` itself is never an input.
 """
 
 from __future__ import annotations
@@ -12,32 +12,32 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 
-def window_origins(segment: np.ndarray, timesteps: int, span: int) -> np.ndarray:
-    """Origin rows of every window that stays within one unbroken stretch of one series.
+def window_origins(block: np.ndarray, timesteps: int, span: int) -> np.ndarray:
+    """Origin rows of every window that stays within one contiguous block of one series.
 
     Args:
-        segment: number of each row's stretch, never falling, shape ``(n,)``.
+        block: number of each row's contiguous block, never falling, shape ``(n,)``.
         timesteps: input rows before the origin.
-        span: rows from the origin on that the targets depend on (``steps_ahead``, and the rows a
-            derived target looks ahead).
+        span: rows from the origin on that the targets depend on (``steps_ahead``, and the label
+            horizon of a derived target).
 
     Returns:
         int64 row numbers in rising order.
     """
-    count = len(segment) - timesteps - span + 1
+    count = len(block) - timesteps - span + 1
     if count <= 0:
         return np.zeros(0, np.int64)
-    whole = segment[:count] == segment[timesteps + span - 1 :]
+    whole = block[:count] == block[timesteps + span - 1 :]
     return np.flatnonzero(whole) + timesteps
 
 
 class Runs:
-    """Rising row numbers kept as the runs of consecutive ones they consist of.
+    """Rising row numbers, kept as runs of consecutive numbers.
 
-    Origins of windows are few runs, one for each stretch, however many they are.
+    The origins of windows form few runs, one for each contiguous block, however many they are.
 
     Args:
-        parts: row numbers, each part rising and all above those of the part before.
+        parts: row numbers, rising within each part and from part to part.
     """
 
     def __init__(self, parts: Iterable[np.ndarray]) -> None:
@@ -49,7 +49,7 @@ class Runs:
             length.append(np.diff(begins, append=len(rows)))
         lengths = np.concatenate(length)
         self._end = np.cumsum(lengths)
-        # What turns a position into its row, the same within a run.
+        # Row number minus position is constant within a run.
         self._shift = np.concatenate(first) - (self._end - lengths)
 
     def __len__(self) -> int:
@@ -82,7 +82,7 @@ def target_windows(targets: np.ndarray, origins: np.ndarray, steps_ahead: int) -
 def gather(rows: np.ndarray, first: np.ndarray, length: int) -> np.ndarray:
     """``length`` rows from each first row on: ``(n, length, n_columns)`` from ``(n_rows, n_columns)``.
 
-    Rows that follow each other lie side by side in memory, so each window is one block to copy.
+    Consecutive rows are adjacent in memory, so that each window is one block to copy.
     """
     columns = rows.shape[1]
     blocks = sliding_window_view(np.ascontiguousarray(rows).reshape(-1), length * columns)

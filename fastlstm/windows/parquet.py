@@ -1,9 +1,10 @@
 """Window datasets on disk: Parquet parts any tool reads, written and read in bounded memory.
 
-One row a window: ``series``, ``origin`` (UTC), ``x`` and ``y``, the latter two Arrow's canonical
+One row per window: ``series``, ``origin`` (time of the first target row, UTC), ``first_row`` (number of
+the window's first input row in the scaled table), ``x`` and ``y``. The latter two are Arrow's canonical
 ``fixed_shape_tensor`` of float32 with shapes ``(timesteps, n_features)`` and
-``(steps_ahead, n_targets)``. Neighbouring windows share rows, so zstd folds them to about the size
-of the table.
+``(steps_ahead, n_targets)``. Neighbouring windows share rows: zstd compresses them to about the size of
+the table, and ``first_row`` lets a reader keep each shared row once.
 """
 
 from __future__ import annotations
@@ -31,16 +32,11 @@ from fastlstm.windows.shared_rows import Folded, FoldedTooLargeError, Folding
 from fastlstm.windows.source import Windows
 
 _ROW_GROUP_BYTES = 8 << 20
-
-
-# Values that Arrow encodes at once; its default of 1,024 was measured to cost a quarter of the speed.
-_WRITE_BATCH = 1 << 20
-
-
 _PART_BYTES = 256 << 20
-
-
+# Most memory for the rows of a split's inputs, and as much for those of its targets.
 _POOL_BYTES = 512 << 20
+# Values that Arrow encodes at once; with its default of 1,024 writing is a quarter slower.
+_WRITE_BATCH = 1 << 20
 
 
 def write_windows(
@@ -51,61 +47,33 @@ def write_windows(
 
     Memory above the table stays at a few row groups, whatever the number of windows.
 
+    Args:
+        folder: the folder to write into; it exists.
+        scaled: scaled features ``x.<name>`` and targets ``y.<name>`` with ``__series``, ``__time`` and
+            ``__segment``, sorted by series and time.
+        features: names of the features.
+        targets: names of the targets.
+        timesteps: input rows of a window.
+        steps_ahead: target rows of a window.
+        lookahead: label horizon, the rows after its own that a target's value depends on.
+        cuts: the cut times.
+
     Raises:
         DataError: a split would hold no window.
     """
     inputs = [scaled[f"x.{n}"].to_numpy(np.float32) for n in features]
     outputs = [scaled[f"y.{n}"].to_numpy(np.float32) for n in targets]
-    defined = np.ones(len(scaled), bool)
-    for column in outputs:
-        for start in range(0, len(column), PLANNED_ROWS):
-            rows = slice(start, start + PLANNED_ROWS)
-            defined[rows] &= ~np.isnan(column[rows])
-    planned = plan_windows(scaled, defined, timesteps, steps_ahead + lookahead, cuts)
+    planned = plan_windows(scaled, _defined(outputs), timesteps, steps_ahead + lookahead, cuts)
     require_windows(planned, timesteps, steps_ahead + lookahead)
-    schema = pa.schema([
-        pa.field("series", pa.string(), nullable=False),
-        pa.field("origin", pa.timestamp("us", tz="UTC"), nullable=False),
-        pa.field("x", pa.fixed_shape_tensor(pa.float32(), (timesteps, len(features))), False),
-        pa.field("y", pa.fixed_shape_tensor(pa.float32(), (steps_ahead, len(targets))), False),
-    ])  # fmt: skip
-    window_bytes = 4 * (timesteps * len(features) + steps_ahead * len(targets))
-    group = max(1, _ROW_GROUP_BYTES // window_bytes)
-    part = group * max(1, _PART_BYTES // _ROW_GROUP_BYTES)
-
-    def write_part(name: str, number: int, planned: Runs, begin: int) -> None:
-        file = folder / name / f"part-{number:05d}.parquet"
-        origins = planned.between(begin, begin + part)
-        # The rows of this part alone, side by side; of all rows they would be the table once more.
-        first, end = int(origins[0]) - timesteps, int(origins[-1]) + steps_ahead
-        x, y = (np.column_stack([c[first:end] for c in cs]) for cs in (inputs, outputs))
-        with pq.ParquetWriter(
-            file,
-            schema,
-            compression="zstd",
-            use_dictionary=["series"],
-            write_statistics=["origin"],
-            write_batch_size=_WRITE_BATCH,
-        ) as writer:
-            for start in range(0, len(origins), group):
-                rows = origins[start : start + group]
-                writer.write_table(
-                    pa.table([
-                        pa.array(scaled[SERIES].iloc[rows].to_numpy(object), pa.string()),
-                        pa.array(microseconds(scaled[TIME].iloc[rows]), pa.timestamp("us", tz="UTC")),
-                        _tensor(input_windows(x, rows - first, timesteps), schema.field("x").type),
-                        _tensor(target_windows(y, rows - first, steps_ahead), schema.field("y").type),
-                    ], schema=schema),
-                    row_group_size=group,
-                )  # fmt: skip
-
-    # Memory grows with the threads, so more than four would break the bound.
+    writer = _PartWriter(scaled, inputs, outputs, timesteps, steps_ahead)
+    # Memory grows with the number of threads; more than four would exceed the bound.
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         jobs = []
         for name, origins in planned.items():
             (folder / name).mkdir()
-            for number, start in enumerate(range(0, len(origins), part)):
-                jobs.append(pool.submit(write_part, name, number, origins, start))
+            for number, start in enumerate(range(0, len(origins), writer.windows_per_part)):
+                file = folder / name / f"part-{number:05d}.parquet"
+                jobs.append(pool.submit(writer.write, file, origins, start))
         for job in jobs:
             job.result()
     return {
@@ -118,6 +86,83 @@ def write_windows(
         "windows": {name: len(origins) for name, origins in planned.items()},
         "series": int(scaled[SERIES].nunique()),
     }
+
+
+def _defined(targets: list[np.ndarray]) -> np.ndarray:
+    """Whether every target of a row has a value, ``(n,)``, found in bounded memory."""
+    defined = np.ones(len(targets[0]), bool)
+    for column in targets:
+        for start in range(0, len(column), PLANNED_ROWS):
+            rows = slice(start, start + PLANNED_ROWS)
+            defined[rows] &= ~np.isnan(column[rows])
+    return defined
+
+
+class _PartWriter:
+    """Writes the Parquet parts of a window dataset; used by several threads at once.
+
+    Args:
+        scaled: the table, with ``__series`` and ``__time``.
+        inputs: the features' columns.
+        targets: the targets' columns.
+        timesteps: input rows of a window.
+        steps_ahead: target rows of a window.
+    """
+
+    def __init__(
+        self, scaled: pd.DataFrame, inputs: list[np.ndarray], targets: list[np.ndarray],
+        timesteps: int, steps_ahead: int,
+    ) -> None:  # fmt: skip
+        self._series, self._times = scaled[SERIES], scaled[TIME]
+        self._inputs, self._targets = inputs, targets
+        self._timesteps, self._steps_ahead = timesteps, steps_ahead
+        window_bytes = 4 * (timesteps * len(inputs) + steps_ahead * len(targets))
+        self._group = max(1, _ROW_GROUP_BYTES // window_bytes)
+        self.windows_per_part = self._group * max(1, _PART_BYTES // _ROW_GROUP_BYTES)
+        x, y = (timesteps, len(inputs)), (steps_ahead, len(targets))
+        self._schema = pa.schema([
+            pa.field("series", pa.string(), nullable=False),
+            pa.field("origin", pa.timestamp("us", tz="UTC"), nullable=False),
+            pa.field("first_row", pa.int64(), nullable=False),
+            pa.field("x", pa.fixed_shape_tensor(pa.float32(), x), nullable=False),
+            pa.field("y", pa.fixed_shape_tensor(pa.float32(), y), nullable=False),
+        ])  # fmt: skip
+
+    def write(self, file: Path, planned: Runs, start: int) -> None:
+        """Write the part that begins with the planned window at position ``start``."""
+        origins = planned.between(start, start + self.windows_per_part)
+        # Only this part's rows are stacked; stacking all rows would copy the table.
+        begin, end = int(origins[0]) - self._timesteps, int(origins[-1]) + self._steps_ahead
+        x = np.column_stack([column[begin:end] for column in self._inputs])
+        y = np.column_stack([column[begin:end] for column in self._targets])
+        with pq.ParquetWriter(
+            file,
+            self._schema,
+            compression="zstd",
+            use_dictionary=["series"],
+            # Row numbers rise by one, so their differences take next to no space.
+            column_encoding={"first_row": "DELTA_BINARY_PACKED"},
+            write_statistics=["origin"],
+            write_batch_size=_WRITE_BATCH,
+        ) as writer:
+            for position in range(0, len(origins), self._group):
+                rows = origins[position : position + self._group]
+                table = self._table(rows, x, y, begin)
+                writer.write_table(table, row_group_size=self._group)
+
+    def _table(self, origins: np.ndarray, x: np.ndarray, y: np.ndarray, begin: int) -> pa.Table:
+        """The windows of these origin rows; ``begin`` is the number of the first row of x and y."""
+        inputs = input_windows(x, origins - begin, self._timesteps)
+        targets = target_windows(y, origins - begin, self._steps_ahead)
+        times = microseconds(self._times.iloc[origins])
+        columns = [
+            pa.array(self._series.iloc[origins].to_numpy(object), pa.string()),
+            pa.array(times, self._schema.field("origin").type),
+            pa.array(origins - self._timesteps),
+            _tensor(inputs, self._schema.field("x").type),
+            _tensor(targets, self._schema.field("y").type),
+        ]
+        return pa.table(columns, schema=self._schema)
 
 
 def _tensor(values: np.ndarray, kind: pa.DataType) -> pa.Array:
@@ -159,7 +204,7 @@ class WindowDataset:
     def read(self, split: str, columns: tuple[str, ...] = ("x", "y")) -> Windows:
         """All windows of a split in memory; ``x`` or ``y`` not in ``columns`` stays empty."""
         table = pa.concat_tables(
-            # A dictionary, so that the windows of a series share one label.
+            # As a dictionary, so that the windows of a series share one label in memory.
             pq.read_table(f, columns=["series", "origin", *columns], read_dictionary=["series"])
             for f in self._parts(split)
         )
@@ -173,7 +218,7 @@ class WindowDataset:
         )
 
     def weights(self, split: str, seed: tuple[int, ...] | None = None) -> np.ndarray | None:
-        """None: windows on disk carry no weights."""
+        """None, because windows on disk carry no weights."""
         return None
 
     def batches(
@@ -186,8 +231,8 @@ class WindowDataset:
         Args:
             split: which windows.
             batch_size: windows in a batch.
-            seed: order of the windows, e.g. ``(seed, epoch)``; without it they come in order of
-                series and origin. A split whose rows are larger than the pool is shuffled by row
+            seed: seed of the shuffling, e.g. ``(seed, epoch)``; without it they come in order of
+                series and time. A split whose rows are larger than the pool is shuffled by row
                 groups and then within the pool.
         """
         rng = None if seed is None else np.random.default_rng(seed)
@@ -204,7 +249,9 @@ class WindowDataset:
     def folded(self, split: str) -> tuple[Folded, Folded] | None:
         """Inputs and targets as the rows they share; None where those are larger than the pool."""
         if split not in self._in_memory:
-            if split == LEARNED:  # both splits anew: nothing is kept twice
+            if (
+                split == LEARNED
+            ):  # the rows of both splits are read again, so that none is kept twice
                 self._in_memory.clear()
             self._in_memory[split] = self._fold(split)
             give_back()
@@ -213,9 +260,9 @@ class WindowDataset:
     def _fold(self, split: str) -> tuple[Folded, Folded] | None:
         x, y = Folding(self._pool_bytes), Folding(self._pool_bytes)
         try:
-            for inputs, targets in self._blocks(split, None):
-                x.add(inputs)
-                y.add(targets)
+            for first_row, inputs, targets in self._blocks(split, None):
+                x.add(inputs, first_row)
+                y.add(targets, first_row)
         except FoldedTooLargeError:
             return None
         return x.folded(), y.folded()
@@ -226,7 +273,7 @@ class WindowDataset:
         xs: list[np.ndarray] = []
         ys: list[np.ndarray] = []
         held = 0
-        for x, y in self._blocks(split, rng):
+        for _, x, y in self._blocks(split, rng):
             xs.append(x)
             ys.append(y)
             held += x.nbytes + y.nbytes
@@ -248,8 +295,8 @@ class WindowDataset:
 
     def _blocks(
         self, split: str, rng: np.random.Generator | None
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Row group after row group, decoded ahead by as many threads as there are cores."""
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """First rows, inputs and targets of one row group after another, decoded ahead in threads."""
         groups = [
             (file, number)
             for file in self._parts(split)
@@ -257,16 +304,17 @@ class WindowDataset:
         ]
         order = np.arange(len(groups)) if rng is None else rng.permutation(len(groups))
 
-        def decode(position: int) -> tuple[np.ndarray, np.ndarray]:
+        def decode(position: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             file, number = groups[position]
             table = pq.ParquetFile(file).read_row_group(
-                number, columns=["x", "y"], use_threads=False
+                number, columns=["first_row", "x", "y"], use_threads=False
             )
-            return _ndarray(table.column("x")), _ndarray(table.column("y"))
+            first_row = table.column("first_row").to_numpy()
+            return first_row, _ndarray(table.column("x")), _ndarray(table.column("y"))
 
         threads = min(4, os.cpu_count() or 1)
         with ThreadPoolExecutor(threads) as pool:
-            ahead: deque[Future[tuple[np.ndarray, np.ndarray]]] = deque()
+            ahead: deque[Future[tuple[np.ndarray, np.ndarray, np.ndarray]]] = deque()
             for position in order:
                 ahead.append(pool.submit(decode, position))
                 if len(ahead) > threads:
@@ -280,4 +328,4 @@ def _joined(arrays: list[np.ndarray]) -> np.ndarray:
 
 
 def _ndarray(column: pa.ChunkedArray) -> np.ndarray:
-    return np.concatenate([chunk.to_numpy_ndarray() for chunk in column.chunks])
+    return _joined([chunk.to_numpy_ndarray() for chunk in column.chunks])

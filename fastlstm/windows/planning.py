@@ -24,21 +24,21 @@ def plan_windows(
     Args:
         frame: table with ``__time`` and ``__segment``, sorted by series and time.
         defined: whether all targets of a row have a value, ``(n,)``; a window without that at its
-            origin (a derived target near the end of its stretch) is not made.
+            origin (a derived target near the end of its contiguous block) is left out.
         timesteps: input rows.
         span: rows from the origin on that the targets depend on.
         cuts: the cut times.
     """
-    segment = frame[SEGMENT].to_numpy()
+    block = frame[SEGMENT].to_numpy()
     found: dict[str, list[np.ndarray]] = {name: [] for name in SPLITS}
     for start in range(0, len(frame), PLANNED_ROWS):
         rows = slice(start, start + PLANNED_ROWS + timesteps + span - 1)
         times = microseconds(frame[TIME].iloc[rows])
-        own = window_origins(segment[rows], timesteps, span)
-        own = own[defined[rows][own]]
-        chosen = split_of_windows(times[own], times[own + span - 1], cuts)
+        origins = window_origins(block[rows], timesteps, span)
+        origins = origins[defined[rows][origins]]
+        chosen = split_of_windows(times[origins], times[origins + span - 1], cuts)
         for name, windows in chosen.items():
-            found[name].append(start + own[windows])
+            found[name].append(start + origins[windows])
     return {name: Runs(parts) for name, parts in found.items()}
 
 
@@ -51,7 +51,7 @@ def require_windows(planned: Mapping[str, Sized], timesteps: int, span: int) -> 
     for name, origins in planned.items():
         if not len(origins):
             raise DataError(
-                f"the {name} split holds no window: none of {timesteps} input rows and {span} "
-                "target rows fits into it without a hole; lower timesteps or steps_ahead, give "
+                f"the {name} split holds no window: no {timesteps} input rows and {span} target "
+                "rows fit into it without a gap; lower timesteps or steps_ahead, give "
                 "more rows, or change the split rates"
             )

@@ -1,4 +1,4 @@
-"""Windows kept as the rows they share."""
+"""Windows kept in memory as the rows they share, each row once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ALIGNMENT = 64
 
 
 def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """An empty array that begins at a multiple of 64 bytes, as TensorFlow wants shared memory to."""
+    """An empty array that begins at a multiple of 64 bytes, as TensorFlow needs to share memory."""
     size = int(np.prod(shape)) * dtype.itemsize
     memory = np.empty(size + _ALIGNMENT, np.uint8)
     begin = -memory.ctypes.data % _ALIGNMENT
@@ -20,7 +20,7 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 
 def as_aligned(values: np.ndarray) -> np.ndarray:
-    """The array itself where TensorFlow can share its memory, else a copy that it can share."""
+    """The array itself where TensorFlow can share its memory, otherwise an aligned copy."""
     if not values.ctypes.data % _ALIGNMENT and values.flags.c_contiguous and values.flags.writeable:
         return values
     copied = aligned(values.shape, values.dtype)
@@ -30,7 +30,7 @@ def as_aligned(values: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Folded:
-    """Windows kept as the rows they share, a fraction of their size; any of them in any order.
+    """Windows kept as the rows they share, a fraction of their size, in random access.
 
     Attributes:
         rows: the rows, ``(n_rows, n_columns)``.
@@ -52,10 +52,10 @@ class Folded:
 
 
 class Folding:
-    """Finds the rows that windows share, one block of windows after another.
+    """Keeps the rows that windows share once, one block of windows after another.
 
     Args:
-        limit: bytes of rows at which to give up.
+        limit: most bytes of rows to keep.
     """
 
     def __init__(self, limit: int) -> None:
@@ -63,30 +63,42 @@ class Folding:
         self._rows: list[np.ndarray] = []
         self._first: list[np.ndarray] = []
         self._count = self._size = self._length = 0
+        self._last: int | None = None
 
-    def add(self, block: np.ndarray) -> None:
-        """Take the next windows, ``(n, length, n_columns)``.
+    def add(self, block: np.ndarray, first_row: np.ndarray) -> None:
+        """Take the next windows.
+
+        Args:
+            block: the windows, ``(n, length, n_columns)``.
+            first_row: number, in the table they were cut from, of each window's first row, ``(n,)``.
 
         Raises:
             FoldedTooLargeError: the rows take more than the limit.
         """
-        self._length = block.shape[1]
-        # A window that is the one before, moved by one row, adds that row alone.
-        new = np.ones((len(block), self._length), bool)
-        new[1:, :-1] = ~(block[1:, :-1] == block[:-1, 1:]).all(axis=(1, 2))[:, None]
-        self._first.append(self._count + np.cumsum(new.sum(axis=1)) - self._length)
-        self._rows.append(block[new])
+        self._length = length = block.shape[1]
+        before = np.empty_like(first_row)
+        before[0] = first_row[0] - length if self._last is None else self._last
+        before[1:] = first_row[:-1]
+        moved = first_row - before
+        # A window that overlaps the one before adds only the rows after that one's last.
+        added = np.where((moved >= 0) & (moved < length), moved, length)
+        ends = np.cumsum(added)
+        positions = np.repeat((np.arange(len(block)) + 1) * length - ends, added)
+        positions += np.arange(ends[-1])
+        self._first.append(self._count + ends - length)
+        self._rows.append(block.reshape(-1, block.shape[2])[positions])
+        self._last = int(first_row[-1])
         self._count += len(self._rows[-1])
         self._size += self._rows[-1].nbytes
         if self._size > self._limit:
             raise FoldedTooLargeError
 
     def folded(self) -> Folded:
-        """All windows taken, at least one block of them; takes them away from here."""
+        """All windows added, at least one block of them; the rows are moved out of this object."""
         rows = aligned((self._count, *self._rows[0].shape[1:]), self._rows[0].dtype)
         self._rows.reverse()
         start = 0
-        while self._rows:  # each block is let go once it is copied, so no row is kept twice
+        while self._rows:  # a block is released once it is copied, so that no row is kept twice
             block = self._rows.pop()
             rows[start : start + len(block)] = block
             start += len(block)

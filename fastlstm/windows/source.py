@@ -1,4 +1,4 @@
-"""What a dataset of windows is, wherever it lies."""
+"""The interface of a dataset of windows, in memory or on disk."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.errors import ConfigError
 from fastlstm.windows.shared_rows import Folded
 
 
@@ -29,7 +31,7 @@ class Windows:
 
 
 class WindowSource(Protocol):
-    """Windows of three splits, wherever they lie; see ``WindowDataset``."""
+    """Windows of three splits, in memory or on disk; see ``WindowDataset``."""
 
     manifest: dict[str, Any]
 
@@ -49,3 +51,18 @@ class WindowSource(Protocol):
 
     def weights(self, split: str, seed: tuple[int, ...] | None = None) -> np.ndarray | None:
         """Weight of each window in the order ``batches`` gives them, or None."""
+
+
+def require_same_shape(dataset: WindowSource, hyperparameters: Hyperparameters) -> None:
+    """Refuse windows that were cut with other settings than the network is built with.
+
+    Raises:
+        ConfigError: names the setting and both values.
+    """
+    for setting in ("timesteps", "steps_ahead"):
+        of_windows, of_network = dataset.manifest[setting], getattr(hyperparameters, setting)
+        if of_windows != of_network:
+            raise ConfigError(
+                f"{setting}: the hyperparameters have {of_network}, the windows were cut with "
+                f"{of_windows}; cut the windows again, or set {setting} to {of_windows}"
+            )

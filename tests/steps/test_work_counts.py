@@ -6,16 +6,13 @@ from collections import Counter
 
 import numpy as np
 import pyarrow.parquet as pq
-import pytest
 
 from benchmarks.windows import FEATURES, table, write_into
 from fastlstm.artifacts.folders import write_manifest
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.network.build import build_network
 from fastlstm.network.fused_lstm import fused
-from fastlstm.windows.origins import gather
 from fastlstm.windows.parquet import WindowDataset
-from fastlstm.windows.shared_rows import Folding
 
 
 def test_bytes_written_and_row_groups_read(tmp_path, monkeypatch):
@@ -43,24 +40,6 @@ def test_bytes_written_and_row_groups_read(tmp_path, monkeypatch):
     assert read["groups"] == groups  # decoded once, whatever the number of epochs
 
 
-@pytest.mark.parametrize("length", [1, 7])
-def test_windows_that_overlap_are_kept_as_the_rows_they_share(length):
-    rows = np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32)
-    # Three stretches: windows across a hole share nothing.
-    first = np.r_[0:100, 150:300, 320 : 500 - length]
-    windows = gather(rows, first, length)
-    folding = Folding(1 << 20)
-    for block in (windows[:70], windows[70:71], windows[71:]):
-        folding.add(block)
-    folded = folding.folded()
-    assert len(folded) == len(first)
-    order = np.random.default_rng(1).permutation(len(first))
-    np.testing.assert_array_equal(folded[order], windows[order])
-    # A stretch, and each block, begins with a whole window; each other one adds a row.
-    stretches = 5
-    assert len(folded.rows) <= len(first) + stretches * (length - 1)
-
-
 def test_operations_of_a_gradient_step():
     """Each time step of a layer is one operation forward, and one and a product backward."""
     import tensorflow as tf
@@ -84,9 +63,11 @@ def test_operations_of_a_gradient_step():
     assert counts["While"] == counts["StatelessWhile"] == 0
 
 
-def test_validation_is_forecast_once_by_what_share_and_proof_are_told_by(monkeypatch):
+def test_validation_is_forecast_once_for_linear_weight_and_skill_test(monkeypatch):
     from fastlstm.network import inference
     from fastlstm.training.fit import fit
+    from fastlstm.training.linear_weight import LinearWeight
+    from fastlstm.training.skill_test import SkillTest
     from tests.training.test_skill_test import hyperparameters, wave, windows
 
     forecast, right = [], inference.predict
@@ -94,7 +75,7 @@ def test_validation_is_forecast_once_by_what_share_and_proof_are_told_by(monkeyp
     hp = hyperparameters(epochs=1)
     dataset = windows(wave(), hp)
     trained = fit(dataset, hp)
-    assert trained.linear is not None and trained.skill is not None
+    assert trained.finding(LinearWeight) is not None and trained.finding(SkillTest) is not None
     assert sum(forecast) == dataset.count("validation")
 
 
