@@ -4,11 +4,11 @@ from __future__ import annotations
 
 
 class FastLSTMError(Exception):
-    """Base of every error this library raises on purpose; its text is meant for the user."""
+    """Base of every error this library raises on purpose; its text is for users."""
 
 
 class ConfigError(FastLSTMError, ValueError):
-    """A setting is unknown, has the wrong type, or contradicts another setting or the data's shape.
+    """A setting is unknown, has the wrong type, or contradicts another setting or the data.
 
     Attributes:
         problems: one line for each problem, each naming the key and the remedy.
@@ -20,15 +20,15 @@ class ConfigError(FastLSTMError, ValueError):
 
 
 class DataError(FastLSTMError, ValueError):
-    """The rows cannot be used as they are: a column, row or file is named with what was found."""
+    """The rows cannot be used; the text names the file, column or row and what was found."""
 
 
 class StoreError(FastLSTMError):
-    """A stored run, cache file or champion record is missing, damaged or was changed meanwhile."""
+    """A stored run, cached file or champion record is missing, damaged or changed."""
 
 
 class TrainingError(FastLSTMError):
-    """Training could not end with a usable network (loss not finite, process killed, time limit)."""
+    """Training gave no usable network (loss not finite, process killed, time limit reached)."""
 
 
 def first_line(error: Exception) -> str:

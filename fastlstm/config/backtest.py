@@ -10,55 +10,56 @@ from fastlstm.config.base import StrictSettings
 
 
 class BacktestConfig(StrictSettings):
-    """How a backtest rolls its origin through the table."""
+    """Folds of a backtest and how they are trained."""
 
-    folds: int = Field(5, ge=1, le=1000, description="Test periods, one after the other.")
+    folds: int = Field(5, ge=1, le=1000, description="Number of folds: consecutive test periods.")
     test_size_rate: float = Field(
         0.3, gt=0, lt=1,
-        description="Share of the time span, the last, that the folds divide evenly among them.",
+        description="Last share of the time span that the test periods of all folds divide evenly.",
     )  # fmt: skip
     window: Literal["expanding", "sliding"] = Field(
         "expanding",
-        description="What a fold learns from: all rows before its test period, or the last ones, as "
-        "many as the first fold has.",
+        description="Training rows of a fold. 'expanding': all rows before its test period. "
+        "'sliding': as many of the last rows before it as the first fold has.",
     )
     gap: int = Field(
         0, ge=0,
-        description="Rows just before a test period that nothing is learned from, as where labels come "
-        "late; forecasts see them as inputs.",
+        description="Rows before each test period that are left out of training, e.g. where labels "
+        "arrive late. Forecasts still read them as inputs.",
     )  # fmt: skip
     decides: bool = Field(
         False,
-        description="Promote only where the backtest shows the settings to beat each baseline beyond "
-        "chance (5%); 'retrain' then runs it too.",
+        description="Promote a network only if the backtest shows its settings to be significantly "
+        "better (5%) than every baseline; 'retrain' then runs the backtest too.",
     )
     refit_every: int = Field(
         1,
         ge=1,
-        description="Train anew at every so many folds; those between use the last network.",
+        description="Retrain every so many folds; the folds between use the last network.",
     )
     warm_start: bool = Field(
         False,
-        description="Begin each training after the first from the weights of the one before; scalers "
-        "are then those of the first. The folds then wait for each other.",
+        description="Start each training after the first from the weights of the previous fold, "
+        "with the scalers of the first. The folds then run one after the other.",
     )
     task_runner: Literal["threads", "dask", "ray"] = Field(
         "threads",
-        description="What runs the folds of the flow at the same time: threads of this machine, each "
-        "training in a process of its own, or a cluster through prefect-dask or prefect-ray, whose "
-        "machines find the table and 'work' at the same paths.",
+        description="What runs folds in parallel. 'threads': threads of this machine, each with a "
+        "training process. 'dask', 'ray': a cluster through prefect-dask or prefect-ray, whose "
+        "machines see the table and 'work' at the same paths.",
     )
     cluster: str | None = Field(
         None,
         description="Address of a running Dask or Ray cluster, such as tcp://10.0.0.5:8786 or "
-        "ray://10.0.0.5:10001; without it one is started on this machine.",
+        "ray://10.0.0.5:10001. Default: one is started on this machine.",
     )
-    parallel: int = Field(
-        2, ge=1, le=1024, description="Folds at the same time where 'threads' run them."
-    )
+    parallel: int = Field(2, ge=1, le=1024, description="Folds in parallel with 'threads'.")
 
     @model_validator(mode="after")
     def _cluster_is_used(self) -> BacktestConfig:
         if self.cluster is not None and self.task_runner == "threads":
-            raise ValueError("cluster: 'threads' use none; set task_runner to 'dask' or 'ray'")
+            raise ValueError(
+                "cluster: task_runner 'threads' uses none; remove it, or set task_runner to 'dask' or "
+                "'ray'"
+            )
         return self

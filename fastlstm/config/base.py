@@ -1,4 +1,4 @@
-"""What all settings have in common: unknown keys are refused, and no value is converted silently."""
+"""Base class of all settings."""
 
 from __future__ import annotations
 

@@ -10,31 +10,33 @@ from fastlstm.config.base import StrictSettings
 
 
 class ColumnRules(StrictSettings):
-    """What one column must hold, and what happens to values that are missing or out of range."""
+    """Type and valid range of a column, and the treatment of missing and invalid values."""
 
     dtype: Literal["float", "integer", "boolean"] = Field(
         "float", description="Type the column is read as."
     )
-    unit: str = Field("", description="Unit of the values, for figures and reports.")
+    unit: str = Field("", description="Unit of the values, shown in figures and reports.")
     minimum: float | None = Field(None, description="Lowest valid value.")
     maximum: float | None = Field(None, description="Highest valid value.")
     out_of_range: Literal["error", "warning", "missing"] = Field(
         "error",
-        description="A value out of range stops the run, is only reported, or counts as missing.",
+        description="Treatment of a value out of range. 'error': the run stops. 'warning': it is "
+        "reported. 'missing': it counts as missing.",
     )
     missing: Literal["error", "drop", "forward_fill"] = Field(
         "error",
-        description="A missing value stops the run, drops its row (windows never cross the hole), "
-        "or takes the last value before it in the same unbroken stretch of its series.",
+        description="Treatment of a missing value. 'error': the run stops. 'drop': its row is "
+        "dropped, and no window crosses the gap. 'forward_fill': the last value before it in the "
+        "same contiguous block is used.",
     )
     forward_fill_limit: int | None = Field(
-        None, ge=1, description="Most rows in a row filled by 'forward_fill'."
+        None, ge=1, description="Maximum number of consecutive rows filled by 'forward_fill'."
     )
     beyond_limit: Literal["error", "drop"] = Field(
-        "error", description="What happens to values still missing after 'forward_fill'."
+        "error", description="Treatment of values still missing after 'forward_fill'."
     )
     max_missing_share: float = Field(
-        0.1, ge=0, le=1, description="Largest share of missing values that is accepted."
+        0.1, ge=0, le=1, description="Largest accepted share of missing values."
     )
 
     @field_validator("missing", mode="before")
@@ -42,8 +44,8 @@ class ColumnRules(StrictSettings):
     def _no_look_ahead(cls, value: Any) -> Any:
         if value in ("interpolate", "back_fill", "backfill", "bfill", "linear"):
             raise ValueError(
-                f"{value!r} is not offered: it fills a row from rows after it, which a forecast "
-                "made at that time could not know; use 'forward_fill', 'drop' or 'error'"
+                f"{value!r} fills a row from rows after it, which a forecast at that time cannot know; "
+                "use 'forward_fill', 'drop' or 'error'"
             )
         return value
 
@@ -55,8 +57,8 @@ class ColumnRules(StrictSettings):
             )
         if self.missing == "forward_fill" and self.forward_fill_limit is None:
             raise ValueError(
-                "forward_fill_limit: missing 'forward_fill' needs it; give the most rows that may "
-                "be filled in a row"
+                "forward_fill_limit: missing 'forward_fill' needs it; give the maximum number of "
+                "consecutive rows to fill"
             )
         if self.missing != "forward_fill":
             for key, unset in (("forward_fill_limit", None), ("beyond_limit", "error")):
@@ -71,17 +73,19 @@ class ColumnRules(StrictSettings):
 class DerivedTarget(StrictSettings):
     """A target computed from the next rows of a column.
 
-    The label of row ``t`` is the operation over rows ``t .. t + horizon - 1`` of one series. A
-    window whose label would need a row beyond its split, its series or a hole is not made.
+    The label of row ``t`` is the operation over rows ``t .. t + horizon - 1`` of one series. There
+    is no window whose label would need a row beyond its split, its series or a gap in time.
     """
 
-    column: str = Field(description="Column the label is computed from.")
+    column: str = Field(description="Source column of the label.")
     operation: Literal["any_above", "any_below", "max", "min", "mean", "sum"] = Field(
-        description="'any_above' and 'any_below' give 0 or 1 against the threshold; the others a "
-        "quantity."
+        description="Aggregation over the label horizon. 'any_above' and 'any_below' give labels, "
+        "0 or 1, by the threshold; the others give a quantity."
     )
     threshold: float | None = Field(None, description="Threshold of 'any_above' and 'any_below'.")
-    horizon: int = Field(1, ge=1, description="Rows looked at, the window's first target row on.")
+    horizon: int = Field(
+        1, ge=1, description="Label horizon: rows aggregated, from the target row on."
+    )
 
     @property
     def is_label(self) -> bool:
@@ -91,7 +95,7 @@ class DerivedTarget(StrictSettings):
     @model_validator(mode="after")
     def _threshold_where_used(self) -> DerivedTarget:
         if self.is_label and self.threshold is None:
-            raise ValueError(f"threshold: {self.operation!r} needs one; give a number")
+            raise ValueError(f"threshold: operation {self.operation!r} needs one; give a number")
         if not self.is_label and self.threshold is not None:
-            raise ValueError(f"threshold: {self.operation!r} uses none; remove it")
+            raise ValueError(f"threshold: operation {self.operation!r} uses none; remove it")
         return self

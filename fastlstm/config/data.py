@@ -1,4 +1,4 @@
-"""Settings of the table: where its rows are and what its columns mean."""
+"""Settings of the table: its source and the roles of its columns."""
 
 from __future__ import annotations
 
@@ -17,81 +17,87 @@ RESERVED_PREFIX = "__"
 
 
 def ahead_columns(known_ahead: Mapping[str, int]) -> dict[str, int]:
-    """The features made by ``known_ahead``, in its order, and how many rows later each looks."""
+    """Features of ``known_ahead`` by name, in its order, and the rows each looks ahead."""
     return {f"{name}+{rows}": rows for name, rows in known_ahead.items()}
 
 
 class DataConfig(StrictSettings):
-    """Where the rows are and what they mean."""
+    """The source of the rows and the roles of its columns."""
 
     path: SourceLocation = Field(
-        description="A CSV or Parquet file, a folder of them, or 'package:NAME/FILE' for a file "
-        "inside an installed Python package. Relative paths start at the config file's folder. "
-        "The pipeline also reads s3://bucket/key-or-prefix, and databases: a SQLAlchemy URL "
-        "without password, 'env:NAME' or 'block:secret/NAME' that hold one."
+        description="Source of the rows: a CSV or Parquet file, a folder of them, or "
+        "'package:NAME/FILE' for a file inside an installed Python package. Relative paths start "
+        "at the config file's folder. The pipeline also reads s3://bucket/key-or-prefix and "
+        "databases: a SQLAlchemy URL without password, or 'env:NAME' or 'block:secret/NAME' that "
+        "hold one."
     )
     query: str | None = Field(
-        None, description="SQL whose result is the table, where path is a database."
+        None, description="SQL query whose result is the table; only for a database."
     )
     format: FormatName = Field(
-        "auto", description="File format; 'auto' goes by the file name's ending."
+        "auto", description="File format. 'auto': by the ending of the file name."
     )
-    delimiter: str = Field(",", min_length=1, max_length=1, description="CSV column separator.")
-    time: str = Field(description="Column of the time stamps.")
+    delimiter: str = Field(
+        ",", min_length=1, max_length=1, description="Column delimiter of CSV files."
+    )
+    time: str = Field(description="Time stamp column.")
     time_format: str | None = Field(
-        None, description="strftime format of the time stamps; without it ISO 8601."
+        None, description="strftime format of the time stamps. Default: ISO 8601."
     )
     time_zone: str = Field(
-        "UTC", description="IANA zone of time stamps that carry no offset; stored times are UTC."
+        "UTC", description="IANA time zone of time stamps without an offset; stored times are UTC."
     )
     series: str | None = Field(
-        None, description="Column that tells the series apart; without it all rows are one series."
+        None, description="Series id column of a panel. Default: all rows are one series."
     )
     frequency: str | None = Field(
         None,
-        description="Distance between rows as a pandas offset ('1h', '15min', '1D'). Windows then "
-        "never cross a hole in time.",
+        description="Sampling frequency as a pandas offset ('1h', '15min', '1D'). Windows then "
+        "never cross a gap in time.",
     )
-    features: list[str] = Field(min_length=1, description="Input columns.")
+    features: list[str] = Field(min_length=1, description="Feature columns.")
     calendar: list[Literal["hour", "weekday", "month"]] = Field(
         default_factory=list,
-        description="More features from the time, in time_zone: '<name>_sin' and '<name>_cos' of each; "
-        "they are added to features.",
+        description="Calendar features from the time in time_zone: '<name>_sin' and '<name>_cos' "
+        "of each are added to features.",
     )
     known_ahead: dict[str, int] = Field(
         default_factory=dict,
-        description="Features whose values are known before they happen (a holiday, a planned price, "
-        "another's forecast), and how many rows ahead, steps_ahead at most. The value so many rows "
-        "later is added to features as '<column>+<rows>'. To forecast, give rows for what comes with "
-        "these columns and no others.",
+        description="Known future covariates (a holiday, a planned price, another forecast), each "
+        "with the number of rows it is known ahead, at most steps_ahead. The value that many rows "
+        "later is added to features as '<column>+<rows>'. To forecast, append future rows that "
+        "hold these columns alone.",
     )
     static: list[str] = Field(
         default_factory=list,
-        description="Columns that say what a series is (a height, a capacity), with the same value in "
-        "all of its rows; they are added to features, and the network reads them once a window.",
+        description="Static covariates (a height, a capacity): columns with one value per series. "
+        "They are added to features, and the network reads them once per window.",
     )
     embedded_series: list[str] = Field(
         default_factory=list,
-        description="Labels of series for each of which the network learns a vector of its own. They "
-        "are added to features as '<series column>=<label>', 1 in the rows of that series and else 0; "
-        "series not listed are forecast without.",
+        description="Series ids for which the network learns an embedding. They are added to "
+        "features as '<series column>=<id>', 1 in the rows of that series and 0 elsewhere. Other "
+        "series are forecast without one.",
     )
     targets: list[str] = Field(
-        min_length=1, description="Columns to forecast, or names of derived targets."
+        min_length=1, description="Target columns, or names of derived targets."
     )
     derived_targets: dict[str, DerivedTarget] = Field(
         default_factory=dict, description="Targets computed from other columns, by name."
     )
     target_lookahead: int = Field(
         0, ge=0,
-        description="Rows after its own that a target column computed elsewhere depends on (5 for "
-        "'within the next 6 rows'); derived targets know theirs.",
+        description="Label horizon of target columns computed elsewhere: rows after its own that a "
+        "label depends on (5 for 'within the next 6 rows'). Derived targets set theirs.",
     )  # fmt: skip
     columns: dict[str, ColumnRules] = Field(
-        default_factory=dict, description="Rules per column; unlisted columns have the defaults."
+        default_factory=dict,
+        description="Validation rules by column; other columns have the defaults.",
     )
     short_series: Literal["error", "skip"] = Field(
-        "error", description="A series too short for one window stops the run or is left out."
+        "error",
+        description="Treatment of a series shorter than one window. 'error': the run "
+        "stops. 'skip': the series is left out.",
     )
 
     @field_validator("time_zone")
@@ -126,52 +132,77 @@ class DataConfig(StrictSettings):
 
     @model_validator(mode="after")
     def _columns_agree(self) -> DataConfig:
-        problems = []
-        wanted = [
+        computed = [
             *self._calendar_columns, *self.ahead_columns, *self.static, *self.series_columns,
         ]  # fmt: skip
-        self.features = [*self.features, *(name for name in wanted if name not in self.features)]
-        if len(set(self.calendar)) < len(self.calendar):
-            problems.append("calendar: a name is listed twice; list it once")
-        made = {
-            **dict.fromkeys(self._calendar_columns, "made from the time by calendar"),
-            **dict.fromkeys(self.ahead_columns, "made by known_ahead"),
-            **dict.fromkeys(self.known_ahead, "in known_ahead, so there is nothing to forecast"),
-            **dict.fromkeys(self.series_columns, "made from the series by embedded_series"),
-            **dict.fromkeys(self.static, "static, so there is nothing to forecast"),
+        self.features = [*self.features, *(n for n in computed if n not in self.features)]
+        problems = [
+            *database_setting_problems(
+                self.path, "query", self.query, "the SQL whose result is the table"
+            ),
+            *self._list_problems(),
+            *self._target_problems(),
+            *self._covariate_problems(),
+            *self._name_problems(),
+        ]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _list_problems(self) -> list[str]:
+        """Names that are listed twice."""
+        problems = []
+        for key in ("features", "targets", "calendar", "static", "embedded_series"):
+            names = getattr(self, key)
+            repeated = sorted({name for name in names if names.count(name) > 1})
+            if repeated:
+                problems.append(f"{key}: {repeated[0]!r} is listed twice; list it once")
+        return problems
+
+    def _target_problems(self) -> list[str]:
+        """Targets and the columns they derive from against the other columns."""
+        not_targets = {
+            **dict.fromkeys(self._calendar_columns, "a calendar feature"),
+            **dict.fromkeys(self.ahead_columns, "computed by known_ahead"),
+            **dict.fromkeys(self.known_ahead, "in known_ahead, so it needs no forecast"),
+            **dict.fromkeys(self.series_columns, "computed by embedded_series"),
+            **dict.fromkeys(self.static, "static, so it needs no forecast"),
         }
-        for name, what in made.items():
-            if name in self.targets or name in {d.column for d in self.derived_targets.values()}:
-                problems.append(f"targets: {name!r} is {what}; remove it there")
+        sources = {derived.column for derived in self.derived_targets.values()}
+        problems = [
+            f"targets: {name!r} is {what}; remove it there"
+            for name, what in not_targets.items()
+            if name in self.targets or name in sources
+        ]
+        for name in self.derived_targets:
+            if name not in self.targets:
+                problems.append(f"derived_targets: {name!r} is not in targets; add or remove it")
+            if name in self.features:
+                problems.append(
+                    f"features: {name!r} is a derived target, which depends on future rows; remove "
+                    "it from features"
+                )
+        return problems
+
+    def _covariate_problems(self) -> list[str]:
+        """Known future covariates and embedded series."""
+        problems = []
         for name, rows in self.known_ahead.items():
             if name not in self.read_features:
                 problems.append(f"known_ahead: {name!r} is not in features; add it there")
             if rows < 1:
                 problems.append(f"known_ahead: {name!r} has {rows} rows; give 1 or more")
         if self.embedded_series and self.series is None:
-            problems.append("embedded_series: series names no column that tells them; set it")
-        problems += database_setting_problems(
-            self.path, "query", self.query, "the SQL whose result is the table"
-        )
-        lists = ("features", "targets", "static", "embedded_series")
-        for key, names in ((key, getattr(self, key)) for key in lists):
-            twice = sorted({n for n in names if names.count(n) > 1})
-            if twice:
-                problems.append(f"{key}: {twice[0]!r} is listed twice; list it once")
-        for name in self.source_columns + self.targets:
-            if name.startswith(RESERVED_PREFIX):
-                problems.append(
-                    f"column {name!r}: names that begin with {RESERVED_PREFIX!r} are the library's; "
-                    "rename it"
-                )
-        for name in self.derived_targets:
-            if name not in self.targets:
-                problems.append(f"derived_targets: {name!r} is not in targets; add or remove it")
-            if name in self.features:
-                problems.append(
-                    f"features: {name!r} is a derived target, it knows the rows after its own; "
-                    "remove it from features"
-                )
+            problems.append("embedded_series: needs series, the series id column; set it")
+        return problems
+
+    def _name_problems(self) -> list[str]:
+        """Reserved names, roles of the time and series columns, and rules of unknown columns."""
+        problems = [
+            f"column {name!r}: names that begin with {RESERVED_PREFIX!r} are reserved; rename it"
+            for name in self.source_columns + self.targets
+            if name.startswith(RESERVED_PREFIX)
+        ]
         for name in [self.time, *([self.series] if self.series else [])]:
             if name in [*self.features, *self.targets]:
                 problems.append(
@@ -185,9 +216,7 @@ class DataConfig(StrictSettings):
                 near = difflib.get_close_matches(name, sorted(known), n=1)
                 hint = f"did you mean {near[0]!r}?" if near else "remove it"
                 problems.append(f"columns: {name!r} is neither feature, target nor source; {hint}")
-        if problems:
-            raise ValueError("\n".join(problems))
-        return self
+        return problems
 
     @property
     def _calendar_columns(self) -> list[str]:
@@ -195,28 +224,28 @@ class DataConfig(StrictSettings):
 
     @property
     def ahead_columns(self) -> dict[str, int]:
-        """The features made by ``known_ahead``, and how many rows later each looks."""
+        """Features of ``known_ahead`` by name, and the rows each looks ahead."""
         return ahead_columns(self.known_ahead)
 
     @property
     def series_columns(self) -> list[str]:
-        """The features made by ``embedded_series``, in its order."""
+        """Features of ``embedded_series``, in its order."""
         return [f"{self.series}={label}" for label in self.embedded_series]
 
     @property
     def static_features(self) -> list[str]:
-        """The features that are the same in all rows of a series."""
+        """Features with one value per series."""
         return [*self.static, *self.series_columns]
 
     @property
     def read_features(self) -> list[str]:
-        """The features that the source has, without those made from others, the time or the series."""
-        made = {*self._calendar_columns, *self.ahead_columns, *self.series_columns}
-        return [name for name in self.features if name not in made]
+        """Features read from the source, without those computed from others, the time or the series."""
+        computed = {*self._calendar_columns, *self.ahead_columns, *self.series_columns}
+        return [name for name in self.features if name not in computed]
 
     @property
     def value_columns(self) -> list[str]:
-        """Columns read as numbers, each once: features, then targets or what they derive from."""
+        """Columns read as numbers, each once: features, then targets or their sources."""
         plain = [t for t in self.targets if t not in self.derived_targets]
         sources = [d.column for d in self.derived_targets.values()]
         return list(dict.fromkeys([*self.read_features, *plain, *sources]))
@@ -228,10 +257,10 @@ class DataConfig(StrictSettings):
 
     @property
     def lookahead(self) -> int:
-        """Rows after its own that a target's value depends on."""
+        """Label horizon: rows after its own that a target's value depends on."""
         derived = max((d.horizon for d in self.derived_targets.values()), default=1) - 1
         return max(derived, self.target_lookahead)
 
     def rules(self, column: str) -> ColumnRules:
-        """The rules of a column, or the default ones."""
+        """The rules of a column, or the default rules."""
         return self.columns.get(column, ColumnRules())

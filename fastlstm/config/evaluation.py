@@ -10,30 +10,30 @@ from fastlstm.config.base import StrictSettings
 
 
 class EvaluationConfig(StrictSettings):
-    """How a trained network is judged."""
+    """Settings of the evaluation on test and of prediction intervals."""
 
     season_length: int | None = Field(
         None, ge=1,
-        description="Rows in one season of the last-season baseline; without it by frequency "
-        "(24 for hourly, 7 for daily, …).",
+        description="Rows per season of the seasonal naive baseline. Default: by frequency (24 for "
+        "hourly rows, 7 for daily, …).",
     )  # fmt: skip
     threshold_metric: Literal["f1", "balanced_accuracy"] = Field(
-        "f1", description="Score whose maximum on validation chooses the decision threshold."
+        "f1", description="Metric maximized on validation to choose the decision threshold."
     )
     explain_windows: int = Field(
         256, ge=0, le=100_000,
-        description="Validation windows, evenly spaced, that tell how much each feature and stretch of "
-        "past rows matters; 0: none.",
+        description="Validation windows, evenly spaced, for feature importance; 0: no feature "
+        "importance.",
     )  # fmt: skip
     interval_levels: list[float] = Field(
         [0.8, 0.95], max_length=10,
-        description="Coverage of a regressor's prediction intervals, each between 0.01 and 0.99; an "
-        "empty list makes none.",
+        description="Nominal coverage of a regressor's prediction intervals, each between 0.01 and "
+        "0.99. An empty list: no intervals.",
     )  # fmt: skip
     interval_rate: float = Field(
         0.005, ge=0, le=1,
-        description="How fast intervals adapt to the errors of the forecasts before (Gibbs and Candès "
-        "2021, whose value it is); 0: validation alone decides.",
+        description="Step size of adaptive conformal intervals (Gibbs and Candès 2021, whose "
+        "value is the default). 0: intervals from validation alone.",
     )  # fmt: skip
 
     @field_validator("interval_levels")
@@ -41,7 +41,7 @@ class EvaluationConfig(StrictSettings):
     def _levels(cls, value: list[float]) -> list[float]:
         for level in value:
             if not 0.01 <= level <= 0.99:
-                raise ValueError(f"{level} is no coverage between 0.01 and 0.99; give e.g. 0.8")
+                raise ValueError(f"{level} is not between 0.01 and 0.99; give e.g. 0.8")
         if len(set(value)) < len(value):
-            raise ValueError("a level is listed twice; list it once")
+            raise ValueError(f"a level is listed twice in {value}; list each once")
         return sorted(value)

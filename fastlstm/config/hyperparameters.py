@@ -44,107 +44,117 @@ class Hyperparameters(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, validate_default=True)
 
     model_name: str = Field(
-        "LSTM", description="Name of the model; also the folder of its runs in the store."
+        "LSTM", description="Name of the model, and of the folder of its runs in the store."
     )
     LSTM_type: Literal["classifier", "regressor"] = Field(
         "classifier",
-        description="What the network forecasts: labels ('classifier', also spelled "
-        "'classificator') or quantities ('regressor').",
+        description="Task: 'classifier' (also 'classificator') for labels, 'regressor' for "
+        "quantities.",
     )
-    timesteps: int = Field(1, ge=1, le=100_000, description="Past rows the network sees.")
-    steps_ahead: int = Field(1, ge=1, le=100_000, description="Future rows it forecasts at once.")
+    timesteps: int = Field(
+        1, ge=1, le=100_000, description="Look-back: past rows in the input of a window."
+    )
+    steps_ahead: int = Field(
+        1, ge=1, le=100_000, description="Horizon: future rows forecast at once."
+    )
 
     architecture: Literal["auto", "classic", "segment"] = Field(
         "auto",
-        description="'classic': a stack of LSTM layers over the rows. 'segment': an LSTM over segments "
-        "of rows, for forecasts of columns that are features too (SegRNN, Lin et al. 2023). 'auto': by "
-        "task, columns and look-back, as fastlstm.network.architecture.resolve tells.",
+        description="Network architecture. 'classic': stacked LSTM layers over the rows. "
+        "'segment': an LSTM over segments of rows, for forecasts of targets that are also features "
+        "(SegRNN, Lin et al. 2023). 'auto': chosen by task, columns and look-back; see "
+        "fastlstm.network.architecture.resolve.",
     )
     segment_length: int | None = Field(
         None, ge=1, le=100_000,
-        description="Rows in a segment of the 'segment' architecture; without it an eighth of the "
-        "look-back, 48 at most.",
+        description="Rows per segment of the 'segment' architecture. Default: an eighth of the "
+        "look-back, at most 48.",
     )  # fmt: skip
     segment_units: int | None = Field(
         None, ge=1, le=8192,
-        description="Units of the 'segment' architecture's LSTM; without it 128, fewer for few windows.",
+        description="LSTM units of the 'segment' architecture. Default: 128, fewer for few windows.",
     )  # fmt: skip
     segment_dropout: float = Field(
         0.2,
         ge=0,
         lt=1,
-        description="Dropout rate before the 'segment' architecture's output layer.",
+        description="Dropout rate before the output layer of the 'segment' architecture.",
     )
     decoding: Literal["parallel", "direct", "recursive"] = Field(
         "parallel",
-        description="How the 'segment' architecture forecasts: all segments at once from the last state "
-        "by their positions, all steps by one layer, or segment after segment from its own forecasts.",
+        description="How the 'segment' architecture decodes. 'parallel': all segments at once, "
+        "from the last state and a position embedding. 'direct': all steps by one dense layer. "
+        "'recursive': segment by segment, each from the forecast before.",
     )
     instance_normalization: Literal["auto", "none", "last", "revin"] = Field(
         "auto",
-        description="Taken off each window's target columns and given back to the forecast: the "
-        "window's last value (NLinear, Zeng et al. 2023), or its mean and deviation with a learned "
-        "scale (RevIN, Kim et al. 2022). Needs scaled targets that are features.",
+        description="Normalization of each window's target columns, undone in the forecast. "
+        "'last': subtract the last value (NLinear, Zeng et al. 2023). 'revin': standardize, with a "
+        "learned scale (RevIN, Kim et al. 2022). Needs scaled targets that are features.",
     )
     channel_independent: bool | None = Field(
         None,
-        description="One network shared by all target columns, each seen with the features that are no "
-        "targets, beside a learned embedding of the column (PatchTST, Nie et al. 2023); false: all "
-        "jointly. Without it: true for 'segment'.",
+        description="True: one network shared by all target columns; each is forecast from itself, "
+        "the features that are no targets and a learned embedding of the column (PatchTST, Nie et "
+        "al. 2023). False: all targets jointly. Default: true for 'segment'.",
     )
     static_features: list[str] = Field(
         default_factory=list,
-        description="Features that are the same in every row of a window, as they say what its series "
-        "is: read once from the last row by a layer of their own, whose output stands beside each row.",
+        description="Static covariates: features with one value per series. A layer of their own "
+        "reads them from the last row of a window; its output is an input at every row. Default: "
+        "data.static and data.embedded_series.",
     )
     seasonal_residual: int | None = Field(
         None, ge=1, le=100_000,
-        description="Forecast the difference from the same row of the last season, of so many rows. "
-        "Needs scaled targets that are features.",
+        description="Season length in rows. The network then forecasts the difference from the "
+        "seasonal naive forecast. Needs scaled targets that are features.",
     )  # fmt: skip
     naive_unless_better: bool | None = Field(
         None,
-        description="Where validation does not show beyond chance (5%) that the network is better than "
-        "the last value, or with seasonal_residual the last season, the saved network forecasts that. "
-        "Where validation is too short to test all steps, the first are tested, and their error must "
-        "be a tenth lower. Needs scaled targets that are features. Without it: true for 'segment'.",
+        description="Skill test. The saved network gives the naive forecast (with "
+        "seasonal_residual the seasonal naive one) unless it is significantly better (5%) on "
+        "validation. If validation is too short to test all steps, only the first steps are "
+        "tested, and their error must be 10% lower. Needs scaled targets that are features. "
+        "Default: true for 'segment'.",
     )
     linear_component: bool | None = Field(
         None,
-        description="Beside the LSTM stands ridge regression on the same windows, its penalty chosen by "
-        "validation, and the forecast is a mean of the two (Bates and Granger 1969): half of each, "
-        "unless validation shows other shares to be better by more than 1%. Training judges the LSTM "
-        "alone. Without it: true for 'segment' with instance_normalization 'last' and no "
-        "quantiles, unless a window has more than 4,096 values.",
+        description="Forecast combination: the mean of the LSTM and a ridge regression on the same "
+        "windows (Bates and Granger 1969). Validation chooses the penalty. The weights are equal "
+        "unless others lower the validation error by more than 1%. Epochs are chosen by the LSTM "
+        "alone. Default: true for 'segment' with instance_normalization 'last', no quantiles and "
+        "at most 4,096 values per window.",
     )
 
     model_relative_width: list[float] = Field(
         [1], min_length=1, max_length=20,
-        description="Units of each LSTM layer as a multiple of the number of features.",
+        description="Units of each LSTM layer of the 'classic' architecture, as a multiple of the "
+        "number of features.",
     )  # fmt: skip
     model_dropout: list[float] = Field(
         [0], min_length=1, max_length=20,
-        description="Dropout rate after each LSTM layer, one for each width.",
+        description="Dropout rate after each LSTM layer of the 'classic' architecture, one per "
+        "layer.",
     )  # fmt: skip
     activation: Literal[ACTIVATIONS] = Field(  # type: ignore[valid-type]
         "tanh", description="Activation of the LSTM layers."
     )
     last_layer_activation: Literal[ACTIVATIONS] = Field(  # type: ignore[valid-type]
         "sigmoid",
-        description="Activation of the output layer; by default 'sigmoid' for a classifier, "
-        "'linear' for a regressor.",
+        description="Activation of the output layer. Default: 'sigmoid' for a classifier, 'linear' "
+        "for a regressor.",
         json_schema_extra=_by_task,
     )
 
     loss: str = Field(
         "binary_crossentropy",
-        description="Any Keras loss by name or class name; by default 'binary_crossentropy' for a "
-        "classifier, 'mse' for a regressor.",
+        description="Keras loss, by function or class name. Default: 'binary_crossentropy' for a "
+        "classifier; 'mae' for a regressor, 'mse' with the 'classic' architecture.",
         json_schema_extra=_by_task,
     )
     metrics: list[str] = Field(
         ["accuracy"],
-        description="Metrics logged per epoch; by default 'accuracy' for a classifier, 'mae' for a "
+        description="Metrics logged per epoch. Default: 'accuracy' for a classifier, 'mae' for a "
         "regressor.",
         json_schema_extra=_by_task,
     )
@@ -152,114 +162,118 @@ class Hyperparameters(BaseModel):
         None,
         min_length=3,
         max_length=99,
-        description="Quantiles a regressor forecasts, an odd number of them, even about 0.5, which is "
-        "the forecast itself, e.g. [0.1, 0.5, 0.9]. Its loss is then 'quantile', the pinball loss of "
-        "all of them (Koenker and Bassett 1978), and pairs of them give prediction intervals.",
+        description="Quantiles a regressor forecasts: an odd number, symmetric about 0.5, which is "
+        "the point forecast, e.g. [0.1, 0.5, 0.9]. The loss is then 'quantile', the pinball loss "
+        "of all of them (Koenker and Bassett 1978). Pairs of quantiles give prediction intervals.",
     )
     step_weights: list[float] | None = Field(
         None,
         min_length=1,
-        description="Weight of each step ahead in a regressor's loss, one for each; else all alike.",
+        description="Weight of each step ahead in a regressor's loss, one per step. Default: equal "
+        "weights.",
     )
     loss_scaling: Literal["none", "mase"] = Field(
         "none",
-        description="'mase': each series of a panel weighs in a regressor's loss by one over the mean "
-        "change of its target from row to row in train (MASE; Hyndman and Koehler 2006), so that large "
-        "series do not drown small ones. One target only.",
+        description="'mase': weight of each series in a regressor's loss is the inverse of its "
+        "mean absolute change from row to row in train (MASE; Hyndman and Koehler 2006), so that "
+        "series of large values do not dominate. One target only.",
     )
-    epochs: int = Field(100, ge=1, le=1_000_000, description="Most passes over the train windows.")
+    epochs: int = Field(100, ge=1, le=1_000_000, description="Maximum number of epochs.")
     batch_size: int | None = Field(
         128, ge=1,
-        description="Windows per gradient step. None: 32, or fewer where the columns of so many would "
-        "make more than 224 sequences for a network that takes them one by one.",
+        description="Windows per gradient step. None: 32, or fewer if channel_independent would "
+        "make more than 224 sequences of them.",
     )  # fmt: skip
-    shuffle: bool = Field(True, description="Shuffle the train windows anew in every epoch.")
+    shuffle: bool = Field(True, description="Shuffle the train windows before every epoch.")
     windows_per_epoch: int | None = Field(
         None, ge=1,
-        description="Train windows drawn anew for each epoch, where all would take too long, and at "
-        "most as many validation windows, evenly spaced, that judge it; needs shuffle. Without it all.",
+        description="Random train windows drawn for each epoch, and most validation windows, "
+        "evenly spaced, that score it. Needs shuffle. Default: all windows.",
     )  # fmt: skip
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of weights, dropout and shuffling.")
+    seed: int = Field(
+        0, ge=0, le=2**31 - 1, description="Random seed of weights, dropout and shuffling."
+    )
     lstm_implementation: Literal["auto", "fused", "keras"] = Field(
         "auto",
-        description="How LSTM layers are computed on a CPU while training: by fused steps, by Keras' "
-        "own loop, or 'auto': fused wherever it is possible. The saved network is the same.",
+        description="How LSTM layers are computed on a CPU during training. 'fused': in fused "
+        "steps. 'keras': by Keras. 'auto': fused where possible. The saved network is the same.",
     )
     ema_momentum: float | None = Field(
         None, gt=0, lt=1,
-        description="Validation judges, and the saved file holds, moving averages of the weights over "
-        "the gradient steps, each with a share of one minus this (Polyak and Juditsky 1992; Keras' "
-        "use_ema): 0.99 is about the last 100 steps. Without it the last weights of an epoch.",
+        description="Momentum of an exponential moving average of the weights, which validation "
+        "scores and the saved file holds (Polyak and Juditsky 1992; Keras' use_ema). 0.99 averages "
+        "over about the last 100 gradient steps. Default: no average.",
     )  # fmt: skip
     ensemble_size: int = Field(
         1, ge=1, le=100,
-        description="Networks trained beside each other from different first weights, whose forecasts "
-        "are averaged (Lakshminarayanan et al. 2017); of a classifier the logits are. The saved file "
-        "holds all of them, and training takes so many times as long.",
+        description="Networks with different initial weights, trained together, whose forecasts "
+        "are averaged (Lakshminarayanan et al. 2017); for a classifier their logits. The saved "
+        "file holds all members. Training time grows in proportion.",
     )  # fmt: skip
     refit: bool = Field(
         False,
-        description="Once validation has chosen the epoch, train anew for as many epochs, from the same "
-        "first weights, on the train and validation windows, and keep that network, which knows the "
-        "latest rows too (Goodfellow et al. 2016, Deep Learning, algorithm 7.2). Thresholds, "
-        "calibration and intervals stay those of the first, which validation could judge. Training "
-        "takes twice as long.",
+        description="After validation has chosen the epoch, retrain from the same initial weights "
+        "for as many epochs on train and validation windows, and save that network (Goodfellow et "
+        "al. 2016, Deep Learning, algorithm 7.2). Thresholds, calibration and intervals stay those "
+        "of the first network. Training takes twice as long.",
     )  # fmt: skip
     class_weight: dict[int, float] | Literal["balanced"] | None = Field(
         None,
-        description="Weight of each class in the loss, e.g. {0: 1, 1: 10}, or 'balanced' from the "
-        "train windows. One binary output or softmax classes only.",
+        description="Weight of each class in the loss, e.g. {0: 1, 1: 10}, or 'balanced' for "
+        "weights from the train windows. One binary output or softmax classes only.",
     )
     calibration: Literal["auto", "platt", "temperature", "none"] = Field(
         "auto",
-        description="How validation corrects a classifier's probabilities after training, within the "
-        "network's last layer: 'platt' for 'sigmoid' outputs, 'temperature' for 'softmax'; 'auto': the "
-        "fitting one, but none where class_weight asks for other odds than the data's, or the loss "
-        "is no crossentropy.",
+        description="Calibration of a classifier's probabilities on validation, within the output "
+        "layer. 'platt': for 'sigmoid' outputs. 'temperature': for 'softmax'. 'auto': the one that "
+        "fits the output layer, none with class_weight or a loss that is no crossentropy.",
     )
 
-    learning_rate: float = Field(0.0003, gt=0, le=10, description="Adam's initial step size.")
+    learning_rate: float = Field(0.0003, gt=0, le=10, description="Initial learning rate of Adam.")
     learning_rate_schedule: Literal["reduce_on_plateau", "constant", "cosine", "exponential"] = (
-        Field("reduce_on_plateau", description="How the learning rate falls while training.")
+        Field("reduce_on_plateau", description="Learning rate schedule.")
     )
     learning_rate_factor: float = Field(
-        0.5, gt=0, lt=1, description="'reduce_on_plateau' multiplies the learning rate by this."
+        0.5, gt=0, lt=1, description="Factor of 'reduce_on_plateau'."
     )
     learning_rate_patience: int = Field(
-        5, ge=1, description="Epochs without a better val_loss before 'reduce_on_plateau' acts."
+        5,
+        ge=1,
+        description="Epochs without a lower val_loss before 'reduce_on_plateau' reduces the "
+        "learning rate.",
     )
     learning_rate_decay: float = Field(
         0.95,
         gt=0,
         lt=1,
-        description="'exponential' multiplies the learning rate by this per epoch.",
+        description="Factor of 'exponential' per epoch.",
     )
 
     checkpoint_monitor_metric: str = Field(
         "val_accuracy",
-        description="Quantity that chooses the saved epoch; by default 'val_accuracy' for a "
+        description="Metric that chooses the saved epoch. Default: 'val_accuracy' for a "
         "classifier, 'val_loss' for a regressor.",
         json_schema_extra=_by_task,
     )
     checkpoint_mode: Literal["min", "max"] = Field(
         "max",
-        description="Whether the lowest or the highest monitored value is best; by default 'max' for "
-        "a classifier, 'min' for a regressor.",
+        description="Whether a lower ('min') or higher ('max') value of that metric is better. "
+        "Default: 'max' for a classifier, 'min' for a regressor.",
         json_schema_extra=_by_task,
     )
     save_best_only: bool = Field(
-        True, description="Keep the best epoch's weights; if false, the last epoch's."
+        True, description="Save the weights of the best epoch; false: of the last epoch."
     )
     early_stop_monitor_metric: str = Field(
         "val_accuracy",
-        description="Quantity early stopping watches; by default 'val_accuracy' for a classifier, "
+        description="Metric of early stopping. Default: 'val_accuracy' for a classifier, "
         "'val_loss' for a regressor.",
         json_schema_extra=_by_task,
     )
     early_stop_mode: Literal["min", "max"] = Field(
         "max",
-        description="Whether the lowest or the highest watched value is best; by default 'max' for a "
-        "classifier, 'min' for a regressor.",
+        description="Whether a lower ('min') or higher ('max') value of that metric is better. "
+        "Default: 'max' for a classifier, 'min' for a regressor.",
         json_schema_extra=_by_task,
     )
     early_stop_patience: int = Field(
@@ -267,17 +281,23 @@ class Hyperparameters(BaseModel):
     )
 
     scaler_type: ScalerName = Field(
-        "StandardScaler", description="scikit-learn scaler fitted on the train rows."
+        "StandardScaler", description="scikit-learn scaler, fitted on the train rows."
     )
-    scale_targets: bool = Field(False, description="Scale the targets too (regressor only).")
+    scale_targets: bool = Field(
+        False,
+        description="Scale the targets too (regressor only). Default: true for a regressor that is "
+        "not 'classic'.",
+    )
     train_size_rate: float = Field(
         0.7, gt=0, lt=1, description="Share of the time span used for training."
     )
     validation_size_rate: float = Field(
-        0.15, gt=0, lt=1, description="Share of the time span after it used for validation; "
-        "the rest is test.",
+        0.15, gt=0, lt=1,
+        description="Share of the time span after that used for validation; the rest is test.",
     )  # fmt: skip
-    save_X_Y_data: bool = Field(True, description="Store the rows used, as CSV, with the run.")
+    save_X_Y_data: bool = Field(
+        True, description="Store the rows of each split with the run, as CSV."
+    )
 
     @model_validator(mode="before")
     @classmethod

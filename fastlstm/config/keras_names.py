@@ -1,11 +1,11 @@
-"""Names of Keras losses, metrics and activations, checked without importing Keras."""
+"""Names of Keras losses, metrics and activations, checked without an import of Keras."""
 
 from __future__ import annotations
 
 import re
 
 # Keras names of losses, as function names; class names and the usual short forms map to them.
-# Held as text so that a config is checked without TensorFlow's import of several seconds.
+# A list, so that settings are checked without TensorFlow's import of several seconds.
 _LOSSES = (
     "binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy",
     "categorical_focal_crossentropy", "categorical_hinge", "cosine_similarity", "dice", "hinge",
@@ -23,7 +23,7 @@ _SHORT_FORMS = {
 }  # fmt: skip
 
 
-# Of this library; the pinball loss, which Keras lacks.
+# The pinball loss, which this library adds to those of Keras.
 QUANTILE_LOSS = "quantile"
 
 
@@ -55,6 +55,7 @@ ACTIVATIONS = (
 
 
 def _snake(name: str) -> str:
+    """A class name in snake case."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 

@@ -1,4 +1,4 @@
-"""pydantic's errors as one line a problem: the key, what was found, what to do."""
+"""pydantic's errors as one line per problem: the key, what was found, what to do."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from fastlstm.config.hyperparameter_defaults import ALIASES
 
 
 def _sections(model: type[BaseModel]) -> dict[str, set[str]]:
+    """Every section of the settings and the keys it has."""
     found = {"the top level": set(model.model_fields)}
     for name, field in model.model_fields.items():
         section = field.annotation
@@ -24,6 +25,7 @@ def _sections(model: type[BaseModel]) -> dict[str, set[str]]:
 
 
 def _unknown_key(location: tuple[str | int, ...], root: str, model: type[BaseModel]) -> str:
+    """What to do about an unknown key: a similar key, its right section, or the list of keys."""
     key, section = str(location[-1]), str(location[0]) if len(location) > 1 else root
     sections = _sections(model)
     known = sections.get(section, set()) if len(location) <= 2 else set(ColumnRules.model_fields)
@@ -68,5 +70,6 @@ def describe(
 
 
 def _starts_with_key(line: str) -> bool:
+    """Whether a message names its own key, as ``key: what is wrong``."""
     head = line.split(":", 1)[0]
     return head.replace("_", "").replace(".", "").isalnum() and ":" in line

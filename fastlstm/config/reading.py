@@ -1,4 +1,4 @@
-"""Read settings from a YAML file and refuse what is wrong before any work."""
+"""Read settings from a YAML file and refuse wrong ones before any work."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from fastlstm.errors import ConfigError
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """Plain YAML whose duplicate keys are errors rather than silently the last one."""
+    """Plain YAML in which a duplicate key is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping of distinct keys."""
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
@@ -34,7 +35,7 @@ def read_config(path: str | Path) -> RetrainConfig:
     """Read and check a config file of the library; see ``read_settings``.
 
     Raises:
-        ConfigError: the file is missing, is no YAML mapping, or a setting is refused.
+        ConfigError: the file is missing or holds no YAML mapping, or a setting is refused.
     """
     return read_settings(path, RetrainConfig)
 
@@ -50,7 +51,7 @@ def read_settings(path: str | Path, model: type[Model]) -> Model:
         model: the settings it holds.
 
     Raises:
-        ConfigError: the file is missing, is no YAML mapping, or a setting is refused.
+        ConfigError: the file is missing or holds no YAML mapping, or a setting is refused.
     """
     file = Path(path)
     try:
@@ -64,10 +65,12 @@ def read_settings(path: str | Path, model: type[Model]) -> Model:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark else ""
-        what = getattr(error, "problem", None) or "is no YAML"
+        what = getattr(error, "problem", None) or "is not valid YAML"
         raise ConfigError(f"{file}:{where} {what}; correct the file") from None
     if not isinstance(given, dict):
-        raise ConfigError(f"{file}: holds no settings; start from one in deployments/")
+        raise ConfigError(
+            f"{file}: holds no mapping of settings; start from an example in deployments/"
+        )
     return check_settings(given, model, relative_to=file.resolve().parent)
 
 
@@ -96,18 +99,18 @@ def check_settings(
 
 
 def absolute(config: Model, base: Path) -> Model:
-    """The settings with every relative path taken from ``base``."""
+    """The settings with relative paths resolved against ``base``."""
 
-    def placed(place: str) -> str:
-        if is_remote(place) or place.startswith(PACKAGE_PREFIX):
-            return place
-        return str((base / place).resolve())
+    def resolved(location: str) -> str:
+        if is_remote(location) or location.startswith(PACKAGE_PREFIX):
+            return location
+        return str((base / location).resolve())
 
     changes: dict[str, Any] = {}
     for name in type(config).model_fields:
         value = getattr(config, name)
         if isinstance(value, BaseModel) and isinstance(getattr(value, "path", None), str):
-            changes[name] = value.model_copy(update={"path": placed(value.path)})  # type: ignore[attr-defined]
+            changes[name] = value.model_copy(update={"path": resolved(value.path)})  # type: ignore[attr-defined]
         elif name in ("store", "work"):
-            changes[name] = placed(value)
+            changes[name] = resolved(value)
     return config.model_copy(update=changes)

@@ -23,93 +23,113 @@ class RetrainConfig(StrictSettings):
     data: DataConfig = Field(description="The table.")
     hyperparameters: Hyperparameters = Field(description="The network and its training.")
     evaluation: EvaluationConfig = Field(
-        default_factory=EvaluationConfig, description="How the network is judged."
+        default_factory=EvaluationConfig, description="Evaluation of the network."
     )
     backtest: BacktestConfig = Field(
-        default_factory=BacktestConfig, description="How a backtest rolls through the table."
+        default_factory=BacktestConfig,
+        description="Backtest: repeated training and test over time.",
     )
     tune: TuneConfig = Field(
-        default_factory=TuneConfig, description="What 'fastlstm tune' searches, and how long."
+        default_factory=TuneConfig, description="Hyperparameter search of 'fastlstm tune'."
     )
     warm_start: bool = Field(
         False,
-        description="Also train on from the champion's weights, and keep whichever validates better. "
-        "Needs a champion with the same columns and layers that learned from nothing after the new "
-        "splits' cuts; else training is from new weights alone, and the report says why.",
+        description="Also continue training from the champion's weights, and keep the network with "
+        "the better validation score. Needs a champion with the same columns and layers whose "
+        "training rows all lie before the new validation cut; otherwise training starts from new "
+        "weights alone, and the report gives the reason.",
     )
     store: StoreLocation = Field(
         "runs",
-        description="Folder of all runs, or s3://bucket/prefix. Relative paths start at the config "
-        "file's folder.",
+        description="Store of all runs: a folder, or s3://bucket/prefix. Relative paths start at "
+        "the config file's folder.",
     )
     work: FolderLocation = Field(
-        ".fastlstm", description="Folder of intermediate files that later runs reuse; may be "
+        ".fastlstm", description="Folder of intermediate files that later runs reuse. It may be "
         "deleted at any time.",
     )  # fmt: skip
     training_time_limit: float | None = Field(
-        None, gt=0, description="Seconds after which training is stopped as failed."
+        None, gt=0, description="Maximum training time in seconds; longer training fails."
     )
 
     @model_validator(mode="after")
-    def _data_and_network_agree(self) -> RetrainConfig:
-        problems = []
-        data, static = self.data, self.data.static_features
+    def _sections_agree(self) -> RetrainConfig:
+        static = self.data.static_features
         if static and not self.hyperparameters.static_features:
             self.hyperparameters = self.hyperparameters.model_copy(
                 update={"static_features": static}
             )
+        problems = [
+            *self._covariate_problems(),
+            *self._derived_target_problems(),
+            *self._class_problems(),
+            *self._range_problems(),
+        ]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _covariate_problems(self) -> list[str]:
+        """Known future and static covariates against the network."""
         hp = self.hyperparameters
-        for name, rows in data.known_ahead.items():
-            if rows > hp.steps_ahead:
-                problems.append(
-                    f"data.known_ahead: {name!r} has {rows} rows, hyperparameters.steps_ahead is "
-                    f"{hp.steps_ahead}; give as many rows as are forecast, or fewer"
-                )
-        for name in static:
-            if name not in hp.static_features:
-                problems.append(
-                    f"hyperparameters.static_features: {name!r} of data is not in it; add it, or leave "
-                    "static_features out, so that those of data are taken"
-                )
-        labels = [n for n, d in data.derived_targets.items() if d.is_label]
-        quantities = [n for n, d in data.derived_targets.items() if not d.is_label]
-        if hp.is_regressor and labels:
-            problems.append(
-                f"data.derived_targets.{labels[0]}: gives labels, but LSTM_type is 'regressor'; "
-                "use 'classificator' or another operation"
+        problems = [
+            f"data.known_ahead: {name!r} has {rows} rows, hyperparameters.steps_ahead is "
+            f"{hp.steps_ahead}; give at most {hp.steps_ahead} rows"
+            for name, rows in self.data.known_ahead.items()
+            if rows > hp.steps_ahead
+        ]
+        return problems + [
+            f"hyperparameters.static_features: lacks {name!r} of data; add it, or remove "
+            "static_features, which then takes those of data"
+            for name in self.data.static_features
+            if name not in hp.static_features
+        ]
+
+    def _derived_target_problems(self) -> list[str]:
+        """Derived targets against the task."""
+        is_regressor = self.hyperparameters.is_regressor
+        wrong = [n for n, d in self.data.derived_targets.items() if d.is_label == is_regressor]
+        if not wrong:
+            return []
+        if is_regressor:
+            problem = (
+                "gives labels, but LSTM_type is 'regressor'; use 'classifier' or another operation"
             )
-        if not hp.is_regressor and quantities:
-            problems.append(
-                f"data.derived_targets.{quantities[0]}: gives quantities, but LSTM_type is a "
-                "classifier; use 'any_above' or 'any_below', or a regressor"
+        else:
+            problem = (
+                "gives quantities, but LSTM_type is 'classifier'; use 'any_above' or 'any_below', or a "
+                "regressor"
             )
+        return [f"data.derived_targets.{wrong[0]}: {problem}"]
+
+    def _class_problems(self) -> list[str]:
+        """Classes of the outputs against softmax and class weights."""
+        hp, targets = self.hyperparameters, len(self.data.targets)
+        problems = []
         softmax = hp.last_layer_activation == "softmax"
-        if softmax and len(data.targets) < 2:
+        if softmax and targets < 2:
             problems.append(
                 "hyperparameters.last_layer_activation: softmax over one target is always 1; list "
                 "one target column per class, or use 'sigmoid'"
             )
-        outputs = len(data.targets) * hp.steps_ahead
+        outputs = targets * hp.steps_ahead
         if hp.class_weight is not None and outputs > 1 and not softmax:
             problems.append(
                 f"hyperparameters.class_weight: {outputs} outputs have no common class; remove it, "
                 "or train one model per output"
             )
         if isinstance(hp.class_weight, dict):
-            classes = set(range(len(data.targets) if softmax else 2))
+            classes = set(range(targets if softmax else 2))
             if set(hp.class_weight) != classes:
                 problems.append(
                     f"hyperparameters.class_weight: has classes {sorted(hp.class_weight)}, the "
-                    f"model has {sorted(classes)}; give a weight for each"
+                    f"model has {sorted(classes)}; give one weight per class"
                 )
-        problems += self._range_problems()
-        if problems:
-            raise ValueError("\n".join(problems))
-        return self
+        return problems
 
     def _range_problems(self) -> list[str]:
+        """The search space: every value to search must be a valid setting."""
         problems = []
-        plain = self.hyperparameters.model_dump()
         for name, span in self.tune.ranges.items():
             key = f"tune.ranges.{name}"
             if name not in Hyperparameters.model_fields:
@@ -117,19 +137,22 @@ class RetrainConfig(StrictSettings):
                 hint = f"did you mean {near[0]!r}?" if near else "remove it"
                 problems.append(f"{key}: is no hyperparameter; {hint}")
             elif name in NOT_SEARCHED:
-                problems.append(f"{key}: trainings that differ in it cannot be compared; remove it")
+                problems.append(
+                    f"{key}: cannot be searched, as trials that differ in it cannot be compared; "
+                    "remove it"
+                )
             else:
                 problems += [
-                    f"{key}: {value!r} is refused ({describe(error, Hyperparameters)[0]}); correct the range"
+                    f"{key}: {value!r} is refused ({reason}); correct the range"
                     for value in span.ends
-                    if (error := _refusal({**plain, name: value})) is not None
+                    if (reason := self._refusal(name, value)) is not None
                 ]
         return problems
 
-
-def _refusal(hyperparameters: dict[str, Any]) -> ValidationError | None:
-    try:
-        Hyperparameters.model_validate(hyperparameters)
-    except ValidationError as error:
-        return error
-    return None
+    def _refusal(self, name: str, value: Any) -> str | None:
+        """Why the hyperparameters refuse this value of one of them; None where they take it."""
+        try:
+            Hyperparameters.model_validate({**self.hyperparameters.model_dump(), name: value})
+        except ValidationError as error:
+            return describe(error, Hyperparameters)[0]
+        return None

@@ -11,26 +11,30 @@ from fastlstm.config.locations import DatabaseLocation
 
 
 class Range(StrictSettings):
-    """Values of one hyperparameter to search: between two ends, or some choices."""
+    """Search space of one hyperparameter: an interval or a list of choices."""
 
     low: int | float | None = Field(None, description="Lowest value.")
     high: int | float | None = Field(None, description="Highest value.")
     step: int | float | None = Field(
-        None, gt=0, description="Distance between values; without it 1 for whole numbers, else any."
+        None,
+        gt=0,
+        description="Step between values. Default: 1 for integers, continuous for floats.",
     )
-    log: bool = Field(False, description="Whether the search is even in the logarithm.")
+    log: bool = Field(False, description="Sample on a logarithmic scale.")
     choices: list[Any] | None = Field(
-        None, min_length=1, max_length=100, description="The values, in place of low and high."
+        None, min_length=1, max_length=100, description="List of values, in place of low and high."
     )
 
     @model_validator(mode="after")
     def _ends_or_choices(self) -> Range:
         if self.choices is not None:
             if (self.low, self.high, self.step, self.log) != (None, None, None, False):
-                raise ValueError("choices: low, high, step and log have no meaning beside it")
+                raise ValueError(
+                    "choices: excludes low, high, step and log; remove them, or choices"
+                )
             return self
         if self.low is None or self.high is None:
-            raise ValueError("low: give low and high, or choices")
+            raise ValueError("low: a range has low and high, or choices; give them")
         if self.low >= self.high:
             raise ValueError(f"low: {self.low} is not below high {self.high}; swap or correct them")
         if self.log and self.step is not None:
@@ -41,11 +45,11 @@ class Range(StrictSettings):
 
     @property
     def ends(self) -> list[Any]:
-        """The values to check a setting by."""
+        """The values by which a range is checked: its ends, or all choices."""
         return list(self.choices) if self.choices is not None else [self.low, self.high]
 
 
-# What makes two trainings' validation scores incomparable, or has no part in a training.
+# Settings that make validation scores of two trials incomparable, or do not affect training.
 NOT_SEARCHED = (
     "model_name", "LSTM_type", "steps_ahead", "loss", "metrics", "scaler_type", "scale_targets",
     "train_size_rate", "validation_size_rate", "checkpoint_monitor_metric", "checkpoint_mode",
@@ -55,20 +59,21 @@ NOT_SEARCHED = (
 
 
 class TuneConfig(StrictSettings):
-    """How the hyperparameters are searched."""
+    """Hyperparameter search with Optuna."""
 
     ranges: dict[str, Range] = Field(
-        default_factory=dict, description="Hyperparameters to search, by name."
+        default_factory=dict, description="Search space: a range per hyperparameter."
     )
-    trials: int = Field(20, ge=1, le=100_000, description="Trainings in all, pruned ones included.")
+    trials: int = Field(20, ge=1, le=100_000, description="Number of trials, pruned ones included.")
     prune: bool = Field(
         True,
-        description="End a training whose validation score is worse than the median of the earlier "
-        "ones at the same epoch.",
+        description="Prune a trial whose validation score is worse than the median of earlier "
+        "trials at the same epoch.",
     )
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of the search.")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Random seed of the search.")
     storage: DatabaseLocation | None = Field(
         None,
-        description="Optuna storage of the trials: a SQLAlchemy URL without password, or 'env:NAME' "
-        "for an environment variable that holds one. Without it a file in the work folder.",
+        description="Optuna storage of the trials: a SQLAlchemy URL without password, or "
+        "'env:NAME' for an environment variable that holds one. Default: a file in the work "
+        "folder.",
     )

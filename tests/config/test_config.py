@@ -55,7 +55,7 @@ EXAMPLES = sorted(Path("deployments").glob("weather_*.yaml"))
         (
             {"data": {"columns": {"load": {"missing": "forward_fill"}}}},
             "data.columns.load.forward_fill_limit",
-            "give the most rows",
+            "give the maximum number",
         ),
         ({"data": {"columns": {"load": {"minimum": 3, "maximum": 1}}}}, "load.minimum", "swap"),
         ({"data": {"features": ["__load"]}}, "'__load'", "rename"),
@@ -70,7 +70,7 @@ def test_refusals_name_key_and_remedy(settings, sections, key, remedy):
 
 def test_derived_target_may_not_be_a_feature(settings, rain_sections):
     rain_sections["data"]["features"].append("wet")
-    with pytest.raises(ConfigError, match="it knows the rows after its own"):
+    with pytest.raises(ConfigError, match="which depends on future rows"):
         parse_config(settings(**rain_sections))
 
 
@@ -141,7 +141,7 @@ def test_there_are_two_examples():
     ("text", "told"),
     [
         ("data: [1,", "line"),
-        ("- 1\n", "holds no settings"),
+        ("- 1\n", "holds no mapping of settings"),
         ("data: {}\ndata: {}\n", "given twice"),
         ("x: !!python/object/apply:os.system [echo]\n", "could not determine a constructor"),
     ],

@@ -60,9 +60,9 @@ def test_declared_ones_are_features_that_the_source_need_not_have():
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"calendar": ["hour", "hour"]}, "calendar: a name is listed twice"),
+        ({"calendar": ["hour", "hour"]}, "calendar: 'hour' is listed twice"),
         ({"calendar": ["minute"]}, "calendar.0"),
-        ({"calendar": ["hour"], "targets": ["hour_sin"]}, "'hour_sin' is made from the time"),
+        ({"calendar": ["hour"], "targets": ["hour_sin"]}, "'hour_sin' is a calendar feature"),
     ],
 )
 def test_refusals(tmp_path, changes, told):
