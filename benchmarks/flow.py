@@ -114,7 +114,7 @@ def main() -> None:
     """Retrain without Prefect."""
     config = read_settings(sys.argv[1], PipelineConfig)
     hp, work, store = config.hyperparameters, Path(config.work), store_of(config)
-    found = check_for_changes(config, store, config.data.path)
+    found = check_for_changes(config, store)
     prepare(config, work)
     folders = {name: str(work / name) for name in ("windows", "scaled", "clean", "network")}
 

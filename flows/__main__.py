@@ -1,5 +1,5 @@
 """``python -m flows`` is the command ``fastlstm`` where no script was installed."""
 
-from flows.cli import main
+from flows.cli.main import main
 
 main(prog_name="fastlstm")

@@ -1,47 +1,35 @@
-"""The flow ``monitor``: live error and input drift, and an event where they are too large."""
+"""The flow ``monitor``: live error and input drift, and an event where they exceed their limits."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from prefect import flow
 
-from fastlstm.config.reading import absolute
-from fastlstm.errors import FastLSTMError
+from flows.outcomes import HOUR, final_state, flow_settings
 from tasks.check_health import check_health
-from tasks.notify import ended, failed, flow_run_name
+from tasks.references import Health
 from tasks.report_degraded import report_degraded
 from tasks.settings import MonitorConfig
 
-_HOUR = 3600
 
-
-@flow(
-    name="monitor",
-    flow_run_name=flow_run_name,
-    timeout_seconds=_HOUR,
-    # A few hundred bytes; a state that is read back from a busy server has no result otherwise.
-    persist_result=True,
-    result_serializer="json",
-)
+@flow(**flow_settings("monitor", HOUR))
 def monitor(config: MonitorConfig) -> Any:
-    """Compare live forecasts with what came, and their inputs with the training data.
+    """Compare live forecasts with the actual values, and their inputs with the training data.
 
-    Over a threshold the event ``fastlstm.model.degraded`` is emitted, which a retraining deployment
-    may be triggered by.
+    Above a limit it emits the event ``fastlstm.model.degraded``, which can trigger a retraining.
 
     Args:
         config: All settings.
 
     Returns:
-        A completed state that says what was found; its result is a ``Health``.
+        A completed state with the findings; its result is a ``Health``.
     """
-    try:
-        placed = absolute(config, Path.cwd())
-        health = check_health(placed)
-        if health.degraded:
-            report_degraded(placed, health)
-        return ended(health)
-    except FastLSTMError as error:
-        return failed(error)
+    return final_state(config, _steps)
+
+
+def _steps(config: MonitorConfig) -> Health:
+    health = check_health(config)
+    if health.degraded:
+        report_degraded(config, health)
+    return health

@@ -1,4 +1,4 @@
-"""The flow ``retrain``: from a table to a stored run, promoted if it earned it."""
+"""The flow ``retrain``: from a table to a stored run, promoted if it is better."""
 
 from __future__ import annotations
 
@@ -9,17 +9,14 @@ from typing import Any
 import prefect.runtime
 from prefect import flow
 
-from fastlstm.config.reading import absolute
-from fastlstm.errors import FastLSTMError
 from fastlstm.steps import worker
+from flows.outcomes import DAY, final_state, flow_settings
 from tasks.caching import verified
 from tasks.check_source import check_source
 from tasks.combine_folds import combine_folds
-from tasks.concurrency import AlreadyRunning, only_one
 from tasks.evaluate import evaluate
 from tasks.find_champion import find_champion
 from tasks.load import load
-from tasks.notify import ended, failed, flow_run_name, skipped
 from tasks.plan_folds import plan_folds
 from tasks.promote import promote
 from tasks.references import Outcome
@@ -33,39 +30,28 @@ from tasks.unchanged import unchanged
 from tasks.validate import validate
 from tasks.windows import windows
 
-_DAY = 24 * 3600
 
-
-@flow(
-    name="retrain",
-    flow_run_name=flow_run_name,
-    timeout_seconds=_DAY,
-    # A few hundred bytes; a state that is read back from a busy server has no result otherwise.
-    persist_result=True,
-    result_serializer="json",
-)
+@flow(**flow_settings("retrain", DAY))
 def retrain(config: PipelineConfig, full: bool = False, reason: str = "") -> Any:
-    """Load, validate, train, evaluate, store, and promote or keep.
+    """Load, validate, train, evaluate, store, and promote the run or keep the champion.
 
-    With the same data, settings and code as a finished run it ends at once, saying so. What earlier
-    runs finished is used again where its inputs are the same.
+    If a run with the same data, settings and code exists, the flow ends at once and says so. Steps
+    that an earlier run finished are used again where their inputs are the same.
 
     Args:
         config: All settings.
-        full: Make everything anew: take nothing from earlier runs, and train even if nothing changed.
+        full: Rebuild every step without using the cache, and train even if nothing changed.
         reason: Why this run was started; shown in its report.
 
     Returns:
-        A completed state that says the outcome; its result is an ``Outcome``. A failed state says
-        what is wrong; a cancelled one that another run of the model is going on.
+        A completed state with the outcome; its result is an ``Outcome``. A failed state with what is
+        wrong; a cancelled one while another retraining of the model is running.
     """
-    try:
-        with only_one("retrain", config.model_name):
-            return ended(_steps(absolute(config, Path.cwd()), full, reason))
-    except AlreadyRunning as busy:
-        return skipped(busy)
-    except FastLSTMError as error:
-        return failed(error)
+    return final_state(
+        config,
+        lambda placed: _steps(placed, full, reason),
+        only_one_of=("retrain", config.model_name),
+    )
 
 
 def _steps(config: PipelineConfig, full: bool, reason: str) -> Outcome:
@@ -74,7 +60,7 @@ def _steps(config: PipelineConfig, full: bool, reason: str) -> Outcome:
         return unchanged(config, source)
     if not full:
         return _train_and_decide(config, source, reason)
-    # Steps are known by the folder they write to, so in a folder of its own all are made anew.
+    # Outputs are looked up by their folder, so in a work folder of its own every step is rebuilt.
     own = Path(config.work) / "full" / str(prefect.runtime.flow_run.id)
     try:
         return _train_and_decide(config.model_copy(update={"work": str(own)}), source, reason)
@@ -83,7 +69,7 @@ def _steps(config: PipelineConfig, full: bool, reason: str) -> Outcome:
 
 
 def _train_and_decide(config: PipelineConfig, source: Any, reason: str) -> Outcome:
-    worker.start_ahead()  # TensorFlow is imported beside the steps that prepare the data
+    worker.start_ahead()  # TensorFlow is imported while the steps prepare the data
     table = verified(load, config, source)
     clean = verified(validate, config, table)
     scaled = verified(scale, config, clean)

@@ -38,8 +38,10 @@ def settings_that_matter(config: RetrainConfig) -> dict[str, object]:
     return dump
 
 
-def check_for_changes(config: RetrainConfig, store: Store, path: str | None = None) -> Changes:
-    """Fingerprint the source and look for a run already made from it.
+def check_for_changes(
+    config: RetrainConfig, store: Store, data_fingerprint: str | None = None
+) -> Changes:
+    """Look for a finished run built from the same data, settings and code.
 
     A run counts as finished when it is whole and a decision on promoting it was taken, so a
     retraining that was killed in between goes on.
@@ -47,12 +49,13 @@ def check_for_changes(config: RetrainConfig, store: Store, path: str | None = No
     Args:
         config: all settings.
         store: where runs are kept.
-        path: where the source's files lie, if not at ``config.data.path`` itself.
+        data_fingerprint: hash of the source files' bytes, see ``source_fingerprint``; without it the
+            files at ``config.data.path`` are hashed.
 
     Raises:
         ConfigError: nothing stands at ``data.path``.
     """
-    data = source_fingerprint(path or config.data.path, config.data.format)
+    data = data_fingerprint or source_fingerprint(config.data.path, config.data.format)
     whole = fingerprint(data, settings_that_matter(config), code_version())
     name = config.hyperparameters.model_name
     entry = find_run(store, name, whole)

@@ -19,7 +19,7 @@ from fastlstm.registry.champion import CHAMPION
 from fastlstm.registry.folder_store import FolderStore
 from fastlstm.registry.maintenance import examine, prune
 from fastlstm.registry.opening import open_store
-from flows.cli import main
+from flows.cli.main import main
 from tests.conftest import build_settings
 
 FIRST = datetime(2026, 11, 1, 3, tzinfo=UTC)

@@ -9,7 +9,7 @@ import yaml
 from click.testing import CliRunner
 
 from fastlstm.config.reading import check_settings
-from flows.cli import main
+from flows.cli.main import main
 from tasks.settings import PipelineConfig
 from tasks.work_folder import clean
 from tests.tasks.test_work_folder import age

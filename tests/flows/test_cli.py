@@ -15,7 +15,7 @@ import yaml
 from click.testing import CliRunner
 
 from fastlstm.registry.folder_store import FolderStore
-from flows.cli import main
+from flows.cli.main import main
 from tests.conftest import build_settings, make_panel
 
 COMMANDS = ["retrain", "runs", "show", "predict", "promote", "rollback", "verify", "prune"]
@@ -72,7 +72,7 @@ def test_the_printed_line_reloads_the_run(home):
 @pytest.mark.slow
 def test_nothing_new_ends_at_once_without_prefect_or_tensorflow(home, tmp_path):
     program = (
-        "import sys; from flows.cli import main\n"
+        "import sys; from flows.cli.main import main\n"
         "try: main(['retrain', sys.argv[1]])\n"
         "finally: print({'prefect', 'tensorflow', 'keras'} & set(sys.modules))"
     )
@@ -207,7 +207,7 @@ def test_help_everywhere(command):
 
 def test_imports_are_light():
     program = (
-        "import sys, fastlstm, flows.cli, fastlstm.config.data, fastlstm.registry.unchanged\n"
+        "import sys, fastlstm, flows.cli.main, fastlstm.config.data, fastlstm.registry.unchanged\n"
         "heavy = {'tensorflow', 'keras', 'prefect', 'pandas', 'sklearn', 'matplotlib'}\n"
         "print(heavy & set(sys.modules))"
     )

@@ -23,7 +23,7 @@ spec.loader.exec_module(quick)
         ("fastlstm/errors.py", {"tests/config", "tests/tooling"}),
         ("tasks/storage/s3_store.py", {"tests/tasks/storage"}),
         ("flows/retrain.py", {"tests/flows/test_retrain.py", "tests/flows/test_cli.py"}),
-        ("flows/cli.py", {"tests/flows/test_cli.py", "tests/flows/test_traps.py"}),
+        ("flows/cli/main.py", {"tests/flows/test_cli.py", "tests/flows/test_traps.py"}),
         ("tests/data/test_tables.py", {"tests/data/test_tables.py"}),
         ("tests/data/test_gone.py", set()),
         ("tests/faults/proxy.py", {"tests/faults"}),

@@ -1,0 +1,1 @@
+"""The command ``fastlstm``, its subcommands in files by subject."""

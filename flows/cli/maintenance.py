@@ -1,0 +1,90 @@
+"""The commands that check and clean what is stored: verify, prune, clean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fastlstm.errors import StoreError
+from flows.cli.arguments import CONFIG, DRY_RUN, open_config
+from flows.cli.errors import EXIT_FAILED
+
+
+@click.command()
+@click.argument("store")
+@click.option("--repair", is_flag=True, help="Move what is damaged or incomplete to .quarantine.")
+def verify(store: str, repair: bool) -> None:
+    """Check every run in STORE by its hashes.
+
+    The champions are checked too. STORE is a folder, s3://bucket/prefix, or a CONFIG that names one. With --repair, runs that are
+    damaged or incomplete move to STORE/.quarantine; nothing is deleted. The exit code is 1 if a
+    problem was found.
+    """
+    from fastlstm.registry.maintenance import examine
+    from fastlstm.registry.opening import open_store
+
+    if Path(store).is_file():
+        opened = open_config(store).store
+    elif "://" not in store and not Path(store).is_dir():
+        raise StoreError(f"{store}: is no folder, store URL or config; correct it")
+    else:
+        opened = open_store(store)
+    found = examine(opened, repair=repair)
+    for finding in found.findings:
+        click.echo(f"{finding.model_name}: {finding.name}: {finding.problem}")
+        if finding.moved_to is not None:
+            click.echo(f"  moved to {finding.moved_to}")
+    click.echo(
+        f"{found.whole} whole runs of {found.models} models, {len(found.findings)} problems in {opened}"
+    )
+    if found.findings:
+        raise click.exceptions.Exit(EXIT_FAILED)
+
+
+@click.command()
+@CONFIG
+@click.option(
+    "--keep", type=click.IntRange(min=1), required=True, help="Number of newest runs to keep."
+)
+@DRY_RUN
+def prune(config: str, keep: int, dry_run: bool) -> None:
+    """Delete all but the newest runs of CONFIG's model.
+
+    The champion and the two champions before it are kept, however old they are.
+    """
+    from fastlstm.registry import maintenance
+
+    _, store, name = open_config(config)
+    deleted = maintenance.prune(store, name, keep, dry_run=dry_run)
+    for run_id in deleted:
+        click.echo(f"{'would delete' if dry_run else 'deleted'} {run_id}")
+    click.echo(f"{len(store.runs(name))} runs of {name!r} in {store}")
+
+
+@click.command()
+@CONFIG
+@click.option(
+    "--days",
+    type=click.IntRange(min=2),
+    required=True,
+    help="Keep what was used within this many days.",
+)
+@DRY_RUN
+def clean(config: str, days: int, dry_run: bool) -> None:
+    """Delete intermediate files that no run has used for some days.
+
+    They lie in the folder that CONFIG names as 'work'; those of other models there are deleted too.
+    Stored runs are kept.
+    """
+    from tasks import work_folder
+
+    work = Path(open_config(config).settings.work)
+    deleted = work_folder.clean(work, days, dry_run=dry_run)
+    for item in deleted:
+        click.echo(
+            f"{'would delete' if dry_run else 'deleted'} {item.path}, {item.size / 1e6:,.1f} MB, "
+            f"unused for {item.days:.0f} days"
+        )
+    freed = sum(item.size for item in deleted) / 1e6
+    click.echo(f"{len(deleted)} intermediate results, {freed:,.1f} MB, in {work}")

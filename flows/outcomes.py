@@ -1,0 +1,61 @@
+"""What all flows share: how Prefect keeps their state, and the state that each outcome becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fastlstm.config.base import StrictSettings
+from fastlstm.config.reading import absolute
+from fastlstm.errors import FastLSTMError
+from tasks.concurrency import AlreadyRunning, only_one
+from tasks.notify import ended, failed, flow_run_name, skipped
+
+HOUR = 3600
+DAY = 24 * HOUR
+
+C = TypeVar("C", bound=StrictSettings)
+
+
+def flow_settings(name: str, timeout_seconds: int) -> dict[str, Any]:
+    """Arguments of Prefect's ``flow`` that are the same for every flow.
+
+    Args:
+        name: name of the flow.
+        timeout_seconds: time after which Prefect ends a run.
+    """
+    return {
+        "name": name,
+        "flow_run_name": flow_run_name,
+        "timeout_seconds": timeout_seconds,
+        # A few hundred bytes; without it, a state read back from a busy server has no result.
+        "persist_result": True,
+        "result_serializer": "json",
+    }
+
+
+def final_state(
+    config: C, steps: Callable[[C], Any], *, only_one_of: tuple[str, str] | None = None
+) -> Any:
+    """Run the steps of a flow; return the state that says how they ended.
+
+    Args:
+        config: all settings of the flow.
+        steps: runs the steps with the settings, their paths absolute; returns an outcome with a
+            message.
+        only_one_of: names of flow and model, where one run of them may go on at a time.
+
+    Returns:
+        A completed state with the outcome; a failed one with an error that a person can correct; a
+        cancelled one while another run of the same flow and model goes on.
+    """
+    try:
+        placed = absolute(config, Path.cwd())
+        with only_one(*only_one_of) if only_one_of else nullcontext():
+            return ended(steps(placed))
+    except AlreadyRunning as busy:
+        return skipped(busy)
+    except FastLSTMError as error:
+        return failed(error)
