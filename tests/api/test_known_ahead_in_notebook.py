@@ -101,7 +101,7 @@ def test_a_backtest_knows_what_looks_ahead(tmp_path):
         ({"rain": 2}, r"known_ahead: 'rain' is no column of X_data, which has \['load', 'price'\]"),
         ({"price": 0}, "known_ahead: 'price' has 0 rows; give 1 or more"),
         ({"price": 4}, "known_ahead: 'price' has 4 rows, hyperparameters.steps_ahead is 3"),
-        ({"load": 2}, "'load' is in known_ahead, so there is nothing to forecast"),
+        ({"load": 2}, "'load' is in known_ahead, so it needs no forecast"),
     ],
 )
 def test_refusals(tmp_path, given, told):

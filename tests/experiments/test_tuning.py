@@ -174,7 +174,7 @@ def test_another_search_where_anything_differs_but_the_number_of_trials(config):
     ("ranges", "told"),
     [
         ({"learning_rat": {"choices": [1]}}, "is no hyperparameter; did you mean 'learning_rate'"),
-        ({"loss": {"choices": ["mse"]}}, "tune.ranges.loss: trainings that differ in it cannot"),
+        ({"loss": {"choices": ["mse"]}}, "tune.ranges.loss: cannot be searched"),
         ({"batch_size": {"low": 8, "high": 4}}, "low: 8 is not below high 4"),
         ({"batch_size": {"low": 0, "high": 4}}, "tune.ranges.batch_size: 0 is refused"),
         ({"batch_size": {"low": 1.5, "high": 4.5}}, "tune.ranges.batch_size: 1.5 is refused"),

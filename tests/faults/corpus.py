@@ -170,7 +170,7 @@ table("names in other scripts and with quotes", lambda f: f.rename(columns={"loa
 table("a name with a slash and a line break", lambda f: f.rename(columns={"load": "a/b\nc"}),
       data={"features": ["a/b\nc", "heat"], "targets": ["a/b\nc"]})  # fmt: skip
 table("a column named like our own", lambda f: f.rename(columns={"load": "__time"}),
-      "names that begin with '__' are the library's",
+      "names that begin with '__' are reserved",
       data={"features": ["__time", "heat"], "targets": ["__time"]})  # fmt: skip
 table("one of our own names unused", lambda f: f.assign(__series="x", __segment=1))
 table("a column named like a scaled one", lambda f: f.rename(columns={"load": "x.load", "heat": "y.load"}),

@@ -142,7 +142,7 @@ def test_the_network_is_told_of_those_of_the_data(tmp_path):
     assert made.hyperparameters.static_features == ["rain", "site=a"]
     again = made.model_dump()
     assert type(made).model_validate(again).hyperparameters == made.hyperparameters
-    with pytest.raises(ConfigError, match=r"static_features: 'rain' of data is not in it"):
+    with pytest.raises(ConfigError, match=r"static_features: lacks 'rain' of data"):
         parse_config(
             build_settings(tmp_path, **own, hyperparameters={"static_features": ["heat"]}), tmp_path
         )

@@ -139,11 +139,11 @@ def test_a_weighted_training_is_saved_and_opens(tmp_path):
     [
         ({"step_weights": [1.0]}, "step_weights: 1 given for steps_ahead 5"),
         ({"step_weights": [0.0] * 5}, "step_weights: none may be below 0"),
-        ({"quantiles": [0.1, 0.5, 0.8]}, "even about 0.5"),
+        ({"quantiles": [0.1, 0.5, 0.8]}, "symmetric about 0.5"),
         ({"quantiles": [0.9, 0.5, 0.1]}, "rising"),
         ({"quantiles": [0.1, 0.4, 0.6, 0.9]}, "quantiles: "),
         ({"quantiles": [0.0, 0.5, 1.0]}, "between 0 and 1"),
-        ({"loss": "mae"}, "loss: 'mae' is set beside quantiles"),
+        ({"loss": "mae"}, "loss: 'mae' is set together with quantiles"),
         ({"LSTM_type": "classifier", "scale_targets": False}, "a classifier has probabilities"),
         ({"quantiles": None, "loss": "quantile"}, "loss: 'quantile' needs quantiles"),
     ],
