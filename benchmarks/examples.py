@@ -36,6 +36,7 @@ from fastlstm.data.time_grid import label_end, microseconds
 from fastlstm.data.validation import validate
 from fastlstm.evaluation.classification_metrics import reliability
 from fastlstm.evaluation.evaluate import evaluate
+from fastlstm.evaluation.networks import EvaluatedNetworks
 from fastlstm.evaluation.target_table import TargetTable
 from fastlstm.network.build import use_fitting_threads
 from fastlstm.training.fit import fit
@@ -91,9 +92,8 @@ def scored(config: RetrainConfig) -> tuple[dict[str, Any], float]:
     begin = time.monotonic()
     network = fit(windows, hp)
     seconds = time.monotonic() - begin
-    found = evaluate(
-        network.model, windows, example.scalers, example.rows, config, judged=network.judged
-    )
+    networks = EvaluatedNetworks(network.model, network.chosen)
+    found = evaluate(networks, windows, example.scalers, example.rows, config)
     return found.metrics, seconds
 
 

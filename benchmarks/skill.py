@@ -32,10 +32,11 @@ from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.split import Cuts
 from fastlstm.data.time_grid import season_rows
 from fastlstm.errors import DataError
-from fastlstm.evaluation.baselines import last_season, last_value
+from fastlstm.evaluation.baselines import naive, seasonal_naive
 from fastlstm.network.build import use_fitting_threads
 from fastlstm.network.inference import predict
 from fastlstm.training.fit import fit
+from fastlstm.training.skill_test import SkillTest
 from fastlstm.windows.in_memory import RowWindows
 from fastlstm.windows.origins import target_windows
 
@@ -148,9 +149,9 @@ def costless(table: Table, dataset: RowWindows, horizon: int) -> dict[str, tuple
     for start in range(0, len(rows), 512):
         some = rows[start : start + 512]
         truth = target_windows(values, some, horizon)
-        made = {"last value": last_value(values, segment, some, horizon)}
+        made = {"last value": naive(values, segment, some, horizon)}
         if table.season:
-            made["last season"] = last_season(values, segment, some, horizon, table.season)
+            made["last season"] = seasonal_naive(values, segment, some, horizon, table.season)
         for name, forecast in made.items():
             error = np.abs(forecast - truth).astype(np.float64)
             found = np.array([(error**2).sum(), error.sum()])
@@ -176,13 +177,14 @@ def score(file: str, horizon: int, seed: int) -> dict[str, Any]:
     use_fitting_threads(hp, names, names, dataset.count("train"))
     trained = fit(dataset, hp)
     mse, mae = errors(trained.model, dataset, "test")
+    skill = trained.finding(SkillTest)
     return {
         **about,
         "windows": dataset.count("test"),
         "mse": mse,
         "mae": mae,
         "epochs": len(trained.history),
-        "skilful": trained.skill is not None and trained.skill.is_better(),
+        "skilful": skill is not None and skill.is_better(),
         "costless": costless(table, dataset, horizon),
         "gpu": _gpu(),
         "seconds": time.monotonic() - begin,

@@ -1,84 +1,98 @@
-"""Forecasts that cost nothing, for the very windows a network is judged on.
+"""Naive forecasts of the windows that a network is evaluated on.
 
 Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., section 5.2 (naïve and
-seasonal naïve). Each uses only values that were fully known before the origin: with a derived
-target that looks ``lookahead`` rows ahead, the label of the row ``lookahead`` before the last.
+seasonal naïve). Each uses only values that are known before the first target row: with a derived
+target that looks ``lookahead`` rows ahead, the last known label is that of the row ``lookahead``
+before the last one.
+
+A new baseline is a function and an entry in one of the two tables at the end, and its name for people
+in ``fastlstm.reporting.text``. The keys of the tables are those of stored ``metrics.json`` files.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
+from fastlstm.windows.source import WindowSource
 
-def last_value(
+
+def naive(
     targets: np.ndarray,
     segment: np.ndarray,
-    origins: np.ndarray,
+    target_start: np.ndarray,
     steps_ahead: int,
     lookahead: int = 0,
 ) -> np.ndarray:
-    """The last known value repeated.
+    """The last known value, repeated.
 
     Args:
         targets: target values of every row, ``(n, n_targets)``.
-        segment: number of each row's unbroken stretch, ``(n,)``.
-        origins: origin rows, ``(n_windows,)``.
+        segment: number of each row's contiguous block, ``(n,)``.
+        target_start: first target row of each window, ``(n_windows,)``.
         steps_ahead: steps to forecast.
         lookahead: rows after its own that a target's value depends on.
 
     Returns:
-        ``(n_windows, steps_ahead, n_targets)``; NaN where no such row lies in the same stretch.
+        ``(n_windows, steps_ahead, n_targets)``; NaN where no such row lies in the same block.
     """
-    known = _taken(targets, segment, origins, origins - 1 - lookahead)
-    return np.repeat(known[:, None, :], steps_ahead, axis=1)
+    last_known = _values_at(targets, segment, target_start, target_start - 1 - lookahead)
+    return np.repeat(last_known[:, None, :], steps_ahead, axis=1)
 
 
-def last_season(
+def seasonal_naive(
     targets: np.ndarray,
     segment: np.ndarray,
-    origins: np.ndarray,
+    target_start: np.ndarray,
     steps_ahead: int,
     season: int,
     lookahead: int = 0,
 ) -> np.ndarray:
-    """The value of the same row of the last season that was fully known; see ``last_value``.
+    """The value at the same position of the last season in which it is known; see ``naive``.
 
     Args:
         targets: target values of every row, ``(n, n_targets)``.
-        segment: number of each row's unbroken stretch, ``(n,)``.
-        origins: origin rows, ``(n_windows,)``.
+        segment: number of each row's contiguous block, ``(n,)``.
+        target_start: first target row of each window, ``(n_windows,)``.
         steps_ahead: steps to forecast.
         season: rows in one season.
         lookahead: rows after its own that a target's value depends on.
+
+    Returns:
+        As ``naive``.
     """
     steps = []
     for k in range(steps_ahead):
         seasons_back = -(-(k + 1 + lookahead) // season)
-        steps.append(_taken(targets, segment, origins, origins + k - season * seasons_back))
+        row = target_start + k - season * seasons_back
+        steps.append(_values_at(targets, segment, target_start, row))
     return np.stack(steps, axis=1)
 
 
-def _taken(
-    targets: np.ndarray, segment: np.ndarray, origins: np.ndarray, rows: np.ndarray
+def _values_at(
+    targets: np.ndarray, segment: np.ndarray, target_start: np.ndarray, rows: np.ndarray
 ) -> np.ndarray:
-    inside = rows >= 0
-    safe = np.where(inside, rows, 0)
-    same = inside & (segment[safe] == segment[origins])
-    return np.where(same[:, None], targets[safe], np.nan)
+    """Targets of some rows, ``(n_windows, n_targets)``; NaN outside the window's contiguous block."""
+    exists = rows >= 0
+    existing = np.where(exists, rows, 0)
+    in_block = exists & (segment[existing] == segment[target_start])
+    return np.where(in_block[:, None], targets[existing], np.nan)
 
 
 def seasonal_scale(
     targets: np.ndarray, segment: np.ndarray, train: np.ndarray, season: int
 ) -> np.ndarray:
-    """Mean absolute error of the last-season forecast on train rows, the denominator of MASE.
+    """Mean absolute error of the seasonal naive forecast on train rows, the denominator of MASE.
 
     Hyndman and Koehler 2006, "Another look at measures of forecast accuracy".
 
     Args:
         targets: target values of one series, ``(n, n_targets)``.
-        segment: number of each row's unbroken stretch, ``(n,)``.
+        segment: number of each row's contiguous block, ``(n,)``.
         train: which rows are train rows, ``(n,)``.
-        season: rows in one season (1: the last value).
+        season: rows in one season; 1 for the naive forecast.
 
     Returns:
         ``(n_targets,)``; NaN where it is undefined or 0.
@@ -91,3 +105,65 @@ def seasonal_scale(
     errors = np.abs(targets[season:] - targets[:-season])[pairs]
     scale = errors.mean(axis=0)
     return np.where(scale > 0, scale, np.nan)
+
+
+@dataclass(frozen=True)
+class BaselineInputs:
+    """What a baseline may know of the windows it forecasts.
+
+    Attributes:
+        targets: target values of every row of the table, ``(n, n_targets)``.
+        segment: number of each row's contiguous block, ``(n,)``.
+        target_start: first target row of each window, ``(n_windows,)``.
+        steps_ahead: steps to forecast.
+        season: rows in one season; None where the data have none.
+        lookahead: rows after its own that a target's value depends on.
+        dataset: the windows; a baseline reads the train windows alone.
+    """
+
+    targets: np.ndarray
+    segment: np.ndarray
+    target_start: np.ndarray
+    steps_ahead: int
+    season: int | None
+    lookahead: int
+    dataset: WindowSource
+
+
+# Forecasts (n_windows, steps_ahead, n_targets), NaN where undefined; None where the data allow none.
+Baseline = Callable[[BaselineInputs], np.ndarray | None]
+
+
+def _naive(given: BaselineInputs) -> np.ndarray:
+    return naive(
+        given.targets, given.segment, given.target_start, given.steps_ahead, given.lookahead
+    )
+
+
+def _seasonal_naive(given: BaselineInputs) -> np.ndarray | None:
+    if not given.season:
+        return None
+    return seasonal_naive(
+        given.targets, given.segment, given.target_start, given.steps_ahead, given.season,
+        given.lookahead,
+    )  # fmt: skip
+
+
+def _prior(given: BaselineInputs) -> np.ndarray:
+    """The share of positive labels in the train windows, by step and target."""
+    train = given.dataset.read("train", columns=("y",)).y
+    share = train.mean(axis=0).astype(np.float64)
+    return np.broadcast_to(share, (len(given.target_start), *share.shape))
+
+
+REGRESSION_BASELINES: dict[str, Baseline] = {"last_value": _naive, "last_season": _seasonal_naive}
+
+CLASSIFICATION_BASELINES: dict[str, Baseline] = {"prior": _prior, "last_class": _naive}
+
+
+def baseline_forecasts(
+    baselines: dict[str, Baseline], given: BaselineInputs
+) -> dict[str, np.ndarray]:
+    """Forecasts of the baselines that the data allow, ``(n_windows, steps_ahead, n_targets)`` by key."""
+    forecasts = {name: baseline(given) for name, baseline in baselines.items()}
+    return {name: forecast for name, forecast in forecasts.items() if forecast is not None}

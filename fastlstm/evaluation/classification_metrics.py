@@ -1,6 +1,6 @@
-"""Scores of probability forecasts: per output, at a threshold that validation chose.
+"""Scores of probability forecasts, output by output, at a decision threshold.
 
-scikit-learn takes seconds to import, so here and in the modules beside it, what needs it imports it.
+scikit-learn takes seconds to import, so the functions that need it import it.
 """
 
 from __future__ import annotations
@@ -9,22 +9,22 @@ from typing import Any
 
 import numpy as np
 
+from fastlstm.evaluation.metrics import classification_scores
+
 _CURVE_POINTS = 51
-
-
 _BINS = 15
 
 
 def choose_threshold(truth: np.ndarray, probability: np.ndarray, metric: str) -> float | None:
-    """The probability from which on a row counts as positive, by validation windows.
+    """The probability at or above which a row counts as positive, from validation windows.
 
     Args:
         truth: labels 0 and 1, ``(n,)``.
         probability: ``(n,)``.
-        metric: ``'f1'`` or ``'balanced_accuracy'``, to be highest; the lowest such threshold.
+        metric: ``'f1'`` or ``'balanced_accuracy'``, which the threshold maximises.
 
     Returns:
-        The threshold, or None where one class is absent and none can be chosen.
+        The lowest such threshold; None where a class is absent.
     """
     positives = int(truth.sum())
     negatives = len(truth) - positives
@@ -43,27 +43,10 @@ def choose_threshold(truth: np.ndarray, probability: np.ndarray, metric: str) ->
     return float(ranked[best])
 
 
-def binary_scores(truth: np.ndarray, probability: np.ndarray) -> dict[str, float | None]:
-    """ROC AUC, average precision and Brier score (Brier 1950); None where a class is absent.
-
-    Args:
-        truth: labels 0 and 1, ``(n,)``.
-        probability: ``(n,)``.
-    """
-    from sklearn.metrics import average_precision_score, roc_auc_score
-
-    both = 0 < truth.sum() < len(truth)
-    return {
-        "roc_auc": float(roc_auc_score(truth, probability)) if both else None,
-        "average_precision": float(average_precision_score(truth, probability)) if both else None,
-        "brier": float(np.mean((probability - truth) ** 2)) if len(truth) else None,
-    }
-
-
 def reliability(
     truth: np.ndarray, probability: np.ndarray
 ) -> tuple[float | None, list[dict[str, Any]]]:
-    """Expected calibration error, and the bins it comes from.
+    """Expected calibration error, and the bins it is computed from.
 
     The mean distance between forecast probability and share of positives over 15 bins of equal width,
     weighted by their windows (Guo et al. 2017, "On Calibration of Modern Neural Networks", section 2).
@@ -100,7 +83,7 @@ def output_report(truth: np.ndarray, probability: np.ndarray, threshold: float) 
         threshold: decision threshold; at or above it a row counts as positive.
 
     Returns:
-        Scores of ``binary_scores``; ``calibration_error`` and the bins of ``reliability``;
+        Scores of ``classification_scores``; ``calibration_error`` and the bins of ``reliability``;
         scikit-learn's report dict and confusion matrix (rows: truth 0, 1; columns: prediction 0, 1) at
         the threshold; and precision and recall against threshold.
     """
@@ -124,7 +107,7 @@ def output_report(truth: np.ndarray, probability: np.ndarray, threshold: float) 
         ]
     calibration_error, bins = reliability(truth, probability)
     return {
-        **binary_scores(truth, probability),
+        **classification_scores(truth, probability),
         "calibration_error": calibration_error,
         "reliability": bins,
         "threshold": threshold,
@@ -136,23 +119,3 @@ def output_report(truth: np.ndarray, probability: np.ndarray, threshold: float) 
         "confusion_matrix": confusion_matrix(labels, decided, labels=[0, 1]).tolist(),
         "precision_recall": curve,
     }
-
-
-def mean_scores(
-    truth: np.ndarray, probability: np.ndarray, rows: np.ndarray | None = None
-) -> dict[str, float | None]:
-    """Scores of ``binary_scores`` averaged over outputs, None where any is undefined.
-
-    Args:
-        truth: labels ``(n, n_outputs)``.
-        probability: same shape.
-        rows: which windows count; without it all.
-    """
-    if rows is not None:
-        truth, probability = truth[rows], probability[rows]
-    each = [binary_scores(truth[:, i], probability[:, i]) for i in range(truth.shape[1])]
-    mean: dict[str, float | None] = {}
-    for name in ("roc_auc", "average_precision", "brier"):
-        values = [value for e in each if (value := e[name]) is not None]
-        mean[name] = float(np.mean(values)) if len(values) == len(each) else None
-    return mean

@@ -1,7 +1,8 @@
-"""How much each feature, and each stretch of past rows, matters to a network."""
+"""How much each feature, and each block of past rows, matters to a network."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -9,13 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fastlstm.network.inference import predict_point
+from fastlstm.config.retrain import RetrainConfig
+from fastlstm.evaluation.metrics import pointwise_loss
+from fastlstm.evaluation.networks import EvaluatedNetworks
+from fastlstm.network.inference import predict_point, windows_at_once
+from fastlstm.windows.source import WindowSource
 
-_BATCH = 256
+# Windows whose gradient is computed at once, and how many values they may hold: what a network keeps
+# of a window for its gradient is many times as large as the window.
+_GRADIENT_WINDOWS, _GRADIENT_VALUES = 256, 4_000_000
 
-
-_STRETCHES = 12
-
+_LAG_BLOCKS = 12
 
 # Gauss-Legendre points on the way from the baseline to a window; exact for smooth networks.
 _POINTS = 16
@@ -27,18 +32,77 @@ def scaled_error(model: Any, x: np.ndarray, truth: np.ndarray, is_regressor: boo
     Args:
         model: the Keras network.
         x: scaled inputs, ``(n, timesteps, n_features)``.
-        truth: ``(n, n_outputs)``, as the network learns them.
+        truth: scaled targets or labels, ``(n, n_outputs)``.
         is_regressor: which of the two.
     """
-    error = predict_point(model, x, truth.shape[1]) - truth
-    return float(np.abs(error).mean() if is_regressor else (error**2).mean())
+    forecast = predict_point(model, x, truth.shape[1])
+    return float(pointwise_loss(forecast, truth, is_regressor).mean())
 
 
-def stretches(timesteps: int) -> list[tuple[int, int]]:
-    """Up to twelve stretches of input rows as nearly equal as may be: first row and end, from 0."""
-    count = min(_STRETCHES, timesteps)
+def lag_blocks(timesteps: int) -> list[tuple[int, int]]:
+    """Up to twelve blocks of input rows of nearly equal length: first row and end, from 0."""
+    count = min(_LAG_BLOCKS, timesteps)
     bounds = np.linspace(0, timesteps, count + 1).round().astype(int).tolist()
     return list(pairwise(bounds))
+
+
+def explain(
+    networks: EvaluatedNetworks, dataset: WindowSource, settings: RetrainConfig
+) -> list[dict[str, Any]]:
+    """Feature importance on validation windows, evenly spaced, as ``metrics.json`` keeps it.
+
+    Args:
+        networks: the chosen network is explained: it has not learned from these windows.
+        dataset: the windows; validation alone is read.
+        settings: how many windows to take.
+
+    Returns:
+        The rows of ``lag_importance``.
+    """
+    hp = settings.hyperparameters
+    x, y = _evenly_spaced(dataset, settings.evaluation.explain_windows)
+    truth = y.reshape(len(y), -1)
+
+    def score(inputs: np.ndarray) -> float:
+        return scaled_error(networks.chosen, inputs, truth, hp.is_regressor)
+
+    table = lag_importance(networks.chosen, score, x, settings.data.features, hp.seed)
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def _evenly_spaced(dataset: WindowSource, wanted: int) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and targets of some validation windows; read in batches, since all may exceed memory."""
+    count = dataset.count("validation")
+    chosen = np.unique(np.linspace(0, count - 1, min(wanted, count)).round().astype(int))
+    parts: list[tuple[np.ndarray, np.ndarray]] = []
+    start = 0
+    for x, y in dataset.batches("validation", windows_at_once(dataset.manifest)):
+        in_batch = chosen[(chosen >= start) & (chosen < start + len(x))] - start
+        parts.append((x[in_batch], y[in_batch]))
+        start += len(x)
+    inputs, targets = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return inputs, targets
+
+
+def _gradients(model: Any, x: np.ndarray, most: int) -> np.ndarray:
+    """Gradients of the sum of a network's outputs by its inputs, shaped as ``x``.
+
+    Args:
+        model: the Keras network over TensorFlow.
+        x: scaled inputs, ``(n, timesteps, n_features)``.
+        most: windows to take at once, fewer where they hold many values.
+    """
+    import tensorflow as tf
+
+    size = max(1, min(most, _GRADIENT_VALUES // math.prod(x.shape[1:])))
+    parts = []
+    for start in range(0, len(x), size):
+        batch = tf.convert_to_tensor(x[start : start + size])
+        with tf.GradientTape() as tape:
+            tape.watch(batch)
+            outputs = tf.reduce_sum(model(batch, training=False))
+        parts.append(tape.gradient(outputs, batch).numpy())
+    return np.concatenate(parts)
 
 
 def integrated_gradients(model: Any, x: np.ndarray, baseline: np.ndarray) -> np.ndarray:
@@ -55,23 +119,18 @@ def integrated_gradients(model: Any, x: np.ndarray, baseline: np.ndarray) -> np.
     Returns:
         Attributions, shaped as ``x``.
     """
-    import tensorflow as tf
-
-    points, weights = np.polynomial.legendre.leggauss(_POINTS)
-    share = ((points + 1) / 2).astype(np.float32)[:, None, None, None]
-    weight = (weights / 2).astype(np.float32)[:, None, None, None]
-    out = np.empty_like(x)
-    at_once = max(1, _BATCH * 4 // _POINTS)
-    for start in range(0, len(x), at_once):
-        away = x[start : start + at_once] - baseline
-        on_the_way = (baseline + share * away).reshape(-1, *baseline.shape)
-        batch = tf.convert_to_tensor(on_the_way)
-        with tf.GradientTape() as tape:
-            tape.watch(batch)
-            outputs = tf.reduce_sum(model(batch, training=False))
-        gradient = tape.gradient(outputs, batch).numpy().reshape(_POINTS, *away.shape)
-        out[start : start + at_once] = away * (weight * gradient).sum(axis=0)
-    return out
+    nodes, node_weights = np.polynomial.legendre.leggauss(_POINTS)
+    position = ((nodes + 1) / 2).astype(np.float32)[:, None, None, None]
+    weight = (node_weights / 2).astype(np.float32)[:, None, None, None]
+    attributions = np.empty_like(x)
+    most = 4 * _GRADIENT_WINDOWS
+    size = max(1, min(most, _GRADIENT_VALUES // math.prod(x.shape[1:])) // _POINTS)
+    for start in range(0, len(x), size):
+        difference = x[start : start + size] - baseline
+        path = (baseline + position * difference).reshape(-1, *baseline.shape)
+        gradient = _gradients(model, path, most).reshape(_POINTS, *difference.shape)
+        attributions[start : start + size] = difference * (weight * gradient).sum(axis=0)
+    return attributions
 
 
 def lag_importance(
@@ -81,7 +140,7 @@ def lag_importance(
     features: list[str],
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Both importances of each feature in each stretch of past rows.
+    """Both importances of each feature in each block of past rows.
 
     Args:
         model: the Keras network over TensorFlow.
@@ -91,30 +150,30 @@ def lag_importance(
         seed: of the permutations.
 
     Returns:
-        One line per feature and stretch: ``feature``; ``from`` and ``to``, the rows before the origin
-        (1: the last one), both included; ``permutation``, the increase of the error when the stretch is
-        exchanged among the windows (Breiman 2001); ``integrated_gradients``, the mean absolute
-        attribution of the stretch as a whole, with the mean window as the baseline.
+        One row per feature and block: ``feature``; ``from`` and ``to``, the rows before the first target
+        row (1: the last one), both included; ``permutation``, the increase of the error when the block
+        is permuted among the windows (Breiman 2001); ``integrated_gradients``, the mean absolute
+        attribution of the block as a whole, with the mean window as the baseline.
     """
     rng, base = np.random.default_rng(seed), score(x)
-    attributed = integrated_gradients(model, x, x.mean(axis=0))
+    attributions = integrated_gradients(model, x, x.mean(axis=0))
     timesteps = x.shape[1]
-    lines = []
+    rows = []
     for number, feature in enumerate(features):
-        for first, end in stretches(timesteps):
-            changed = x.copy()
-            changed[:, first:end, number] = x[rng.permutation(len(x)), first:end, number]
-            whole = attributed[:, first:end, number].sum(axis=1)
-            lines.append(
+        for first, end in lag_blocks(timesteps):
+            permuted = x.copy()
+            permuted[:, first:end, number] = x[rng.permutation(len(x)), first:end, number]
+            of_block = attributions[:, first:end, number].sum(axis=1)
+            rows.append(
                 {
                     "feature": feature,
                     "from": timesteps - first,
                     "to": timesteps - end + 1,
-                    "permutation": score(changed) - base,
-                    "integrated_gradients": float(np.abs(whole).mean()),
+                    "permutation": score(permuted) - base,
+                    "integrated_gradients": float(np.abs(of_block).mean()),
                 }
             )
-    return pd.DataFrame(lines)
+    return pd.DataFrame(rows)
 
 
 def gradient_importance(model: Any, x: np.ndarray, features: list[str]) -> pd.Series:
@@ -131,15 +190,10 @@ def gradient_importance(model: Any, x: np.ndarray, features: list[str]) -> pd.Se
     Returns:
         Shares that sum to 1, greatest first.
     """
-    import tensorflow as tf
-
     total = np.zeros(len(features))
-    for start in range(0, len(x), _BATCH):
-        batch = tf.convert_to_tensor(x[start : start + _BATCH])
-        with tf.GradientTape() as tape:
-            tape.watch(batch)
-            outputs = tf.reduce_sum(model(batch, training=False))
-        total += np.abs(tape.gradient(outputs, batch).numpy()).sum(axis=(0, 1))
+    for start in range(0, len(x), _GRADIENT_WINDOWS):
+        gradients = _gradients(model, x[start : start + _GRADIENT_WINDOWS], _GRADIENT_WINDOWS)
+        total += np.abs(gradients).sum(axis=(0, 1))
     share = total / total.sum() if total.sum() > 0 else total
     return pd.Series(share, index=features, name="importance").sort_values(ascending=False)
 
@@ -151,7 +205,7 @@ def permutation_importance(
     n_repeats: int = 5,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How much worse the score becomes when a feature's windows are exchanged among each other.
+    """Increase of the error when a feature's windows are permuted among each other.
 
     Breiman 2001, "Random Forests", applied to whole windows so that the order in time within a
     window stays.
@@ -170,10 +224,10 @@ def permutation_importance(
     base = score(x)
     rows = []
     for i in range(len(features)):
-        worse = []
+        increases = []
         for _ in range(n_repeats):
-            changed = x.copy()
-            changed[:, :, i] = x[rng.permutation(len(x)), :, i]
-            worse.append(score(changed) - base)
-        rows.append({"mean": np.mean(worse), "std": np.std(worse)})
+            permuted = x.copy()
+            permuted[:, :, i] = x[rng.permutation(len(x)), :, i]
+            increases.append(score(permuted) - base)
+        rows.append({"mean": np.mean(increases), "std": np.std(increases)})
     return pd.DataFrame(rows, index=features).sort_values("mean", ascending=False)

@@ -1,4 +1,4 @@
-"""How prediction intervals do on the test windows, beside those around the baselines."""
+"""Coverage, width and interval score of prediction intervals on the test windows."""
 
 from __future__ import annotations
 
@@ -15,99 +15,128 @@ from fastlstm.evaluation.intervals import (
     base_interval,
     calibrate,
     coverage,
+    nonconformity_scores,
     quantile_pair,
-    scores_of,
 )
+from fastlstm.evaluation.predictions import SplitForecasts
 
-
-class SplitForecasts:
-    """The windows of a split.
-
-    Args:
-        truth: ``(n, steps_ahead, n_targets)``.
-        forecasts: 'model' with its quantiles, ``(n, steps_ahead, n_targets, n_quantiles)``, and each
-            baseline, ``(n, steps_ahead, n_targets)``, NaN where undefined.
-    """
-
-    def __init__(self, truth: np.ndarray, forecasts: dict[str, np.ndarray]) -> None:
-        self.truth, self.forecasts = truth, forecasts
-
-    def each(self, name: str) -> np.ndarray:
-        """A forecast with its quantiles, ``(n, steps, n_targets, n_quantiles)``."""
-        found = self.forecasts[name]
-        return found if found.ndim == 4 else found[..., None]
-
-    def scores(self, name: str, pair: Pair, quantiles: list[float] | None) -> np.ndarray:
-        """How far each truth lies beyond what an interval is built around."""
-        return scores_of(self.truth, *base_interval(self.each(name), pair, quantiles))
+# Lower and upper bounds, (n, steps_ahead, n_targets) each.
+Bounds = tuple[np.ndarray, np.ndarray]
 
 
 def evaluate_intervals(
-    validation: SplitForecasts,
-    test: SplitForecasts,
-    rows: np.ndarray,
-    series: np.ndarray,
-    settings: RetrainConfig,
+    validation: SplitForecasts, test: SplitForecasts, settings: RetrainConfig
 ) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[Pair, HalfWidths]]:
-    """Intervals from validation, and how they did on test, the network's beside the baselines'.
+    """Calibrate intervals on validation windows and score them on test windows.
 
     Args:
-        validation: what the intervals come from.
-        test: what they are judged on.
-        rows: origin rows of the test windows, in a table sorted by series and time, ``(n,)``.
-        series: their series, ``(n,)``.
+        validation: windows that the network has not learned from.
+        test: windows to score the intervals on.
         settings: levels, rate, targets, quantiles.
 
     Returns:
         The findings as JSON-like values; the network's bounds on test by column name, each shaped as the
-        truth; and the network's radii.
+        truth; and the network's half-widths.
     """
-    chosen, data, hp = settings.evaluation, settings.data, settings.hyperparameters
-    summary: list[dict[str, Any]] = []
+    levels, data = settings.evaluation.interval_levels, settings.data
+    overall: list[dict[str, Any]] = []
     by_step: list[dict[str, Any]] = []
-    bounds: dict[str, np.ndarray] = {}
-    # Those around the forecast itself always, so that any level can be asked for later.
-    used: dict[str, dict[Pair, HalfWidths]] = {}
-    for name in test.forecasts:
-        quantiles = hp.quantiles if name == "model" else None
-        pairs = {
-            MEDIAN_PAIR,
-            *(quantile_pair(level, quantiles) for level in chosen.interval_levels),
-        }
-        used[name] = {
-            pair: calibrate(validation.scores(name, pair, quantiles), data.targets)
-            for pair in sorted(pairs, reverse=True)
-        }
-    for level in chosen.interval_levels:
-        for name in test.forecasts:
-            quantiles = hp.quantiles if name == "model" else None
-            pair = quantile_pair(level, quantiles)
-            half_widths = used[name][pair]
-            low, high = base_interval(test.each(name), pair, quantiles)
-            defined = ~np.isnan(low).any(axis=(1, 2))
-            if not defined.any():  # a season longer than any stretch
-                continue
-            reach = {"conformal": np.broadcast_to(half_widths.at(level), test.truth.shape)}
-            if chosen.interval_rate:
-                reach["adaptive"] = adaptive_by_series(
-                    half_widths, test.scores(name, pair, quantiles), rows, series, data.lookahead,
-                    level, chosen.interval_rate,
-                )  # fmt: skip
-            for method, radius in reach.items():
-                lower, upper = low - radius, high + radius
+    columns: dict[str, np.ndarray] = {}
+    half_widths = {name: _calibrated(validation, name, settings) for name in test.point_forecasts}
+    for level in levels:
+        for name in test.point_forecasts:
+            for method, bounds in _intervals(
+                test, name, half_widths[name], level, settings
+            ).items():
                 about = {"level": level, "forecast": name, "method": method}
-                for number, target in enumerate(data.targets):
-                    cut = defined, slice(None), number
-                    found = coverage(test.truth[cut], lower[cut], upper[cut], level)
-                    summary.append({**about, "target": target, **found})
+                overall += _by_target(about, test, name, bounds, data.targets)
                 if name == "model":
-                    inside = (lower <= test.truth) & (test.truth <= upper)
-                    shares = inside.mean(axis=(0, 2)).tolist()
-                    by_step += [
-                        {**about, "step": step, "coverage": share}
-                        for step, share in enumerate(shares, start=1)
-                    ]
-                    # The last method's: adaptive where there is one.
-                    bounds[f"lower_{level:g}"], bounds[f"upper_{level:g}"] = lower, upper
-    told = {"rate": chosen.interval_rate, "overall": summary, "by_step": by_step}
-    return told, bounds, used["model"]
+                    by_step += _coverage_by_step(about, test.truth, bounds)
+                    # Those of the last method: adaptive where there are such.
+                    columns[f"lower_{level:g}"], columns[f"upper_{level:g}"] = bounds
+    findings = {
+        "rate": settings.evaluation.interval_rate,
+        "overall": overall,
+        "by_step": by_step,
+    }
+    return findings, columns, half_widths["model"]
+
+
+def _quantiles(name: str, settings: RetrainConfig) -> list[float] | None:
+    """The quantiles of a forecast; None for a baseline, which forecasts none."""
+    return settings.hyperparameters.quantiles if name == "model" else None
+
+
+def _scores(
+    split: SplitForecasts, name: str, pair: Pair, quantiles: list[float] | None
+) -> np.ndarray:
+    """Nonconformity scores of a forecast, ``(n, steps_ahead, n_targets)``."""
+    lower, upper = base_interval(split.with_quantiles(name), pair, quantiles)
+    return nonconformity_scores(split.truth, lower, upper)
+
+
+def _calibrated(
+    validation: SplitForecasts, name: str, settings: RetrainConfig
+) -> dict[Pair, HalfWidths]:
+    """Half-widths of a forecast's intervals, by their base interval.
+
+    Those around the median are always among them, so that an interval of any level can be had later.
+    """
+    quantiles = _quantiles(name, settings)
+    levels = settings.evaluation.interval_levels
+    pairs = {MEDIAN_PAIR, *(quantile_pair(level, quantiles) for level in levels)}
+    return {
+        pair: calibrate(_scores(validation, name, pair, quantiles), settings.data.targets)
+        for pair in sorted(pairs, reverse=True)
+    }
+
+
+def _intervals(
+    test: SplitForecasts,
+    name: str,
+    half_widths: dict[Pair, HalfWidths],
+    level: float,
+    settings: RetrainConfig,
+) -> dict[str, Bounds]:
+    """Intervals of one level around a forecast, by method; none where it is defined nowhere."""
+    quantiles, rate = _quantiles(name, settings), settings.evaluation.interval_rate
+    pair = quantile_pair(level, quantiles)
+    lower, upper = base_interval(test.with_quantiles(name), pair, quantiles)
+    if np.isnan(lower).any(axis=(1, 2)).all():  # a season longer than any contiguous block
+        return {}
+    calibrated = half_widths[pair]
+    widths = {"conformal": np.broadcast_to(calibrated.at(level), test.truth.shape)}
+    if rate:
+        scores = _scores(test, name, pair, quantiles)
+        widths["adaptive"] = adaptive_by_series(
+            calibrated, scores, test.rows, test.series, settings.data.lookahead, level, rate
+        )
+    return {method: (lower - width, upper + width) for method, width in widths.items()}
+
+
+def _by_target(
+    about: dict[str, Any], test: SplitForecasts, name: str, bounds: Bounds, targets: list[str]
+) -> list[dict[str, Any]]:
+    """Coverage, width and score of each target's intervals, where the forecast is defined."""
+    lower, upper = bounds
+    defined = ~np.isnan(test.with_quantiles(name)).any(axis=(1, 2, 3))
+    return [
+        {
+            **about,
+            "target": target,
+            **coverage(
+                test.truth[defined, :, i], lower[defined, :, i], upper[defined, :, i],
+                about["level"],
+            ),
+        }
+        for i, target in enumerate(targets)
+    ]  # fmt: skip
+
+
+def _coverage_by_step(
+    about: dict[str, Any], truth: np.ndarray, bounds: Bounds
+) -> list[dict[str, Any]]:
+    lower, upper = bounds
+    inside = (lower <= truth) & (truth <= upper)
+    shares = inside.mean(axis=(0, 2)).tolist()
+    return [{**about, "step": step, "coverage": share} for step, share in enumerate(shares, 1)]

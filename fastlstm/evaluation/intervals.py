@@ -1,13 +1,17 @@
-"""Prediction intervals around forecasts, from errors on validation windows and those known since.
+"""Prediction intervals, calibrated on validation windows and adapted to the errors known since.
 
-Split-conformal prediction for each step and target: with ``n`` validation scores, an interval of level L
-reaches the ``ceil((n + 1) L)``-th smallest further than what it is built around. Around a forecast, the
-score is the absolute error (Lei et al. 2018, "Distribution-Free Predictive Inference for Regression",
-section 2.2). Where the network forecasts the two quantiles of the level, the interval is built around
-them, and the score is how far the truth lies beyond the nearer one, negative inside (Romano, Patterson
-and Candès 2019, "Conformalized Quantile Regression"). Adaptive conformal inference (Gibbs and Candès
-2021, "Adaptive Conformal Inference Under Distribution Shift") then moves the level asked of those scores
-by what became of the forecasts before.
+Split-conformal prediction by step and target. An interval is a base interval and a half-width by which
+both its bounds are moved outwards: of level L, the ``ceil((n + 1) L)``-th smallest of ``n`` nonconformity
+scores of validation windows.
+
+- The base interval is the point forecast, and the score its absolute error (Lei et al. 2018,
+  "Distribution-Free Predictive Inference for Regression", section 2.2).
+- Where the network forecasts the two quantiles of the level, they are the base interval, and the score
+  is the distance of the truth from the nearer one, negative inside (Romano, Patterson and Candès 2019,
+  "Conformalized Quantile Regression").
+
+Adaptive conformal inference (Gibbs and Candès 2021, "Adaptive Conformal Inference Under Distribution
+Shift") then moves the level at which half-widths are taken, by the outcome of earlier forecasts.
 """
 
 from __future__ import annotations
@@ -23,68 +27,72 @@ from fastlstm.data.series import rows_by_series
 from fastlstm.data.tables import read_table, write_table
 from fastlstm.errors import StoreError
 
-# Levels that half-widths are kept for; a level between two takes the greater.
+# Levels that half-widths are kept for; a level between two of them takes the greater.
 LEVELS = np.arange(1, 200) / 200
 
-
-# From so many numbers at once on, arrays are faster than one number after the other.
+# With so many scores in one operation, arrays are faster than a loop over plain numbers.
 _WORTH_ARRAYS = 32
-
 
 # Levels nearer than this are the same.
 _CLOSE = 1e-9
 
+_MEDIAN = 0.5
 
-_MIDDLE = 0.5
-
-
+# Lower and upper quantile of a base interval.
 Pair = tuple[float, float]
 
-
-# Of an interval around the forecast itself, which is the median where there are quantiles.
-MEDIAN_PAIR: Pair = (_MIDDLE, _MIDDLE)
+# Of the base interval that is the point forecast, the median where the network forecasts quantiles.
+MEDIAN_PAIR: Pair = (_MEDIAN, _MEDIAN)
 
 
 def quantile_pair(level: float, quantiles: list[float] | None) -> Pair:
-    """The two quantiles an interval of a level is built around: the median twice where they lack."""
+    """The quantiles of a level's base interval: the median twice where the network lacks one of them.
+
+    Args:
+        level: nominal coverage.
+        quantiles: those the network forecasts; None where it forecasts none.
+    """
     tail = (1 - level) / 2
-    found = [
-        share
+    matching = [
+        quantile
         for wanted in (tail, 1 - tail)
-        for share in quantiles or []
-        if abs(share - wanted) < _CLOSE
+        for quantile in quantiles or []
+        if abs(quantile - wanted) < _CLOSE
     ]
-    return (found[0], found[1]) if len(found) == 2 else MEDIAN_PAIR
+    return (matching[0], matching[1]) if len(matching) == 2 else MEDIAN_PAIR
 
 
 def base_interval(
-    each: np.ndarray, pair: Pair, quantiles: list[float] | None
+    forecasts: np.ndarray, pair: Pair, quantiles: list[float] | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What an interval is built around, lower and upper, ``(n, steps_ahead, n_targets)`` each.
+    """Lower and upper bounds of the base intervals, ``(n, steps_ahead, n_targets)`` each.
 
     Args:
-        each: forecasts with their quantiles, ``(n, steps_ahead, n_targets, n_quantiles)``.
-        pair: as of ``quantile_pair``.
-        quantiles: the network's; None where it has the forecast alone.
+        forecasts: with their quantiles, ``(n, steps_ahead, n_targets, n_quantiles)``.
+        pair: the base interval's quantiles; see ``quantile_pair``.
+        quantiles: those the network forecasts; None where it forecasts none.
     """
-    names = quantiles or [_MIDDLE]
-    return each[..., names.index(pair[0])], each[..., names.index(pair[1])]
+    names = quantiles or [_MEDIAN]
+    return forecasts[..., names.index(pair[0])], forecasts[..., names.index(pair[1])]
 
 
-def scores_of(truth: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
-    """How far each truth lies beyond the nearer of two bounds; the absolute error where they are one."""
-    beyond: np.ndarray = np.maximum(lower - truth, truth - upper)
-    return beyond
+def nonconformity_scores(truth: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """Signed distance of each truth from the base interval, negative inside; all of one shape.
+
+    It is the absolute error where both bounds are the point forecast.
+    """
+    scores: np.ndarray = np.maximum(lower - truth, truth - upper)
+    return scores
 
 
 @dataclass(frozen=True)
 class HalfWidths:
-    """What intervals reach further than what they are built around, by level, step and target.
+    """By how much intervals of each level extend their base interval, by step and target.
 
     Attributes:
         values: ``(len(LEVELS), steps_ahead, n_targets)``, never falling along the first axis; infinite
-            where the validation scores are too few for the level, negative where quantiles lie too far
-            apart.
+            where the validation scores are too few for the level, negative where the forecast
+            quantiles are too wide.
         targets: target names.
     """
 
@@ -92,25 +100,25 @@ class HalfWidths:
     targets: list[str]
 
     def at(self, level: float) -> np.ndarray:
-        """Those of one level, ``(steps_ahead, n_targets)``."""
-        chosen: np.ndarray = self.values[_position(np.asarray(level))]
-        return chosen
+        """Half-widths of one level, ``(steps_ahead, n_targets)``."""
+        of_level: np.ndarray = self.values[_position(np.asarray(level))]
+        return of_level
 
 
 def write_half_widths(half_widths: dict[Pair, HalfWidths], file: Path) -> None:
     """Write as Parquet: ``lower_quantile, upper_quantile, target, step, level, radius``."""
     parts = []
-    for pair, one in half_widths.items():
-        levels, steps, targets = one.values.shape
+    for pair, of_pair in half_widths.items():
+        levels, steps, targets = of_pair.values.shape
         parts.append(
             pd.DataFrame(
                 {
                     "lower_quantile": pair[0],
                     "upper_quantile": pair[1],
-                    "target": np.tile(np.asarray(one.targets, dtype=object), levels * steps),
+                    "target": np.tile(np.asarray(of_pair.targets, dtype=object), levels * steps),
                     "step": np.tile(np.repeat(np.arange(1, steps + 1), targets), levels),
                     "level": np.repeat(LEVELS, steps * targets),
-                    "radius": one.values.reshape(-1),
+                    "radius": of_pair.values.reshape(-1),
                 }
             )
         )
@@ -138,51 +146,52 @@ def read_half_widths(file: Path, targets: list[str]) -> dict[Pair, HalfWidths]:
 
 
 def _position(level: np.ndarray) -> np.ndarray:
-    """Where the smallest level kept that is not below each level stands; the last for higher ones."""
-    found: np.ndarray = np.minimum(np.searchsorted(LEVELS, level - _CLOSE), len(LEVELS) - 1)
-    return found
+    """Position in ``LEVELS`` of the smallest that is not below each level; the last for higher levels."""
+    position: np.ndarray = np.minimum(np.searchsorted(LEVELS, level - _CLOSE), len(LEVELS) - 1)
+    return position
 
 
 def calibrate(scores: np.ndarray, targets: list[str]) -> HalfWidths:
-    """What intervals must reach, from the scores of windows that the network did not learn from.
+    """Half-widths from the scores of windows that the network did not learn from.
 
     Args:
-        scores: as of ``scores_of``, ``(n, steps_ahead, n_targets)``; missing ones do not count.
+        scores: see ``nonconformity_scores``, ``(n, steps_ahead, n_targets)``; NaN does not count.
         targets: target names.
     """
     _, steps, outputs = scores.shape
     values = np.full((len(LEVELS), steps, outputs), np.inf)
     for step in range(steps):
         for output in range(outputs):
-            mine = np.sort(scores[:, step, output])
-            mine = mine[~np.isnan(mine)]
-            rank = np.ceil((len(mine) + 1) * LEVELS - _CLOSE).astype(int)
-            reached = rank <= len(mine)
-            values[reached, step, output] = mine[rank[reached] - 1]
+            ordered = np.sort(scores[:, step, output])
+            ordered = ordered[~np.isnan(ordered)]
+            rank = np.ceil((len(ordered) + 1) * LEVELS - _CLOSE).astype(int)
+            reached = rank <= len(ordered)
+            values[reached, step, output] = ordered[rank[reached] - 1]
     return HalfWidths(values, targets)
 
 
 def adaptive(
     half_widths: HalfWidths,
     scores: np.ndarray,
-    known_at: np.ndarray,
-    origin: np.ndarray,
+    target_start: np.ndarray,
+    lookahead: int,
     level: float,
     rate: float,
 ) -> np.ndarray:
-    """Radii for the windows of one series, each adapted to the scores known before its origin.
+    """Half-widths for the windows of one series, each adapted to the scores known before it.
 
-    ``a <- a + rate (1 - level - missed)`` after each forecast whose truth became known, from
-    ``a = 1 - level`` on, by step and target; a window asks for level ``1 - a``. Where ``a`` falls to 0,
-    the formula asks for everything; the widest finite interval of validation is taken then.
+    By step and target, from ``a = 1 - level`` on, ``a <- a + rate (1 - level - missed)`` after each
+    forecast whose truth became known; a window's half-width is that of level ``1 - a``. Where ``a``
+    falls to 0, the formula gives an infinite interval; the widest finite one of validation is taken
+    then.
 
     Args:
-        radii: from validation.
-        scores: as of ``scores_of``, ``(n, steps_ahead, n_targets)``; NaN where unknown, which teaches
-            nothing.
-        known_at: row from which on the truth of each window's step is known, ``(n, steps_ahead)``; a
-            window learns from what is known at rows up to its own origin.
-        origin: origin row of each window, rising, ``(n,)``.
+        half_widths: from validation.
+        scores: see ``nonconformity_scores``, ``(n, steps_ahead, n_targets)``; NaN where unknown, which
+            changes nothing.
+        target_start: first target row of each window, rising, ``(n,)``; a window's half-width depends
+            on what is known before this row.
+        lookahead: rows after its own that a target's value depends on.
         level: nominal coverage.
         rate: size of a correction; 0 keeps the level.
 
@@ -190,77 +199,126 @@ def adaptive(
         ``(n, steps_ahead, n_targets)``.
     """
     count, steps, targets = scores.shape
-    out = np.empty(scores.shape)
+    adapted = np.empty(scores.shape)
     for step in range(steps):
-        # How many windows' truth each window knows.
-        known = np.searchsorted(known_at[:, step], origin, side="right")
-        due = np.minimum(known, np.arange(count))
-        mine = half_widths.values[:, step], scores[:, step], due, level, rate
-        # A window needs those before it that are due, so as many as lie between go in one operation.
-        at_once = targets * (count - int(due[-1])) if count else 0
-        out[:, step] = (_in_blocks if at_once > _WORTH_ARRAYS else _one_by_one)(*mine)
-    return out
+        # The truth of a step (from 0) depends on rows up to t + step + lookahead.
+        known_from = target_start + step + lookahead + 1
+        # Windows whose truth each window knows.
+        known = np.searchsorted(known_from, target_start, side="right")
+        known = np.minimum(known, np.arange(count))
+        # A window depends on the known windows alone, so the others in between are independent of it.
+        independent = targets * (count - int(known[-1])) if count else 0
+        recurrence = _in_blocks if independent > _WORTH_ARRAYS else _one_by_one
+        adapted[:, step] = recurrence(
+            half_widths.values[:, step], scores[:, step], known, level, rate
+        )
+    return adapted
 
 
-def _asked(level: float, rate: float, inside: Any, outside: Any) -> Any:
-    """The level to ask for after so many truths inside and outside."""
+def _adapted_level(level: float, rate: float, inside: Any, outside: Any) -> Any:
+    """The level at which half-widths are taken after so many truths inside and outside."""
     return level - rate * ((1 - level) * inside - level * outside)
 
 
 def _one_by_one(
-    widths: np.ndarray, scores: np.ndarray, due: np.ndarray, level: float, rate: float
+    widths: np.ndarray, scores: np.ndarray, known: np.ndarray, level: float, rate: float
 ) -> np.ndarray:
-    """``adaptive`` of one step, in plain numbers."""
-    wanted, count = due.tolist(), len(LEVELS) + 1
+    """``adaptive`` of one step, in plain numbers.
+
+    Args:
+        widths: half-widths, ``(len(LEVELS), n_targets)``.
+        scores: ``(n, n_targets)``.
+        known: how many of the first windows each window knows, ``(n,)``.
+        level: nominal coverage.
+        rate: size of a correction.
+    """
+    known_counts, grid = known.tolist(), len(LEVELS) + 1
     columns = []
-    for column, widest in enumerate(_widest(widths, level).tolist()):
-        by_level, came = widths[:, column].tolist(), scores[:, column].tolist()
-        taken = inside = outside = 0
-        out: list[float] = []
-        for known in wanted:
-            while taken < known:
-                if came[taken] <= out[taken]:
+    for target, widest in enumerate(_widest(widths, level).tolist()):
+        by_level, of_target = widths[:, target].tolist(), scores[:, target].tolist()
+        counted = inside = outside = 0
+        adapted: list[float] = []
+        for known_count in known_counts:
+            while counted < known_count:
+                if of_target[counted] <= adapted[counted]:
                     inside += 1
-                elif came[taken] > out[taken]:  # neither of the two where it is missing
+                elif of_target[counted] > adapted[counted]:  # neither where the score is NaN
                     outside += 1
-                taken += 1
-            # As _position: the smallest level kept that is not below the one asked for.
-            asked = int(count * _asked(level, rate, inside, outside) - count * _CLOSE)
-            out.append(by_level[min(max(asked, 0), widest)])
-        columns.append(out)
+                counted += 1
+            # The same as _position: the smallest of LEVELS that is not below the adapted level.
+            adapted_level = _adapted_level(level, rate, inside, outside)
+            position = int(grid * adapted_level - grid * _CLOSE)
+            adapted.append(by_level[min(max(position, 0), widest)])
+        columns.append(adapted)
     return np.asarray(columns).T
 
 
 def _in_blocks(
-    widths: np.ndarray, scores: np.ndarray, due: np.ndarray, level: float, rate: float
+    widths: np.ndarray, scores: np.ndarray, known: np.ndarray, level: float, rate: float
 ) -> np.ndarray:
-    """``adaptive`` of one step, in arrays of the windows that need nothing of each other."""
-    out = np.empty(scores.shape)
-    inside, outside = (np.zeros((len(due) + 1, scores.shape[1]), np.int64) for _ in range(2))
+    """``adaptive`` of one step, in arrays of windows that are independent of each other.
+
+    Arguments as of ``_one_by_one``.
+    """
+    adapted = np.empty(scores.shape)
+    inside, outside = (np.zeros((len(known) + 1, scores.shape[1]), np.int64) for _ in range(2))
     widest, columns = _widest(widths, level), np.arange(scores.shape[1])
     start = 0
-    while start < len(due):
-        end = int(np.searchsorted(due, start, side="right"))
-        known = due[start:end]
-        asked = _position(_asked(level, rate, inside[known], outside[known]))
-        block = out[start:end] = widths[np.minimum(asked, widest), columns]
-        for counts, found in (
+    while start < len(known):
+        end = int(np.searchsorted(known, start, side="right"))
+        counted = known[start:end]
+        position = _position(_adapted_level(level, rate, inside[counted], outside[counted]))
+        block = adapted[start:end] = widths[np.minimum(position, widest), columns]
+        for counts, matches in (
             (inside, scores[start:end] <= block),
             (outside, scores[start:end] > block),
         ):
-            counts[start + 1 : end + 1] = counts[start] + np.cumsum(found, axis=0)
+            counts[start + 1 : end + 1] = counts[start] + np.cumsum(matches, axis=0)
         start = end
-    return out
+    return adapted
 
 
 def _widest(widths: np.ndarray, level: float) -> np.ndarray:
-    """Position of the widest interval to be given, by column: the last finite one.
+    """Position of the widest half-width that may be taken, by target: the last finite one.
 
-    Scores too few for the level itself give an infinite width, which no level makes finite.
+    Too few scores for the nominal level give an infinite half-width there, and adaptation starts from
+    it.
     """
-    finite = np.isfinite(widths).sum(axis=0) - 1
-    chosen: np.ndarray = np.maximum(finite, _position(np.asarray(level)))
-    return chosen
+    last_finite = np.isfinite(widths).sum(axis=0) - 1
+    widest: np.ndarray = np.maximum(last_finite, _position(np.asarray(level)))
+    return widest
+
+
+def next_half_width(
+    half_widths: HalfWidths,
+    past_scores: np.ndarray,
+    past_target_start: np.ndarray,
+    target_start: int,
+    lookahead: int,
+    level: float,
+    rate: float,
+) -> np.ndarray:
+    """``adaptive`` for a window whose truth is unknown, after the past windows of its series.
+
+    Args:
+        half_widths: from validation.
+        past_scores: of the past windows, ``(n, steps_ahead, n_targets)``.
+        past_target_start: their first target rows, rising, ``(n,)``.
+        target_start: the window's own first target row.
+        lookahead: rows after its own that a target's value depends on.
+        level: nominal coverage.
+        rate: size of a correction.
+
+    Returns:
+        ``(steps_ahead, n_targets)``.
+    """
+    unknown = np.full((1, *past_scores.shape[1:]), np.nan)
+    scores, rows = (
+        np.concatenate([past_scores, unknown]),
+        np.append(past_target_start, target_start),
+    )
+    of_window: np.ndarray = adaptive(half_widths, scores, rows, lookahead, level, rate)[-1]
+    return of_window
 
 
 def adaptive_by_series(
@@ -275,29 +333,26 @@ def adaptive_by_series(
     """``adaptive`` for windows of several series, each by itself.
 
     Args:
-        radii: from validation.
-        scores: as of ``scores_of``, ``(n, steps_ahead, n_targets)``.
-        rows: origin rows in a table sorted by series and time, ``(n,)``, rising within a series.
+        half_widths: from validation.
+        scores: see ``nonconformity_scores``, ``(n, steps_ahead, n_targets)``.
+        rows: first target rows in a table sorted by series and time, ``(n,)``, rising within a series.
         series: series of each window, ``(n,)``.
         lookahead: rows after its own that a target's value depends on.
         level: nominal coverage.
         rate: size of a correction.
     """
-    out = np.empty(scores.shape)
-    # The truth of step k (from 0) is whole with row t + k + lookahead, so known to the origin after it.
-    delay = np.arange(scores.shape[1]) + lookahead + 1
-    for mine in rows_by_series(series).values():
-        origin = rows[mine]
-        out[mine] = adaptive(
-            half_widths, scores[mine], origin[:, None] + delay, origin, level, rate
+    adapted = np.empty(scores.shape)
+    for windows in rows_by_series(series).values():
+        adapted[windows] = adaptive(
+            half_widths, scores[windows], rows[windows], lookahead, level, rate
         )
-    return out
+    return adapted
 
 
 def coverage(
     truth: np.ndarray, lower: np.ndarray, upper: np.ndarray, level: float
 ) -> dict[str, Any]:
-    """How intervals did: share of truths inside, mean width, and mean interval score.
+    """Share of truths inside intervals, mean width, and mean interval score.
 
     The score is the width plus ``2 / (1 - level)`` times the distance of a truth outside (Gneiting and
     Raftery 2007, "Strictly Proper Scoring Rules", section 6.2); lower is better.
@@ -308,11 +363,11 @@ def coverage(
         upper: bounds, same shape.
         level: nominal coverage.
     """
-    beyond = np.maximum(scores_of(truth, lower, upper), 0)
+    outside_by = np.maximum(nonconformity_scores(truth, lower, upper), 0)
     width = (upper - lower).mean(dtype=np.float64)
-    score = width + 2 / (1 - level) * beyond.mean(dtype=np.float64)
+    score = width + 2 / (1 - level) * outside_by.mean(dtype=np.float64)
     return {
-        "coverage": float((beyond == 0).mean()),
+        "coverage": float((outside_by == 0).mean()),
         "width": float(width) if np.isfinite(width) else None,
         "score": float(score) if np.isfinite(score) else None,
     }

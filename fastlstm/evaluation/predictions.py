@@ -1,65 +1,148 @@
-"""Forecasts of the windows of a split, in the targets' units and as a table."""
+"""Forecasts of the windows of a split, by the network and the baselines, in the targets' units."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.scaling import Scalers
+from fastlstm.data.time_grid import season_rows
+from fastlstm.evaluation.baselines import Baseline, BaselineInputs, baseline_forecasts
+from fastlstm.evaluation.long_format import long_format
 from fastlstm.evaluation.target_table import TargetTable
-from fastlstm.network.inference import predict_each, windows_at_once
+from fastlstm.network.inference import point_of, predict_each, windows_at_once
+from fastlstm.windows.origins import target_windows
 from fastlstm.windows.source import WindowSource
 
 
+@dataclass(frozen=True)
+class SplitForecasts:
+    """The windows of a split with their forecasts, in the targets' units.
+
+    Attributes:
+        rows: first target row of each window in a table sorted by series and time, ``(n,)``.
+        series: series of each window, ``(n,)``.
+        truth: ``(n, steps_ahead, n_targets)``.
+        network: the network's forecasts with their quantiles,
+            ``(n, steps_ahead, n_targets, n_quantiles)``.
+        baselines: each baseline's forecasts by key, ``(n, steps_ahead, n_targets)``, NaN where
+            undefined.
+    """
+
+    rows: np.ndarray
+    series: np.ndarray
+    truth: np.ndarray
+    network: np.ndarray
+    baselines: dict[str, np.ndarray]
+
+    @property
+    def point_forecasts(self) -> dict[str, np.ndarray]:
+        """``'model'`` and each baseline, ``(n, steps_ahead, n_targets)``."""
+        return {"model": point_of(self.network), **self.baselines}
+
+    @property
+    def columns(self) -> dict[str, np.ndarray]:
+        """Truth and forecasts under their names in the table of predictions."""
+        return {"truth": self.truth, "prediction": point_of(self.network), **self.baselines}
+
+    def with_quantiles(self, name: str) -> np.ndarray:
+        """One forecast with a quantile axis, which has length 1 for a baseline."""
+        return self.network if name == "model" else self.baselines[name][..., None]
+
+
+def season_length(settings: RetrainConfig) -> int | None:
+    """Rows in one season: as set, else by the frequency; None where neither is known."""
+    return settings.evaluation.season_length or season_rows(settings.data.frequency)
+
+
 def forecast_split(
-    model: Any, dataset: WindowSource, split: str, scalers: Scalers
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Series, origin and forecast ``(n, steps, n_targets, n_quantiles)`` in the targets' units."""
+    network: Any,
+    split: str,
+    dataset: WindowSource,
+    scalers: Scalers,
+    table: TargetTable,
+    settings: RetrainConfig,
+    baselines: dict[str, Baseline],
+) -> SplitForecasts:
+    """Forecast every window of a split.
+
+    Args:
+        network: the Keras network.
+        split: name of the split.
+        dataset: the windows.
+        scalers: to give forecasts in the targets' units.
+        table: unscaled targets of every row.
+        settings: horizon, season, and how far targets look ahead.
+        baselines: those to compare with.
+    """
     steps, targets = dataset.manifest["steps_ahead"], len(dataset.manifest["targets"])
     batches = dataset.batches(split, windows_at_once(dataset.manifest))
-    outputs = [predict_each(model, x, steps * targets) for x, _ in batches]
-    flat = np.concatenate(outputs)
-    named = dataset.read(split, columns=())
-    forecast = scalers.unscale_each(flat.reshape(len(flat), steps, targets, -1))
-    return named.series, named.origin, forecast
+    outputs = np.concatenate([predict_each(network, x, steps * targets) for x, _ in batches])
+    windows = dataset.read(split, columns=())
+    rows = table.rows_of(windows.series, windows.origin)
+    given = BaselineInputs(
+        table.targets, table.segment, rows, steps, season_length(settings),
+        settings.data.lookahead, dataset,
+    )  # fmt: skip
+    return SplitForecasts(
+        rows,
+        table.series(rows),
+        target_windows(table.targets, rows, steps),
+        scalers.unscale_each(outputs.reshape(len(outputs), steps, targets, -1)),
+        baseline_forecasts(baselines, given),
+    )
 
 
-def describe_windows(dataset: WindowSource, origin: np.ndarray) -> dict[str, Any]:
-    def told(moment: np.datetime64) -> str:
+def describe_windows(dataset: WindowSource, table: TargetTable, rows: np.ndarray) -> dict[str, Any]:
+    """Number and times of some windows, and the split they belong to, as ``metrics.json`` keeps them.
+
+    Args:
+        dataset: the windows.
+        table: the rows they are cut from.
+        rows: their first target rows, ``(n,)``.
+    """
+
+    def written(time: np.int64) -> str:
         if dataset.manifest.get("time_unit") == "row":
-            return f"row {moment.astype('datetime64[us]').astype(np.int64)}"
-        return f"{moment}Z"
+            return f"row {time}"
+        return f"{time.astype('datetime64[us]')}Z"
 
+    times = table.times[rows]
     return {
-        "windows": len(origin),
-        "first_origin": told(origin.min()),
-        "last_origin": told(origin.max()),
+        "windows": len(rows),
+        "first_origin": written(times.min()),
+        "last_origin": written(times.max()),
         "cuts": dataset.manifest["cuts"],
         "split_windows": dataset.manifest["windows"],
     }
 
 
-def long_format(
-    table: TargetTable,
-    rows: np.ndarray,
-    targets: list[str],
-    steps: int,
-    columns: dict[str, np.ndarray],
+def prediction_table(
+    table: TargetTable, rows: np.ndarray, targets: list[str], columns: dict[str, np.ndarray]
 ) -> pd.DataFrame:
-    """One line per window, step and target."""
-    n, each = len(rows), steps * len(targets)
-    step = np.tile(np.repeat(np.arange(steps), len(targets)), n)
-    stamp = pd.to_datetime(np.repeat(table.times[rows], each), unit="us", utc=True)
-    time = pd.to_datetime(table.times[np.repeat(rows, each) + step], unit="us", utc=True)
-    return pd.DataFrame(
-        {
-            "series": np.repeat(table.series(rows), each),
-            "origin": stamp.as_unit("us"),
-            "step": (step + 1).astype(np.int32),
-            "time": time.as_unit("us"),
-            "target": np.tile(np.asarray(targets, dtype=object), n * steps),
-            **{name: values.reshape(-1) for name, values in columns.items()},
-        }
-    )
+    """The forecasts of some windows, one row per window, step ahead and target.
+
+    Args:
+        table: the rows that the windows are cut from.
+        rows: first target row of each window, ``(n,)``.
+        targets: names of the targets.
+        columns: truth, forecasts and bounds by name, ``(n, steps_ahead, n_targets)`` each.
+
+    Returns:
+        ``series``, ``origin`` (time of the first target row), ``step``, ``time``, ``target`` and the
+        given columns.
+    """
+    steps = next(iter(columns.values())).shape[1]
+    times = table.times.astype("datetime64[us]")
+    given = {
+        "series": table.series(rows),
+        "origin": times[rows],
+        "time": times[rows[:, None] + np.arange(steps)],
+        **columns,
+    }
+    frame = long_format(given, steps, targets)
+    return frame[["series", "origin", "step", "time", "target", *columns]]

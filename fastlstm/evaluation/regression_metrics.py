@@ -1,4 +1,4 @@
-"""Errors of forecasts in the targets' own units, per step, target and series."""
+"""Errors of forecasts in the targets' own units: overall, by step, by target and by series."""
 
 from __future__ import annotations
 
@@ -7,35 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastlstm.data.series import rows_by_series
-
-
-def errors(truth: np.ndarray, forecast: np.ndarray, scale: np.ndarray) -> dict[str, float | None]:
-    """MAE, RMSE, MAPE, R² and MASE over all the given values.
-
-    MASE divides each error by its series' last-season error on train rows (Hyndman and Koehler
-    2006). MAPE is None where a true value is 0; R² (1 - residual / total sum of squares, averaged
-    over targets) where the truth is constant; MASE where a scale is undefined.
-
-    Args:
-        truth: ``(n, steps, n_targets)``.
-        forecast: same shape.
-        scale: denominators of MASE, ``(n, n_targets)``.
-    """
-    if truth.size == 0:
-        return dict.fromkeys(("mae", "rmse", "mape", "r2", "mase"))
-    error = forecast - truth
-    absolute = np.abs(error)
-    flat = truth.reshape(-1, truth.shape[-1])
-    total = ((flat - flat.mean(axis=0)) ** 2).sum(axis=0)
-    residual = (error.reshape(flat.shape) ** 2).sum(axis=0)
-    mase = (absolute / scale[:, None, :]).mean()
-    return {
-        "mae": float(absolute.mean()),
-        "rmse": float(np.sqrt((error**2).mean())),
-        "mape": float((absolute / np.abs(truth)).mean()) if (truth != 0).all() else None,
-        "r2": float((1 - residual / total).mean()) if (total > 0).all() else None,
-        "mase": float(mase) if np.isfinite(mase) else None,
-    }
+from fastlstm.evaluation.metrics import regression_scores
 
 
 def regression_report(
@@ -47,8 +19,8 @@ def regression_report(
 ) -> dict[str, Any]:
     """Errors of the network and the baselines: overall, by step, by target, by series.
 
-    Where a baseline is undefined for some windows, its errors are over the others, and
-    ``model_on_same_windows`` tells the network's errors there.
+    Where a baseline is undefined for some windows, its errors are those of the other windows, and
+    ``model_on_same_windows`` holds the network's errors there.
 
     Args:
         truth: ``(n, steps, n_targets)``.
@@ -59,33 +31,33 @@ def regression_report(
     """
     defined = {n: ~np.isnan(f).any(axis=(1, 2)) for n, f in forecasts.items()}
 
-    def table(rows: np.ndarray, step: Any, target: Any) -> dict[str, Any]:
+    def scores_of(rows: np.ndarray, step: Any, target: Any) -> dict[str, Any]:
         scores = {}
         for name, forecast in forecasts.items():
             used = rows[defined[name][rows]]
-            scores[name] = errors(
+            scores[name] = regression_scores(
                 truth[used, step, target], forecast[used, step, target], scale[used, target]
             )
         return scores
 
-    everything, whole = np.arange(len(truth)), slice(None)
-    overall = table(everything, whole, whole)
-    for name, rows in defined.items():
-        overall[name]["windows"] = int(rows.sum())
-        if not rows.all():
-            overall[name]["model_on_same_windows"] = errors(
-                truth[rows], forecasts["model"][rows], scale[rows]
+    all_windows, whole = np.arange(len(truth)), slice(None)
+    overall = scores_of(all_windows, whole, whole)
+    for name, windows in defined.items():
+        overall[name]["windows"] = int(windows.sum())
+        if not windows.all():
+            overall[name]["model_on_same_windows"] = regression_scores(
+                truth[windows], forecasts["model"][windows], scale[windows]
             )
     return {
         "overall": overall,
         "by_step": [
-            {"step": k + 1, **table(everything, slice(k, k + 1), whole)}
+            {"step": k + 1, **scores_of(all_windows, slice(k, k + 1), whole)}
             for k in range(truth.shape[1])
         ],
         "by_target": {
-            name: table(everything, whole, slice(i, i + 1)) for i, name in enumerate(targets)
+            name: scores_of(all_windows, whole, slice(i, i + 1)) for i, name in enumerate(targets)
         },
         "by_series": {
-            name: table(rows, whole, whole) for name, rows in rows_by_series(series).items()
+            name: scores_of(rows, whole, whole) for name, rows in rows_by_series(series).items()
         },
     }

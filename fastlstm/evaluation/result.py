@@ -1,4 +1,4 @@
-"""What an evaluation found."""
+"""The result of an evaluation."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from fastlstm.evaluation.intervals import HalfWidths, Pair
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation found.
+    """The result of an evaluation.
 
     Attributes:
         metrics: on test, as JSON-like values.
-        predictions: one line per test window, step and target. Their intervals, columns
-            ``lower_<level>`` and ``upper_<level>``, are as they would have been given at the time:
-            adapted to what was known before each origin.
-        radii: of a regressor's intervals, from validation, by the quantiles they are built around; None
-            where none are made.
+        predictions: one row per test window, step and target. The bounds of intervals, columns
+            ``lower_<level>`` and ``upper_<level>``, are those that could have been given at the time:
+            adapted to what was known before each window's targets.
+        half_widths: of a regressor's intervals, from validation, by the quantiles of the base interval;
+            None where the settings ask for no intervals.
     """
 
     metrics: dict[str, Any]

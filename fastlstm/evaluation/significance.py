@@ -1,4 +1,4 @@
-"""Whether one forecast is better than another beyond chance."""
+"""The Diebold-Mariano test: whether one forecast is significantly better than another."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Comparison:
 
     Attributes:
         difference: mean loss of the second forecast less that of the first; above 0 the first is better.
-        statistic: Student's t; None where there are too few origins to tell.
-        p_value: chance of such a statistic if both were equally good; None likewise.
-        origins: origins compared.
+        statistic: Student's t; None where the test cannot be made.
+        p_value: probability of such a statistic if both were equally good; None likewise.
+        origins: number of origins compared.
     """
 
     difference: float
@@ -43,8 +43,8 @@ def diebold_mariano(differences: np.ndarray, horizon: int) -> Comparison:
         horizon: steps forecast at each origin.
 
     Returns:
-        The comparison; without statistic where there are fewer than two horizons of origins, for less
-        than two of them are independent, or where the differences do not vary.
+        The comparison. It has no statistic where the differences do not vary, or where there are fewer
+        than two horizons of origins, of which less than two are independent.
     """
     from scipy.stats import t as student
 
@@ -53,11 +53,11 @@ def diebold_mariano(differences: np.ndarray, horizon: int) -> Comparison:
     mean = float(d.mean()) if n else float("nan")
     if n < max(2 * horizon, 3):
         return Comparison(mean, None, None, n)
-    around = d - mean
-    variance = float(around @ around) / n
+    centred = d - mean
+    variance = float(centred @ centred) / n
     for lag in range(1, horizon):
         weight = 1 - lag / horizon
-        variance += 2 * weight * float(around[lag:] @ around[:-lag]) / n
+        variance += 2 * weight * float(centred[lag:] @ centred[:-lag]) / n
     if variance <= 0:
         return Comparison(mean, None, None, n)
     correction = (n + 1 - 2 * horizon + horizon * (horizon - 1) / n) / n
@@ -69,8 +69,8 @@ def by_origin(origin: np.ndarray, losses: np.ndarray) -> np.ndarray:
     """Mean over the series at each origin, in order of time.
 
     Args:
-        origin: origin of each window, ``(n,)``.
-        losses: a value of each window, ``(n,)``.
+        origin: origin of each window, ``(n,)``; windows of several series share an origin.
+        losses: value of each window, ``(n,)``.
 
     Returns:
         ``(n_origins,)``.

@@ -1,4 +1,4 @@
-"""The rows a network is evaluated on, and the scales of their errors."""
+"""The targets a network is evaluated on, and the scales of their errors."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from fastlstm.evaluation.baselines import seasonal_scale
 
 @dataclass(frozen=True)
 class TargetTable:
-    """The rows a network is judged on, as arrays, sorted by series and time.
+    """The rows a network is evaluated on, as arrays, sorted by series and time.
 
     Attributes:
         code: number of each row's series in ``labels``, ``(n,)``.
         labels: the series.
         times: microseconds since 1970 (UTC), ``(n,)``.
-        segment: number of each row's unbroken stretch, ``(n,)``.
+        segment: number of each row's contiguous block, ``(n,)``.
         targets: unscaled targets, float64 ``(n, n_targets)``.
     """
 
@@ -51,7 +51,7 @@ class TargetTable:
         return labels
 
     def block(self, label: str) -> slice:
-        """The rows of a series, which lie side by side; empty where there is no such series."""
+        """The rows of a series, which are consecutive; empty where there is no such series."""
         number = self._numbers.get(label)
         if number is None:
             return slice(0, 0)
@@ -62,34 +62,38 @@ class TargetTable:
         return {label: number for number, label in enumerate(self.labels)}
 
     def rows_of(self, series: np.ndarray, origin: np.ndarray) -> np.ndarray:
-        """Row numbers of (series, origin) pairs.
+        """Row numbers ``(n,)`` of windows' first target rows.
+
+        Args:
+            series: series of each window, ``(n,)``.
+            origin: time of its first target row, ``datetime64`` in UTC, ``(n,)``.
 
         Raises:
-            StoreError: a pair is not in the table.
+            StoreError: a window is not of this table.
         """
-        moments = origin.astype("datetime64[us]").astype(np.int64)
+        origin_times = origin.astype("datetime64[us]").astype(np.int64)
         rows = np.empty(len(series), np.int64)
-        for label, mine in rows_by_series(series).items():
+        for label, windows in rows_by_series(series).items():
             block = self.block(label)
-            times, wanted = self.times[block], moments[mine]
-            at = np.searchsorted(times, wanted)
-            if not len(times) or (times[np.minimum(at, len(times) - 1)] != wanted).any():
+            times, wanted = self.times[block], origin_times[windows]
+            position = np.searchsorted(times, wanted)
+            if not len(times) or (times[np.minimum(position, len(times) - 1)] != wanted).any():
                 raise StoreError(
-                    "a window's origin is not in the clean table; delete the work folder"
+                    "a window's first target row is not in the clean table; delete the work folder"
                 )
-            rows[mine] = block.start + at
+            rows[windows] = block.start + position
         return rows
 
 
 def mase_scales(
     table: TargetTable, rows: np.ndarray, cut: int, season: int, lookahead: int
 ) -> np.ndarray:
-    """MASE's denominators for the windows at ``rows``, each from its own series before a cut.
+    """Denominators of MASE for some windows, each from its own series before a cut.
 
     Args:
         table: targets of every row.
-        rows: origin rows, ``(n,)``.
-        cut: microseconds since 1970 (UTC); a row counts when all its target depends on is earlier.
+        rows: first target row of each window, ``(n,)``.
+        cut: microseconds since 1970 (UTC); a row counts where its target depends on earlier rows only.
         season: rows in one season.
         lookahead: rows after its own that a target's value depends on.
 
@@ -98,9 +102,9 @@ def mase_scales(
     """
     before = label_end(table.times, table.segment, lookahead) < cut
     scales = np.empty((len(rows), table.targets.shape[1]))
-    for label, mine in rows_by_series(table.series(rows)).items():
+    for label, windows in rows_by_series(table.series(rows)).items():
         block = table.block(label)
-        scales[mine] = seasonal_scale(
+        scales[windows] = seasonal_scale(
             table.targets[block], table.segment[block], before[block], season
         )
     return scales

@@ -19,10 +19,11 @@ from fastlstm.data.scaling import Scalers, fit_scalers
 from fastlstm.data.split import Cuts
 from fastlstm.data.time_grid import label_end, later_times, microseconds
 from fastlstm.evaluation.evaluate import evaluate
+from fastlstm.evaluation.networks import EvaluatedNetworks
 from fastlstm.evaluation.target_table import TargetTable
 from fastlstm.experiments.backtest_summary import Backtest, FoldResult, summarise
 from fastlstm.experiments.folds import Fold, groups, plan_folds
-from fastlstm.training.callbacks import OnEvent
+from fastlstm.training.setup import OnEvent
 from fastlstm.training.fit import fit
 from fastlstm.windows.in_memory import RowWindows
 
@@ -118,16 +119,17 @@ def evaluate_folds(
     table = TargetTable.of(rows.frame, rows.y)
     windows = _windows(rows, first, scalers, settings)
     trained = fit(windows, hp, on_event, model=model, strategy=strategy, loss=loss, verbose=verbose)
+    networks = EvaluatedNetworks(trained.model, trained.chosen)
     judged = []
     for fold in folds:
         if fold is not first:
             windows = _windows(rows, fold, scalers, settings)
-        found = evaluate(trained.model, windows, scalers, table, settings, judged=trained.judged)
+        found = evaluate(networks, windows, scalers, table, settings)
         judged.append(
             FoldResult(fold, found.metrics, found.predictions, first.number, len(trained.history))
         )
     # The next group's validation may hold rows of this one's, which a refit has learned from.
-    return judged, (trained.judged, scalers)
+    return judged, (trained.chosen, scalers)
 
 
 def run_backtest(

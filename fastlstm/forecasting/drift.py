@@ -1,4 +1,4 @@
-"""Whether inputs still look like those a run was trained on: the population stability index."""
+"""Drift of inputs from those a run was trained on: the population stability index."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import numpy as np
 
 
 def population_stability_index(expected: list[int], actual: list[int]) -> float:
-    """How far one distribution over bins has moved from another; 0 where they are alike.
+    """Distance of one distribution over bins from another; 0 where they are equal.
 
     ``sum((a - e) * ln(a / e))`` over the bins' shares (Siddiqi, Credit Risk Scorecards, 2006). Half
-    a row is added to every bin, so that an empty one gives no infinity.
+    a row is added to every bin, so that an empty bin does not give infinity.
 
     Args:
-        expected: rows in each bin then.
-        actual: rows in each bin now.
+        expected: train rows in each bin.
+        actual: live rows in each bin.
 
     Raises:
-        ValueError: other numbers of bins.
+        ValueError: the numbers of bins differ.
     """
     if len(expected) != len(actual):
         raise ValueError(f"{len(expected)} bins against {len(actual)}")
-    # A bin that neither has rows in says nothing.
+    # Bins that are empty in both do not count.
     pairs = np.array([(e, a) for e, a in zip(expected, actual, strict=True) if e or a], float)
     if not len(pairs):
         return 0.0

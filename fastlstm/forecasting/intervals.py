@@ -1,8 +1,6 @@
-"""Intervals around the latest forecasts, adapted to what became of the forecasts before them."""
+"""Intervals of the latest forecasts, adapted to the errors of the forecasts before them."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,38 +10,38 @@ from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.time_grid import microseconds
 from fastlstm.evaluation.intervals import (
     HalfWidths,
-    adaptive,
+    Pair,
     base_interval,
+    next_half_width,
+    nonconformity_scores,
     quantile_pair,
-    scores_of,
 )
-from fastlstm.windows.origins import target_windows, window_origins
-
-if TYPE_CHECKING:
-    from fastlstm.runs.saved_run import SavedRun
+from fastlstm.evaluation.long_format import long_format
+from fastlstm.forecasting.latest_windows import LatestWindows
+from fastlstm.runs.saved_run import SavedRun
+from fastlstm.windows.origins import window_origins
 
 COLUMNS = ["series", "after", "step", "target", "level", "lower", "upper", "learned_from"]
 
-
-# Past windows forecast at once, so that many series need no more memory than a few.
-_WINDOWS_AT_ONCE = 50_000
+# Past windows that are forecast at once, and how many values their forecasts may hold, so that memory
+# does not grow with the number of series.
+_WINDOWS_AT_ONCE, _VALUES_AT_ONCE = 50_000, 16_000_000
 
 
 def latest_intervals(
-    run: SavedRun, clean: pd.DataFrame, origins: list[int], each: np.ndarray, windows: int
+    run: SavedRun, windows: LatestWindows, forecasts: np.ndarray, past_windows: int
 ) -> pd.DataFrame:
     """Bounds of the forecasts of each series, at the levels the run was evaluated with.
 
-    The given rows tell what became of forecasts that the run would have made since its test period
-    began: those are made anew, and the intervals adapt to their errors
-    (``fastlstm.evaluation.intervals.adaptive``). Rows the run learned from teach nothing here.
+    The given rows also hold the truth of forecasts that the run could have made since its test period
+    began. These forecasts are made, and the intervals adapt to their errors
+    (``fastlstm.evaluation.intervals.adaptive``). Rows that the run learned from are not used.
 
     Args:
-        run: a regressor's run.
-        clean: checked rows, sorted by series and time; without a target column nothing is adapted.
-        origins: for each series to forecast the row after its last, ``(n,)``.
-        each: its forecast with quantiles, ``(n, steps_ahead, n_targets, n_quantiles)``.
-        windows: most past forecasts of a series to adapt to; 0 for none.
+        run: the run that forecasts.
+        windows: the latest window of each series; without a target column nothing is adapted.
+        forecasts: their forecasts with quantiles, ``(n, steps_ahead, n_targets, n_quantiles)``.
+        past_windows: most past forecasts of a series to adapt to; 0 for none.
 
     Returns:
         Columns ``series, after, step, target, level, lower, upper, learned_from``: the last is the
@@ -53,91 +51,90 @@ def latest_intervals(
     if half_widths is None:
         return pd.DataFrame(columns=COLUMNS)
     settings = EvaluationConfig.model_validate(run.settings["evaluation"])
-    hp, data = run.hyperparameters, run.data
-    past = _past_origins(run, clean, origins, windows if settings.interval_rate else 0)
-    names = clean[SERIES].iloc[np.asarray(origins) - 1].astype(str).tolist()
-    after = clean[TIME].iloc[np.asarray(origins) - 1].tolist()
-    count, steps = len(data.targets), hp.steps_ahead
-    parts = []
-    together_at_once = max(1, _WINDOWS_AT_ONCE // max(windows, 1))
-    for begin in range(0, len(origins), together_at_once):
-        chosen = range(begin, min(begin + together_at_once, len(origins)))
-        together = np.concatenate([past[i] for i in chosen])
-        truth = _truth(clean, data.targets, together, steps)
-        before = run.forecast_each(clean, together)
-        ends = np.cumsum([len(past[i]) for i in chosen])
-        for level in settings.interval_levels:
-            pair = quantile_pair(level, hp.quantiles)
-            scores = scores_of(truth, *base_interval(before, pair, hp.quantiles))
-            low, high = base_interval(each, pair, hp.quantiles)
-            for i, mine in zip(chosen, np.split(scores, ends[:-1]), strict=True):
-                rows = np.append(past[i], origins[i])
-                rate = settings.interval_rate
-                radius = _radius(half_widths[pair], mine, rows, data.lookahead, level, rate)
-                parts.append(
-                    pd.DataFrame(
-                        {
-                            "series": names[i],
-                            "after": after[i],
-                            "step": np.repeat(np.arange(1, steps + 1), count).astype(np.int32),
-                            "target": data.targets * steps,
-                            "level": level,
-                            "lower": (low[i] - radius).reshape(-1),
-                            "upper": (high[i] + radius).reshape(-1),
-                            "learned_from": np.int32(len(past[i])),
-                        }
-                    )
-                )
-    made = pd.concat(parts, ignore_index=True)[COLUMNS]
-    return made.astype({"after": "datetime64[us, UTC]"})
+    most = past_windows if settings.interval_rate else 0
+    past = _past_target_starts(run, windows, most)
+    adapted = _adapted_half_widths(run, windows, past, most, half_widths, settings)
+    quantiles = run.hyperparameters.quantiles
+    tables = []
+    for level in settings.interval_levels:
+        lower, upper = base_interval(forecasts, quantile_pair(level, quantiles), quantiles)
+        columns = {
+            "series": windows.series,
+            "after": windows.after,
+            "level": np.full(len(past), level),
+            "lower": lower - adapted[level],
+            "upper": upper + adapted[level],
+            "learned_from": np.array([len(rows) for rows in past], np.int32),
+        }
+        tables.append(long_format(columns, forecasts.shape[1], run.data.targets)[COLUMNS])
+    return pd.concat(tables, ignore_index=True)
 
 
-def _past_origins(
-    run: SavedRun, clean: pd.DataFrame, origins: list[int], windows: int
+def _past_target_starts(
+    run: SavedRun, windows: LatestWindows, past_windows: int
 ) -> list[np.ndarray]:
-    """Origin rows of the past forecasts of each series, rising."""
-    nothing = np.zeros(0, np.int64)
+    """First target rows of the past forecasts of each series, rising."""
     first = run.first_test_origin
-    if not windows or first is None or not set(run.data.targets) <= set(clean.columns):
-        return [nothing for _ in origins]
-    hp = run.hyperparameters
-    whole = window_origins(clean[SEGMENT].to_numpy(), hp.timesteps, 1 + run.data.lookahead)
-    times = microseconds(clean[TIME])
-    whole = whole[times[whole] >= first]
-    codes, _ = pd.factorize(clean[SERIES])
-    starts = np.searchsorted(codes, codes[np.asarray(origins) - 1])
-    found = []
-    for start, origin in zip(starts.tolist(), origins, strict=True):
-        begin, end = np.searchsorted(whole, [start, origin])
-        found.append(whole[max(begin, end - windows) : end])
-    return found
+    if not past_windows or first is None or not set(run.data.targets) <= set(windows.rows.columns):
+        return [np.zeros(0, np.int64) for _ in windows.target_start]
+    timesteps, lookahead = run.hyperparameters.timesteps, run.data.lookahead
+    rows = windows.rows
+    starts = window_origins(rows[SEGMENT].to_numpy(), timesteps, 1 + lookahead)
+    starts = starts[microseconds(rows[TIME])[starts] >= first]
+    codes, _ = pd.factorize(rows[SERIES])
+    first_rows = np.searchsorted(codes, codes[windows.target_start - 1])
+    past = []
+    for first_row, target_start in zip(first_rows, windows.target_start, strict=True):
+        begin, end = np.searchsorted(starts, [first_row, target_start])
+        past.append(starts[max(begin, end - past_windows) : end])
+    return past
 
 
-def _truth(clean: pd.DataFrame, targets: list[str], origins: np.ndarray, steps: int) -> np.ndarray:
-    """What came after each origin, ``(n, steps, n_targets)``; NaN beyond its unbroken stretch."""
-    segment = clean[SEGMENT].to_numpy()
-    values = np.vstack(
-        [clean[targets].to_numpy(np.float64), np.full((steps, len(targets)), np.nan)]
-    )
-    truth = target_windows(values, origins, steps)
-    ahead = origins[:, None] + np.arange(steps)
-    same = segment[np.minimum(ahead, len(segment) - 1)] == segment[origins][:, None]
-    same &= ahead < len(segment)
-    return np.where(same[:, :, None], truth, np.nan)
+def _adapted_half_widths(
+    run: SavedRun,
+    windows: LatestWindows,
+    past: list[np.ndarray],
+    past_windows: int,
+    half_widths: dict[Pair, HalfWidths],
+    settings: EvaluationConfig,
+) -> dict[float, np.ndarray]:
+    """Half-widths of each series' latest forecast by level, ``(n, steps_ahead, n_targets)``."""
+    hp, data = run.hyperparameters, run.data
+    shape = (len(past), hp.steps_ahead, len(data.targets))
+    adapted = {level: np.empty(shape) for level in settings.interval_levels}
+    windows_at_once = min(_WINDOWS_AT_ONCE, _VALUES_AT_ONCE // (shape[1] * shape[2]))
+    series_at_once = max(1, windows_at_once // max(past_windows, 1))
+    values = windows.rows.reindex(columns=data.targets).to_numpy(np.float64)
+    block = windows.rows[SEGMENT].to_numpy()
+    for begin in range(0, len(past), series_at_once):
+        chosen = range(begin, min(begin + series_at_once, len(past)))
+        target_start = np.concatenate([past[i] for i in chosen])
+        ends = np.cumsum([len(past[i]) for i in chosen])
+        forecasts = run.forecast_scaled(windows.features, target_start)
+        truth = _truth(values, block, target_start, hp.steps_ahead)
+        for level, of_level in adapted.items():
+            pair = quantile_pair(level, hp.quantiles)
+            scores = nonconformity_scores(truth, *base_interval(forecasts, pair, hp.quantiles))
+            for i, of_series in zip(chosen, np.split(scores, ends[:-1]), strict=True):
+                of_level[i] = next_half_width(
+                    half_widths[pair], of_series, past[i], windows.target_start[i],
+                    data.lookahead, level, settings.interval_rate,
+                )  # fmt: skip
+    return adapted
 
 
-def _radius(
-    half_widths: HalfWidths,
-    scores: np.ndarray,
-    rows: np.ndarray,
-    lookahead: int,
-    level: float,
-    rate: float,
+def _truth(
+    values: np.ndarray, block: np.ndarray, target_start: np.ndarray, steps: int
 ) -> np.ndarray:
-    """Radii for the last of the windows at ``rows``, the scores of those before it given."""
-    unknown = np.full((1, *scores.shape[1:]), np.nan)
-    delay = np.arange(scores.shape[1]) + lookahead + 1
-    known_at = rows[:, None] + delay
-    every = adaptive(half_widths, np.concatenate([scores, unknown]), known_at, rows, level, rate)
-    last: np.ndarray = every[-1]
-    return last
+    """Targets of some windows, ``(n, steps, n_targets)``; NaN beyond their contiguous block.
+
+    Args:
+        values: targets of every row, ``(n_rows, n_targets)``.
+        block: number of each row's contiguous block, ``(n_rows,)``.
+        target_start: first target row of each window, ``(n,)``.
+        steps: target rows of a window.
+    """
+    target_rows = target_start[:, None] + np.arange(steps)
+    existing = np.minimum(target_rows, len(block) - 1)
+    in_block = (target_rows == existing) & (block[existing] == block[target_start][:, None])
+    return np.where(in_block[:, :, None], values[existing], np.nan)

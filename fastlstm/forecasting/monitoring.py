@@ -1,4 +1,4 @@
-"""How forecasts and their intervals turned out, and whether inputs have drifted."""
+"""Live error of forecasts, live coverage of their intervals, and drift of the inputs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from fastlstm.data.reading import load
 from fastlstm.data.tables import read_table
 from fastlstm.data.validation import validate
 from fastlstm.errors import DataError
+from fastlstm.evaluation.metrics import loss_metric, pointwise_loss
 from fastlstm.forecasting.drift import population_stability_index
+from fastlstm.reporting.text import title
 from fastlstm.runs.saved_run import SavedRun
 
 
@@ -27,21 +29,68 @@ class LiveError:
     Attributes:
         name: ``'MAE'`` for quantities, ``'Brier score'`` for labels.
         live: mean error of the forecasts.
-        promised: mean error of the same steps and targets on the run's test windows, in the
-            proportions in which they occur live; a forecast of which only the first steps are known
-            yet is not compared with all of them.
-        forecasts: forecasts with an actual value.
+        expected: mean error of the same steps and targets on the run's test windows, in the
+            proportions in which they occur live, so that a forecast of which only the first steps are
+            known is compared with these steps.
+        forecasts: number of forecasts with an actual value.
     """
 
     name: str
     live: float
-    promised: float
+    expected: float
     forecasts: int
 
     @property
     def ratio(self) -> float:
-        """Live over promised error; above 1 is worse than promised."""
-        return self.live / self.promised if self.promised > 0 else float("inf")
+        """Live over expected error; above 1 is worse than on test."""
+        return self.live / self.expected if self.expected > 0 else float("inf")
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What monitoring measured of a model.
+
+    Attributes:
+        error: errors of its forecasts; None without actual values.
+        coverage: by level the share of actual values inside the intervals, and how many there are.
+        psi: population stability index of each feature.
+        input_rows: number of rows that the index is computed from.
+    """
+
+    error: LiveError | None
+    coverage: dict[float, tuple[float, int]]
+    psi: dict[str, float]
+    input_rows: int
+
+
+def measure(
+    runs: list[SavedRun],
+    forecasts: pd.DataFrame,
+    intervals: pd.DataFrame,
+    inputs: pd.DataFrame,
+    actuals: pd.DataFrame | None,
+) -> Measurements:
+    """All measurements of a model.
+
+    Args:
+        runs: the runs that forecast.
+        forecasts: see ``live_error``; ``newest_run`` needs the column ``after`` too.
+        intervals: see ``live_coverage``.
+        inputs: see ``input_drift``.
+        actuals: see ``actual_values``; None where there are none.
+    """
+    psi, input_rows = input_drift(newest_run(runs, forecasts), inputs)
+    if actuals is None:
+        return Measurements(None, {}, psi, input_rows)
+    error = live_error(runs, forecasts, actuals)
+    coverage = live_coverage(intervals, forecasts, actuals)
+    return Measurements(error, coverage, psi, input_rows)
+
+
+def newest_run(runs: list[SavedRun], forecasts: pd.DataFrame) -> SavedRun:
+    """The run that made the newest forecast, by columns ``run_id, after``."""
+    newest = forecasts.groupby("run_id")["after"].max()
+    return max(runs, key=lambda run: newest[run.run_id])
 
 
 def actual_values(
@@ -51,25 +100,25 @@ def actual_values(
     *,
     labels: bool,
 ) -> pd.DataFrame:
-    """What became of the targets: columns ``series, time, target, actual``.
+    """The true values of targets: columns ``series, time, target, actual``.
 
     Args:
-        data: as the run was trained with.
+        data: the run's settings of data.
         path: files with the target columns, or those the targets derive from.
         file_format: their format.
         labels: whether plain targets must be 0 or 1.
 
     Raises:
-        DataError: the rows fail the checks the training's rows had to pass.
+        DataError: the rows fail the checks of training rows.
     """
     needed = [
         name
         for name in data.value_columns
         if name in data.targets or name in {d.column for d in data.derived_targets.values()}
     ]
-    asked = data.model_copy(update={"path": path, "format": file_format, "query": None})
-    loaded = load(asked, require=needed)
-    clean, report = validate(loaded.frame, asked, labels=labels, values=needed)
+    source = data.model_copy(update={"path": path, "format": file_format, "query": None})
+    loaded = load(source, require=needed)
+    clean, report = validate(loaded.frame, source, labels=labels, values=needed)
     if not report.passed:
         lines = "\n".join(finding.line() for finding in report.errors)
         raise DataError(f"actuals: {len(report.errors)} checks failed:\n{lines}")
@@ -79,32 +128,36 @@ def actual_values(
 
 
 def live_error(runs: list[SavedRun], forecasts: pd.DataFrame, actuals: pd.DataFrame) -> LiveError:
-    """Compare forecasts with what came, and with the test of the run each was made by.
+    """Compare the error of forecasts with that of the same runs on their test windows.
 
     Args:
-        runs: the runs that made them.
+        runs: the runs that made the forecasts.
         forecasts: columns ``run_id, series, time, step, target, prediction``.
-        actuals: as ``actual_values`` gives them.
+        actuals: see ``actual_values``.
     """
+    is_regressor = runs[0].hyperparameters.is_regressor
+    name = title(loss_metric(is_regressor))
     known = forecasts.dropna(subset=["time"]).merge(actuals, on=["series", "time", "target"])
-    regressor = runs[0].hyperparameters.is_regressor
-    name = "MAE" if regressor else "Brier score"
-
-    def errors(prediction: pd.Series, truth: pd.Series) -> np.ndarray:
-        difference = (prediction - truth).to_numpy(np.float64)
-        return np.abs(difference) if regressor else difference**2
-
-    promised = []
-    for run in runs:
-        test = read_table(run.path("predictions"))
-        test["error"] = errors(test["prediction"], test["truth"])
-        means = test.groupby(["step", "target"])["error"].mean().rename("promised").reset_index()
-        promised.append(means.assign(run_id=run.run_id))
-    known = known.merge(pd.concat(promised), on=["run_id", "step", "target"])
+    expected = pd.concat([_error_on_test(run) for run in runs])
+    known = known.merge(expected, on=["run_id", "step", "target"])
     if known.empty:
         return LiveError(name, float("nan"), float("nan"), 0)
-    live = errors(known["prediction"], known["actual"]).mean()
-    return LiveError(name, float(live), float(known["promised"].mean()), len(known))
+    live = pointwise_loss(
+        known["prediction"].to_numpy(np.float64), known["actual"].to_numpy(np.float64), is_regressor
+    )
+    return LiveError(name, float(live.mean()), float(known["expected"].mean()), len(known))
+
+
+def _error_on_test(run: SavedRun) -> pd.DataFrame:
+    """Mean error of a run on its test windows: columns ``run_id, step, target, expected``."""
+    test = read_table(run.path("predictions"))
+    test["expected"] = pointwise_loss(
+        test["prediction"].to_numpy(np.float64),
+        test["truth"].to_numpy(np.float64),
+        run.hyperparameters.is_regressor,
+    )
+    means = test.groupby(["step", "target"])["expected"].mean().reset_index()
+    return means.assign(run_id=run.run_id)
 
 
 def live_coverage(
@@ -115,48 +168,52 @@ def live_coverage(
     Args:
         intervals: columns ``run_id, series, after, step, target, level, lower, upper``.
         forecasts: columns ``run_id, series, after, step, target, time``.
-        actuals: as ``actual_values`` gives them.
+        actuals: see ``actual_values``.
     """
     if intervals.empty:
         return {}
-    which = ["run_id", "series", "after", "step", "target"]
-    moments = forecasts.dropna(subset=["time"])[[*which, "time"]]
-    known = intervals.merge(moments, on=which).merge(actuals, on=["series", "time", "target"])
+    key = ["run_id", "series", "after", "step", "target"]
+    times = forecasts.dropna(subset=["time"])[[*key, "time"]]
+    known = intervals.merge(times, on=key).merge(actuals, on=["series", "time", "target"])
     known["inside"] = known["actual"].between(known["lower"], known["upper"])
-    found = {}
+    coverage = {}
     for level in np.unique(known["level"].to_numpy(np.float64)):
         inside = known.loc[known["level"] == level, "inside"]
-        found[float(level)] = float(inside.mean()), len(inside)
-    return found
+        coverage[float(level)] = float(inside.mean()), len(inside)
+    return coverage
 
 
 def input_drift(run: SavedRun, inputs: pd.DataFrame) -> tuple[dict[str, float], int]:
-    """Population stability index of each feature, and how many input rows it rests on.
+    """Population stability index of each feature, and the number of rows it is computed from.
 
     Scorings that overlap in time have rows in common; of those only the newest counts.
 
     Args:
         run: the run the inputs were scored with.
-        inputs: columns ``run_id, first, through, feature, counts``, as scorings kept them.
+        inputs: columns ``run_id, first, through, feature, counts``, see ``input_rows``.
     """
-    expected = run.inputs or {}
-    mine = inputs[inputs["run_id"] == run.run_id] if len(inputs) else inputs
-    out, rows = {}, 0
-    for feature, about in expected.items():
-        total = np.zeros(len(about["counts"]), int)
-        limit = None
-        kept: list[dict[Any, Any]] = []
-        if len(mine):
-            of_feature = mine[mine["feature"] == feature]
-            kept = of_feature.sort_values("through", ascending=False).to_dict("records")
-        for scoring in kept:
-            if limit is None or scoring["through"] < limit:
-                total += np.asarray(json.loads(scoring["counts"]))
-                limit = scoring["first"]
-        if total.sum():
-            out[feature] = population_stability_index(about["counts"], total.tolist())
-            rows = max(rows, int(total.sum()))
-    return out, rows
+    scored = inputs[inputs["run_id"] == run.run_id] if len(inputs) else inputs
+    index, rows = {}, 0
+    for feature, summary in (run.inputs or {}).items():
+        of_feature = scored[scored["feature"] == feature] if len(scored) else scored
+        counts = _counts_without_overlap(of_feature, len(summary["counts"]))
+        if counts.sum():
+            index[feature] = population_stability_index(summary["counts"], counts.tolist())
+            rows = max(rows, int(counts.sum()))
+    return index, rows
+
+
+def _counts_without_overlap(scorings: pd.DataFrame, bins: int) -> np.ndarray:
+    """Rows of one feature in each bin, from scorings that do not overlap, the newest first."""
+    counts = np.zeros(bins, int)
+    if scorings.empty:
+        return counts
+    earliest = None
+    for scoring in scorings.sort_values("through", ascending=False).to_dict("records"):
+        if earliest is None or scoring["through"] < earliest:
+            counts += np.asarray(json.loads(scoring["counts"]))
+            earliest = scoring["first"]
+    return counts
 
 
 def input_rows(run_id: str, scored: dict[str, Any]) -> pd.DataFrame:
@@ -164,7 +221,7 @@ def input_rows(run_id: str, scored: dict[str, Any]) -> pd.DataFrame:
 
     Args:
         run_id: the run that scored.
-        scored: what ``fastlstm.steps.forecast.forecast_latest_into`` returned.
+        scored: the result of ``fastlstm.steps.forecast.forecast_latest_into``.
     """
     return pd.DataFrame(
         [
@@ -173,9 +230,9 @@ def input_rows(run_id: str, scored: dict[str, Any]) -> pd.DataFrame:
                 "first": pd.Timestamp(scored["first"]).as_unit("us"),
                 "through": pd.Timestamp(scored["through"]).as_unit("us"),
                 "feature": feature,
-                "counts": json.dumps(about["counts"]),
-                **{key: about[key] for key in ("mean", "std", "minimum", "maximum")},
+                "counts": json.dumps(summary["counts"]),
+                **{key: summary[key] for key in ("mean", "std", "minimum", "maximum")},
             }
-            for feature, about in (scored["inputs"] or {}).items()
+            for feature, summary in (scored["inputs"] or {}).items()
         ]
     )

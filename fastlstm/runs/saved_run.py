@@ -19,7 +19,7 @@ from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.scaling import Scalers, read_scalers
 from fastlstm.errors import DataError, StoreError
 from fastlstm.evaluation.intervals import HalfWidths, Pair, read_half_widths
-from fastlstm.network.inference import load_network, point_of, predict_each
+from fastlstm.network.inference import load_network, point_of, predict_each, windows_at_once
 from fastlstm.runs.file_names import file_name
 from fastlstm.windows.origins import input_windows
 
@@ -126,18 +126,37 @@ class SavedRun:
     def forecast_each(self, features: pd.DataFrame, origins: np.ndarray) -> np.ndarray:
         """Forecasts with their quantiles, ``(n_windows, steps_ahead, n_targets, n_quantiles)``.
 
-        Arguments and errors as of ``forecast``; one quantile, the forecast itself, where the network has
-        no more.
+        Arguments and errors as of ``forecast``; the quantile axis has length 1 where the network
+        forecasts no quantiles.
         """
-        hp, targets = self.hyperparameters, len(self.data.targets)
-        scaled = self.scalers.features(features)
-        out = []
-        for start in range(0, len(origins), 4096):  # bounded memory
-            x = input_windows(scaled, origins[start : start + 4096], hp.timesteps)
+        return self.forecast_scaled(self.scalers.features(features), origins)
+
+    def forecast_scaled(self, features: np.ndarray, origins: np.ndarray) -> np.ndarray:
+        """``forecast_each`` for rows that are scaled already.
+
+        Args:
+            features: scaled features of every row, float32 ``(n, n_features)``.
+            origins: as of ``forecast``.
+
+        Raises:
+            DataError: a window's input has a missing value.
+        """
+        hp, targets = self.hyperparameters, self.data.targets
+        size = windows_at_once(
+            {
+                "timesteps": hp.timesteps,
+                "features": self.data.features,
+                "steps_ahead": hp.steps_ahead,
+                "targets": targets,
+            }
+        )
+        outputs = []
+        for start in range(0, len(origins), size):
+            x = input_windows(features, origins[start : start + size], hp.timesteps)
             if np.isnan(x).any():
                 raise DataError("a window's inputs hold missing values; fill or drop them first")
-            out.append(predict_each(self.network, x, hp.steps_ahead * targets))
-        shape = (-1, hp.steps_ahead, targets, hp.outputs_each)
-        if not out:
+            outputs.append(predict_each(self.network, x, hp.steps_ahead * len(targets)))
+        shape = (-1, hp.steps_ahead, len(targets), hp.outputs_each)
+        if not outputs:
             return np.zeros((0, *shape[1:]))
-        return self.scalers.unscale_each(np.concatenate(out).reshape(shape))
+        return self.scalers.unscale_each(np.concatenate(outputs).reshape(shape))

@@ -9,31 +9,33 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fastlstm.artifacts.file_hashes import accept_hashes
 from fastlstm.artifacts.file_names import CLEAN_FILE
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.series import rows_by_series
 from fastlstm.data.tables import read_table
 from fastlstm.data.time_grid import season_rows
-from fastlstm.evaluation.classification_metrics import mean_scores
-from fastlstm.evaluation.regression_metrics import errors
+from fastlstm.evaluation.metrics import mean_classification_scores, regression_scores
 from fastlstm.evaluation.target_table import TargetTable, mase_scales
 from fastlstm.runs.saved_run import SavedRun
 
 
 def compare(
     challenger: str, champion: str, clean: str, config: dict[str, Any],
-    on_event: Callable[[dict[str, Any]], None],
+    on_event: Callable[[dict[str, Any]], None], hashes: list[list[int | str]] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Score champion and challenger on the same test windows, those of the challenger.
 
     Takes and returns JSON-like values, to run in a process of its own. ``challenger`` and
-    ``champion`` are run folders, ``clean`` is the folder of the clean table.
+    ``champion`` are run folders, ``clean`` is the folder of the clean table, ``hashes`` are those of the
+    run folders' files that the caller has computed (see ``known_hashes``).
 
     Returns:
         ``{'comparable': False, 'why': …}``, or ``challenger`` and ``champion`` (value of the
         primary metric), ``windows``, ``by_series`` and ``trained_on_test`` (whether the champion
         had trained on rows of this test period).
     """
+    accept_hashes(hashes or [])
     new, old = SavedRun(Path(challenger)), SavedRun(Path(champion))
     frame = read_table(Path(clean) / CLEAN_FILE)
     same = (
@@ -94,12 +96,14 @@ def _scorer(
             scale = mase_scales(table, rows, cut, season, run.data.lookahead)
 
         def regression(truth: np.ndarray, forecast: np.ndarray, of: np.ndarray) -> float | None:
-            return errors(truth[of], forecast[of], scale[of])[metric]
+            return regression_scores(truth[of], forecast[of], scale[of])[metric]
 
         return regression
 
     def classification(truth: np.ndarray, forecast: np.ndarray, of: np.ndarray) -> float | None:
-        n = len(truth)
-        return mean_scores(truth.reshape(n, -1), forecast.reshape(n, -1), of)[metric]
+        n = len(of)
+        return mean_classification_scores(truth[of].reshape(n, -1), forecast[of].reshape(n, -1))[
+            metric
+        ]
 
     return classification

@@ -20,6 +20,7 @@ from fastlstm.data.memory import give_back
 from fastlstm.data.scaling import read_scalers
 from fastlstm.data.tables import read_table
 from fastlstm.evaluation.evaluate import evaluate, write_evaluation
+from fastlstm.evaluation.networks import EvaluatedNetworks
 from fastlstm.evaluation.target_table import TargetTable
 from fastlstm.network.inference import load_network
 from fastlstm.windows.parquet import WindowDataset
@@ -47,8 +48,12 @@ def evaluate_into(
     table = TargetTable.of(rows, rows[targets])
     del rows
     give_back()
-    model, file = load_network(Path(network) / MODEL_FILE), Path(network) / CHOSEN_MODEL_FILE
-    judged = load_network(file) if file.exists() else model
-    evaluated = evaluate(model, dataset, scalers, table, settings, judged=judged)
+    evaluated = evaluate(_networks(Path(network)), dataset, scalers, table, settings)
     with writing_to(Path(folder)):
         return write_evaluation(Path(folder), evaluated)
+
+
+def _networks(folder: Path) -> EvaluatedNetworks:
+    """The networks a training wrote; it writes the chosen one apart only after a refit."""
+    served, file = load_network(folder / MODEL_FILE), folder / CHOSEN_MODEL_FILE
+    return EvaluatedNetworks(served, load_network(file) if file.exists() else served)

@@ -1,4 +1,4 @@
-"""What a network looks at: attributions that add up, and the stretch of rows that matters."""
+"""Feature importance: attributions that add up, and the block of rows that matters."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.evaluation import importance
 from fastlstm.evaluation.importance import (
+    gradient_importance,
     integrated_gradients,
+    lag_blocks,
     lag_importance,
     scaled_error,
-    stretches,
 )
 from fastlstm.network.build import build_network
 from fastlstm.network.inference import predict
@@ -34,13 +36,13 @@ def _same_numbers_in_any_order():
         (24, [(i, i + 2) for i in range(0, 24, 2)]),
     ],
 )
-def test_stretches(timesteps, expected):
-    assert stretches(timesteps) == expected
+def test_lag_blocks(timesteps, expected):
+    assert lag_blocks(timesteps) == expected
 
 
 @pytest.mark.parametrize("timesteps", [13, 100, 720])
-def test_stretches_cover_every_row_once(timesteps):
-    found = stretches(timesteps)
+def test_lag_blocks_cover_every_row_once(timesteps):
+    found = lag_blocks(timesteps)
     assert len(found) == 12
     assert [row for first, end in found for row in range(first, end)] == list(range(timesteps))
 
@@ -98,9 +100,9 @@ def test_errors_by_task():
 
 
 @pytest.mark.parametrize(
-    ("features", "told"), [(8, ""), (9, "1 more feature matters less."), (11, "3 more")]
+    ("features", "note"), [(8, ""), (9, "1 more feature matters less."), (11, "3 more")]
 )
-def test_the_report_tells_how_many_features_it_leaves_out(features, told):
+def test_the_report_counts_the_features_it_leaves_out(features, note):
     lines = [
         {
             "feature": f"f{i}", "from": 1, "to": 1, "permutation": float(i),
@@ -110,4 +112,34 @@ def test_the_report_tells_how_many_features_it_leaves_out(features, told):
     ]  # fmt: skip
     text = "\n".join(_importance_lines(lines, is_regressor=True))
     assert text.count("| f") == 1 + 8 and f"| f{features - 1} |" in text
-    assert told in text and ("more" in text) == bool(told)
+    assert note in text and ("more" in text) == bool(note)
+
+
+@pytest.mark.parametrize(
+    ("timesteps", "features", "at_once"), [(24, 2, 256), (720, 321, 17)], ids=["narrow", "wide"]
+)
+def test_gradients_take_as_many_windows_at_once_as_their_values_allow(
+    monkeypatch, timesteps, features, at_once
+):
+    class Network:
+        """Gives zeros, and keeps how many windows it was given."""
+
+        def __init__(self):
+            self.given = []
+
+        def __call__(self, x, training):
+            import tensorflow as tf
+
+            self.given.append(len(x))
+            return tf.reduce_sum(0 * x, axis=(1, 2))[:, None]
+
+    monkeypatch.setattr(importance, "_POINTS", 2)
+    x = np.zeros((at_once + 1, timesteps, features), np.float32)
+    names = [f"f{i}" for i in range(features)]
+    network = Network()
+    gradient_importance(network, x, names)
+    assert network.given == [at_once, 1]
+    network = Network()
+    integrated_gradients(network, x, x[0])
+    assert max(network.given) <= max(at_once, 1024 if features == 2 else 0)
+    assert sum(network.given) == 2 * len(x)

@@ -10,7 +10,7 @@ import pytest
 from fastlstm.config.reading import parse_config
 from fastlstm.errors import StoreError
 from fastlstm.evaluation import intervals
-from fastlstm.evaluation.interval_scores import SplitForecasts, evaluate_intervals
+from fastlstm.evaluation.interval_scores import evaluate_intervals
 from fastlstm.evaluation.intervals import (
     LEVELS,
     MEDIAN_PAIR,
@@ -20,11 +20,12 @@ from fastlstm.evaluation.intervals import (
     base_interval,
     calibrate,
     coverage,
+    nonconformity_scores,
     quantile_pair,
     read_half_widths,
-    scores_of,
     write_half_widths,
 )
+from fastlstm.evaluation.predictions import SplitForecasts
 from tests.conftest import build_settings
 
 RNG = np.random.default_rng(3)
@@ -35,11 +36,11 @@ def _same_numbers_in_any_order():
     RNG.bit_generator.state = np.random.default_rng(3).bit_generator.state
 
 
-def test_the_radius_is_the_conformal_rank():
+def test_the_half_width_is_the_conformal_rank():
     errors = np.arange(1.0, 20.0)  # n = 19: level 0.8 is the 16th smallest, 0.95 the 19th
     truth = np.zeros((19, 1, 1))
     forecast = RNG.permutation(errors)[:, None, None] * -1
-    half_widths = calibrate(scores_of(truth, forecast, forecast), ["y"])
+    half_widths = calibrate(nonconformity_scores(truth, forecast, forecast), ["y"])
     assert half_widths.at(0.8)[0, 0] == 16
     assert half_widths.at(0.95)[0, 0] == 19
     assert np.isinf(half_widths.at(0.955)).all()  # would need a twentieth error
@@ -71,8 +72,8 @@ def test_steps_and_targets_have_widths_of_their_own_and_survive_the_file(tmp_pat
 def test_exchangeable_errors_are_covered(level):
     errors = RNG.standard_t(4, size=(4000, 2, 1))
     half_widths = calibrate(np.abs(errors[:2000]), ["y"])
-    later, radius = errors[2000:], half_widths.at(level)
-    found = coverage(later, 0 * later - radius, 0 * later + radius, level)
+    later, half_width = errors[2000:], half_widths.at(level)
+    found = coverage(later, 0 * later - half_width, 0 * later + half_width, level)
     assert abs(found["coverage"] - level) < 0.02
 
 
@@ -115,9 +116,8 @@ def test_no_interval_knows_a_truth_that_was_not_out(lookahead):
 
 
 def test_the_update_is_the_papers():
-    half_widths = HalfWidths(
-        LEVELS[:, None, None].copy(), ["y"]
-    )  # the radius is the level asked for
+    # Each level's half-width is the level itself.
+    half_widths = HalfWidths(LEVELS[:, None, None].copy(), ["y"])
     errors = np.array([0.9, 0.0, 0.9, np.nan, 0.0])[:, None, None]
     found = walk(errors, 0.8, 0.1, half_widths=half_widths)[:, 0, 0]
     share, expected = 0.2, []
@@ -138,7 +138,7 @@ def test_both_ways_are_the_plain_recurrence(monkeypatch, worth, targets):
     half_widths = calibrate(np.abs(RNG.normal(size=(300, steps, targets))), list("abc"[:targets]))
     origin = np.cumsum(RNG.integers(1, 4, count))  # with holes
     known_at = origin[:, None] + np.arange(steps) + 1
-    found = adaptive(half_widths, scores, known_at, origin, level, rate)
+    found = adaptive(half_widths, scores, origin, 0, level, rate)
     for step in (0, 3, 39):
         for target in range(targets):
             share, taken, given = 1 - level, 0, []
@@ -148,8 +148,8 @@ def test_both_ways_are_the_plain_recurrence(monkeypatch, worth, targets):
                     if not np.isnan(score):
                         share += rate * (1 - level - (score > given[taken]))
                     taken += 1
-                asked = min(np.searchsorted(LEVELS, 1 - share - 1e-9), len(LEVELS) - 1)
-                given.append(half_widths.values[asked, step, target])
+                position = min(np.searchsorted(LEVELS, 1 - share - 1e-9), len(LEVELS) - 1)
+                given.append(half_widths.values[position, step, target])
                 if np.isinf(given[-1]):
                     given[-1] = np.max(
                         half_widths.values[
@@ -183,8 +183,7 @@ def test_windows_with_holes_wait_for_the_rows_themselves():
     half_widths = calibrate(np.abs(RNG.normal(size=(500, 2, 1))), ["y"])
     errors = np.full((3, 2, 1), 9.0)
     origin = np.array([10, 11, 30])
-    known_at = origin[:, None] + np.array([1, 2])
-    found = adaptive(half_widths, errors, known_at, origin, 0.8, 0.05)
+    found = adaptive(half_widths, errors, origin, 0, 0.8, 0.05)
     assert found[1, 0] > found[0, 0] and found[1, 1] == found[0, 1]
     assert (found[2] > found[1]).all()
 
@@ -201,18 +200,17 @@ def test_baselines_that_are_defined_nowhere_are_left_out(tmp_path):
     given = build_settings(tmp_path, hyperparameters={"steps_ahead": 2})
     settings = parse_config(given, tmp_path)
     truth = RNG.normal(size=(200, 2, 1))
-    forecasts = {
-        "model": np.zeros((200, 2, 1, 1)),
+    baselines = {
         "last_value": np.where(np.arange(200)[:, None, None] < 50, np.nan, 0.5 + 0 * truth),
         "last_season": np.full((200, 2, 1), np.nan),
     }
-    seen = SplitForecasts(truth, forecasts)
-    found, bounds, half_widths = evaluate_intervals(
-        seen, seen, np.arange(200), np.full(200, "s"), settings
+    split = SplitForecasts(
+        np.arange(200), np.full(200, "s"), truth, np.zeros((200, 2, 1, 1)), baselines
     )
+    found, bounds, half_widths = evaluate_intervals(split, split, settings)
     json.dumps(found, allow_nan=False)
     assert {row["forecast"] for row in found["overall"]} == {"model", "last_value"}
-    # The baseline's are judged on the windows it has.
+    # The baseline's intervals are scored on the windows for which it is defined.
     for row in found["overall"]:
         if row["method"] == "conformal":
             assert row["coverage"] == pytest.approx(row["level"], abs=0.02)
@@ -220,29 +218,29 @@ def test_baselines_that_are_defined_nowhere_are_left_out(tmp_path):
     assert set(half_widths) == {MEDIAN_PAIR}
 
 
-def test_an_interval_is_built_around_the_quantiles_of_its_level():
+def test_the_base_interval_is_the_quantiles_of_its_level():
     quantiles = [0.1, 0.25, 0.5, 0.75, 0.9]
     assert quantile_pair(0.8, quantiles) == (0.1, 0.9) and quantile_pair(0.5, quantiles) == (
         0.25,
         0.75,
     )
     assert quantile_pair(0.95, quantiles) == quantile_pair(0.8, None) == MEDIAN_PAIR
-    each = np.arange(5.0).reshape(1, 1, 1, 5)
-    low, high = base_interval(each, (0.1, 0.9), quantiles)
+    forecasts = np.arange(5.0).reshape(1, 1, 1, 5)
+    low, high = base_interval(forecasts, (0.1, 0.9), quantiles)
     assert (low.item(), high.item()) == (0, 4)
-    low, high = base_interval(each[..., :1], MEDIAN_PAIR, None)
+    low, high = base_interval(forecasts[..., :1], MEDIAN_PAIR, None)
     assert (low.item(), high.item()) == (0, 0)
 
 
-@pytest.mark.parametrize("stretch", [0.5, 3.0])
-def test_quantiles_too_near_or_too_far_are_corrected(stretch):
+@pytest.mark.parametrize("factor", [0.5, 3.0])
+def test_quantiles_too_near_or_too_far_are_corrected(factor):
     """Forecast quantiles that are wrong by a factor, of noise whose size changes by window."""
     size = RNG.uniform(0.2, 5, size=(16000, 1, 1))
     truth = RNG.normal(size=(16000, 1, 1)) * size
-    low, high = -1.2816 * size * stretch, 1.2816 * size * stretch
-    scores = scores_of(truth, low, high)
-    radius = calibrate(scores[:8000], ["y"]).at(0.8)
-    assert (radius < 0) == (stretch > 1)
+    low, high = -1.2816 * size * factor, 1.2816 * size * factor
+    scores = nonconformity_scores(truth, low, high)
+    half_width = calibrate(scores[:8000], ["y"]).at(0.8)
+    assert (half_width < 0) == (factor > 1)
     later = slice(8000, None)
-    found = coverage(truth[later], low[later] - radius, high[later] + radius, 0.8)
+    found = coverage(truth[later], low[later] - half_width, high[later] + half_width, 0.8)
     assert abs(found["coverage"] - 0.8) < 0.025

@@ -6,34 +6,42 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from fastlstm.evaluation.baselines import last_season, last_value, seasonal_scale
-from fastlstm.evaluation.classification_metrics import (
-    binary_scores,
-    choose_threshold,
-    mean_scores,
-    output_report,
+from fastlstm.evaluation.baselines import (
+    CLASSIFICATION_BASELINES,
+    REGRESSION_BASELINES,
+    naive,
+    seasonal_naive,
+    seasonal_scale,
 )
-from fastlstm.evaluation.regression_metrics import errors, regression_report
+from fastlstm.evaluation.classification_metrics import choose_threshold, output_report
+from fastlstm.evaluation.metrics import (
+    CLASSIFICATION_METRICS,
+    REGRESSION_METRICS,
+    Metric,
+    classification_scores,
+    mean_classification_scores,
+    regression_scores,
+)
+from fastlstm.evaluation.regression_metrics import regression_report
+from fastlstm.reporting.text import NAMES, TITLES, score_table
 
 
-def test_last_value_and_last_season_by_hand():
+def test_naive_and_seasonal_naive_by_hand():
     values = np.arange(10.0)[:, None]
     segment = np.array([0] * 3 + [1] * 7)
     origins = np.array([5, 8])
+    np.testing.assert_array_equal(naive(values, segment, origins, 2)[:, :, 0], [[4, 4], [7, 7]])
     np.testing.assert_array_equal(
-        last_value(values, segment, origins, 2)[:, :, 0], [[4, 4], [7, 7]]
+        seasonal_naive(values, segment, origins, 3, 2)[:, :, 0], [[3, 4, 3], [6, 7, 6]]
     )
-    np.testing.assert_array_equal(
-        last_season(values, segment, origins, 3, 2)[:, :, 0], [[3, 4, 3], [6, 7, 6]]
-    )
-    # Row 5 - 3 = 2 lies in the stretch before: not known as the last season.
-    assert np.isnan(last_season(values, segment, np.array([5]), 1, 3)).all()
+    # Row 5 - 3 = 2 lies in the block before it, so that no season is known.
+    assert np.isnan(seasonal_naive(values, segment, np.array([5]), 1, 3)).all()
     # A label that looks 2 rows ahead is known of row t - 3 at best.
-    assert last_value(values, segment, np.array([8]), 1, 2)[0, 0, 0] == 5
-    assert last_season(values, segment, np.array([9]), 1, 3, 2)[0, 0, 0] == 6
+    assert naive(values, segment, np.array([8]), 1, 2)[0, 0, 0] == 5
+    assert seasonal_naive(values, segment, np.array([9]), 1, 3, 2)[0, 0, 0] == 6
 
 
-def test_seasonal_scale_uses_train_rows_of_one_stretch():
+def test_seasonal_scale_uses_train_rows_of_one_contiguous_block():
     values = np.array([1.0, 2, 4, 7, 100, 200])[:, None]
     train = np.array([True] * 4 + [False] * 2)
     whole = np.zeros(6, int)
@@ -47,7 +55,7 @@ def test_errors_agree_with_scikit_learn():
     rng = np.random.default_rng(0)
     truth, forecast = rng.normal(5, 1, (40, 3, 2)), rng.normal(5, 1, (40, 3, 2))
     scale = np.tile([2.0, 4.0], (40, 1))
-    found = errors(truth, forecast, scale)
+    found = regression_scores(truth, forecast, scale)
     flat, guess = truth.reshape(-1, 2), forecast.reshape(-1, 2)
     assert found["mae"] == pytest.approx(sk.mean_absolute_error(flat, guess))
     assert found["rmse"] == pytest.approx(np.sqrt(sk.mean_squared_error(flat, guess)))
@@ -58,7 +66,7 @@ def test_errors_agree_with_scikit_learn():
 
 def test_undefined_errors_are_none():
     truth = np.zeros((4, 1, 1))
-    found = errors(truth, truth + 1, np.full((4, 1), np.nan))
+    found = regression_scores(truth, truth + 1, np.full((4, 1), np.nan))
     assert found["mae"] == 1
     assert found["mape"] is found["r2"] is found["mase"] is None
 
@@ -109,7 +117,40 @@ def test_classification_scores():
     )
     assert report["brier"] == pytest.approx(sk.brier_score_loss(truth, probability))
     assert report["report"]["1"]["recall"] == 0.5
-    one_class = binary_scores(np.zeros(3), np.zeros(3))
+    one_class = classification_scores(np.zeros(3), np.zeros(3))
     assert one_class["roc_auc"] is one_class["average_precision"] is None
-    both = mean_scores(np.column_stack([truth, np.zeros(5)]), np.column_stack([probability] * 2))
+    both = mean_classification_scores(
+        np.column_stack([truth, np.zeros(5)]), np.column_stack([probability] * 2)
+    )
     assert both["roc_auc"] is None and both["brier"] is not None
+
+
+@pytest.mark.parametrize(
+    ("metrics", "baselines"),
+    [
+        (REGRESSION_METRICS, REGRESSION_BASELINES),
+        (CLASSIFICATION_METRICS, CLASSIFICATION_BASELINES),
+    ],
+    ids=["regression", "classification"],
+)
+def test_every_metric_and_baseline_has_a_name_for_people(metrics, baselines):
+    assert set(metrics) <= set(TITLES)
+    assert set(baselines) <= set(NAMES)
+
+
+def test_a_new_metric_is_an_entry_and_a_title(monkeypatch):
+    def largest_error(scored):
+        return float(scored.absolute_error.max())
+
+    monkeypatch.setitem(REGRESSION_METRICS, "largest", Metric(largest_error, "lower"))
+    monkeypatch.setitem(TITLES, "largest", "largest error")
+    truth = np.arange(6.0).reshape(3, 2, 1) + 1
+    forecast = truth.copy()
+    forecast[1, 0] += 4
+    report = regression_report(
+        truth, {"model": forecast}, np.ones((3, 1)), np.array(list("aab")), ["y"]
+    )
+    assert report["overall"]["model"]["largest"] == 4
+    assert report["by_series"]["b"]["model"]["largest"] == 0
+    header, rows = score_table(report["overall"])
+    assert rows[0][header.index("largest error")] == "4"

@@ -306,7 +306,7 @@ def test_training_never_opens_a_test_file(settings, tmp_path, monkeypatch):
 
 
 def test_a_refit_sees_no_test_row(settings, tmp_path, monkeypatch):
-    import fastlstm.training.fit
+    import fastlstm.training.linear_weight
     import fastlstm.training.refit
     import fastlstm.windows.parquet
 
@@ -316,26 +316,26 @@ def test_a_refit_sees_no_test_row(settings, tmp_path, monkeypatch):
         fastlstm.windows.parquet, "parts_of", lambda split: tuple(split.split(" and "))
     )
     assert WindowDataset(tmp_path / "right" / "one" / "windows").count("train and test")
-    for module in (fastlstm.training.fit, fastlstm.training.refit):
+    for module in (fastlstm.training.linear_weight, fastlstm.training.refit):
         monkeypatch.setattr(module, "LEARNED", "train and test")
     with pytest.raises(LeakError, match="test rows"):
         check_training_ignores_test(tmp_path / "leak", config)
 
 
 def test_a_linear_component_sees_no_test_row(settings, tmp_path, monkeypatch):
-    import fastlstm.training.fit
+    from fastlstm.training import linear_weight, selection
 
     segment = {"architecture": "segment", "timesteps": 8, "segment_units": 4, "epochs": 1}
     config = parse_config(settings(hyperparameters=segment))
     check_training_ignores_test(tmp_path / "right", config)
-    for leak, name, moved in (
-        ("learned", "solve", {"train": "test"}),
-        ("chosen", "solve", {"validation": "test"}),
-        ("shared", "validation_errors", {"validation": "test"}),
+    for leak, module, name, moved in (
+        ("learned", linear_weight, "solve", {"train": "test"}),
+        ("chosen", linear_weight, "solve", {"validation": "test"}),
+        ("shared", selection, "validation_errors", {"validation": "test"}),
     ):
-        right = getattr(fastlstm.training.fit, name)
+        right = getattr(module, name)
         with monkeypatch.context() as patch:
-            patch.setattr(fastlstm.training.fit, name, leaking(right, moved))
+            patch.setattr(module, name, leaking(right, moved))
             with pytest.raises(LeakError, match="test rows"):
                 check_training_ignores_test(tmp_path / leak, config)
 
@@ -440,8 +440,11 @@ def check_baselines_know_the_past_only(lookahead):
         changed[origin - lookahead :] += 100
         at = np.array([origin])
         for name, forecast in (
-            ("last value", lambda v, o=at: baselines.last_value(v, segment, o, 5, lookahead)),
-            ("last season", lambda v, o=at: baselines.last_season(v, segment, o, 5, 7, lookahead)),
+            ("naive", lambda v, o=at: baselines.naive(v, segment, o, 5, lookahead)),
+            (
+                "seasonal naive",
+                lambda v, o=at: baselines.seasonal_naive(v, segment, o, 5, 7, lookahead),
+            ),
         ):
             demand(np.array_equal(forecast(values), forecast(changed)), f"{name} knows the future")
 
@@ -449,8 +452,8 @@ def check_baselines_know_the_past_only(lookahead):
 @pytest.mark.parametrize("lookahead", [0, 5])
 def test_baselines_know_only_the_past(monkeypatch, lookahead):
     check_baselines_know_the_past_only(lookahead)
-    right = baselines._taken
-    monkeypatch.setattr(baselines, "_taken", lambda v, s, o, rows: right(v, s, o, rows + 1))
+    right = baselines._values_at
+    monkeypatch.setattr(baselines, "_values_at", lambda v, s, o, rows: right(v, s, o, rows + 1))
     with pytest.raises(LeakError, match="future"):
         check_baselines_know_the_past_only(lookahead)
 

@@ -1,0 +1,144 @@
+"""The latest window of each series in new files, read and checked as the run's training rows were."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from fastlstm.config.data import DataConfig
+from fastlstm.config.file_formats import FormatName
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.known_future import is_ahead
+from fastlstm.data.reading import load
+from fastlstm.data.series import rows_by_series
+from fastlstm.data.time_grid import microseconds
+from fastlstm.data.validation import validate
+from fastlstm.errors import DataError
+from fastlstm.runs.saved_run import SavedRun
+
+
+@dataclass(frozen=True)
+class LatestWindows:
+    """The latest window of each series that can be forecast.
+
+    Attributes:
+        rows: checked rows, sorted by series and time.
+        features: their scaled features, float32 ``(n_rows, n_features)``.
+        target_start: for each series the row number after its last row, rising, ``(n,)``.
+        skipped: series that cannot be forecast, and why.
+        warnings: what the data checks warned of.
+    """
+
+    rows: pd.DataFrame
+    features: np.ndarray
+    target_start: np.ndarray
+    skipped: dict[str, str]
+    warnings: list[str]
+
+    @property
+    def series(self) -> list[str]:
+        """Label of each series to forecast, ``(n,)``."""
+        return self.rows[SERIES].iloc[self.target_start - 1].astype(str).tolist()
+
+    @property
+    def after(self) -> np.ndarray:
+        """Time of each series' last row, ``datetime64[us]`` in UTC, ``(n,)``."""
+        times = microseconds(self.rows[TIME].iloc[self.target_start - 1])
+        return times.astype("datetime64[us]")
+
+    def inputs(self, timesteps: int) -> pd.DataFrame:
+        """The rows that the windows consist of, unscaled."""
+        before = np.arange(1, timesteps + 1)
+        return self.rows.iloc[(self.target_start[:, None] - before).ravel()]
+
+
+def read_latest_windows(run: SavedRun, path: str, file_format: FormatName) -> LatestWindows:
+    """Read new files and find the latest window of each series.
+
+    Args:
+        run: the run whose features are needed and whose checks apply.
+        path: a CSV or Parquet file, or a folder of them.
+        file_format: their format; 'auto' goes by the ending.
+
+    Raises:
+        ConfigError: the path does not exist.
+        DataError: a check failed, or no series can be forecast.
+    """
+    data = run.data.model_copy(update={"path": path, "format": file_format, "query": None})
+    loaded = load(data, require=data.read_features)
+    clean, report = validate(
+        loaded.frame,
+        data,
+        labels=False,
+        rows_out_of_order=loaded.rows_out_of_order,
+        values=data.read_features,
+    )
+    if not report.passed:
+        lines = "\n".join(f.line() for f in report.errors)
+        raise DataError(f"{path}: {len(report.errors)} checks failed:\n{lines}")
+    has_happened = ~is_ahead(loaded.frame, data, data.read_features)
+    newest = loaded.frame.loc[has_happened, [SERIES, TIME]].groupby(SERIES)[TIME].max()
+    target_start, skipped = _latest_windows(clean, newest, data, run.hyperparameters.timesteps)
+    if not target_start:
+        reasons = "; ".join(f"{name or 'the table'}: {why}" for name, why in skipped.items())
+        raise DataError(f"{path}: no series can be forecast ({reasons}); give more rows")
+    return LatestWindows(
+        clean,
+        run.scalers.features(clean),
+        np.asarray(target_start),
+        skipped,
+        [finding.line() for finding in report.warnings],
+    )
+
+
+def _latest_windows(
+    clean: pd.DataFrame, newest: pd.Series, data: DataConfig, timesteps: int
+) -> tuple[list[int], dict[str, str]]:
+    """Row after the last one of each series to forecast; and the other series with the reason.
+
+    Args:
+        clean: checked rows, sorted by series and time.
+        newest: time of the last row of each series before any was dropped.
+        data: features that are known future covariates.
+        timesteps: rows of a window.
+    """
+    target_start, skipped = [], {}
+    rows_of = rows_by_series(clean[SERIES].to_numpy())
+    none = np.zeros(0, np.int64)
+    for label, newest_time in newest.items():
+        rows = rows_of.get(str(label), none)
+        reason = _why_not_forecast(clean, rows, newest_time, data, timesteps)
+        if reason is None:
+            target_start.append(int(rows[-1]) + 1)
+        else:
+            skipped[str(label)] = reason
+    return target_start, skipped
+
+
+def _why_not_forecast(
+    clean: pd.DataFrame,
+    rows: np.ndarray,
+    newest_time: pd.Timestamp,
+    data: DataConfig,
+    timesteps: int,
+) -> str | None:
+    """Why a series with these rows cannot be forecast; None where it can."""
+    if not len(rows) or clean[TIME].iloc[rows[-1]] != newest_time:
+        return "its last row was dropped for missing values"
+    if len(rows) < timesteps:
+        return f"{len(rows)} rows, a window needs {timesteps}"
+    last = rows[-1]
+    block = clean[SEGMENT].to_numpy()[rows]
+    after_gap = int((block == block[-1]).sum())
+    if after_gap < timesteps:
+        return f"a gap {after_gap} rows before its end, a window needs {timesteps} rows without one"
+    for name, ahead in data.ahead_columns.items():
+        if np.isnan(clean[name].iloc[last]):
+            column = name.removesuffix(f"+{ahead}")
+            return (
+                f"{column!r} is not known for all of the {ahead} rows after "
+                f"{newest_time:%Y-%m-%d %H:%M} UTC; give rows with it"
+            )
+    return None

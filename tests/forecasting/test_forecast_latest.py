@@ -1,0 +1,110 @@
+"""The latest forecasts of a stored run: the work they take, their rows, and what they adapt to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fastlstm.data.scaling import Scalers
+from fastlstm.errors import DataError
+from fastlstm.forecasting import intervals
+from fastlstm.forecasting.forecast import forecast_latest
+from fastlstm.network import inference
+from fastlstm.runs import saved_run
+from fastlstm.runs.saved_run import SavedRun
+
+STORED = Path(__file__).parents[1] / "stored_runs"
+
+
+@pytest.fixture
+def run() -> SavedRun:
+    return SavedRun(min((STORED / "small").glob("2*")))
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    return pd.read_csv(STORED / "table.csv")
+
+
+@pytest.fixture
+def many_series(tmp_path, table) -> str:
+    """The stored table with five series in place of each."""
+    copies = [table.assign(site=table["site"] + str(number)) for number in range(5)]
+    file = tmp_path / "many.csv"
+    pd.concat(copies).to_csv(file, index=False)
+    return str(file)
+
+
+def test_the_table_is_scaled_once_whatever_the_number_of_series(run, many_series, monkeypatch):
+    scaled, right = [], Scalers.features
+    monkeypatch.setattr(
+        Scalers, "features", lambda self, frame: scaled.append(len(frame)) or right(self, frame)
+    )
+    monkeypatch.setattr(intervals, "_WINDOWS_AT_ONCE", 30)  # the past of three series
+    latest = forecast_latest(run, many_series, interval_windows=10)
+    assert latest.frame["series"].nunique() == 10
+    assert (latest.intervals["learned_from"] == 10).all()
+    assert scaled == [len(pd.read_csv(many_series))]
+
+
+def test_series_forecast_together_or_one_by_one_have_the_same_intervals(
+    run, many_series, monkeypatch
+):
+    together = forecast_latest(run, many_series, interval_windows=10).intervals
+    monkeypatch.setattr(intervals, "_WINDOWS_AT_ONCE", 1)
+    one_by_one = forecast_latest(run, many_series, interval_windows=10).intervals
+    pd.testing.assert_frame_equal(together, one_by_one, rtol=1e-5)
+
+
+@pytest.mark.parametrize("limited", [False, True], ids=["few values", "many values"])
+def test_windows_of_many_values_are_forecast_few_at_once(run, table, monkeypatch, limited):
+    given, right = [], saved_run.input_windows
+
+    def counted(features, origins, timesteps):
+        given.append(len(origins))
+        return right(features, origins, timesteps)
+
+    monkeypatch.setattr(saved_run, "input_windows", counted)
+    hp, data = run.hyperparameters, run.data
+    values = hp.timesteps * len(data.features) + hp.steps_ahead * len(data.targets)
+    if limited:
+        monkeypatch.setattr(inference, "_READ_VALUES", 7 * values + 1)
+    rows = table[table["site"] == "a"]
+    origins = np.arange(hp.timesteps, hp.timesteps + 20)
+    forecasts = run.forecast(rows, origins)
+    assert given == ([7, 7, 6] if limited else [20])
+    assert forecasts.shape == (20, hp.steps_ahead, len(data.targets))
+
+
+def test_there_is_a_row_for_each_series_step_and_target(run):
+    frame = forecast_latest(run, str(STORED / "table.csv")).frame
+    steps = run.hyperparameters.steps_ahead
+    assert frame["series"].tolist() == ["a"] * steps + ["b"] * steps
+    assert frame["step"].tolist() == [*range(1, steps + 1)] * 2
+    hours = (frame["time"] - frame["after"]) / pd.Timedelta("1h")
+    assert hours.tolist() == frame["step"].tolist()
+    assert ((frame["origin"] - frame["after"]) == pd.Timedelta("1h")).all()
+    assert frame["step"].dtype == np.int32
+    for name in ("after", "origin", "time"):
+        assert frame[name].dtype == "datetime64[us, UTC]"
+
+
+def test_a_series_that_cannot_be_forecast_is_skipped_with_the_reason(run, table, tmp_path):
+    timesteps = run.hyperparameters.timesteps
+    short = table[table["site"] == "a"].tail(timesteps - 1).assign(site="short")
+    gap = table[table["site"] == "a"].assign(site="gap")
+    gap = gap.drop(index=gap.index[-3])
+    file = tmp_path / "t.csv"
+    pd.concat([table, short, gap]).to_csv(file, index=False)
+    latest = forecast_latest(run, str(file))
+    assert latest.skipped == {
+        "short": f"{timesteps - 1} rows, a window needs {timesteps}",
+        "gap": f"a gap 2 rows before its end, a window needs {timesteps} rows without one",
+    }
+    assert set(latest.frame["series"]) == {"a", "b"}
+    short.to_csv(file, index=False)
+    with pytest.raises(DataError, match=r"no series can be forecast \(short: 23 rows"):
+        forecast_latest(run, str(file))
