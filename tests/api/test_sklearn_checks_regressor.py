@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fastlstm import LSTMRegressor
-from tests.api.sklearn_checks import NOT_FOR_WINDOWS
-
-pytestmark = pytest.mark.slow
+from fastlstm.api import windowed_estimator
+from tests.api.sklearn_checks import NOT_FOR_WINDOWS, stub_fit, stub_predict
 
 
 @parametrize_with_checks(
     [LSTMRegressor(timesteps=1, epochs=1, batch_size=512, random_state=0)],
     expected_failed_checks=lambda _: NOT_FOR_WINDOWS,
 )
-def test_check(estimator, check):
+def test_check(estimator, check, monkeypatch):
+    monkeypatch.setattr(windowed_estimator, "fit", stub_fit)
+    monkeypatch.setattr(windowed_estimator, "predict", stub_predict)
     check(estimator)
