@@ -15,7 +15,7 @@ from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.network.architecture import resolve
 from fastlstm.network.classic import classic_core, layer_widths
 from fastlstm.network.ensemble import averaged
-from fastlstm.network.fixed_weights import LINEAR, LINEAR_SHARE, fixed_weight
+from fastlstm.network.fixed_weights import LINEAR, LINEAR_WEIGHT, fixed_weight
 from fastlstm.network.fused_lstm import is_chosen, use_one_thread_per_operation
 from fastlstm.network.keras_import import import_keras
 from fastlstm.network.normalization import normalized_sequences
@@ -124,7 +124,7 @@ def _beside_linear(made: list[Any], sequences: Any, inputs: Any) -> list[Any]:
         made[0].shape[1], kernel_initializer="zeros", name=LINEAR, trainable=False
     )
     linear = layer(flat)
-    share = keras.ops.reshape(fixed_weight(inputs, "zeros", LINEAR_SHARE), (1, 1))
+    share = keras.ops.reshape(fixed_weight(inputs, "zeros", LINEAR_WEIGHT), (1, 1))
     return [own + share * (linear - own) for own in made]
 
 

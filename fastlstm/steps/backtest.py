@@ -19,7 +19,7 @@ from fastlstm.experiments.backtest import Rows, evaluate_folds
 from fastlstm.experiments.backtest_summary import FoldResult, summarise, write_backtest
 from fastlstm.experiments.folds import Fold, groups, plan_folds
 from fastlstm.network.inference import load_network
-from fastlstm.training.callbacks import OnEvent
+from fastlstm.training.setup import OnEvent
 
 
 def clean_rows(clean: Path, settings: RetrainConfig) -> Rows:

@@ -10,11 +10,10 @@ from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.network.build import use_fitting_threads
 from fastlstm.network.keras_import import import_keras
 from fastlstm.runs.saved_run import SavedRun
-from fastlstm.training.callbacks import OnEvent
 from fastlstm.training.class_weights import require_both_classes
 from fastlstm.training.files import write_network
 from fastlstm.training.fit import fit
-from fastlstm.training.warm_start import warm_started
+from fastlstm.training.setup import OnEvent
 from fastlstm.windows.parquet import WindowDataset
 
 
@@ -33,19 +32,33 @@ def train_into(
 ) -> dict[str, Any]:
     """Train on the dataset folder ``windows`` and write network, history and facts into ``folder``.
 
-    Takes and returns JSON-like values, to run in a process of its own
-    (``fastlstm.steps.worker.call``). ``checkpoint`` is the file to go on from; see ``fit``. ``champion``
-    is the folder of a run to train on from too; see ``fastlstm.training.warm_start``.
+    It takes and returns JSON-like values, to run in a process of its own; see
+    ``fastlstm.steps.worker.call``.
+
+    Args:
+        folder: where to write.
+        windows: folder of the window dataset.
+        hyperparameters: network and training.
+        on_event: called with progress; see ``fastlstm.training.fit.fit``.
+        checkpoint: file of the state to go on from; see ``fastlstm.training.fit.fit``.
+        champion: folder of a run whose weights a second training begins from; see
+            ``fastlstm.training.warm_start``.
+
+    Returns:
+        The content of ``training.json``.
     """
     hp = Hyperparameters.model_validate(hyperparameters)
     dataset = WindowDataset(Path(windows))
     if not hp.is_regressor:
         require_both_classes(dataset)
-    file = Path(checkpoint) if checkpoint else None
     columns = dataset.manifest["features"], dataset.manifest["targets"]
     use_fitting_threads(hp, *columns, dataset.count("train"))
-    trained = fit(dataset, hp, on_event, checkpoint=file)
-    if champion is not None:
-        trained = warm_started(trained, dataset, hp, SavedRun(Path(champion)), on_event, file)
+    trained = fit(
+        dataset,
+        hp,
+        on_event,
+        checkpoint=Path(checkpoint) if checkpoint else None,
+        champion=SavedRun(Path(champion)) if champion else None,
+    )
     with writing_to(Path(folder)):
         return write_network(Path(folder), trained, compiled=hp.has_stock_loss)

@@ -1,4 +1,4 @@
-"""Train a network on a window dataset; validation alone chooses epoch, stop and learning rate."""
+"""The state of a training after each epoch, in a file that an interrupted training goes on from."""
 
 from __future__ import annotations
 
@@ -20,13 +20,32 @@ if TYPE_CHECKING:
     import keras
 
 
+def refit_checkpoint(checkpoint: Path) -> Path:
+    """Checkpoint of the refit of a training with this checkpoint."""
+    return checkpoint.with_name(f"{checkpoint.stem}-refit{checkpoint.suffix}")
+
+
+def warm_start_checkpoint(checkpoint: Path) -> Path:
+    """Checkpoint of the training from a champion's weights that is compared with the one of this."""
+    return checkpoint.with_name(f"{checkpoint.stem}-warm{checkpoint.suffix}")
+
+
 def state_files(checkpoint: Path) -> list[Path]:
-    """The files in which a training with this checkpoint keeps its state: its own, and its refit's."""
-    return [checkpoint, checkpoint.with_name(f"{checkpoint.stem}-refit{checkpoint.suffix}")]
+    """All files in which a training with this checkpoint keeps states."""
+    return [checkpoint, refit_checkpoint(checkpoint), warm_start_checkpoint(checkpoint)]
 
 
 def earlier_state(file: Path | None, model: keras.Model) -> tuple[State | None, str]:
-    """The state to go on from, set in the network and its optimizer; and what to tell of it."""
+    """The state to go on from, which the network and its optimizer then have; and a note for the user.
+
+    Args:
+        file: the checkpoint, which need not exist; None for none.
+        model: the compiled network.
+
+    Returns:
+        The state, None where there is none to go on from, and the note, empty where there is nothing to
+        note.
+    """
     if file is None:
         return None, ""
     try:
@@ -39,10 +58,11 @@ def earlier_state(file: Path | None, model: keras.Model) -> tuple[State | None, 
     return state, f"resumed after epoch {len(state.rows)}"
 
 
-# What Keras' callbacks remember from epoch to epoch, and forget when a training begins.
-_REMEMBERED = ("best", "best_epoch", "wait", "stopped_epoch", "cooldown_counter")
+# Attributes of Keras' callbacks that change from epoch to epoch, and are reset when a training begins.
+_CALLBACK_STATE = ("best", "best_epoch", "wait", "stopped_epoch", "cooldown_counter")
 
 
+# Names of the file's arrays beside the variables.
 _ABOUT, _BEST = "about", "best"
 
 
@@ -54,7 +74,7 @@ class State:
         rows: the history so far, one row per epoch.
         seconds: wall time so far.
         stopped: whether early stopping has ended it.
-        callbacks: what each callback remembers, by the callback's name.
+        callbacks: state of each callback, by the callback's name.
         variables: values of the network's and the optimizer's variables, in their order.
         best: content of the file with the best epoch's weights.
     """
@@ -67,9 +87,9 @@ class State:
     best: bytes
 
 
-def remembered(callback: Any) -> dict[str, Any]:
-    """What a Keras callback remembers from epoch to epoch."""
-    found = {name: getattr(callback, name) for name in _REMEMBERED if hasattr(callback, name)}
+def callback_state(callback: Any) -> dict[str, Any]:
+    """The attributes of a Keras callback that change from epoch to epoch."""
+    found = {name: getattr(callback, name) for name in _CALLBACK_STATE if hasattr(callback, name)}
     return {n: float(v) if isinstance(v, np.floating) else v for n, v in found.items()}
 
 
@@ -92,14 +112,14 @@ def restore_variables(variables: Sequence[Any], values: Sequence[np.ndarray], fi
 
 
 def restore_callbacks(callbacks: Mapping[str, Any], state: State) -> None:
-    """Have callbacks remember what they did; after Keras had them forget it."""
+    """Give callbacks the state they had, after Keras has reset them."""
     for name, callback in callbacks.items():
         for attribute, value in state.callbacks[name].items():
             setattr(callback, attribute, value)
 
 
 def write_state(file: Path, state: State) -> None:
-    """Put a state in place of an earlier one, in one step."""
+    """Replace the state in a file, in one atomic step."""
     about = {
         "rows": state.rows,
         "seconds": state.seconds,

@@ -1,4 +1,4 @@
-"""Weights of classes in the loss."""
+"""Weights of the classes in a classifier's loss."""
 
 from __future__ import annotations
 
@@ -57,6 +57,7 @@ def require_both_classes(dataset: WindowSource) -> None:
 
 
 def class_weights_in(dataset: WindowSource, split: str, hp: Hyperparameters) -> np.ndarray | None:
+    """Weight of each class by the labels of a split's windows, or None; see ``class_weights``."""
     if hp.class_weight is None:
         return None
     y = dataset.read(split, columns=("y",)).y
@@ -64,5 +65,11 @@ def class_weights_in(dataset: WindowSource, split: str, hp: Hyperparameters) -> 
 
 
 def weight_of_classes(class_weight: np.ndarray, flat: np.ndarray) -> np.ndarray:
+    """Weight of each window by its class, float32 ``(n,)``.
+
+    Args:
+        class_weight: weight of each class, ``(n_classes,)``.
+        flat: labels, ``(n, 1)`` of 0 and 1, or ``(n, n_classes)`` one-hot.
+    """
     labels = flat.argmax(axis=1) if flat.shape[1] > 1 else flat[:, 0].astype(int)
     return np.asarray(class_weight[labels], np.float32)

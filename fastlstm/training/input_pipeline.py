@@ -10,14 +10,22 @@ from typing import Any
 import numpy as np
 
 from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.errors import ConfigError
 from fastlstm.network.architecture import batch_size
 from fastlstm.training.class_weights import weight_of_classes
 from fastlstm.windows.shared_rows import Folded, as_aligned
 from fastlstm.windows.source import WindowSource
 
+# Gives the seed of the running epoch's order, or None for the order of time.
+_Seed = Callable[[], tuple[int, int] | None]
+
 
 class Epoch:
-    """The running epoch, told to the generator of windows so that each has its own order."""
+    """The running epoch, which decides the order of its windows.
+
+    Attributes:
+        number: of the epoch, from 0.
+    """
 
     number = 0
 
@@ -26,29 +34,49 @@ def tf_dataset(
     dataset: WindowSource,
     split: str,
     hp: Hyperparameters,
-    class_weight: np.ndarray | None,
-    epoch: Epoch | None,
+    *,
+    weights: np.ndarray | None = None,
+    class_weight: np.ndarray | None = None,
+    epoch: Epoch | None = None,
 ) -> Any:
+    """A ``tf.data.Dataset`` of batches: inputs, targets step-major and, where there are any, weights.
+
+    Args:
+        dataset: the windows.
+        split: which of them.
+        hp: ``batch_size``, ``shuffle``, ``windows_per_epoch`` and ``seed``.
+        weights: weight of each window in the loss, ``(n,)``; None where all weigh alike.
+        class_weight: weight of each class in the loss, by which ``weights`` are multiplied, or None.
+        epoch: the running epoch, whose windows come shuffled; None for the order of time.
+
+    Raises:
+        ConfigError: ``loss_scaling`` is set, and the windows are too many for memory.
+    """
     import tensorflow as tf
 
     def seed() -> tuple[int, int] | None:
         return (hp.seed, epoch.number) if epoch is not None and hp.shuffle else None
 
-    kept = dataset.folded(split)
-    if kept is not None:
-        made = _from_rows(dataset, split, hp, class_weight, kept, seed)
+    folded = dataset.folded(split)
+    if folded is not None:
+        batches = _from_rows(dataset, split, hp, weights, class_weight, folded, seed)
+    elif hp.loss_scaling != "none":
+        # In a shuffled stream from disk it is not known which series a window is of.
+        raise ConfigError(
+            f"loss_scaling: {hp.loss_scaling!r} needs the {split} windows in memory, and their rows "
+            "are too many; use 'none', or fewer rows or features"
+        )
     else:
-        made = _from_batches(dataset, split, hp, class_weight, seed)
+        batches = _from_stream(dataset, split, hp, class_weight, seed)
     count = steps_of_an_epoch(dataset, split, hp)
-    return untuned(made.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4))
+    return untuned(batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4))
 
 
 def untuned(dataset: Any) -> Any:
-    """A ``tf.data`` dataset whose stages are left as they are while it runs.
+    """A ``tf.data`` dataset without TensorFlow's autotuning.
 
-    TensorFlow's tuner looks at them 10, 20, 40, ... ms apart, and the end of an epoch at times waits for
-    its next look: an epoch of 5.2 s then takes 10.2 s, one of 10.3 s 20.5 s. It would have nothing to
-    choose here.
+    The tuner wakes 10, 20, 40, ... ms apart, and the end of an epoch at times waits for it: an epoch of
+    5.2 s then takes 10.2 s, one of 10.3 s 20.5 s. There is nothing to tune here.
     """
     import tensorflow as tf
 
@@ -58,15 +86,18 @@ def untuned(dataset: Any) -> Any:
 
 
 def _windows_of_an_epoch(dataset: WindowSource, split: str, hp: Hyperparameters) -> int:
+    """Windows of a split in an epoch: all, or ``windows_per_epoch``."""
     count = dataset.count(split)
     return min(count, hp.windows_per_epoch or count)
 
 
 def _batch_size(dataset: WindowSource, hp: Hyperparameters) -> int:
+    """Windows in a batch of this dataset."""
     return batch_size(hp, dataset.manifest["features"], dataset.manifest["targets"])
 
 
 def steps_of_an_epoch(dataset: WindowSource, split: str, hp: Hyperparameters) -> int:
+    """Batches of a split in an epoch."""
     return math.ceil(_windows_of_an_epoch(dataset, split, hp) / _batch_size(dataset, hp))
 
 
@@ -78,25 +109,25 @@ def _order(count: int, wanted: int, seed: tuple[int, int] | None) -> np.ndarray:
 
 
 def _from_rows(
-    dataset: WindowSource, split: str, hp: Hyperparameters, class_weight: np.ndarray | None,
-    kept: tuple[Folded, Folded], seed: Callable[[], tuple[int, int] | None],
+    dataset: WindowSource, split: str, hp: Hyperparameters, weights: np.ndarray | None,
+    class_weight: np.ndarray | None, folded: tuple[Folded, Folded], seed: _Seed,
 ) -> Any:  # fmt: skip
-    """Batches gathered from rows in memory by TensorFlow itself; Python gives each epoch's order alone.
+    """Batches gathered by TensorFlow from rows in memory; Python gives only each epoch's order.
 
     Measured on 2 cores with a network that takes 20 ms a batch: 1.2 to 1.8 times the speed of batches
     made in Python, which compete with the training for the cores.
     """
     import tensorflow as tf
 
-    y = kept[1]
-    columns = [_shared(part.rows) for part in kept]
-    firsts = [_shared(part.first) for part in kept]
+    y = folded[1]
+    columns = [_shared(part.rows) for part in folded]
+    firsts = [_shared(part.first) for part in folded]
+    lengths = [part.length for part in folded]
     outputs = y.length * y.rows.shape[1]
-    weight = dataset.weights(split)
     if class_weight is not None:
         of_classes = weight_of_classes(class_weight, y[np.arange(len(y))].reshape(len(y), outputs))
-        weight = of_classes if weight is None else weight * of_classes
-    weights = None if weight is None else tf.constant(weight, tf.float32)
+        weights = of_classes if weights is None else weights * of_classes
+    weight_of = None if weights is None else tf.constant(weights, tf.float32)
 
     # TensorFlow keeps a generator's function as long as the process lives, so it holds no rows.
     count, wanted = dataset.count(split), _windows_of_an_epoch(dataset, split, hp)
@@ -106,13 +137,13 @@ def _from_rows(
 
     def gather(number: int, chosen: Any) -> Any:
         rows = tf.gather(firsts[number], chosen)[:, None] + tf.range(
-            kept[number].length, dtype=tf.int64
+            lengths[number], dtype=tf.int64
         )
         return tf.gather(columns[number], rows)
 
     def batch(chosen: Any) -> tuple[Any, ...]:
-        made = (gather(0, chosen), tf.reshape(gather(1, chosen), [-1, outputs]))
-        return made if weights is None else (*made, tf.gather(weights, chosen))
+        x_and_y = (gather(0, chosen), tf.reshape(gather(1, chosen), [-1, outputs]))
+        return x_and_y if weight_of is None else (*x_and_y, tf.gather(weight_of, chosen))
 
     whole = tf.data.Dataset.from_generator(
         orders, output_signature=tf.TensorSpec((None,), tf.int64)
@@ -130,41 +161,44 @@ def _shared(values: np.ndarray) -> Any:
     return tf.experimental.dlpack.from_dlpack(as_aligned(values).__dlpack__())
 
 
-def _from_batches(
+def _from_stream(
     dataset: WindowSource, split: str, hp: Hyperparameters, class_weight: np.ndarray | None,
-    seed: Callable[[], tuple[int, int] | None],
+    seed: _Seed,
 ) -> Any:  # fmt: skip
-    """Batches made in Python, of windows that are too many for memory."""
+    """Batches made in Python, of windows that are too many for memory.
+
+    They come in an order of the dataset's own, and so do the weights that it gives.
+    """
     import tensorflow as tf
 
     shape, size = dataset.manifest, _batch_size(dataset, hp)
     outputs = shape["steps_ahead"] * len(shape["targets"])
     weighted = class_weight is not None or dataset.weights(split) is not None
     # TensorFlow keeps a generator's function as long as the process lives; the caller keeps the windows.
-    kept = weakref.ref(dataset)
+    reference = weakref.ref(dataset)
 
     def batches() -> Iterator[tuple[np.ndarray, ...]]:
-        dataset, chosen = kept(), seed()
+        dataset, epoch_seed = reference(), seed()
         assert dataset is not None  # noqa: S101 (the caller trains on it)
-        of_windows = dataset.weights(split, chosen)
+        of_windows = dataset.weights(split, epoch_seed)
         # Shuffled batches come in the order of the seed, whose first windows are the epoch's.
         taken = np.zeros(dataset.count(split), bool)
         wanted = _windows_of_an_epoch(dataset, split, hp)
-        taken[np.arange(wanted) if chosen else _order(len(taken), wanted, None)] = True
+        taken[np.arange(wanted) if epoch_seed else _order(len(taken), wanted, None)] = True
         start = 0
-        for every_x, every_y in dataset.batches(split, size, chosen):
-            mine = np.flatnonzero(taken[start : start + len(every_x)])
-            here, start = start + mine, start + len(every_x)
-            if not len(mine):
+        for every_x, every_y in dataset.batches(split, size, epoch_seed):
+            in_batch = np.flatnonzero(taken[start : start + len(every_x)])
+            in_split, start = start + in_batch, start + len(every_x)
+            if not len(in_batch):
                 continue
-            x, y = every_x[mine], every_y[mine]
+            x, y = every_x[in_batch], every_y[in_batch]
             flat = y.reshape(len(y), outputs)
             if not weighted:
                 yield x, flat
                 continue
             weight = np.ones(len(x), np.float32)
             if of_windows is not None:
-                weight = of_windows[here]
+                weight = of_windows[in_split]
             if class_weight is not None:
                 weight = weight * weight_of_classes(class_weight, flat)
             yield x, flat, weight
@@ -175,6 +209,6 @@ def _from_batches(
     )
     if weighted:
         signature += (tf.TensorSpec((None,), tf.float32),)
-    made = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    streamed = tf.data.Dataset.from_generator(batches, output_signature=signature)
     # Taking evenly spaced windows leaves batches of any size.
-    return made if hp.windows_per_epoch is None else made.unbatch().batch(size)
+    return streamed if hp.windows_per_epoch is None else streamed.unbatch().batch(size)

@@ -1,4 +1,4 @@
-"""How far a network and the naive value are off on each validation window, from one pass over them."""
+"""Errors of a network and of the naive forecast on each validation window, from one pass over them."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class ValidationErrors:
     """Absolute errors on the validation windows.
 
     Attributes:
-        network: with each share of the linear component; by 0 alone where there is none.
-        naive: of the naive value; None where the network need not prove itself.
-        origin: time of each window's last input, ``(n,)``.
+        network: by each weight of the linear component; by 0 alone where there is none.
+        naive: of the naive forecast; None where the network is used without a skill test.
+        origin: time of each window's first target row, ``(n,)``.
         steps: steps ahead.
         first: how many of them ``first_steps`` are.
     """
@@ -50,13 +50,13 @@ class ValidationErrors:
 def validation_errors(
     model: Any, dataset: WindowSource, architecture: Architecture
 ) -> ValidationErrors:
-    """Forecast the validation windows by a network's LSTM, its linear component and the naive value.
+    """Forecast the validation windows by a network's LSTM, its linear component and naively.
 
-    Where the windows have fewer than two horizons of origins, forecasts of all steps are too few to tell
-    one forecaster from another; ``first`` is then a quarter as many as there are origins.
+    Where the windows have fewer than two horizons of origins, forecasts of all steps are too few for a
+    test; ``first`` is then a quarter as many as there are origins.
 
     Args:
-        model: the network, its gate open, its linear component solved and without a share.
+        model: the network, its gate open, its linear component solved and without weight.
         dataset: windows; validation alone is read.
         architecture: the network's.
     """
@@ -67,20 +67,21 @@ def validation_errors(
     linear = linear_forecaster(model, architecture, steps)
     network: dict[float, list[np.ndarray]] = {0.0: []}
     if linear is not None:
-        network = {share: [] for share in LINEAR_WEIGHTS}
+        network = {weight: [] for weight in LINEAR_WEIGHTS}
     naive: list[np.ndarray] = []
 
     def means(error: np.ndarray) -> np.ndarray:
-        off = np.abs(error)
+        """Mean absolute error over all steps and over the first ones, ``(2, n)``."""
+        absolute = np.abs(error)
         return np.array(
-            [part.mean(axis=(1, 2), dtype=np.float64) for part in (off, off[:, :first])]
+            [part.mean(axis=(1, 2), dtype=np.float64) for part in (absolute, absolute[:, :first])]
         )
 
     for x, y in dataset.batches("validation", size):
         lstm = predict_point(model, x, y[0].size).reshape(y.shape)
-        apart = 0.0 if linear is None else linear(x) - lstm
-        for share, parts in network.items():
-            parts.append(means(lstm + share * apart - y))
+        difference = 0.0 if linear is None else linear(x) - lstm
+        for weight, parts in network.items():
+            parts.append(means(lstm + weight * difference - y))
         if architecture.naive_unless_better:
             naive.append(means(architecture.naive(x, steps) - y))
 
@@ -88,7 +89,7 @@ def validation_errors(
         return WindowErrors(*np.concatenate(parts, axis=1))
 
     return ValidationErrors(
-        {share: joined(parts) for share, parts in network.items()},
+        {weight: joined(parts) for weight, parts in network.items()},
         joined(naive) if naive else None,
         origin,
         steps,

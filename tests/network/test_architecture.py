@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from fastlstm.config.hyperparameters import FORECAST_DEFAULTS, REGRESSOR_DEFAULTS, Hyperparameters
+from fastlstm.config.hyperparameter_defaults import FORECAST_DEFAULTS, REGRESSOR_DEFAULTS
+from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.errors import ConfigError
 from fastlstm.network.architecture import batch_size, resolve
 from fastlstm.network.build import build_network, lstm_sizes
@@ -84,7 +85,7 @@ def test_a_gradient_step_sees_about_as_many_sequences_whatever_the_columns(
     if "LSTM_type" not in changes and columns < 20:
         dataset = windows_of(np.random.default_rng(0).normal(size=(900, columns)), hp)
         for split in ("train", "validation"):
-            batches = [len(x) for x, _ in tf_dataset(dataset, split, hp, None, None)]
+            batches = [len(x) for x, _ in tf_dataset(dataset, split, hp)]
             assert max(batches) == min(64, windows) and sum(batches) == 64
 
 

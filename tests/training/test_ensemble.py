@@ -18,6 +18,7 @@ from fastlstm.network.compiling import compile_network
 from fastlstm.network.ensemble import MEMBERS, trained_by_member
 from fastlstm.network.inference import load_network, predict
 from fastlstm.steps.train import train_into
+from fastlstm.training.calibration import Calibration
 from fastlstm.training.fit import fit
 from tests.network.test_architecture import FEATURES, settings, some
 from tests.training.test_fit import dataset, regressor
@@ -170,7 +171,7 @@ def test_calibration_moves_all_members_as_one(tmp_path):
     windows = dataset(tmp_path / "windows", hp, labels=True)
     raw = fit(windows, hp).model
     calibrated = fit(windows, hp.model_copy(update={"calibration": "platt"}))
-    assert calibrated.uncalibrated == ()
+    assert calibrated.finding(Calibration).notes == ()
     x = windows.read("test").x
     before, after = logit(predict(raw, x)[:, 0]), logit(predict(calibrated.model, x)[:, 0])
     slope, shift = np.polyfit(before, after, 1)

@@ -17,7 +17,7 @@ from fastlstm.artifacts.folders import publish
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.split import Cuts
-from fastlstm.errors import DataError, StoreError, TrainingError
+from fastlstm.errors import ConfigError, DataError, StoreError, TrainingError
 from fastlstm.network.build import build_network
 from fastlstm.network.compiling import compile_network
 from fastlstm.network.inference import load_network, predict
@@ -96,6 +96,17 @@ def test_learning_rate_schedules(tmp_path, schedule):
             0.125,
             0.0625,
         }
+
+
+@pytest.mark.parametrize(("setting", "other", "cut"), [("timesteps", 6, 8), ("steps_ahead", 3, 2)])
+def test_windows_cut_with_other_settings_are_refused(tmp_path, setting, other, cut):
+    windows = dataset(tmp_path / "w", regressor())
+    message = (
+        f"{setting}: the hyperparameters have {other}, the windows were cut with {cut}; cut the "
+        f"windows again, or set {setting} to {cut}"
+    )
+    with pytest.raises(ConfigError, match=message):
+        fit(windows, regressor(epochs=1, **{setting: other}))
 
 
 def test_same_seed_same_numbers_other_seed_others(tmp_path):
@@ -286,7 +297,7 @@ def test_tensorflow_tunes_no_dataset_while_training(tmp_path):
     from fastlstm.training.input_pipeline import Epoch, tf_dataset
 
     hp = regressor()
-    made = tf_dataset(dataset(tmp_path / "w", hp), "train", hp, None, Epoch())
+    made = tf_dataset(dataset(tmp_path / "w", hp), "train", hp, epoch=Epoch())
     assert made.options().autotune.enabled is False
 
 

@@ -12,10 +12,11 @@ from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.split import LEARNED, Cuts
 from fastlstm.errors import ConfigError
 from fastlstm.network.architecture import resolve
-from fastlstm.network.fixed_weights import LINEAR, LINEAR_SHARE
+from fastlstm.network.fixed_weights import LINEAR, LINEAR_WEIGHT
 from fastlstm.network.inference import predict
-from fastlstm.training import linear_component
+from fastlstm.training import linear_component, linear_weight
 from fastlstm.training.fit import fit
+from fastlstm.training.linear_weight import LinearWeight, best_linear_weight, set_linear_weight
 from fastlstm.training.validation_errors import validation_errors
 from fastlstm.windows.in_memory import RowWindows
 from tests.network.test_architecture import FEATURES, settings
@@ -103,12 +104,13 @@ def test_it_is_the_ridge_regression_that_validation_finds_best(changes):
     hp = hyperparameters(**{"linear_component": True, **changes})
     windows = source(hp)
     trained = fit(windows, hp)
+    linear = trained.finding(LinearWeight)
     kernel, bias = trained.model.get_layer(LINEAR).get_weights()
     x, y = by_hand(hp, windows, "train")
     per_row = x.shape[1] // 12
     first = {3: 1, 4: 2}[per_row] if hp.architecture == "segment" else per_row
     of_own = np.arange(x.shape[1]) % per_row < first
-    expected = ridge(x, y, trained.linear.penalty, of_own)
+    expected = ridge(x, y, linear.penalty, of_own)
     np.testing.assert_allclose(kernel, expected[0], atol=2e-5)
     np.testing.assert_allclose(bias, expected[1], atol=2e-5)
     x_seen, y_seen = by_hand(hp, windows, "validation")
@@ -118,7 +120,7 @@ def test_it_is_the_ridge_regression_that_validation_finds_best(changes):
             penalty = linear_component.Penalty(own, others)
             kernel, bias = ridge(x, y, penalty, of_own)
             errors[penalty] = ((x_seen @ kernel + bias - y_seen) ** 2).mean()
-    assert trained.linear.penalty == min(errors, key=errors.__getitem__)
+    assert linear.penalty == min(errors, key=errors.__getitem__)
 
 
 @pytest.mark.parametrize("members", [1, 2])
@@ -127,18 +129,18 @@ def test_the_forecast_is_a_mean_and_training_knows_nothing_of_it(members):
     windows = source(hp)
     trained, x = fit(windows, hp), windows.read("validation").x
     plain = fit(windows, hp.model_copy(update={"linear_component": False}))
-    assert plain.linear is None
+    assert plain.finding(LinearWeight) is None
     np.testing.assert_array_equal(trained.history, plain.history)
     both, lstm, model = predict(trained.model, x), predict(plain.model, x), trained.model
-    model.get_layer(LINEAR_SHARE).set_weights([np.ones((1, 1))])
+    model.get_layer(LINEAR_WEIGHT).set_weights([np.ones((1, 1))])
     linear = predict(model, x)
     assert np.abs(linear - lstm).mean() > 0.01
-    share = trained.linear.share
+    share = trained.finding(LinearWeight).weight
     np.testing.assert_allclose(both, (1 - share) * lstm + share * linear, atol=1e-5)
     # Trained on, the LSTM is judged alone once more.
     again = fit(windows, hp, model=model)
     np.testing.assert_array_equal(again.history, fit(windows, hp, model=plain.model).history)
-    assert model.get_layer(LINEAR_SHARE).get_weights()[0] == again.linear.share > 0
+    assert model.get_layer(LINEAR_WEIGHT).get_weights()[0] == again.finding(LinearWeight).weight > 0
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -147,18 +149,19 @@ def test_its_share_is_the_nearest_to_half_of_those_about_best_on_validation(weig
     hp = hyperparameters(naive_unless_better=False)
     windows = source(hp, weights=weights)
     trained, found = fit(windows, hp), windows.read("validation")
+    linear = trained.finding(LinearWeight)
     of_windows = np.ones(len(found.x)) if weights is None else windows.weights("validation")
-    layer, errors = trained.model.get_layer(LINEAR_SHARE), {}
+    layer, errors = trained.model.get_layer(LINEAR_WEIGHT), {}
     for share in (0.5, 0.25, 0.75, 0.0, 1.0):
         layer.set_weights([np.full((1, 1), share)])
         error = np.abs(predict(trained.model, found.x) - found.y.reshape(len(found.y), -1))
         errors[share] = error.mean(axis=1) @ of_windows
     about = [share for share in errors if errors[share] <= 1.01 * min(errors.values())]
-    assert trained.linear.share == min(about, key=lambda share: abs(share - 0.5))
+    assert linear.weight == min(about, key=lambda share: abs(share - 0.5))
     # Where all are about the best, each has half.
-    monkeypatch.setattr(linear_component, "_TOLERANCE", 1e6)
-    assert fit(windows, hp).linear.share == 0.5
-    assert trained.linear.share != 0.5
+    monkeypatch.setattr(linear_weight, "_TOLERANCE", 1e6)
+    assert fit(windows, hp).finding(LinearWeight).weight == 0.5
+    assert linear.weight != 0.5
 
 
 def test_a_forecaster_of_no_use_has_no_share():
@@ -167,22 +170,23 @@ def test_a_forecaster_of_no_use_has_no_share():
     model = fit(windows, hp).model
     kernel, bias = model.get_layer(LINEAR).get_weights()
     model.get_layer(LINEAR).set_weights([0 * kernel, bias + 50])
-    linear_component.set_linear_weight(model, 0.0)
+    set_linear_weight(model, 0.0)
     errors = validation_errors(model, windows, resolve(hp, FEATURES, TARGETS)).network
     by_share = {share: found.all_steps for share, found in errors.items()}
-    assert linear_component.best_linear_weight(by_share, None) == 0
+    assert best_linear_weight(by_share, None) == 0
 
 
 def test_a_refit_has_one_of_train_and_validation_with_the_penalty_chosen_before():
     hp = hyperparameters(refit=True)
     windows = source(hp)
     trained = fit(windows, hp)
-    for model, split in ((trained.judged, "train"), (trained.model, LEARNED)):
+    linear = trained.finding(LinearWeight)
+    for model, split in ((trained.chosen, "train"), (trained.model, LEARNED)):
         parts = [by_hand(hp, windows, one) for one in split.split(" and ")]
         x, y = (np.concatenate(each) for each in zip(*parts, strict=True))
-        expected = ridge(x, y, trained.linear.penalty, np.arange(x.shape[1]) % 3 < 1)
+        expected = ridge(x, y, linear.penalty, np.arange(x.shape[1]) % 3 < 1)
         np.testing.assert_allclose(model.get_layer(LINEAR).get_weights()[0], expected[0], atol=2e-5)
-        assert model.get_layer(LINEAR_SHARE).get_weights()[0] == trained.linear.share > 0
+        assert model.get_layer(LINEAR_WEIGHT).get_weights()[0] == linear.weight > 0
 
 
 def test_windows_weigh_as_in_the_loss():
@@ -190,13 +194,14 @@ def test_windows_weigh_as_in_the_loss():
     hp = hyperparameters()
     windows = source(hp, weights=weights)
     trained = fit(windows, hp)
+    linear = trained.finding(LinearWeight)
     x, y = by_hand(hp, windows, "train")
     of_windows = np.repeat(windows.weights("train").astype(float), 2)
     own = np.arange(x.shape[1]) % 3 < 1
     kernel = trained.model.get_layer(LINEAR).get_weights()[0]
-    weighted = ridge(x, y, trained.linear.penalty, own, of_windows)[0]
+    weighted = ridge(x, y, linear.penalty, own, of_windows)[0]
     np.testing.assert_allclose(kernel, weighted, atol=2e-5)
-    assert np.abs(kernel - ridge(x, y, trained.linear.penalty, own)[0]).max() > 1e-3
+    assert np.abs(kernel - ridge(x, y, linear.penalty, own)[0]).max() > 1e-3
 
 
 def test_series_weigh_by_the_scale_of_their_loss():
@@ -226,7 +231,7 @@ def test_of_very_many_windows_some_are_taken_evenly(monkeypatch):
     every = -(-(len(x) // 2) // 36)
     assert every > 1
     x, y = (a.reshape(-1, 2, a.shape[1])[::every].reshape(-1, a.shape[1]) for a in (x, y))
-    expected = ridge(x, y, trained.linear.penalty, np.arange(36) % 3 < 1)
+    expected = ridge(x, y, trained.finding(LinearWeight).penalty, np.arange(36) % 3 < 1)
     kernel = trained.model.get_layer(LINEAR).get_weights()[0]
     np.testing.assert_allclose(kernel, expected[0], atol=2e-5)
 
@@ -256,7 +261,7 @@ def test_where_it_stands_by_itself(changes, beside):
             "quantities",
         ),
         ({"last_layer_activation": "relu"}, "must be 'linear', found 'relu'"),
-        ({"quantiles": [0.1, 0.5, 0.9]}, "has no quantiles"),
+        ({"quantiles": [0.1, 0.5, 0.9]}, "forecasts no quantiles"),
         ({"instance_normalization": "revin"}, "instance_normalization to 'last'"),
     ],
 )

@@ -11,7 +11,7 @@ from fastlstm.artifacts.file_names import CHOSEN_MODEL_FILE
 from fastlstm.data.split import LEARNED, SPLITS, parts_of
 from fastlstm.network.inference import predict
 from fastlstm.steps.train import train_into
-from fastlstm.training.checkpoint import state_files
+from fastlstm.training.checkpoint import refit_checkpoint
 from fastlstm.training.files import write_network
 from fastlstm.training.fit import fit
 from fastlstm.windows.parquet import WindowDataset
@@ -88,7 +88,7 @@ def test_it_is_the_training_of_the_chosen_epoch_with_validation_windows_too(tmp_
     trained = fit(windows, hp, events.append)
     chosen = fit(windows, hp.model_copy(update={"refit": False}))
     assert trained.refitted and not chosen.refitted
-    assert same(trained.judged, chosen.model) and not same(trained.model, chosen.model)
+    assert same(trained.chosen, chosen.model) and not same(trained.model, chosen.model)
     pd.testing.assert_frame_equal(trained.history, chosen.history)
     assert trained.best_epoch == chosen.best_epoch
     refit = [e for e in events if e["event"] == "epoch" and e.get("refit")]
@@ -166,7 +166,7 @@ def test_after_ctrl_c_there_is_the_network_that_validation_judged(tmp_path, epoc
     hp = settings()
     trained = fit(written(tmp_path / "w", hp), hp, interrupting(epoch, refit))
     assert trained.interrupted and not trained.refitted
-    assert trained.note == "interrupted, so not trained anew with the validation windows"
+    assert trained.note == "interrupted, so not retrained with the validation windows"
     facts = write_network(tmp_path, trained)
     assert "refit" not in facts and not (tmp_path / CHOSEN_MODEL_FILE).exists()
 
@@ -190,7 +190,7 @@ def test_killed_within_the_refit_it_goes_on_with_the_same_numbers(tmp_path, chan
     arguments = windows, hp.model_dump()
     with pytest.raises(ConnectionError):
         train_into(str(tmp_path / "one"), *arguments, lost, str(state))
-    assert all(file.exists() for file in state_files(state))
+    assert state.exists() and refit_checkpoint(state).exists()
     told.clear()
     facts = train_into(str(tmp_path / "one"), *arguments, told.append, str(state))
     assert facts["refit"] and facts["note"].startswith("resumed after epoch 3")

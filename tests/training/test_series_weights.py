@@ -1,4 +1,4 @@
-"""The scaled loss weighs the series of a panel alike, by what train alone tells."""
+"""The scaled loss weighs the series of a panel alike, by the train windows alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from fastlstm.data.split import Cuts
 from fastlstm.errors import ConfigError, DataError
 from fastlstm.network.inference import predict
 from fastlstm.training.fit import fit
-from fastlstm.training.series_weights import ScaledBySeries, naive_errors
+from fastlstm.training.input_pipeline import Epoch, tf_dataset
+from fastlstm.training.series_weights import naive_errors, weight_of_series
+from fastlstm.training.setup import TrainingSetup
 from fastlstm.windows.in_memory import RowWindows
 from fastlstm.windows.parquet import WindowDataset, write_windows
 from fastlstm.windows.source import Windows
@@ -70,33 +72,46 @@ def hyperparameters(**changes):
     return Hyperparameters.model_validate({**given, **changes})
 
 
+def weights_of(windows, split):
+    return TrainingSetup(windows, hyperparameters(), lambda _: None).weights(split)
+
+
 def test_weights_are_one_over_each_series_naive_error(tmp_path):
     frame, cuts = panel()
-    source = ScaledBySeries(in_memory(frame, cuts))
-    windows = source.read("train")
+    source = in_memory(frame, cuts)
+    windows, weights = source.read("train"), weights_of(source, "train")
+    expected = np.zeros(len(weights))
     for name in ("a", "b"):
         # The first targets of train windows: rows 4 to 78, whose last target row is still train's.
         rows = frame.loc[frame[SERIES] == name, "y.v"].to_numpy(np.float32)[4 : _TRAIN - 1]
-        own = source.weights("train")[windows.series == name]
-        assert np.ptp(own) == 0
-        expected = 1 / np.abs(np.diff(rows.astype(float))).mean() / source._mean
-        assert own[0] == pytest.approx(expected, rel=1e-5)
-    assert source.weights("train").mean() == pytest.approx(1, rel=1e-5)
-    # Those on disk get the same, in the order of the batches too.
-    stored = ScaledBySeries(on_disk(tmp_path / "w", frame, cuts))
+        expected[windows.series == name] = 1 / np.abs(np.diff(rows.astype(float))).mean()
+    np.testing.assert_allclose(weights, expected / expected.mean(), rtol=1e-5)
+    # Those on disk get the same.
+    stored = on_disk(tmp_path / "w", frame, cuts)
     for split in ("train", "validation", "test"):
-        np.testing.assert_array_equal(stored.weights(split), source.weights(split))
-    for seed in (None, (3, 1)):
-        batches = [y for _, y in stored.batches("train", 16, seed)]
-        y = np.concatenate(batches)
-        large = np.isin(y[:, 0, 0], windows.y[windows.series == "b", 0, 0])
-        np.testing.assert_array_equal(stored.weights("train", seed) < 0.5, large)
+        np.testing.assert_array_equal(weights_of(stored, split), weights_of(source, split))
+    # And each window has its own in every order of the batches.
+    for epoch in (None, Epoch()):
+        batches = tf_dataset(stored, "train", hyperparameters(), weights=weights, epoch=epoch)
+        y, weight = (np.concatenate(parts) for parts in list(zip(*batches, strict=True))[1:])
+        large = np.isin(y[:, 0], windows.y[windows.series == "b", 0, 0])
+        np.testing.assert_array_equal(weight < 0.5, large)
+
+
+def test_weights_of_rows_multiply_them():
+    frame, cuts = panel()
+    x = frame[["x.v"]].to_numpy(np.float32)
+    options = {"features": ["v"], "targets": ["t"], "timesteps": 4, "steps_ahead": 2, "cuts": cuts}
+    of_rows = np.linspace(0.1, 3, len(frame))
+    weighted = RowWindows(frame, x, x, sample_weight=of_rows, **options)
+    expected = weights_of(RowWindows(frame, x, x, **options), "train") * weighted.weights("train")
+    np.testing.assert_allclose(weights_of(weighted, "train"), expected, rtol=1e-6)
 
 
 def test_nothing_after_train_is_seen():
-    quiet, loud = (ScaledBySeries(in_memory(*panel(later=later))) for later in (0.0, 1000.0))
+    quiet, loud = (in_memory(*panel(later=later)) for later in (0.0, 1000.0))
     for split in ("train", "validation", "test"):
-        np.testing.assert_array_equal(quiet.weights(split), loud.weights(split))
+        np.testing.assert_array_equal(weights_of(quiet, split), weights_of(loud, split))
 
 
 def test_windows_across_a_hole_are_not_compared():
@@ -112,8 +127,7 @@ def test_a_series_without_a_scale_weighs_like_the_average():
     frame, cuts = panel()
     constant = frame[SERIES] == "a"
     frame.loc[constant & (frame.index < _TRAIN), ["x.v", "y.v"]] = 5.0
-    source = ScaledBySeries(in_memory(frame, cuts))
-    assert set(source.weights("validation")[:3]) == {1.0}
+    assert set(weights_of(in_memory(frame, cuts), "validation")[:3]) == {1.0}
 
 
 @pytest.mark.traced
@@ -135,10 +149,10 @@ def test_the_training_uses_them_from_memory_and_from_disk_alike(untraced, tmp_pa
 def test_what_it_cannot_scale_is_refused(tmp_path):
     frame, cuts = panel()
     with pytest.raises(ConfigError, match="loss_scaling: 'mase' is for one target, found 2"):
-        ScaledBySeries(in_memory(frame, cuts, targets=2))
+        weight_of_series(in_memory(frame, cuts, targets=2))
     with pytest.raises(ConfigError, match="loss_scaling: 'mase' needs the train windows in memory"):
-        ScaledBySeries(on_disk(tmp_path / "w", frame, cuts, pool_bytes=10)).folded("train")
+        fit(on_disk(tmp_path / "w", frame, cuts, pool_bytes=10), hyperparameters())
     with pytest.raises(DataError, match="finds no series whose target changes"):
-        ScaledBySeries(in_memory(frame.assign(**{"y.v": 1.0}), cuts))
+        weight_of_series(in_memory(frame.assign(**{"y.v": 1.0}), cuts))
     with pytest.raises(ValueError, match="loss_scaling: 'mase' is for a regressor"):
         hyperparameters(LSTM_type="classifier", loss="binary_crossentropy")

@@ -57,8 +57,9 @@ def test_a_random_walk_is_forecast_by_its_last_value(tmp_path, refit):
     hp = hyperparameters(refit=refit)
     dataset = windows(random_walk(), hp)
     trained = fit(dataset, hp)
+    skill = trained.finding(SkillTest)
     assert trained.refitted == refit
-    assert trained.skill is not None and not trained.skill.is_better()
+    assert skill is not None and not skill.is_better()
     x = dataset.read("test").x
     assert trained.history["loss"].nunique() > 1  # it did learn something
     np.testing.assert_array_equal(predict(trained.model, x), np.repeat(x[:, -1], 6, axis=1))
@@ -72,7 +73,8 @@ def test_a_wave_is_forecast_by_the_network():
     hp = hyperparameters()
     dataset = windows(wave(), hp)
     trained = fit(dataset, hp)
-    assert trained.skill is not None and trained.skill.is_better()
+    skill = trained.finding(SkillTest)
+    assert skill is not None and skill.is_better()
     test = dataset.read("test")
     error = np.abs(predict(trained.model, test.x) - test.y[:, :, 0]).mean()
     assert error < 0.5 * np.abs(test.x[:, -1] - test.y[:, :, 0]).mean()
@@ -85,17 +87,18 @@ def test_with_too_few_origins_for_all_steps_the_first_are_tested():
         dataset = windows(values, hp)
         assert dataset.count("validation") == 91
         trained = fit(dataset, hp)
+        skill = trained.finding(SkillTest)
         validation = dataset.read("validation")
         set_gate(trained.model, opened=True)
         error = np.abs(predict(trained.model, validation.x) - validation.y[:, :, 0])
         naive = np.abs(validation.x[:, -1] - validation.y[:, :, 0])
-        assert (trained.skill.steps, trained.skill.origins) == (22, 91)
+        assert (skill.steps, skill.origins) == (22, 91)
         gain = (naive - error)[:, :22].mean()
-        np.testing.assert_allclose(trained.skill.difference, gain, rtol=1e-4)
-        np.testing.assert_allclose(trained.skill.margin, naive[:, :22].mean() / 10, rtol=1e-5)
-        np.testing.assert_allclose(trained.skill.of_all_steps, (naive - error).mean(), rtol=1e-4)
+        np.testing.assert_allclose(skill.difference, gain, rtol=1e-4)
+        np.testing.assert_allclose(skill.margin, naive[:, :22].mean() / 10, rtol=1e-5)
+        np.testing.assert_allclose(skill.of_all_steps, (naive - error).mean(), rtol=1e-4)
         test = dataset.read("test").x
-        set_gate(trained.model, opened=trained.skill.is_better())
+        set_gate(trained.model, opened=skill.is_better())
         stands = (predict(trained.model, test) != np.repeat(test[:, -1], 60, axis=1)).any()
         assert stands == (name == "wave")
 
@@ -120,7 +123,7 @@ def test_with_a_seasonal_residual_the_naive_value_is_the_last_seasons():
     hp = hyperparameters(seasonal_residual=12)
     dataset = windows(exact, hp)
     trained = fit(dataset, hp)
-    assert not trained.skill.is_better()
+    assert not trained.finding(SkillTest).is_better()
     x = dataset.read("test").x
     np.testing.assert_array_equal(predict(trained.model, x), x[:, 12:18, 0])
 
@@ -129,7 +132,7 @@ def test_the_user_may_forgo_the_proof():
     hp = hyperparameters(naive_unless_better=False)
     dataset = windows(random_walk(), hp)
     trained = fit(dataset, hp)
-    assert trained.skill is None
+    assert trained.finding(SkillTest) is None
     x = dataset.read("test").x
     assert (predict(trained.model, x) != np.repeat(x[:, -1], 6, axis=1)).all()
 
@@ -140,7 +143,7 @@ def test_the_proof_sees_no_test_row():
         values = wave()
         values[CUTS.test :] += change * np.random.default_rng(5).normal(size=COUNT - CUTS.test)
         trained = fit(windows(values, hp), hp)
-        found.append((trained.skill, trained.model.get_weights()))
+        found.append((trained.finding(SkillTest), trained.model.get_weights()))
     assert found[0][0] == found[1][0]
     for mine, other in zip(found[0][1], found[1][1], strict=True):
         np.testing.assert_array_equal(mine, other)
@@ -150,7 +153,7 @@ def test_training_again_begins_with_the_network_forecasting():
     hp = hyperparameters(epochs=1)
     shut = fit(windows(random_walk(), hp), hp)
     again = fit(windows(wave(), hp), hyperparameters(), model=shut.model)
-    assert again.skill.is_better()
+    assert again.finding(SkillTest).is_better()
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
@@ -159,7 +162,7 @@ def test_validation_windows_are_evenly_spaced_in_an_epoch(in_memory):
     dataset = windows(np.arange(COUNT, dtype=float), hp)
     if not in_memory:
         dataset.folded = lambda split: None
-    batches = [y[:, 0] for _, y in tf_dataset(dataset, "validation", hp, None, None)]
+    batches = [y[:, 0] for _, y in tf_dataset(dataset, "validation", hp)]
     assert [len(b) for b in batches] == [32, 18]
     rows = dataset.origin_rows("validation")
     np.testing.assert_array_equal(np.concatenate(batches), rows[np.arange(50) * len(rows) // 50])
@@ -174,7 +177,7 @@ def test_windows_per_epoch_are_the_first_of_each_epochs_own_order(in_memory):
     epoch, drawn = Epoch(), []
     for number in range(3):
         epoch.number = number
-        rows = np.concatenate([y[:, 0] for _, y in tf_dataset(dataset, "train", hp, None, epoch)])
+        rows = np.concatenate([y[:, 0] for _, y in tf_dataset(dataset, "train", hp, epoch=epoch)])
         assert len(set(rows)) == 50
         drawn.append(set(rows))
         order = np.random.default_rng((hp.seed, number)).permutation(dataset.count("train"))[:50]

@@ -1,0 +1,83 @@
+"""What a training and its refit have in common: compiling a network, and running epochs of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from fastlstm.network.compiling import compile_network
+from fastlstm.network.ensemble import trained_by_member
+from fastlstm.network.fused_lstm import fused
+from fastlstm.training.class_weights import class_weights_in
+from fastlstm.training.input_pipeline import Epoch, steps_of_an_epoch, tf_dataset
+from fastlstm.training.setup import TrainingSetup
+
+if TYPE_CHECKING:
+    import keras
+
+
+def compiled_network(
+    setup: TrainingSetup, split: str, network: Callable[[], keras.Model]
+) -> tuple[keras.Model, keras.Model]:
+    """A network, and the model to fit in its place, which shares its layers and is compiled.
+
+    Args:
+        setup: hyperparameters, loss and strategy.
+        split: what it will be trained on, whose steps the learning rate's schedule counts.
+        network: builds the network, or gives one; called under the strategy.
+    """
+    hp = setup.hyperparameters
+    steps = steps_of_an_epoch(setup.dataset, split, hp)
+    with setup.strategy.scope() if setup.strategy is not None else nullcontext():
+        built = network()
+        compiled = trained_by_member(built, hp.seed)
+        compile_network(compiled, hp, steps, setup.loss)
+    return built, compiled
+
+
+def train_batches(setup: TrainingSetup, split: str, epoch: Epoch) -> Any:
+    """Shuffled, weighted batches of a split to learn from."""
+    dataset, hp = setup.dataset, setup.hyperparameters
+    return tf_dataset(
+        dataset,
+        split,
+        hp,
+        weights=setup.weights(split),
+        class_weight=class_weights_in(dataset, split, hp),
+        epoch=epoch,
+    )
+
+
+def run_epochs(
+    setup: TrainingSetup, compiled: keras.Model, batches: Any, *, first: int, epochs: int,
+    callbacks: Sequence[Any], validation: Any = None,
+) -> bool:  # fmt: skip
+    """Train a compiled network.
+
+    Args:
+        setup: how LSTM layers are computed, and Keras' own output.
+        compiled: the network.
+        batches: what it learns from.
+        first: number of the first epoch, from 0.
+        epochs: number of epochs, those before ``first`` included.
+        callbacks: Keras callbacks, in order.
+        validation: batches that score each epoch, or None.
+
+    Returns:
+        Whether Ctrl-C ended it.
+    """
+    try:
+        with fused(compiled, setup.hyperparameters.lstm_implementation):
+            compiled.fit(
+                batches,
+                validation_data=validation,
+                initial_epoch=first,
+                epochs=epochs,
+                shuffle=False,  # the windows come shuffled
+                verbose=setup.verbose,
+                callbacks=list(callbacks),
+            )
+    except KeyboardInterrupt:
+        return True
+    return False

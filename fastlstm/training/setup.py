@@ -1,0 +1,110 @@
+"""What a training is given: its windows, settings and options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from fastlstm.config.data import DataConfig
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.network.architecture import Architecture, resolve
+from fastlstm.training.series_weights import series_weights, weight_of_series
+from fastlstm.windows.source import WindowSource
+
+# Called with each progress event; see ``fastlstm.training.fit.fit``.
+OnEvent = Callable[[dict[str, Any]], None]
+
+
+class Champion(Protocol):
+    """A stored run whose weights a training may begin from."""
+
+    @property
+    def run_id(self) -> str:
+        """Its id."""
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Its manifest, with the cuts of its splits."""
+
+    @property
+    def hyperparameters(self) -> Hyperparameters:
+        """The hyperparameters it was trained with."""
+
+    @property
+    def data(self) -> DataConfig:
+        """The columns it was trained on."""
+
+    @property
+    def network(self) -> Any:
+        """Its Keras network."""
+
+
+@dataclass(frozen=True)
+class TrainingSetup:
+    """Windows, settings and options of a training; its refit and its warm start share them.
+
+    Attributes:
+        dataset: the windows; test windows are never read.
+        hyperparameters: network and training.
+        on_event: called with each progress event; see ``fastlstm.training.fit.fit``.
+        loss: a Keras loss object in place of ``hyperparameters.loss``, or None.
+        callbacks: more Keras callbacks.
+        strategy: a ``tf.distribute.Strategy`` to build and train under, or None.
+        verbose: Keras' own progress output.
+        checkpoint: file that holds the training's state after each epoch, or None.
+        champion: run whose weights a second training begins from, or None.
+    """
+
+    dataset: WindowSource
+    hyperparameters: Hyperparameters
+    on_event: OnEvent
+    loss: Any = None
+    callbacks: Sequence[Any] = ()
+    strategy: Any = None
+    verbose: str | int = 0
+    checkpoint: Path | None = None
+    champion: Champion | None = None
+    _weights: dict[str, np.ndarray | None] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """The network's structure."""
+        manifest = self.dataset.manifest
+        return resolve(
+            self.hyperparameters,
+            manifest["features"],
+            manifest["targets"],
+            self.dataset.count("train"),
+        )
+
+    def weights(self, split: str) -> np.ndarray | None:
+        """Weight of each window of a split in the loss, ``(n,)``; None where all weigh alike.
+
+        The order is that of the split's windows by series and time.
+
+        Raises:
+            ConfigError: ``loss_scaling`` does not fit the targets.
+            DataError: no series has a scale.
+        """
+        if split not in self._weights:
+            own = self.dataset.weights(split)
+            if self._weight_of_series is not None:
+                series = self.dataset.read(split, columns=()).series
+                scaled = series_weights(self._weight_of_series, series)
+                own = scaled if own is None else np.asarray(scaled * own, np.float32)
+            self._weights[split] = own
+        return self._weights[split]
+
+    @cached_property
+    def _weight_of_series(self) -> dict[str, float] | None:
+        """Weight of each series in the loss by its name; None without ``loss_scaling``."""
+        if self.hyperparameters.loss_scaling != "mase":
+            return None
+        return weight_of_series(self.dataset)
