@@ -1,0 +1,130 @@
+"""A retraining by the command line fetches and hashes its source once, and notices a later change."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+import tasks.check_source
+import tasks.source_handover
+from fastlstm.config.reading import absolute, read_settings
+from flows.cli import training
+from flows.cli.main import main
+from tasks.settings import PipelineConfig
+from tasks.source_handover import current_source, find_source, handed_over
+from tests.conftest import make_panel
+
+
+@pytest.fixture
+def counts(monkeypatch):
+    """How often a query ran and a source was hashed."""
+    counted = {"query": 0, "hash": 0}
+
+    def count(module, name, kind):
+        right = getattr(module, name)
+
+        def wrapper(*args):
+            counted[kind] += 1
+            return right(*args)
+
+        monkeypatch.setattr(module, name, wrapper)
+
+    import tasks.storage.sources
+
+    count(tasks.storage.sources, "query_into", "query")
+    count(tasks.source_handover, "source_fingerprint", "hash")
+    return counted
+
+
+def write_config(settings, tmp_path, **data) -> Path:
+    given = settings()
+    given["data"] |= data
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(given))
+    return tmp_path / "c.yaml"
+
+
+def database(settings, tmp_path) -> Path:
+    with sqlite3.connect(tmp_path / "w.db") as connection:
+        make_panel().to_sql("t", connection, index=False)
+    path = f"sqlite:///{tmp_path / 'w.db'}"
+    return write_config(settings, tmp_path, path=path, query="SELECT * FROM t")
+
+
+@pytest.fixture
+def retrain(monkeypatch):
+    """The command, with the flow's first step alone; what that step found."""
+    found = []
+    monkeypatch.setattr(tasks.check_source, "notify", lambda *_: None)
+    monkeypatch.setattr(training, "_show_run", lambda *_: None)
+
+    def flow(settings):
+        found.append(tasks.check_source.check_source.fn(absolute(settings, Path.cwd())))
+        return SimpleNamespace()
+
+    monkeypatch.setattr(training, "start_flow", lambda *_, **__: flow)
+
+    def run(config):
+        done = CliRunner().invoke(main, ["--debug", "retrain", str(config)], catch_exceptions=False)
+        assert done.exit_code == 0
+        return found.pop()
+
+    return run
+
+
+def test_a_query_runs_once_and_its_result_is_hashed_once(settings, tmp_path, retrain, counts):
+    config = database(settings, tmp_path)
+    first = retrain(config)
+    assert counts == {"query": 1, "hash": 1}
+    # The next retraining in this process looks again.
+    with sqlite3.connect(tmp_path / "w.db") as connection:
+        connection.execute("DELETE FROM t WHERE rowid = 1")
+    second = retrain(config)
+    assert counts == {"query": 2, "hash": 2} and second.data_sha256 != first.data_sha256
+
+
+def test_a_file_is_hashed_once(settings, tmp_path, retrain, counts):
+    retrain(write_config(settings, tmp_path))
+    assert counts == {"query": 0, "hash": 1}
+
+
+def opened(config) -> PipelineConfig:
+    return read_settings(config, PipelineConfig)
+
+
+def test_a_file_that_changes_in_between_is_hashed_again(settings, tmp_path, counts):
+    config = opened(write_config(settings, tmp_path))
+    source = find_source(config)
+    with handed_over(config, source):
+        table = Path(config.data.path)
+        table.write_text(table.read_text().rsplit("\n", 2)[0] + "\n")
+        assert current_source(config).sha256 != source.sha256
+    assert counts["hash"] == 2
+
+
+def test_a_retry_and_other_settings_look_again(settings, tmp_path, counts):
+    config = opened(database(settings, tmp_path))
+    other = config.model_copy(
+        update={"data": config.data.model_copy(update={"query": "SELECT 1 AS x"})}
+    )
+    with handed_over(config, find_source(config)):
+        current_source(other)
+        assert counts["query"] == 2
+        current_source(config)
+        assert counts["query"] == 2
+        current_source(config)
+    assert counts["query"] == 3
+    current_source(config)
+    assert counts["query"] == 4
+
+
+def test_what_was_not_used_is_forgotten(settings, tmp_path, counts):
+    config = opened(write_config(settings, tmp_path))
+    with handed_over(config, find_source(config)):
+        pass
+    current_source(config)
+    assert counts["hash"] == 2
