@@ -45,7 +45,7 @@ class LSTMRegressor(RegressorMixin, WindowedEstimator):  # type: ignore[misc]
         verbose: Keras' own progress output.
         target_columns: names or numbers of the columns of ``X`` that hold the targets of the same rows,
             one for each target, so that the network can use their past values. The settings below
-            need it unless they say otherwise; see
+            need it unless stated otherwise; see
             ``fastlstm.config.hyperparameters.Hyperparameters``.
         architecture: 'classic', 'segment', or 'auto', which is 'segment' with ``target_columns`` and at
             least 24 ``timesteps`` unless a setting of the LSTM stack was changed.
@@ -120,7 +120,7 @@ class LSTMRegressor(RegressorMixin, WindowedEstimator):  # type: ignore[misc]
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
-        # scikit-learn's checks shuffle rows, and then the past says nothing about the present.
+        # scikit-learn's checks shuffle rows, after which the past does not predict the present.
         tags.regressor_tags.poor_score = True
         return tags
 

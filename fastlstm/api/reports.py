@@ -148,7 +148,8 @@ def score_lines(metrics: dict[str, Any]) -> StateLines:
         for name, scores in metrics["test"].items()
         if name != "model"
     )
-    return [("test score", f"{title(primary['name'])} {number(primary['value'])} ({baselines})")]
+    score = f"{title(primary['name'])} {number(primary['value'])}"
+    return [("test score", f"{score}; baselines: {baselines}" if baselines else score)]
 
 
 def state_text(heading: str, lines: StateLines) -> str:

@@ -1,8 +1,7 @@
 """Runs that fastLSTM 1.0 wrote; the format is described in ``docs/old-runs.md``.
 
-They have no manifest, so nothing vouches for their content; they are opened with the same care:
-file names may not leave the folder, scalers come through the restricted unpickler, the network with
-Keras' ``safe_mode``.
+They have no manifest with hashes, and are opened without trust like any run: file names may not leave
+the folder, scalers are opened by the restricted unpickler, and the network with Keras' ``safe_mode``.
 """
 
 from __future__ import annotations
@@ -26,20 +25,23 @@ from fastlstm.data.scaling import Scalers
 from fastlstm.errors import StoreError
 from fastlstm.network.inference import load_network
 
+# Files that a run names in its JSON, each under the key <kind>_file_name.
+_REQUIRED, _OPTIONAL = ("model", "scaler"), ("training_history", "X_data_df", "Y_data_df")
+
 
 @dataclass(frozen=True)
 class LegacyRun:
     """What a run of fastLSTM 1.0 holds.
 
     Attributes:
-        settings: its JSON as it stands.
+        settings: its JSON as stored.
         hyperparameters: the same under today's names.
         features: names of the inputs.
         targets: names of the targets.
         network: the Keras model.
         scalers: its scalers; that of the targets only where it was used.
         history: one row per epoch.
-        tables: its features and targets, where they were saved.
+        tables: its features and targets; None where they were not saved.
     """
 
     settings: dict[str, Any]
@@ -58,82 +60,102 @@ def open_legacy(file: Path) -> LegacyRun:
     Raises:
         StoreError: a file is missing or holds what it must not.
     """
-    try:
-        settings = json.loads(file.read_text(encoding="utf-8"))
-        names = {
-            kind: settings.get(f"{kind}_file_name")
-            for kind in ("model", "scaler", "training_history", "X_data_df", "Y_data_df")
-        }
-    except (AttributeError, OSError, ValueError) as error:
-        raise StoreError(f"{file}: is no hyperparameter file ({error})") from None
-
-    def beside(kind: str) -> Path | None:
-        name = names[kind]
-        if name is None:
-            return None
-        if not isinstance(name, str) or Path(name).name != name or "\\" in name:
-            raise StoreError(f"{file}: {kind}_file_name {name!r} leaves the folder; not opened")
-        found = file.parent / name
-        if found.is_symlink() or not found.is_file():
-            raise StoreError(f"{found}: is missing or no plain file; the run is not whole")
-        return found
-
-    model_file, scaler_file, history_file = map(beside, ("model", "scaler", "training_history"))
+    settings = _read_settings(file)
+    files = {kind: _file_of(file, settings, kind) for kind in (*_REQUIRED, *_OPTIONAL)}
+    model_file, scaler_file = (files[kind] for kind in _REQUIRED)
     if model_file is None or scaler_file is None:
         raise StoreError(f"{file}: names no model_file_name or no scaler_file_name")
     network = load_network(model_file)
     x_scaler, y_scaler = read_scaler_pair(scaler_file)
-    x_file, y_file = beside("X_data_df"), beside("Y_data_df")
-    tables = (pd.read_csv(x_file), pd.read_csv(y_file)) if x_file and y_file else None
+    history_file, x_file, y_file = (files[kind] for kind in _OPTIONAL)
+    x, y = (pd.read_csv(x_file), pd.read_csv(y_file)) if x_file and y_file else (None, None)
+
     hp = _hyperparameters(file, settings, network)
-    features = _names(x_scaler, tables[0] if tables else None, network.input_shape[-1], "X")
+    features = _column_names(x_scaler, x, network.input_shape[-1], "X")
     n_targets = max(1, network.output_shape[-1] // hp.steps_ahead)
-    targets = _names(y_scaler, tables[1] if tables else None, n_targets, "Y")
+    targets = _column_names(y_scaler, y, n_targets, "Y")
     for scaler, columns in ((x_scaler, features), (y_scaler, targets)):
-        # Fitted on a bare array, it has no names; columns are then taken in their order.
+        # A scaler fitted on an array without names takes the columns in their order.
         scaler.feature_names_in_ = np.array(columns, dtype=object)
-    history = pd.read_csv(history_file, index_col=0) if history_file else pd.DataFrame()
-    scalers = Scalers(x_scaler, y_scaler if hp.scale_targets else None)
-    return LegacyRun(settings, hp, features, targets, network, scalers, history, tables)
+    return LegacyRun(
+        settings=settings,
+        hyperparameters=hp,
+        features=features,
+        targets=targets,
+        network=network,
+        scalers=Scalers(x_scaler, y_scaler if hp.scale_targets else None),
+        history=pd.read_csv(history_file, index_col=0) if history_file else pd.DataFrame(),
+        tables=None if x is None or y is None else (x, y),
+    )
 
 
-def _names(scaler: Any, table: pd.DataFrame | None, count: int, letter: str) -> list[str]:
+def _read_settings(file: Path) -> dict[str, Any]:
+    try:
+        settings = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{file}: is no hyperparameter file ({error})") from None
+    if not isinstance(settings, dict):
+        raise StoreError(f"{file}: is no hyperparameter file (its JSON is no object)")
+    return settings
+
+
+def _file_of(file: Path, settings: dict[str, Any], kind: str) -> Path | None:
+    """The run's file of a kind; None where the settings name none.
+
+    Raises:
+        StoreError: the name leaves the folder, or the file is missing.
+    """
+    name = settings.get(f"{kind}_file_name")
+    if name is None:
+        return None
+    if not isinstance(name, str) or Path(name).name != name or "\\" in name:
+        raise StoreError(f"{file}: {kind}_file_name {name!r} leaves the folder; not opened")
+    found = file.parent / name
+    if found.is_symlink() or not found.is_file():
+        raise StoreError(f"{found}: is missing or no plain file; the run is not whole")
+    return found
+
+
+def _column_names(scaler: Any, table: pd.DataFrame | None, count: int, letter: str) -> list[str]:
+    """Names of the features or targets: of the saved table, else of the scaler, else numbered."""
     if table is not None:
-        return [str(c) for c in table.columns]
+        return [str(column) for column in table.columns]
     if hasattr(scaler, "feature_names_in_"):
-        return [str(c) for c in scaler.feature_names_in_]
+        return [str(column) for column in scaler.feature_names_in_]
     return [letter] if count == 1 else [f"{letter}_{i}" for i in range(count)]
 
 
 def _hyperparameters(file: Path, settings: dict[str, Any], network: Any) -> Hyperparameters:
+    """The settings under today's names.
+
+    1.0 saved neither the task nor the class weights; the activation of the output layer shows the task.
+    """
     known = set(Hyperparameters.model_fields) | set(ALIASES)
     given = {k: v for k, v in settings.items() if k in known and v is not None}
     given["architecture"] = "classic"
-    # 1.0 saved neither the kind of task nor the class weights; the output layer tells the first.
     activation = network.layers[-1].get_config().get("activation")
-    if "LSTM_type" not in given:
-        given["LSTM_type"] = "regressor" if activation == "linear" else "classifier"
-    if given["LSTM_type"] == "regressor":
-        # It passed a classifier's output activation on, unused.
-        given["last_layer_activation"] = "linear"
+    given.setdefault("LSTM_type", "regressor" if activation == "linear" else "classifier")
+    is_regressor = given["LSTM_type"] == "regressor"
     if "loss" in given:
-        given["loss"] = _loss(str(given["loss"]), str(given["LSTM_type"]))
-    regressor = given["LSTM_type"] == "regressor"
-    if regressor and given.get("metric") == "accuracy":
-        for name in ("metric", "check_point_metric", "metric_mode", "early_stop_condittion"):
-            given.pop(name, None)
+        given["loss"] = _loss_name(str(given["loss"]), is_regressor)
+    if is_regressor:
+        # 1.0 saved the defaults of a classifier for these, and did not use them.
+        given["last_layer_activation"] = "linear"
+        if given.get("metric") == "accuracy":
+            for name in ("metric", "check_point_metric", "metric_mode", "early_stop_condittion"):
+                given.pop(name, None)
     try:
         return Hyperparameters.model_validate(given)
     except ValidationError as error:
         raise StoreError(f"{file}: {describe(error, Hyperparameters)[0]}") from None
 
 
-def _loss(text: str, task: str) -> str:
-    """1.0 saved a loss object as ``<keras….BinaryCrossentropy object at 0x…>``."""
+def _loss_name(text: str, is_regressor: bool) -> str:
+    """The loss by its Keras name; 1.0 saved objects as ``<keras….BinaryCrossentropy object at 0x…>``."""
     found = re.search(r"(\w+) object at", text)
     try:
         name = canonical_loss(found.group(1) if found else text)
     except ValueError:
-        return "mse" if task == "regressor" else "binary_crossentropy"
-    # Whatever was not 'mse' became binary cross-entropy in 1.0, for regressors too.
-    return "mse" if task == "regressor" and "crossentropy" in name else name
+        return "mse" if is_regressor else "binary_crossentropy"
+    # 1.0 took any loss but 'mse' for binary cross-entropy, also for regressors.
+    return "mse" if is_regressor and "crossentropy" in name else name

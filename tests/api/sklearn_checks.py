@@ -1,7 +1,7 @@
 """What scikit-learn's own checks of the estimators share.
 
-The checks look at parameters, attributes, messages and shapes, some fifty fits for each estimator, so
-they run with a stub in place of the network; ``test_estimators`` holds the claims about its numbers.
+The checks look at parameters, attributes, messages and shapes, with some fifty fits for each estimator,
+so they run with a stub in place of the network; ``test_estimators`` holds the claims about its numbers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tutorial notebook runs from top to bottom and finds what it tells."""
+"""The tutorial notebook runs from top to bottom and shows what it describes."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def test_tutorial_runs():
         if cell.cell_type == "code"
         for output in cell.outputs
     )
-    for told in ("temp_step_12", "last season", "last class", "precision", "trained: 5 epochs"):
-        assert told in shown
+    for text in ("temp_step_12", "last season", "last class", "precision", "trained: 5 epochs"):
+        assert text in shown

@@ -16,12 +16,25 @@ from fastlstm import fastLSTM
 from fastlstm.errors import StoreError
 from tests.runs.legacy_writer import STAMP, write_legacy_run
 
+pytestmark = pytest.mark.usefixtures("untraced")
 
-@pytest.fixture
+
+@pytest.fixture(scope="module")
 def tables():
     rng = np.random.default_rng(0)
     x = pd.DataFrame(rng.normal(size=(120, 3)), columns=["a", "b", "c"])
     return x, pd.DataFrame({"up": (rng.random(120) > 0.5).astype(int)})
+
+
+@pytest.fixture(scope="module")
+def old_run(tmp_path_factory, tables):
+    return write_legacy_run(tmp_path_factory.mktemp("old"), *tables, regressor=False)
+
+
+@pytest.fixture
+def file(old_run, tmp_path):
+    """The hyperparameter JSON of a copy of an old classifier's run."""
+    return shutil.copytree(old_run.parent, tmp_path / "run") / old_run.name
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -52,8 +65,7 @@ def test_old_runs_give_their_own_numbers(tmp_path, tables, layers, regressor, ba
     assert "old" in repr(model)
 
 
-def test_a_moved_old_run_can_be_trained_on(tmp_path, tables):
-    file = write_legacy_run(tmp_path, *tables, regressor=False)
+def test_a_moved_old_run_can_be_trained_on(tmp_path, file):
     model = fastLSTM().load_all(file)
     model.data_storage_path = tmp_path / "new"
     history = model.network_training(1, verbose=0)
@@ -68,9 +80,8 @@ class Shell:
         return os.system, (f"touch {self.canary}",)
 
 
-def test_code_in_an_old_scaler_file_does_not_run(tmp_path, tables):
-    file = write_legacy_run(tmp_path, *tables, regressor=False)
-    canary, scaler = tmp_path / "canary", tmp_path / f"{STAMP} - SCALER FOR LSTM MODEL - old.pkl"
+def test_code_in_an_old_scaler_file_does_not_run(tmp_path, file):
+    canary, scaler = tmp_path / "canary", file.parent / f"{STAMP} - SCALER FOR LSTM MODEL - old.pkl"
     hostile = Shell(canary)
     nested = np.array([hostile], dtype=object)
     for shape in (hostile, {"X_scaler": hostile, "Y_scaler": nested}, {"X_scaler": nested}, nested):
@@ -85,32 +96,29 @@ def test_code_in_an_old_scaler_file_does_not_run(tmp_path, tables):
 
 
 @pytest.mark.parametrize("content", [{"X_scaler": 1, "Y_scaler": 2}, [1], {"X_scaler": None}])
-def test_old_scaler_files_of_other_content(tmp_path, tables, content):
-    file = write_legacy_run(tmp_path, *tables, regressor=False)
-    joblib.dump(content, tmp_path / f"{STAMP} - SCALER FOR LSTM MODEL - old.pkl")
+def test_old_scaler_files_of_other_content(file, content):
+    joblib.dump(content, file.parent / f"{STAMP} - SCALER FOR LSTM MODEL - old.pkl")
     with pytest.raises(StoreError, match=r"not a (scaler|dict)"):
         fastLSTM().load_all(file)
 
 
 @pytest.mark.parametrize("name", ["../x.keras", "/etc/passwd", "..\\x.keras", "sub/x.keras", 3])
-def test_names_may_not_leave_the_folder(tmp_path, tables, name):
-    file = write_legacy_run(tmp_path, *tables, regressor=False)
+def test_names_may_not_leave_the_folder(file, name):
     settings = json.loads(file.read_text())
     file.write_text(json.dumps({**settings, "model_file_name": name}))
     with pytest.raises(StoreError, match="leaves the folder"):
         fastLSTM().load_all(file)
 
 
-def test_broken_old_settings(tmp_path, tables):
-    file = write_legacy_run(tmp_path, *tables, regressor=False)
+def test_broken_old_settings(file):
     settings = json.loads(file.read_text())
-    for change, told in (
+    for change, message in (
         ({"timesteps": -3}, "timesteps"),
         ({"model_file_name": None}, "names no model_file_name"),
         ({"model_file_name": "gone.keras"}, "is missing"),
     ):
         file.write_text(json.dumps({**settings, **change}))
-        with pytest.raises(StoreError, match=told):
+        with pytest.raises(StoreError, match=message):
             fastLSTM().load_all(file)
     file.write_text("[1]")
     with pytest.raises(StoreError, match="is no hyperparameter file"):

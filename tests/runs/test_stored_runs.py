@@ -36,7 +36,7 @@ def stored(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def clean(stored):
-    """The folder with the clean table, prepared as the run's settings say."""
+    """The folder with the clean table, prepared with the run's settings."""
     data = SavedRun(stored / "small" / FIRST).data.model_copy(
         update={"path": str(stored / "table.csv")}
     )
