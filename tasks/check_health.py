@@ -28,7 +28,7 @@ def check_health(config: MonitorConfig) -> Health:
     measured = _measure(config)
     assessment = assess_health(measured, limits)
     health = _health(measured, assessment)
-    notify("examine", health.message)
+    notify("check health", health.message)
     shown = {"max_error_ratio": limits.max_error_ratio, "max_psi": limits.max_psi}
     report_health(config.model_name, health, shown)
     return health

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fastlstm.artifacts.file_names import BACKTEST_SUMMARY_FILE
-from fastlstm.reporting.text import number, title
+from fastlstm.reporting.text import NAMES, number, title
 from fastlstm.steps.backtest import combine_into
 from tasks.caching import make
 from tasks.notify import notify
@@ -28,7 +28,7 @@ def combine_folds(
 
     output, manifest = make("combine folds", config, [clean, *parts], build)
     primary, found = manifest["primary"], manifest["significance"]
-    better = [name.replace("_", " ") for name, test in found.items() if test["better"]]
+    better = [NAMES[name] for name, test in found.items() if test["better"]]
     outcome = BacktestOutcome(
         path=output.path,
         content_sha256=output.content_sha256,
@@ -37,7 +37,7 @@ def combine_folds(
         significantly_better={name: bool(test["better"]) for name, test in found.items()},
         message=f"{title(primary['name'])} {number(primary['value'])} over {manifest['folds']} folds, "
         + (
-            f"significantly better (5%) than the {' and the '.join(better)}"
+            f"significantly better (5%) than {' and '.join(better)}"
             if better
             else "not significantly better (5%) than any baseline"
         ),

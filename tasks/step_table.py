@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from fastlstm.reporting.text import markdown_table
+
 if TYPE_CHECKING:
     from tasks.settings import PipelineConfig
 
@@ -199,13 +201,12 @@ FOLDERS = (*(folder for step in _ALL for folder in step.folders), *_FOLDERS_OF_F
 
 def as_markdown() -> str:
     """The table for the documentation."""
-    lines = [
-        "| step | what it does | output depends on its inputs and | counts | deterministic "
-        "| retries | folders in `work` |",
-        "| --- | --- | --- | --- | --- | ---: | --- |",
-    ]
-    for step in _ALL:
-        cells = (
+    header = [
+        "step", "what it does", "output depends on its inputs and", "counts", "deterministic",
+        "retries", "folders in `work`",
+    ]  # fmt: skip
+    rows = [
+        [
             step.name,
             step.action,
             "; ".join(map(str, step.settings)) or "runs each time",
@@ -213,6 +214,7 @@ def as_markdown() -> str:
             ("yes" if step.deterministic else "no") if step.settings else "",
             str(step.retries),
             ", ".join(f"`{folder}`" for folder in step.folders),
-        )
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        ]
+        for step in _ALL
+    ]
+    return "\n".join(markdown_table(header, rows, text_columns=(0, 1, 2, 3, 4, 6)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Collection
 from typing import Any
 
 NAMES = {
@@ -64,10 +65,20 @@ def score_table(test: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
-def markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:
+def markdown_table(
+    header: list[str], rows: list[list[str]], *, text_columns: Collection[int] = (0,)
+) -> list[str]:
+    """The lines of a Markdown table.
+
+    Args:
+        header: names of the columns.
+        rows: cells of each row.
+        text_columns: positions of the columns that are aligned left; the others hold numbers.
+    """
+    marks = ["---" if i in text_columns else "---:" for i in range(len(header))]
     return [
         "| " + " | ".join(header) + " |",
-        "| --- |" + " ---: |" * (len(header) - 1),
+        "| " + " | ".join(marks) + " |",
         *("| " + " | ".join(row) + " |" for row in rows),
     ]
 

@@ -198,9 +198,9 @@ def test_no_parameter_is_a_secret(model):
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), None, np.float32(1.5), 2])
 def test_artifact_values_are_plain_json(value):
     """inf is no JSON, and numpy's numbers are a TypeError."""
-    from tasks.prefect_artifacts import _plain
+    from tasks.prefect_artifacts import json_number
 
-    text = json.dumps(_plain(value), allow_nan=False)
+    text = json.dumps(json_number(value), allow_nan=False)
     assert text in ("null", "1.5", "2.0")
 
 
@@ -210,9 +210,9 @@ def test_artifact_values_are_plain_json(value):
      ("€", "model-report")],
 )  # fmt: skip
 def test_artifact_keys_are_what_prefect_takes(name, wanted):
-    from tasks.prefect_artifacts import key
+    from tasks.prefect_artifacts import artifact_key
 
-    assert key(name, "report") == wanted
+    assert artifact_key(name, "report") == wanted
 
 
 def test_silent_runs_are_crashed_after_several_heartbeats():
