@@ -1,8 +1,14 @@
-"""The checks that the rows of a table must pass, run by pandera."""
+"""The checks that the rows of a table must pass, run by pandera.
+
+``COLUMN_CHECKS`` are applied to every value column, ``TABLE_CHECKS`` to the table. A new check is one
+function that returns the rules it adds, and one entry.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,164 +22,328 @@ from fastlstm.data.findings import CASES, Finding
 from fastlstm.data.reading import is_sorted
 from fastlstm.data.time_grid import grid_positions
 
-# Squares of values beyond this overflow, and so do means, deviations and losses.
+# Squares of larger values overflow, and so do means, deviations and losses.
 _LARGEST = 1e150
 
 
+@dataclass(frozen=True)
+class CheckedTable:
+    """A table and what is declared of it.
+
+    Attributes:
+        frame: the rows, sorted by series and time.
+        data: types, ranges, policies, frequency.
+        has_labels: whether plain targets are labels.
+    """
+
+    frame: pd.DataFrame
+    data: DataConfig
+    has_labels: bool
+
+    @cached_property
+    def same_series(self) -> pd.Series:
+        """Whether the row before each row is of the same series."""
+        return self.frame[SERIES] == self.frame[SERIES].shift()
+
+    @property
+    def key(self) -> str:
+        """Names of the columns that identify a row, for messages."""
+        data = self.data
+        return f"{data.series}, {data.time}" if data.series else data.time
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One condition on a column or on the table.
+
+    Attributes:
+        name: name of the check, as it stands in the report.
+        passes: takes the column, or the table, and returns whether each row passes; one value
+            where the condition is on all rows together.
+        message: what is wrong where it fails, and what to do.
+        is_error: whether a failure stops the run; else it is a warning.
+    """
+
+    name: str
+    passes: Callable[[Any], Any]
+    message: str
+    is_error: bool = True
+
+
 def out_of_range(column: pd.Series, minimum: float | None, maximum: float | None) -> pd.Series:
+    """Whether each value is below the minimum or above the maximum; missing values are not."""
     low = column < minimum if minimum is not None else False
     high = column > maximum if maximum is not None else False
     return pd.Series(low | high, index=column.index, dtype=bool)
 
 
-def _repeated(frame: pd.DataFrame, same_series: pd.Series) -> pd.Series:
+def _finite(table: CheckedTable, name: str) -> list[Rule]:
+    message = (
+        "infinite values; correct the source, or declare a range and set "
+        f"data.columns.{name}.out_of_range to 'missing'"
+    )
+    return [Rule("finite", lambda column: ~np.isinf(column), message)]
+
+
+def _magnitude(table: CheckedTable, name: str) -> list[Rule]:
+    message = f"values beyond {_LARGEST:g}, whose squares overflow; give the column in another unit"
+    return [
+        Rule(
+            "magnitude",
+            lambda column: ~(np.isfinite(column) & (column.abs() > _LARGEST)),
+            message,
+        )
+    ]
+
+
+def _range(table: CheckedTable, name: str) -> list[Rule]:
+    """The declared range, where values beyond it do not count as missing."""
+    rules = table.data.rules(name)
+    if (rules.minimum is None and rules.maximum is None) or rules.out_of_range == "missing":
+        return []
+    low = -np.inf if rules.minimum is None else rules.minimum
+    high = np.inf if rules.maximum is None else rules.maximum
+    return [
+        Rule(
+            "range",
+            lambda column: ~out_of_range(column, rules.minimum, rules.maximum),
+            f"outside [{low}, {high}]; correct the source, or the range in data.columns.{name}",
+            is_error=rules.out_of_range == "error",
+        )
+    ]
+
+
+def _missing(table: CheckedTable, name: str) -> list[Rule]:
+    """Missing values: none, or no more than the declared share."""
+    rules = table.data.rules(name)
+    if rules.missing == "error":
+        message = (
+            f"missing values; correct the source, or set data.columns.{name}.missing to 'drop' or "
+            "'forward_fill'"
+        )
+        return [Rule("missing", lambda column: column.notna(), message)]
+    share = float(table.frame[name].isna().mean())
+    message = (
+        f"{share:.1%} of the values are missing, data.columns.{name}.max_missing_share allows "
+        f"{rules.max_missing_share:.1%}; correct the source or the limit"
+    )
+    return [
+        Rule(
+            "missing share",
+            lambda column: column.isna().mean() <= rules.max_missing_share,
+            message,
+        )
+    ]
+
+
+def _constant(table: CheckedTable, name: str) -> list[Rule]:
+    message = "the same value in every row; the network learns nothing from it, remove the column"
+    return [
+        Rule(
+            "constant",
+            lambda column: column.min() != column.max() or len(column) < 2,
+            message,
+            is_error=False,
+        )
+    ]
+
+
+def _static(table: CheckedTable, name: str) -> list[Rule]:
+    """Static covariates: one value per series."""
+    if name not in table.data.static:
+        return []
+    by_series = table.frame[name].groupby(table.frame[SERIES], sort=False)
+    first = by_series.transform("first")
+    message = (
+        "it changes within its series; correct the source, or move it from data.static to "
+        "data.features"
+    )
+    return [Rule("static", lambda column: column.isna() | (column == first), message)]
+
+
+def _labels(table: CheckedTable, name: str) -> list[Rule]:
+    """Labels of a classifier's plain targets."""
+    if not table.has_labels or name not in table.data.targets:
+        return []
+    message = (
+        "labels other than 0 and 1; encode each class as a column of 0 and 1, or use LSTM_type "
+        "'regressor'"
+    )
+    return [Rule("labels", lambda column: column.isna() | column.isin([0, 1]), message)]
+
+
+def _unique_rows(table: CheckedTable) -> list[Rule]:
+    message = (
+        "rows with the same series and time; keep one of each"
+        if table.data.series
+        else "rows with the same time; keep one of each, or set data.series for a panel"
+    )
+    return [Rule("unique series and time", lambda _: ~_repeated(table), message)]
+
+
+def _repeated(table: CheckedTable) -> pd.Series:
     """Rows whose series and time another row has too."""
+    frame = table.frame
     if not is_sorted(frame):
         return frame.duplicated([SERIES, TIME], keep=False)
-    # In order they lie side by side; hashing ten million rows takes half a gigabyte.
-    again = same_series & (frame[TIME] == frame[TIME].shift())
+    # Repeated rows are neighbours; a hash of ten million rows takes half a gigabyte.
+    again = table.same_series & (frame[TIME] == frame[TIME].shift())
     return again | again.shift(-1, fill_value=False)
+
+
+def _time_order(table: CheckedTable) -> list[Rule]:
+    times = table.frame[TIME]
+    return [
+        Rule(
+            "time order",
+            lambda _: ~(table.same_series & (times < times.shift())),
+            "time decreases within a series; sort the rows",
+        )
+    ]
+
+
+def _grid(table: CheckedTable) -> list[Rule]:
+    """Times on the grid of the declared frequency, and gaps in it."""
+    data, frame = table.data, table.frame
+    if not data.frequency:
+        return []
+    positions = grid_positions(frame[TIME], data.frequency, data.time_zone)
+    on_grid = pd.Series(positions >= 0, index=frame.index)
+    steps = pd.Series(positions, index=frame.index).diff()
+    after_gap = table.same_series & on_grid & on_grid.shift(fill_value=False) & (steps > 1)
+    absent = int((steps[after_gap] - 1).sum())
+    return [
+        Rule(
+            "frequency",
+            lambda _: on_grid,
+            f"times off the declared grid of {data.frequency}; correct the source or data.frequency",
+        ),
+        Rule(
+            "gaps in time",
+            lambda _: ~after_gap,
+            f"{int(after_gap.sum())} gaps, {absent} rows of {data.frequency} absent; no window "
+            "crosses a gap",
+            is_error=False,
+        ),
+    ]
+
+
+COLUMN_CHECKS: tuple[Callable[[CheckedTable, str], list[Rule]], ...] = (
+    _finite,
+    _magnitude,
+    _range,
+    _missing,
+    _constant,
+    _static,
+    _labels,
+)
+
+
+TABLE_CHECKS: tuple[Callable[[CheckedTable], list[Rule]], ...] = (_unique_rows, _time_order, _grid)
 
 
 def run_checks(
     frame: pd.DataFrame, data: DataConfig, values: list[str], labels: bool
 ) -> tuple[list[Finding], list[Finding], int]:
-    must: dict[str, list[pa.Check]] = {n: [] for n in values}
-    should: dict[str, list[pa.Check]] = {n: [] for n in values}
-    messages: dict[str, str] = {}
+    """Run every check of a table.
 
-    def check(column: str, name: str, test: Any, message: str, *, strict: bool = True) -> None:
-        messages[f"{column}\0{name}"] = message
-        (must if strict else should)[column].append(
-            pa.Check(test, name=name, ignore_na=False, element_wise=False)
-        )
+    Args:
+        frame: the rows, sorted by series and time.
+        data: types, ranges, policies, frequency.
+        values: names of the value columns.
+        labels: whether plain targets are labels, which must be 0 or 1.
 
-    for name in values:
-        rules = data.rules(name)
-        check(
-            name, "finite", lambda s: ~np.isinf(s),
-            f"infinite values; correct the source or declare a range with "
-            f"data.columns.{name}.out_of_range 'missing'",
-        )  # fmt: skip
-        check(
-            name, "magnitude", lambda s: ~(np.isfinite(s) & (s.abs() > _LARGEST)),
-            f"values beyond {_LARGEST:g}, with which nothing can be computed; give the column in "
-            "another unit",
-        )  # fmt: skip
-        if (rules.minimum is not None or rules.maximum is not None) and (
-            rules.out_of_range != "missing"
-        ):
-            check(
-                name, "range",
-                lambda s, r=rules: ~out_of_range(s, r.minimum, r.maximum),
-                f"outside [{rules.minimum}, {rules.maximum}]; correct the source or "
-                f"data.columns.{name}",
-                strict=rules.out_of_range == "error",
-            )  # fmt: skip
-        if rules.missing == "error":
-            check(
-                name, "missing", lambda s: s.notna(),
-                f"missing values; correct the source, or set data.columns.{name}.missing to 'drop' "
-                "or 'forward_fill'",
-            )  # fmt: skip
-        else:
-            share = float(frame[name].isna().mean())
-            check(
-                name, "missing share",
-                lambda s, most=rules.max_missing_share: s.isna().mean() <= most,
-                f"{share:.1%} of the values are missing, data.columns.{name}.max_missing_share "
-                f"allows {rules.max_missing_share:.1%}; correct the source or the limit",
-            )  # fmt: skip
-        check(
-            name, "constant", lambda s: s.min() != s.max() or len(s) < 2,
-            "the same value in every row; the network can learn nothing from it", strict=False,
-        )  # fmt: skip
-        if name in data.static:
-            first = frame[name].groupby(frame[SERIES], sort=False).transform("first")
-            check(
-                name, "static", lambda s, of_series=first: s.isna() | (s == of_series),
-                "it changes within its series; correct the source, or move it from data.static to "
-                "data.features",
-            )  # fmt: skip
-        if labels and name in data.targets:
-            check(
-                name, "labels", lambda s: s.isna() | s.isin([0, 1]),
-                "labels other than 0 and 1; encode each class as a column of 0 and 1, or use "
-                "LSTM_type 'regressor'",
-            )  # fmt: skip
-
-    key = f"{data.series}, {data.time}" if data.series else data.time
-    same_series = frame[SERIES] == frame[SERIES].shift()
-    wide_must = [
-        pa.Check(lambda d: ~_repeated(d, same_series), name="unique series and time"),
-        pa.Check(
-            lambda d: ~(same_series & (d[TIME] < d[TIME].shift())), name="time order"
-        ),
-    ]  # fmt: skip
-    wide_should = []
-    messages[f"{key}\0unique series and time"] = (
-        "rows with the same series and time; keep one of each"
-        if data.series else "rows with the same time; keep one of each, or name data.series"
-    )  # fmt: skip
-    messages[f"{key}\0time order"] = "time runs backwards within a series; sort the rows"
-    if data.frequency:
-        positions = grid_positions(frame[TIME], data.frequency, data.time_zone)
-        on_grid = pd.Series(positions >= 0, index=frame.index)
-        wide_must.append(pa.Check(lambda _: on_grid, name="frequency"))
-        messages[f"{key}\0frequency"] = (
-            f"times off the declared grid of {data.frequency}; correct the source or data.frequency"
+    Returns:
+        Errors, warnings, and the number of rules checked.
+    """
+    table = CheckedTable(frame, data, labels)
+    of_columns = {
+        name: [rule for check in COLUMN_CHECKS for rule in check(table, name)] for name in values
+    }
+    of_table = [rule for check in TABLE_CHECKS for rule in check(table)]
+    errors, warnings = (
+        _failures(
+            table,
+            {
+                name: [rule for rule in rules if rule.is_error == is_error]
+                for name, rules in of_columns.items()
+            },
+            [rule for rule in of_table if rule.is_error == is_error],
         )
-        steps = pd.Series(positions, index=frame.index).diff()
-        after_hole = same_series & on_grid & on_grid.shift(fill_value=False) & (steps > 1)
-        wide_should.append(pa.Check(lambda _: ~after_hole, name="holes in time"))
-        holes = int((steps[after_hole] - 1).sum())
-        messages[f"{key}\0holes in time"] = (
-            f"{int(after_hole.sum())} holes, {holes} rows of {data.frequency} absent; no window "
-            "crosses one"
-        )
-    errors = _failures(frame, must, wide_must, key, messages)
-    warnings = _failures(frame, should, wide_should, key, messages)
-    count = sum(map(len, [*must.values(), *should.values(), wide_must, wide_should]))
-    return errors, warnings, count
+        for is_error in (True, False)
+    )
+    return errors, warnings, sum(map(len, of_columns.values())) + len(of_table)
 
 
 def _failures(
-    frame: pd.DataFrame, checks: dict[str, list[pa.Check]], wide: list[pa.Check], key: str,
-    messages: dict[str, str],
-) -> list[Finding]:  # fmt: skip
+    table: CheckedTable, of_columns: dict[str, list[Rule]], of_table: list[Rule]
+) -> list[Finding]:
+    """The rules that fail, as findings."""
+
+    def checks(rules: list[Rule]) -> list[pa.Check]:
+        return [pa.Check(r.passes, name=r.name, ignore_na=False) for r in rules]
+
     schema = pa.DataFrameSchema(
-        {n: pa.Column(float, c, nullable=True) for n, c in checks.items()}, checks=wide
+        {
+            name: pa.Column(float, checks(rules), nullable=True)
+            for name, rules in of_columns.items()
+        },
+        checks=checks(of_table),
     )
     try:
-        schema.validate(frame, lazy=True, inplace=True)  # it changes nothing, so needs no copy
+        schema.validate(
+            table.frame, lazy=True, inplace=True
+        )  # it changes nothing, so needs no copy
     except SchemaErrors as failed:
-        found = []
-        for item in failed.schema_errors:
-            name = str(item.check.name if isinstance(item.check, pa.Check) else item.check)
-            column = key if item.schema is schema else str(item.schema.name)
-            passed = item.check_output
-            rows: Iterable[Any] = (
-                np.flatnonzero(~passed.to_numpy(dtype=bool))
-                if isinstance(passed, pd.Series) and len(passed) == len(frame) else []
-            )  # fmt: skip
-            rows = np.asarray(rows, dtype=int)
-            message = messages[f"{column}\0{name}"]
-            if len(rows):
-                message = f"{len(rows)} rows: {message}"
-            cases = [
-                {
-                    "series": frame[SERIES].iloc[r],
-                    "time": frame[TIME].iloc[r].isoformat(),
-                    "value": _plain(frame[column].iloc[r]) if column in frame else None,
-                }
-                for r in rows[:CASES]
-            ]
-            found.append(Finding(name, column, len(rows), message, cases))
-        return found
+        messages = {
+            (column, rule.name): rule.message
+            for column, rules in [*of_columns.items(), (table.key, of_table)]
+            for rule in rules
+        }
+        return [
+            _finding(
+                table.frame,
+                table.key if item.schema is schema else str(item.schema.name),
+                str(item.check.name if isinstance(item.check, pa.Check) else item.check),
+                item.check_output,
+                messages,
+            )
+            for item in failed.schema_errors
+        ]
     return []
 
 
-def _plain(value: float) -> float | str | None:
+def _finding(
+    frame: pd.DataFrame, column: str, name: str, passed: Any, messages: dict[tuple[str, str], str]
+) -> Finding:
+    """One failed rule with its first rows.
+
+    Args:
+        frame: the table.
+        column: the column, or the key of the table.
+        name: name of the rule.
+        passed: whether each row passes, or one value for all rows.
+        messages: messages by column and name.
+    """
+    rows = np.zeros(0, int)
+    if isinstance(passed, pd.Series) and len(passed) == len(frame):
+        rows = np.flatnonzero(~passed.to_numpy(dtype=bool))
+    message = messages[column, name]
+    if len(rows):
+        message = f"{len(rows)} rows: {message}"
+    cases = [
+        {
+            "series": frame[SERIES].iloc[row],
+            "time": frame[TIME].iloc[row].isoformat(),
+            "value": _json_number(frame[column].iloc[row]) if column in frame else None,
+        }
+        for row in rows[:CASES]
+    ]
+    return Finding(name, column, len(rows), message, cases)
+
+
+def _json_number(value: float) -> float | str | None:
+    """A value as JSON has it: None where missing, text where infinite."""
     if np.isnan(value):
         return None
     return float(value) if np.isfinite(value) else str(value)

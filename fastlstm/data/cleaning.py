@@ -1,6 +1,8 @@
-"""Treat missing values by declared policy and add the columns made from others. Nothing looks ahead."""
+"""Apply the policies of missing values and add the computed columns. No value uses a later row."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -14,63 +16,110 @@ from fastlstm.data.known_future import ahead_values
 from fastlstm.data.time_grid import grid_positions, segments
 
 
-def complete(
+@dataclass
+class CleanTable:
+    """A table after the policies of missing values.
+
+    Attributes:
+        frame: the rows, with the number of their contiguous block and the computed columns.
+        filled: values filled forward, by column.
+        dropped: missing values whose row was dropped, by column.
+        errors: what the policies could not treat.
+    """
+
+    frame: pd.DataFrame
+    filled: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+    errors: list[Finding] = field(default_factory=list)
+
+
+def clean_table(
     frame: pd.DataFrame, ahead: pd.DataFrame, data: DataConfig, values: list[str]
-) -> tuple[pd.DataFrame, dict[str, int], dict[str, int], list[Finding]]:
-    """Fill and drop by policy, number the segments, add the features and targets made from others."""
-    series, labels = pd.factorize(frame[SERIES])
+) -> CleanTable:
+    """Fill and drop by policy, number the contiguous blocks, and add the computed columns.
+
+    Args:
+        frame: the rows, sorted by series and time. Its value columns are replaced where filled.
+        ahead: rows after the end of a series that hold known future covariates alone.
+        data: policies, frequency and computed columns.
+        values: names of the value columns present.
+    """
+    series, _ = pd.factorize(frame[SERIES])
     if data.frequency:
         positions = grid_positions(frame[TIME], data.frequency, data.time_zone)
     else:
         positions = np.arange(len(frame))
-    stretch = segments(series, positions)
-    filled, dropped, errors = {}, {}, []
+    cleaned = CleanTable(frame)
     keep = np.ones(len(frame), bool)
+    block = segments(series, positions)
     for name in values:
-        rules = data.rules(name)
-        before = frame[name].isna()
-        if not before.any():
-            continue
-        if rules.missing == "forward_fill":
-            frame[name] = frame[name].groupby(stretch).ffill(limit=rules.forward_fill_limit)
-            left = frame[name].isna()
-            if before.sum() > left.sum():
-                filled[name] = int(before.sum() - left.sum())
-            if left.any() and rules.beyond_limit == "error":
-                rows = np.flatnonzero(left)
-                errors.append(Finding(
-                    "missing beyond forward fill", name, len(rows),
-                    f"{len(rows)} rows: still missing after filling {rules.forward_fill_limit} "
-                    f"rows; raise data.columns.{name}.forward_fill_limit or set beyond_limit to "
-                    "'drop'",
-                    [
-                        {"series": labels[series[r]], "time": frame[TIME].iloc[r].isoformat(),
-                         "value": None}
-                        for r in rows[:CASES]
-                    ],
-                ))  # fmt: skip
-            before = left
-        if before.any():
-            dropped[name] = int(before.sum())
-            keep &= ~before.to_numpy()
-    clean = frame if keep.all() else frame[keep].reset_index(drop=True)
-    if clean.empty and not errors:
-        worst = max(dropped, key=lambda n: dropped[n])
-        errors.append(Finding(
-            "rows left", worst, len(frame),
-            f"every row was dropped, {dropped[worst]} for this column; set its missing policy to "
-            "'forward_fill' or remove the column", [],
-        ))  # fmt: skip
-    stretch = segments(series[keep], positions[keep])
-    clean.insert(2, SEGMENT, stretch)
+        if frame[name].isna().any():
+            keep &= ~_treat_missing(cleaned, name, block, data)
+    if not keep.all():
+        cleaned.frame = frame[keep].reset_index(drop=True)
+    if cleaned.frame.empty and not cleaned.errors:
+        cleaned.errors.append(_nothing_left(cleaned.dropped, len(frame)))
+    block = segments(series[keep], positions[keep])
+    cleaned.frame.insert(2, SEGMENT, block)
+    _add_computed_columns(cleaned.frame, block, ahead, data)
+    return cleaned
+
+
+def _treat_missing(
+    cleaned: CleanTable, name: str, block: np.ndarray, data: DataConfig
+) -> np.ndarray:
+    """Fill a column by its policy; return the rows that still miss a value, ``(n,)``."""
+    frame, rules = cleaned.frame, data.rules(name)
+    missing = frame[name].isna()
+    if rules.missing == "forward_fill":
+        frame[name] = frame[name].groupby(block).ffill(limit=rules.forward_fill_limit)
+        still_missing = frame[name].isna()
+        filled = int(missing.sum() - still_missing.sum())
+        if filled:
+            cleaned.filled[name] = filled
+        if still_missing.any() and rules.beyond_limit == "error":
+            cleaned.errors.append(_beyond_limit(frame, name, still_missing, data))
+        missing = still_missing
+    if missing.any():
+        cleaned.dropped[name] = int(missing.sum())
+    return missing.to_numpy()
+
+
+def _beyond_limit(frame: pd.DataFrame, name: str, missing: pd.Series, data: DataConfig) -> Finding:
+    """Values that 'forward_fill' leaves missing."""
+    rows = np.flatnonzero(missing)
+    cases = [
+        {"series": frame[SERIES].iloc[r], "time": frame[TIME].iloc[r].isoformat(), "value": None}
+        for r in rows[:CASES]
+    ]
+    message = (
+        f"{len(rows)} rows: still missing after filling {data.rules(name).forward_fill_limit} rows; "
+        f"raise data.columns.{name}.forward_fill_limit or set beyond_limit to 'drop'"
+    )
+    return Finding("missing beyond forward fill", name, len(rows), message, cases)
+
+
+def _nothing_left(dropped: dict[str, int], rows: int) -> Finding:
+    """A table of which every row is dropped."""
+    worst = max(dropped, key=lambda name: dropped[name])
+    message = (
+        f"every row was dropped, {dropped[worst]} for this column; set "
+        f"data.columns.{worst}.missing to 'forward_fill' or remove the column"
+    )
+    return Finding("rows left", worst, rows, message, [])
+
+
+def _add_computed_columns(
+    clean: pd.DataFrame, block: np.ndarray, ahead: pd.DataFrame, data: DataConfig
+) -> None:
+    """Add calendar features, known future covariates, indicators of series and derived targets."""
     for name, column in calendar_features(clean[TIME], data.calendar, data.time_zone).items():
         clean[name] = column
-    for name, (source, later) in zip(data.ahead_columns, data.known_ahead.items(), strict=True):
+    for name, (source, rows) in zip(data.ahead_columns, data.known_ahead.items(), strict=True):
         if source in clean:
-            clean[name] = ahead_values(clean, stretch, ahead, source, later, data)
+            clean[name] = ahead_values(clean, block, ahead, source, rows, data)
     for label, name in zip(data.embedded_series, data.series_columns, strict=True):
         clean[name] = (clean[SERIES] == label).astype(float)
     for name, target in data.derived_targets.items():
         if target.column in clean:
-            clean[name] = derive(clean[target.column].to_numpy(), stretch, target)
-    return clean, filled, dropped, errors
+            clean[name] = derive(clean[target.column].to_numpy(), block, target)

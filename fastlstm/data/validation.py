@@ -1,7 +1,7 @@
-"""Check a loaded table, then treat missing values by declared policy. Nothing looks ahead.
+"""Check a loaded table, then treat missing values by declared policy.
 
-All failures are collected at once in one report. Forward fill takes the last value before the row
-within its unbroken stretch; a policy that would use later rows is not offered.
+All failures are collected in one report. No policy uses a later row: forward fill takes the last value
+before the row in its contiguous block.
 """
 
 from __future__ import annotations
@@ -13,110 +13,137 @@ import pandas as pd
 
 from fastlstm.config.data import DataConfig
 from fastlstm.data.checks import out_of_range, run_checks
-from fastlstm.data.cleaning import complete
+from fastlstm.data.cleaning import CleanTable, clean_table
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.findings import Finding, ValidationReport
 from fastlstm.data.known_future import is_ahead
 from fastlstm.data.leakage import suspected_leaks
+
+# Checks beside those of ``run_checks``: row order, short series, future times, suspected leakage.
+_OTHER_CHECKS = 4
 
 
 def validate(
     frame: pd.DataFrame, data: DataConfig, *, labels: bool, rows_out_of_order: int = 0,
     skipped_series: dict[str, int] | None = None, values: list[str] | None = None,
 ) -> tuple[pd.DataFrame, ValidationReport]:  # fmt: skip
-    """Check a table and make it complete by policy.
+    """Check a table and complete it by policy.
 
     Args:
-        frame: as ``fastlstm.data.reading.load`` gives it, sorted by series and time. Rows at the end of a
-            series that hold values of ``known_ahead`` alone are no rows of the result.
+        frame: as ``fastlstm.data.reading.load`` returns it, sorted by series and time. Rows at the
+            end of a series that hold known future covariates alone are no rows of the result.
         data: types, ranges, policies, frequency.
         labels: whether plain targets are labels, which must be 0 or 1.
-        rows_out_of_order: as the loader counted them; told as a warning.
-        skipped_series: as the loader left them out; told as a warning.
-        values: the value columns present; without it all of ``data.value_columns``.
+        rows_out_of_order: number of rows the loader sorted; reported as a warning.
+        skipped_series: series the loader left out, with their rows; reported as warnings.
+        values: names of the value columns present, where rows are read to forecast from; without
+            it all of ``data.value_columns``.
 
     Returns:
-        The clean table (``__series``, ``__time``, ``__segment``, value columns, calendar features,
-        derived targets), sorted as before, and the report. With errors in the report the table must not
-        be used.
+        The clean table (``__series``, ``__time``, ``__segment``, value columns, computed columns),
+        sorted as before, and the report. With errors in the report the table must not be used.
     """
-    # A table to forecast from holds some of the series, and of the columns.
-    to_learn = values is None
+    is_training = values is None
     values = data.value_columns if values is None else values
     later = is_ahead(frame, data, values)
     ahead = frame[later]
     frame = frame[~later].reset_index(drop=True) if later.any() else frame.copy(deep=False)
-    as_missing = {}
+    as_missing = _out_of_range_to_missing(frame, data, values)
+    errors, warnings, checks = run_checks(frame, data, values, labels)
+    warnings = [
+        *_loading_warnings(data, rows_out_of_order, skipped_series or {}),
+        *warnings,
+        *_future_times(frame, data),
+        *_suspected_leakage(frame, data, values),
+        *(_absent_series(frame, data) if is_training else []),
+    ]
+    missing = {name: int(frame[name].isna().sum()) for name in values if frame[name].isna().any()}
+    cleaned = CleanTable(frame) if errors else clean_table(frame, ahead, data, values)
+    report = ValidationReport(
+        rows_in=len(frame),
+        rows_out=len(cleaned.frame),
+        checks_run=checks + _OTHER_CHECKS,
+        errors=errors + cleaned.errors,
+        warnings=warnings,
+        missing=missing,
+        out_of_range_as_missing=as_missing,
+        filled=cleaned.filled,
+        dropped=cleaned.dropped,
+    )
+    return cleaned.frame, report
+
+
+def _out_of_range_to_missing(
+    frame: pd.DataFrame, data: DataConfig, values: list[str]
+) -> dict[str, int]:
+    """Set values out of range to missing where declared so; return how many, by column."""
+    counts = {}
     for name in values:
         rules = data.rules(name)
         if rules.out_of_range == "missing":
-            beyond = out_of_range(frame[name], rules.minimum, rules.maximum)
-            if beyond.any():
-                as_missing[name] = int(beyond.sum())
-                frame.loc[beyond, name] = np.nan
-    errors, warnings, checks = run_checks(frame, data, values, labels)
+            outside = out_of_range(frame[name], rules.minimum, rules.maximum)
+            if outside.any():
+                counts[name] = int(outside.sum())
+                frame.loc[outside, name] = np.nan
+    return counts
+
+
+def _loading_warnings(
+    data: DataConfig, rows_out_of_order: int, skipped_series: dict[str, int]
+) -> list[Finding]:
+    """What the loader changed."""
+    found = []
     if rows_out_of_order:
-        warnings.insert(0, Finding(
-            "row order", data.time, rows_out_of_order,
-            f"{rows_out_of_order} rows stood before an earlier one of their series; they were "
-            "sorted", [],
-        ))  # fmt: skip
-    for name, rows in (skipped_series or {}).items():
-        warnings.append(Finding(
-            "short series", data.series or "", rows,
-            f"series {name!r} with {rows} rows is shorter than a window and was left out", [],
-        ))  # fmt: skip
-    warnings += _doubts(frame, data, values)
-    if to_learn:
-        warnings += _absent_series(frame, data)
-    missing = {n: int(frame[n].isna().sum()) for n in values if frame[n].isna().any()}
-    filled: dict[str, int] = {}
-    dropped: dict[str, int] = {}
-    clean = frame
-    if not errors:
-        clean, filled, dropped, beyond_limit = complete(frame, ahead, data, values)
-        errors += beyond_limit
-    report = ValidationReport(
-        len(frame), len(clean), checks + 4, errors, warnings, missing, as_missing, filled, dropped
+        message = (
+            f"{rows_out_of_order} rows came after a later row of their series; they were sorted"
+        )
+        found.append(Finding("row order", data.time, rows_out_of_order, message, []))
+    for name, rows in skipped_series.items():
+        message = f"series {name!r} with {rows} rows is shorter than a window and was left out"
+        found.append(Finding("short series", data.series or "", rows, message, []))
+    return found
+
+
+def _future_times(frame: pd.DataFrame, data: DataConfig) -> list[Finding]:
+    """Rows later than a day from now."""
+    rows = int((frame[TIME] > pd.Timestamp(datetime.now(UTC)) + pd.Timedelta("1D")).sum())
+    if not rows:
+        return []
+    message = (
+        f"{rows} rows lie in the future, the last at {frame[TIME].max():%Y-%m-%d %H:%M} UTC; check "
+        "data.time_zone and data.time_format, or leave out rows that have not happened"
     )
-    return clean, report
+    return [Finding("time", data.time, rows, message, [])]
 
 
-def _doubts(frame: pd.DataFrame, data: DataConfig, values: list[str]) -> list[Finding]:
-    """What may be right, but more often is a mistake."""
-    doubts = []
-    now = pd.Timestamp(datetime.now(UTC))
-    ahead = int((frame[TIME] > now + pd.Timedelta("1D")).sum())
-    if ahead:
-        doubts.append(Finding(
-            "time", data.time, ahead,
-            f"{ahead} rows lie in the future, the last at {frame[TIME].max():%Y-%m-%d %H:%M} UTC; "
-            "check data.time_zone and data.time_format, or leave rows out that have not happened",
-            [],
-        ))  # fmt: skip
-    plain = [n for n in data.targets if n in values]
+def _suspected_leakage(frame: pd.DataFrame, data: DataConfig, values: list[str]) -> list[Finding]:
+    """Features whose values are those of a target some rows later."""
     leaks = suspected_leaks(
-        {n: frame[n].to_numpy() for n in data.read_features if n in values},
-        {n: frame[n].to_numpy() for n in plain},
+        {name: frame[name].to_numpy() for name in data.read_features if name in values},
+        {name: frame[name].to_numpy() for name in data.targets if name in values},
         pd.factorize(frame[SERIES])[0],
     )
-    for leak in leaks:
-        doubts.append(Finding(
+    return [
+        Finding(
             "leak suspected", leak.feature, 0,
             f"it equals {leak.target!r} {leak.ahead} rows later in {leak.share:.0%} of the rows; a "
-            "feature that knows the future is not there when you forecast: remove it",
+            "feature that holds future values is not available at forecast time: remove it",
             [],
-        ))  # fmt: skip
-    return doubts
+        )
+        for leak in leaks
+    ]  # fmt: skip
 
 
 def _absent_series(frame: pd.DataFrame, data: DataConfig) -> list[Finding]:
-    there = set(frame[SERIES].unique()) if data.embedded_series else set()
+    """Embedded series without a row."""
+    if not data.embedded_series:
+        return []
+    present = set(frame[SERIES].unique())
     return [
         Finding(
             "embedded series", data.series or "", 0,
-            f"no row is of series {label!r}, so nothing is learned of it; correct or remove it in "
+            f"no row is of series {label!r}, so its embedding is not trained; correct or remove it in "
             "data.embedded_series", [],
         )
-        for label in data.embedded_series if label not in there
+        for label in data.embedded_series if label not in present
     ]  # fmt: skip

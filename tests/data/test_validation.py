@@ -91,9 +91,9 @@ def test_warnings_go_on(panel):
     warned = checks(report.warnings)
     assert set(warned) == {
         ("row order", "when"), ("short series", "site"), ("constant", "heat"), ("range", "load"),
-        ("holes in time", "site, when"),
+        ("gaps in time", "site, when"),
     }  # fmt: skip
-    assert "2 holes, 3 rows of 1h absent" in warned["holes in time", "site, when"].message
+    assert "2 gaps, 3 rows of 1h absent" in warned["gaps in time", "site, when"].message
     assert clean[SEGMENT].nunique() == 4
 
 

@@ -273,7 +273,7 @@ table(
     "no window|holds no window",
     data={"frequency": "15min"},
 )
-table("holes", lambda f: f.drop(index=[50, 51, 300]), warned="2 holes, 3 rows of 1h absent")
+table("holes", lambda f: f.drop(index=[50, 51, 300]), warned="2 gaps, 3 rows of 1h absent")
 table("a hole in every window", lambda f: f[f.index % 5 > 0], "split holds no window")
 table("dates in the future", lambda f: f.assign(when=f["when"] + pd.Timedelta("36525D")),
       warned="in the future")  # fmt: skip
