@@ -1,7 +1,7 @@
-"""Features from the clock and the calendar: the hour, weekday and month as points on a circle.
+"""Calendar features: hour, weekday and month in cyclical encoding.
 
-A sine and a cosine each, so that the end of a period lies beside its beginning (e.g. Petnehazi 2019,
-"Recurrent Neural Networks for Time Series Forecasting", section 4.2). They are known for every row.
+The sine and cosine of a period's phase put its end next to its beginning (e.g. Petneházi 2019,
+"Recurrent Neural Networks for Time Series Forecasting", section 4.2).
 """
 
 from __future__ import annotations
@@ -16,25 +16,28 @@ import pandas as pd
 def calendar_features(
     times: Any, kinds: Iterable[str], time_zone: str = "UTC"
 ) -> dict[str, np.ndarray]:
-    """Sine and cosine of parts of the time, ``<kind>_sin`` and ``<kind>_cos`` each, ``(n,)``.
+    """Cyclical encodings of parts of the time.
 
     Args:
         times: time stamps with their time zone, ``(n,)``: a Series or a DatetimeIndex.
         kinds: of 'hour' (with its minutes, over 24 hours), 'weekday' (Monday first, over 7 days) and
             'month' (over 12).
-        time_zone: IANA zone whose clock and calendar count.
+        time_zone: IANA zone of the clock and calendar.
+
+    Returns:
+        ``<kind>_sin`` and ``<kind>_cos`` of every kind, ``(n,)``.
 
     Raises:
         KeyError: another kind.
     """
     local = pd.DatetimeIndex(times).tz_convert(time_zone)
-    found = {}
+    features = {}
     for kind in kinds:
-        share = {
+        phase = {
             "hour": lambda: (local.hour + local.minute / 60) / 24,
             "weekday": lambda: local.day_of_week / 7,
             "month": lambda: (local.month - 1) / 12,
         }[kind]()
-        angle = 2 * np.pi * np.asarray(share, np.float64)
-        found[f"{kind}_sin"], found[f"{kind}_cos"] = np.sin(angle), np.cos(angle)
-    return found
+        angle = 2 * np.pi * np.asarray(phase, np.float64)
+        features[f"{kind}_sin"], features[f"{kind}_cos"] = np.sin(angle), np.cos(angle)
+    return features

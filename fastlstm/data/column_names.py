@@ -5,4 +5,5 @@ from __future__ import annotations
 SERIES, TIME = "__series", "__time"
 
 
+# Number of a row's contiguous block.
 SEGMENT = "__segment"

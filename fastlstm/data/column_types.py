@@ -1,4 +1,4 @@
-"""A column of a source as numbers, or the first cell that is none."""
+"""A value column of a source as numbers."""
 
 from __future__ import annotations
 
@@ -15,54 +15,82 @@ from fastlstm.errors import DataError
 ARROW_TYPES = {"float": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_()}
 
 
+# Cells of text that count as missing.
 NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 
 
 def as_numbers(
     column: pa.ChunkedArray, name: str, file: Path, data: DataConfig, first_row: int
 ) -> np.ndarray:
-    """The column as float64, NaN where missing; the error names the first cell that is not."""
+    """A value column as float64, NaN where missing.
+
+    Args:
+        column: the column as read.
+        name: its name.
+        file: its file, for messages.
+        data: the declared type, in ``columns``.
+        first_row: number of the first row in messages.
+
+    Raises:
+        DataError: a cell is not of the declared type; the first such cell is named.
+    """
     dtype = data.rules(name).dtype
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column = column.cast(kind.value_type)
-        kind = column.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        column = pc.utf8_trim_whitespace(column)
-        column = pc.if_else(pc.is_in(column, pa.array(NULLS)), None, column)
-        try:
-            column = column.cast(ARROW_TYPES[dtype])
-        except pa.ArrowInvalid:
-            text = column.to_pandas()
-            good = text.isna() | pd.to_numeric(text, errors="coerce").notna()
-            if dtype == "integer":
-                good = text.isna() | text.str.fullmatch(r"[+-]?\d{1,18}", na=True).astype(bool)
-            if dtype == "boolean":
-                good = text.isna() | text.str.lower().isin(["true", "false", "0", "1"])
-            bad = np.flatnonzero(~good.to_numpy())
-            row, found = (bad[0] + first_row, text.iloc[bad[0]]) if len(bad) else ("?", "?")
-            raise DataError(
-                f"{file}: column {name!r}, row {row}: {found!r} is no {dtype} "
-                f"({len(bad)} such cells); correct the file or data.columns.{name}.dtype"
-            ) from None
-    elif not (
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-        or pa.types.is_decimal(kind) or pa.types.is_null(kind)
-    ):  # fmt: skip
-        raise DataError(
-            f"{file}: column {name!r} holds {kind}, declared {dtype}; convert it to numbers"
-        )
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    where = f"{file}: column {name!r}"
+    advice = f"correct the file or data.columns.{name}.dtype"
+    if _is_text(column.type):
+        column = _parsed(column, dtype, where, first_row, advice)
+    elif not _is_numeric(column.type):
+        raise DataError(f"{where} holds {column.type}, declared {dtype}; convert it to numbers")
     numbers: np.ndarray = column.cast(pa.float64()).to_numpy()
     if dtype != "float":
-        whole = np.isnan(numbers) | (numbers == np.floor(numbers))
+        valid = numbers == np.floor(numbers)
         if dtype == "boolean":
-            whole = np.isnan(numbers) | (numbers == 0) | (numbers == 1)
-        if not whole.all():
-            row = int(np.flatnonzero(~whole)[0])
+            valid = (numbers == 0) | (numbers == 1)
+        wrong = np.flatnonzero(~(valid | np.isnan(numbers)))
+        if len(wrong):
             raise DataError(
-                f"{file}: column {name!r}, row {row + first_row}: {numbers[row]!r} is no {dtype} "
-                f"({int((~whole).sum())} such cells); correct the file or "
-                f"data.columns.{name}.dtype"
+                f"{where}, row {wrong[0] + first_row}: {numbers[wrong[0]]!r} is no {dtype} "
+                f"({len(wrong)} such cells); {advice}"
             )
-    # One chunk without a missing value is given as Arrow's own memory, which may not be changed.
+    # Arrow returns one chunk without missing values as its own memory, which must not be changed.
     return numbers if numbers.flags.writeable else numbers.copy()
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _is_numeric(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+        or pa.types.is_decimal(kind) or pa.types.is_null(kind)
+    )  # fmt: skip
+
+
+def _parsed(
+    column: pa.ChunkedArray, dtype: str, where: str, first_row: int, advice: str
+) -> pa.ChunkedArray:
+    """A column of text as the declared type.
+
+    Raises:
+        DataError: a cell is not of the type.
+    """
+    column = pc.utf8_trim_whitespace(column)
+    column = pc.if_else(pc.is_in(column, pa.array(NULLS)), None, column)
+    try:
+        return column.cast(ARROW_TYPES[dtype])
+    except pa.ArrowInvalid:
+        text = column.to_pandas()
+        if dtype == "integer":
+            valid = text.str.fullmatch(r"[+-]?\d{1,18}", na=True).astype(bool)
+        elif dtype == "boolean":
+            valid = text.str.lower().isin(["true", "false", "0", "1"])
+        else:
+            valid = pd.to_numeric(text, errors="coerce").notna()
+        wrong = np.flatnonzero(~(valid | text.isna()).to_numpy())
+        row, cell = (wrong[0] + first_row, text.iloc[wrong[0]]) if len(wrong) else ("?", "?")
+        raise DataError(
+            f"{where}, row {row}: {cell!r} is no {dtype} ({len(wrong)} such cells); {advice}"
+        ) from None

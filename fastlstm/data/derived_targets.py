@@ -13,11 +13,11 @@ def derive(values: np.ndarray, segment: np.ndarray, target: DerivedTarget) -> np
 
     Args:
         values: the source column, shape ``(n,)``, without missing values.
-        segment: number of the unbroken stretch of each row, shape ``(n,)``.
+        segment: number of each row's contiguous block, shape ``(n,)``.
         target: operation, threshold and horizon.
 
     Returns:
-        float64 of shape ``(n,)``; NaN where the horizon reaches beyond the row's segment.
+        float64 of shape ``(n,)``; NaN where the horizon reaches beyond the row's block.
     """
     out = np.full(len(values), np.nan)
     horizon = target.horizon

@@ -1,4 +1,4 @@
-"""What the checks of a table found."""
+"""Findings of the checks of a table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CASES = 10
 
 @dataclass(frozen=True)
 class Finding:
-    """One check that rows failed.
+    """One check that failed.
 
     Attributes:
         check: name of the check.
@@ -36,7 +36,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class ValidationReport:
-    """What the checks found and what the missing-value policies changed."""
+    """Result of a validation: what the checks found and what the policies changed."""
 
     rows_in: int
     rows_out: int
@@ -69,7 +69,10 @@ class ValidationReport:
         }
 
     def raise_if_refused(self, kept_at: Path | str) -> None:
-        """Raise the one error that tells how many checks failed, the first, and where the rest is.
+        """Raise an error with the number of failed checks, the first one, and where all are listed.
+
+        Args:
+            kept_at: file of the report.
 
         Raises:
             DataError: a check failed.

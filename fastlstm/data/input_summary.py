@@ -13,7 +13,7 @@ _BINS = 10
 
 
 def reference(features: Columns, train: np.ndarray) -> dict[str, Any]:
-    """What the features' train rows look like: bins and the share of rows in each.
+    """Bins of the features' train rows and the number of rows in each.
 
     Args:
         features: the features of all rows, unscaled.
@@ -24,7 +24,7 @@ def reference(features: Columns, train: np.ndarray) -> dict[str, Any]:
         (e1, e2], …, (ek, inf)``, then missing ones), ``mean``, ``std``, ``minimum``, ``maximum``.
     """
     out = {}
-    for name in features:  # one at a time, so that the train rows are never copied as a whole
+    for name in features:  # one at a time, so that the train rows are not copied as a whole
         column = features[name][train]
         values = column.dropna().to_numpy(np.float64)
         quantiles = np.quantile(values, np.arange(1, _BINS) / _BINS) if len(values) else []
@@ -36,13 +36,14 @@ def reference(features: Columns, train: np.ndarray) -> dict[str, Any]:
 def summarise(rows: pd.DataFrame, expected: dict[str, Any]) -> dict[str, Any]:
     """Rows counted into the bins of ``reference``; columns without bins are left out."""
     return {
-        name: _described(rows[name], np.asarray(about["edges"]))
-        for name, about in expected.items()
+        name: _described(rows[name], np.asarray(summary["edges"]))
+        for name, summary in expected.items()
         if name in rows
     }
 
 
 def _described(column: pd.Series, edges: np.ndarray) -> dict[str, Any]:
+    """Counts by bin and moments of one column."""
     values = column.dropna().to_numpy(np.float64)
     bins = np.searchsorted(edges, values, side="left")
     counts = [*np.bincount(bins, minlength=len(edges) + 1).tolist(), len(column) - len(values)]

@@ -1,7 +1,7 @@
-"""Features whose values are known before they happen: a holiday, a planned price, another's forecast.
+"""Known future covariates: a holiday, a planned price, another forecast.
 
-Each gives one more feature, whose value at row ``t`` is the column's so many rows later. With as many
-rows as are forecast, the last rows of a window then hold the values at the very rows forecast.
+Every such column adds a feature whose value at row ``t`` is the column's value a number of rows later.
+If that number is the horizon, the last rows of a window hold the values at the rows it forecasts.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from fastlstm.data.time_grid import step_times
 
 
 def is_ahead(frame: pd.DataFrame, data: DataConfig, values: list[str]) -> np.ndarray:
-    """Rows at the end of a series that only tell what is known ahead, ``(n,)``.
+    """Rows at the end of a series that hold known future covariates alone, ``(n,)``.
 
     Args:
         frame: a table sorted by series and time.
         data: ``known_ahead``.
         values: the value columns present.
     """
-    happened = [name for name in values if name not in data.known_ahead]
-    if not data.known_ahead or not happened:
+    observed = [name for name in values if name not in data.known_ahead]
+    if not data.known_ahead or not observed:
         return np.zeros(len(frame), bool)
-    seen = frame[happened].notna().any(axis=1)
+    seen = frame[observed].notna().any(axis=1)
     later = ~seen[::-1].groupby(frame[SERIES][::-1], sort=False).cummax()[::-1]
-    # A series of which nothing was seen at all is in disorder, not ahead.
+    # A series without any observed value is faulty; its rows are not future rows.
     return np.asarray(later & seen.groupby(frame[SERIES], sort=False).transform("any"))
 
 
 def later_values(values: np.ndarray, segment: np.ndarray, rows: int) -> np.ndarray:
-    """Each row's value so many rows later, ``(n,)``; NaN where its stretch ends before."""
+    """The value ``rows`` later, ``(n,)``; NaN where the contiguous block ends before."""
     found = np.full(len(values), np.nan)
     if len(values) > rows:
         same = segment[:-rows] == segment[rows:]
@@ -44,15 +44,15 @@ def ahead_values(
     clean: pd.DataFrame, segment: np.ndarray, ahead: pd.DataFrame, column: str, rows: int,
     data: DataConfig,
 ) -> np.ndarray:  # fmt: skip
-    """The column's value so many rows later, ``(n,)``; NaN where that row is beyond what is known.
+    """The column's value ``rows`` later, ``(n,)``; NaN where it is not known.
 
     Args:
         clean: a table sorted by series and time.
-        segment: number of each row's unbroken stretch, ``(n,)``.
+        segment: number of each row's contiguous block, ``(n,)``.
         ahead: the rows after it; see ``is_ahead``.
         column: the column.
         rows: how many rows later.
-        data: the frequency, by which a row after a hole is none of the next rows.
+        data: the frequency; rows of ``ahead`` after a gap in time do not count.
     """
     found = later_values(clean[column].to_numpy(np.float64), segment, rows)
     if not len(ahead):

@@ -1,4 +1,4 @@
-"""Features that seem to know the future of a target, by the values alone."""
+"""Suspected leakage: features whose values are a target's future values."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# How many rows ahead are looked at, and on how many rows: enough to see a shifted copy.
-_AHEAD, _ROWS, _GLANCE = 48, 100_000, 2_000
+# Rows ahead that are compared, on how many rows, and on how many at first.
+_AHEAD, _ROWS, _FIRST_ROWS = 48, 100_000, 2_000
 
 
-# A copy agrees wherever the target changes; the least share of such rows, and the fewest of them.
+# A copy agrees in at least this share of the rows where the target changes, if there are so many.
 _SHARE, _CHANGES = 0.98, 20
 
 
@@ -34,9 +34,9 @@ class Leak:
 def suspected_leaks(
     features: dict[str, np.ndarray], targets: dict[str, np.ndarray], series: np.ndarray
 ) -> list[Leak]:
-    """Features that are a target shifted back in time, so that the network could read the answer.
+    """Features that equal a target shifted back in time.
 
-    Rows in which the target keeps its value say nothing, so only those count in which it changes.
+    Only rows count in which the target changes, as any shift agrees elsewhere.
 
     Args:
         features: values by name, ``(n,)`` each, rows sorted by series and time.
@@ -50,7 +50,7 @@ def suspected_leaks(
         for feature, x in features.items():
             x = x[:_ROWS]
             for ahead in range(1, min(_AHEAD, len(y) - 1) + 1):
-                few = slice(_GLANCE + ahead)  # most pairs are told apart at a glance
+                few = slice(_FIRST_ROWS + ahead)  # these rule out most pairs
                 agree, changes = _agreement(x[few], y[few], series[few], ahead)
                 if changes >= _CHANGES and agree < _SHARE / 2 * changes:
                     continue
@@ -62,7 +62,7 @@ def suspected_leaks(
 
 
 def _agreement(x: np.ndarray, y: np.ndarray, series: np.ndarray, ahead: int) -> tuple[int, int]:
-    """Rows in which ``x`` is ``y`` so many rows later, of those in which ``y`` has changed by then."""
+    """Rows in which ``x`` equals ``y`` ``ahead`` rows later, and rows in which ``y`` changes by then."""
     later, now = y[ahead:], y[:-ahead]
     counted = (series[ahead:] == series[:-ahead]) & (later != now)
     counted &= ~np.isnan(later) & ~np.isnan(x[:-ahead])

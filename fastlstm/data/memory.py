@@ -1,4 +1,4 @@
-"""Memory that was freed, given back to the system before the next step needs its own."""
+"""Return freed memory to the operating system."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pyarrow as pa
 
 
 def give_back() -> None:
-    """Return what the allocators of Arrow and of the C library keep for later.
+    """Return memory that the allocators of Arrow and of the C library hold for reuse.
 
-    Measured after a table of 10 million rows x 10 was read: 0.8 GB. Only glibc is asked, with
-    ``malloc_trim``; other C libraries keep little.
+    After a table of 10 million rows and 10 columns is read, this is 0.8 GB. Only glibc has
+    ``malloc_trim``; other C libraries hold little.
     """
     pa.default_memory_pool().release_unused()
     if sys.platform == "linux":

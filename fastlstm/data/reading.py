@@ -29,8 +29,8 @@ class LoadedTable:
     Attributes:
         frame: columns ``__series`` (text), ``__time`` (UTC) and every value column (float64, a
             missing value is NaN).
-        rows_out_of_order: rows that stood before an earlier row of their series in the source.
-        skipped_series: series left out because they are shorter than one window, with their rows.
+        rows_out_of_order: rows that came after a later row of their series in the source.
+        skipped_series: series left out as shorter than one window, with their number of rows.
     """
 
     frame: pd.DataFrame
@@ -41,10 +41,10 @@ class LoadedTable:
 def load(
     data: DataConfig, window_rows: int = 1, *, require: list[str] | None = None
 ) -> LoadedTable:
-    """Read the source that ``data`` names.
+    """Read the source of the settings.
 
     Args:
-        data: where the rows are and what their columns mean.
+        data: the source and the roles of its columns.
         window_rows: rows one window spans; a shorter series is refused or left out by
             ``data.short_series``.
         require: value columns to read; without it all of ``data.value_columns``.
@@ -64,7 +64,7 @@ def load(
         raise DataError(f"{data.path}: holds no rows; give a table with rows")
     previous = frame.groupby(SERIES, sort=False)[TIME].shift()
     out_of_order = int((frame[TIME] < previous).sum())
-    if not is_sorted(frame):  # most tables are, and sorting takes their memory once more
+    if not is_sorted(frame):  # sorting takes the memory of a second table
         frame = frame.sort_values([SERIES, TIME], kind="stable", ignore_index=True)
     counts = frame[SERIES].value_counts(sort=False)
     short = {str(k): int(v) for k, v in counts[counts < window_rows].items()}
@@ -81,7 +81,7 @@ def load(
 
 
 def is_sorted(frame: pd.DataFrame) -> bool:
-    """Whether the rows stand in order of series and time."""
+    """Whether the rows are sorted by series and time."""
     series, _ = pd.factorize(frame[SERIES], sort=True)
     times = frame[TIME].array.asi8
     later = (series[1:] > series[:-1]) | ((series[1:] == series[:-1]) & (times[1:] >= times[:-1]))

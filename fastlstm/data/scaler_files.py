@@ -93,11 +93,13 @@ def _opened(file: Path, load: Callable[[io.BytesIO], Any]) -> Any:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise StoreError(f"{file}: cannot be read ({error.strerror})") from None
+        raise StoreError(
+            f"{file}: cannot be read ({error.strerror}); check the path and its permissions"
+        ) from None
     try:
         return load(io.BytesIO(content))
     except Exception as error:  # a hostile pickle can raise anything
         raise StoreError(
-            f"{file}: is no pickle of a scaler and was not opened ({error}); take the run from "
-            "where it was written"
+            f"{file}: is no pickle of a scaler and was not opened ({error}); copy the run again "
+            "from where it was written"
         ) from None

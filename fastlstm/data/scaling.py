@@ -1,4 +1,4 @@
-"""Scalers fitted on train rows only, and the scaled table the windows are cut from."""
+"""Scalers of features and targets, fitted on train rows alone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Scalers:
         return _by_name(self.x, frame)
 
     def targets(self, frame: pd.DataFrame, names: list[str]) -> np.ndarray:
-        """Targets as the network learns them, float32 ``(n, n_targets)``."""
+        """Targets as the network is trained on them, float32 ``(n, n_targets)``."""
         if self.y is None:
             return frame[names].to_numpy(np.float32)
         return _by_name(self.y, frame)
@@ -49,22 +49,25 @@ class Scalers:
         return np.asarray(self.y.inverse_transform(frame)).reshape(y.shape)
 
     def unscale_each(self, y: np.ndarray) -> np.ndarray:
-        """Outputs with their quantiles, ``(..., n_targets, n_quantiles)``, likewise."""
+        """Quantile outputs ``(..., n_targets, n_quantiles)`` in the targets' own units, float64."""
         return np.moveaxis(self.unscale_targets(np.moveaxis(y, -1, -2)), -2, -1)
 
 
 class ScaledArray(np.ndarray):
-    """Features that are scaled already; it says so wherever it goes, so they are not scaled twice.
+    """Scaled features, marked by their type so that they are not scaled twice.
 
-    Slices and results of arithmetic stay such an array; ``np.asarray`` makes a plain one.
+    Slices and results of arithmetic keep the type; ``np.asarray`` returns a plain array.
     """
 
 
 def _by_name(scaler: Any, frame: pd.DataFrame) -> np.ndarray:
+    """The columns a scaler was fitted on, scaled, float32."""
     names = list(scaler.feature_names_in_)
     absent = [n for n in names if n not in frame]
     if absent:
-        raise DataError(f"column {absent[0]!r} is absent; the network was trained with {names}")
+        raise DataError(
+            f"column {absent[0]!r} is absent; the network was trained with {names}, give all of them"
+        )
     return np.asarray(scaler.transform(frame[names]), dtype=np.float32)
 
 
@@ -88,15 +91,17 @@ def fit_scalers(
         label_known: time of the last row each row's target depends on; see ``label_end``.
         cuts: the cut times.
         hyperparameters: ``scaler_type`` and ``scale_targets``.
-        later: of features that hold a later row's value, the time of that row, ``(n,)``; see
-            ``later_times``. What lies behind the cut is left out.
+        later: for features that hold a later row's value, the time of that row, ``(n,)``; see
+            ``later_times``. Values of rows after the cut are left out.
 
     Raises:
         DataError: no train rows.
     """
     train = times < cuts.validation
     if not train.any():
-        raise DataError("no row lies before the validation cut; raise train_size_rate")
+        raise DataError(
+            "no row lies before the validation cut; raise hyperparameters.train_size_rate"
+        )
     name = hyperparameters.scaler_type
     new_scaler = getattr(importlib.import_module(SCALERS[name]), name)
     unknown = {name: times >= cuts.validation for name, times in (later or {}).items()}
@@ -110,9 +115,9 @@ def fit_scalers(
 
 
 def _chosen(columns: Columns, rows: np.ndarray, unknown: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Rows of a table as one array, which a scaler takes without another copy.
+    """Chosen rows of a table in one array, which a scaler takes without a copy.
 
-    ``unknown`` values are missing, which scalers leave out of account.
+    ``unknown`` values are set to NaN, which scalers ignore.
     """
     names = list(columns)
     values = np.empty((int(rows.sum()), len(names)))

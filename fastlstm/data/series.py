@@ -1,4 +1,4 @@
-"""Which rows belong to which series, found in one pass however many series there are."""
+"""The rows of every series, found in one pass."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 
 def rows_by_series(series: Any) -> dict[str, np.ndarray]:
-    """Row numbers of each series, rising, the series in order of their first row.
+    """Row numbers of each series in rising order; series in order of their first row.
 
     Args:
         series: label of each row, ``(n,)``, in any order.

@@ -11,7 +11,7 @@ from fastlstm.errors import DataError
 SPLITS = ("train", "validation", "test")
 
 
-# The windows of both splits that a network may learn from, in this order; see ``parts_of``.
+# Name of the train and validation windows together; see ``parts_of``.
 LEARNED = "train and validation"
 
 
@@ -24,7 +24,7 @@ class Cuts:
 
 
 def parts_of(split: str) -> tuple[str, ...]:
-    """The splits that a name stands for: one of ``SPLITS``, or both of ``LEARNED``.
+    """The splits of a name: one of ``SPLITS``, or both of ``LEARNED``.
 
     Raises:
         ValueError: no split is named so.
@@ -39,7 +39,7 @@ def parts_of(split: str) -> tuple[str, ...]:
 
 
 def cut_times(times: np.ndarray, train_size_rate: float, validation_size_rate: float) -> Cuts:
-    """Cut the distinct times of all series by the given shares, in order of time.
+    """Cut times that split the distinct times of all series by the given shares.
 
     Args:
         times: time of each row in microseconds since 1970 (UTC), shape ``(n,)``, any order.
@@ -51,14 +51,14 @@ def cut_times(times: np.ndarray, train_size_rate: float, validation_size_rate: f
     """
     ordered = np.sort(times)  # np.unique takes several times the memory
     distinct = ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])]
-    # The small term keeps 0.7 x 10 from becoming 6 by binary rounding.
+    # Without the small term, 0.7 x 10 would round down to 6.
     train = int(len(distinct) * train_size_rate + 1e-9)
     validation = int(len(distinct) * (train_size_rate + validation_size_rate) + 1e-9)
     if not 0 < train < validation < len(distinct):
         raise DataError(
             f"{len(distinct)} distinct times cannot be split into train, validation and test by "
             f"train_size_rate {train_size_rate} and validation_size_rate {validation_size_rate}; "
-            "give more rows"
+            "give more rows, or change the rates"
         )
     return Cuts(int(distinct[train]), int(distinct[validation]))
 
@@ -66,8 +66,8 @@ def cut_times(times: np.ndarray, train_size_rate: float, validation_size_rate: f
 def split_of_windows(first: np.ndarray, last: np.ndarray, cuts: Cuts) -> dict[str, np.ndarray]:
     """Positions of the windows of each split.
 
-    A window belongs to the split that holds ALL its target rows; one that straddles a cut belongs
-    to none. Its inputs may reach back over a cut, for they are the past.
+    A window belongs to the split that holds all its target rows, and to none if a cut lies between
+    them. Its inputs may lie before a cut.
 
     Args:
         first: time of each window's first target row, shape ``(n_windows,)``.

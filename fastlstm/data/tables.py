@@ -1,4 +1,4 @@
-"""Tables as Parquet files whose bytes depend on their content alone, read whole, in blocks or by column."""
+"""Parquet files whose bytes depend on their content alone, read whole, in blocks or by column."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ def write_blocks(blocks: Iterable[pd.DataFrame], file: Path) -> None:
 
 
 def read_table(file: Path, columns: list[str] | None = None) -> pd.DataFrame:
-    """Read what ``write_table`` wrote, in little more memory than the table itself takes."""
+    """Read a table in little more memory than it takes itself."""
     stored = StoredColumns(file, columns)
-    # Column after column, for all of them together would be in memory twice.
+    # Column by column; all at once would be in memory twice.
     return pd.DataFrame({name: stored[name] for name in stored}, copy=False)
 
 
 def read_blocks(file: Path) -> Iterator[pd.DataFrame]:
-    """Read what ``write_table`` wrote, a million rows at a time."""
+    """Read a table in blocks of a million rows."""
     with pq.ParquetFile(file) as parquet:
         for batch in parquet.iter_batches(_GROUP):
             yield batch.to_pandas()
 
 
 class StoredColumns(Mapping[Any, pd.Series]):
-    """Columns of a stored table, each read when it is asked for and not kept.
+    """Columns of a stored table, read on access and not kept.
 
     Args:
         file: a file that ``write_table`` wrote.
@@ -65,11 +65,11 @@ class StoredColumns(Mapping[Any, pd.Series]):
         return column
 
     def __iter__(self) -> Iterator[str]:
-        """The names."""
+        """Names of the columns."""
         return iter(self._names)
 
     def __len__(self) -> int:
-        """How many columns."""
+        """Number of columns."""
         return len(self._names)
 
 

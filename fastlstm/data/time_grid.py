@@ -1,4 +1,4 @@
-"""Where rows stand on a declared time grid, and the unbroken stretches ('segments') they form."""
+"""Positions of rows on a time grid, and the contiguous blocks they form."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import pandas as pd
 from pandas.tseries.frequencies import to_offset
 from pandas.tseries.offsets import Tick
 
-# Rows of one season for the last-season baseline: a day of sub-daily rows, a week of days, a year
-# of longer periods.
+# Rows per season for the seasonal naive baseline: a week of days, a year of longer periods.
 _SEASONS = {"D": 7, "B": 5, "W": 52, "ME": 12, "MS": 12, "QE": 4, "QS": 4}
 
 
 def grid_positions(times: pd.Series, frequency: str, time_zone: str = "UTC") -> np.ndarray:
-    """The number of each time on the grid of ``frequency``, -1 where it stands off the grid.
+    """The position of each time on the grid of ``frequency``, -1 where it is off the grid.
 
-    Clock-length frequencies (hours, minutes, …) count in UTC from the commonest phase. Calendar
+    Clock-length frequencies (hours, minutes, …) count in UTC from the most common phase. Calendar
     frequencies (days, months, …) count in ``time_zone``, where a day may have 23 or 25 hours.
 
     Args:
@@ -38,11 +37,11 @@ def grid_positions(times: pd.Series, frequency: str, time_zone: str = "UTC") -> 
 
 
 def segments(series: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Number the unbroken stretches: a new one begins with a series or after a missing position.
+    """Number the contiguous blocks: one begins with each series and after each missing position.
 
     Args:
         series: series label or code of each row, rows sorted by series and time, shape ``(n,)``.
-        positions: grid number, or row number within the source where no frequency is declared.
+        positions: position on the grid, or row number within the source without a frequency.
 
     Returns:
         int64 numbers from 0, never falling, shape ``(n,)``.
@@ -54,7 +53,7 @@ def segments(series: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
 
 def season_rows(frequency: str | None) -> int | None:
-    """Rows in the usual season of a frequency, or None where there is no usual one."""
+    """Rows in the usual season of a frequency, or None where there is none."""
     if frequency is None:
         return None
     offset = to_offset(frequency)
@@ -70,7 +69,7 @@ def season_rows(frequency: str | None) -> int | None:
 def step_times(
     origin: pd.Timestamp, steps: int, frequency: str, time_zone: str
 ) -> pd.DatetimeIndex:
-    """The times (UTC) of ``steps`` grid rows, the origin being the first."""
+    """The times (UTC) of ``steps`` grid rows, ``origin`` the first."""
     local = origin.tz_convert(time_zone)
     return pd.DatetimeIndex([local + k * to_offset(frequency) for k in range(steps)]).tz_convert(
         "UTC"
@@ -83,7 +82,7 @@ def microseconds(times: pd.Series) -> np.ndarray:
 
 
 def label_end(times: np.ndarray, segment: np.ndarray, lookahead: int) -> np.ndarray:
-    """Time of the last row each row's target depends on, its own time where none lies ahead."""
+    """Time of the last row each row's target depends on, ``(n,)``; its own time without lookahead."""
     end = times.copy()
     if lookahead and len(times) > lookahead:
         same = segment[:-lookahead] == segment[lookahead:]
@@ -94,5 +93,5 @@ def label_end(times: np.ndarray, segment: np.ndarray, lookahead: int) -> np.ndar
 def later_times(
     times: np.ndarray, segment: np.ndarray, ahead: Mapping[str, int]
 ) -> dict[str, np.ndarray]:
-    """Time of the row whose value each feature of ``ahead`` holds, so many rows later, ``(n,)`` each."""
+    """Time of the row whose value each feature of ``ahead`` holds, ``(n,)`` each."""
     return {name: label_end(times, segment, rows) for name, rows in ahead.items()}
