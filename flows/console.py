@@ -1,4 +1,4 @@
-"""What the command line shows while a flow runs, and the tables it ends with."""
+"""What the command line shows while a flow runs, and the tables it prints at the end."""
 
 from __future__ import annotations
 
@@ -17,10 +17,16 @@ from fastlstm.experiments.backtest_summary import significance_lines
 from fastlstm.registry.champion import ChampionRecord
 from fastlstm.registry.store import RunEntry
 from fastlstm.reporting.text import NAMES, number, score_table, title
+from tasks.step_table import STEPS
 
 
-class ConsoleListener:
-    """Shows each step as it ends, and a bar over the epochs; lines only where no terminal is."""
+# One column of the console is as wide as the longest name of a step.
+_STEP_WIDTH = max(map(len, STEPS))
+_INDENT = " " * 9
+
+
+class ConsoleSubscriber:
+    """Shows each step as it ends, and a bar over the epochs; without a terminal only lines."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -33,10 +39,12 @@ class ConsoleListener:
         self._end_bar()
         seconds = f"{time.monotonic() - self._begin:5.1f} s"
         style = "yellow" if message.startswith("warning") else ""
-        self._console.print(f"{seconds}  {step:<9} {message}", style=style, markup=False)
+        self._console.print(
+            f"{seconds}  {step:<{_STEP_WIDTH}} {message}", style=style, markup=False
+        )
 
     def progress(self, event: dict[str, Any]) -> None:
-        """Show how far training is."""
+        """Show the epochs of a training: a bar on a terminal, else about ten lines."""
         epoch, epochs = event["epoch"], event["epochs"]
         step = "refit" if event.get("refit") else "train"
         loss = f"loss {event['loss']:.4f}"
@@ -44,12 +52,12 @@ class ConsoleListener:
             loss += f", val_loss {event['val_loss']:.4f}"
         if not self._console.is_terminal:
             if event["event"] == "epoch" and (epoch % max(1, epochs // 10) == 0 or epoch == 1):
-                told = "refit, " if step == "refit" else ""
-                self._console.print(f"         {told}epoch {epoch} of {epochs}: {loss}")
+                prefix = "refit, " if step == "refit" else ""
+                self._console.print(f"{_INDENT}{prefix}epoch {epoch} of {epochs}: {loss}")
             return
         if self._bar is None or self._task is None:
             self._bar = Progress(
-                TextColumn("         {task.description}    "),
+                TextColumn(_INDENT + "{task.description}" + " " * (_STEP_WIDTH - 5)),
                 TextColumn("epoch {task.fields[epoch]}/{task.total:.0f}"),
                 BarColumn(bar_width=24),
                 TextColumn("{task.fields[loss]}"),
@@ -78,24 +86,24 @@ def _table(header: list[str], title: str | None = None, *, numbers: bool = False
 
 
 def show_scores(console: Console, metrics: dict[str, Any]) -> None:
-    """Print the test scores, the network beside the baselines."""
+    """Print the test metrics of the network and of the baselines."""
     header, rows = score_table(metrics["test"])
     table = _table(header, f"Test, {metrics['windows']:,} windows", numbers=True)
     for row in rows:
         table.add_row(*row)
     console.print(table)
     for name, scores in metrics.get("outputs", {}).items():
-        yes = scores["report"]["1"]
+        positive = scores["report"]["1"]
         console.print(
             f"{name} at threshold {number(scores['threshold'])}: precision "
-            f"{number(yes['precision'])}, recall {number(yes['recall'])}, F1 "
-            f"{number(yes['f1-score'])}; {scores['positives']:,} of {scores['windows']:,} positive",
+            f"{number(positive['precision'])}, recall {number(positive['recall'])}, F1 "
+            f"{number(positive['f1-score'])}; {scores['positives']:,} of {scores['windows']:,} positive",
             highlight=False,
         )
 
 
 def show_backtest(console: Console, folder: Path) -> None:
-    """Print a backtest's folds beside the baselines, and whether it beats them beyond chance."""
+    """Print the scores of a backtest's folds, and whether the network beats the baselines."""
     summary = json.loads((folder / BACKTEST_SUMMARY_FILE).read_text(encoding="utf-8"))
     names = [name for name in NAMES if name in summary["folds"][0]]
     header = ["fold", "test from", "to", "epochs", "windows", *(NAMES[n] for n in names)]
@@ -115,7 +123,7 @@ def show_backtest(console: Console, folder: Path) -> None:
 
 
 def show_search(console: Console, folder: Path) -> None:
-    """Print a search's trials, the best first, and what the score depends on."""
+    """Print a search's best trials, and how much the score depends on each hyperparameter."""
     summary = json.loads((folder / SEARCH_FILE).read_text(encoding="utf-8"))
     sign = 1 if summary["better"] == "lower" else -1
     ranked = sorted(summary["trials"], key=lambda t: (t["value"] is None, sign * (t["value"] or 0)))
@@ -128,7 +136,7 @@ def show_search(console: Console, folder: Path) -> None:
     console.print(table)
     if summary["importance"]:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in summary["importance"].items())
-        console.print(f"The score depends on: {shares}", highlight=False)
+        console.print(f"Importance of the hyperparameters: {shares}", highlight=False)
 
 
 def show_runs(console: Console, runs: list[RunEntry], record: ChampionRecord) -> None:
@@ -137,10 +145,11 @@ def show_runs(console: Console, runs: list[RunEntry], record: ChampionRecord) ->
     for entry in runs:
         primary = entry.manifest["primary"]
         decision = record.decision_on(entry.run_id)
-        known = [
+        baselines = [
             b["baseline"] for b in entry.manifest["baselines"].values() if b["baseline"] is not None
         ]
-        best = (min if primary["better"] == "lower" else max)(known) if known else None
+        better = min if primary["better"] == "lower" else max
+        best = better(baselines) if baselines else None
         table.add_row(
             entry.run_id,
             "champion" if entry.run_id == record.champion else "",

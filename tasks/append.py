@@ -1,4 +1,4 @@
-"""The step that appends forecasts where they are kept."""
+"""The step that appends forecasts to the stored ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tasks.storage.forecasts import open_forecasts
 
 @pipeline_step("append")
 def append(config: ScoringConfig, scored: Scored) -> ScoringOutcome:
-    """Append the forecasts that are not there yet, their intervals, and the summary of their inputs."""
+    """Append the forecasts that are not stored yet, their intervals, and the summary of their inputs."""
     folder = Path(scored.path)
     manifest = read_manifest(folder)
     rows = read_table(folder / FORECASTS_FILE).assign(run_id=scored.run.run_id)
@@ -33,7 +33,7 @@ def append(config: ScoringConfig, scored: Scored) -> ScoringOutcome:
         place.append("inputs", inputs)
     known = scored.forecasts - added
     message = f"Scored {scored.series} series with run {scored.run.run_id}: {added:,} forecasts"
-    message += f" appended, {known:,} there already" if known else " appended"
+    message += f" appended, {known:,} stored already" if known else " appended"
     if scored.skipped:
         name, why = next(iter(scored.skipped.items()))
         message += f"; skipped {len(scored.skipped)} series, first {name!r}: {why}"
@@ -46,5 +46,7 @@ def append(config: ScoringConfig, scored: Scored) -> ScoringOutcome:
     )
     notify("append", message)
     report_scoring(config.model_name, outcome, manifest)
-    shutil.rmtree(folder, ignore_errors=True)  # appended: an hourly scoring must not fill the disk
+    shutil.rmtree(
+        folder, ignore_errors=True
+    )  # it is appended now, and an hourly scoring must not fill the disk
     return outcome

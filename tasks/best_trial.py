@@ -18,7 +18,7 @@ from tasks.steps import pipeline_step
 
 @pipeline_step("best trial")
 def best_trial(config: PipelineConfig, study: StudyReference) -> TuneOutcome:
-    """Write the best settings as a config file, with the trials and the figure, and report them."""
+    """Write the best settings as a config file, with all trials and a figure, and report them."""
     summary = open_search(config, study).summary()
     found, count = summary["best"], len(summary["trials"])
 

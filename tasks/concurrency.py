@@ -1,4 +1,4 @@
-"""One run at a time per model: a later one ends at once and says so."""
+"""One run at a time per model: a run that starts meanwhile is skipped."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from prefect.client.orchestration import get_client
 from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.concurrency.sync import concurrency
 
-# A killed holder's slot is free again after this many seconds.
+# The slot of a killed run is released after this many seconds.
 _LEASE = 60.0
 
 
-class AlreadyRunning(Exception):  # noqa: N818 (an outcome to tell, not a failure)
-    """Another run of the same flow for the same model is going on."""
+class AlreadyRunning(Exception):  # noqa: N818 (an outcome, not a failure)
+    """Another run of the same flow for the same model is running."""
 
 
 @contextmanager
 def only_one(flow: str, model_name: str) -> Iterator[None]:
-    """Hold the one slot of a flow and model for the time of the block.
+    """Hold the only slot of a flow and model while the block runs.
 
-    Only runs of deployments ask for it, whichever deployment they are of: two runs by hand are
-    harmless, since runs and champions are written by compare-and-swap.
+    Only runs of deployments need it, whichever deployment they belong to. Two runs started by hand
+    do no harm: runs and champions are written by compare-and-swap.
 
     Raises:
         AlreadyRunning: the slot is taken.
@@ -35,8 +35,8 @@ def only_one(flow: str, model_name: str) -> Iterator[None]:
     name = f"fastlstm {flow} {model_name}"
     with get_client(sync_client=True) as client:
         client.upsert_global_concurrency_limit_by_name(name, 1)
-    # Prefect's own time limit would also cut off a slow answer that grants the slot, and then nobody
-    # would know of the lease and free it.
+    # Without Prefect's own time limit: it would also cut off a slow answer that grants the slot, and
+    # the lease of that slot would then stay unknown and never be released.
     slot = concurrency(name, max_retries=0, lease_duration=_LEASE, strict=True)
     try:
         slot.__enter__()
@@ -45,8 +45,8 @@ def only_one(flow: str, model_name: str) -> Iterator[None]:
         if answer is None or answer.status_code != HTTPStatus.LOCKED:
             raise
         raise AlreadyRunning(
-            f"Skipped: another {flow} of {model_name!r} is running; see its run, or start this "
-            "one again when it has ended"
+            f"Skipped: another {flow} of {model_name!r} is running; see that run, or start this "
+            "one again after it has ended"
         ) from None
     try:
         yield

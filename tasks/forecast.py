@@ -1,4 +1,4 @@
-"""The step that forecasts what follows each series, in a process of its own."""
+"""The step that forecasts the rows after each series, in a process of its own."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ FORECASTS_FILE, INTERVALS_FILE = "forecasts.parquet", "intervals.parquet"
 
 @pipeline_step("forecast")
 def forecast(config: ScoringConfig, run: RunReference, table: LocalTable) -> Scored:
-    """Check the rows by the rules the run was trained with, and forecast what follows each series.
+    """Check the rows by the rules of the run's training, and forecast the rows after each series.
 
-    In a process of its own, which loads the network once.
+    This runs in a process of its own, which loads the network once.
     """
-    made_from = fingerprint(
+    key = fingerprint(
         run.content_sha256,
         table.sha256,
         config.input.format,
         config.interval_windows,
         code_version(),
     )
-    folder = Path(config.work) / "forecast" / made_from[:32]
+    folder = Path(config.work) / "forecast" / key[:32]
 
     def build(target: Path) -> dict[str, Any]:
-        made: dict[str, Any] = worker.call(
+        facts: dict[str, Any] = worker.call(
             "fastlstm.steps.forecast:forecast_latest_into",
             {
                 "output": str(target / FORECASTS_FILE),
@@ -43,7 +43,7 @@ def forecast(config: ScoringConfig, run: RunReference, table: LocalTable) -> Sco
                 "interval_windows": config.interval_windows,
             },
         )
-        return made
+        return facts
 
     manifest = publish(folder, build)
     notify("forecast", f"{manifest['rows']:,} forecasts of {manifest['series']} series")

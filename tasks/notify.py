@@ -1,4 +1,4 @@
-"""What a step says: to Prefect's log of the run, and to whoever started the flow in this process."""
+"""Messages of the steps: to Prefect's log, to subscribers in this process, and as final states."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from prefect.states import Cancelled, Completed, Failed
 from fastlstm.errors import DataError, FastLSTMError
 
 
-class Listener(Protocol):
-    """Someone who follows a flow in the process it runs in, such as the command line."""
+class Subscriber(Protocol):
+    """Receives the messages of flows that run in its process, such as the command line."""
 
     def stage(self, step: str, message: str) -> None:
-        """A step ended and says what it did."""
+        """A step ended; ``message`` says in one line what it did."""
 
     def progress(self, event: dict[str, Any]) -> None:
-        """Training went on; see ``fastlstm.training.fit.fit``."""
+        """An event of a training; see ``fastlstm.training.fit.fit``."""
 
 
-_listeners: list[Listener] = []
+_subscribers: list[Subscriber] = []
 
 
-def subscribe(listener: Listener) -> None:
-    """Tell ``listener`` of every flow run in this process from now on."""
-    _listeners.append(listener)
+def subscribe(subscriber: Subscriber) -> None:
+    """Send ``subscriber`` the messages of every flow that runs in this process from now on."""
+    _subscribers.append(subscriber)
 
 
 def notify(step: str, message: str) -> None:
-    """Tell in one line what a step did."""
-    # A step that was taken from the cache did not run, so the log has no name beside the line.
+    """Log in one line what a step did, and send it to the subscribers."""
+    # A step whose output came from the cache has no task run that would name it in the log.
     own = prefect.runtime.task_run.id is not None
     get_run_logger().info(message if own else f"{step}: {message}")
-    for listener in _listeners:
-        listener.stage(step, message)
+    for subscriber in _subscribers:
+        subscriber.stage(step, message)
 
 
 def run_name(step: str, model_name: str) -> str:
-    """A run's name for people, e.g. ``train · weather · 2026-11-24 03:00`` (UTC)."""
+    """A run's name, e.g. ``train · weather · 2026-11-24 03:00`` (UTC)."""
     moment = prefect.runtime.flow_run.scheduled_start_time
     return f"{step} · {model_name} · {moment:%Y-%m-%d %H:%M}"
 
@@ -62,18 +62,18 @@ def flow_run_name() -> str:
 
 
 def notify_progress(event: dict[str, Any]) -> None:
-    """Tell listeners how far training is."""
-    for listener in _listeners:
-        listener.progress(event)
+    """Send an event of a training to the subscribers."""
+    for subscriber in _subscribers:
+        subscriber.progress(event)
 
 
 def ended(outcome: Any) -> Any:
-    """The state of a flow that came to an outcome, saying it."""
+    """The completed state of a flow, with the outcome's message."""
     return Completed(message=outcome.message, data=outcome)
 
 
 def failed(error: FastLSTMError) -> Any:
-    """The state of a flow that met an error a person can act on, saying it in one sentence."""
+    """The failed state of a flow, with an error that a person can correct, in one sentence."""
     text = str(error)
     if isinstance(error, DataError) and not text.lower().startswith("data refused"):
         text = f"data refused: {text}"
@@ -83,12 +83,12 @@ def failed(error: FastLSTMError) -> Any:
 
 
 def skipped(reason: Exception) -> Any:
-    """The state of a flow that had no turn."""
+    """The cancelled state of a flow that did not run because another one was running."""
     return Cancelled(message=str(reason))
 
 
-class _SaidOnce(logging.Filter):
-    """An error meant for people is told by the state it ends in, without a traceback above it."""
+class _WithoutExpectedErrors(logging.Filter):
+    """Drops log records of errors that a state explains, so that no traceback repeats them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
@@ -96,4 +96,4 @@ class _SaidOnce(logging.Filter):
 
 
 for _logger in ("prefect.task_runs", "prefect.flow_runs"):
-    logging.getLogger(_logger).addFilter(_SaidOnce())
+    logging.getLogger(_logger).addFilter(_WithoutExpectedErrors())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastlstm.artifacts.file_hashes import known_hashes
 from fastlstm.artifacts.folders import read_manifest, verify
 from fastlstm.errors import StoreError
 from fastlstm.registry.champion import ChampionRecord
@@ -22,7 +23,7 @@ def promote(
     clean: StepOutput,
     backtest: BacktestOutcome | None = None,
 ) -> Outcome:
-    """Make the run champion if it beats champion and baselines; else keep it and say why."""
+    """Promote the run to champion if it beats champion and baselines; record the reason."""
     store = store_of(config)
     challenger = store.run_folder(run.model_name, run.run_id)
     manifest = read_manifest(challenger)
@@ -49,6 +50,7 @@ def promote(
                     "champion": str(champion),
                     "clean": clean.path,
                     "config": config.for_library(),
+                    "hashes": known_hashes(challenger) + known_hashes(champion),
                 },
             )
             compared.update(champion=record.champion, champion_score=comparison.get("champion"))

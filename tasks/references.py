@@ -1,4 +1,4 @@
-"""What tasks pass to each other: where something lies and what it must contain, never the thing."""
+"""What tasks pass to each other: the path of a result and the hash of its content, never the data."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ class _Reference(BaseModel):
 
 
 class Source(_Reference):
-    """What the retraining is made from."""
+    """The source of a retraining."""
 
     data_sha256: str = Field(description="Hash of the source files' bytes.")
-    path: str = Field(description="Where the source's files lie on this machine.")
+    path: str = Field(description="Path of the source's files on this machine.")
     run_fingerprint: str = Field(description="Hash of data, settings, code and libraries.")
-    unchanged_run: str | None = Field(None, description="Finished run made from exactly these.")
+    unchanged_run: str | None = Field(
+        None, description="Finished run built from the same data, settings and code."
+    )
 
 
 class StepOutput(_Reference):
-    """A folder some step wrote."""
+    """The output folder of a step."""
 
     path: str = Field(description="The folder.")
-    key: str = Field(description="Hash of what it was made from: inputs, settings, code.")
-    content_sha256: str = Field(description="Hash of what it holds.")
+    key: str = Field(description="Hash of what it was built from: inputs, settings, code.")
+    content_sha256: str = Field(description="Hash of its content.")
     rows: int = Field(description="Rows, windows or epochs in it.")
 
     def is_intact(self) -> bool:
-        """Whether the folder still holds what this reference was given for; if so, it counts as used."""
+        """Whether the folder still has this content; if so, it counts as used now."""
         try:
             verify(Path(self.path), self.content_sha256)
         except StoreError:
@@ -57,57 +59,59 @@ class Outcome(_Reference):
     promoted: bool
     unchanged: bool = False
     message: str
-    champion: str | None = Field(None, description="Run it was compared with.")
-    champion_score: float | None = Field(None, description="That run's score, same windows.")
+    champion: str | None = Field(None, description="Champion it was compared with.")
+    champion_score: float | None = Field(
+        None, description="The champion's score on the same windows."
+    )
 
 
 class BacktestOutcome(_Reference):
     """What a backtest found."""
 
     path: str = Field(description="Folder with its figure, table, summary and predictions.")
-    content_sha256: str = Field(description="Hash of what it holds.")
+    content_sha256: str = Field(description="Hash of its content.")
     folds: int
     windows: int
     significantly_better: dict[str, bool] = Field(
-        description="By baseline, whether the network is better beyond chance."
+        description="By baseline, whether the network is significantly better (5%)."
     )
     message: str
 
 
 class StudyReference(_Reference):
-    """A search under way."""
+    """A search for hyperparameters that is in progress."""
 
     path: str = Field(description="Folder of the search.")
     key: str = Field(description="Name of the study: hash of data, fixed settings and code.")
-    left: int = Field(description="Trials still to be made.")
+    left: int = Field(description="Number of trials still to run.")
 
 
 class TuneOutcome(_Reference):
     """What a search found."""
 
     path: str = Field(description="Folder with the best settings, the trials and the figure.")
-    content_sha256: str = Field(description="Hash of what it holds.")
+    content_sha256: str = Field(description="Hash of its content.")
     trials: int
     best: float = Field(description="Validation score of the best trial.")
     message: str
 
 
 class LocalTable(_Reference):
-    """Rows brought to this machine."""
+    """Rows fetched to this machine."""
 
     path: str = Field(description="A file, or a folder of them.")
     sha256: str = Field(description="Hash of the files' bytes.")
 
 
 class Scored(_Reference):
-    """Forecasts made and not yet appended."""
+    """Forecasts that are not appended yet."""
 
     path: str = Field(description="Folder with the forecasts and the summary of their inputs.")
-    content_sha256: str = Field(description="Hash of what it holds.")
+    content_sha256: str = Field(description="Hash of its content.")
     run: RunReference
     forecasts: int
     series: int
-    skipped: dict[str, str] = Field(description="Series without a forecast, and why.")
+    skipped: dict[str, str] = Field(description="Series without a forecast, with the reason.")
 
 
 class ScoringOutcome(_Reference):
@@ -115,7 +119,7 @@ class ScoringOutcome(_Reference):
 
     run: RunReference
     forecasts: int
-    added: int = Field(description="Forecasts that were not there before.")
+    added: int = Field(description="Number of forecasts that were not stored before.")
     skipped: dict[str, str]
     message: str
 

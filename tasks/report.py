@@ -11,7 +11,7 @@ from tasks.steps import pipeline_step
 
 @pipeline_step("report")
 def report(config: PipelineConfig, outcome: Outcome, reason: str = "") -> None:
-    """Show the run in the Prefect UI: outcome, scores, figures, links to its files."""
+    """Create the Prefect artifacts of the run: outcome, scores, figures, links to its files."""
     store = store_of(config)
     run = SavedRun(store.run_folder(outcome.run.model_name, outcome.run.run_id))
     report_run(store, run, outcome, reason)

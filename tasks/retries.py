@@ -1,4 +1,4 @@
-"""Which failures a retry can heal, and how long to wait."""
+"""Which failures may pass with a retry, and how long to wait before it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ JITTER = 0.5
 
 
 def may_heal(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool:
-    """Whether a failed step is worth another try: a connection, a time-out, a busy disk or server.
+    """Whether a failed step may succeed when retried: a connection, a time-out, a busy disk or server.
 
-    Never for what stays wrong: settings, data, a loss that is not finite. (A plain function because
-    Prefect takes any other callable for 'never', without a word.)
+    Wrong settings, wrong data and a loss that is not finite are never retried. This must be a plain
+    function: with any other callable Prefect never retries, without a warning.
     """
     try:
         state.result()
@@ -43,8 +43,8 @@ def may_heal(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool
     except PrefectHTTPStatusError as error:
         return error.response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
     except JSONDecodeError as error:
-        # Prefect empties the record of a cached result to write it anew; a run beside that one may
-        # find it so.
+        # Prefect empties the record of a cached result before it writes it again; another run may
+        # read it in between.
         return not error.doc
     except BaseException:
         return False

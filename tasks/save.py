@@ -25,7 +25,7 @@ def save(
     network: StepOutput,
     evaluation: StepOutput,
 ) -> RunReference:
-    """Store the run: network, scalers, data, history, figures, metrics, report, manifest."""
+    """Store the run: network, scalers, data, history, figures, metrics and report, with a manifest."""
     store = store_of(config)
     name = config.hyperparameters.model_name
     entry = find_run(store, name, source.run_fingerprint)

@@ -18,7 +18,7 @@ from tasks.steps import pipeline_step
 
 @pipeline_step("scale")
 def scale(config: PipelineConfig, clean: StepOutput) -> StepOutput:
-    """Cut the time into train, validation and test, and scale by the train rows."""
+    """Split the rows by time into train, validation and test, and scale them by the train rows."""
 
     def build(folder: Path) -> dict[str, Any]:
         return scale_into(folder, Path(clean.path) / CLEAN_FILE, config)

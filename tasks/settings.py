@@ -1,4 +1,4 @@
-"""The settings of the three flows: the library's, and where things lie."""
+"""The settings of the flows: those of the library, and how storage is reached."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from fastlstm.registry.store import Store
 
 
 class S3Settings(StrictSettings):
-    """How S3 is reached. Keys never stand here: boto3's own chain finds them, or a Prefect block."""
+    """How S3 is reached. Keys are not settings: boto3 finds them, or a Prefect block holds them."""
 
     endpoint_url: str | None = Field(
         None, description="Address of the S3 server; without it AWS, or AWS_ENDPOINT_URL."
@@ -38,21 +38,27 @@ class S3Settings(StrictSettings):
     )
     addressing: Literal["auto", "path", "virtual"] = Field(
         "auto",
-        description="Whether the bucket stands in the path or in the host name of requests.",
+        description="Whether requests name the bucket in the path or in the host name.",
     )
     encryption: Literal["AES256", "aws:kms"] | None = Field(
         None,
-        description="Server-side encryption of what is uploaded: 'AES256' (SSE-S3) or 'aws:kms' "
+        description="Server-side encryption of uploaded files: 'AES256' (SSE-S3) or 'aws:kms' "
         "(SSE-KMS); without it the bucket's default.",
     )
     kms_key_id: str | None = Field(
         None, description="Key of 'aws:kms'; without it the account's default key."
     )
     parallel: int = Field(
-        8, ge=1, le=64, description="Requests at a time while files are moved up or down."
+        8,
+        ge=1,
+        le=64,
+        description="Number of parallel requests while files are uploaded or downloaded.",
     )
     part_megabytes: int = Field(
-        8, ge=5, le=1024, description="Files above this size are uploaded in parts of it."
+        8,
+        ge=5,
+        le=1024,
+        description="Files above this size (MB) are uploaded in parts of this size.",
     )
     link: str | None = Field(
         None,
@@ -70,21 +76,23 @@ class S3Settings(StrictSettings):
     @model_validator(mode="after")
     def _settings_agree(self) -> S3Settings:
         if self.kms_key_id is not None and self.encryption != "aws:kms":
-            raise ValueError("kms_key_id: has no meaning without encryption 'aws:kms'")
+            raise ValueError("kms_key_id: needs encryption 'aws:kms'; set it, or remove kms_key_id")
         if self.profile is not None and self.credentials_block is not None:
-            raise ValueError("profile: credentials_block is set too; keep one")
+            raise ValueError("profile: credentials_block is set too; remove one of them")
         if self.link is not None and "{key}" not in self.link:
-            raise ValueError("link: must hold {key}, and {bucket} where the address has it")
+            raise ValueError("link: must contain {key}, and {bucket} if the address has it")
         return self
 
 
 class _Placed(StrictSettings):
-    """What every flow's settings have: a store, and how to reach it."""
+    """Settings of every flow: a model, its store, and how to reach it."""
 
     model_name: str = Field(description="Name of the model in the store.")
     store: StoreLocation = Field(description="Folder of all runs, or s3://bucket/prefix.")
     s3: S3Settings = Field(default_factory=S3Settings, description="How S3 is reached.")
-    work: FolderLocation = Field(".fastlstm", description="Folder of files that later runs reuse.")
+    work: FolderLocation = Field(
+        ".fastlstm", description="Folder of intermediate files that later runs reuse."
+    )
 
 
 class PipelineConfig(RetrainConfig):
@@ -98,12 +106,12 @@ class PipelineConfig(RetrainConfig):
         return self.hyperparameters.model_name
 
     def for_library(self) -> dict[str, Any]:
-        """The settings the library knows, as JSON-like values."""
+        """The library's part of the settings, as JSON-like values."""
         return self.model_dump(include=set(RetrainConfig.model_fields))
 
 
 class SourceSettings(StrictSettings):
-    """Where rows come from. Their columns are those the run was trained with."""
+    """Where rows are read from. Their columns are those of the run's training data."""
 
     path: SourceLocation = Field(
         description="A CSV or Parquet file, a folder of them, s3://bucket/key-or-prefix, or a "
@@ -154,8 +162,8 @@ class ScoringConfig(_Placed):
     interval_windows: int = Field(
         500,
         ge=0,
-        description="Most past forecasts of a series, made anew from the given rows, to whose errors "
-        "its intervals adapt; 0: validation alone decides.",
+        description="Number of past forecasts of a series, recomputed from the given rows, to whose "
+        "errors its intervals adapt at most; 0: the intervals of the validation rows are used.",
     )
 
 
@@ -164,16 +172,21 @@ class MonitorConfig(_Placed):
 
     forecasts: ForecastPlace = Field(description="Where the scorings append their forecasts.")
     actuals: SourceSettings | None = Field(
-        None, description="The rows as they came to be; without it drift alone is judged."
+        None,
+        description="The rows with the actual values; without them only the drift is measured.",
     )
-    days: float = Field(7, gt=0, description="How far back forecasts and inputs are looked at.")
+    days: float = Field(
+        7, gt=0, description="Number of days back from now whose forecasts and inputs are used."
+    )
     max_error_ratio: float = Field(
-        1.5, gt=0, description="Live error over the test's error above which the model is degraded."
+        1.5,
+        gt=0,
+        description="Live error divided by test error; above this limit the model is degraded.",
     )
     max_psi: float = Field(
         0.25,
         gt=0,
-        description="Population stability index of a feature above which its input has drifted; "
+        description="Population stability index of a feature; above this limit the feature has drifted. "
         "0.1 is usually called a moderate change, 0.25 a major one.",
     )
     max_coverage_shortfall: float = Field(
@@ -186,15 +199,13 @@ class MonitorConfig(_Placed):
     minimum_forecasts: int = Field(
         100,
         ge=1,
-        description="Fewest forecasts with an actual value for error and intervals to be judged.",
+        description="Least number of forecasts with an actual value to measure error and intervals.",
     )
-    minimum_rows: int = Field(
-        100, ge=1, description="Fewest input rows for the drift to be judged."
-    )
+    minimum_rows: int = Field(100, ge=1, description="Least number of input rows to measure drift.")
 
 
 def store_of(config: PipelineConfig | _Placed) -> Store:
-    """The store a flow's settings name."""
+    """The store that a flow's settings name."""
     if "://" not in config.store:
         return open_store(config.store)
     return open_store(config.store, settings=config.s3, cache=Path(config.work) / "s3")

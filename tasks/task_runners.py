@@ -1,4 +1,4 @@
-"""What runs the folds of a backtest at the same time: threads, Dask or Ray."""
+"""Run the folds of a backtest in parallel: with threads, Dask or Ray."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from tasks.settings import PipelineConfig
 
 
 def run_folds(config: PipelineConfig, clean: StepOutput, count: int) -> list[StepOutput]:
-    """Every group of folds: at the same time, or one after the other where each begins from the last.
+    """Run every group of folds, in parallel or, with a warm start, one after the other.
 
     Raises:
         ConfigError: the package of the chosen task runner is not installed, or its cluster cannot be
             reached.
     """
     if config.backtest.warm_start:
-        made: list[StepOutput] = []
+        outputs: list[StepOutput] = []
         for part in range(count):
-            made.append(verified(evaluate_folds, config, clean, part, made[-1] if made else None))
-        return made
+            before = outputs[-1] if outputs else None
+            outputs.append(verified(evaluate_folds, config, clean, part, before))
+        return outputs
     with ExitStack() as running:
         try:
             runner = running.enter_context(_runner(config))
@@ -44,7 +45,7 @@ def run_folds(config: PipelineConfig, clean: StepOutput, count: int) -> list[Ste
                 f"cluster, or correct its address{hint if config.backtest.task_runner == 'ray' else ''}"
             ) from None
         found = [future.result() for future in futures]
-    # What the cache handed on is looked at here, as in every flow.
+    # An output from the cache may be gone or damaged; see ``tasks.caching.verified``.
     return [
         output if output.is_intact() else verified(evaluate_folds, config, clean, part)
         for part, output in enumerate(found)

@@ -20,11 +20,11 @@ from tasks.steps import pipeline_step
 def train(
     config: PipelineConfig, windows: StepOutput, champion: RunReference | None = None
 ) -> StepOutput:
-    """Train the network; validation windows alone choose the epoch that is kept."""
+    """Train the network; the validation windows decide which epoch is kept."""
 
     progress = TrainingProgress(config)
     inputs: list[Input] = [windows] if champion is None else [windows, champion]
-    # Known by all that the training depends on, so what lies there is this very training's.
+    # Its name is the hash of all that the training depends on, so a state there is of this training.
     state = Path(config.work) / "unfinished" / f"{step_key('train', config, *inputs)[:32]}.npz"
     before = None
     if champion is not None:

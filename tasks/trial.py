@@ -1,4 +1,4 @@
-"""The step that tries one set of hyperparameters."""
+"""The step that trains with one set of hyperparameters."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ from tasks.windows import windows
 
 @pipeline_step("trial")
 def trial(config: PipelineConfig, clean: StepOutput, study: StudyReference) -> str:
-    """Try one set of hyperparameters: windows, training, and its best validation score."""
-    asked = open_search(config, study).ask()
-    tried = ", ".join(f"{name} {as_text(value)}" for name, value in asked.chosen.items())
+    """Cut windows, train, and record the best validation score of one set of hyperparameters."""
+    current = open_search(config, study).ask()
+    tried = ", ".join(f"{name} {as_text(value)}" for name, value in current.chosen.items())
     try:
-        # A refit comes after what validation judges, which is all that a trial is for.
-        own = with_hyperparameters(config, {**asked.chosen, "refit": False})
-        dataset = verified(windows, own, verified(scale, own, clean))
+        # A refit follows the epoch that validation chose, whose score is all a trial needs.
+        changed = with_hyperparameters(config, {**current.chosen, "refit": False})
+        dataset = verified(windows, changed, verified(scale, changed, clean))
         with tempfile.TemporaryDirectory(prefix="fastlstm-trial-") as folder:
             facts = worker.call(
                 "fastlstm.steps.train:train_into",
                 {
                     "folder": folder,
                     "windows": dataset.path,
-                    "hyperparameters": own.hyperparameters.model_dump(),
+                    "hyperparameters": changed.hyperparameters.model_dump(),
                 },
-                asked,
+                current,
                 config.training_time_limit,
                 fresh=True,
             )
     except PrunedError:
-        asked.prune()
-        ended = f"pruned at {number(asked.best)}"
+        current.prune()
+        ended = f"pruned at {number(current.best)}"
     except (DataError, TrainingError) as error:
-        asked.fail(str(error))
+        current.fail(str(error))
         ended = f"failed: {error}"
     else:
-        asked.complete()
+        current.complete()
         monitored = config.hyperparameters.checkpoint_monitor_metric
-        ended = f"{monitored} {number(asked.best)} in {facts['epochs']} epochs"
-    message = f"trial {asked.number}: {tried}: {ended}"
+        ended = f"{monitored} {number(current.best)} in {facts['epochs']} epochs"
+    message = f"trial {current.number}: {tried}: {ended}"
     notify("trial", message)
     return message

@@ -1,4 +1,4 @@
-"""The step that gives the outcome of a run already made from the same data and settings."""
+"""The step that returns the outcome of a run built from the same data and settings."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from tasks.steps import pipeline_step
 
 @pipeline_step("unchanged")
 def unchanged(config: PipelineConfig, source: Source) -> Outcome:
-    """The outcome of the finished run that the source and settings already gave."""
+    """The outcome of the finished run that was built from the same source and settings."""
     store = store_of(config)
     name = config.hyperparameters.model_name
     entry = find_run(store, name, source.run_fingerprint)
     if entry is None:
-        raise StoreError(f"run {source.unchanged_run} vanished from {config.store}; start again")
+        raise StoreError(
+            f"run {source.unchanged_run} is no longer in {config.store}; start the retraining again"
+        )
     return Outcome(
         run=run_reference(store, name, entry),
         promoted=store.champion(name).champion == entry.run_id,

@@ -21,7 +21,7 @@ from tasks.steps import pipeline_step
 
 @pipeline_step("validate")
 def validate(config: PipelineConfig, table: StepOutput) -> StepOutput:
-    """Check every rule on the rows, then fill or drop missing values by policy."""
+    """Check the rows by all rules, then fill or drop missing values as the settings say."""
     loaded = read_manifest(Path(table.path))
     refused = Path(config.work) / "refused" / f"{table.content_sha256[:32]}.json"
 

@@ -17,9 +17,9 @@ from flows.cli.errors import EXIT_FAILED
 def verify(store: str, repair: bool) -> None:
     """Check every run in STORE by its hashes.
 
-    The champions are checked too. STORE is a folder, s3://bucket/prefix, or a CONFIG that names one. With --repair, runs that are
-    damaged or incomplete move to STORE/.quarantine; nothing is deleted. The exit code is 1 if a
-    problem was found.
+    The champions are checked too. STORE is a folder, s3://bucket/prefix, or a CONFIG that names one.
+    With --repair, runs that are damaged or incomplete move to STORE/.quarantine; nothing is deleted.
+    The exit code is 1 if a problem was found.
     """
     from fastlstm.registry.maintenance import examine
     from fastlstm.registry.opening import open_store

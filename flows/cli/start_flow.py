@@ -51,12 +51,12 @@ def start_flow(
     # take 1.2 s of a run.
     gc.disable()
     flow: Callable[[PipelineConfig], Any] = getattr(importlib.import_module(f"flows.{name}"), name)
-    from flows.console import ConsoleListener
+    from flows.console import ConsoleSubscriber
     from tasks.notify import subscribe
 
     gc.enable()
     atexit.register(gc.freeze)
-    subscribe(ConsoleListener(console))
+    subscribe(ConsoleSubscriber(console))
     server.use()
     return flow
 

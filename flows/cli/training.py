@@ -96,8 +96,9 @@ def backtest(debug: bool, config: str, output: str | None) -> None:
 def tune(debug: bool, config: str, output: str | None, trials: int | None) -> None:
     """Search for the best hyperparameters in CONFIG's ranges.
 
-    The ranges are those of tune.ranges. Trials are compared by their validation score; test rows are never used. The best settings are
-    written as a config file. A search that was interrupted continues.
+    The ranges are those of tune.ranges. Trials are compared by their validation score; test rows are
+    never used. The best settings are written as a config file. A search that was interrupted
+    continues.
     """
     settings = open_config(config).settings
     refuse_existing(output)

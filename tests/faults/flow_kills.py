@@ -1,7 +1,7 @@
 """Kill a retraining with -9 at every boundary and within every stage; run as a program by the tests.
 
-``python -m tests.faults.flow_kills FOLDER`` retrains one table in a process of its own that is killed
-at a moment, for each of ``MOMENTS``, and at last lets one get through. Each finds what the one before
+``python -m tests.faults.flow_kills FOLDER MOMENT …`` retrains one table in a process of its own that is
+killed at a moment, for each that is named of ``MOMENTS``, and at last lets one get through. Each finds what the one before
 left. Before that it lays ``undisturbed/``, a store with the same retraining. For each attempt it
 prints a line of JSON: the moment, the stages that began, and what the folders hold after it.
 """
@@ -24,7 +24,7 @@ NEVER = "never"
 
 # In the order in which a retraining comes by.
 MOMENTS = (
-    "after look",
+    "after check source",
     *(f"{how} {stage}" for stage in TABLES for how in ("within", "before the rename of", "after")),
     "within an epoch", "between two epochs", "after the last epoch",
     "before the rename of train", "after train",
@@ -33,6 +33,13 @@ MOMENTS = (
     "before the rename of the run", "after save",
     "before the champion moves", "after promote",
 )  # fmt: skip
+# One of each stage, of all kinds.
+ONE_A_STAGE = (
+    "within load", "before the rename of validate", "after scale", "within windows",
+    "between two epochs", "within evaluate", "before the manifest of the run",
+    "before the champion moves",
+)  # fmt: skip
+WITH_FIGURES = "before the figures of the run"
 
 
 class FileHook:
@@ -59,7 +66,7 @@ class FileHook:
         if event == "open":
             if path.parent.parent == self._work / "evaluate" and path.name == METRICS_FILE:
                 return "within evaluate"
-            return "before the figures of the run" if "ERROR BY STEP" in path.name else ""
+            return WITH_FIGURES if "ERROR BY STEP" in path.name else ""
         if event == "os.rename" and hidden:
             if path.parent.parent == self._work:
                 return f"before the rename of {path.parent.name}"
@@ -98,9 +105,13 @@ def attempt(folder: Path, config: Any, moment: str) -> bool:
     import pyarrow.parquet as pq
     import tensorflow as tf
 
+    import fastlstm.runs.writing
     import fastlstm.steps.worker
     from flows.retrain import retrain
     from tasks import notify
+
+    if moment != WITH_FIGURES:
+        fastlstm.runs.writing.write_figures = lambda *_: None
 
     def call(function, arguments, on_event=lambda _: None, time_limit=None, *, fresh=False):
         module, _, name = function.partition(":")
@@ -154,7 +165,7 @@ def main() -> None:
     from tasks.settings import PipelineConfig
     from tests.conftest import build_settings
 
-    folder = Path(sys.argv[1])
+    folder, moments = Path(sys.argv[1]), sys.argv[2:]
     (folder / "undisturbed").mkdir()
     undisturbed = check_settings(build_settings(folder / "undisturbed"), PipelineConfig)
     assert not killed(folder, undisturbed, NEVER)
@@ -167,7 +178,7 @@ def main() -> None:
     store.update_champion("small", lambda r: r.promoted(first, "served before"))
 
     config = check_settings(settings, PipelineConfig)
-    for moment in (*MOMENTS, NEVER):
+    for moment in (*moments, NEVER):
         whole = [path.parent.name for path in (folder / "work").glob("*/[0-9a-f]*")]
         (folder / "begun.txt").write_text("")
         assert killed(folder, config, moment) == (moment != NEVER), moment

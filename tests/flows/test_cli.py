@@ -107,7 +107,7 @@ def test_runs_show_predict_promote_rollback(home, tmp_path):
                                 "--output", str(out)])  # fmt: skip
     assert made.exit_code == 0, made.output
     assert "skipped short: 4 rows, a window needs 6" in made.output
-    assert "skipped b: a hole 2 rows before its end" in made.output
+    assert "skipped b: a gap 2 rows before its end" in made.output
     forecast = pd.read_parquet(out)
     columns = ["series", "after", "origin", "step", "time", "target", "prediction"]
     assert list(forecast.columns) == columns

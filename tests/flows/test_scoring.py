@@ -102,7 +102,7 @@ def test_appended_once_however_often_it_runs(scoring, served, tmp_path):
     first = score(given)
     assert first.added == first.forecasts == 2 * 2  # two series, two steps
     again = score(given)
-    assert again.added == 0 and "0 forecasts appended, 4 there already" in again.message
+    assert again.added == 0 and "0 forecasts appended, 4 stored already" in again.message
     later = score(scoring(make_panel(41)))
     assert later.added == 4
     kept = rows_of(tmp_path / "forecasts")
@@ -127,7 +127,7 @@ def test_skipped_series_are_told_with_the_reason(scoring):
     outcome = score(scoring(panel))
     assert outcome.forecasts == 2
     assert outcome.skipped["short"] == "3 rows, a window needs 6"
-    assert outcome.skipped["holed"].startswith("a hole 2 rows before its end")
+    assert outcome.skipped["holed"].startswith("a gap 2 rows before its end")
     assert "skipped 2 series, first" in outcome.message
 
 
@@ -150,7 +150,7 @@ def test_named_run_and_no_champion(scoring, served):
     given = scoring(make_panel(40))
     with pytest.raises(StoreError, match="no run '2020'; it has"):
         score({**given, "run": "2020"})
-    with pytest.raises(StoreError, match="model 'other' has no champion; retrain, or name a run"):
+    with pytest.raises(StoreError, match="model 'other' has no champion; retrain first, or set 'run'"):
         score({**given, "model_name": "other"})
 
 

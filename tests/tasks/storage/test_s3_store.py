@@ -322,10 +322,10 @@ def test_no_credentials_and_no_server(s3_server, monkeypatch, tmp_path):
         ({"endpoint_url": "http://key:secret@host"}, "holds a password"),
         ({"endpoint_url": "host:9000"}, "must begin with http"),
         ({"kms_key_id": "x"}, "without encryption 'aws:kms'"),
-        ({"profile": "a", "credentials_block": "aws-credentials/b"}, "keep one"),
+        ({"profile": "a", "credentials_block": "aws-credentials/b"}, "remove one of them"),
         ({"credentials_block": "secret/b"}, "pattern"),
         ({"aws_secret_access_key": "x"}, "Extra inputs"),
-        ({"link": "https://x"}, "must hold {key}"),
+        ({"link": "https://x"}, "must contain {key}"),
     ],
 )
 def test_settings_are_refused(changes, words):
