@@ -1,8 +1,8 @@
 """Prediction intervals, calibrated on validation windows and adapted to the errors known since.
 
 Split-conformal prediction by step and target. An interval is a base interval and a half-width by which
-both its bounds are moved outwards: of level L, the ``ceil((n + 1) L)``-th smallest of ``n`` nonconformity
-scores of validation windows.
+both its bounds are moved outwards: of level L, the ``ceil((n + 1) L)``-th smallest of ``n``
+nonconformity scores of validation windows.
 
 - The base interval is the point forecast, and the score its absolute error (Lei et al. 2018,
   "Distribution-Free Predictive Inference for Regression", section 2.2).
@@ -146,7 +146,7 @@ def read_half_widths(file: Path, targets: list[str]) -> dict[Pair, HalfWidths]:
 
 
 def _position(level: np.ndarray) -> np.ndarray:
-    """Position in ``LEVELS`` of the smallest that is not below each level; the last for higher levels."""
+    """Position in ``LEVELS`` of the smallest not below each level; the last for higher levels."""
     position: np.ndarray = np.minimum(np.searchsorted(LEVELS, level - _CLOSE), len(LEVELS) - 1)
     return position
 

@@ -97,10 +97,12 @@ def loss_metric(is_regressor: bool) -> str:
 
 
 def mean_absolute_error(scored: QuantityForecasts) -> float:
+    """In the targets' unit."""
     return float(scored.absolute_error.mean())
 
 
 def root_mean_squared_error(scored: QuantityForecasts) -> float:
+    """In the targets' unit."""
     return float(np.sqrt((scored.error**2).mean()))
 
 

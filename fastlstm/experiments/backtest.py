@@ -1,14 +1,14 @@
-"""Backtest: the same settings trained and judged again and again, the origin rolling through time.
+"""Backtest: train and score the same settings on several test periods, one after the other.
 
 Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., section 5.10 (time series
-cross-validation). Each fold has its own scalers, validation and training, all from rows before its test
-period; test periods follow each other without overlap.
+cross-validation). Scalers, validation and training of a fold use rows before its test period; test
+periods follow each other without overlap.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,8 +23,8 @@ from fastlstm.evaluation.networks import EvaluatedNetworks
 from fastlstm.evaluation.target_table import TargetTable
 from fastlstm.experiments.backtest_summary import Backtest, FoldResult, summarise
 from fastlstm.experiments.folds import Fold, groups, plan_folds
-from fastlstm.training.setup import OnEvent
 from fastlstm.training.fit import fit
+from fastlstm.training.setup import OnEvent
 from fastlstm.windows.in_memory import RowWindows
 
 
@@ -47,7 +47,15 @@ class Rows:
     time_unit: str = "us"
 
 
+class StartingPoint(NamedTuple):
+    """A network that a training may start from, and the scalers of its inputs and outputs."""
+
+    network: Any
+    scalers: Scalers
+
+
 def _windows(rows: Rows, fold: Fold, scalers: Scalers, settings: RetrainConfig) -> RowWindows:
+    """The windows of a fold, cut from its own rows."""
     data, hp = settings.data, settings.hyperparameters
     times = microseconds(rows.frame[TIME])
     chosen = np.flatnonzero((times >= fold.start) & (times < fold.end))
@@ -70,13 +78,16 @@ def _windows(rows: Rows, fold: Fold, scalers: Scalers, settings: RetrainConfig) 
 def _clear_of_gap(
     times: np.ndarray, segment: np.ndarray, fold: Fold, settings: RetrainConfig
 ) -> np.ndarray:
-    """Which origins have no target row in the gap: those are neither learned from nor scored."""
+    """Which windows have no target row in the gap, by their first target row, ``(n,)``.
+
+    The others are neither learned from nor scored.
+    """
     in_gap = (times >= fold.known) & (times < fold.test)
-    touched = np.zeros(len(times), bool)
+    overlaps = np.zeros(len(times), bool)
     for ahead in range(settings.hyperparameters.steps_ahead + settings.data.lookahead):
-        here = len(times) - ahead
-        touched[:here] |= in_gap[ahead:] & (segment[ahead:] == segment[:here])
-    return ~touched
+        count = len(times) - ahead
+        overlaps[:count] |= in_gap[ahead:] & (segment[ahead:] == segment[:count])
+    return ~overlaps
 
 
 def evaluate_folds(
@@ -85,77 +96,79 @@ def evaluate_folds(
     settings: RetrainConfig,
     on_event: OnEvent = lambda _: None,
     *,
-    before: tuple[Any, Scalers] | None = None,
+    before: StartingPoint | None = None,
     strategy: Any = None,
     loss: Any = None,
     verbose: str | int = 0,
-) -> tuple[list[FoldResult], tuple[Any, Scalers]]:
+) -> tuple[list[FoldResult], StartingPoint]:
     """Train on the first of some folds and score all of them.
 
     Args:
         rows: the table.
         folds: folds that share one training.
-        settings: network, training, and how it is judged.
-        on_event: told of progress; see ``fastlstm.training.fit.fit``.
-        before: network and scalers of the group before it, to begin from; None begins anew.
+        settings: network, training and evaluation.
+        on_event: receives the events of the training; see ``fastlstm.training.fit.fit``.
+        before: where the training starts, from an earlier group of folds; None for new weights.
         strategy: a ``tf.distribute.Strategy`` to train under.
         loss: a Keras loss object in place of the named one.
         verbose: Keras' own progress output.
 
     Returns:
-        The folds judged, and with its scalers the network that another group may begin from.
+        The results of the folds, and where the training of another group may start.
 
     Raises:
         DataError: a split of a fold holds no window.
     """
     first, hp = folds[0], settings.hyperparameters
-    # Nobody looks at what each fold's network looks at.
-    judging = settings.evaluation.model_copy(update={"explain_windows": 0})
-    settings = settings.model_copy(update={"evaluation": judging})
-    if before is None:
-        model, scalers = None, _scalers(rows, first, settings)
-    else:
-        model, scalers = before
+    # Nothing reads the feature importance of a fold.
+    evaluation = settings.evaluation.model_copy(update={"explain_windows": 0})
+    settings = settings.model_copy(update={"evaluation": evaluation})
+    network, scalers = before or (None, _scalers(rows, first, settings))
     table = TargetTable.of(rows.frame, rows.y)
     windows = _windows(rows, first, scalers, settings)
-    trained = fit(windows, hp, on_event, model=model, strategy=strategy, loss=loss, verbose=verbose)
+    trained = fit(
+        windows, hp, on_event, model=network, strategy=strategy, loss=loss, verbose=verbose
+    )
     networks = EvaluatedNetworks(trained.model, trained.chosen)
-    judged = []
+    epochs, results = len(trained.history), []
     for fold in folds:
         if fold is not first:
             windows = _windows(rows, fold, scalers, settings)
-        found = evaluate(networks, windows, scalers, table, settings)
-        judged.append(
-            FoldResult(fold, found.metrics, found.predictions, first.number, len(trained.history))
+        evaluated = evaluate(networks, windows, scalers, table, settings)
+        results.append(
+            FoldResult(fold, evaluated.metrics, evaluated.predictions, first.number, epochs)
         )
-    # The next group's validation may hold rows of this one's, which a refit has learned from.
-    return judged, (trained.chosen, scalers)
+    # A refit network has learned from rows that may be validation rows of the next group.
+    return results, StartingPoint(trained.chosen, scalers)
 
 
 def run_backtest(
     rows: Rows, settings: RetrainConfig, strategy: Any = None, loss: Any = None,
     verbose: str | int = 0,
 ) -> Backtest:  # fmt: skip
-    """All folds one after the other in this process; arguments as of ``evaluate_folds``."""
+    """All folds one after the other in this process; for the arguments see ``evaluate_folds``."""
     times = microseconds(rows.frame[TIME])
     folds = plan_folds(times, settings.hyperparameters, settings.backtest)
-    judged: list[FoldResult] = []
+    results: list[FoldResult] = []
     before = None
     for group in groups(folds, settings.backtest.refit_every):
-        made, network = evaluate_folds(
+        of_group, trained = evaluate_folds(
             rows, group, settings, before=before, strategy=strategy, loss=loss, verbose=verbose
         )
-        judged += made
-        before = network if settings.backtest.warm_start else None
-    return summarise(judged, settings, rows.time_unit)
+        results += of_group
+        before = trained if settings.backtest.warm_start else None
+    return summarise(results, settings, rows.time_unit)
 
 
 def _scalers(rows: Rows, fold: Fold, settings: RetrainConfig) -> Scalers:
-    times = microseconds(rows.frame[TIME])
-    known = label_end(times, rows.frame[SEGMENT].to_numpy(), settings.data.lookahead)
-    mine = times >= fold.start
-    later = later_times(times, rows.frame[SEGMENT].to_numpy(), settings.data.ahead_columns)
+    """Scalers fitted on the train rows of a fold."""
+    data, times = settings.data, microseconds(rows.frame[TIME])
+    segment = rows.frame[SEGMENT].to_numpy()
+    label_known = label_end(times, segment, data.lookahead)
+    later = later_times(times, segment, data.ahead_columns)
+    in_fold = times >= fold.start
     return fit_scalers(
-        rows.x[mine], rows.y[mine], times[mine], known[mine], Cuts(fold.validation, fold.test),
-        settings.hyperparameters, {name: at[mine] for name, at in later.items()},
+        rows.x[in_fold], rows.y[in_fold], times[in_fold], label_known[in_fold],
+        Cuts(fold.validation, fold.test), settings.hyperparameters,
+        {name: of_rows[in_fold] for name, of_rows in later.items()},
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a backtest found: metrics by fold, step and series, and their significance."""
+"""The result of a backtest: metrics by fold, step and series, and their significance."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from fastlstm.artifacts.file_names import (
 from fastlstm.artifacts.files import write_json
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.tables import write_table
+from fastlstm.evaluation.metrics import pointwise_loss
 from fastlstm.evaluation.significance import by_origin, diebold_mariano
 from fastlstm.experiments.folds import Fold
 from fastlstm.reporting.text import NAMES
@@ -25,13 +26,14 @@ from fastlstm.reporting.text import NAMES
 
 @dataclass(frozen=True)
 class FoldResult:
-    """One fold, trained or with the network before it, and scored.
+    """The result of one fold.
 
     Attributes:
         fold: its rows.
-        metrics: as of ``fastlstm.evaluation.evaluate.evaluate``.
+        metrics: on its test period; see ``fastlstm.evaluation.result.Evaluation``.
         predictions: likewise.
-        trained_at: number of the fold whose training made the network.
+        trained_at: number of the fold that the network was trained on, an earlier one where several
+            folds share a training.
         epochs: epochs of that training.
     """
 
@@ -42,26 +44,21 @@ class FoldResult:
     epochs: int
 
 
-def _told(moment: int, time_unit: str) -> str:
-    if time_unit == "row":
-        return str(moment)
-    return f"{pd.Timestamp(moment, unit='us'):%Y-%m-%d %H:%M}"
-
-
 @dataclass(frozen=True)
 class Backtest:
-    """What a backtest found.
+    """The result of a backtest.
 
     Attributes:
-        table: one row per fold and a last one over all: what was learned from and tested on, the primary
-            metric of the network and of each baseline.
-        significance: by baseline, and by step ahead in it, whether the network is better beyond chance:
-            Diebold-Mariano (see ``fastlstm.evaluation.significance``) over all folds' origins.
+        table: one row per fold and a last one over all: the rows it learned from and was tested on, the
+            primary metric of the network and of each baseline.
+        significance: by baseline, and by step ahead in it, whether the network is significantly better
+            (5%): the Diebold-Mariano test (``fastlstm.evaluation.significance``) over all folds'
+            origins.
         by_step: mean absolute error (for labels the Brier score) of each forecast by step ahead.
         by_series: the same by series.
         primary: name of the primary metric.
         better: 'lower' or 'higher'.
-        predictions: one line per fold, window, step and target.
+        predictions: one row per fold, window, step and target.
     """
 
     table: pd.DataFrame
@@ -73,7 +70,7 @@ class Backtest:
     predictions: pd.DataFrame
 
     def plot(self) -> Any:
-        """One figure: the metric by fold, and the error by step ahead, beside the baselines."""
+        """One figure: the primary metric by fold, and the error by step ahead, with the baselines'."""
         from fastlstm.reporting.experiment_figures import backtest_figure
 
         return backtest_figure(self.to_dict())
@@ -91,78 +88,96 @@ class Backtest:
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table, with None for missing values."""
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return [{str(name): value for name, value in row.items()} for row in rows]
 
 
-def summarise(judged: list[FoldResult], settings: RetrainConfig, time_unit: str = "us") -> Backtest:
-    """Put the folds together.
+def summarise(
+    results: list[FoldResult], settings: RetrainConfig, time_unit: str = "us"
+) -> Backtest:
+    """Combine the results of all folds.
 
     Args:
-        judged: every fold, in order.
+        results: every fold, in order.
         settings: those of the backtest.
         time_unit: ``'row'`` where times are row numbers.
     """
-    primary = judged[0].metrics["primary"]
-    names = list(judged[0].metrics["test"])
-    lines = []
-    for part in judged:
-        fold, test = part.fold, part.metrics["test"]
-        lines.append(
-            {
-                "fold": str(fold.number),
-                "learned_from": _told(fold.start, time_unit),
-                "learned_to": _told(fold.known, time_unit),
-                "test_from": _told(fold.test, time_unit),
-                "test_to": _told(fold.end, time_unit),
-                "trained_at_fold": part.trained_at,
-                "epochs": part.epochs,
-                "windows": part.metrics["windows"],
-                **{name: test[name][primary["name"]] for name in names},
-            }
-        )
-    table = pd.DataFrame(lines)
-    weights = table["windows"].to_numpy(float)
-    whole: dict[str, Any] = {"fold": "all", "windows": int(weights.sum())}
-    for name in names:
-        values = table[name].astype(float)
-        known = values.notna().to_numpy()
-        if known.any():
-            whole[name] = float(np.average(values[known], weights=weights[known]))
-    table = pd.concat([table, pd.DataFrame([whole])], ignore_index=True)
-    table[["trained_at_fold", "epochs"]] = table[["trained_at_fold", "epochs"]].astype("Int64")
+    primary = results[0].metrics["primary"]
+    names = list(results[0].metrics["test"])
     predictions = pd.concat(
-        [part.predictions.assign(fold=np.int32(part.fold.number)) for part in judged],
+        [result.predictions.assign(fold=np.int32(result.fold.number)) for result in results],
         ignore_index=True,
     )
-    regressor = settings.hyperparameters.is_regressor
-    losses = _losses(predictions, names, regressor)
+    losses = _losses(predictions, names, settings.hyperparameters.is_regressor)
+    steps = settings.hyperparameters.steps_ahead
     return Backtest(
-        table=table,
+        table=_fold_table(results, names, primary["name"], time_unit),
         significance={
-            name: _significance(predictions, losses, name, settings.hyperparameters.steps_ahead)
+            name: _significance(predictions, losses, name, steps)
             for name in names
             if name != "model"
         },
-        by_step=_grouped(losses, predictions, "step"),
-        by_series=_grouped(losses, predictions, "series"),
+        by_step=_mean_losses(losses, predictions, "step"),
+        by_series=_mean_losses(losses, predictions, "series"),
         primary=primary["name"],
         better=primary["better"],
         predictions=predictions,
     )
 
 
-def _losses(predictions: pd.DataFrame, names: list[str], regressor: bool) -> pd.DataFrame:
-    """Loss of each forecast for each line: absolute error, or squared for probabilities."""
-    columns = {}
+def _fold_table(
+    results: list[FoldResult], names: list[str], metric: str, time_unit: str
+) -> pd.DataFrame:
+    """A row for each fold, and one over all whose metrics are means weighted by windows."""
+    rows = []
+    for result in results:
+        fold, test = result.fold, result.metrics["test"]
+        rows.append(
+            {
+                "fold": str(fold.number),
+                "learned_from": _written(fold.start, time_unit),
+                "learned_to": _written(fold.known, time_unit),
+                "test_from": _written(fold.test, time_unit),
+                "test_to": _written(fold.end, time_unit),
+                "trained_at_fold": result.trained_at,
+                "epochs": result.epochs,
+                "windows": result.metrics["windows"],
+                **{name: test[name][metric] for name in names},
+            }
+        )
+    table = pd.DataFrame(rows)
+    weights = table["windows"].to_numpy(float)
+    over_all: dict[str, Any] = {"fold": "all", "windows": int(weights.sum())}
     for name in names:
-        error = predictions["prediction" if name == "model" else name] - predictions["truth"]
-        columns[name] = error.abs() if regressor else error**2
-    return pd.DataFrame(columns)
+        values = table[name].astype(float)
+        known = values.notna().to_numpy()
+        if known.any():
+            over_all[name] = float(np.average(values[known], weights=weights[known]))
+    table = pd.concat([table, pd.DataFrame([over_all])], ignore_index=True)
+    table[["trained_at_fold", "epochs"]] = table[["trained_at_fold", "epochs"]].astype("Int64")
+    return table
 
 
-def _grouped(losses: pd.DataFrame, predictions: pd.DataFrame, key: str) -> pd.DataFrame:
-    """Mean losses by step or series, for each target: units differ between targets."""
+def _written(time: int, time_unit: str) -> str:
+    """A time for people, or the row number that stands for it."""
+    return str(time) if time_unit == "row" else f"{pd.Timestamp(time, unit='us'):%Y-%m-%d %H:%M}"
+
+
+def _losses(predictions: pd.DataFrame, names: list[str], is_regressor: bool) -> pd.DataFrame:
+    """Loss of each forecast in each row: absolute error, or squared error for probabilities."""
+    truth = predictions["truth"]
+    columns = {name: "prediction" if name == "model" else name for name in names}
+    return pd.DataFrame(
+        {
+            name: pointwise_loss(predictions[column], truth, is_regressor)
+            for name, column in columns.items()
+        }
+    )
+
+
+def _mean_losses(losses: pd.DataFrame, predictions: pd.DataFrame, key: str) -> pd.DataFrame:
+    """Mean losses by step or series, target by target since their units differ."""
     means = losses.groupby([predictions["target"], predictions[key]], sort=True).mean()
     return means.reset_index()
 
@@ -170,61 +185,69 @@ def _grouped(losses: pd.DataFrame, predictions: pd.DataFrame, key: str) -> pd.Da
 def _significance(
     predictions: pd.DataFrame, losses: pd.DataFrame, baseline: str, steps: int
 ) -> dict[str, Any]:
+    """Whether the network is significantly better than a baseline, over all steps and at each."""
     gain = losses[baseline] - losses["model"]
-    # Targets have units of their own: each counts by the baseline's mean error.
-    of_target = losses[baseline].groupby(predictions["target"]).transform("mean")
-    gain = gain / of_target.where(of_target > 0)
+    # The baseline's mean error makes targets of different units comparable.
+    unit = losses[baseline].groupby(predictions["target"]).transform("mean")
+    gain = gain / unit.where(unit > 0)
     known = gain.notna().to_numpy()
-    frame = predictions.loc[known, ["origin", "step"]].assign(gain=gain[known])
-
-    def compared(part: pd.DataFrame, horizon: int) -> dict[str, Any]:
-        gains = by_origin(part["origin"].to_numpy(), part["gain"].to_numpy())
-        found = diebold_mariano(gains, horizon)
-        return {**asdict(found), "better": found.is_better()}
-
+    gains = predictions.loc[known, ["origin", "step"]].assign(gain=gain[known])
     return {
-        "overall": compared(frame, steps),
+        "overall": _comparison(gains, steps),
         "by_step": [
-            {"step": step, **compared(frame[frame["step"] == step], step)}
+            {"step": step, **_comparison(gains[gains["step"] == step], step)}
             for step in range(1, steps + 1)
         ],
     }
 
 
+def _comparison(gains: pd.DataFrame, horizon: int) -> dict[str, Any]:
+    """The Diebold-Mariano test of some gains, by columns ``origin, gain``."""
+    by_time = by_origin(gains["origin"].to_numpy(), gains["gain"].to_numpy())
+    comparison = diebold_mariano(by_time, horizon)
+    return {**asdict(comparison), "better": comparison.is_better()}
+
+
 def significance_lines(summary: dict[str, Any]) -> list[str]:
-    """For people: whether the network beats each baseline beyond chance, as a Markdown list.
+    """For people: whether the network is significantly better than each baseline, as a Markdown list.
 
     Args:
         summary: ``Backtest.to_dict()``.
     """
     lines = []
-    for name, found in summary["significance"].items():
-        whole = found["overall"]
-        if whole["p_value"] is None:
-            lines.append(f"- {NAMES[name]}: {whole['origins']:,} origins are too few to tell")
+    for name, comparisons in summary["significance"].items():
+        overall = comparisons["overall"]
+        if overall["p_value"] is None:
+            lines.append(f"- {NAMES[name]}: {overall['origins']:,} origins are too few for a test")
             continue
-        told = [row for row in found["by_step"] if row["p_value"] is not None]
-        better = sum(row["better"] for row in told)
+        tested = [row for row in comparisons["by_step"] if row["p_value"] is not None]
+        better = sum(row["better"] for row in tested)
         lines.append(
-            f"- {NAMES[name]}: {'better' if whole['better'] else 'not better'} beyond chance "
-            f"(p = {whole['p_value']:.2g}, {whole['origins']:,} origins); singly at {better} of "
-            f"{len(told)} steps"
+            f"- {NAMES[name]}: the network is {'' if overall['better'] else 'not '}significantly "
+            f"better (5%; p = {overall['p_value']:.2g}, {overall['origins']:,} origins), and at "
+            f"{better} of {len(tested)} single steps ahead"
         )
     return lines
 
 
-def write_backtest(folder: Path, found: Backtest) -> dict[str, Any]:
-    """Write figure, table, summary and predictions into a folder; return what a manifest tells."""
+def write_backtest(folder: Path, backtest: Backtest) -> dict[str, Any]:
+    """Write figure, table, summary and predictions; return what the manifest keeps of them."""
     from fastlstm.reporting.figure_style import save_figure
 
-    found.table.to_csv(folder / BACKTEST_TABLE_FILE, index=False)
-    write_json(folder / BACKTEST_SUMMARY_FILE, found.to_dict())
-    write_table(found.predictions, folder / PREDICTIONS_FILE)
-    save_figure(found.plot(), folder / BACKTEST_FIGURE_FILE)
-    whole = found.table.iloc[-1]
+    backtest.table.to_csv(folder / BACKTEST_TABLE_FILE, index=False)
+    write_json(folder / BACKTEST_SUMMARY_FILE, backtest.to_dict())
+    write_table(backtest.predictions, folder / PREDICTIONS_FILE)
+    save_figure(backtest.plot(), folder / BACKTEST_FIGURE_FILE)
+    over_all = backtest.table.iloc[-1]
     return {
-        "windows": int(whole["windows"]),
-        "folds": len(found.table) - 1,
-        "primary": {"name": found.primary, "value": float(whole["model"]), "better": found.better},
-        "significance": {n: part["overall"] for n, part in found.significance.items()},
+        "windows": int(over_all["windows"]),
+        "folds": len(backtest.table) - 1,
+        "primary": {
+            "name": backtest.primary,
+            "value": float(over_all["model"]),
+            "better": backtest.better,
+        },
+        "significance": {
+            name: comparisons["overall"] for name, comparisons in backtest.significance.items()
+        },
     }

@@ -1,4 +1,4 @@
-"""The folds of a backtest: which rows each learns from and is tested on."""
+"""The folds of a backtest: the rows each learns from and the rows it is tested on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Fold:
         number: from 1.
         start: first train row.
         validation: first validation row.
-        known: end of what is learned from; from here to ``test`` is the gap.
+        known: end of train and validation rows; from here to ``test`` is the gap.
         test: first test row.
         end: end of the test period.
     """
@@ -40,7 +40,7 @@ def plan_folds(
 
     Args:
         times: time of each row in microseconds since 1970 (UTC), ``(n,)``, any order.
-        hyperparameters: train and validation rates, whose ratio divides what a fold learns from.
+        hyperparameters: train and validation rates, whose ratio divides the rows before the gap.
         config: the backtest's settings.
 
     Raises:
@@ -51,13 +51,13 @@ def plan_folds(
     first = count - round(count * config.test_size_rate)
     bounds = np.linspace(first, count, config.folds + 1).round().astype(int)
     train = hyperparameters.train_size_rate
-    share = train / (train + hyperparameters.validation_size_rate)
-    at = [*distinct.tolist(), *(distinct[-1:] + 1).tolist()]
+    train_share = train / (train + hyperparameters.validation_size_rate)
+    time_of = [*distinct.tolist(), *(distinct[-1:] + 1).tolist()]
     folds = []
     for number, (test, end) in enumerate(pairwise(bounds.tolist()), start=1):
         start = 0 if config.window == "expanding" else test - first
         known = test - config.gap
-        validation = start + int((known - start) * share)
+        validation = start + int((known - start) * train_share)
         if not start < validation < known or end == test:
             raise DataError(
                 f"backtest.folds: {count} distinct times are too few for fold {number} of "
@@ -67,16 +67,16 @@ def plan_folds(
         folds.append(
             Fold(
                 number,
-                start=at[start],
-                validation=at[validation],
-                known=at[known],
-                test=at[test],
-                end=at[end],
+                start=time_of[start],
+                validation=time_of[validation],
+                known=time_of[known],
+                test=time_of[test],
+                end=time_of[end],
             )
         )
     return folds
 
 
 def groups(folds: list[Fold], refit_every: int) -> list[list[Fold]]:
-    """The folds by the training they share."""
+    """The folds in groups that share a training, of ``refit_every`` folds each."""
     return [folds[i : i + refit_every] for i in range(0, len(folds), refit_every)]

@@ -1,4 +1,4 @@
-"""Search for hyperparameters with Optuna; validation alone judges, and every trial is kept.
+"""Search for hyperparameters with Optuna, scored on validation windows; every trial is kept.
 
 Akiba et al. 2019, "Optuna: A Next-generation Hyperparameter Optimization Framework"; the search is its
 tree-structured Parzen estimator (Bergstra et al. 2011), pruning its median rule.
@@ -29,45 +29,47 @@ from fastlstm.config.retrain import RetrainConfig
 from fastlstm.config.tuning import Range, TuneConfig
 from fastlstm.errors import ConfigError, StoreError, TrainingError
 
-_BEFORE_PRUNING, _BEFORE_MODEL = 4, 8  # trials
+# Trials before the first may be pruned, and before the sampler models their scores.
+_BEFORE_PRUNING, _BEFORE_MODEL = 4, 8
+
+_JOURNAL_FILE = "trials.journal"
 
 
 class PrunedError(Exception):
-    """A trial's training was ended because it is unlikely to become the best."""
+    """A trial was pruned: it is unlikely to become the best."""
 
 
 def _optuna() -> Any:
+    """The module, whose own log messages are switched off: the steps report the trials."""
     try:
         import optuna
     except ImportError:
         raise ConfigError(
             "tune: searching needs Optuna; run \"pip install 'fastlstm[tune]'\""
         ) from None
-    # What the trials did is told by the steps themselves.
     logging.getLogger("optuna").setLevel(logging.ERROR)
     return optuna
 
 
 def study_key(config: RetrainConfig, data_sha256: str) -> str:
-    """Name of the study that these data, settings and code belong to; more trials go on with it."""
+    """Key of the study that these data, settings and code belong to; more trials continue it."""
     hp = config.hyperparameters.model_dump(exclude={"model_name", "save_X_Y_data"})
     for name in config.tune.ranges:
         del hp[name]
     ranges = {name: span.model_dump() for name, span in config.tune.ranges.items()}
-    searched = ranges, config.tune.seed, config.tune.prune
-    return fingerprint(data_sha256, hp, searched, code_version())
+    search = ranges, config.tune.seed, config.tune.prune
+    return fingerprint(data_sha256, hp, search, code_version())
 
 
 class Search:
-    """The trials of one study, wherever they are stored.
-
-    Opening it takes up trials that were cut off: what they were about to try is tried again.
+    """The trials of one study.
 
     Args:
-        config: all settings; those of ``tune`` say what is searched.
-        key: as of ``study_key``.
-        folder: where the trials are kept unless ``tune.storage`` says otherwise.
-        resume: whether to take up trials that were cut off; only where none is running.
+        config: all settings; those of ``tune`` define the search.
+        key: see ``study_key``.
+        folder: where the trials are kept unless ``tune.storage`` names another place.
+        resume: whether to try again the hyperparameters of interrupted trials; only while no trial
+            runs.
 
     Raises:
         ConfigError: no ranges, or Optuna is not installed.
@@ -80,65 +82,73 @@ class Search:
                 "tune.ranges: nothing to search; name hyperparameters, e.g. "
                 "'learning_rate: {low: 0.0001, high: 0.01, log: true}'"
             )
-        optuna = _optuna()
-        self._config, self._optuna = config, optuna
-        hp, chosen = config.hyperparameters, config.tune
-        place: Any = None if chosen.storage is None else database_url(chosen.storage)
+        self._config, self._optuna = config, _optuna()
         try:
-            if place is None:
-                from optuna.storages.journal import JournalFileBackend
-
-                folder.mkdir(parents=True, exist_ok=True)
-                place = optuna.storages.JournalStorage(
-                    JournalFileBackend(str(folder / "trials.journal"))
-                )
-            pruner: Any = optuna.pruners.NopPruner()
-            if chosen.prune:
-                # What learns slowly begins worse; the first tenth of the epochs tells little.
-                pruner = optuna.pruners.MedianPruner(
-                    _BEFORE_PRUNING, hp.epochs // 10, n_min_trials=2
-                )
-            self._study = optuna.create_study(
-                storage=place,
-                study_name=f"{hp.model_name}-{key[:32]}",
-                direction="minimize" if hp.checkpoint_mode == "min" else "maximize",
-                pruner=pruner,
-                load_if_exists=True,
-            )
+            self._study = self._open_study(key, folder)
             if resume:
-                self._take_up()
-        except Exception as error:  # SQLAlchemy's, JSON's and the file system's alike
-            if isinstance(error, ConfigError):
-                raise
+                self._requeue_interrupted()
+        except ConfigError:
+            raise
+        except Exception as error:  # of SQLAlchemy, JSON or the file system
             first = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
-            where = chosen.storage or folder / "trials.journal"
+            where = config.tune.storage or folder / _JOURNAL_FILE
             raise StoreError(f"{where}: the trials cannot be read ({first})") from None
 
-    def _take_up(self) -> None:
+    def _open_study(self, key: str, folder: Path) -> Any:
+        hp, optuna = self._config.hyperparameters, self._optuna
+        return optuna.create_study(
+            storage=self._storage(folder),
+            study_name=f"{hp.model_name}-{key[:32]}",
+            direction="minimize" if hp.checkpoint_mode == "min" else "maximize",
+            pruner=self._pruner(),
+            load_if_exists=True,
+        )
+
+    def _storage(self, folder: Path) -> Any:
+        """The database of the settings; without one a journal file in the folder."""
+        if self._config.tune.storage is not None:
+            return database_url(self._config.tune.storage)
+        from optuna.storages.journal import JournalFileBackend
+
+        folder.mkdir(parents=True, exist_ok=True)
+        return self._optuna.storages.JournalStorage(JournalFileBackend(str(folder / _JOURNAL_FILE)))
+
+    def _pruner(self) -> Any:
+        """The median rule, if the settings ask for pruning.
+
+        A slow learner has a worse score at first, so that the first tenth of the epochs does not count.
+        """
+        if not self._config.tune.prune:
+            return self._optuna.pruners.NopPruner()
+        warmup = self._config.hyperparameters.epochs // 10
+        return self._optuna.pruners.MedianPruner(_BEFORE_PRUNING, warmup, n_min_trials=2)
+
+    def _requeue_interrupted(self) -> None:
+        """End the trials of processes that were killed, and queue their hyperparameters again."""
         state = self._optuna.trial.TrialState
         for trial in self._study.get_trials(states=(state.RUNNING,)):
             self._study.tell(trial.number, state=state.FAIL)
             self._study.enqueue_trial(trial.params, user_attrs={"again": trial.number})
 
     def _ended(self) -> list[Any]:
-        """Trials that count: those that were cut off and are tried again do not."""
+        """Finished trials, without interrupted ones that are tried again."""
         again = {t.user_attrs.get("again") for t in self._study.trials}
         return [t for t in self._study.trials if t.state.is_finished() and t.number not in again]
 
     @property
     def ended(self) -> int:
-        """Trials that came to an end."""
+        """Number of finished trials."""
         return len(self._ended())
 
     @property
     def left(self) -> int:
-        """Trials still to be made."""
+        """Number of trials still to run."""
         return max(0, self._config.tune.trials - self.ended)
 
     def ask(self) -> Trial:
         """The next trial."""
         self._study.sampler = self._optuna.samplers.TPESampler(
-            # By the trials before it, so that a search that was cut off draws what it would have.
+            # Depends on the number of trials alone, so that a resumed search draws the same values.
             seed=(self._config.tune.seed + self.ended) % 2**31,
             n_startup_trials=_BEFORE_MODEL,
         )
@@ -149,29 +159,17 @@ class Search:
         return Trial(self._study, trial, chosen, self._config.hyperparameters)
 
     def summary(self) -> dict[str, Any]:
-        """All trials, the best, and how much each hyperparameter mattered, as JSON-like values.
+        """All trials, the best one, and the importance of each hyperparameter, as JSON-like values.
 
         Raises:
-            TrainingError: no trial came to its end.
+            TrainingError: no trial completed.
         """
-        state, hp = self._optuna.trial.TrialState, self._config.hyperparameters
-        trials = [
-            {
-                "trial": trial.number + 1,
-                "state": {state.COMPLETE: "complete", state.PRUNED: "pruned"}.get(
-                    trial.state, "failed"
-                ),
-                "value": trial.value if trial.state == state.COMPLETE else None,
-                "epochs": len(trial.intermediate_values),
-                **_plain(trial.params),
-                "note": trial.user_attrs.get("note", ""),
-            }
-            for trial in self._ended()
-        ]
-        complete = [t for t in self._ended() if t.state == state.COMPLETE]
+        hp, ended = self._config.hyperparameters, self._ended()
+        rows = [self._row(trial) for trial in ended]
+        complete = [t for t in ended if t.state == self._optuna.trial.TrialState.COMPLETE]
         if not complete:
-            notes = next((t["note"] for t in trials if t["note"]), "all were pruned")
-            raise TrainingError(f"none of {len(trials)} trials came to its end; the first: {notes}")
+            reason = next((row["note"] for row in rows if row["note"]), "all were pruned")
+            raise TrainingError(f"none of {len(rows)} trials completed; the first: {reason}")
         best = self._study.best_trial
         return {
             "metric": hp.checkpoint_monitor_metric,
@@ -179,14 +177,27 @@ class Search:
             "best": {
                 "trial": best.number + 1,
                 "value": best.value,
-                "hyperparameters": _plain(best.params),
+                "hyperparameters": _decoded(best.params),
             },
             "importance": self._importance(complete),
-            "trials": trials,
+            "trials": rows,
+        }
+
+    def _row(self, trial: Any) -> dict[str, Any]:
+        """One trial as a row of the summary's table."""
+        state = self._optuna.trial.TrialState
+        names = {state.COMPLETE: "complete", state.PRUNED: "pruned"}
+        return {
+            "trial": trial.number + 1,
+            "state": names.get(trial.state, "failed"),
+            "value": trial.value if trial.state == state.COMPLETE else None,
+            "epochs": len(trial.intermediate_values),
+            **_decoded(trial.params),
+            "note": trial.user_attrs.get("note", ""),
         }
 
     def _importance(self, complete: list[Any]) -> dict[str, float]:
-        """Share of each hyperparameter in how scores differ; none where they hardly do.
+        """Share of each hyperparameter in the variance of scores; none where all scores are equal.
 
         Hutter, Hoos and Leyton-Brown 2014, "An Efficient Approach for Assessing Hyperparameter
         Importance" (functional analysis of variance over a random forest).
@@ -194,12 +205,12 @@ class Search:
         if len(complete) < 2 or len({t.value for t in complete}) < 2:
             return {}
         evaluator = self._optuna.importance.FanovaImportanceEvaluator(seed=0)
-        found = self._optuna.importance.get_param_importances(self._study, evaluator=evaluator)
-        return {str(name): float(share) for name, share in found.items()}
+        shares = self._optuna.importance.get_param_importances(self._study, evaluator=evaluator)
+        return {str(name): float(share) for name, share in shares.items()}
 
 
 class Trial:
-    """One trial: called with a training's events, it reports each epoch and ends what is hopeless.
+    """One trial: called with the events of a training, it reports each epoch and may prune it.
 
     Attributes:
         number: from 1.
@@ -216,10 +227,10 @@ class Trial:
         self.best: float | None = None
 
     def __call__(self, event: dict[str, Any]) -> None:
-        """Take an event of ``fastlstm.training.fit.fit``.
+        """Receive an event of ``fastlstm.training.fit.fit``.
 
         Raises:
-            PrunedError: the median of the earlier trials was better at this epoch.
+            PrunedError: the median of earlier trials was better at this epoch.
         """
         if event["event"] != "epoch":
             return
@@ -245,8 +256,9 @@ class Trial:
 
 
 def _suggest(trial: Any, name: str, span: Range) -> Any:
+    """A value from a range, for the hyperparameter of this name."""
     if span.choices is not None:
-        # As text, for a storage keeps numbers and texts alone.
+        # As JSON text, since a study keeps only numbers and text.
         labels = [json.dumps(choice) for choice in span.choices]
         return json.loads(trial.suggest_categorical(name, labels))
     ends: list[Any] = [span.low, span.high]
@@ -258,11 +270,13 @@ def _suggest(trial: Any, name: str, span: Range) -> Any:
 
 
 def _takes_fractions(name: str) -> bool:
+    """Whether a hyperparameter is a float."""
     annotation = Hyperparameters.model_fields[name].annotation
     return float in (annotation, *get_args(annotation))
 
 
-def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
+def _decoded(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Hyperparameters as set, from those a study keeps; see ``_suggest``."""
     return {
         name: json.loads(value) if isinstance(value, str) else value
         for name, value in parameters.items()
@@ -270,7 +284,7 @@ def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_hyperparameters(config: Model, chosen: dict[str, Any]) -> Model:
-    """The settings with these hyperparameters in place of theirs; all are checked again."""
+    """The settings with some hyperparameters replaced; all hyperparameters are checked again."""
     hp: Hyperparameters = config.hyperparameters  # type: ignore[attr-defined]
     changed = Hyperparameters.model_validate({**hp.model_dump(), **chosen})
     return config.model_copy(update={"hyperparameters": changed})
@@ -280,11 +294,11 @@ def write_search(folder: Path, summary: dict[str, Any], config: RetrainConfig) -
     """Write the best settings as a config file, the trials as a table, and a figure.
 
     Args:
-        folder: where to.
-        summary: as of ``Search.summary``.
-        config: the settings the search was made with.
+        folder: where to write.
+        summary: see ``Search.summary``.
+        config: the settings of the search.
     """
-    # These import Matplotlib.
+    # These modules import Matplotlib, which takes seconds.
     from fastlstm.reporting.experiment_figures import search_figure
     from fastlstm.reporting.figure_style import save_figure
 

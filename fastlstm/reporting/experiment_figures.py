@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from fastlstm.reporting.figure_style import COLOURS, STYLE, finish
+from fastlstm.reporting.figure_style import COLOURS, STYLE, finish, forecast_colour
 from fastlstm.reporting.text import NAMES, title
 
 
@@ -27,7 +27,7 @@ def backtest_figure(summary: dict[str, Any]) -> Figure:
         above.plot(
             range(1, len(folds) + 1),
             [np.nan if row[name] is None else row[name] for row in folds],
-            color=COLOURS["prediction" if name == "model" else name],
+            color=forecast_colour(name),
             label=NAMES[name],
             marker="o",
             **STYLE,
@@ -49,7 +49,7 @@ def backtest_figure(summary: dict[str, Any]) -> Figure:
         below.plot(
             share.index,
             share.to_numpy(),
-            color=COLOURS["prediction" if name == "model" else name],
+            color=forecast_colour(name),
             label=NAMES[name],
             marker="o" if len(share) < 3 else None,
             **STYLE,

@@ -28,6 +28,15 @@ COLOURS = {
 }
 
 
+# Of a baseline that has none in COLOURS.
+_OTHER_COLOUR = "#7a5fa8"
+
+
+def forecast_colour(name: str) -> str:
+    """Colour of a forecast by its key: ``'model'`` or a baseline."""
+    return COLOURS.get("prediction" if name == "model" else name, _OTHER_COLOUR)
+
+
 def new_axes(ax: Axes | None, height: float = 4.0) -> Axes:
     if ax is not None:
         return ax

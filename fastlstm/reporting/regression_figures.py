@@ -10,7 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from fastlstm.reporting.figure_style import COLOURS, STYLE, date_axis, finish, new_axes
+from fastlstm.reporting.figure_style import (
+    COLOURS,
+    STYLE,
+    date_axis,
+    finish,
+    forecast_colour,
+    new_axes,
+)
 from fastlstm.reporting.text import NAMES
 
 
@@ -25,12 +32,11 @@ def error_by_step(by_step: list[dict[str, Any]], unit: str = "", ax: Axes | None
     ax = new_axes(ax)
     steps = [row["step"] for row in by_step]
     for name in [key for key in by_step[0] if key != "step"]:
-        colour = COLOURS["prediction" if name == "model" else name]
         values = [row[name]["mae"] for row in by_step]
         ax.plot(
             steps,
             [np.nan if v is None else v for v in values],
-            color=colour,
+            color=forecast_colour(name),
             label=NAMES[name],
             marker="o" if len(steps) < 3 else None,
             **STYLE,

@@ -1,4 +1,4 @@
-"""The pipeline steps of a backtest: evaluate a group of folds, and put the groups together."""
+"""The pipeline steps of a backtest: evaluate a group of folds, and combine all groups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.scaling import read_scalers, write_scalers
 from fastlstm.data.tables import read_table, write_table
 from fastlstm.data.time_grid import microseconds
-from fastlstm.experiments.backtest import Rows, evaluate_folds
+from fastlstm.experiments.backtest import Rows, StartingPoint, evaluate_folds
 from fastlstm.experiments.backtest_summary import FoldResult, summarise, write_backtest
 from fastlstm.experiments.folds import Fold, groups, plan_folds
 from fastlstm.network.inference import load_network
@@ -33,7 +33,7 @@ def clean_rows(clean: Path, settings: RetrainConfig) -> Rows:
 
 
 def count_groups(clean: Path, settings: RetrainConfig) -> int:
-    """How many trainings the folds of a clean table need."""
+    """Number of trainings that the folds of a clean table need."""
     times = microseconds(read_table(clean / CLEAN_FILE, [TIME])[TIME])
     folds = plan_folds(times, settings.hyperparameters, settings.backtest)
     return len(groups(folds, settings.backtest.refit_every))
@@ -47,55 +47,70 @@ def evaluate_folds_into(
     before: str | None,
     on_event: OnEvent,
 ) -> dict[str, Any]:
-    """Train and judge one group of folds, and write what was found into ``folder``.
+    """Train one group of folds, score all of them, and write the results into ``folder``.
 
-    Takes and returns JSON-like values, to run in a process of its own. ``part`` is the group's number
-    from 0; ``before`` the folder of the group to begin from, or None.
+    Takes and returns JSON-like values, to run in a process of its own.
+
+    Args:
+        folder: where to write.
+        clean: folder of the clean table.
+        config: all settings.
+        part: number of the group, from 0.
+        before: folder of the group whose network the training starts from; None for new weights.
+        on_event: receives the events of the training.
     """
     settings = RetrainConfig.model_validate(config)
     rows = clean_rows(Path(clean), settings)
     times = microseconds(rows.frame[TIME])
     folds = plan_folds(times, settings.hyperparameters, settings.backtest)
     group = groups(folds, settings.backtest.refit_every)[part]
-    earlier = None
-    if before is not None:
-        place = Path(before)
-        scalers = read_scalers(place / X_SCALER_FILE, place / Y_SCALER_FILE)
-        earlier = (load_network(place / MODEL_FILE), scalers)
-    judged, (model, scalers) = evaluate_folds(rows, group, settings, on_event, before=earlier)
+    start = None if before is None else _read_starting_point(Path(before))
+    results, trained = evaluate_folds(rows, group, settings, on_event, before=start)
     target = Path(folder)
     with writing_to(target):
-        model.save(target / MODEL_FILE)
-        write_scalers(scalers, target / X_SCALER_FILE, target / Y_SCALER_FILE)
-        for found in judged:
-            number = found.fold.number
-            write_table(found.predictions, target / f"{number:04d}.parquet")
-            about = {name: getattr(found, name) for name in ("metrics", "trained_at", "epochs")}
-            write_json(target / f"{number:04d}.json", {**about, "fold": asdict(found.fold)})
+        trained.network.save(target / MODEL_FILE)
+        write_scalers(trained.scalers, target / X_SCALER_FILE, target / Y_SCALER_FILE)
+        for result in results:
+            _write_fold_result(target, result)
     return {
-        "folds": [found.fold.number for found in judged],
-        "windows": sum(found.metrics["windows"] for found in judged),
-        "epochs": judged[0].epochs,
+        "folds": [result.fold.number for result in results],
+        "windows": sum(result.metrics["windows"] for result in results),
+        "epochs": results[0].epochs,
     }
 
 
 def combine_into(folder: Path, parts: list[Path], settings: RetrainConfig) -> dict[str, Any]:
-    """Put together what ``evaluate_folds_into`` wrote for each group, and write it; see ``write_backtest``."""
-    judged = [found for part in parts for found in _read_fold_results(part)]
-    return write_backtest(folder, summarise(judged, settings))
+    """Combine what ``evaluate_folds_into`` wrote for each group; see ``write_backtest``."""
+    results = [result for part in parts for result in _read_fold_results(part)]
+    return write_backtest(folder, summarise(results, settings))
+
+
+def _read_starting_point(folder: Path) -> StartingPoint:
+    scalers = read_scalers(folder / X_SCALER_FILE, folder / Y_SCALER_FILE)
+    return StartingPoint(load_network(folder / MODEL_FILE), scalers)
+
+
+def _write_fold_result(folder: Path, result: FoldResult) -> None:
+    """Write the predictions of a fold as Parquet, all else as JSON."""
+    number = result.fold.number
+    write_table(result.predictions, folder / f"{number:04d}.parquet")
+    rest = {name: getattr(result, name) for name in ("metrics", "trained_at", "epochs")}
+    write_json(folder / f"{number:04d}.json", {**rest, "fold": asdict(result.fold)})
 
 
 def _read_fold_results(folder: Path) -> list[FoldResult]:
-    found = []
+    """Read what ``_write_fold_result`` wrote, in the order of the folds."""
+    results = []
     for file in sorted(folder.glob("[0-9]*.json")):
-        about = json.loads(file.read_text(encoding="utf-8"))
-        found.append(
+        rest = json.loads(file.read_text(encoding="utf-8"))
+        predictions = read_table(file.with_suffix(".parquet"))
+        results.append(
             FoldResult(
-                Fold(**about["fold"]),
-                about["metrics"],
-                read_table(file.with_suffix(".parquet")),
-                about["trained_at"],
-                about["epochs"],
+                Fold(**rest["fold"]),
+                rest["metrics"],
+                predictions,
+                rest["trained_at"],
+                rest["epochs"],
             )
         )
-    return found
+    return results

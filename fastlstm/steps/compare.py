@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fastlstm.artifacts.file_hashes import accept_hashes
 from fastlstm.artifacts.file_names import CLEAN_FILE
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.series import rows_by_series
@@ -19,91 +19,137 @@ from fastlstm.evaluation.metrics import mean_classification_scores, regression_s
 from fastlstm.evaluation.target_table import TargetTable, mase_scales
 from fastlstm.runs.saved_run import SavedRun
 
+# Score of a forecast (truth, forecast, windows that count), None where the metric is undefined.
+Scorer = Callable[[np.ndarray, np.ndarray, np.ndarray], float | None]
+
 
 def compare(
     challenger: str, champion: str, clean: str, config: dict[str, Any],
-    on_event: Callable[[dict[str, Any]], None], hashes: list[list[int | str]] | None = None,
+    on_event: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:  # fmt: skip
     """Score champion and challenger on the same test windows, those of the challenger.
 
-    Takes and returns JSON-like values, to run in a process of its own. ``challenger`` and
-    ``champion`` are run folders, ``clean`` is the folder of the clean table, ``hashes`` are those of the
-    run folders' files that the caller has computed (see ``known_hashes``).
+    Takes and returns JSON-like values, to run in a process of its own.
+
+    Args:
+        challenger: folder of the new run.
+        champion: folder of the run in service.
+        clean: folder of the clean table.
+        config: all settings.
+        on_event: unused; a comparison has no events.
 
     Returns:
         ``{'comparable': False, 'why': …}``, or ``challenger`` and ``champion`` (value of the
         primary metric), ``windows``, ``by_series`` and ``trained_on_test`` (whether the champion
-        had trained on rows of this test period).
+        was trained on rows of this test period).
     """
-    accept_hashes(hashes or [])
     new, old = SavedRun(Path(challenger)), SavedRun(Path(champion))
     frame = read_table(Path(clean) / CLEAN_FILE)
-    same = (
+    if why := _why_not_comparable(new, old, frame):
+        return {"comparable": False, "why": why}
+    table = TargetTable.of(frame, frame[new.data.targets])
+    test = _read_test_windows(new, table)
+    test = test.some(_have_inputs(test.rows, table, old.hyperparameters.timesteps))
+    if not len(test.rows):
+        why = "its windows are longer than any contiguous block of rows"
+        return {"comparable": False, "why": why}
+    forecasts = {"challenger": test.forecast, "champion": old.forecast(frame, test.rows)}
+    score = _scorer(new, table, test.rows, RetrainConfig.model_validate(config))
+
+    def scores(windows: np.ndarray) -> dict[str, float | None]:
+        return {name: score(test.truth, forecast, windows) for name, forecast in forecasts.items()}
+
+    # A champion whose train rows reach into this test period has an advantage.
+    champion_cut = old.manifest["cuts"]["first_test_origin"]
+    return {
+        "comparable": True,
+        "windows": len(test.rows),
+        **scores(np.arange(len(test.rows))),
+        "by_series": {
+            label: scores(windows) for label, windows in rows_by_series(test.series).items()
+        },
+        "trained_on_test": bool(champion_cut > new.manifest["cuts"]["first_test_origin"]),
+    }
+
+
+def _why_not_comparable(new: SavedRun, old: SavedRun, frame: pd.DataFrame) -> str | None:
+    """Why the champion cannot forecast the challenger's test windows; None where it can."""
+    same_task = (
         new.data.targets == old.data.targets
         and new.data.derived_targets == old.data.derived_targets
         and new.hyperparameters.steps_ahead == old.hyperparameters.steps_ahead
         and new.hyperparameters.LSTM_type == old.hyperparameters.LSTM_type
     )
-    if not same:
-        return {"comparable": False, "why": "it forecasts other targets or another horizon"}
-    absent = [n for n in old.data.features if n not in frame]
-    if absent:
-        return {"comparable": False, "why": f"its feature {absent[0]!r} is no longer in the data"}
-    targets = new.data.targets
-    predictions = read_table(new.path("predictions"))
-    steps = new.hyperparameters.steps_ahead
-    shape = (-1, steps, len(targets))
-    heads = predictions.iloc[:: steps * len(targets)]
-    table = TargetTable.of(frame, frame[targets])
-    rows = table.rows_of(heads["series"].to_numpy(), heads["origin"].dt.tz_convert(None).to_numpy())
-    first = rows - old.hyperparameters.timesteps
-    usable = first >= 0
-    usable &= table.segment[np.where(usable, first, 0)] == table.segment[rows]
-    if not usable.any():
-        return {"comparable": False, "why": "its windows are longer than any stretch of the data"}
-    truth = predictions["truth"].to_numpy().reshape(shape)[usable]
-    forecasts = {
-        "challenger": predictions["prediction"].to_numpy().reshape(shape)[usable],
-        "champion": old.forecast(frame, rows[usable]),
-    }
-    series = heads["series"].to_numpy()[usable]
-    score = _scorer(new, table, rows[usable], RetrainConfig.model_validate(config))
-    everywhere = np.arange(len(truth))
-    # A champion of an earlier night whose train rows reach into this test period has an edge.
-    cut = old.manifest["cuts"]["first_test_origin"]
-    return {
-        "comparable": True,
-        "windows": int(usable.sum()),
-        **{name: score(truth, f, everywhere) for name, f in forecasts.items()},
-        "by_series": {
-            label: {n: score(truth, f, mine) for n, f in forecasts.items()}
-            for label, mine in rows_by_series(series).items()
-        },
-        "trained_on_test": bool(cut > new.manifest["cuts"]["first_test_origin"]),
-    }
+    if not same_task:
+        return "it forecasts other targets or another horizon"
+    absent = [name for name in old.data.features if name not in frame]
+    return f"its feature {absent[0]!r} is no longer in the data" if absent else None
 
 
-def _scorer(
-    run: SavedRun, table: TargetTable, rows: np.ndarray, config: RetrainConfig
-) -> Callable[[np.ndarray, np.ndarray, np.ndarray], float | None]:
+@dataclass(frozen=True)
+class _TestWindows:
+    """Test windows with the challenger's forecasts.
+
+    Attributes:
+        rows: first target row of each window, ``(n,)``.
+        series: series of each window, ``(n,)``.
+        truth: ``(n, steps_ahead, n_targets)``.
+        forecast: same shape.
+    """
+
+    rows: np.ndarray
+    series: np.ndarray
+    truth: np.ndarray
+    forecast: np.ndarray
+
+    def some(self, chosen: np.ndarray) -> _TestWindows:
+        """Those that are ``chosen``, ``(n,)`` of bool."""
+        return _TestWindows(
+            self.rows[chosen], self.series[chosen], self.truth[chosen], self.forecast[chosen]
+        )
+
+
+def _read_test_windows(run: SavedRun, table: TargetTable) -> _TestWindows:
+    """The windows in a run's table of test predictions."""
+    predictions = read_table(run.path("predictions"))
+    steps, targets = run.hyperparameters.steps_ahead, len(run.data.targets)
+    windows = predictions.iloc[:: steps * targets]
+    series = windows["series"].to_numpy()
+    rows = table.rows_of(series, windows["origin"].dt.tz_convert(None).to_numpy())
+    truth, forecast = (
+        predictions[name].to_numpy().reshape(-1, steps, targets) for name in ("truth", "prediction")
+    )
+    return _TestWindows(rows, series, truth, forecast)
+
+
+def _have_inputs(rows: np.ndarray, table: TargetTable, timesteps: int) -> np.ndarray:
+    """Whether so many rows before each window's targets are in its contiguous block, ``(n,)``."""
+    first = rows - timesteps
+    exists = first >= 0
+    same_block: np.ndarray = table.segment[np.where(exists, first, 0)] == table.segment[rows]
+    return exists & same_block
+
+
+def _scorer(run: SavedRun, table: TargetTable, rows: np.ndarray, config: RetrainConfig) -> Scorer:
+    """The primary metric of a run as a function of some of its windows."""
     metric = run.manifest["primary"]["name"]
-    if run.hyperparameters.is_regressor:
-        scale = np.ones((len(rows), len(run.data.targets)))
-        if metric == "mase":
-            # The champion's own train rows may be others; both are measured by the same rows.
-            cut = pd.Timestamp(run.manifest["cuts"]["first_test_origin"]).value // 1_000
-            season = config.evaluation.season_length or season_rows(run.data.frequency) or 1
-            scale = mase_scales(table, rows, cut, season, run.data.lookahead)
+    if not run.hyperparameters.is_regressor:
 
-        def regression(truth: np.ndarray, forecast: np.ndarray, of: np.ndarray) -> float | None:
-            return regression_scores(truth[of], forecast[of], scale[of])[metric]
+        def classification(
+            truth: np.ndarray, forecast: np.ndarray, windows: np.ndarray
+        ) -> float | None:
+            labels, probability = (a.reshape(len(a), -1)[windows] for a in (truth, forecast))
+            return mean_classification_scores(labels, probability)[metric]
 
-        return regression
+        return classification
+    scale = np.ones((len(rows), len(run.data.targets)))
+    if metric == "mase":
+        # The runs' train rows may differ; rows before the challenger's test period scale both.
+        cut = pd.Timestamp(run.manifest["cuts"]["first_test_origin"]).value // 1_000
+        season = config.evaluation.season_length or season_rows(run.data.frequency) or 1
+        scale = mase_scales(table, rows, cut, season, run.data.lookahead)
 
-    def classification(truth: np.ndarray, forecast: np.ndarray, of: np.ndarray) -> float | None:
-        n = len(of)
-        return mean_classification_scores(truth[of].reshape(n, -1), forecast[of].reshape(n, -1))[
-            metric
-        ]
+    def regression(truth: np.ndarray, forecast: np.ndarray, windows: np.ndarray) -> float | None:
+        return regression_scores(truth[windows], forecast[windows], scale[windows])[metric]
 
-    return classification
+    return regression

@@ -37,8 +37,16 @@ def evaluate_into(
 ) -> dict[str, Any]:
     """Write ``metrics.json`` and ``test_predictions.parquet`` into ``folder``.
 
-    Takes and returns JSON-like values, to run in a process of its own. ``network``, ``windows``,
-    ``scaled`` and ``clean`` are the folders the earlier steps wrote.
+    Takes and returns JSON-like values, to run in a process of its own.
+
+    Args:
+        folder: where to write.
+        network: folder of the trained network.
+        windows: folder of the windows.
+        scaled: folder of the scalers.
+        clean: folder of the clean table.
+        config: all settings.
+        on_event: unused; an evaluation has no events.
     """
     settings = RetrainConfig.model_validate(config)
     dataset = WindowDataset(Path(windows))
@@ -54,6 +62,6 @@ def evaluate_into(
 
 
 def _networks(folder: Path) -> EvaluatedNetworks:
-    """The networks a training wrote; it writes the chosen one apart only after a refit."""
+    """The networks a training wrote; only after a refit does the chosen one have a file of its own."""
     served, file = load_network(folder / MODEL_FILE), folder / CHOSEN_MODEL_FILE
     return EvaluatedNetworks(served, load_network(file) if file.exists() else served)

@@ -24,32 +24,40 @@ def forecast_latest_into(
     intervals: str | None = None,
     interval_windows: int = 500,
 ) -> dict[str, Any]:
-    """Write ``forecast_latest`` of a run folder and a source as the Parquet file ``output``.
+    """Forecast with a stored run and write the forecasts as the Parquet file ``output``.
 
     Takes and returns JSON-like values, to run in a process of its own. The files appear whole.
-    ``intervals`` is the Parquet file for their bounds; without it, or where the run has none, those are
-    not written.
+
+    Args:
+        output: file for the forecasts.
+        run: folder of the run.
+        source: a CSV or Parquet file with the newest rows, or a folder of them.
+        on_event: unused; a scoring has no events.
+        file_format: the source's format; 'auto' goes by the ending.
+        intervals: file for the bounds of intervals; without it, or where the run has no intervals, none
+            are written.
+        interval_windows: most past forecasts of a series that its intervals adapt to.
     """
-    windows, opened = interval_windows if intervals else 0, SavedRun(Path(run))
-    data, trained_on = opened.data, opened.metrics.get("split_windows", {}).get("train")
-    use_fitting_threads(opened.hyperparameters, data.features, data.targets, trained_on)
-    made = forecast_latest(opened, source, file_format, windows)
-    for place, table in ((output, made.frame), (intervals, made.intervals)):
-        if place is None or not len(table):
+    past_windows, opened = interval_windows if intervals else 0, SavedRun(Path(run))
+    data, train_windows = opened.data, opened.metrics.get("split_windows", {}).get("train")
+    use_fitting_threads(opened.hyperparameters, data.features, data.targets, train_windows)
+    latest = forecast_latest(opened, source, file_format, past_windows)
+    for file, table in ((output, latest.frame), (intervals, latest.intervals)):
+        if file is None or not len(table):
             continue
-        target = Path(place)
+        target = Path(file)
         with writing_to(target):
             target.parent.mkdir(parents=True, exist_ok=True)
         with replacing(target) as temporary:
             write_table(table, temporary)
     return {
-        "rows": len(made.frame),
-        "series": int(made.frame["series"].nunique()),
-        "skipped": made.skipped,
-        "interval_levels": sorted(set(made.intervals["level"].tolist())),
-        "intervals_learned_from": sorted(set(made.intervals["learned_from"].tolist())),
-        "warnings": made.warnings,
-        "inputs": made.inputs,
-        "first": made.first.isoformat(),
-        "through": made.through.isoformat(),
+        "rows": len(latest.frame),
+        "series": int(latest.frame["series"].nunique()),
+        "skipped": latest.skipped,
+        "interval_levels": sorted(set(latest.intervals["level"].tolist())),
+        "intervals_learned_from": sorted(set(latest.intervals["learned_from"].tolist())),
+        "warnings": latest.warnings,
+        "inputs": latest.inputs,
+        "first": latest.first.isoformat(),
+        "through": latest.through.isoformat(),
     }

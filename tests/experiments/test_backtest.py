@@ -1,4 +1,4 @@
-"""Folds roll forward without overlap, and learn from nothing of their test period."""
+"""Folds follow each other without overlap, and learn from no row of their test period."""
 
 from __future__ import annotations
 
@@ -87,12 +87,12 @@ def test_every_origin_of_the_test_periods_is_scored_once(rows, gap):
     heads = found.predictions.query("step == 1")
     assert not heads.duplicated(["series", "origin"]).any()
     for fold in folds:
-        mine = microseconds(heads.loc[heads["fold"] == fold.number, "origin"])
-        assert mine.min() == fold.test
-        assert mine.max() < fold.end
-    each = [-(-(fold.end - fold.test) // 3_600_000_000) - 2 for fold in folds]
-    assert heads.groupby("fold").size().tolist() == [2 * count for count in each]
-    assert found.table["windows"].tolist() == [*(2 * count for count in each), 2 * sum(each)]
+        origins = microseconds(heads.loc[heads["fold"] == fold.number, "origin"])
+        assert origins.min() == fold.test
+        assert origins.max() < fold.end
+    windows = [2 * (-(-(fold.end - fold.test) // 3_600_000_000) - 2) for fold in folds]
+    assert heads.groupby("fold").size().tolist() == windows
+    assert found.table["windows"].tolist() == [*windows, sum(windows)]
 
 
 def test_scores_are_those_of_the_predictions(rows):
@@ -108,14 +108,14 @@ def test_scores_are_those_of_the_predictions(rows):
     known = base.notna()
     gain = ((base - errors) / base.mean())[known].groupby(found.predictions["origin"]).mean()
     expected = diebold_mariano(gain.to_numpy(), 3)
-    told = found.significance["last_season"]["overall"]
-    assert told["statistic"] == pytest.approx(expected.statistic)
+    overall = found.significance["last_season"]["overall"]
+    assert overall["statistic"] == pytest.approx(expected.statistic)
     assert [row["step"] for row in found.significance["last_value"]["by_step"]] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("gap", [0, 12])
-def test_a_fold_learns_from_nothing_after_what_it_knows(rows, gap):
-    """Garbage from the end of what a fold knows on changes no weight and no scaler."""
+def test_a_fold_learns_from_no_row_after_its_validation_rows(rows, gap):
+    """Garbage after the validation rows of a fold changes no weight and no scaler."""
     config = settings(gap=gap)
     times = microseconds(rows.frame[TIME])
     fold = plan_folds(times, config.hyperparameters, config.backtest)[1]
@@ -124,11 +124,12 @@ def test_a_fold_learns_from_nothing_after_what_it_knows(rows, gap):
     x, y = rows.x.copy(), rows.y.copy()
     x.loc[spoiled] = noise
     y.loc[spoiled] = noise[:, :1]
-    networks = [evaluate_folds(made, [fold], config)[1] for made in (rows, Rows(rows.frame, x, y))]
-    for mine, other in zip(*(model.get_weights() for model, _ in networks), strict=True):
-        np.testing.assert_array_equal(mine, other)
-    for mine, other in zip(*((s.x.mean_, s.y.mean_) for _, s in networks), strict=True):
-        np.testing.assert_array_equal(mine, other)
+    tables = rows, Rows(rows.frame, x, y)
+    trained = [evaluate_folds(table, [fold], config)[1] for table in tables]
+    for one, two in zip(*(t.network.get_weights() for t in trained), strict=True):
+        np.testing.assert_array_equal(one, two)
+    for one, two in zip(*((t.scalers.x.mean_, t.scalers.y.mean_) for t in trained), strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 def test_folds_between_trainings_use_the_last_network(rows):

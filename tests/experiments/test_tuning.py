@@ -1,4 +1,4 @@
-"""The search: ranges that are refused, pruning, and going on where it was cut off."""
+"""The search: ranges that are refused, pruning, and resuming after an interruption."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_values_come_from_the_ranges_and_are_valid_settings(config, tmp_path):
     assert search.summary()["best"]["value"] == 0
 
 
-def test_a_search_that_is_cut_off_draws_what_it_would_have(config, tmp_path):
+def test_a_resumed_search_draws_what_an_uninterrupted_one_does(config, tmp_path):
     whole = run(Search(config(prune=False), "k", tmp_path / "a"), range(10))
     parts = []
     for _ in range(4):
@@ -82,7 +82,7 @@ def test_a_search_that_is_cut_off_draws_what_it_would_have(config, tmp_path):
     assert [t["value"] for t in summary["trials"]] == [0, 1, 2, 3, 4]
 
 
-def test_what_is_hopeless_is_pruned(config, tmp_path):
+def test_a_trial_with_a_hopeless_score_is_pruned(config, tmp_path):
     search = Search(config(), "k", tmp_path / "s")
     run(search, [1.0, 1.1, 1.2, 1.3])
     good = search.ask()
@@ -99,7 +99,7 @@ def test_what_is_hopeless_is_pruned(config, tmp_path):
     assert search.left == 20 - 7
 
 
-def test_what_learns_slowly_is_given_time(config, tmp_path):
+def test_a_slow_learner_is_not_pruned_in_the_first_tenth_of_the_epochs(config, tmp_path):
     settings = with_hyperparameters(config(), {"epochs": 30})
     search = Search(settings, "k", tmp_path / "s")
     for _ in range(5):
@@ -121,7 +121,7 @@ def test_pruning_can_be_left_out(config, tmp_path):
     search.ask()(epoch(1, 50.0))
 
 
-def test_the_highest_is_best_where_it_is_to_be(config, tmp_path):
+def test_the_highest_score_is_best_for_a_metric_to_maximise(config, tmp_path):
     given = config().hyperparameters.model_dump()
     given |= {
         "LSTM_type": "classifier", "loss": "binary_crossentropy", "metrics": ["accuracy"],
@@ -158,7 +158,7 @@ def test_best_settings_are_a_config_file(config, tmp_path):
     assert (out / SEARCH_FIGURE_FILE).stat().st_size > 10_000
 
 
-def test_another_search_where_anything_differs_but_the_number_of_trials(config):
+def test_any_change_but_the_number_of_trials_makes_another_study(config):
     key = study_key(config(), "data")
     assert key == study_key(config(trials=50), "data")
     assert key != study_key(config(), "other data")
@@ -166,12 +166,12 @@ def test_another_search_where_anything_differs_but_the_number_of_trials(config):
     assert key != study_key(config({**RANGES, "batch_size": {"choices": [8]}}), "data")
     epochs = with_hyperparameters(config(), {"epochs": 77})
     assert key != study_key(epochs, "data")
-    # What is searched does not depend on what stands beside the ranges.
+    # The value of a searched hyperparameter in the settings does not count.
     assert key == study_key(with_hyperparameters(config(), {"batch_size": 99}), "data")
 
 
 @pytest.mark.parametrize(
-    ("ranges", "told"),
+    ("ranges", "message"),
     [
         ({"learning_rat": {"choices": [1]}}, "is no hyperparameter; did you mean 'learning_rate'"),
         ({"loss": {"choices": ["mse"]}}, "tune.ranges.loss: cannot be searched"),
@@ -188,8 +188,8 @@ def test_another_search_where_anything_differs_but_the_number_of_trials(config):
         ),
     ],
 )
-def test_ranges_that_cannot_be_searched(config, ranges, told):
-    with pytest.raises(ConfigError, match=told):
+def test_ranges_that_cannot_be_searched(config, ranges, message):
+    with pytest.raises(ConfigError, match=message):
         config(ranges)
 
 
@@ -198,14 +198,14 @@ def test_nothing_to_search(config, tmp_path):
         Search(config({}), "k", tmp_path / "s")
 
 
-def test_no_trial_came_to_its_end(config, tmp_path):
+def test_without_a_completed_trial_there_is_no_summary(config, tmp_path):
     search = Search(config(), "k", tmp_path / "s")
     search.ask().fail("too few rows")
     with pytest.raises(TrainingError, match=r"none of 1 trials .* too few rows"):
         search.summary()
 
 
-def test_a_damaged_file_of_trials_is_told(config, tmp_path):
+def test_a_damaged_file_of_trials_is_refused(config, tmp_path):
     folder = tmp_path / "s"
     run(Search(config(), "k", folder), [1.0])
     file = folder / "trials.journal"

@@ -146,7 +146,7 @@ def edited(copy, **changes):
         ({"data": {"targets": ["heat"]}}, "other targets or another horizon"),
         ({"steps_ahead": 3}, "other targets or another horizon"),
         ({"data": {"features": ["load", "wind"]}}, "feature 'wind' is no longer in the data"),
-        ({"timesteps": 400}, "longer than any stretch"),
+        ({"timesteps": 400}, "longer than any contiguous block"),
     ],
 )
 def test_champions_that_cannot_be_compared(two_runs, changes, why):
