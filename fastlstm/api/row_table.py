@@ -13,7 +13,7 @@ from fastlstm.config.data import ahead_columns
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.known_future import later_values
 from fastlstm.data.split import Cuts
-from fastlstm.data.time_grid import grid_positions, microseconds, segments
+from fastlstm.data.time_grid import contiguous_blocks, grid_positions, microseconds
 from fastlstm.errors import DataError
 
 
@@ -141,7 +141,7 @@ def row_table(
     order = np.argsort(key.to_numpy(dtype=object), kind="stable")
     frame = pd.DataFrame({SERIES: key, TIME: moments}).iloc[order].reset_index(drop=True)
     positions = _positions(frame[TIME], settings, order, has_times=times is not None)
-    frame[SEGMENT] = segments(frame[SERIES].to_numpy(), positions)
+    frame[SEGMENT] = contiguous_blocks(frame[SERIES].to_numpy(), positions)
     given_x = _with_covariates(given_x, covariates, order, frame[SEGMENT].to_numpy())
 
     taken = {*given_x, *given_y}

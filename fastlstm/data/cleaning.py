@@ -13,7 +13,7 @@ from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.derived_targets import derive
 from fastlstm.data.findings import CASES, Finding
 from fastlstm.data.known_future import ahead_values
-from fastlstm.data.time_grid import grid_positions, segments
+from fastlstm.data.time_grid import contiguous_blocks, grid_positions
 
 
 @dataclass
@@ -51,7 +51,7 @@ def clean_table(
         positions = np.arange(len(frame))
     cleaned = CleanTable(frame)
     keep = np.ones(len(frame), bool)
-    block = segments(series, positions)
+    block = contiguous_blocks(series, positions)
     for name in values:
         if frame[name].isna().any():
             keep &= ~_treat_missing(cleaned, name, block, data)
@@ -59,7 +59,7 @@ def clean_table(
         cleaned.frame = frame[keep].reset_index(drop=True)
     if cleaned.frame.empty and not cleaned.errors:
         cleaned.errors.append(_nothing_left(cleaned.dropped, len(frame)))
-    block = segments(series[keep], positions[keep])
+    block = contiguous_blocks(series[keep], positions[keep])
     cleaned.frame.insert(2, SEGMENT, block)
     _add_computed_columns(cleaned.frame, block, ahead, data)
     return cleaned

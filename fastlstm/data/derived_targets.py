@@ -8,12 +8,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 from fastlstm.config.columns import DerivedTarget
 
 
-def derive(values: np.ndarray, segment: np.ndarray, target: DerivedTarget) -> np.ndarray:
+def derive(values: np.ndarray, block: np.ndarray, target: DerivedTarget) -> np.ndarray:
     """The label of every row ``t``: the operation over rows ``t .. t + horizon - 1``.
 
     Args:
         values: the source column, shape ``(n,)``, without missing values.
-        segment: number of each row's contiguous block, shape ``(n,)``.
+        block: number of each row's contiguous block, shape ``(n,)``.
         target: operation, threshold and horizon.
 
     Returns:
@@ -24,7 +24,7 @@ def derive(values: np.ndarray, segment: np.ndarray, target: DerivedTarget) -> np
     if len(values) < horizon:
         return out
     ahead = sliding_window_view(values, horizon)
-    known = np.arange(len(ahead))[segment[: len(ahead)] == segment[horizon - 1 :]]
+    known = np.arange(len(ahead))[block[: len(ahead)] == block[horizon - 1 :]]
     ahead = ahead[known]
     match target.operation:
         case "any_above":

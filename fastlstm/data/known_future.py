@@ -31,30 +31,30 @@ def is_ahead(frame: pd.DataFrame, data: DataConfig, values: list[str]) -> np.nda
     return np.asarray(later & seen.groupby(frame[SERIES], sort=False).transform("any"))
 
 
-def later_values(values: np.ndarray, segment: np.ndarray, rows: int) -> np.ndarray:
+def later_values(values: np.ndarray, block: np.ndarray, rows: int) -> np.ndarray:
     """The value ``rows`` later, ``(n,)``; NaN where the contiguous block ends before."""
     found = np.full(len(values), np.nan)
     if len(values) > rows:
-        same = segment[:-rows] == segment[rows:]
+        same = block[:-rows] == block[rows:]
         found[:-rows][same] = values[rows:][same]
     return found
 
 
 def ahead_values(
-    clean: pd.DataFrame, segment: np.ndarray, ahead: pd.DataFrame, column: str, rows: int,
+    clean: pd.DataFrame, block: np.ndarray, ahead: pd.DataFrame, column: str, rows: int,
     data: DataConfig,
 ) -> np.ndarray:  # fmt: skip
     """The column's value ``rows`` later, ``(n,)``; NaN where it is not known.
 
     Args:
         clean: a table sorted by series and time.
-        segment: number of each row's contiguous block, ``(n,)``.
+        block: number of each row's contiguous block, ``(n,)``.
         ahead: the rows after it; see ``is_ahead``.
         column: the column.
         rows: how many rows later.
         data: the frequency; rows of ``ahead`` after a gap in time do not count.
     """
-    found = later_values(clean[column].to_numpy(np.float64), segment, rows)
+    found = later_values(clean[column].to_numpy(np.float64), block, rows)
     if not len(ahead):
         return found
     ends = pd.Series(np.arange(len(clean))).groupby(clean[SERIES].to_numpy()).max()
@@ -71,6 +71,6 @@ def ahead_values(
             known = known[next_ones]
         first = end + 1 - rows
         into = np.arange(max(first, 0), first + len(known))
-        into = into[segment[into] == segment[end]]
+        into = into[block[into] == block[end]]
         found[into] = known[into - first]
     return found

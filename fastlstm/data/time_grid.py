@@ -36,7 +36,7 @@ def grid_positions(times: pd.Series, frequency: str, time_zone: str = "UTC") -> 
     return np.asarray(grid.get_indexer(local))
 
 
-def segments(series: np.ndarray, positions: np.ndarray) -> np.ndarray:
+def contiguous_blocks(series: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """Number the contiguous blocks: one begins with each series and after each missing position.
 
     Args:
@@ -81,17 +81,17 @@ def microseconds(times: pd.Series) -> np.ndarray:
     return pd.DatetimeIndex(times).tz_convert(None).as_unit("us").asi8
 
 
-def label_end(times: np.ndarray, segment: np.ndarray, lookahead: int) -> np.ndarray:
+def label_end(times: np.ndarray, block: np.ndarray, lookahead: int) -> np.ndarray:
     """Time of the last row each row's target depends on, ``(n,)``; its own time without lookahead."""
     end = times.copy()
     if lookahead and len(times) > lookahead:
-        same = segment[:-lookahead] == segment[lookahead:]
+        same = block[:-lookahead] == block[lookahead:]
         end[:-lookahead] = np.where(same, times[lookahead:], times[:-lookahead])
     return end
 
 
 def later_times(
-    times: np.ndarray, segment: np.ndarray, ahead: Mapping[str, int]
+    times: np.ndarray, block: np.ndarray, ahead: Mapping[str, int]
 ) -> dict[str, np.ndarray]:
     """Time of the row whose value each feature of ``ahead`` holds, ``(n,)`` each."""
-    return {name: label_end(times, segment, rows) for name, rows in ahead.items()}
+    return {name: label_end(times, block, rows) for name, rows in ahead.items()}

@@ -1,4 +1,4 @@
-"""Pipeline steps that prepare the data: load, validate, scale; each writes one folder."""
+"""Pipeline steps that prepare the data: load, validate and scale. Every step writes one folder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,20 @@ from fastlstm.errors import DataError
 
 
 def load_into(folder: Path, data: DataConfig, window_rows: int) -> dict[str, Any]:
-    """Load and write ``table.parquet`` into a folder; return what its manifest tells."""
+    """Load the source and write ``table.parquet`` into a folder.
+
+    Args:
+        folder: the step's folder.
+        data: the source.
+        window_rows: rows one window spans.
+
+    Returns:
+        Facts for the manifest.
+
+    Raises:
+        ConfigError: no file is found at the path.
+        DataError: a file, column or cell cannot be read as declared.
+    """
     loaded = load(data, window_rows)
     frame = loaded.frame
     write_table(frame, folder / TABLE_FILE)
@@ -51,10 +64,22 @@ def validate_into(
     folder: Path, frame: pd.DataFrame, data: DataConfig, *, labels: bool, rows_out_of_order: int,
     skipped_series: dict[str, int], refused_report: Path,
 ) -> dict[str, Any]:  # fmt: skip
-    """Validate and write ``clean.parquet`` and ``validation.json`` into a folder.
+    """Validate a table and write ``clean.parquet`` and ``validation.json`` into a folder.
+
+    Args:
+        folder: the step's folder.
+        frame: the loaded table.
+        data: types, ranges, policies, frequency.
+        labels: whether plain targets are labels.
+        rows_out_of_order: as the loader counted them.
+        skipped_series: as the loader left them out.
+        refused_report: file of the report where a check fails.
+
+    Returns:
+        Facts for the manifest.
 
     Raises:
-        DataError: a check failed; then only the report is kept, at ``refused_report``.
+        DataError: a check failed; only the report is kept, at ``refused_report``.
     """
     clean, report = validate(
         frame, data, labels=labels, rows_out_of_order=rows_out_of_order,
@@ -79,11 +104,11 @@ def validate_into(
 
 
 def scale_into(folder: Path, clean: Path, config: RetrainConfig) -> dict[str, Any]:
-    """Cut, fit, scale and write the scaled table, the scalers and a summary of the train inputs.
+    """Fit the scalers and write them, the scaled table and a summary of the train inputs.
 
     The scaled table has ``__series``, ``__time``, ``__segment``, ``x.<feature>`` and
     ``y.<target>`` (float32). The clean table, a Parquet file, is read by column to fit and by block
-    to scale, so that no more than its train features are in memory at once.
+    to scale, so that no more than its train features are in memory.
 
     Raises:
         DataError: a split would be empty, or a value is too large for float32.
@@ -92,21 +117,20 @@ def scale_into(folder: Path, clean: Path, config: RetrainConfig) -> dict[str, An
     index = StoredColumns(clean)
     times = microseconds(index[TIME])
     cuts = cut_times(times, hp.train_size_rate, hp.validation_size_rate)
-    segment = index[SEGMENT].to_numpy()
-    known = label_end(times, segment, data.lookahead)
+    block = index[SEGMENT].to_numpy()
+    label_known = label_end(times, block, data.lookahead)
     features = StoredColumns(clean, data.features)
     targets = StoredColumns(clean, data.targets)
-    later = later_times(times, segment, data.ahead_columns)
-    scalers = fit_scalers(features, targets, times, known, cuts, hp, later)
+    later = later_times(times, block, data.ahead_columns)
+    scalers = fit_scalers(features, targets, times, label_known, cuts, hp, later)
     write_blocks(
         (_scaled(rows, scalers, data) for rows in read_blocks(clean)), folder / SCALED_FILE
     )
     write_scalers(scalers, folder / X_SCALER_FILE, folder / Y_SCALER_FILE)
     train = times < cuts.validation
-    # The calendar moves on whatever the inputs do, and what a series is only with the choice of series:
-    # both would look like drift.
-    read = StoredColumns(clean, [name for name in data.read_features if name not in data.static])
-    write_json(folder / INPUTS_FILE, reference(read, train))
+    # Calendar features and static covariates change without drift of the inputs.
+    inputs = StoredColumns(clean, [name for name in data.read_features if name not in data.static])
+    write_json(folder / INPUTS_FILE, reference(inputs, train))
     return {
         "rows": len(times),
         "train_rows": int(train.sum()),
@@ -117,7 +141,12 @@ def scale_into(folder: Path, clean: Path, config: RetrainConfig) -> dict[str, An
 
 
 def _scaled(clean: pd.DataFrame, scalers: Scalers, data: DataConfig) -> pd.DataFrame:
-    with np.errstate(over="ignore"):  # looked for below
+    """Scaled features and targets of a block of rows.
+
+    Raises:
+        DataError: a value is infinite as float32.
+    """
+    with np.errstate(over="ignore"):  # overflow is refused below
         x = scalers.features(clean)
         y = scalers.targets(clean, data.targets)
     columns = {name: clean[name] for name in (SERIES, TIME, SEGMENT)}

@@ -11,7 +11,7 @@ import pytest
 from fastlstm.config.data import DataConfig
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.reading import load
-from fastlstm.data.time_grid import grid_positions, season_rows, segments
+from fastlstm.data.time_grid import contiguous_blocks, grid_positions, season_rows
 from fastlstm.data.validation import validate
 from fastlstm.errors import DataError
 from fastlstm.steps.prepare import validate_into
@@ -212,7 +212,7 @@ def test_hours_are_counted_through_a_clock_change(tmp_path):
 def test_months_and_gaps():
     months = pd.Series(pd.to_datetime(["2024-01-01", "2024-02-01", "2024-04-01"], utc=True))
     assert grid_positions(months, "MS").tolist() == [0, 1, 3]
-    assert segments(np.array(["a"] * 3), np.array([0, 1, 3])).tolist() == [0, 0, 1]
+    assert contiguous_blocks(np.array(["a"] * 3), np.array([0, 1, 3])).tolist() == [0, 0, 1]
 
 
 def test_usual_seasons():
