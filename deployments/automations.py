@@ -1,7 +1,7 @@
-"""Automations for people on call: told of failures, and runs that died are not left 'Running'.
+"""Prefect automations: a notification of failed runs, and an end for runs whose process died.
 
-``python -m deployments.automations slack-webhook/oncall`` makes or replaces them. The block is any
-notification block of Prefect (Slack, e-mail, PagerDuty, a webhook of your own), made in the UI under
+``python -m deployments.automations slack-webhook/oncall`` creates or replaces them. The block is any
+notification block of Prefect (Slack, e-mail, PagerDuty, your own webhook), created in the UI under
 Blocks; its secret stays there.
 """
 
@@ -19,15 +19,15 @@ from prefect.events.actions import ChangeFlowRunState, SendNotification
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
 
-# Prefect's heartbeat comes every 60 s under the deployments here; three may be lost.
-_SILENT_FOR = timedelta(seconds=200)
-_PENDING_FOR = timedelta(minutes=15)
-_OURS = {"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.fastlstm"}
+# The deployments here send a heartbeat every 60 s; three may be lost.
+_WITHOUT_HEARTBEAT = timedelta(seconds=200)
+_PENDING = timedelta(minutes=15)
+_WITH_OUR_TAG = {"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.fastlstm"}
 _RUNS = {"prefect.resource.id": "prefect.flow-run.*"}
 
 
 def automations(block_document: UUID) -> list[Automation]:
-    """The three automations.
+    """The three automations. Those of the same names on a server are replaced, so names must not change.
 
     Args:
         block_document: id of the notification block.
@@ -35,14 +35,14 @@ def automations(block_document: UUID) -> list[Automation]:
     return [
         Automation(
             name="fastlstm: tell of a failed run",
-            description="A run that failed, crashed or ran out of time.",
+            description="Sends a notification when a run fails, crashes or exceeds its time limit.",
             trigger=EventTrigger(
                 expect={
                     "prefect.flow-run.Failed", "prefect.flow-run.Crashed",
                     "prefect.flow-run.TimedOut",
                 },
                 match=_RUNS,
-                match_related=_OURS,
+                match_related=_WITH_OUR_TAG,
                 posture=Posture.Reactive,
                 threshold=1,
                 within=timedelta(0),
@@ -57,7 +57,7 @@ def automations(block_document: UUID) -> list[Automation]:
         ),
         Automation(
             name="fastlstm: crash a run that fell silent",
-            description="Its process was killed, or its machine lost; it would stay 'Running'.",
+            description="Marks a run as crashed if its process or machine is gone.",
             trigger=EventTrigger(
                 after={"prefect.flow-run.heartbeat"},
                 expect={
@@ -66,22 +66,22 @@ def automations(block_document: UUID) -> list[Automation]:
                     "prefect.flow-run.Cancelled", "prefect.flow-run.TimedOut",
                 },
                 match=_RUNS,
-                match_related=_OURS,
+                match_related=_WITH_OUR_TAG,
                 for_each={"prefect.resource.id"},
                 posture=Posture.Proactive,
                 threshold=1,
-                within=_SILENT_FOR,
+                within=_WITHOUT_HEARTBEAT,
             ),
             actions=[
                 ChangeFlowRunState(
                     state=StateType.CRASHED,
-                    message="No sign of life for over 3 minutes: its process or machine is gone",
+                    message="No heartbeat for over 3 minutes: its process or machine is gone",
                 )
             ],
         ),
         Automation(
             name="fastlstm: crash a run stuck in Pending",
-            description="Its worker died before it began; it would hold its deployment's only slot.",
+            description="Marks a run as crashed if its worker died before it began.",
             trigger=EventTrigger(
                 after={"prefect.flow-run.Pending"},
                 expect={
@@ -90,11 +90,11 @@ def automations(block_document: UUID) -> list[Automation]:
                     "prefect.flow-run.Completed",
                 },
                 match=_RUNS,
-                match_related=_OURS,
+                match_related=_WITH_OUR_TAG,
                 for_each={"prefect.resource.id"},
                 posture=Posture.Proactive,
                 threshold=1,
-                within=_PENDING_FOR,
+                within=_PENDING,
             ),
             actions=[
                 ChangeFlowRunState(
@@ -107,7 +107,7 @@ def automations(block_document: UUID) -> list[Automation]:
 
 
 def main() -> None:
-    """Make the automations, in place of those of the same names."""
+    """Create the automations; replace those of the same names."""
     slug, _, name = (sys.argv[1] if len(sys.argv) == 2 else "").partition("/")
     if not name:
         raise SystemExit("give a notification block as TYPE/NAME, e.g. slack-webhook/oncall")
@@ -123,7 +123,7 @@ def main() -> None:
             earlier: Any = Automation.read(name=automation.name)
             earlier.delete()
         except ValueError:
-            pass  # there was none of that name
+            pass  # there is none of that name
         automation.create()
         print(f"made: {automation.name}")
 

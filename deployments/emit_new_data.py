@@ -1,8 +1,8 @@
-"""Tell the retraining that new data has arrived; for the end of an upstream pipeline.
+"""Emit the event that new data has arrived, at the end of an upstream pipeline.
 
 ``python -m deployments.emit_new_data weather-temperature "hours of 2026-11-24"`` starts every
-deployment that is triggered by this event. Three lines of it can stand in the upstream pipeline
-itself; it needs only Prefect and ``PREFECT_API_URL``.
+deployment that has this event as a trigger. The upstream pipeline can also call ``emit_event`` itself;
+it needs only Prefect and ``PREFECT_API_URL``.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ def emit_new_data(name: str, note: str) -> None:
     """Emit the event.
 
     Args:
-        name: which data, e.g. that of a model; the trigger matches ``fastlstm.data.<name>``.
-        note: what arrived, for the retraining's report.
+        name: name of the data, e.g. of a model; the trigger matches ``fastlstm.data.<name>``.
+        note: what arrived; shown in the report of the retraining.
     """
     emit_event(
         ARRIVED,

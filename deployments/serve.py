@@ -1,7 +1,8 @@
-"""Serve all flows of one model from this process: for those with no work pool.
+"""Serve all flows of one model from this process, without a work pool.
 
 ``python -m deployments.serve deployments/weather_temperature.yaml`` starts a Prefect server on
-loopback, unless ``PREFECT_API_URL`` names one, then waits for schedules, events and people.
+loopback, unless ``PREFECT_API_URL`` names one, and runs the flows when a schedule, an event or a person
+starts them.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[
     Args:
         config: the settings of its retraining.
         time_zone: IANA zone of the schedules.
-        forecasts: folder or ``s3://`` prefix that scorings append to.
+        forecasts: folder or ``s3://`` prefix that the forecasts are appended to.
     """
     from prefect.client.schemas.objects import (
         ConcurrencyLimitConfig,
@@ -50,13 +51,13 @@ def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[
     from flows.monitor import monitor
     from flows.predict import predict
     from flows.retrain import retrain
-    from tasks.report_degraded import DEGRADED
     from tasks.prefect_artifacts import slug as slug_of
+    from tasks.report_degraded import DEGRADED
 
     name = config.model_name
     slug = slug_of(name)
     commit = (git_commit() or "")[:12] or None
-    place = {
+    common = {
         "model_name": name,
         "store": config.store,
         "s3": config.s3.model_dump(),
@@ -66,20 +67,22 @@ def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[
         "path": config.data.path, "format": config.data.format, "query": config.data.query,
     }  # fmt: skip
     settings = {"config": config.model_dump()}
-    scoring = {"config": {**place, "input": source, "output": {"path": forecasts}}}
-    monitoring = {"config": {**place, "forecasts": {"path": forecasts}, "actuals": source}}
+    scoring = {"config": {**common, "input": source, "output": {"path": forecasts}}}
+    monitoring = {"config": {**common, "forecasts": {"path": forecasts}, "actuals": source}}
 
-    def made(flow: Any, what: str, told: str, parameters: dict[str, Any], **more: Any) -> Any:
+    def deployment(
+        flow: Any, name: str, description: str, parameters: dict[str, Any], **options: Any
+    ) -> Any:
         return flow.to_deployment(
-            name=f"{slug}-{what}",
-            description=told,
+            name=f"{slug}-{name}",
+            description=description,
             tags=["fastlstm", slug],
             version=commit,
             parameters=parameters,
             concurrency_limit=ConcurrencyLimitConfig(
                 limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
             ),
-            **more,
+            **options,
         )
 
     def cron(text: str) -> CronSchedule:
@@ -95,20 +98,25 @@ def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[
 
     full = {**settings, "full": True, "reason": "weekly full retraining"}
     return [
-        made(retrain, "nightly", "Retrains every night from what is new, and promotes if better.",
-             settings, schedule=cron("0 3 * * *")),
-        made(retrain, "weekly-full", "Retrains every Sunday from nothing, using no cache.",
-             full, schedule=cron("0 5 * * 0")),
-        made(retrain, "on-event", "Retrains when new data arrives, or when the model degrades.",
-             settings, triggers=[
-                 trigger("fastlstm.data.arrived", f"fastlstm.data.{slug}",
-                         "new data: {{ event.payload.note }}"),
-                 trigger(DEGRADED, f"fastlstm.model.{slug}", "{{ event.payload.reason }}"),
-             ]),
-        made(predict, "hourly-scoring", "Forecasts every hour with the champion.",
-             scoring, schedule=cron("15 * * * *")),
-        made(monitor, "daily-monitoring", "Compares live forecasts with the test's promise.",
-             monitoring, schedule=cron("30 6 * * *")),
+        deployment(retrain, "nightly",
+                   "Retrains every night on the latest data and promotes the run if it is better.",
+                   settings, schedule=cron("0 3 * * *")),
+        deployment(retrain, "weekly-full",
+                   "Retrains every Sunday from scratch, without using the cache.",
+                   full, schedule=cron("0 5 * * 0")),
+        deployment(retrain, "on-event",
+                   "Retrains when new data arrives or the monitoring finds the model degraded.",
+                   settings, triggers=[
+                       trigger("fastlstm.data.arrived", f"fastlstm.data.{slug}",
+                               "new data: {{ event.payload.note }}"),
+                       trigger(DEGRADED, f"fastlstm.model.{slug}", "{{ event.payload.reason }}"),
+                   ]),
+        deployment(predict, "hourly-scoring",
+                   "Forecasts every hour with the champion and appends the forecasts.",
+                   scoring, schedule=cron("15 * * * *")),
+        deployment(monitor, "daily-monitoring",
+                   "Compares live errors with the test errors, and inputs with the training data.",
+                   monitoring, schedule=cron("30 6 * * *")),
     ]  # fmt: skip
 
 
@@ -117,15 +125,15 @@ def local_server(home: Path, port: int) -> Iterator[dict[str, str]]:
     """A Prefect server on loopback with its database in a folder.
 
     Yields:
-        The environment by which other processes find it.
+        Environment variables by which other processes find it.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
         TimeoutError: the server does not answer.
     """
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
-            raise OSError(errno.EADDRINUSE, f"port {port} is taken; choose another with --port")
+            raise OSError(errno.EADDRINUSE, f"port {port} is in use; choose another with --port")
     home.mkdir(parents=True, exist_ok=True)
     address = f"http://127.0.0.1:{port}"
     environment = {
@@ -141,7 +149,7 @@ def local_server(home: Path, port: int) -> Iterator[dict[str, str]]:
             stdout=log,
             stderr=log,
             env={**os.environ, **environment},
-            # A Ctrl-C reaches this process, which stops the server last.
+            # Ctrl-C reaches only this process, which stops the server after everything else.
             start_new_session=True,
         )  # fmt: skip
         try:
@@ -167,40 +175,42 @@ def local_server(home: Path, port: int) -> Iterator[dict[str, str]]:
 def main() -> None:
     """Serve until interrupted."""
     parser = argparse.ArgumentParser(prog="python -m deployments.serve", description=__doc__)
-    parser.add_argument("config", help="YAML file of the retraining's settings")
-    parser.add_argument("--time-zone", default="UTC", help="IANA zone of the schedules")
-    parser.add_argument("--forecasts", help="folder or s3:// prefix of the forecasts")
+    parser.add_argument("config", help="YAML file with the settings of the model")
+    parser.add_argument(
+        "--time-zone", default="UTC", help="IANA time zone of the schedules, e.g. Europe/Rome"
+    )
+    parser.add_argument("--forecasts", help="folder or s3:// prefix that forecasts are appended to")
     parser.add_argument("--port", type=int, default=4200, help="port of the local server")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        config = read_settings(asked.config, PipelineConfig)
+        config = read_settings(arguments.config, PipelineConfig)
     except FastLSTMError as error:
         raise SystemExit(f"{error}") from None
-    forecasts = asked.forecasts or str(Path(config.work) / "forecasts")
-    # An end by SIGTERM is as orderly as one by Ctrl-C: the server must not outlive this process.
+    forecasts = arguments.forecasts or str(Path(config.work) / "forecasts")
+    # SIGTERM ends this process like Ctrl-C does, so that the server is stopped too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if os.environ.get("PREFECT_API_URL"):
-        _serve(deployments(config, asked.time_zone, forecasts))
+        _serve(deployments(config, arguments.time_zone, forecasts))
         return
     try:
-        _serve_locally(config, asked, forecasts)
+        _serve_locally(config, arguments, forecasts)
     except (OSError, TimeoutError) as error:
         raise SystemExit(f"Prefect's server: {error}") from None
 
 
-def _serve_locally(config: PipelineConfig, asked: argparse.Namespace, forecasts: str) -> None:
-    with local_server(Path(config.work) / "prefect", asked.port) as environment:
+def _serve_locally(config: PipelineConfig, arguments: argparse.Namespace, forecasts: str) -> None:
+    with local_server(Path(config.work) / "prefect", arguments.port) as environment:
         os.environ.update(environment)  # before Prefect is imported, which reads it then
         address = environment["PREFECT_API_URL"].removesuffix("/api")
         print(f"Prefect: {address}/deployments (Ctrl-C stops it)", flush=True)
-        _serve(deployments(config, asked.time_zone, forecasts))
+        _serve(deployments(config, arguments.time_zone, forecasts))
 
 
 def _serve(served: list[RunnerDeployment]) -> None:
     from prefect import serve
 
-    for each in served:
-        print(f"  {each.flow_name}/{each.name}: {each.description}")
+    for item in served:
+        print(f"  {item.flow_name}/{item.name}: {item.description}")
     sys.stdout.flush()
     serve(*served, print_starting_message=False, pause_on_shutdown=False)
 

@@ -19,7 +19,6 @@ from fastlstm.registry.store import RunEntry
 from fastlstm.reporting.text import NAMES, number, score_table, title
 from tasks.step_table import STEPS
 
-
 # One column of the console is as wide as the longest name of a step.
 _STEP_WIDTH = max(map(len, STEPS))
 _INDENT = " " * 9
