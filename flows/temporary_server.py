@@ -1,9 +1,9 @@
-"""Prefect's temporary server, started while the command line still imports what the flow needs.
+"""A temporary Prefect server that starts while the command line imports what the flow needs.
 
-Prefect starts one by itself where none is named, but only when the flow begins, and imports the whole
-server into the flow's own process to do so; beside the imports it costs 5 seconds less on 2 cores.
-Run as a program, this module is that server: ``python -m flows.temporary_server SOCKET``, where the
-number is that of an inherited socket, so that no other program can take its port in between.
+Prefect starts one by itself if none is configured, but only when the flow begins, and it imports the
+whole server into the flow's process first. Run as a program, this module is that server:
+``python -m flows.temporary_server SOCKET``, where SOCKET is the number of an inherited socket, so that
+no other program can take its port in between.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ import urllib.request
 from fastlstm.errors import FastLSTMError
 
 _SECONDS_TO_STOP = 5
-# Prefect's 20 s are too few for the first start, which makes the database, on a busy machine.
+# On a busy machine the first start, which creates the database, takes longer than Prefect's 20 s.
 _SECONDS_TO_START = 120
 
 
 class TemporaryServer:
-    """A server of this process alone, on loopback; it ends with the process, however that ends.
+    """A server for this process alone, on loopback; it ends with the process, even by a kill.
 
-    Made before Prefect is imported, so that it is stopped after Prefect has sent it the last events.
-    Where the settings name a server, or forbid a temporary one, it ends unused.
+    Create it before Prefect is imported: then it is stopped after Prefect has sent the last events.
+    If Prefect's settings name a server, or forbid a temporary one, it ends unused.
     """
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         if os.environ.get("PREFECT_API_URL"):
-            return  # a profile may name one too, which only Prefect knows
+            return  # a profile may name one too; Prefect reads it later, see use()
         with socket.socket() as bound:
             bound.bind(("127.0.0.1", 0))
             self._port = bound.getsockname()[1]
@@ -44,17 +44,18 @@ class TemporaryServer:
                 [sys.executable, "-m", "flows.temporary_server", str(bound.fileno())],
                 stdin=subprocess.PIPE,
                 pass_fds=[bound.fileno()],
-                start_new_session=True,  # a Ctrl-C is for the flow, which then still tells the server
+                # Ctrl-C then reaches only the flow, which still sends its last state to the server.
+                start_new_session=True,
             )
         atexit.register(self._stop)
 
     @property
     def starts(self) -> bool:
-        """Whether one was started."""
+        """Whether a server was started."""
         return self._process is not None
 
     def use(self) -> None:
-        """Wait until it answers, and have Prefect use it; does nothing where Prefect has another.
+        """Wait until it answers, and set it as Prefect's server, unless another one is configured.
 
         Raises:
             FastLSTMError: it did not start.
@@ -96,6 +97,7 @@ class TemporaryServer:
 
 
 def _answers(url: str) -> bool:
+    """Whether an HTTP request is answered with status 200."""
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 (our own http address)
             return bool(answer.status == 200)
@@ -112,7 +114,7 @@ def _is_wanted() -> bool:
 
 
 def _seconds_to_start() -> int:
-    """The limit the user set, else our own."""
+    """The limit that the user set, else ours."""
     from prefect.settings import get_current_settings
 
     ephemeral = get_current_settings().server.ephemeral
@@ -122,18 +124,20 @@ def _seconds_to_start() -> int:
 
 
 def _end_with_caller() -> None:
-    # The caller holds the other end open; its end, even by kill -9, closes it.
+    """Wait until the caller has ended, then end this process."""
+    # The caller holds the other end of the pipe open; when it ends, even by kill -9, it closes.
     sys.stdin.read()
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _serve(bound: socket.socket) -> None:
+    """Serve Prefect's API on a socket until the caller ends."""
     if not _is_wanted():
         return
     import uvicorn
     from prefect.server.api.server import create_app
 
-    # Without background services and pages, as Prefect's own temporary server.
+    # Without background services and web pages, like Prefect's own temporary server.
     app = create_app(ephemeral=True, final=True)
     threading.Thread(target=_end_with_caller, daemon=True).start()
     uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on")).run(sockets=[bound])

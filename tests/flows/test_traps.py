@@ -13,38 +13,18 @@ import pytest
 import yaml
 from prefect.exceptions import PrefectHTTPStatusError
 
-import tasks.append
-import tasks.caching
-import tasks.check_health
-import tasks.check_source
-import tasks.choose_run
-import tasks.evaluate
-import tasks.fetch_rows
-import tasks.forecast
-import tasks.load
-import tasks.promote
-import tasks.report
-import tasks.report_degraded
-import tasks.save
 import tasks.scale
-import tasks.train
-import tasks.unchanged
 import tasks.validate
 import tasks.windows
 from fastlstm.config.reading import check_settings
 from fastlstm.errors import ConfigError, DataError, StoreError, TrainingError
 from tasks.caching import cache_key
-from tasks.references import StepOutput
+from tasks.references import Source, StepOutput
 from tasks.settings import MonitorConfig, PipelineConfig, ScoringConfig
 from tests.conftest import ROOT
+from tests.tasks.test_step_table import TASKS
 
-STEPS = [
-    tasks.check_source.check_source, tasks.load.load, tasks.validate.validate, tasks.scale.scale,
-    tasks.windows.windows, tasks.train.train, tasks.evaluate.evaluate, tasks.save.save,
-    tasks.promote.promote, tasks.report.report, tasks.unchanged.unchanged, tasks.choose_run.choose_run,
-    tasks.fetch_rows.fetch_rows, tasks.forecast.forecast, tasks.append.append, tasks.check_health.check_health,
-    tasks.report_degraded.report_degraded,
-]  # fmt: skip
+STEPS = list(TASKS.values())
 CACHED = [step for step in STEPS if step.cache_key_fn is not None]
 DEPLOYMENTS = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text())["deployments"]
 
@@ -115,7 +95,7 @@ def test_key_follows_content_settings_and_code(config, monkeypatch):
 @pytest.mark.parametrize("step", CACHED, ids=lambda step: step.name)
 def test_key_has_no_slash_or_dot(step, config):
     """Keys with '/' fail, and keys that differ after the last dot share a lock."""
-    source = tasks.references.Source(data_sha256="d", path="/x.csv", run_fingerprint="f")
+    source = Source(data_sha256="d", path="/x.csv", run_fingerprint="f")
     inputs = {"source": source} if step.name == "load" else {"input": output("a")}
     assert re.fullmatch(r"[a-z]+-[0-9a-f]{64}", key_of(step, config, **inputs))
 
