@@ -19,7 +19,8 @@ from flows.cli.errors import Commands
 def main(ctx: click.Context, debug: bool) -> None:
     """Train, retrain, compare and use LSTM forecasters.
 
-    CONFIG is a YAML file with the settings of one model; deployments/ has two examples.
+    CONFIG is a YAML file with the settings of one model; deployments/ has two examples. Each
+    training is stored as a run. The champion of a model is the run that forecasts are made with.
     """
     ctx.obj = debug
 

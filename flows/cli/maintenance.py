@@ -15,9 +15,9 @@ from flows.cli.errors import EXIT_FAILED
 @click.argument("store")
 @click.option("--repair", is_flag=True, help="Move what is damaged or incomplete to .quarantine.")
 def verify(store: str, repair: bool) -> None:
-    """Check every run in STORE by its hashes.
+    """Check that every run in STORE is complete and undamaged.
 
-    The champions are checked too. STORE is a folder, s3://bucket/prefix, or a CONFIG that names one.
+    The champions are checked too. STORE is a folder, s3://bucket/prefix, or a CONFIG with a store.
     With --repair, runs that are damaged or incomplete move to STORE/.quarantine; nothing is deleted.
     The exit code is 1 if a problem was found.
     """

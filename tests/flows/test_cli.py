@@ -18,7 +18,10 @@ from fastlstm.registry.folder_store import FolderStore
 from flows.cli.main import main
 from tests.conftest import build_settings, make_panel
 
-COMMANDS = ["retrain", "runs", "show", "predict", "promote", "rollback", "verify", "prune"]
+COMMANDS = [
+    "retrain", "backtest", "tune", "runs", "show", "promote", "rollback", "predict", "verify", "prune",
+    "clean",
+]  # fmt: skip
 
 
 def run(*arguments, **environment):
@@ -56,7 +59,7 @@ def test_retrain_tells_stages_progress_and_outcome(home):
     for step in ("load", "validate", "scale", "windows", "train", "evaluate", "save", "promote"):
         assert f"  {step} " in told
     assert "epoch 1 of 3: loss" in told
-    assert "last value" in told and "last season" in told and "network" in told
+    assert "naive (last value)" in told and "seasonal naive" in told and "network" in told
     assert "Promoted: MAE" in told and "load_all(" in told and "Run: " in told
 
 
@@ -202,7 +205,10 @@ def test_help_everywhere(command):
     done = CliRunner().invoke(main, [*command.split(), "--help"])
     assert done.exit_code == 0 and "Usage:" in done.output
     if not command:
+        assert set(main.commands) == set(COMMANDS)
         assert all(name in done.output for name in COMMANDS)
+        shown = [line for line in done.output.splitlines() if line.startswith("  ")]
+        assert not [line for line in shown if line.endswith("...")]  # no sentence is cut off
 
 
 def test_imports_are_light():
