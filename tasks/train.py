@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fastlstm.reporting.text import refit_told, warm_start_told
+from fastlstm.reporting.text import refit_text, warm_start_text
 from fastlstm.steps import worker
 from fastlstm.training.checkpoint import state_files
 from tasks.caching import Input, make, step_key
@@ -55,9 +55,9 @@ def train(
         f"{manifest['best_epoch']} kept by {config.hyperparameters.checkpoint_monitor_metric}"
     )
     if "refit" in manifest:
-        message += f"; {refit_told(manifest)}"
+        message += f"; {refit_text(manifest)}"
     if "warm_start" in manifest:
-        message += f"; {warm_start_told(manifest['warm_start'])}"
+        message += f"; {warm_start_text(manifest['warm_start'])}"
     if "note" in manifest:
         message += f"; {manifest['note']}"
     progress.end(message)

@@ -1,134 +1,320 @@
-"""The short report of a run that people read."""
+"""The report of a run as Markdown.
+
+A section is one function that takes a ``ReportContext`` and returns its lines, none where it does not
+apply. A new section is one function and one entry of ``SECTIONS``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+from fastlstm.config.data import DataConfig
+from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.reporting.text import (
-    NAMES,
+    forecast_name,
     markdown_table,
     number,
     plain,
-    refit_told,
+    refit_text,
     score_table,
     title,
-    warm_start_told,
+    warm_start_text,
 )
 
-_MOST_FEATURES = 8  # in the table of what matters
+_MOST_FEATURES = 8  # in the table of feature importance
 
 
-def _lower(gain: float) -> str:
-    return "lower" if gain > 0 else "higher"
+@dataclass(frozen=True)
+class ReportContext:
+    """The contents of a report.
+
+    Attributes:
+        run_id: the run, by its time in UTC.
+        config: all settings.
+        metrics: metrics on test, as the run stores them.
+        training: facts of the training, as its manifest holds them.
+        checks: the validation report of the data.
+    """
+
+    run_id: str
+    config: RetrainConfig
+    metrics: dict[str, Any]
+    training: dict[str, Any]
+    checks: dict[str, Any]
+
+    @property
+    def hp(self) -> Hyperparameters:
+        """The hyperparameters."""
+        return self.config.hyperparameters
+
+    @property
+    def data(self) -> DataConfig:
+        """The settings of the table."""
+        return self.config.data
 
 
-def _proof(skill: dict[str, Any] | None) -> list[str]:
-    """What validation said of the network beside the naive value, where it had to prove itself."""
+def _section(heading: str, *paragraphs: list[str]) -> list[str]:
+    """A heading and paragraphs, each followed by an empty line."""
+    lines = [f"## {heading}", ""]
+    for paragraph in paragraphs:
+        lines += [*paragraph, ""] if paragraph else []
+    return lines
+
+
+def summary(context: ReportContext) -> list[str]:
+    """Title, primary metric, horizon and test period."""
+    hp, metrics = context.hp, context.metrics
+    primary, last = metrics["primary"], metrics["last_origin"]
+    targets = ", ".join(map(plain, context.data.targets))
+    steps = f"{hp.steps_ahead} step{'s' if hp.steps_ahead > 1 else ''}"
+    return [
+        f"# {hp.model_name} · {context.run_id} UTC",
+        "",
+        f"{title(primary['name'])} on test: **{number(primary['value'])}**. "
+        f"Target {targets}, horizon {steps}, look-back {hp.timesteps}. Test: "
+        f"{metrics['windows']:,} windows, {_minute(metrics['first_origin'])} to {_minute(last)}"
+        f"{' UTC' if last.endswith('Z') else ''}.",
+        "",
+    ]
+
+
+def _minute(time: str) -> str:
+    """An ISO 8601 time to the minute, for people."""
+    return time[:16].replace("T", " ")
+
+
+def metrics_on_test(context: ReportContext) -> list[str]:
+    """Metrics of the network and the baselines on test."""
+    is_unseasonal = (
+        context.metrics["task"] != "classifier" and context.metrics["season_length"] is None
+    )
+    note = (
+        "No season is known for this frequency; set evaluation.season_length for the seasonal naive "
+        "baseline."
+    )
+    return _section(
+        "Test metrics",
+        markdown_table(*score_table(context.metrics["test"])),
+        [note] if is_unseasonal else [],
+    )
+
+
+def decision_threshold(context: ReportContext) -> list[str]:
+    """Metrics of a classifier's decisions, and notes."""
+    metrics = context.metrics
+    if metrics["task"] != "classifier":
+        return []
+    rows = []
+    for name, scores in metrics["outputs"].items():
+        positive = scores["report"]["1"]
+        rows.append([
+            plain(name),
+            *map(number, (
+                scores["threshold"], positive["precision"], positive["recall"],
+                positive["f1-score"], scores["calibration_error"],
+            )),
+            f"{scores['positives']:,} of {scores['windows']:,}",
+        ])  # fmt: skip
+    header = [
+        "output", "threshold", "precision", "recall", "F1", "calibration error", "positives",
+    ]  # fmt: skip
+    notes = [*metrics["notes"], *context.training.get("uncalibrated", [])]
+    return _section(
+        "Test metrics at the decision threshold",
+        markdown_table(header, rows),
+        [f"- {plain(note)}" for note in notes],
+    )
+
+
+def prediction_intervals(context: ReportContext) -> list[str]:
+    """Coverage, width and score of the prediction intervals on test.
+
+    With one target the baselines are listed too, with several the network alone.
+    """
+    intervals = context.metrics.get("intervals")
+    if intervals is None:
+        return []
+    has_one_target = len({row["target"] for row in intervals["overall"]}) == 1
+    best_method = "adaptive" if intervals["rate"] else "conformal"
+    rows = [
+        [
+            f"{row['level']:.4g}", plain(row["target"]), forecast_name(row["forecast"]),
+            row["method"], f"{row['coverage']:.1%}", number(row["width"]), number(row["score"]),
+        ]
+        for row in intervals["overall"]
+        if row["method"] == best_method or (row["forecast"] == "model" and has_one_target)
+        if row["forecast"] == "model" or has_one_target
+    ]  # fmt: skip
+    header = [
+        "level", "target", "forecast", "method", "coverage", "mean width", "interval score",
+    ]  # fmt: skip
+    method = (
+        f"Conformal intervals from {intervals['validation_windows']:,} validation windows. Adaptive "
+        f"intervals also follow the errors known before each forecast (step size "
+        f"{intervals['rate']:g})."
+    )
+    return _section(
+        "Prediction intervals on test",
+        [method],
+        markdown_table(header, rows, text_columns=(1, 2, 3)),
+    )
+
+
+def metrics_by_series(context: ReportContext) -> list[str]:
+    """The primary metric of every series of a panel."""
+    by_series = context.metrics["by_series"]
+    if len(by_series) < 2:
+        return []
+    name, kinds = context.metrics["primary"]["name"], list(context.metrics["test"])
+    rows = [
+        [plain(label), *(number(scores[kind][name], name) for kind in kinds)]
+        for label, scores in by_series.items()
+    ]
+    return _section(
+        f"{title(name)} by series", markdown_table(["series", *map(forecast_name, kinds)], rows)
+    )
+
+
+def feature_importance(context: ReportContext) -> list[str]:
+    """The most important features, and the past rows where they are most important."""
+    importance = context.metrics.get("importance")
+    if not importance:
+        return []
+    by_feature: dict[str, list[dict[str, Any]]] = {}
+    for line in importance:
+        by_feature.setdefault(line["feature"], []).append(line)
+    totals = {
+        name: sum(line["permutation"] for line in lines) for name, lines in by_feature.items()
+    }
+    rows = []
+    for name in sorted(totals, key=lambda n: -totals[n])[:_MOST_FEATURES]:
+        top = max(by_feature[name], key=lambda line: line["permutation"])
+        lags = f"{top['from']} to {top['to']}" if top["from"] != top["to"] else f"{top['to']}"
+        gradients = sum(line["integrated_gradients"] for line in by_feature[name])
+        rows.append([plain(name), number(totals[name]), lags, number(gradients)])
+    error = "mean absolute error in scaled units" if context.hp.is_regressor else "Brier score"
+    left = len(totals) - len(rows)
+    more = f" {left} more feature{'s' if left > 1 else ''} of less importance." if left else ""
+    return _section(
+        "Feature importance",
+        [
+            f"Permutation importance: increase of the error ({error}) when blocks of past rows of a "
+            f"feature are permuted among validation windows, summed over the blocks.{more}"
+        ],
+        markdown_table(
+            ["feature", "permutation importance", "most important lags", "integrated gradients"],
+            rows,
+        ),
+    )
+
+
+def training(context: ReportContext) -> list[str]:
+    """Epochs, size and windows of the training, and what validation decided after it."""
+    hp, facts, windows = context.hp, context.training, context.metrics["split_windows"]
+    warm_start = facts.get("warm_start")
+    return _section(
+        "Training",
+        [
+            f"{facts['epochs']} of at most {hp.epochs} epochs"
+            f"{' (stopped early)' if facts['stopped_early'] else ''}, epoch {facts['best_epoch']} "
+            f"kept by {hp.checkpoint_monitor_metric}; {facts['parameters']:,} parameters, "
+            f"{facts['seconds']:.0f} s, seed {hp.seed}. Windows: {windows['train']:,} train, "
+            f"{windows['validation']:,} validation, {windows['test']:,} test."
+        ],
+        _skill_test(facts.get("proof")),
+        [] if warm_start is None else [f"Warm start: {warm_start_text(warm_start)}."],
+        [f"Refit: {refit_text(facts)}."] if "refit" in facts else [],
+        _combination(facts),
+    )
+
+
+def _skill_test(skill: dict[str, Any] | None) -> list[str]:
+    """The result of the skill test on validation, where there was one."""
     if skill is None:
         return []
     if skill["p_value"] is None:
-        found = f"{skill['origins']:,} origins are too few to tell"
+        finding = f"{skill['origins']:,} forecast origins are too few for the test"
     else:
-        found = (
-            f"the mean absolute error is {number(abs(skill['difference']))} scaled units "
-            f"{_lower(skill['difference'])}, p = {skill['p_value']:.2g}, Diebold-Mariano"
+        finding = (
+            f"its mean absolute error is {_difference(skill['difference'])} in scaled units, "
+            f"p = {skill['p_value']:.2g}, Diebold-Mariano test"
         )
-        if skill.get("margin"):  # runs of before have none
-            found += (
-                f", over the first {skill['steps']:,} steps ahead, for the origins are too few to test "
-                f"all (there more than {number(skill['margin'])} is asked); over all it is "
-                f"{number(abs(skill['of_all_steps']))} {_lower(skill['of_all_steps'])}"
+        if skill.get("margin"):  # absent in runs of earlier versions
+            finding += (
+                f" over the first {skill['steps']:,} steps ahead, as the origins are too few to test "
+                f"all steps. A difference of more than {number(skill['margin'])} is required. Over "
+                f"all steps the error is {_difference(skill['of_all_steps'])}"
             )
-    verdict = (
-        "Validation shows the network to be better than the naive value"
+    decision = (
+        "Skill test on validation: the network is significantly better (5%) than the naive forecast"
         if skill["better"]
-        else "**Validation does not show the network to be better than the naive value, which it "
-        "therefore forecasts** (naive_unless_better)"
+        else "**Skill test on validation: the network is not significantly better (5%) than the naive "
+        "forecast, so the saved network gives the naive forecast** (naive_unless_better)"
     )
-    return [f"{verdict}: {found}.", ""]
+    return [f"{decision}; {finding}."]
 
 
-def _interval_lines(intervals: dict[str, Any] | None) -> list[str]:
-    """Coverage and width of the prediction intervals on test."""
-    if intervals is None:
+def _difference(gain: float) -> str:
+    """An error's difference in words."""
+    return f"{number(abs(gain))} {'lower' if gain > 0 else 'higher'}"
+
+
+def _combination(facts: dict[str, Any]) -> list[str]:
+    """The weights of LSTM and ridge regression, where both make the forecast."""
+    linear, skill = facts.get("linear"), facts.get("proof")
+    is_naive = skill is not None and not skill["better"]
+    if linear is None or is_naive:
         return []
-    several = len({row["target"] for row in intervals["overall"]}) > 1
-    best = "adaptive" if intervals["rate"] else "conformal"
-    rows = [
+    penalty, weight = linear["penalty"], linear["share"]
+    other_columns = (
+        "" if penalty["others"] == 1 else f", times {penalty['others']:g} for other columns"
+    )
+    return [
+        f"Forecast combination: weight {1 - weight:.0%} for the LSTM, {weight:.0%} for a ridge "
+        f"regression on the same windows (penalty {penalty['own']:g}{other_columns}), chosen on "
+        "validation. Epochs and learning curves are of the LSTM alone."
+    ]
+
+
+def data_checks(context: ReportContext) -> list[str]:
+    """Checks, warnings and changes by the policies of missing values."""
+    checks = context.checks
+    warnings = [
+        f"- warning: {found['check']} · {plain(found['column'])}: {plain(found['message'])}"
+        for found in checks["warnings"]
+    ]
+    changes = [
+        f"- {column}: {count:,} {words}"
+        for key, words in (
+            ("out_of_range_as_missing", "values out of range set to missing"),
+            ("filled", "missing values filled forward"),
+            ("dropped", "rows with a missing value dropped"),
+        )
+        for column, count in checks[key].items()
+    ]
+    return _section(
+        "Data checks",
         [
-            f"{row['level']:.4g}",
-            plain(row["target"]),
-            NAMES[row["forecast"]],
-            row["method"],
-            f"{row['coverage']:.1%}",
-            number(row["width"]),
-            number(row["score"]),
-        ]
-        for row in intervals["overall"]
-        # The baselines beside one target; with several the table would bury the report.
-        if row["method"] == best or (row["forecast"] == "model" and not several)
-        if row["forecast"] == "model" or not several
-    ]
-    header = ["level", "target", "forecast", "interval", "inside", "mean width", "interval score"]
-    return [
-        "## Prediction intervals on test",
-        "",
-        f"From {intervals['validation_windows']:,} validation windows (conformal); adaptive ones move "
-        f"on by what was known before each forecast (rate {intervals['rate']:g}).",
-        "",
-        *markdown_table(header, rows),
-        "",
-    ]
-
-
-def _importance_lines(lines: list[dict[str, Any]] | None, is_regressor: bool) -> list[str]:
-    """The features that matter most, and where in the past."""
-    if not lines:
-        return []
-    by_feature: dict[str, list[dict[str, Any]]] = {}
-    for line in lines:
-        by_feature.setdefault(line["feature"], []).append(line)
-    totals = {name: sum(e["permutation"] for e in every) for name, every in by_feature.items()}
-    rows = []
-    for name in sorted(totals, key=lambda n: -totals[n])[:_MOST_FEATURES]:
-        most = max(by_feature[name], key=lambda e: e["permutation"])
-        span = f"{most['from']} to {most['to']}" if most["from"] != most["to"] else f"{most['to']}"
-        attributed = sum(e["integrated_gradients"] for e in by_feature[name])
-        rows.append([plain(name), number(totals[name]), span, number(attributed)])
-    error = "mean absolute error, scaled units" if is_regressor else "Brier score"
-    header = ["feature", "error increase", "most at rows before", "integrated gradients"]
-    left = len(totals) - len(rows)
-    more = (
-        f" {left} more {'feature matters' if left == 1 else 'features matter'} less."
-        if left
-        else ""
+            f"{checks['checks_run']} checks without an error; {checks['rows_in']:,} rows in, "
+            f"{checks['rows_out']:,} used."
+        ],
+        warnings + changes,
     )
-    return [
-        "## What matters",
-        "",
-        f"Sums over stretches of past rows, each exchanged among validation windows ({error}).{more}",
-        "",
-        *markdown_table(header, rows),
-        "",
-    ]
 
 
-def _linear_lines(training: dict[str, Any]) -> list[str]:
-    """That a linear component stands beside the LSTM, and what validation chose for it."""
-    linear, skill = training.get("linear"), training.get("proof")
-    if linear is None or (skill is not None and not skill["better"]):  # the naive value is forecast
-        return []
-    penalty, share = linear["penalty"], linear["share"]
-    others = (
-        "" if penalty["others"] == 1 else f", {penalty['others']:g} times as much for other columns"
-    )
-    return [
-        f"The forecast is {1 - share:.0%} the LSTM's and {share:.0%} that of ridge regression on the "
-        f"same windows. Validation chose these shares and its penalty ({penalty['own']:g}{others}); "
-        "epochs and curves are the LSTM's alone.",
-        "",
-    ]
+SECTIONS: tuple[Callable[[ReportContext], list[str]], ...] = (
+    summary,
+    metrics_on_test,
+    decision_threshold,
+    prediction_intervals,
+    metrics_by_series,
+    feature_importance,
+    training,
+    data_checks,
+)
 
 
 def markdown_report(
@@ -138,101 +324,7 @@ def markdown_report(
     training: dict[str, Any],
     checks: dict[str, Any],
 ) -> str:
-    """The report as Markdown: what was forecast, how well, from which data, with what caveats."""
-    hp, data = config.hyperparameters, config.data
-    found = training.get("warm_start")
-    what = ", ".join(map(plain, data.targets))
-    primary = metrics["primary"]
-    lines = [
-        f"# {hp.model_name} · {run_id} UTC",
-        "",
-        f"{title(primary['name'])} on test: **{number(primary['value'])}**. "
-        f"Forecasts {what} {hp.steps_ahead} step{'s' if hp.steps_ahead > 1 else ''} ahead from "
-        f"the last {hp.timesteps}, scored on {metrics['windows']:,} windows from "
-        f"{metrics['first_origin'][:16].replace('T', ' ')} to "
-        f"{metrics['last_origin'][:16].replace('T', ' ')}"
-        f"{' UTC' if metrics['last_origin'].endswith('Z') else ''}.",
-        "",
-        "## Test scores beside what costs nothing",
-        "",
-        *markdown_table(*score_table(metrics["test"])),
-        "",
-    ]
-    if metrics["task"] == "classifier":
-        lines += ["## At the chosen threshold", ""]
-        rows = []
-        for name, scores in metrics["outputs"].items():
-            yes = scores["report"]["1"]
-            rows.append(
-                [
-                    plain(name),
-                    number(scores["threshold"]),
-                    number(yes["precision"]),
-                    number(yes["recall"]),
-                    number(yes["f1-score"]),
-                    number(scores["calibration_error"]),
-                    f"{scores['positives']:,} of {scores['windows']:,}",
-                ]
-            )
-        header = [
-            "output",
-            "threshold",
-            "precision",
-            "recall",
-            "F1",
-            "calibration error",
-            "positives",
-        ]
-        lines += [*markdown_table(header, rows), ""]
-        notes = [*metrics["notes"], *training.get("uncalibrated", [])]
-        lines += [*(f"- {plain(note)}" for note in notes), ""]
-    elif metrics["season_length"] is None:
-        lines += [
-            "No usual season is known for this data: set evaluation.season_length to compare with "
-            "the last season.",
-            "",
-        ]
-    lines += _interval_lines(metrics.get("intervals"))
-    series = metrics["by_series"]
-    if len(series) > 1:
-        name = primary["name"]
-        kinds = list(metrics["test"])
-        rows = [
-            [plain(label), *(number(scores[k][name], name) for k in kinds)]
-            for label, scores in series.items()
-        ]
-        lines += [f"## {title(name)} by series", ""]
-        lines += [*markdown_table(["series", *(NAMES[k] for k in kinds)], rows), ""]
-    lines += _importance_lines(metrics.get("importance"), hp.is_regressor)
-    split = metrics["split_windows"]
-    lines += [
-        "## Training",
-        "",
-        f"{training['epochs']} of at most {hp.epochs} epochs"
-        f"{' (stopped early)' if training['stopped_early'] else ''}, epoch "
-        f"{training['best_epoch']} kept by {hp.checkpoint_monitor_metric}; "
-        f"{training['parameters']:,} weights, {training['seconds']:.0f} s, seed {hp.seed}. "
-        f"Windows: {split['train']:,} train, {split['validation']:,} validation, "
-        f"{split['test']:,} test.",
-        "",
-        *_proof(training.get("proof")),
-        *([f"Warm start: {warm_start_told(found)}.", ""] if found is not None else []),
-        *([f"Refit: {refit_told(training)}.", ""] if "refit" in training else []),
-        *_linear_lines(training),
-        "## Data checks",
-        "",
-        f"{checks['checks_run']} checks passed or warned; {checks['rows_in']:,} rows in, "
-        f"{checks['rows_out']:,} used.",
-        "",
-    ]
-    lines += [
-        f"- warning: {w['check']} · {plain(w['column'])}: {plain(w['message'])}"
-        for w in checks["warnings"]
-    ]
-    for key, words in (
-        ("out_of_range_as_missing", "values out of range, taken as missing"),
-        ("filled", "values filled forward"),
-        ("dropped", "rows dropped as missing"),
-    ):
-        lines += [f"- {column}: {count:,} {words}" for column, count in checks[key].items()]
+    """The report of a run; see ``ReportContext``."""
+    context = ReportContext(run_id, config, metrics, training, checks)
+    lines = [line for section in SECTIONS for line in section(context)]
     return "\n".join(lines).rstrip() + "\n"

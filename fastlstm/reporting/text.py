@@ -1,4 +1,4 @@
-"""Words and numbers of reports: names of forecasts and metrics, values as people write them, escaping."""
+"""Names of forecasts and metrics, numbers and tables in reports, and escaping."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import re
 from collections.abc import Collection
 from typing import Any
 
+# Names of forecasts by their key in stored files, in the order of reports.
 NAMES = {
     "model": "network",
-    "last_value": "last value",
-    "last_season": "last season",
-    "prior": "prior",
-    "last_class": "last class",
+    "last_value": "naive (last value)",
+    "last_season": "seasonal naive",
+    "prior": "class prior",
+    "last_class": "naive (last class)",
 }
 
 
@@ -28,35 +29,40 @@ TITLES = {
 }
 
 
+def forecast_name(key: str) -> str:
+    """Name of a forecast by its key: ``'model'`` or a baseline."""
+    return NAMES.get(key, key.replace("_", " "))
+
+
 def title(metric: str) -> str:
-    """A metric's name as people write it."""
+    """Name of a metric in reports, by its key."""
     return TITLES.get(metric, metric)
 
 
 def number(value: float | None, metric: str = "") -> str:
-    """A metric's value for people: percent for MAPE, a dash where undefined."""
+    """A metric's value: four digits, percent for MAPE, a dash where undefined."""
     if value is None:
         return "–"
     return f"{value:.1%}" if metric == "mape" else f"{value:.4g}"
 
 
 def as_text(value: Any) -> str:
-    """A setting's value for people: numbers with decimals as ``number`` writes them."""
+    """A setting's value: floats as ``number`` writes them."""
     return number(value) if isinstance(value, float) else str(value)
 
 
 def plain(text: str) -> str:
-    """A name from the data as Markdown shows it, whatever it holds: no markup, no HTML, one line."""
+    """A name from the data, escaped so that Markdown shows it as it is, on one line."""
     return re.sub(r"([\\`*\[\]|])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
 def score_table(test: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the test scores: the network first, then each baseline."""
+    """Header and rows of the test metrics: the network first, then the baselines."""
     metrics = [m for m in test["model"] if m in TITLES]
     header = ["", *(title(m) for m in metrics), "windows"]
     rows = [
         [
-            NAMES[name],
+            forecast_name(name),
             *(number(scores[m], m) for m in metrics),
             f"{scores['windows']:,}",
         ]
@@ -83,15 +89,23 @@ def markdown_table(
     ]
 
 
-def refit_told(training: dict[str, Any]) -> str:
-    """In one sentence what a refit was, by the facts of a training."""
+def refit_text(training: dict[str, Any]) -> str:
+    """What a refit did, in one clause.
+
+    Args:
+        training: facts of the training.
+    """
     epochs = training["best_epoch"]
     plural = "" if epochs == 1 else "s"
-    return f"trained anew for {epochs} epoch{plural} on train and validation windows"
+    return f"retrained for {epochs} epoch{plural} on train and validation windows"
 
 
-def warm_start_told(warm_start: dict[str, Any]) -> str:
-    """In one sentence how a warm start came out; see ``fastlstm.training.warm_start``."""
+def warm_start_text(warm_start: dict[str, Any]) -> str:
+    """The result of a warm start in one clause.
+
+    Args:
+        warm_start: ``'warm_start'`` of a training's facts; see ``fastlstm.training.warm_start``.
+    """
     if "why" in warm_start:
         return f"not tried from the champion's weights: {warm_start['why']}"
     scores = {name: number(warm_start[name]) for name in ("champion", "new")}

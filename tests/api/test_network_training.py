@@ -116,7 +116,7 @@ def test_a_refit_changes_the_network_and_not_what_validation_found(wave, tmp_pat
     np.testing.assert_array_equal(again.model_predict(row), refitted.model_predict(row))
     best = int(plain.loss_df["val_loss"].argmin()) + 1
     report = next(refitted.run_folder.glob("*REPORT*")).read_text()
-    assert f"Refit: trained anew for {best} epoch" in report
+    assert f"Refit: retrained for {best} epoch" in report
 
 
 def test_a_linear_component_is_in_the_saved_network_and_in_the_report(wave, tmp_path):

@@ -93,7 +93,7 @@ def test_form_run_and_report(page, company, tmp_path):
     page.goto(f"/artifacts/artifact/{report['latest_id']}")
     # The page sets typographic apostrophes.
     page.get_by_role("heading", name=message.split("'")[0]).wait_for()
-    page.get_by_role("heading", name="Test scores beside what costs nothing").wait_for()
+    page.get_by_role("heading", name="Test metrics", exact=True).wait_for()
     pictures = page.evaluate(
         "[...document.images].map(i => [i.src.slice(0, 21), i.naturalWidth, i.clientWidth])"
     )

@@ -17,7 +17,6 @@ from fastlstm.evaluation.importance import (
 )
 from fastlstm.network.build import build_network
 from fastlstm.network.inference import predict
-from fastlstm.reporting.markdown import _importance_lines
 
 pytestmark = pytest.mark.usefixtures("untraced")
 RNG = np.random.default_rng(0)
@@ -97,22 +96,6 @@ def test_errors_by_task():
     truth = np.array([[0.0], [1.0]])
     assert scaled_error(network, x, truth, True) == pytest.approx(0.375)
     assert scaled_error(network, x, truth, False) == pytest.approx((0.0625 + 0.25) / 2)
-
-
-@pytest.mark.parametrize(
-    ("features", "note"), [(8, ""), (9, "1 more feature matters less."), (11, "3 more")]
-)
-def test_the_report_counts_the_features_it_leaves_out(features, note):
-    lines = [
-        {
-            "feature": f"f{i}", "from": 1, "to": 1, "permutation": float(i),
-            "integrated_gradients": 0.0,
-        }
-        for i in range(features)
-    ]  # fmt: skip
-    text = "\n".join(_importance_lines(lines, is_regressor=True))
-    assert text.count("| f") == 1 + 8 and f"| f{features - 1} |" in text
-    assert note in text and ("more" in text) == bool(note)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,183 @@
+"""The report of a run: every section from stored facts, and nothing of sections that do not apply."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from fastlstm.config.reading import parse_config
+from fastlstm.reporting import markdown
+from fastlstm.reporting.markdown import SECTIONS, ReportContext, markdown_report
+from fastlstm.reporting.text import forecast_name, markdown_table, refit_text, warm_start_text
+
+METRICS = {
+    "task": "regressor",
+    "primary": {"name": "mae", "value": 0.5},
+    "windows": 1200,
+    "first_origin": "2024-01-08T02:00:00Z",
+    "last_origin": "2024-01-09T05:00:00Z",
+    "season_length": 24,
+    "test": {
+        "model": {"mae": 0.5, "mape": 0.12, "windows": 1200},
+        "last_value": {"mae": 0.75, "mape": None, "windows": 1200},
+        "last_season": {"mae": 0.625, "mape": 0.2, "windows": 1100},
+    },
+    "by_series": {"a|b": {k: {"mae": 0.5} for k in ("model", "last_value", "last_season")}},
+    "split_windows": {"train": 5000, "validation": 1000, "test": 1200},
+}  # fmt: skip
+TRAINING = {
+    "epochs": 7, "stopped_early": True, "best_epoch": 3, "parameters": 4321, "seconds": 12.3,
+}  # fmt: skip
+CHECKS = {
+    "checks_run": 16, "rows_in": 400, "rows_out": 390, "warnings": [],
+    "out_of_range_as_missing": {}, "filled": {}, "dropped": {},
+}  # fmt: skip
+SKILL = {"better": True, "p_value": 0.01, "difference": 0.25, "origins": 900, "margin": None}
+
+
+@pytest.fixture
+def context(settings):
+    config = parse_config(settings())
+    facts = copy.deepcopy((METRICS, TRAINING, CHECKS))
+    return ReportContext("2024-01-10 00-00-00", config, *facts)
+
+
+def report(context):
+    return markdown_report(
+        context.run_id, context.config, context.metrics, context.training, context.checks
+    )
+
+
+def test_a_plain_report_has_these_sections_and_no_others(context):
+    text = report(context)
+    headings = [line for line in text.splitlines() if line.startswith("#")]
+    assert headings == [
+        "# small · 2024-01-10 00-00-00 UTC", "## Test metrics", "## Training", "## Data checks",
+    ]  # fmt: skip
+    assert "MAE on test: **0.5**. Target load, horizon 2 steps, look-back 6." in text
+    assert "1,200 windows, 2024-01-08 02:00 to 2024-01-09 05:00 UTC." in text
+    assert "| naive (last value) | 0.75 | – | 1,200 |" in text
+    assert "| seasonal naive | 0.625 | 20.0% | 1,100 |" in text
+    assert "7 of at most 2 epochs (stopped early), epoch 3 kept by val_loss" in text
+    assert "\n\n\n" not in text and text.endswith("used.\n")
+
+
+def test_a_section_is_one_entry(context, monkeypatch):
+    monkeypatch.setattr(markdown, "SECTIONS", (*SECTIONS, lambda c: [f"Seed {c.hp.seed}", ""]))
+    assert report(context).endswith("used.\n\nSeed 1\n")
+
+
+def test_series_are_listed_where_there_are_several(context):
+    context.metrics["by_series"]["c"] = context.metrics["by_series"]["a|b"]
+    text = report(context)
+    assert "## MAE by series" in text
+    assert "| series | network | naive (last value) | seasonal naive |" in text
+    assert "| a\\|b | 0.5 | 0.5 | 0.5 |" in text
+
+
+def test_an_unknown_season_is_named_with_its_setting(context):
+    context.metrics["season_length"] = None
+    assert "set evaluation.season_length for the seasonal naive baseline" in report(context)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({}, "the network is significantly better (5%) than the naive forecast; its mean absolute "
+             "error is 0.25 lower in scaled units, p = 0.01, Diebold-Mariano test."),
+        ({"better": False, "difference": -0.25}, "not significantly better (5%) than the naive "
+             "forecast, so the saved network gives the naive forecast** (naive_unless_better); its "
+             "mean absolute error is 0.25 higher in scaled units"),
+        ({"better": False, "p_value": None}, "900 forecast origins are too few for the test."),
+        ({"margin": 0.1, "steps": 4, "of_all_steps": 0.125}, "over the first 4 steps ahead, as the "
+             "origins are too few to test all steps. A difference of more than 0.1 is required. "
+             "Over all steps the error is 0.125 lower."),
+    ],
+)  # fmt: skip
+def test_the_skill_test_in_words(context, change, sentence):
+    context.training["proof"] = {**SKILL, **change}
+    assert sentence in report(context)
+
+
+def test_weights_of_the_combination_only_where_it_is_used(context):
+    context.training["linear"] = {"share": 0.75, "penalty": {"own": 0.1, "others": 3.0}}
+    text = report(context)
+    assert "weight 25% for the LSTM, 75% for a ridge regression" in text
+    assert "(penalty 0.1, times 3 for other columns)" in text
+    context.training["proof"] = {**SKILL, "better": False}
+    assert "ridge" not in report(context)
+
+
+def test_refit_and_warm_start_are_reported(context):
+    context.training.update(refit={}, warm_start={"why": "its columns differ"})
+    text = report(context)
+    assert "Refit: retrained for 3 epochs on train and validation windows." in text
+    assert "Warm start: not tried from the champion's weights: its columns differ." in text
+
+
+def test_clauses_of_refit_and_warm_start():
+    assert refit_text({"best_epoch": 1}).startswith("retrained for 1 epoch on")
+    kept = {"kept": "champion", "from": "R1", "metric": "val_loss", "champion": 0.5, "new": 0.75}
+    assert warm_start_text(kept) == (
+        "kept the training from weights of champion R1, val_loss 0.5 against 0.75 from new weights"
+    )
+
+
+@pytest.mark.parametrize(
+    ("features", "note"), [(8, ""), (9, "1 more feature of less"), (11, "3 more features of less")]
+)
+def test_feature_importance_counts_the_features_it_leaves_out(context, features, note):
+    context.metrics["importance"] = [
+        {"feature": f"f{i}", "from": lag, "to": lag, "permutation": i / lag,
+         "integrated_gradients": 0.25}
+        for i in range(features) for lag in (1, 2)
+    ]  # fmt: skip
+    text = report(context)
+    assert text.count("| f") == 1 + 8  # the header and the eight most important
+    top = features - 1
+    assert f"| f{top} | {top * 1.5:.4g} | 1 | 0.5 |" in text
+    assert note in text and ("more feature" in text) == bool(note)
+
+
+def test_intervals_list_baselines_for_one_target_alone(context):
+    rows = [
+        {"level": 0.8, "target": "load", "forecast": forecast, "method": method, "coverage": 0.815,
+         "width": 3.0, "score": 4.0}
+        for forecast in ("model", "last_value") for method in ("conformal", "adaptive")
+    ]  # fmt: skip
+    context.metrics["intervals"] = {"overall": rows, "rate": 0.005, "validation_windows": 56}
+    text = report(context)
+    assert "| 0.8 | load | network | conformal | 81.5% | 3 | 4 |" in text
+    assert "| 0.8 | load | naive (last value) | adaptive |" in text
+    assert "naive (last value) | conformal" not in text
+    rows += [{**row, "target": "heat"} for row in rows]
+    text = report(context)
+    assert text.count("| network | adaptive |") == 2 and "network | conformal" not in text
+    assert "naive (last value) | adaptive" not in text
+
+
+def test_changes_of_the_data_are_listed_by_column(context):
+    context.checks.update(
+        filled={"heat": 3},
+        dropped={"load": 1200},
+        out_of_range_as_missing={"rain": 2},
+        warnings=[{"check": "constant", "column": "x*", "message": "same value"}],
+    )
+    text = report(context)
+    for line in (
+        "- warning: constant · x\\*: same value", "- heat: 3 missing values filled forward",
+        "- load: 1,200 rows with a missing value dropped", "- rain: 2 values out of range set to",
+    ):  # fmt: skip
+        assert line in text
+
+
+def test_tables_align_text_left_and_numbers_right():
+    assert markdown_table(["a", "b", "c"], [["x", "y", "1"]], text_columns=(0, 1)) == [
+        "| a | b | c |", "| --- | --- | ---: |", "| x | y | 1 |",
+    ]  # fmt: skip
+
+
+def test_a_baseline_without_an_entry_has_a_readable_name():
+    assert forecast_name("model") == "network"
+    assert forecast_name("moving_average") == "moving average"
