@@ -32,78 +32,89 @@ def automations(block_document: UUID) -> list[Automation]:
     Args:
         block_document: id of the notification block.
     """
-    return [
-        Automation(
-            name="fastlstm: tell of a failed run",
-            description="Sends a notification when a run fails, crashes or exceeds its time limit.",
-            trigger=EventTrigger(
-                expect={
-                    "prefect.flow-run.Failed", "prefect.flow-run.Crashed",
-                    "prefect.flow-run.TimedOut",
-                },
-                match=_RUNS,
-                match_related=_WITH_OUR_TAG,
-                posture=Posture.Reactive,
-                threshold=1,
-                within=timedelta(0),
-            ),
-            actions=[
-                SendNotification(
-                    block_document_id=block_document,
-                    subject="{{ flow_run.name }}: {{ flow_run.state.name }}",
-                    body="{{ flow_run.state.message }}\n\n{{ flow_run|ui_url }}",
-                )
-            ],
+    return [_notification(block_document), _end_of_silent_runs(), _end_of_pending_runs()]
+
+
+def _notification(block_document: UUID) -> Automation:
+    """Notify of a run that failed, crashed or exceeded its time limit."""
+    return Automation(
+        name="fastlstm: tell of a failed run",
+        description="Sends a notification when a run fails, crashes or exceeds its time limit.",
+        trigger=EventTrigger(
+            expect={
+                "prefect.flow-run.Failed", "prefect.flow-run.Crashed",
+                "prefect.flow-run.TimedOut",
+            },
+            match=_RUNS,
+            match_related=_WITH_OUR_TAG,
+            posture=Posture.Reactive,
+            threshold=1,
+            within=timedelta(0),
         ),
-        Automation(
-            name="fastlstm: crash a run that fell silent",
-            description="Marks a run as crashed if its process or machine is gone.",
-            trigger=EventTrigger(
-                after={"prefect.flow-run.heartbeat"},
-                expect={
-                    "prefect.flow-run.heartbeat", "prefect.flow-run.Completed",
-                    "prefect.flow-run.Failed", "prefect.flow-run.Crashed",
-                    "prefect.flow-run.Cancelled", "prefect.flow-run.TimedOut",
-                },
-                match=_RUNS,
-                match_related=_WITH_OUR_TAG,
-                for_each={"prefect.resource.id"},
-                posture=Posture.Proactive,
-                threshold=1,
-                within=_WITHOUT_HEARTBEAT,
-            ),
-            actions=[
-                ChangeFlowRunState(
-                    state=StateType.CRASHED,
-                    message="No heartbeat for over 3 minutes: its process or machine is gone",
-                )
-            ],
+        actions=[
+            SendNotification(
+                block_document_id=block_document,
+                subject="{{ flow_run.name }}: {{ flow_run.state.name }}",
+                body="{{ flow_run.state.message }}\n\n{{ flow_run|ui_url }}",
+            )
+        ],
+    )  # fmt: skip
+
+
+def _end_of_silent_runs() -> Automation:
+    """Mark a run as crashed that sends no heartbeat any more."""
+    return Automation(
+        name="fastlstm: crash a run that fell silent",
+        description="Marks a run as crashed if its process or machine is gone.",
+        trigger=EventTrigger(
+            after={"prefect.flow-run.heartbeat"},
+            expect={
+                "prefect.flow-run.heartbeat", "prefect.flow-run.Completed",
+                "prefect.flow-run.Failed", "prefect.flow-run.Crashed",
+                "prefect.flow-run.Cancelled", "prefect.flow-run.TimedOut",
+            },
+            match=_RUNS,
+            match_related=_WITH_OUR_TAG,
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=_WITHOUT_HEARTBEAT,
         ),
-        Automation(
-            name="fastlstm: crash a run stuck in Pending",
-            description="Marks a run as crashed if its worker died before it began.",
-            trigger=EventTrigger(
-                after={"prefect.flow-run.Pending"},
-                expect={
-                    "prefect.flow-run.Running", "prefect.flow-run.Cancelled",
-                    "prefect.flow-run.Crashed", "prefect.flow-run.Failed",
-                    "prefect.flow-run.Completed",
-                },
-                match=_RUNS,
-                match_related=_WITH_OUR_TAG,
-                for_each={"prefect.resource.id"},
-                posture=Posture.Proactive,
-                threshold=1,
-                within=_PENDING,
-            ),
-            actions=[
-                ChangeFlowRunState(
-                    state=StateType.CRASHED,
-                    message="Pending for over 15 minutes: its worker is gone; start it again",
-                )
-            ],
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED,
+                message="No heartbeat for over 3 minutes: its process or machine is gone",
+            )
+        ],
+    )  # fmt: skip
+
+
+def _end_of_pending_runs() -> Automation:
+    """Mark a run as crashed that never begins."""
+    return Automation(
+        name="fastlstm: crash a run stuck in Pending",
+        description="Marks a run as crashed if its worker died before it began.",
+        trigger=EventTrigger(
+            after={"prefect.flow-run.Pending"},
+            expect={
+                "prefect.flow-run.Running", "prefect.flow-run.Cancelled",
+                "prefect.flow-run.Crashed", "prefect.flow-run.Failed",
+                "prefect.flow-run.Completed",
+            },
+            match=_RUNS,
+            match_related=_WITH_OUR_TAG,
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=_PENDING,
         ),
-    ]  # fmt: skip
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED,
+                message="Pending for over 15 minutes: its worker is gone; start it again",
+            )
+        ],
+    )  # fmt: skip
 
 
 def main() -> None:

@@ -57,18 +57,8 @@ def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[
     name = config.model_name
     slug = slug_of(name)
     commit = (git_commit() or "")[:12] or None
-    common = {
-        "model_name": name,
-        "store": config.store,
-        "s3": config.s3.model_dump(),
-        "work": config.work,
-    }
-    source = {
-        "path": config.data.path, "format": config.data.format, "query": config.data.query,
-    }  # fmt: skip
     settings = {"config": config.model_dump()}
-    scoring = {"config": {**common, "input": source, "output": {"path": forecasts}}}
-    monitoring = {"config": {**common, "forecasts": {"path": forecasts}, "actuals": source}}
+    scoring, monitoring = _live_settings(config, forecasts)
 
     def deployment(
         flow: Any, name: str, description: str, parameters: dict[str, Any], **options: Any
@@ -118,6 +108,20 @@ def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[
                    "Compares live errors with the test errors, and inputs with the training data.",
                    monitoring, schedule=cron("30 6 * * *")),
     ]  # fmt: skip
+
+
+def _live_settings(config: PipelineConfig, forecasts: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The parameters of scoring and monitoring, whose source and store are the retraining's."""
+    common = {
+        "model_name": config.model_name,
+        "store": config.store,
+        "s3": config.s3.model_dump(),
+        "work": config.work,
+    }
+    source = config.data.model_dump(include={"path", "format", "query"})
+    place = {"path": forecasts}
+    scoring = {"config": {**common, "input": source, "output": place}}
+    return scoring, {"config": {**common, "forecasts": place, "actuals": source}}
 
 
 @contextmanager
