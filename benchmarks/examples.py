@@ -34,7 +34,7 @@ from fastlstm.data.scaling import Scalers, fit_scalers
 from fastlstm.data.split import cut_times
 from fastlstm.data.time_grid import label_end, microseconds
 from fastlstm.data.validation import validate
-from fastlstm.evaluation.classification_metrics import reliability
+from fastlstm.evaluation.output_report import reliability
 from fastlstm.evaluation.evaluate import evaluate
 from fastlstm.evaluation.networks import EvaluatedNetworks
 from fastlstm.evaluation.target_table import TargetTable

@@ -10,7 +10,6 @@ from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.scaling import Scalers
 from fastlstm.data.series import rows_by_series
 from fastlstm.evaluation.baselines import CLASSIFICATION_BASELINES
-from fastlstm.evaluation.classification_metrics import choose_threshold, output_report
 from fastlstm.evaluation.metrics import (
     CLASSIFICATION_METRICS,
     PRIMARY_CLASSIFICATION_METRIC,
@@ -18,6 +17,7 @@ from fastlstm.evaluation.metrics import (
     primary_score,
 )
 from fastlstm.evaluation.networks import EvaluatedNetworks
+from fastlstm.evaluation.output_report import choose_threshold, output_report
 from fastlstm.evaluation.predictions import (
     SplitForecasts,
     describe_windows,

@@ -258,7 +258,7 @@ def _in_blocks(
 ) -> np.ndarray:
     """``adaptive`` of one step, in arrays of windows that are independent of each other.
 
-    Arguments as of ``_one_by_one``.
+    For the arguments see ``_one_by_one``.
     """
     adapted = np.empty(scores.shape)
     inside, outside = (np.zeros((len(known) + 1, scores.shape[1]), np.int64) for _ in range(2))

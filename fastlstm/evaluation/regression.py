@@ -21,7 +21,7 @@ from fastlstm.evaluation.predictions import (
     prediction_table,
     season_length,
 )
-from fastlstm.evaluation.regression_metrics import regression_report
+from fastlstm.evaluation.regression_report import regression_report
 from fastlstm.evaluation.result import Evaluation
 from fastlstm.evaluation.target_table import TargetTable, mase_scales
 from fastlstm.windows.source import WindowSource

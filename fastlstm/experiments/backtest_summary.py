@@ -21,7 +21,7 @@ from fastlstm.data.tables import write_table
 from fastlstm.evaluation.metrics import pointwise_loss
 from fastlstm.evaluation.significance import by_origin, diebold_mariano
 from fastlstm.experiments.folds import Fold
-from fastlstm.reporting.text import NAMES
+from fastlstm.reporting.text import forecast_name
 
 
 @dataclass(frozen=True)
@@ -218,12 +218,14 @@ def significance_lines(summary: dict[str, Any]) -> list[str]:
     for name, comparisons in summary["significance"].items():
         overall = comparisons["overall"]
         if overall["p_value"] is None:
-            lines.append(f"- {NAMES[name]}: {overall['origins']:,} origins are too few for a test")
+            lines.append(
+                f"- {forecast_name(name)}: {overall['origins']:,} origins are too few for a test"
+            )
             continue
         tested = [row for row in comparisons["by_step"] if row["p_value"] is not None]
         better = sum(row["better"] for row in tested)
         lines.append(
-            f"- {NAMES[name]}: the network is {'' if overall['better'] else 'not '}significantly "
+            f"- {forecast_name(name)}: the network is {'' if overall['better'] else 'not '}significantly "
             f"better (5%; p = {overall['p_value']:.2g}, {overall['origins']:,} origins), and at "
             f"{better} of {len(tested)} single steps ahead"
         )

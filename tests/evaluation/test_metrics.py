@@ -13,7 +13,6 @@ from fastlstm.evaluation.baselines import (
     seasonal_naive,
     seasonal_scale,
 )
-from fastlstm.evaluation.classification_metrics import choose_threshold, output_report
 from fastlstm.evaluation.metrics import (
     CLASSIFICATION_METRICS,
     REGRESSION_METRICS,
@@ -22,7 +21,8 @@ from fastlstm.evaluation.metrics import (
     mean_classification_scores,
     regression_scores,
 )
-from fastlstm.evaluation.regression_metrics import regression_report
+from fastlstm.evaluation.output_report import choose_threshold, output_report
+from fastlstm.evaluation.regression_report import regression_report
 from fastlstm.reporting.text import NAMES, TITLES, score_table
 
 

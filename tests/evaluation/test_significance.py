@@ -30,7 +30,7 @@ def test_several_steps_count_autocovariances_with_bartletts_weights():
     )
 
 
-def test_overlapping_noise_is_rarely_called_better():
+def test_overlapping_noise_is_rarely_better():
     random = np.random.default_rng(2)
     better = 0
     for _ in range(300):
@@ -41,7 +41,7 @@ def test_overlapping_noise_is_rarely_called_better():
 
 
 @pytest.mark.parametrize(("n", "horizon"), [(0, 1), (2, 1), (19, 10), (41, 720)])
-def test_too_few_origins_tell_nothing(n, horizon):
+def test_too_few_origins_allow_no_test(n, horizon):
     found = diebold_mariano(np.linspace(1, 2, n), horizon)
     assert found.statistic is None and not found.is_better()
 

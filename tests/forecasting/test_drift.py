@@ -1,4 +1,4 @@
-"""The population stability index against figures worked by hand, and what its bins are made of."""
+"""The population stability index against figures worked by hand, and the rows its bins come from."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_same_distribution_is_small_and_a_moved_one_large():
 
 
 def test_only_train_rows_make_the_bins(settings, tmp_path):
-    """Fails when a row after the validation cut has a part in them."""
+    """Fails where a row after the validation cut changes them."""
     made = []
     for shift in (0.0, 1e6):
         config = parse_config(settings())

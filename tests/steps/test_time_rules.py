@@ -1,7 +1,7 @@
-"""The five rules of time. Each check passes on the code as it is, and catches its leak put back.
+"""The five rules of time. Each check passes on the code as it is, and fails once its leak is put in.
 
-A check that could not fail would be no check, so each leak is put in by monkeypatching and the same
-check must then raise.
+A check that cannot fail proves nothing, so the leak of each rule is put in by monkeypatching, and the
+same check must then raise.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from tests.conftest import make_panel
 
 
 class LeakError(AssertionError):
-    """A check found what must not be."""
+    """A check found a leak."""
 
 
-def demand(truth: bool, what: str) -> None:
-    if not truth:
-        raise LeakError(what)
+def demand(condition: bool, leak: str) -> None:
+    if not condition:
+        raise LeakError(leak)
 
 
 def holed_panel() -> pd.DataFrame:
@@ -357,8 +357,10 @@ class Moved:
         )
 
 
-def check_refit_is_judged_by_what_validation_chose(folder, sections, settings, told):
-    """``told`` gives what an evaluation took from validation, by the metrics."""
+def check_a_refit_changes_nothing_that_validation_decides(
+    folder, sections, settings, from_validation
+):
+    """``from_validation`` picks from the metrics what an evaluation takes from validation."""
     found = []
     for name, refit in (("one", False), ("two", True)):
         own = {**sections["hyperparameters"], "refit": refit, "epochs": 2}
@@ -366,8 +368,10 @@ def check_refit_is_judged_by_what_validation_chose(folder, sections, settings, t
         metrics = thresholds(folder / name, config, make_panel(rows=400, series=("a",)))
         intervals = folder / name / "evaluation" / INTERVALS_FILE
         half_widths = pd.read_parquet(intervals).to_dict() if intervals.exists() else None
-        found.append((told(metrics), half_widths, metrics["test"]["model"]))
-    demand(found[0][:2] == found[1][:2], "validation was judged by a network that had learned it")
+        found.append((from_validation(metrics), half_widths, metrics["test"]["model"]))
+    demand(
+        found[0][:2] == found[1][:2], "a network that had learned validation windows forecast them"
+    )
     assert found[0][2] != found[1][2]
 
 
@@ -377,14 +381,18 @@ def test_thresholds_and_intervals_come_from_a_network_that_has_not_learned_valid
 ):
     import fastlstm.steps.evaluate
 
-    def told(metrics):
+    def threshold(metrics):
         return metrics["outputs"]["wet"]["threshold"] if task == "classifier" else None
 
     sections = rain_sections if task == "classifier" else {"hyperparameters": {}}
-    check_refit_is_judged_by_what_validation_chose(tmp_path / "right", sections, settings, told)
+    check_a_refit_changes_nothing_that_validation_decides(
+        tmp_path / "right", sections, settings, threshold
+    )
     monkeypatch.setattr(fastlstm.steps.evaluate, "CHOSEN_MODEL_FILE", MODEL_FILE)
-    with pytest.raises(LeakError, match="had learned it"):
-        check_refit_is_judged_by_what_validation_chose(tmp_path / "leak", sections, settings, told)
+    with pytest.raises(LeakError, match="had learned validation"):
+        check_a_refit_changes_nothing_that_validation_decides(
+            tmp_path / "leak", sections, settings, threshold
+        )
 
 
 def thresholds(folder, config, frame):
@@ -427,7 +435,7 @@ def test_threshold_is_chosen_on_validation(settings, tmp_path, monkeypatch, rain
         check_threshold(tmp_path / "leak", config)
 
 
-# Rule 5: the baselines stand beside, on the same windows, and know only the past.
+# Rule 5: the baselines are scored too, on the same windows, and know only the past.
 
 
 def check_baselines_know_the_past_only(lookahead):
@@ -459,7 +467,7 @@ def test_baselines_know_only_the_past(monkeypatch, lookahead):
 
 
 @pytest.mark.parametrize("task", ["regressor", "classifier"])
-def test_every_result_stands_beside_the_baselines(settings, tmp_path, rain_sections, task):
+def test_every_evaluation_scores_the_baselines_too(settings, tmp_path, rain_sections, task):
     config = parse_config(settings(**(rain_sections if task == "classifier" else {})))
     metrics = thresholds(tmp_path, config, make_panel(rows=400))
     names = {"regressor": ["last_value", "last_season"], "classifier": ["prior", "last_class"]}[

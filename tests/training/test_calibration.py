@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.split import Cuts
-from fastlstm.evaluation.classification_metrics import reliability
+from fastlstm.evaluation.output_report import reliability
 from fastlstm.network.build import build_network
 from fastlstm.network.inference import load_network, predict
 from fastlstm.training import calibration
