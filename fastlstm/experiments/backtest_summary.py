@@ -215,17 +215,15 @@ def significance_lines(summary: dict[str, Any]) -> list[str]:
         summary: ``Backtest.to_dict()``.
     """
     lines = []
-    for name, comparisons in summary["significance"].items():
-        overall = comparisons["overall"]
+    for key, comparisons in summary["significance"].items():
+        name, overall = forecast_name(key), comparisons["overall"]
         if overall["p_value"] is None:
-            lines.append(
-                f"- {forecast_name(name)}: {overall['origins']:,} origins are too few for a test"
-            )
+            lines.append(f"- {name}: {overall['origins']:,} origins are too few for a test")
             continue
         tested = [row for row in comparisons["by_step"] if row["p_value"] is not None]
         better = sum(row["better"] for row in tested)
         lines.append(
-            f"- {forecast_name(name)}: the network is {'' if overall['better'] else 'not '}significantly "
+            f"- {name}: the network is {'' if overall['better'] else 'not '}significantly "
             f"better (5%; p = {overall['p_value']:.2g}, {overall['origins']:,} origins), and at "
             f"{better} of {len(tested)} single steps ahead"
         )
