@@ -8,31 +8,40 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from fastlstm.reporting.figure_style import COLOURS, STYLE, date_axis, figure_of, finish, new_axes
+from fastlstm.reporting.figure_style import (
+    COLOURS,
+    STYLE,
+    date_axis,
+    figure_legend,
+    figure_of,
+    finish,
+    legend,
+    new_axes,
+)
 
 
 def forecast_over_time(
     predictions: pd.DataFrame, target: str, threshold: float, ax: Axes | None = None
 ) -> Axes:
-    """Forecast probability and true labels over the last test windows of the first series.
+    """Forecast probability and observed labels of the last test windows of the first series.
 
     Args:
-        predictions: as in a classifier run's test predictions.
+        predictions: the test predictions of a classifier's run.
         target: which target.
-        threshold: decision threshold; drawn as a line.
+        threshold: decision threshold, drawn as a line.
         ax: where to draw.
     """
     ax = new_axes(ax)
     rows = predictions[(predictions["target"] == target) & (predictions["step"] == 1)]
     series = rows["series"].iloc[0]
     rows = rows[rows["series"] == series].tail(24 * 14)
-    # A line across a hole in time would show forecasts that were never made.
+    # Missing rows break the line at gaps in time.
     usual = rows["origin"].diff().median()
-    holes = rows["origin"][rows["origin"].diff() > 1.5 * usual] - usual
-    rows = pd.concat([rows, pd.DataFrame({"origin": holes})]).sort_values("origin")
+    gaps = rows["origin"][rows["origin"].diff() > 1.5 * usual] - usual
+    rows = pd.concat([rows, pd.DataFrame({"origin": gaps})]).sort_values("origin")
     ax.fill_between(
         rows["origin"], rows["truth"], step="post", color=COLOURS["train"], alpha=0.25,
-        label="truth", linewidth=0,
+        label="observed", linewidth=0,
     )  # fmt: skip
     ax.plot(
         rows["origin"], rows["prediction"], color=COLOURS["prediction"], label="forecast", **STYLE
@@ -40,22 +49,16 @@ def forecast_over_time(
     ax.axhline(threshold, color="#555555", ls=":", label=f"threshold {threshold:.2f}")
     ax.set_ylim(0, 1.02)
     date_axis(ax)
-    figure_of(ax).legend(
-        *ax.get_legend_handles_labels(),
-        fontsize=11,
-        frameon=False,
-        ncols=3,
-        loc="outside upper center",
-    )
+    figure_legend(figure_of(ax), *ax.get_legend_handles_labels())
     where = f" · {series}" if series else ""
-    return finish(ax, f"{target}{where}", "origin (UTC)", "probability")
+    return finish(ax, f"{target}{where}", "time (UTC)", "probability")
 
 
 def confusion_matrix(matrix: list[list[int]], labels: list[str], ax: Axes | None = None) -> Axes:
-    """Counts of test windows by true and predicted class.
+    """Confusion matrix of the test windows.
 
     Args:
-        matrix: rows truth, columns prediction.
+        matrix: counts; rows are observed classes, columns predicted ones.
         labels: names of the classes.
         ax: where to draw.
     """
@@ -76,13 +79,13 @@ def confusion_matrix(matrix: list[list[int]], labels: list[str], ax: Axes | None
             )
     ax.set_xticks(range(len(labels)), labels)
     ax.set_yticks(range(len(labels)), labels)
-    finish(ax, "Test windows by class (share of each row)", "predicted", "true")
+    finish(ax, "Confusion matrix on test (share of each row)", "predicted", "observed")
     ax.grid(visible=False)
     return ax
 
 
 def reliability_diagram(bins: list[dict[str, Any]], error: float, ax: Axes | None = None) -> Axes:
-    """Share of positives among test windows against the probability they were given.
+    """Reliability diagram: observed frequency by forecast probability on test.
 
     Args:
         bins: ``'reliability'`` of an output's metrics.
@@ -91,12 +94,12 @@ def reliability_diagram(bins: list[dict[str, Any]], error: float, ax: Axes | Non
     """
     ax = new_axes(ax, 4.6)
     windows = np.array([b["windows"] for b in bins])
-    ax.plot([0, 1], [0, 1], color="#555555", ls=":", label="as said")
+    ax.plot([0, 1], [0, 1], color="#555555", ls=":", label="perfect calibration")
     ax.plot(
         [b["probability"] for b in bins],
         [b["positives"] for b in bins],
         color=COLOURS["prediction"],
-        label=f"came true (error {error:.3f})",
+        label=f"network (calibration error {error:.3f})",
         zorder=3,
         **STYLE,
     )
@@ -107,12 +110,12 @@ def reliability_diagram(bins: list[dict[str, Any]], error: float, ax: Axes | Non
         color=COLOURS["prediction"],
         alpha=0.5,
         linewidth=0,
-        label="area: windows",
+        label="number of windows (area)",
     )
     ax.set_xlim(-0.02, 1.02)
     ax.set_ylim(-0.02, 1.02)
-    ax.legend(fontsize=11, frameon=False, loc="upper left")
-    return finish(ax, "Reliability on test", "forecast probability", "share of positives")
+    legend(ax, loc="upper left")
+    return finish(ax, "Reliability diagram on test", "forecast probability", "observed frequency")
 
 
 def precision_recall(
@@ -121,12 +124,12 @@ def precision_recall(
     prior: float,
     ax: Axes | None = None,
 ) -> Axes:
-    """Precision and recall on test windows against the decision threshold.
+    """Precision and recall on test by decision threshold.
 
     Args:
         curve: ``'precision_recall'`` of an output's metrics.
-        threshold: the threshold validation chose, if one.
-        prior: share of positives among the train windows, the precision of saying yes always.
+        threshold: the threshold chosen on validation, if any.
+        prior: share of positives among the train windows, the precision of an always positive forecast.
         ax: where to draw.
     """
     ax = new_axes(ax)
@@ -146,8 +149,8 @@ def precision_recall(
         **STYLE,
     )
     if threshold is not None:
-        ax.axvline(threshold, color="#555555", ls=":", label=f"chosen: {threshold:.2f}")
-    ax.axhline(prior, color="#8a8f98", ls="--", label=f"prior: {prior:.2f}")
+        ax.axvline(threshold, color="#555555", ls=":", label=f"decision threshold {threshold:.2f}")
+    ax.axhline(prior, color="#8a8f98", ls="--", label=f"class prior {prior:.2f}")
     ax.set_ylim(0, 1.02)
-    ax.legend(fontsize=11, frameon=False)
-    return finish(ax, "Precision and recall on test", "threshold (probability)", "share")
+    legend(ax)
+    return finish(ax, "Precision and recall on test", "threshold", "precision, recall")

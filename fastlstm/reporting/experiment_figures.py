@@ -1,4 +1,4 @@
-"""Figures of a backtest and of a search."""
+"""Figures of a backtest and of a hyperparameter search."""
 
 from __future__ import annotations
 
@@ -6,15 +6,25 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from fastlstm.reporting.figure_style import COLOURS, STYLE, finish, forecast_colour
-from fastlstm.reporting.text import NAMES, title
+from fastlstm.reporting.figure_style import (
+    COLOURS,
+    STYLE,
+    finish,
+    forecast_colour,
+    from_zero,
+    legend,
+)
+from fastlstm.reporting.text import NAMES, forecast_name, title
+
+_MOST_TICKS = 6
 
 
 def backtest_figure(summary: dict[str, Any]) -> Figure:
-    """The primary metric of network and baselines by fold, and the mean loss by step ahead.
+    """The primary metric of network and baselines by fold, and the mean error by step ahead.
 
     Args:
         summary: ``fastlstm.experiments.backtest_summary.Backtest.to_dict()``.
@@ -23,88 +33,99 @@ def backtest_figure(summary: dict[str, Any]) -> Figure:
     above, below = figure.subplots(2)
     folds = [row for row in summary["folds"] if row["fold"] != "all"]
     names = [name for name in NAMES if name in folds[0]]
+    _metric_by_fold(above, folds, names, title(summary["primary"]), summary["better"])
+    _error_by_step(below, pd.DataFrame(summary["by_step"]), names)
+    return figure
+
+
+def _metric_by_fold(
+    ax: Axes, folds: list[dict[str, Any]], names: list[str], metric: str, better: str
+) -> None:
+    """One line per forecast over the folds."""
+    numbers = range(1, len(folds) + 1)
     for name in names:
-        above.plot(
-            range(1, len(folds) + 1),
+        ax.plot(
+            numbers,
             [np.nan if row[name] is None else row[name] for row in folds],
             color=forecast_colour(name),
-            label=NAMES[name],
+            label=forecast_name(name),
             marker="o",
             **STYLE,
         )
-    above.set_xticks(
-        range(1, len(folds) + 1)[:: max(1, len(folds) // 6)],
-        [str(row["test_from"])[:10] for row in folds[:: max(1, len(folds) // 6)]],
-    )
-    above.set_ylim(bottom=0)
-    above.legend(fontsize=11, frameon=False)
-    metric = title(summary["primary"])
-    finish(above, f"{metric} by fold ({summary['better']} is better)", "test from", metric)
-    steps = pd.DataFrame(summary["by_step"])
-    # Targets have units of their own: each stands by what its last value errs.
+    step = max(1, len(folds) // _MOST_TICKS)
+    ax.set_xticks(numbers[::step], [str(row["test_from"])[:10] for row in folds[::step]])
+    from_zero(ax)
+    legend(ax)
+    finish(ax, f"{metric} by fold ({better} is better)", "start of the test period", metric)
+
+
+def _error_by_step(ax: Axes, steps: pd.DataFrame, names: list[str]) -> None:
+    """One line per forecast over the steps ahead, relative to the first baseline's mean error."""
     reference = next(name for name in names if name != "model")
-    of_target = steps.groupby("target")[reference].transform("mean")
+    # Targets may have different units, so each is divided by its own reference.
+    reference_error = steps.groupby("target")[reference].transform("mean")
     for name in names:
-        share = (steps[name].astype(float) / of_target).groupby(steps["step"]).mean()
-        below.plot(
-            share.index,
-            share.to_numpy(),
+        relative = (steps[name].astype(float) / reference_error).groupby(steps["step"]).mean()
+        ax.plot(
+            relative.index,
+            relative.to_numpy(),
             color=forecast_colour(name),
-            label=NAMES[name],
-            marker="o" if len(share) < 3 else None,
+            label=forecast_name(name),
+            marker="o" if len(relative) < 3 else None,
             **STYLE,
         )
-    below.set_ylim(bottom=0)
-    below.xaxis.set_major_locator(MaxNLocator(integer=True))
+    from_zero(ax)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     finish(
-        below,
-        "Error by step ahead, all folds",
+        ax,
+        "Relative error by step ahead, all folds",
         "steps ahead",
-        f"relative to the {NAMES[reference]}",
+        f"error relative to {forecast_name(reference)}",
     )
-    return figure
 
 
 def search_figure(summary: dict[str, Any]) -> Figure:
-    """Validation score of each trial with the best so far, and how much each hyperparameter mattered.
+    """Validation score of every trial with the best so far, and hyperparameter importance.
 
     Args:
-        summary: as of ``fastlstm.experiments.tuning.Search.summary``.
+        summary: see ``fastlstm.experiments.tuning.Search.summary``.
     """
-    shares = summary["importance"]
-    figure = Figure(
-        figsize=(6.4, 4.0 + (1.2 + 0.35 * len(shares) if shares else 0)), layout="constrained"
+    importance = summary["importance"]
+    heights = [4.0, 1.2 + 0.35 * len(importance)] if importance else [4.0]
+    figure = Figure(figsize=(6.4, sum(heights)), layout="constrained")
+    panels = figure.subplots(len(heights), squeeze=False, height_ratios=heights)[:, 0]
+    _score_by_trial(panels[0], pd.DataFrame(summary["trials"]), summary["better"] == "lower")
+    finish(
+        panels[0],
+        f"Hyperparameter search ({summary['better']} is better)",
+        "trial",
+        summary["metric"],
     )
-    panels = figure.subplots(
-        2 if shares else 1,
-        squeeze=False,
-        height_ratios=[4.0, 1.2 + 0.35 * len(shares)] if shares else None,
-    )[:, 0]
-    trials = pd.DataFrame(summary["trials"])
-    order = np.arange(1, len(trials) + 1)
-    value = trials["value"].astype(float)
-    panels[0].scatter(order, value, color=COLOURS["train"], label="trial", zorder=3)
-    lower = summary["better"] == "lower"
-    so_far = value.cummin() if lower else value.cummax()
-    panels[0].step(
-        order,
-        so_far.ffill(),
-        color=COLOURS["prediction"],
-        where="post",
-        label="best so far",
-        **STYLE,
-    )
-    ended = order[trials["value"].isna()]
-    if len(ended):
-        edge = np.nanmax(value) if lower else np.nanmin(value)
-        panels[0].scatter(
-            ended, np.full(len(ended), edge), marker="x", color="#8a8f98", label="pruned or failed"
-        )
-    panels[0].xaxis.set_major_locator(MaxNLocator(integer=True))
-    panels[0].legend(fontsize=11, frameon=False)
-    finish(panels[0], f"Search ({summary['better']} is better)", "trial", summary["metric"])
-    if shares:
-        names = list(shares)[::-1]
-        panels[1].barh(names, [shares[n] for n in names], color=COLOURS["train"])
-        finish(panels[1], "What the score depends on", "share (fANOVA)", "")
+    if importance:
+        names = list(importance)[::-1]
+        panels[1].barh(names, [importance[name] for name in names], color=COLOURS["train"])
+        finish(panels[1], "Hyperparameter importance", "share of the variance (fANOVA)", "")
     return figure
+
+
+def _score_by_trial(ax: Axes, trials: pd.DataFrame, lower_is_better: bool) -> None:
+    """The score of every trial, and the best so far."""
+    order = np.arange(1, len(trials) + 1)
+    score = trials["value"].astype(float)
+    ax.scatter(order, score, color=COLOURS["train"], label="trial", zorder=3)
+    best = score.cummin() if lower_is_better else score.cummax()
+    ax.step(
+        order, best.ffill(), color=COLOURS["prediction"], where="post", label="best so far", **STYLE
+    )
+    without_score = order[trials["value"].isna()]
+    if len(without_score):
+        edge = np.nanmax(score) if lower_is_better else np.nanmin(score)
+        ax.scatter(
+            without_score,
+            np.full(len(without_score), edge),
+            marker="x",
+            color=COLOURS["last_value"],
+            label="pruned or failed",
+        )
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    legend(ax)

@@ -1,6 +1,6 @@
-"""The look that all figures share, and writing them to files.
+"""Style shared by all figures, and writing them to files.
 
-Nothing is shown and no global state is touched: figures are made without pyplot. Sizes and fonts
+Figures are made without pyplot, so that nothing is shown and no global state changes. Sizes and fonts
 suit a phone held upright as well as a report.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
@@ -28,7 +29,7 @@ COLOURS = {
 }
 
 
-# Of a baseline that has none in COLOURS.
+# Colour of a baseline without an entry in COLOURS.
 _OTHER_COLOUR = "#7a5fa8"
 
 
@@ -38,13 +39,31 @@ def forecast_colour(name: str) -> str:
 
 
 def new_axes(ax: Axes | None, height: float = 4.0) -> Axes:
+    """The given Axes, or those of a new figure of this height in inches."""
     if ax is not None:
         return ax
     figure = Figure(figsize=(6.4, height), layout="constrained")
     return figure.subplots()
 
 
+def legend(ax: Axes, **options: Any) -> None:
+    """Add a legend without a frame."""
+    ax.legend(fontsize=11, frameon=False, **options)
+
+
+def from_zero(ax: Axes) -> None:
+    """Begin the y axis at zero, with a margin above the highest value."""
+    top = ax.dataLim.ymax
+    ax.set_ylim(0, 1.05 * top if 0 < top < np.inf else None)
+
+
+def figure_legend(figure: Figure, handles: Any, labels: Any) -> None:
+    """Add a legend in one row above all panels."""
+    figure.legend(handles, labels, fontsize=11, frameon=False, ncols=3, loc="outside upper center")
+
+
 def finish(ax: Axes, heading: str, x: str, y: str) -> Axes:
+    """Set title and axis labels, draw the grid and remove the upper and right border."""
     ax.set_title(heading, fontsize=13)
     ax.set_xlabel(x, fontsize=12)
     ax.set_ylabel(y, fontsize=12)
@@ -56,14 +75,16 @@ def finish(ax: Axes, heading: str, x: str, y: str) -> Axes:
 
 
 def date_axis(ax: Axes) -> None:
+    """Label the x axis with few, short dates."""
     locator: Any = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
 def figure_of(ax: Axes) -> Figure:
+    """The figure of the Axes."""
     figure = ax.get_figure(root=True)
-    assert figure is not None  # noqa: S101 (Axes always stand in a figure)
+    assert figure is not None  # noqa: S101 (Axes always belong to a figure)
     return figure
 
 

@@ -14,15 +14,25 @@ from fastlstm.reporting.figure_style import (
     COLOURS,
     STYLE,
     date_axis,
+    figure_legend,
     finish,
     forecast_colour,
+    from_zero,
+    legend,
     new_axes,
 )
-from fastlstm.reporting.text import NAMES
+from fastlstm.reporting.text import forecast_name
+
+# Columns of predictions that are drawn, below to above, and their names in the legend.
+_LABELS = {
+    "last_season": forecast_name("last_season"),
+    "truth": "observed",
+    "prediction": "forecast",
+}
 
 
 def error_by_step(by_step: list[dict[str, Any]], unit: str = "", ax: Axes | None = None) -> Axes:
-    """Mean absolute error of the network and the baselines against the step ahead.
+    """Mean absolute error of network and baselines by step ahead.
 
     Args:
         by_step: ``'by_step'`` of the metrics.
@@ -31,54 +41,54 @@ def error_by_step(by_step: list[dict[str, Any]], unit: str = "", ax: Axes | None
     """
     ax = new_axes(ax)
     steps = [row["step"] for row in by_step]
-    for name in [key for key in by_step[0] if key != "step"]:
+    for name in (key for key in by_step[0] if key != "step"):
         values = [row[name]["mae"] for row in by_step]
         ax.plot(
             steps,
             [np.nan if v is None else v for v in values],
             color=forecast_colour(name),
-            label=NAMES[name],
+            label=forecast_name(name),
             marker="o" if len(steps) < 3 else None,
             **STYLE,
         )
-    ax.set_ylim(bottom=0)
+    from_zero(ax)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.legend(fontsize=11, frameon=False)
+    legend(ax)
     label = f"mean absolute error ({unit})" if unit else "mean absolute error"
-    return finish(ax, "Test error by step ahead", "steps ahead", label)
+    return finish(ax, "Mean absolute error on test by step ahead", "steps ahead", label)
 
 
 def forecast_against_truth(
     predictions: pd.DataFrame, target: str, unit: str = "", windows: int = 3
 ) -> Figure:
-    """Forecast and truth of some test windows, spread evenly over the test period.
+    """Forecasts and observed values of some test windows, spread evenly over the test period.
 
-    Prediction intervals, where the table has them, are the shades around the forecast (a fan chart).
+    Prediction intervals, where the table has them, are drawn as a fan chart.
 
     Args:
-        predictions: as in a run's test predictions.
+        predictions: the test predictions of a run.
         target: which target.
         unit: unit of the target, for the labels.
         windows: how many windows, one panel each.
     """
-    mine = predictions[predictions["target"] == target]
-    labels = list(dict.fromkeys(mine["series"]))
+    of_target = predictions[predictions["target"] == target]
+    labels = list(dict.fromkeys(of_target["series"]))
     chosen = []
     for i in range(windows):  # the panels take the series in turn
         series = labels[i % len(labels)]
-        origins = mine.loc[mine["series"] == series, "origin"].unique()
+        origins = of_target.loc[of_target["series"] == series, "origin"].unique()
         chosen.append((series, origins[len(origins) * (i + 1) // (windows + 1)]))
     figure = Figure(figsize=(6.4, 2.7 * len(chosen)), layout="constrained")
     panels = figure.subplots(len(chosen), 1, squeeze=False)[:, 0]
-    marker = "o" if int(mine["step"].max()) < 3 else None
-    drawn = [n for n in ("last_season", "truth", "prediction") if n in mine]
+    marker = "o" if int(of_target["step"].max()) < 3 else None
+    drawn = [name for name in _LABELS if name in of_target]
     levels = sorted(
-        (n.removeprefix("lower_") for n in map(str, mine) if n.startswith("lower_")),
+        (n.removeprefix("lower_") for n in map(str, of_target) if n.startswith("lower_")),
         key=float,
-        reverse=True,  # the wide ones beneath
+        reverse=True,  # wide intervals are drawn first, below the others
     )
     for ax, (series, origin) in zip(panels, chosen, strict=True):
-        rows = mine[(mine["series"] == series) & (mine["origin"] == origin)]
+        rows = of_target[(of_target["series"] == series) & (of_target["origin"] == origin)]
         for number, level in enumerate(levels, start=1):
             ax.fill_between(
                 rows["time"],
@@ -87,14 +97,14 @@ def forecast_against_truth(
                 color=COLOURS["prediction"],
                 alpha=0.15 * number,
                 linewidth=0,
-                label=f"{float(level):.4g} interval",
+                label=f"{100 * float(level):.4g}% interval",
             )
         for name in drawn:
             ax.plot(
                 rows["time"],
                 rows[name],
                 color=COLOURS[name],
-                label=NAMES.get(name, name),
+                label=_LABELS[name],
                 marker=marker,
                 linestyle="--" if name == "last_season" else "-",
                 **STYLE,
@@ -102,19 +112,19 @@ def forecast_against_truth(
         where = f"{series}, " if series else ""
         finish(
             ax,
-            f"{where}from {origin:%Y-%m-%d %H:%M} UTC",
+            f"{where}forecast from {origin:%Y-%m-%d %H:%M} UTC",
             "",
             f"{target} ({unit})" if unit else target,
         )
         date_axis(ax)
     handles, names = panels[0].get_legend_handles_labels()
-    figure.legend(handles, names, fontsize=11, frameon=False, ncols=3, loc="outside upper center")
+    figure_legend(figure, handles, names)
     panels[-1].set_xlabel("time (UTC)", fontsize=12)
     return figure
 
 
 def coverage_by_step(by_step: list[dict[str, Any]], ax: Axes | None = None) -> Axes:
-    """Share of test values inside the prediction intervals against the step ahead.
+    """Coverage of the prediction intervals on test by step ahead.
 
     Args:
         by_step: ``'by_step'`` of the metrics' intervals.
@@ -122,20 +132,28 @@ def coverage_by_step(by_step: list[dict[str, Any]], ax: Axes | None = None) -> A
     """
     ax = new_axes(ax)
     table = pd.DataFrame(by_step)
-    colours = {"conformal": COLOURS["last_value"], "adaptive": COLOURS["prediction"]}
+    styles = {
+        "conformal": {"color": COLOURS["last_value"]},
+        "adaptive": {"color": COLOURS["prediction"], "linestyle": "--"},
+    }
     for level in table["level"].unique().tolist():
         of_level = table[table["level"] == level]
         ax.axhline(level, color="#555555", ls=":")
-        for method, rows in of_level.groupby("method"):
+        for method, style in styles.items():
+            rows = of_level[of_level["method"] == method]
+            if rows.empty:
+                continue
             ax.plot(
                 rows["step"],
                 rows["coverage"],
-                color=colours[str(method)],
-                label=str(method) if level == table["level"].min() else None,
+                label=method if level == table["level"].min() else None,
                 marker="o" if len(rows) < 3 else None,
                 **STYLE,
+                **style,
             )
     ax.set_ylim(0, 1.02)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.legend(fontsize=11, frameon=False)
-    return finish(ax, "Test values inside the intervals", "steps ahead", "share (nominal: dotted)")
+    legend(ax)
+    return finish(
+        ax, "Interval coverage on test by step ahead", "steps ahead", "coverage (nominal: dotted)"
+    )

@@ -1,4 +1,4 @@
-"""Figures of a training."""
+"""Learning curves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from fastlstm.reporting.figure_style import COLOURS, STYLE, finish, new_axes
+from fastlstm.reporting.figure_style import COLOURS, STYLE, finish, legend, new_axes
+from fastlstm.reporting.text import title
 
 
 def learning_curve(
@@ -16,13 +17,13 @@ def learning_curve(
     unit: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """One logged quantity on train and validation windows against the epoch.
+    """A logged metric on train and validation windows by epoch.
 
     Args:
         history: one row per epoch with ``epoch``, ``name`` and ``val_<name>``.
-        name: e.g. ``'loss'``.
-        best_epoch: epoch whose weights were kept; marked.
-        unit: unit of the quantity, for the label.
+        name: of the metric, e.g. ``'loss'``.
+        best_epoch: epoch whose weights are saved; marked.
+        unit: unit of the metric, for the label.
         ax: where to draw.
     """
     ax = new_axes(ax)
@@ -44,7 +45,12 @@ def learning_curve(
         **STYLE,
     )
     if best_epoch is not None:
-        ax.axvline(best_epoch, color="#555555", ls=":", label=f"kept: epoch {best_epoch}")
+        ax.axvline(best_epoch, color="#555555", ls=":", label=f"saved epoch {best_epoch}")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.legend(fontsize=11, frameon=False)
-    return finish(ax, f"{name} by epoch", "epoch", f"{name} ({unit})" if unit else name)
+    legend(ax)
+    return finish(
+        ax,
+        f"Learning curve: {title(name)}",
+        "epoch",
+        f"{title(name)} ({unit})" if unit else title(name),
+    )
