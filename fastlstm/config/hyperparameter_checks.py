@@ -7,8 +7,8 @@ what was found and what to do. A new check is one function and one entry of ``CH
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from fastlstm.config.hyperparameter_fields import HyperparameterFields
 from fastlstm.config.keras_names import (
     CLASS_METRICS,
     PROBABILITY_LOSSES,
@@ -17,11 +17,8 @@ from fastlstm.config.keras_names import (
     canonical_metric,
 )
 
-if TYPE_CHECKING:
-    from fastlstm.config.hyperparameters import Hyperparameters
 
-
-def _stack(hp: Hyperparameters) -> list[str]:
+def _stack(hp: HyperparameterFields) -> list[str]:
     """The layers of the classic stack."""
     if len(hp.model_relative_width) == len(hp.model_dropout):
         return []
@@ -31,7 +28,7 @@ def _stack(hp: Hyperparameters) -> list[str]:
     ]
 
 
-def _splits(hp: Hyperparameters) -> list[str]:
+def _splits(hp: HyperparameterFields) -> list[str]:
     """The shares of train, validation and test."""
     if hp.train_size_rate + hp.validation_size_rate < 1:
         return []
@@ -41,7 +38,7 @@ def _splits(hp: Hyperparameters) -> list[str]:
     ]
 
 
-def _architecture(hp: Hyperparameters) -> list[str]:
+def _architecture(hp: HyperparameterFields) -> list[str]:
     """The architecture and its look-back."""
     problems = []
     if hp.architecture == "segment" and not hp.is_regressor:
@@ -61,7 +58,7 @@ def _architecture(hp: Hyperparameters) -> list[str]:
     return problems
 
 
-def _output_corrections(hp: Hyperparameters) -> list[str]:
+def _output_corrections(hp: HyperparameterFields) -> list[str]:
     """What is added to the outputs from the window's own target columns."""
     settings = {
         "instance_normalization": hp.instance_normalization in ("last", "revin"),
@@ -84,7 +81,7 @@ def _output_corrections(hp: Hyperparameters) -> list[str]:
     return problems
 
 
-def _linear_component(hp: Hyperparameters) -> list[str]:
+def _linear_component(hp: HyperparameterFields) -> list[str]:
     """The ridge regression that is averaged with the LSTM."""
     if not hp.linear_component:
         return []
@@ -107,7 +104,7 @@ def _linear_component(hp: Hyperparameters) -> list[str]:
     return [f"linear_component: {problem}"]
 
 
-def _quantiles(hp: Hyperparameters) -> list[str]:
+def _quantiles(hp: HyperparameterFields) -> list[str]:
     """The quantiles and their loss."""
     loss, quantiles = canonical_loss(hp.loss), hp.quantiles
     if quantiles is None:
@@ -132,7 +129,7 @@ def _quantiles(hp: Hyperparameters) -> list[str]:
     return problems
 
 
-def _loss_weights(hp: Hyperparameters) -> list[str]:
+def _loss_weights(hp: HyperparameterFields) -> list[str]:
     """Weights of steps and series in a regressor's loss."""
     weights = hp.step_weights
     if hp.loss_scaling != "none" and not hp.is_regressor:
@@ -151,7 +148,7 @@ def _loss_weights(hp: Hyperparameters) -> list[str]:
     return []
 
 
-def _class_weights(hp: Hyperparameters) -> list[str]:
+def _class_weights(hp: HyperparameterFields) -> list[str]:
     """Weights of classes in a classifier's loss."""
     if hp.class_weight is None:
         return []
@@ -162,7 +159,7 @@ def _class_weights(hp: Hyperparameters) -> list[str]:
     return []
 
 
-def _softmax(hp: Hyperparameters) -> list[str]:
+def _softmax(hp: HyperparameterFields) -> list[str]:
     """An output layer whose outputs are the classes of one target."""
     if hp.last_layer_activation != "softmax":
         return []
@@ -180,7 +177,7 @@ def _softmax(hp: Hyperparameters) -> list[str]:
     return problems
 
 
-def _calibration(hp: Hyperparameters) -> list[str]:
+def _calibration(hp: HyperparameterFields) -> list[str]:
     """The calibration of probabilities, which depends on the output layer."""
     required = {"platt": "sigmoid", "temperature": "softmax"}.get(hp.calibration)
     if required is None or (not hp.is_regressor and hp.last_layer_activation == required):
@@ -191,7 +188,7 @@ def _calibration(hp: Hyperparameters) -> list[str]:
     ]
 
 
-def _classifier(hp: Hyperparameters) -> list[str]:
+def _classifier(hp: HyperparameterFields) -> list[str]:
     """Settings that a classifier cannot have."""
     if hp.is_regressor:
         return []
@@ -217,7 +214,7 @@ def _classifier(hp: Hyperparameters) -> list[str]:
     return problems
 
 
-def _regressor(hp: Hyperparameters) -> list[str]:
+def _regressor(hp: HyperparameterFields) -> list[str]:
     """Settings that a regressor cannot have."""
     if not hp.is_regressor:
         return []
@@ -234,14 +231,14 @@ def _regressor(hp: Hyperparameters) -> list[str]:
     return problems
 
 
-def _sampling(hp: Hyperparameters) -> list[str]:
+def _sampling(hp: HyperparameterFields) -> list[str]:
     """The windows of an epoch."""
     if hp.windows_per_epoch is None or hp.shuffle:
         return []
     return ["windows_per_epoch: windows are drawn by shuffling; set shuffle to true, or remove it"]
 
 
-def _monitors(hp: Hyperparameters) -> list[str]:
+def _monitors(hp: HyperparameterFields) -> list[str]:
     """The quantities that checkpoint and early stopping watch."""
     logged = ["loss", *hp.metrics]
     known = logged + [f"val_{name}" for name in logged]
@@ -252,7 +249,7 @@ def _monitors(hp: Hyperparameters) -> list[str]:
     ]
 
 
-CHECKS: tuple[Callable[[Hyperparameters], list[str]], ...] = (
+CHECKS: tuple[Callable[[HyperparameterFields], list[str]], ...] = (
     _stack,
     _splits,
     _architecture,
@@ -270,6 +267,6 @@ CHECKS: tuple[Callable[[Hyperparameters], list[str]], ...] = (
 )
 
 
-def problems_between(hyperparameters: Hyperparameters) -> list[str]:
+def problems_between(hyperparameters: HyperparameterFields) -> list[str]:
     """Every problem of hyperparameters that contradict each other, one line each."""
     return [problem for check in CHECKS for problem in check(hyperparameters)]

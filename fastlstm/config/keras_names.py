@@ -27,6 +27,10 @@ _SHORT_FORMS = {
 QUANTILE_LOSS = "quantile"
 
 
+# Losses of this library; ``fastlstm.network.losses`` has a function for each.
+OWN_LOSSES = (QUANTILE_LOSS,)
+
+
 PROBABILITY_LOSSES = {n for n in _LOSSES if "crossentropy" in n}
 
 
@@ -66,7 +70,7 @@ def canonical_loss(name: str) -> str:
         ValueError: no Keras loss has that name.
     """
     found = _SHORT_FORMS.get(name.lower(), _snake(name))
-    if found != QUANTILE_LOSS and found not in _LOSSES:
+    if found not in OWN_LOSSES and found not in _LOSSES:
         raise ValueError(f"no Keras loss is named {name!r}; choose one of {', '.join(_LOSSES)}")
     return found
 

@@ -1,0 +1,286 @@
+"""Every hyperparameter, once: type, range, default and description."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fastlstm.config.keras_names import ACTIVATIONS
+from fastlstm.config.scalers import ScalerName
+
+
+def _by_task(schema: dict[str, Any]) -> None:
+    """Leave a default that depends on ``LSTM_type`` out of the JSON schema.
+
+    A form made from the schema fills in every default it finds there and would give a classifier's
+    default to a regressor as if the user had set it.
+    """
+    del schema["default"]
+
+
+class HyperparameterFields(BaseModel):
+    """The fields of ``Hyperparameters``, before they are checked against each other."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, validate_default=True)
+
+    model_name: str = Field(
+        "LSTM", description="Name of the model, and of the folder of its runs in the store."
+    )
+    LSTM_type: Literal["classifier", "regressor"] = Field(
+        "classifier",
+        description="Task: 'classifier' (also 'classificator') for labels, 'regressor' for "
+        "quantities.",
+    )
+    timesteps: int = Field(
+        1, ge=1, le=100_000, description="Look-back: past rows in the input of a window."
+    )
+    steps_ahead: int = Field(
+        1, ge=1, le=100_000, description="Horizon: future rows forecast at once."
+    )
+
+    architecture: Literal["auto", "classic", "segment"] = Field(
+        "auto",
+        description="Network architecture. 'classic': stacked LSTM layers over the rows. "
+        "'segment': an LSTM over segments of rows, for forecasts of targets that are also features "
+        "(SegRNN, Lin et al. 2023). 'auto': chosen by task, columns and look-back; see "
+        "fastlstm.network.architecture.resolve.",
+    )
+    segment_length: int | None = Field(
+        None, ge=1, le=100_000,
+        description="Rows per segment of the 'segment' architecture. Default: an eighth of the "
+        "look-back, at most 48.",
+    )  # fmt: skip
+    segment_units: int | None = Field(
+        None, ge=1, le=8192,
+        description="LSTM units of the 'segment' architecture. Default: 128, fewer for few windows.",
+    )  # fmt: skip
+    segment_dropout: float = Field(
+        0.2,
+        ge=0,
+        lt=1,
+        description="Dropout rate before the output layer of the 'segment' architecture.",
+    )
+    decoding: Literal["parallel", "direct", "recursive"] = Field(
+        "parallel",
+        description="How the 'segment' architecture decodes. 'parallel': all segments at once, "
+        "from the last state and a position embedding. 'direct': all steps by one dense layer. "
+        "'recursive': segment by segment, each from the forecast before.",
+    )
+    instance_normalization: Literal["auto", "none", "last", "revin"] = Field(
+        "auto",
+        description="Normalization of each window's target columns, undone in the forecast. "
+        "'last': subtract the last value (NLinear, Zeng et al. 2023). 'revin': standardize, with a "
+        "learned scale (RevIN, Kim et al. 2022). Needs scaled targets that are features.",
+    )
+    channel_independent: bool | None = Field(
+        None,
+        description="True: one network shared by all target columns; each is forecast from itself, "
+        "the features that are no targets and a learned embedding of the column (PatchTST, Nie et "
+        "al. 2023). False: all targets jointly. Default: true for 'segment'.",
+    )
+    static_features: list[str] = Field(
+        default_factory=list,
+        description="Static covariates: features with one value per series. A layer of their own "
+        "reads them from the last row of a window; its output is an input at every row. Default: "
+        "data.static and data.embedded_series.",
+    )
+    seasonal_residual: int | None = Field(
+        None, ge=1, le=100_000,
+        description="Season length in rows. The network then forecasts the difference from the "
+        "seasonal naive forecast. Needs scaled targets that are features.",
+    )  # fmt: skip
+    naive_unless_better: bool | None = Field(
+        None,
+        description="Skill test. The saved network gives the naive forecast (with "
+        "seasonal_residual the seasonal naive one) unless it is significantly better (5%) on "
+        "validation. If validation is too short to test all steps, only the first steps are "
+        "tested, and their error must be 10% lower. Needs scaled targets that are features. "
+        "Default: true for 'segment'.",
+    )
+    linear_component: bool | None = Field(
+        None,
+        description="Forecast combination: the mean of the LSTM and a ridge regression on the same "
+        "windows (Bates and Granger 1969). Validation chooses the penalty. The weights are equal "
+        "unless others lower the validation error by more than 1%. Epochs are chosen by the LSTM "
+        "alone. Default: true for 'segment' with instance_normalization 'last', no quantiles and "
+        "at most 4,096 values per window.",
+    )
+
+    model_relative_width: list[float] = Field(
+        [1], min_length=1, max_length=20,
+        description="Units of each LSTM layer of the 'classic' architecture, as a multiple of the "
+        "number of features.",
+    )  # fmt: skip
+    model_dropout: list[float] = Field(
+        [0], min_length=1, max_length=20,
+        description="Dropout rate after each LSTM layer of the 'classic' architecture, one per "
+        "layer.",
+    )  # fmt: skip
+    activation: Literal[ACTIVATIONS] = Field(  # type: ignore[valid-type]
+        "tanh", description="Activation of the LSTM layers."
+    )
+    last_layer_activation: Literal[ACTIVATIONS] = Field(  # type: ignore[valid-type]
+        "sigmoid",
+        description="Activation of the output layer. Default: 'sigmoid' for a classifier, 'linear' "
+        "for a regressor.",
+        json_schema_extra=_by_task,
+    )
+
+    loss: str = Field(
+        "binary_crossentropy",
+        description="Keras loss, by function or class name. Default: 'binary_crossentropy' for a "
+        "classifier; 'mae' for a regressor, 'mse' with the 'classic' architecture.",
+        json_schema_extra=_by_task,
+    )
+    metrics: list[str] = Field(
+        ["accuracy"],
+        description="Metrics logged per epoch. Default: 'accuracy' for a classifier, 'mae' for a "
+        "regressor.",
+        json_schema_extra=_by_task,
+    )
+    quantiles: list[float] | None = Field(
+        None,
+        min_length=3,
+        max_length=99,
+        description="Quantiles a regressor forecasts: an odd number, symmetric about 0.5, which is "
+        "the point forecast, e.g. [0.1, 0.5, 0.9]. The loss is then 'quantile', the pinball loss "
+        "of all of them (Koenker and Bassett 1978). Pairs of quantiles give prediction intervals.",
+    )
+    step_weights: list[float] | None = Field(
+        None,
+        min_length=1,
+        description="Weight of each step ahead in a regressor's loss, one per step. Default: equal "
+        "weights.",
+    )
+    loss_scaling: Literal["none", "mase"] = Field(
+        "none",
+        description="'mase': weight of each series in a regressor's loss is the inverse of its "
+        "mean absolute change from row to row in train (MASE; Hyndman and Koehler 2006), so that "
+        "series of large values do not dominate. One target only.",
+    )
+    epochs: int = Field(100, ge=1, le=1_000_000, description="Maximum number of epochs.")
+    batch_size: int | None = Field(
+        128, ge=1,
+        description="Windows per gradient step. None: 32, or fewer if channel_independent would "
+        "make more than 224 sequences of them.",
+    )  # fmt: skip
+    shuffle: bool = Field(True, description="Shuffle the train windows before every epoch.")
+    windows_per_epoch: int | None = Field(
+        None, ge=1,
+        description="Random train windows drawn for each epoch, and most validation windows, "
+        "evenly spaced, that score it. Needs shuffle. Default: all windows.",
+    )  # fmt: skip
+    seed: int = Field(
+        0, ge=0, le=2**31 - 1, description="Random seed of weights, dropout and shuffling."
+    )
+    lstm_implementation: Literal["auto", "fused", "keras"] = Field(
+        "auto",
+        description="How LSTM layers are computed on a CPU during training. 'fused': in fused "
+        "steps. 'keras': by Keras. 'auto': fused where possible. The saved network is the same.",
+    )
+    ema_momentum: float | None = Field(
+        None, gt=0, lt=1,
+        description="Momentum of an exponential moving average of the weights, which validation "
+        "scores and the saved file holds (Polyak and Juditsky 1992; Keras' use_ema). 0.99 averages "
+        "over about the last 100 gradient steps. Default: no average.",
+    )  # fmt: skip
+    ensemble_size: int = Field(
+        1, ge=1, le=100,
+        description="Networks with different initial weights, trained together, whose forecasts "
+        "are averaged (Lakshminarayanan et al. 2017); for a classifier their logits. The saved "
+        "file holds all members. Training time grows in proportion.",
+    )  # fmt: skip
+    refit: bool = Field(
+        False,
+        description="After validation has chosen the epoch, retrain from the same initial weights "
+        "for as many epochs on train and validation windows, and save that network (Goodfellow et "
+        "al. 2016, Deep Learning, algorithm 7.2). Thresholds, calibration and intervals stay those "
+        "of the first network. Training takes twice as long.",
+    )  # fmt: skip
+    class_weight: dict[int, float] | Literal["balanced"] | None = Field(
+        None,
+        description="Weight of each class in the loss, e.g. {0: 1, 1: 10}, or 'balanced' for "
+        "weights from the train windows. One binary output or softmax classes only.",
+    )
+    calibration: Literal["auto", "platt", "temperature", "none"] = Field(
+        "auto",
+        description="Calibration of a classifier's probabilities on validation, within the output "
+        "layer. 'platt': for 'sigmoid' outputs. 'temperature': for 'softmax'. 'auto': the one that "
+        "fits the output layer, none with class_weight or a loss that is no crossentropy.",
+    )
+
+    learning_rate: float = Field(0.0003, gt=0, le=10, description="Initial learning rate of Adam.")
+    learning_rate_schedule: Literal["reduce_on_plateau", "constant", "cosine", "exponential"] = (
+        Field("reduce_on_plateau", description="Learning rate schedule.")
+    )
+    learning_rate_factor: float = Field(
+        0.5, gt=0, lt=1, description="Factor of 'reduce_on_plateau'."
+    )
+    learning_rate_patience: int = Field(
+        5,
+        ge=1,
+        description="Epochs without a lower val_loss before 'reduce_on_plateau' reduces the "
+        "learning rate.",
+    )
+    learning_rate_decay: float = Field(
+        0.95,
+        gt=0,
+        lt=1,
+        description="Factor of 'exponential' per epoch.",
+    )
+
+    checkpoint_monitor_metric: str = Field(
+        "val_accuracy",
+        description="Metric that chooses the saved epoch. Default: 'val_accuracy' for a "
+        "classifier, 'val_loss' for a regressor.",
+        json_schema_extra=_by_task,
+    )
+    checkpoint_mode: Literal["min", "max"] = Field(
+        "max",
+        description="Whether a lower ('min') or higher ('max') value of that metric is better. "
+        "Default: 'max' for a classifier, 'min' for a regressor.",
+        json_schema_extra=_by_task,
+    )
+    save_best_only: bool = Field(
+        True, description="Save the weights of the best epoch; false: of the last epoch."
+    )
+    early_stop_monitor_metric: str = Field(
+        "val_accuracy",
+        description="Metric of early stopping. Default: 'val_accuracy' for a classifier, "
+        "'val_loss' for a regressor.",
+        json_schema_extra=_by_task,
+    )
+    early_stop_mode: Literal["min", "max"] = Field(
+        "max",
+        description="Whether a lower ('min') or higher ('max') value of that metric is better. "
+        "Default: 'max' for a classifier, 'min' for a regressor.",
+        json_schema_extra=_by_task,
+    )
+    early_stop_patience: int = Field(
+        200, ge=1, description="Epochs without improvement before training stops."
+    )
+
+    scaler_type: ScalerName = Field(
+        "StandardScaler", description="scikit-learn scaler, fitted on the train rows."
+    )
+    scale_targets: bool = Field(
+        False,
+        description="Scale the targets too (regressor only). Default: true for a regressor that is "
+        "not 'classic'.",
+    )
+    train_size_rate: float = Field(
+        0.7, gt=0, lt=1, description="Share of the time span used for training."
+    )
+    validation_size_rate: float = Field(
+        0.15, gt=0, lt=1,
+        description="Share of the time span after that used for validation; the rest is test.",
+    )  # fmt: skip
+    save_X_Y_data: bool = Field(
+        True, description="Store the rows of each split with the run, as CSV."
+    )
+
+    @property
+    def is_regressor(self) -> bool:
+        """Whether the targets are quantities rather than labels."""
+        return self.LSTM_type == "regressor"
