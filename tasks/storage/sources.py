@@ -7,18 +7,21 @@ import os
 import shutil
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from fastlstm.artifacts.disk import writing_to
+from fastlstm.artifacts.file_hashes import sha256_once
 from fastlstm.artifacts.files import replace_file
-from fastlstm.artifacts.fingerprint import fingerprint, sha256_file
+from fastlstm.artifacts.fingerprint import fingerprint
 from fastlstm.artifacts.folders import mark_used
 from fastlstm.config.file_formats import ENDINGS, FORMAT_TITLES
 from fastlstm.config.locations import check_source, is_database, is_remote
 from fastlstm.errors import ConfigError
 from tasks.settings import S3Settings
-from tasks.storage.s3_client import Location, client_of, translated_errors
+from tasks.storage.s3_client import Location
+from tasks.storage.s3_objects import S3Objects
 from tasks.storage.sql import query_into, redacted
 
 
@@ -39,7 +42,7 @@ def local_source(path: str, query: str | None, s3: S3Settings, work: Path) -> st
         DataError: the query cannot be run.
         StoreError: S3 refuses or cannot be reached, or the disk is full or may not be written.
     """
-    check_source(path)
+    check_source(path, "source")
     if not is_remote(path):
         return path
     home = work / "sources"
@@ -61,7 +64,7 @@ def _bring(path: str, query: str | None, s3: S3Settings, home: Path) -> str:
             files = ["query.parquet"]
         else:
             files = _objects_into(temporary, Location.of(path), s3, home / "objects")
-        content = fingerprint([[name, sha256_file(temporary / name)] for name in sorted(files)])
+        content = fingerprint([[name, sha256_once(temporary / name)] for name in sorted(files)])
         target = home / content[:32]
         try:
             temporary.rename(target)
@@ -69,7 +72,7 @@ def _bring(path: str, query: str | None, s3: S3Settings, home: Path) -> str:
             # The same content is there already; were it damaged, this copy is right.
             damaged = any(
                 not (target / name).is_file()
-                or sha256_file(target / name) != sha256_file(temporary / name)
+                or sha256_once(target / name) != sha256_once(temporary / name)
                 for name in files
             )
             if damaged:
@@ -84,64 +87,77 @@ def _bring(path: str, query: str | None, s3: S3Settings, home: Path) -> str:
 
 def _objects_into(folder: Path, location: Location, s3: S3Settings, cache: Path) -> list[str]:
     """Put the object, or every table right below the prefix, into a folder; return their names."""
-    client = client_of(s3)
-    url = location.url()
-    found: dict[str, dict[str, Any]] = {}
-    with translated_errors(url):
-        pages = client.get_paginator("list_objects_v2").paginate(
-            Bucket=location.bucket, Prefix=location.prefix
-        )
-        for page in pages:
-            for item in page.get("Contents", []):
-                if item["Key"] == location.prefix:
-                    found = {Path(item["Key"]).name: item}
-                    break
-                folder_key = f"{location.prefix}/" if location.prefix else ""
-                name = item["Key"].removeprefix(folder_key)
-                plain = "/" not in name and not name.startswith((".", "_"))
-                inside = item["Key"].startswith(folder_key)
-                if inside and plain and name.lower().endswith(tuple(ENDINGS)):
-                    found[name] = item
-            else:
-                continue
-            break
+    objects = S3Objects(location, s3)
+    found = _tables_at(objects)
     if not found:
         raise ConfigError(
-            f"data.path: {url} is no object and holds no {FORMAT_TITLES} file; correct the path"
+            f"data.path: {location.url()} is no object and holds no {FORMAT_TITLES} file; correct the "
+            "path"
         )
+    cache.mkdir(parents=True, exist_ok=True)
 
-    def download(pair: tuple[str, dict[str, Any]]) -> None:
+    def fetch(pair: tuple[str, dict[str, Any]]) -> None:
         name, item = pair
         identity = fingerprint(
-            client.meta.endpoint_url, location.bucket, item["Key"], item["ETag"], item["Size"]
+            objects.client.meta.endpoint_url,
+            location.bucket,
+            item["Key"],
+            item["ETag"],
+            item["Size"],
         )
-        kept = cache / f"{identity[:32]}.json"
-        target = folder / name
-        try:
-            content = json.loads(kept.read_text(encoding="utf-8"))["sha256"]
-            os.link(cache / content, target)
-            if sha256_file(target) == content:
-                mark_used(kept)
-                mark_used(cache / content)
-                return
-            target.unlink()
-            (cache / content).unlink(missing_ok=True)
-        except (OSError, ValueError, KeyError, TypeError):
-            pass  # not downloaded before, or its record is damaged: download it now
-        where = f"s3://{location.bucket}/{item['Key']}"
-        with translated_errors(where):
-            client.download_file(location.bucket, item["Key"], str(target))
-            now = client.head_object(Bucket=location.bucket, Key=item["Key"])["ETag"]
-        if now != item["ETag"]:
-            raise ConnectionError(f"{where}: was replaced while it was read")  # a retry heals it
-        content = sha256_file(target)
-        cache.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(target, cache / content)
-        except FileExistsError:
-            pass
-        replace_file(kept, json.dumps({"sha256": content}))
+        if not _from_cache(cache / identity[:32], folder / name):
+            _download(objects, item, folder / name, cache / identity[:32])
 
     with ThreadPoolExecutor(s3.parallel) as pool:
-        list(pool.map(download, found.items()))
+        list(pool.map(fetch, found.items()))
     return sorted(found)
+
+
+def _tables_at(objects: S3Objects) -> dict[str, dict[str, Any]]:
+    """By file name, the object at the location itself, or every table right below it."""
+    prefix = objects.location.prefix
+    folder_key = f"{prefix}/" if prefix else ""
+    found = {}
+    for item in objects.list(prefix):
+        if item["Key"] == prefix:
+            return {Path(prefix).name: item}
+        name = item["Key"].removeprefix(folder_key)
+        plain = "/" not in name and not name.startswith((".", "_"))
+        inside = item["Key"].startswith(folder_key)
+        if inside and plain and name.lower().endswith(tuple(ENDINGS)):
+            found[name] = item
+    return found
+
+
+def _from_cache(cached: Path, target: Path) -> bool:
+    """Put a file that was downloaded before at ``target``, if it is there and undamaged."""
+    record = cached.with_suffix(".json")
+    try:
+        content = json.loads(record.read_text(encoding="utf-8"))["sha256"]
+        os.link(cached, target)
+        mark_used(record)
+        mark_used(cached)
+        if sha256_once(target) == content:
+            return True
+        target.unlink()
+        cached.unlink(missing_ok=True)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # not downloaded before, or its record is damaged
+    return False
+
+
+def _download(objects: S3Objects, item: dict[str, Any], target: Path, cached: Path) -> None:
+    """Download an object and keep it with its hash in the cache.
+
+    Raises:
+        ConnectionError: the object was replaced meanwhile; another try succeeds.
+    """
+    objects.download(item["Key"], target)
+    if objects.etag(item["Key"]) != item["ETag"]:
+        raise ConnectionError(f"{objects.url(item['Key'])}: was replaced while it was read")
+    cached.unlink(missing_ok=True)
+    with suppress(FileExistsError):  # another process downloaded it at this moment
+        os.link(target, cached)
+    # Hashed after the link, which changes the file's ctime.
+    record = {"sha256": sha256_once(target)}
+    replace_file(cached.with_suffix(".json"), json.dumps(record))
