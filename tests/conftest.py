@@ -34,14 +34,18 @@ for threads in (
 # Files that share something slow to start, so that one worker runs all of them.
 _INSTALLATIONS = {
     "company": ("tests/deployments/",),
-    # Whole retrainings in processes of their own, up to eight at once, within a time limit.
-    "crowd": tuple(
-        f"tests/faults/test_{name}.py"
-        for name in ("two_at_once", "flow_kills", "signals", "full_disk")
-    ),
+    # Whole retrainings in processes of their own, several at once, within a time limit.
+    "crowd": tuple(f"tests/faults/test_{name}.py" for name in ("two_at_once", "flow_kills")),
 }
 # Tests of these, and no others, use the Prefect server of all workers.
-_WITH_PREFECT = "tests/flows/"
+_WITH_PREFECT = (
+    "tests/flows/",
+    *_INSTALLATIONS["crowd"], "tests/faults/test_signals.py", "tests/faults/test_full_disk.py",
+)  # fmt: skip
+# What an idle server does again and again for deployments, which only the company has.
+_IDLE_LOOPS = (
+    "SCHEDULER", "LATE_RUNS", "CANCELLATION_CLEANUP", "FOREMAN", "PAUSE_EXPIRATIONS", "TRIGGERS",
+)  # fmt: skip
 _ends = ExitStack()
 
 
@@ -70,7 +74,7 @@ def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
 
     def start() -> None:
         try:
-            found = _ends.enter_context(prefect_in_memory(told.parent))
+            found = _ends.enter_context(prefect_in_memory(told.parent, scheduling=False))
         except Exception as error:
             found = {"error": repr(error)}
         replace_file(told, json.dumps(found))
@@ -91,11 +95,15 @@ def _told_of_prefect(factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def prefect_in_memory(home: Path) -> Iterator[dict[str, str]]:
+def prefect_in_memory(home: Path, *, scheduling: bool) -> Iterator[dict[str, str]]:
     """A Prefect server with its database in memory; the environment by which it is found.
 
     In memory Prefect keeps to one connection. Several on one SQLite file make each other wait, for
     two seconds to a minute, as soon as two flows run.
+
+    Args:
+        home: its folder.
+        scheduling: whether it runs deployments by schedule and by event.
     """
     from deployments.local_s3 import free_ports
     from deployments.serve import local_server
@@ -104,6 +112,9 @@ def prefect_in_memory(home: Path) -> Iterator[dict[str, str]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", "sqlite+aiosqlite:///:memory:")
         patch.setenv("PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS", "3")
+        if not scheduling:
+            for loop in _IDLE_LOOPS:
+                patch.setenv(f"PREFECT_SERVER_SERVICES_{loop}_ENABLED", "false")
         with local_server(home, port) as environment:
             patch.undo()
             yield environment
@@ -177,7 +188,7 @@ BASE: dict[str, Any] = {
         "batch_size": 32,
         "seed": 1,
     },
-    "evaluation": {"season_length": 24},
+    "evaluation": {"season_length": 24, "explain_windows": 0},
     "store": "runs",
     "work": "work",
 }
@@ -192,6 +203,7 @@ def _flows_use(environment: dict[str, str], home: Path) -> Iterator[None]:
         PREFECT_HOME,
         PREFECT_LOCAL_STORAGE_PATH,
         PREFECT_LOGGING_LEVEL,
+        PREFECT_LOGGING_TO_API_ENABLED,
         temporary_settings,
     )
 
@@ -202,24 +214,19 @@ def _flows_use(environment: dict[str, str], home: Path) -> Iterator[None]:
             PREFECT_LOCAL_STORAGE_PATH: home / "storage",
             PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
             PREFECT_LOGGING_LEVEL: "ERROR",
+            PREFECT_LOGGING_TO_API_ENABLED: False,
         }
     ):
         yield
 
 
 @pytest.fixture(scope="session")
-def own_prefect_server(tmp_path_factory):
-    """A real Prefect server of this worker alone, for tests that leave it little rest."""
-    home = tmp_path_factory.mktemp("prefect")
-    with prefect_in_memory(home) as environment, _flows_use(environment, home):
-        yield
-
-
-@pytest.fixture(scope="session")
-def prefect_server(request, tmp_path_factory):
+def prefect_server(tmp_path_factory):
     """A real Prefect server, which flows of this process use; one for all workers."""
+    home = tmp_path_factory.mktemp("prefect")
     if "PYTEST_XDIST_WORKER" not in os.environ:
-        yield request.getfixturevalue("own_prefect_server")
+        with prefect_in_memory(home, scheduling=False) as found, _flows_use(found, home):
+            yield
         return
     told, deadline = _told_of_prefect(tmp_path_factory), time.monotonic() + 150
     while not told.exists():
@@ -227,7 +234,7 @@ def prefect_server(request, tmp_path_factory):
         time.sleep(0.2)
     environment = json.loads(told.read_text())
     assert "error" not in environment, environment
-    with _flows_use(environment, tmp_path_factory.mktemp("prefect")):
+    with _flows_use(environment, home):
         yield
 
 
@@ -250,14 +257,64 @@ def of_all_workers(tmp_path_factory: Any) -> Path:
 def untraced(request):
     """Run TensorFlow step by step: tracing graphs for a tiny network takes most of its training.
 
-    Not for tests marked ``traced``, whose subject are graphs or which train for long enough to be
-    faster with them. The command line, the examples and the deployments are tested with graphs.
+    Not for tests marked ``traced``, whose subject are graphs or which train for some fifty batches and
+    more, from where graphs are faster. The command line, the examples and the deployments are tested with graphs.
     """
     import tensorflow as tf
 
     tf.config.run_functions_eagerly(request.node.get_closest_marker("traced") is None)
     yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(autouse=True)
+def _figures_where_they_are_looked_at(request, monkeypatch):
+    """Runs get no figures, which take a second each to draw, but in tests marked ``figures``."""
+    import fastlstm.runs.writing
+
+    if request.node.get_closest_marker("figures") is None:
+        monkeypatch.setattr(fastlstm.runs.writing, "write_figures", lambda *_: None)
+
+
+@pytest.fixture
+def ready_network(monkeypatch):
+    """Epochs end at once: a network keeps its first weights, its losses are those of ``losses_of``.
+
+    All around the epochs is as ever: checkpoints, progress, what validation selects, the files. For
+    tests of what is cached, retried, refused, resumed, reported.
+    """
+    import fastlstm.training.fit
+    import fastlstm.training.refit
+
+    monkeypatch.setattr(fastlstm.training.fit, "run_epochs", pass_epochs)
+    monkeypatch.setattr(fastlstm.training.refit, "run_epochs", pass_epochs)
+
+
+def losses_of(epoch: int, hyperparameters: Any, *, validated: bool = True) -> dict[str, float]:
+    """Made-up logs of an epoch (from 0): they fall, and with the learning rate."""
+    value = 1 + 1 / (1 + epoch + hyperparameters.learning_rate)
+    names = ["loss", *hyperparameters.metrics]
+    return {kind + name: value for name in names for kind in ("", "val_")[: 1 + validated]}
+
+
+def pass_epochs(
+    setup: Any, compiled: Any, _: Any, *, first: int, epochs: int, callbacks: Any,
+    validation: Any = None,
+) -> bool:  # fmt: skip
+    """``fastlstm.training.epochs.run_epochs`` without a gradient step."""
+    import keras
+
+    compiled.optimizer.build(compiled.trainable_variables)
+    heard = keras.callbacks.CallbackList(callbacks, model=compiled)
+    heard.on_train_begin()
+    for epoch in range(first, epochs):
+        heard.on_epoch_begin(epoch)
+        logs = losses_of(epoch, setup.hyperparameters, validated=validation is not None)
+        heard.on_epoch_end(epoch, logs)
+        if compiled.stop_training:
+            break
+    heard.on_train_end()
+    return False
 
 
 @pytest.fixture

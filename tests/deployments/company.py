@@ -73,10 +73,10 @@ class Company:
     def running(cls, folder: Path, s3: LocalS3) -> Iterator[Company]:
         """Start everything, deploy, and stop it at the end."""
         config = copy.deepcopy(BASE)
-        config["hyperparameters"]["epochs"] = 5
+        config["hyperparameters"]["epochs"] = 3
         config["data"]["path"] = "s3://raw/readings/"
         config["store"], config["work"] = "s3://models/production", str(folder / "work")
-        with prefect_in_memory(folder / "home") as environment:
+        with prefect_in_memory(folder / "home", scheduling=True) as environment:
             made = cls(
                 environment["PREFECT_API_URL"].removesuffix("/api"),
                 {
@@ -150,17 +150,12 @@ class Company:
                 trigger["match"] = {
                     "prefect.resource.id": match.replace("weather-temperature", "small")
                 }
-        project["deployments"].append(self._of_its_own(project["deployments"][0]))
+        nightly = project["deployments"][0]
+        project["deployments"].append(nightly | {"name": "due-soon", "schedules": []})
         del project["definitions"]
         file = self.folder / "prefect.yaml"
         file.write_text(yaml.safe_dump(project), encoding="utf-8")
         return str(file)
-
-    def _of_its_own(self, nightly: dict[str, Any]) -> dict[str, Any]:
-        """The nightly retraining, of a model of its own, with no schedule yet."""
-        config = copy.deepcopy(self.config)
-        config["hyperparameters"] |= {"model_name": "scheduled", "epochs": 1}
-        return nightly | {"name": "due-soon", "parameters": {"config": config}, "schedules": []}
 
     def schedule(self, name: str, seconds: float) -> None:
         """Give a deployment a schedule that is due in some seconds, and next a day later."""

@@ -1,9 +1,10 @@
 """Kill a retraining with -9 at every boundary and within every stage; run as a program by the tests.
 
 ``python -m tests.faults.flow_kills FOLDER MOMENT …`` retrains one table in a process of its own that is
-killed at a moment, for each that is named of ``MOMENTS``, and at last lets one get through. Each finds what the one before
-left. Before that it lays ``undisturbed/``, a store with the same retraining. For each attempt it
-prints a line of JSON: the moment, the stages that began, and what the folders hold after it.
+killed at a moment, for each that is named of ``MOMENTS``, and at last lets one get through. Each finds
+what the one before left. Before that it lays ``undisturbed/``, a store with the same retraining. For
+each attempt it prints a line of JSON: the moment, the stages that began, and what the folders hold
+after it. Gradient steps are taken only where one of the moments lies between them.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ ONE_A_STAGE = (
     "before the champion moves",
 )  # fmt: skip
 WITH_FIGURES = "before the figures of the run"
+WITH_STEPS = "within an epoch"
 
 
 class FileHook:
@@ -92,7 +94,7 @@ class Listener:
     def progress(self, event: dict[str, Any]) -> None:
         """Told by the training."""
         if event["event"] != "epoch":
-            now = "within an epoch"
+            now = WITH_STEPS
         else:
             last = event["epoch"] == event["epochs"]
             now = "after the last epoch" if last else "between two epochs"
@@ -100,16 +102,27 @@ class Listener:
             die()
 
 
-def attempt(folder: Path, config: Any, moment: str) -> bool:
-    """Retrain in this process, to be killed at the moment; whether it got through."""
+def attempt(folder: Path, config: Any, moment: str, *, steps: bool = True) -> bool:
+    """Retrain in this process, to be killed at the moment; whether it got through.
+
+    Args:
+        folder: of its table, store and work.
+        config: its settings.
+        moment: of ``MOMENTS``, or ``NEVER``.
+        steps: whether the network takes gradient steps; see ``tests.conftest.pass_epochs``.
+    """
     import pyarrow.parquet as pq
     import tensorflow as tf
 
     import fastlstm.runs.writing
     import fastlstm.steps.worker
+    import fastlstm.training.fit
     from flows.retrain import retrain
     from tasks import notify
+    from tests.conftest import pass_epochs
 
+    if not steps:
+        fastlstm.training.fit.run_epochs = pass_epochs
     if moment != WITH_FIGURES:
         fastlstm.runs.writing.write_figures = lambda *_: None
 
@@ -139,7 +152,7 @@ def attempt(folder: Path, config: Any, moment: str) -> bool:
     return False
 
 
-def killed(folder: Path, config: Any, moment: str) -> bool:
+def killed(folder: Path, config: Any, moment: str, *, steps: bool) -> bool:
     """Whether an attempt in a process of its own was killed.
 
     Raises:
@@ -148,7 +161,7 @@ def killed(folder: Path, config: Any, moment: str) -> bool:
     child = os.fork()
     if child == 0:
         try:
-            os._exit(0 if attempt(folder, config, moment) else 3)
+            os._exit(0 if attempt(folder, config, moment, steps=steps) else 3)
         finally:
             os._exit(4)
     return was_killed(child, moment)
@@ -166,13 +179,14 @@ def main() -> None:
     from tests.conftest import build_settings
 
     folder, moments = Path(sys.argv[1]), sys.argv[2:]
+    steps = WITH_STEPS in moments
     (folder / "undisturbed").mkdir()
     undisturbed = check_settings(build_settings(folder / "undisturbed"), PipelineConfig)
-    assert not killed(folder, undisturbed, NEVER)
+    assert not killed(folder, undisturbed, NEVER, steps=steps)
     settings = build_settings(folder)
     serving = {**settings, "work": str(folder / "earlier")}
     serving["hyperparameters"] = {**settings["hyperparameters"], "seed": 2}
-    assert not killed(folder, check_settings(serving, PipelineConfig), NEVER)
+    assert not killed(folder, check_settings(serving, PipelineConfig), NEVER, steps=steps)
     store = open_store(folder / "runs")
     first = store.runs("small")[0].run_id
     store.update_champion("small", lambda r: r.promoted(first, "served before"))
@@ -181,7 +195,7 @@ def main() -> None:
     for moment in (*moments, NEVER):
         whole = [path.parent.name for path in (folder / "work").glob("*/[0-9a-f]*")]
         (folder / "begun.txt").write_text("")
-        assert killed(folder, config, moment) == (moment != NEVER), moment
+        assert killed(folder, config, moment, steps=steps) == (moment != NEVER), moment
         print(
             json.dumps(
                 {

@@ -1,7 +1,7 @@
-"""Eight whole retrainings of one model at once; run as a program by the tests.
+"""Several whole retrainings of one model at once; run as a program by the tests.
 
-``python -m tests.faults.many_retrainings FOLDER STORE`` has eight processes, each with a seed of its
-own, retrain on one table, in one work folder, against one store, begun in the same moment.
+``python -m tests.faults.many_retrainings FOLDER STORE COUNT`` has so many processes, each with a seed of
+its own, retrain on one table, in one work folder, against one store, begun in the same moment.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-
-PROCESSES = 8
 
 
 def main() -> None:
@@ -24,12 +22,12 @@ def main() -> None:
     from tests.conftest import build_settings, make_panel
     from tests.faults.flow_kills import NEVER, attempt
 
-    folder, store = Path(sys.argv[1]), sys.argv[2]
+    folder, store, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     # Noise about a level: its mean, soon learned, beats the baselines by far.
     frame = make_panel()
     frame["load"] = 50 + np.random.default_rng(0).normal(size=len(frame))
     children, (reading, writing) = [], os.pipe()
-    for seed in range(PROCESSES):
+    for seed in range(count):
         settings = build_settings(folder, frame, hyperparameters={"epochs": 3, "seed": seed})
         settings["store"] = store
         config = check_settings(settings, PipelineConfig)

@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 _SLOW_DOWN = (
@@ -26,7 +26,8 @@ class Faults:
         cut_answer_after: bytes from the server after which a connection is reset.
         answer_cuts: how many connections are cut so.
         slow_downs: how many requests are answered with 503 SlowDown.
-        slow_until: time (``time.monotonic``) until which every request is.
+        slow_until: time until which every request is.
+        now: the clock of ``slow_until``.
         delay: seconds before each answer begins.
         down: whether connections are reset as soon as they are made.
         seen: connections so far.
@@ -38,6 +39,7 @@ class Faults:
     answer_cuts: int = 0
     slow_downs: int = 0
     slow_until: float = 0.0
+    now: Callable[[], float] = time.monotonic
     delay: float = 0.0
     down: bool = False
     seen: int = 0
@@ -62,7 +64,7 @@ def _serve(client: socket.socket, address: tuple[str, int], faults: Faults) -> N
     if faults.down:
         _reset(client)
         return
-    if time.monotonic() < faults.slow_until or faults.take("slow_downs"):
+    if faults.now() < faults.slow_until or faults.take("slow_downs"):
         with contextlib.suppress(OSError):
             client.settimeout(0.5)
             while client.recv(1 << 16):

@@ -48,7 +48,7 @@ def test_table(case, tmp_path):
         assert len(found.x) and np.isfinite(found.x).all() and np.isfinite(found.y).all()
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_csv_of_two_gigabytes_is_refused_without_reading_it_whole(tmp_path):
     file = tmp_path / "rows.csv"
     block = make_panel(rows=20_000).to_csv(index=False, header=False).encode()
@@ -59,9 +59,9 @@ def test_a_csv_of_two_gigabytes_is_refused_without_reading_it_whole(tmp_path):
     program = """
 import resource, sys
 from pathlib import Path
-from fastlstm.config import DataConfig
+from fastlstm.config.data import DataConfig
 from fastlstm.errors import DataError
-from fastlstm.loading import load
+from fastlstm.data.reading import load
 import pandas, pandera.pandas
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for features in (["load", "heat"], ["load", "absent"]):

@@ -13,31 +13,37 @@ from fastlstm.artifacts.folders import verify
 from fastlstm.registry.folder_store import FolderStore
 from fastlstm.runs.saved_run import SavedRun
 from tests.conftest import ROOT
-from tests.faults.flow_kills import MOMENTS, NEVER, STAGES
-
-pytestmark = pytest.mark.slow
+from tests.faults.flow_kills import MOMENTS, NEVER, ONE_A_STAGE, STAGES
 
 
-def test_every_boundary_and_the_middle_of_every_stage(own_prefect_server, tmp_path):
+@pytest.mark.parametrize(
+    "moments",
+    [
+        pytest.param(ONE_A_STAGE, marks=pytest.mark.slow, id="once a stage"),
+        pytest.param(MOMENTS, marks=pytest.mark.soak, id="every boundary and every middle"),
+    ],
+)
+def test_killed_again_and_again(moments, prefect_server, tmp_path):
     from prefect.settings import PREFECT_API_URL
 
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.flow_kills", str(tmp_path)],
+        [sys.executable, "-m", "tests.faults.flow_kills", str(tmp_path), *moments],
         cwd=ROOT, env={**os.environ, "PREFECT_API_URL": str(PREFECT_API_URL.value())},
         capture_output=True, text=True, timeout=280,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     attempts = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    assert [attempt["moment"] for attempt in attempts] == [*MOMENTS, NEVER]
+    assert [attempt["moment"] for attempt in attempts] == [*moments, NEVER]
     store = FolderStore(tmp_path / "runs")
     first, second = (entry.run_id for entry in store.runs("small"))
-    saved = MOMENTS.index("after save")
-    for number, attempt in enumerate(attempts):
+    order = [*MOMENTS, NEVER]
+    for attempt in attempts:
         # No finished stage is begun again, and one that was cut off is begun once.
         assert not set(attempt["begun"]) & set(attempt["whole"]), attempt
         assert len(set(attempt["begun"])) == len(attempt["begun"]), attempt
         # The run is seen from the moment it is whole; the champion serves all the time.
-        assert attempt["runs"] == ([first] if number < saved else [first, second])
+        is_stored = order.index(attempt["moment"]) >= order.index("after save")
+        assert attempt["runs"] == ([first, second] if is_stored else [first])
         assert attempt["champion"] == first
         # What verify finds is what a killed process left half-made, which no reader sees.
         assert all(name.startswith(".20") for name in attempt["problems"]), attempt

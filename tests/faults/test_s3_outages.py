@@ -7,6 +7,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,6 +20,33 @@ from tests.faults.proxy import proxied
 
 MOMENT = datetime(2026, 11, 24, 3, tzinfo=UTC)
 LARGE = 12_000_000  # goes up in parts
+
+
+class Clock:
+    """Time that pauses between tries move on at once: real time, and what was slept."""
+
+    def __init__(self) -> None:
+        self._ahead, self._lock = 0.0, threading.Lock()
+
+    def now(self) -> float:
+        """Seconds, as ``time.monotonic``."""
+        return time.monotonic() + self._ahead
+
+    def sleep(self, seconds: float) -> None:
+        """Be so many seconds later; threads that sleep at the same time sleep side by side."""
+        awake = self.now() + seconds
+        time.sleep(0.01)
+        with self._lock:
+            self._ahead = max(self._ahead, awake - time.monotonic())
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    """The clock of every wait between two tries."""
+    made = Clock()
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=made.sleep))
+    monkeypatch.setattr("tasks.storage.s3_retries.time", SimpleNamespace(monotonic=made.now))
+    return made
 
 
 def build(folder, run_id):
@@ -42,7 +70,7 @@ def behind(s3_server, tmp_path):
         {"cut_after": 1_000_000, "cuts": 2},
         {"cut_after": 1, "cuts": 3},
         {"slow_downs": 4},
-        {"delay": 0.7},
+        {"delay": 0.2},
         {"cut_answer_after": 100, "answer_cuts": 4},
         {"cut_after": 500_000, "cuts": 1, "slow_downs": 2, "delay": 0.1},
     ],
@@ -55,7 +83,7 @@ def behind(s3_server, tmp_path):
         "all of it",
     ],
 )
-def test_it_heals(behind, wrong):
+def test_it_heals(behind, wrong, clock):
     through, faults, direct = behind
     for name, value in wrong.items():
         setattr(faults, name, value)
@@ -69,30 +97,18 @@ def test_it_heals(behind, wrong):
     assert examine(direct).findings == []
 
 
-def break_at(through, faults, request: int, seconds: float | None = None) -> None:
-    """Let the network go down as the n-th request from now on is sent, for some seconds or for good."""
-    count = 0
+def break_at(through, faults, request: int, now, seconds: float) -> None:
+    """Let the network go down as the n-th request from now on is sent, for some seconds."""
+    count, back = 0, 0.0
 
     def sent(**_):
-        nonlocal count
+        nonlocal count, back
         count += 1
         if count == request:
-            faults.down = True
-            if seconds is not None:
-                threading.Timer(seconds, setattr, (faults, "down", False)).start()
+            back = now() + seconds
+        faults.down = count >= request and now() < back
 
-    through._client.meta.events.register("before-send.s3", sent)
-
-
-def test_an_outage_of_seconds_in_the_middle_of_an_upload(behind):
-    through, faults, direct = behind
-    through.update_champion("m", lambda r: r)  # the server's promises were looked at
-    break_at(through, faults, 4, seconds=3)
-    begin = time.monotonic()
-    run_id = through.add_run("m", MOMENT, build).run_id
-    assert time.monotonic() - begin > 2 and not faults.down
-    direct.read_all("m", run_id)
-    assert examine(direct).findings == []
+    through.objects.client.meta.events.register("before-send.s3", sent)
 
 
 def test_an_answer_cut_in_its_middle_is_asked_for_again(behind):
@@ -109,34 +125,46 @@ def test_an_answer_cut_in_its_middle_is_asked_for_again(behind):
     assert faults.answer_cuts == 0
 
 
-@pytest.mark.slow
-def test_a_minute_of_throttling_or_of_outage_heals_and_so_do_answers_after_five_seconds(
+def suffer(wrong: str, through, faults, direct, clock) -> None:
+    """Store and promote a run while something is wrong for a minute; all of it must be there then."""
+    through.update_champion("m", lambda r: r)  # the server's promises are looked at
+    begin = clock.now()
+    faults.now = clock.now
+    if wrong == "throttled":
+        faults.slow_until = begin + 60
+    elif wrong == "gone":
+        break_at(through, faults, 4, clock.now, 60)
+    else:
+        faults.delay = 5.0
+    run_id = through.add_run("m", MOMENT, build).run_id
+    through.update_champion("m", lambda r: r.promoted(run_id, "healed"))
+    assert (30 if wrong == "slow" else 55) < clock.now() - begin < 120
+    assert not faults.down
+    direct.read_all("m", run_id)
+    assert len(direct.champion("m").history) == 1
+    assert examine(direct).findings == []
+
+
+@pytest.mark.parametrize("wrong", ["throttled", "gone"])
+def test_a_minute_of_throttling_or_of_outage_in_the_middle_of_an_upload(behind, wrong, clock):
+    suffer(wrong, *behind, clock)
+
+
+@pytest.mark.soak
+def test_a_real_minute_of_throttling_or_of_outage_and_answers_after_five_seconds(
     s3_server, tmp_path
 ):
     """All at once, since they take a real minute each."""
+    real = SimpleNamespace(now=time.monotonic)
 
-    def suffer(name: str) -> None:
+    def one(wrong: str) -> None:
         place = f"s3://models/{uuid.uuid4().hex}"
         with proxied(s3_server.endpoint_url) as (address, faults):
-            through = S3Store(place, S3Settings(endpoint_url=address), tmp_path / name)
-            through.update_champion("m", lambda r: r)
-            begin = time.monotonic()
-            if name == "throttled":
-                faults.slow_until = begin + 60
-            elif name == "gone":
-                break_at(through, faults, 4, seconds=60)
-            else:
-                faults.delay = 5.0
-            run_id = through.add_run("m", MOMENT, build).run_id
-            through.update_champion("m", lambda r: r.promoted(run_id, "healed"))
-            assert (30 if name == "slow" else 55) < time.monotonic() - begin < 120
-        direct = S3Store(place, S3Settings(), tmp_path / "direct")
-        direct.read_all("m", run_id)
-        assert len(direct.champion("m").history) == 1
-        assert examine(direct).findings == []
+            through = S3Store(place, S3Settings(endpoint_url=address), tmp_path / wrong)
+            suffer(wrong, through, faults, S3Store(place, S3Settings(), tmp_path / "direct"), real)
 
     with ThreadPoolExecutor(3) as pool:
-        list(pool.map(suffer, ["throttled", "gone", "slow"]))
+        list(pool.map(one, ["throttled", "gone", "slow"]))
 
 
 def test_killed_and_started_again_in_the_middle_of_an_upload(tmp_path):
@@ -153,7 +181,7 @@ def test_killed_and_started_again_in_the_middle_of_an_upload(tmp_path):
                 server.kill()
                 server.start()
 
-        store._client.meta.events.register("before-send.s3", sent)
+        store.objects.client.meta.events.register("before-send.s3", sent)
         second = store.add_run("m", MOMENT, build).run_id
         assert count > 4
         for run_id in (first, second):
@@ -195,29 +223,28 @@ def test_a_clock_two_hours_fast_is_told(behind, monkeypatch):
         direct.add_run("m", MOMENT, build)
 
 
-def test_an_address_that_never_answered_is_given_up_sooner(tmp_path, s3_server):
+def test_an_address_that_never_answered_is_given_up_sooner(tmp_path, s3_server, clock):
     with proxied(s3_server.endpoint_url) as (address, faults):
         faults.down = True
         store = S3Store("s3://models/x", S3Settings(endpoint_url=address), tmp_path)
-        begin = time.monotonic()
+        begin = clock.now()
         with pytest.raises(StoreError, match="the S3 server cannot be reached"):
             store.champion("m")
-        assert time.monotonic() - begin < 40 and faults.seen == 6
+        assert clock.now() - begin < 40 and faults.seen == 6
 
 
-def test_an_outage_without_end_is_told_and_leaves_nothing_visible(behind, monkeypatch):
-    monkeypatch.setattr("tasks.storage.s3_retries.RETRY_SECONDS", 6.0)
+def test_an_outage_without_end_is_told_and_leaves_nothing_visible(behind, clock):
     through, faults, direct = behind
     first = through.add_run("m", MOMENT, build).run_id
     through.update_champion("m", lambda r: r.promoted(first, "before"))
-    break_at(through, faults, 4)
-    begin = time.monotonic()
+    break_at(through, faults, 4, clock.now, 1000)
+    begin = clock.now()
     with pytest.raises(StoreError, match=r"s3://models/.*the S3 server cannot be reached"):
         through.add_run("m", MOMENT, build)
-    assert 6 < time.monotonic() - begin < 60
-    faults.down = False
+    assert 90 < clock.now() - begin < 150
     assert [entry.run_id for entry in direct.runs("m")] == [first]
     assert direct.champion("m").champion == first
     # Back again, the next one is like any other.
+    clock.sleep(1000)
     second = through.add_run("m", MOMENT, build).run_id
     direct.read_all("m", second)

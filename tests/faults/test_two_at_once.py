@@ -19,7 +19,9 @@ from fastlstm.registry.opening import open_store
 from tests.conftest import ROOT
 
 MOMENT = datetime(2026, 11, 24, 3, tzinfo=UTC)
-START = multiprocessing.get_context("spawn")
+# Processes without threads or open files of this one, that import this file once for all of them.
+START = multiprocessing.get_context("forkserver")
+START.set_forkserver_preload([__name__])
 
 
 def contend(place: str, cache: Path, score: float, ready) -> None:
@@ -42,8 +44,17 @@ def contend(place: str, cache: Path, score: float, ready) -> None:
     store.update_champion("m", decide)
 
 
+def in_environment(environment, target, arguments) -> None:
+    """In a process that was started for other tests: their S3 server is not this one's."""
+    os.environ.update(environment)
+    target(*arguments)
+
+
 def run_all(target, argument_lists) -> None:
-    processes = [START.Process(target=target, args=arguments) for arguments in argument_lists]
+    processes = [
+        START.Process(target=in_environment, args=(dict(os.environ), target, arguments))
+        for arguments in argument_lists
+    ]
     for process in processes:
         process.start()
     for process in processes:
@@ -75,28 +86,41 @@ def test_eight_at_once(place, tmp_path):
 
 
 @pytest.mark.slow
-def test_eight_whole_retrainings_at_once(place, own_prefect_server, tmp_path):
+def test_two_whole_retrainings_at_once(prefect_server, tmp_path):
+    retrain_at_once(2, str(tmp_path / "runs"), tmp_path)
+
+
+@pytest.mark.soak
+def test_eight_whole_retrainings_at_once(place, prefect_server, tmp_path):
+    retrain_at_once(8, place, tmp_path)
+
+
+def retrain_at_once(count: int, place: str, folder: Path) -> None:
+    """Have processes retrain on one table against one store, and see what it holds then."""
     from prefect.settings import PREFECT_API_URL
 
-    (tmp_path / "shared").mkdir()
+    (folder / "shared").mkdir()
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.many_retrainings", str(tmp_path / "shared"), place],
+        [
+            sys.executable, "-m", "tests.faults.many_retrainings", str(folder / "shared"), place,
+            str(count),
+        ],
         cwd=ROOT, env={**os.environ, "PREFECT_API_URL": str(PREFECT_API_URL.value())},
         capture_output=True, text=True, timeout=280,
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout
-    store = open_store(place, **({"cache": tmp_path / "mine"} if "://" in place else {}))
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    store = open_store(place, **({"cache": folder / "mine"} if "://" in place else {}))
     entries = store.runs("small")
-    assert len({entry.run_id for entry in entries}) == 8
-    assert len({entry.manifest["fingerprint"] for entry in entries}) == 8
+    assert len({entry.run_id for entry in entries}) == count
+    assert len({entry.manifest["fingerprint"] for entry in entries}) == count
     record = store.champion("small")
     assert sorted(d.run for d in record.history) == sorted(entry.run_id for entry in entries)
     scores = {entry.run_id: entry.manifest["primary"]["value"] for entry in entries}
-    assert len(set(scores.values())) == 8
+    assert len(set(scores.values())) == count
     promoted = [d.run for d in record.history if d.action == "promoted"]
     assert promoted == sorted(promoted, key=scores.__getitem__, reverse=True)  # ever better
     assert record.champion == promoted[-1] == min(scores, key=scores.__getitem__)
-    assert examine(store).whole == 8 and examine(store).findings == []
+    assert examine(store).whole == count and examine(store).findings == []
 
 
 def promote_often(folder: str, run_id: str, times: int, ready) -> None:

@@ -88,6 +88,7 @@ def finished(request, tmp_path_factory):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not kept.exists():
             request.getfixturevalue("prefect_server")
-            outcome = retrain(check_settings(build_settings(shared), PipelineConfig))
+            given = build_settings(shared, evaluation={"explain_windows": 256})
+            outcome = retrain(check_settings(given, PipelineConfig))
             kept.write_text(outcome.model_dump_json())
     return Outcome.model_validate_json(kept.read_text())

@@ -78,12 +78,12 @@ def test_folds_are_trained_once_and_told(backtest, trainings, settings, tmp_path
     assert json.loads((folder / BACKTEST_SUMMARY_FILE).read_text())["folds"][-1]["fold"] == "all"
 
 
-def test_warm_folds_wait_for_each_other(backtest, trainings):
+def test_warm_folds_wait_for_each_other(backtest, trainings, ready_network):
     state = backtest(warm_start=True)
     assert state.is_completed() and trainings == [0, 1]
 
 
-def test_a_fold_that_was_damaged_is_made_again(backtest, trainings, tmp_path):
+def test_a_fold_that_was_damaged_is_made_again(backtest, trainings, ready_network, tmp_path):
     backtest()
     victim = next((tmp_path / "work" / "folds").glob("*/0001.parquet"))
     victim.write_bytes(b"")
@@ -101,7 +101,7 @@ def test_what_cannot_be_done_is_told(backtest):
     with pytest.raises(ConfigError):
         absent.result()
     with pytest.raises(
-        ConfigError, match=r"backtest\.cluster: 'threads' use none; set task_runner"
+        ConfigError, match=r"backtest\.cluster: task_runner 'threads' uses none; remove it"
     ):
         backtest(cluster="tcp://127.0.0.1:8786")
 

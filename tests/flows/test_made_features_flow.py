@@ -17,7 +17,7 @@ from tests.conftest import make_panel
 pytestmark = pytest.mark.usefixtures("prefect_server", "in_process")
 
 
-def test_trained_with_and_forecast_with(settings, tmp_path):
+def test_trained_with_and_forecast_with(settings, ready_network, tmp_path):
     from flows.retrain import retrain
 
     given = settings(
@@ -53,7 +53,9 @@ def test_trained_with_and_forecast_with(settings, tmp_path):
     assert (mine["after"] == last).all()
 
 
-def test_what_a_series_is_from_the_config_to_the_forecast_of_another(settings, tmp_path):
+def test_what_a_series_is_from_the_config_to_the_forecast_of_another(
+    settings, ready_network, tmp_path
+):
     from flows.retrain import retrain
 
     panel = make_panel(240)
@@ -85,6 +87,7 @@ def test_what_a_series_is_from_the_config_to_the_forecast_of_another(settings, t
     assert mine["prediction"].tolist() == pytest.approx(direct.tolist())
 
 
+@pytest.mark.traced
 def test_what_is_known_ahead_from_the_config_to_the_forecast(settings, tmp_path):
     """The next values are what the plan tells of them, and nothing else tells."""
     from fastlstm import fastLSTM

@@ -29,7 +29,7 @@ def retrain(given):
     return flow(check_settings(given, PipelineConfig), return_state=True)
 
 
-def test_whole_run_then_what_each_change_redoes(settings, executions, tmp_path):
+def test_whole_run_then_what_each_change_redoes(settings, executions, ready_network, tmp_path):
     """One long story, because each chapter needs the one before."""
     state = retrain(settings())
     outcome = state.result()
@@ -131,11 +131,11 @@ def test_a_run_holds_every_file(finished):
     x = pd.read_csv(saved.path("x_data"))
     assert list(x.columns) == ["when", "site", "load", "heat"] and len(x) == 480
     report = saved.path("report").read_text()
-    assert "last season" in report and "Data checks" in report
+    assert "seasonal naive" in report and "Data checks" in report
     importance = saved.metrics["importance"]
     assert {line["feature"] for line in importance} == {"load", "heat"}
     assert max(importance, key=lambda line: line["permutation"])["feature"] == "load"
-    assert "## What matters" in report and "| load | " in report
+    assert "## Feature importance" in report and "| load | " in report
     for level in (0.8, 0.95):
         inside = predictions["truth"].between(
             predictions[f"lower_{level}"], predictions[f"upper_{level}"]
@@ -148,6 +148,7 @@ def test_a_run_holds_every_file(finished):
         assert f"| {level} | load | network | adaptive | {inside.mean():.1%} |" in report
 
 
+@pytest.mark.figures
 def test_classifier_without_saved_data(settings, rain_sections):
     rain_sections["hyperparameters"]["save_X_Y_data"] = False
     outcome = retrain(settings(make_panel(rows=400), **rain_sections)).result()
@@ -209,7 +210,7 @@ def test_a_worse_challenger_is_kept_and_a_better_one_promoted(settings, tmp_path
 
 
 def test_killed_between_save_and_promote_goes_on_with_the_same_run(
-    settings, executions, monkeypatch, tmp_path
+    settings, executions, ready_network, monkeypatch, tmp_path
 ):
     import tasks.promote
 

@@ -22,11 +22,12 @@ RANGES = {
 
 @pytest.fixture
 def tune(settings, tmp_path):
-    def run(trials=3, folder=None, frame=None, **kwargs):
+    def run(trials=3, folder=None, frame=None, epochs=2, **kwargs):
         from flows.tune import tune as flow
 
         given = settings(
-            tune={"ranges": RANGES, "trials": trials, "prune": False}, hyperparameters={"epochs": 2}
+            tune={"ranges": RANGES, "trials": trials, "prune": False},
+            hyperparameters={"epochs": epochs},
         )
         if folder is not None:
             given["work"] = str(tmp_path / folder)
@@ -61,11 +62,11 @@ def trials_of(state) -> pd.DataFrame:
 
 
 def test_the_best_of_the_trials_is_a_config_that_runs(tune, settings):
-    state = tune()
+    state = tune(trials=2)
     outcome = state.result()
     assert state.is_completed() and state.message == outcome.message
     table = trials_of(state)
-    assert table["state"].tolist() == ["complete"] * 3 and outcome.trials == 3
+    assert table["state"].tolist() == ["complete"] * 2 and outcome.trials == 2
     assert outcome.best == table["value"].min()
     best = read_config(Path(outcome.path) / BEST_SETTINGS_FILE)
     row = table.loc[table["value"].idxmin()]
@@ -81,7 +82,7 @@ def test_the_best_of_the_trials_is_a_config_that_runs(tune, settings):
     assert history["val_loss"].min() == pytest.approx(row["value"])
 
 
-def test_a_search_cut_off_ends_as_one_that_was_not(tune, trainings):
+def test_a_search_cut_off_ends_as_one_that_was_not(tune, trainings, ready_network):
     tried, cut_off = trainings
     whole = trials_of(tune(folder="whole"))
     assert len(tried) == 3
@@ -101,14 +102,14 @@ def test_a_search_cut_off_ends_as_one_that_was_not(tune, trainings):
 
 def test_the_search_sees_no_test_row(tune):
     frame = make_panel()
-    plain = trials_of(tune(folder="plain", frame=frame))
+    plain = trials_of(tune(trials=2, folder="plain", frame=frame, epochs=1))
     hours = frame.groupby("site").cumcount()
     frame.loc[hours >= 204, ["load", "heat"]] += 1000  # from the test cut on
-    spoiled = trials_of(tune(folder="spoiled", frame=frame))
+    spoiled = trials_of(tune(trials=2, folder="spoiled", frame=frame, epochs=1))
     pd.testing.assert_frame_equal(plain, spoiled)
 
 
-def test_a_trial_that_fails_is_told_and_the_search_goes_on(tune, monkeypatch):
+def test_a_trial_that_fails_is_told_and_the_search_goes_on(tune, monkeypatch, ready_network):
     from fastlstm.errors import TrainingError
 
     right, begun = training.train_into, []
