@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any, Literal
 
@@ -205,7 +206,14 @@ class MonitorConfig(_Placed):
 
 
 def store_of(config: PipelineConfig | _Placed) -> Store:
-    """The store that a flow's settings name."""
-    if "://" not in config.store:
-        return open_store(config.store)
-    return open_store(config.store, settings=config.s3, cache=Path(config.work) / "s3")
+    """The store that a flow's settings name, opened once per process."""
+    return _opened(config.store, config.s3.model_dump_json(), config.work)
+
+
+@functools.lru_cache(maxsize=16)
+def _opened(place: str, s3: str, work: str) -> Store:
+    """The store at a place; only a store in S3 takes the S3 settings."""
+    if not place.startswith("s3://"):
+        return open_store(place)
+    settings = S3Settings.model_validate_json(s3)
+    return open_store(place, settings=settings, cache=Path(work) / "s3")

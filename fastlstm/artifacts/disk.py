@@ -1,4 +1,4 @@
-"""A disk that is full, or may not be written, in one sentence that names the place."""
+"""Errors of a disk that is full or may not be written, in one sentence that names the place."""
 
 from __future__ import annotations
 
@@ -11,11 +11,7 @@ from pathlib import Path
 from fastlstm.errors import StoreError
 
 _FULL = "no space is left on the disk; free some and run again"
-
-
 _FORBIDDEN = "may not be written by this user; grant it, or choose another folder"
-
-
 _REMEDIES = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: "the disk quota is used up; free some space, or have it raised, and run again",
@@ -32,10 +28,10 @@ _NOTHING_LEFT = 1 << 20
 
 @contextmanager
 def writing_to(place: Path) -> Iterator[None]:
-    """Tell of a disk that cannot take what the block writes; any other error passes.
+    """Turn the error of a disk that refuses a write into one sentence; any other error passes.
 
     Args:
-        place: what the error names where the system names no file.
+        place: named in the error where the system names no file.
 
     Raises:
         StoreError: the disk is full, or the place may not be written.
@@ -52,7 +48,7 @@ def writing_to(place: Path) -> Iterator[None]:
 
 
 def _is_full(place: Path) -> bool:
-    there = next(
+    existing = next(
         folder for folder in [place.absolute(), *place.absolute().parents] if folder.exists()
     )
-    return shutil.disk_usage(there).free < _NOTHING_LEFT
+    return shutil.disk_usage(existing).free < _NOTHING_LEFT

@@ -20,7 +20,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def replace_file(path: Path, content: str | bytes) -> None:
-    """Put a file in place in one step: a reader sees the old content or the new, no mixture.
+    """Write a file in one step: a reader sees the old content or the new, no mixture.
 
     Raises:
         StoreError: the disk is full, or may not be written; the old content is still there.
@@ -31,7 +31,7 @@ def replace_file(path: Path, content: str | bytes) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A file to write, put in place of ``path`` in one step once the block has ended well.
+    """A temporary file to write; it replaces ``path`` in one step once the block has succeeded.
 
     Raises:
         StoreError: the disk is full, or may not be written; the old content is still there.

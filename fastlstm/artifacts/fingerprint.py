@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-# Releases of these change numbers or file contents, so a change of them makes a run anew.
+# Another release of these may change numbers or file contents, so it makes a cached result invalid.
 _LIBRARIES = ("keras", "numpy", "pandas", "pyarrow", "scikit-learn")
 
 
@@ -24,7 +24,7 @@ def sha256_file(path: Path) -> str:
 
 
 def fingerprint(*parts: Any) -> str:
-    """SHA-256 of JSON-like values; equal values give equal hashes whatever order keys stand in."""
+    """SHA-256 of JSON-like values; equal values give equal hashes in any order of keys."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -46,8 +46,8 @@ def library_versions() -> dict[str, str]:
 def code_version() -> str:
     """Hash of this library's source and of the library versions beneath it.
 
-    The source itself is hashed, not a version number, because a change in any helper must redo
-    what it had a part in, also between two releases.
+    The source is hashed, not a version number, because a change in any function must invalidate the
+    results it had a part in, also between two releases.
     """
     return fingerprint(_sources(), library_versions())
 

@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all, with a manifest that tells whether they still are.
+"""Folders that appear whole or not at all, with a manifest by which they are verified.
 
 Every step's output and every run is such a folder: files, then ``manifest.json`` with the size and
 SHA-256 of each. A folder without a manifest does not exist for any reader.
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fastlstm.artifacts.disk import writing_to
+from fastlstm.artifacts.file_hashes import sha256_once
 from fastlstm.artifacts.files import replace_file
 from fastlstm.artifacts.fingerprint import fingerprint, sha256_file
 from fastlstm.errors import StoreError
@@ -32,9 +33,9 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def write_manifest(folder: Path, about: dict[str, Any]) -> str:
-    """List every file below ``folder`` in its manifest, beside ``about``; return the content hash."""
+    """Write a folder's manifest: ``about``, and every file below it; return the content hash."""
     entries = {
-        f.relative_to(folder).as_posix(): {"size": f.stat().st_size, "sha256": sha256_file(f)}
+        f.relative_to(folder).as_posix(): {"size": f.stat().st_size, "sha256": sha256_once(f)}
         for f in files_below(folder)
     }
     content = fingerprint(entries, about)
@@ -86,12 +87,17 @@ def parse_manifest(text: str, file: str) -> dict[str, Any]:
     return manifest
 
 
-def verify(folder: Path, content_sha256: str | None = None) -> dict[str, Any]:
+def verify(
+    folder: Path, content_sha256: str | None = None, *, reread: bool = False
+) -> dict[str, Any]:
     """Check a folder against its manifest and return the manifest.
+
+    A file that this process has hashed, and that is unchanged since, is not read again.
 
     Args:
         folder: the folder.
-        content_sha256: the content hash a reference was given, where there is one.
+        content_sha256: the content hash of the reference to it, where there is one.
+        reread: read every byte again, which also finds bits that decayed on the disk.
 
     Raises:
         StoreError: the first file that is missing, of another size or content, or not listed.
@@ -100,7 +106,7 @@ def verify(folder: Path, content_sha256: str | None = None) -> dict[str, Any]:
     if content_sha256 is not None and manifest["content_sha256"] != content_sha256:
         raise StoreError(f"{folder}: holds another content than the one referred to")
     try:
-        _compare(folder, manifest["files"])
+        _compare(folder, manifest["files"], sha256_file if reread else sha256_once)
     except FileNotFoundError as error:  # deleted at this moment
         raise StoreError(f"{error.filename or folder}: is missing") from None
     except OSError as error:
@@ -108,7 +114,10 @@ def verify(folder: Path, content_sha256: str | None = None) -> dict[str, Any]:
     return manifest
 
 
-def _compare(folder: Path, entries: dict[str, dict[str, Any]]) -> None:
+def _compare(
+    folder: Path, entries: dict[str, dict[str, Any]], sha256: Callable[[Path], str]
+) -> None:
+    """Refuse a folder of which a file is missing, differs, is a link, or is not in the manifest."""
     for found in folder.rglob("*"):
         if found.is_symlink():  # to a folder, too: none is followed out of this one
             raise StoreError(f"{found}: is a link; a stored folder holds plain files only")
@@ -117,21 +126,21 @@ def _compare(folder: Path, entries: dict[str, dict[str, Any]]) -> None:
         file = present.pop(name, None)
         if file is None:
             raise StoreError(f"{folder / name}: is missing")
-        if file.stat().st_size != entry["size"] or sha256_file(file) != entry["sha256"]:
+        if file.stat().st_size != entry["size"] or sha256(file) != entry["sha256"]:
             raise StoreError(f"{file}: differs from the manifest (damaged or changed)")
     if present:
         raise StoreError(f"{folder / min(present)}: is not in the manifest")
 
 
 def delete_folder(folder: Path, tag: str) -> None:
-    """Delete a folder so that no reader sees part of it: one rename, to ``.<tag>.<id>``, comes first."""
-    doomed = folder.with_name(f".{tag}.{uuid.uuid4().hex}")
-    folder.rename(doomed)
-    shutil.rmtree(doomed)
+    """Delete a folder so that no reader sees part of it: it is first renamed to ``.<tag>.<id>``."""
+    to_delete = folder.with_name(f".{tag}.{uuid.uuid4().hex}")
+    folder.rename(to_delete)
+    shutil.rmtree(to_delete)
 
 
 def mark_used(path: Path) -> None:
-    """Note that what lies at a path was used just now: the time of change tells how long nobody did."""
+    """Set a path's time of change to now, by which cleaning knows when it was last used."""
     with suppress(OSError):  # a folder that may only be read is used as well
         os.utime(path)
 
@@ -147,11 +156,18 @@ def _is_whole(folder: Path) -> bool:
 def publish(
     target: Path, build: Callable[[Path], dict[str, Any]], about: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Make a folder by ``build(temporary folder)`` and put it at ``target`` by one rename.
+    """Write a folder by ``build(temporary folder)`` and put it at ``target`` by one rename.
 
-    ``build`` returns what the manifest shall tell of the content. A whole folder already there is
-    kept and ``build`` not called; a damaged one is replaced. Two processes may do this at once: the
-    first to finish wins, and both get the winner's manifest.
+    A whole folder already there is kept and ``build`` not called; a damaged one is replaced. Two
+    processes may do this at once: the first to finish wins, and both get the winner's manifest.
+
+    Args:
+        target: where the folder shall be.
+        build: writes the files and returns entries for the manifest.
+        about: more entries for the manifest.
+
+    Returns:
+        The manifest.
 
     Raises:
         StoreError: the folder was put there by another process, yet is damaged; or the disk is full

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from fastlstm.artifacts.fingerprint import fingerprint, sha256_file
+from fastlstm.artifacts.file_hashes import sha256_once
+from fastlstm.artifacts.fingerprint import fingerprint
 from fastlstm.config.file_formats import ENDINGS, FORMAT_TITLES, FORMATS
 from fastlstm.config.locations import PACKAGE_PREFIX, check_source, is_remote
 from fastlstm.errors import ConfigError
@@ -93,5 +94,5 @@ def source_files(path: str, file_format: str = "auto") -> list[tuple[Path, str]]
 def source_fingerprint(path: str, file_format: str = "auto") -> str:
     """Hash of the bytes of every source file, independent of file names and times."""
     return fingerprint(
-        [[kind, sha256_file(file)] for file, kind in source_files(path, file_format)]
+        [[kind, sha256_once(file)] for file, kind in source_files(path, file_format)]
     )

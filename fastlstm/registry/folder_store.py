@@ -157,7 +157,7 @@ class FolderStore:
         Raises:
             StoreError: names the first such file.
         """
-        manifest = verify(self.root / model_name / run_id)
+        manifest = verify(self.root / model_name / run_id, reread=True)
         require_own_name(manifest, model_name, run_id, self.location(model_name, run_id))
 
     def quarantine(self, model_name: str, name: str) -> str:
@@ -218,7 +218,7 @@ class FolderStore:
 
 def _sync(folder: Path) -> None:
     """Have the files on disk before the rename makes them visible."""
-    for file in folder.iterdir():
+    for file in folder.rglob("*"):
         descriptor = os.open(file, os.O_RDONLY)
         try:
             os.fsync(descriptor)

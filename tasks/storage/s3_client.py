@@ -1,11 +1,8 @@
-"""Talk to an S3 server: the client, its errors in words, and whether it keeps its promises."""
+"""The S3 client, addresses in S3, and boto3's errors in one sentence each."""
 
 from __future__ import annotations
 
 import functools
-import random
-import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,17 +12,9 @@ from fastlstm.errors import ConfigError, StoreError
 from tasks.settings import S3Settings
 from tasks.storage.s3_retries import RetryBudget
 
-# Requests are retried here (and in s3_patience) and nowhere else: Prefect's retries on top would
-# multiply.
+# Requests are retried here (and in s3_retries) and nowhere else, or the retries would multiply.
 _ATTEMPTS = 6
-
-
-_PROBE = ".fastlstm-conditional-writes"
-
-
 _CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, s3.profile or s3.credentials_block"
-
-
 _REMEDIES = {
     "NoSuchBucket": "the bucket does not exist; create it or correct the URL",
     "InvalidAccessKeyId": f"the access key is unknown there; {_CREDENTIALS}",
@@ -39,8 +28,6 @@ _REMEDIES = {
     "EntityTooLarge": "the server takes no file of this size; raise its limit",
     "BadDigest": "the bytes were damaged on the way; try again",
 }
-
-
 _RACES = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 
 
@@ -72,9 +59,6 @@ class Location:
         return f"s3://{self.bucket}/{self.key(*parts)}"
 
 
-_honours: set[tuple[str, Location]] = set()
-
-
 class LostRace(Exception):  # noqa: N818 (an outcome to act on, not a failure)
     """A conditional write was refused: someone else was first."""
 
@@ -86,7 +70,7 @@ def translated_errors(url: str) -> Iterator[None]:
     Raises:
         ConfigError: no credentials, or an unusable setting.
         LostRace: a conditional write was refused.
-        StoreError: anything else; whatever could heal was tried again before.
+        StoreError: anything else; what is temporary was tried again before.
     """
     from boto3.exceptions import Boto3Error, S3UploadFailedError
     from botocore import exceptions
@@ -95,15 +79,15 @@ def translated_errors(url: str) -> Iterator[None]:
         yield
     except (exceptions.ClientError, S3UploadFailedError) as caught:
         error: Any = caught
-        if isinstance(caught, S3UploadFailedError):  # boto3 keeps the server's answer behind it
+        if isinstance(caught, S3UploadFailedError):  # its context is the server's answer
             error = caught.__context__
             if not isinstance(error, exceptions.ClientError):
                 raise StoreError(f"{url}: {_first(caught)}") from None
         code = str(error.response.get("Error", {}).get("Code", "unknown"))
         if code in _RACES:
             raise LostRace(url) from None
-        told_by = str(error.response.get("Error", {}).get("Message", "")).strip()
-        remedy = _REMEDIES.get(code, f"the server answered {code} ({told_by[:200]})")
+        message = str(error.response.get("Error", {}).get("Message", "")).strip()
+        remedy = _REMEDIES.get(code, f"the server answered {code} ({message[:200]})")
         raise StoreError(f"{url}: {remedy}") from None
     except (
         exceptions.NoCredentialsError, exceptions.PartialCredentialsError,
@@ -191,75 +175,3 @@ def _from_block(name: str) -> tuple[Any, dict[str, Any]]:
         ) from None
     credentials = block.credentials if kind == "s3-bucket" else block
     return credentials.get_boto3_session(), credentials.aws_client_parameters.get_params_override()
-
-
-def read_object(client: Any, bucket: str, key: str) -> tuple[bytes, str] | None:
-    """Content and ETag of a small object, or None where there is none.
-
-    Asked for again where the connection breaks while the content comes, which boto3 does for files
-    only. Call it within ``told``.
-    """
-    from botocore.exceptions import HTTPClientError, IncompleteReadError
-
-    for number in range(1, _ATTEMPTS + 1):
-        try:
-            got = client.get_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
-        except client.exceptions.NoSuchKey:
-            return None
-        try:
-            return got["Body"].read(), str(got["ETag"])
-        except (HTTPClientError, IncompleteReadError):
-            if number == _ATTEMPTS:
-                raise
-            time.sleep(random.uniform(0, 0.1 * 2**number))
-    raise AssertionError  # the last try returned or raised
-
-
-def encryption(settings: S3Settings) -> dict[str, str]:
-    """The arguments of an upload that ask for server-side encryption."""
-    asked = {"ServerSideEncryption": settings.encryption, "SSEKMSKeyId": settings.kms_key_id}
-    return {name: value for name, value in asked.items() if value}
-
-
-def require_conditional_writes(client: Any, location: Location, settings: S3Settings) -> None:
-    """Refuse a server that ignores ``If-None-Match`` or ``If-Match``.
-
-    On such a server every one of several writers is told it won, so a champion or a run could be
-    overwritten without a word. One small object stays below the prefix; each process looks once.
-
-    Raises:
-        StoreError: the server ignores a condition.
-    """
-    server = (client.meta.endpoint_url, location)
-    if server in _honours:
-        return
-    key = location.key(_PROBE)
-    url = location.url(_PROBE)
-
-    def put(**condition: str) -> bool:
-        try:
-            with translated_errors(url):
-                client.put_object(
-                    Bucket=location.bucket, Key=key, Body=b"", ContentType="text/plain",
-                    **condition, **encryption(settings),
-                )  # fmt: skip
-        except LostRace:
-            return False
-        except StoreError as error:
-            if "NotImplemented" in str(error):
-                raise _ignores(client) from None
-            raise
-        return True
-
-    # The first of the two may be the one that makes the object; the second must be refused.
-    if (put(IfNoneMatch="*") and put(IfNoneMatch="*")) or put(IfMatch=f'"{uuid.uuid4().hex}"'):
-        raise _ignores(client)
-    _honours.add(server)
-
-
-def _ignores(client: Any) -> StoreError:
-    return StoreError(
-        f"the S3 server at {client.meta.endpoint_url} ignores conditional writes, so two "
-        "retrainings at once could overwrite each other; use one that honours If-None-Match and "
-        "If-Match (AWS S3, MinIO, SeaweedFS, …), or a folder as the store"
-    )

@@ -1,24 +1,21 @@
-"""Runs in an S3 bucket: blobs first, the manifest last, and a champion moved by compare-and-swap.
+"""Runs in an S3 bucket: files first, the manifest last, and a champion moved by compare-and-swap.
 
 ``<prefix>/<model name>/<run id>/`` holds a run as in a folder store. A run id is claimed by a small
-object made with ``If-None-Match: *``, so two writers never share one; the run exists from the moment
-its manifest does, which is made in the same way. Nothing is overwritten but ``champion.json``, with
+object written with ``If-None-Match: *``, so two writers never share one; the run exists from the moment
+its manifest does, which is written in the same way. Nothing is overwritten but ``champion.json``, with
 ``If-Match``.
 """
 
 from __future__ import annotations
 
-import base64
 import functools
-import hashlib
 import json
-import mimetypes
 import random
 import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,8 +23,8 @@ from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
 from fastlstm.artifacts.disk import writing_to
+from fastlstm.artifacts.file_hashes import sha256_once
 from fastlstm.artifacts.files import replace_file
-from fastlstm.artifacts.fingerprint import sha256_file
 from fastlstm.artifacts.folders import MANIFEST, mark_used, parse_manifest, verify, write_manifest
 from fastlstm.errors import StoreError
 from fastlstm.registry.champion import CHAMPION, ChampionRecord
@@ -42,42 +39,18 @@ from fastlstm.registry.store import (
     run_ids,
 )
 from tasks.settings import S3Settings
-from tasks.storage.s3_client import (
-    Location,
-    LostRace,
-    client_of,
-    encryption,
-    read_object,
-    require_conditional_writes,
-    translated_errors,
-)
+from tasks.storage.s3_client import Location, LostRace
+from tasks.storage.s3_objects import S3Objects
 
 M = TypeVar("M", bound=Callable[..., Any])
 
 
 _CLAIM = ".claim"
-
-
-_SWAP_TRIES = 50
-
-
-_TYPES = {
-    ".json": "application/json",
-    ".md": "text/markdown; charset=utf-8",
-    ".csv": "text/csv; charset=utf-8",
-    ".parquet": "application/vnd.apache.parquet",
-    ".keras": "application/zip",
-}
-
-
-def content_type(file: str) -> str:
-    """The media type by which a browser knows what to do with a file."""
-    known = _TYPES.get(Path(file).suffix)
-    return known or mimetypes.guess_type(file)[0] or "application/octet-stream"
+_SWAP_ATTEMPTS = 50
 
 
 def _using_cache(method: M) -> M:
-    """Have a method that writes to the local cache tell of a disk that is full or read-only."""
+    """Make a method that writes to the local cache name a disk that is full or read-only."""
 
     @functools.wraps(method)
     def wrapper(self: S3Store, *args: Any, **kwargs: Any) -> Any:
@@ -85,17 +58,6 @@ def _using_cache(method: M) -> M:
             return method(self, *args, **kwargs)
 
     return cast("M", wrapper)
-
-
-class _Digest:
-    """A file that forgets what is written into it but for its SHA-256."""
-
-    def __init__(self) -> None:
-        self.sha256 = hashlib.sha256()
-
-    def write(self, data: bytes) -> int:
-        self.sha256.update(data)
-        return len(data)
 
 
 class S3Store:
@@ -106,6 +68,9 @@ class S3Store:
         settings: how S3 is reached; without them boto3's own chain.
         cache: folder of downloaded runs, by content hash; without it one in the user's cache folder.
 
+    Attributes:
+        objects: the objects below the prefix.
+
     Raises:
         ConfigError: the URL or a setting cannot be used.
     """
@@ -115,7 +80,7 @@ class S3Store:
     ) -> None:
         self._location = Location.of(url)
         self._settings = settings or S3Settings()
-        self._client = client_of(self._settings)
+        self.objects = S3Objects(self._location, self._settings)
         self._cache = cache or Path.home() / ".cache" / "fastlstm" / "s3"
 
     def __str__(self) -> str:
@@ -127,13 +92,13 @@ class S3Store:
         return self._location.url(model_name, run_id, file)
 
     def link(self, model_name: str, run_id: str, file: str) -> str:
-        """Address at which a browser shows a file, to who may see it."""
+        """Address at which a browser shows a file to those with access to it."""
         bucket, key = self._location.bucket, quote(self._location.key(model_name, run_id, file))
-        endpoint = self._client.meta.endpoint_url
+        endpoint = self.objects.client.meta.endpoint_url
         if self._settings.link is not None:
             return self._settings.link.replace("{bucket}", bucket).replace("{key}", key)
         if endpoint.endswith(".amazonaws.com"):
-            region = self._client.meta.region_name
+            region = self.objects.client.meta.region_name
             return f"https://{region}.console.aws.amazon.com/s3/object/{bucket}?prefix={key}"
         return f"{endpoint}/{bucket}/{key}"
 
@@ -193,31 +158,35 @@ class S3Store:
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as name:
             temporary = Path(name) / run_id
             temporary.mkdir()
-
-            def download(item: tuple[str, dict[str, Any]]) -> None:
-                file, entry = item
-                target = (temporary / file).resolve()
-                if temporary.resolve() not in target.parents:
-                    raise StoreError(
-                        f"{self.location(model_name, run_id)}: its manifest names a file outside "
-                        f"the run, {file!r}"
-                    )
-                target.parent.mkdir(parents=True, exist_ok=True)
-                url = self.location(model_name, run_id, file)
-                self._download(self._key(model_name, run_id, file), url, target)
-                if sha256_file(target) != entry["sha256"]:
-                    raise StoreError(f"{url}: differs from the manifest (damaged or changed)")
-
-            with ThreadPoolExecutor(self._settings.parallel) as pool:
-                list(pool.map(download, manifest["files"].items()))
-            self._download(
-                self._key(model_name, run_id, MANIFEST),
-                self.location(model_name, run_id, MANIFEST),
-                temporary / MANIFEST,
-            )
+            self._download(model_name, run_id, manifest, temporary)
             verify(temporary, manifest["content_sha256"])
             self._keep(temporary, folder)
         return folder
+
+    def _download(
+        self, model_name: str, run_id: str, manifest: dict[str, Any], folder: Path
+    ) -> None:
+        """Download the files of a run and its manifest into a folder."""
+
+        def download(item: tuple[str, dict[str, Any]]) -> None:
+            file, entry = item
+            target = (folder / file).resolve()
+            if folder.resolve() not in target.parents:
+                raise StoreError(
+                    f"{self.location(model_name, run_id)}: its manifest names a file outside the run, "
+                    f"{file!r}"
+                )
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.objects.download(self._key(model_name, run_id, file), target)
+            if sha256_once(target) != entry["sha256"]:
+                raise StoreError(
+                    f"{self.location(model_name, run_id, file)}: differs from the manifest (damaged or "
+                    "changed)"
+                )
+
+        with ThreadPoolExecutor(self._settings.parallel) as pool:
+            list(pool.map(download, manifest["files"].items()))
+        self.objects.download(self._key(model_name, run_id, MANIFEST), folder / MANIFEST)
 
     # Writing
 
@@ -232,7 +201,7 @@ class S3Store:
         Raises:
             StoreError: the server refuses, cannot be reached, or ignores conditional writes.
         """
-        require_conditional_writes(self._client, self._location, self._settings)
+        self.objects.require_conditional_writes()
         token = uuid.uuid4().hex
         for run_id in run_ids(moment):
             if not self._claim(model_name, run_id, token):
@@ -243,36 +212,35 @@ class S3Store:
                 folder.mkdir()
                 described = build(folder, run_id)
                 write_manifest(folder, {"run_id": run_id, "model_name": model_name, **described})
-                text = (folder / MANIFEST).read_text(encoding="utf-8")
-                manifest = parse_manifest(text, str(folder / MANIFEST))
-
-                def upload(
-                    item: tuple[str, dict[str, Any]], folder: Path = folder, run_id: str = run_id
-                ) -> None:
-                    self._upload(folder / item[0], self._key(model_name, run_id, item[0]), item[1])
-
-                # Each file is uploaded in parallel parts itself, so a few at a time fill the line.
-                with ThreadPoolExecutor(max(1, self._settings.parallel // 2)) as pool:
-                    list(pool.map(upload, manifest["files"].items()))
-                if not self._create(self._key(model_name, run_id, MANIFEST), text):
-                    raise StoreError(
-                        f"{self.location(model_name, run_id, MANIFEST)}: was made by another "
-                        "program meanwhile; start again"
-                    )
+                manifest = self._upload(model_name, run_id, folder)
                 self._keep(folder, self._cached(manifest, run_id))
             return RunEntry(run_id, manifest)
         raise AssertionError  # the ids never end
 
+    def _upload(self, model_name: str, run_id: str, folder: Path) -> dict[str, Any]:
+        """Upload the files of a run, then its manifest, which is returned."""
+        text = (folder / MANIFEST).read_text(encoding="utf-8")
+        manifest = parse_manifest(text, str(folder / MANIFEST))
+
+        def upload(item: tuple[str, dict[str, Any]]) -> None:
+            name, entry = item
+            key = self._key(model_name, run_id, name)
+            self.objects.upload(folder / name, key, entry["size"], entry["sha256"])
+
+        # A large file is uploaded in parallel parts itself, so fewer files at a time fill the line.
+        with ThreadPoolExecutor(max(1, self._settings.parallel // 2)) as pool:
+            list(pool.map(upload, manifest["files"].items()))
+        if not self._create(text, model_name, run_id, MANIFEST):
+            raise StoreError(
+                f"{self.location(model_name, run_id, MANIFEST)}: was written by another program "
+                "meanwhile; start again"
+            )
+        return manifest
+
     def models(self) -> list[str]:
         """Name of every model that has anything stored."""
         home = self._key() + "/" if self._key() else ""
-        with translated_errors(str(self)):
-            pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._location.bucket, Prefix=home, Delimiter="/"
-            )
-            found = [item["Prefix"] for page in pages for item in page.get("CommonPrefixes", [])]
-        names = sorted(prefix.removeprefix(home).strip("/") for prefix in found)
-        return [name for name in names if not name.startswith(".")]
+        return [name for name in self.objects.folders(home) if not name.startswith(".")]
 
     def stored(self, model_name: str) -> list[Stored]:
         """All that lies where the model's runs lie, whole or not, in order of name."""
@@ -308,12 +276,9 @@ class S3Store:
             )
 
         def differs(item: tuple[str, dict[str, Any]]) -> str | None:
-            digest = _Digest()
-            with translated_errors(self.location(model_name, run_id, item[0])):
-                self._client.download_fileobj(
-                    self._location.bucket, self._key(model_name, run_id, item[0]), digest
-                )
-            return None if digest.sha256.hexdigest() == item[1]["sha256"] else item[0]
+            name, entry = item
+            found = self.objects.sha256(self._key(model_name, run_id, name))
+            return None if found == entry["sha256"] else name
 
         with ThreadPoolExecutor(self._settings.parallel) as pool:
             for name in pool.map(differs, sorted(manifest["files"].items())):
@@ -326,17 +291,11 @@ class S3Store:
     def quarantine(self, model_name: str, name: str) -> str:
         """Move objects below ``.quarantine/<model name>/``; return where they lie now."""
         moment = datetime.now(UTC).strftime("%Y-%m-%d %H-%M-%S")
-        target = (QUARANTINE, model_name, f"{name.lstrip('.')}, set aside {moment}")
+        target = (QUARANTINE, model_name, f"{name.lstrip('.')}, quarantined {moment}")
         keys = self._keys_of(model_name, name)
         home = self._key(model_name, name)
-        with translated_errors(self.location(model_name, name)):
-            for key in keys:
-                self._client.copy(
-                    {"Bucket": self._location.bucket, "Key": key},
-                    self._location.bucket,
-                    self._key(*target) + key.removeprefix(home),
-                    ExtraArgs=encryption(self._settings),
-                )
+        for key in keys:
+            self.objects.copy(key, self._key(*target) + key.removeprefix(home))
         self._delete(keys)
         return self._location.url(*target)
 
@@ -353,8 +312,7 @@ class S3Store:
 
     def _delete(self, keys: list[str]) -> None:
         for key in keys:
-            with translated_errors(f"s3://{self._location.bucket}/{key}"):
-                self._client.delete_object(Bucket=self._location.bucket, Key=key)
+            self.objects.delete(key)
 
     def champion(self, model_name: str) -> ChampionRecord:
         """The champion record as it is now.
@@ -372,24 +330,25 @@ class S3Store:
         Raises:
             StoreError: the server ignores conditional writes, or others keep changing the record.
         """
-        require_conditional_writes(self._client, self._location, self._settings)
+        self.objects.require_conditional_writes()
         attempted: ChampionRecord | None = None
-        for number in range(_SWAP_TRIES):
+        for number in range(_SWAP_ATTEMPTS):
             record, etag = self._champion(model_name)
             if record == attempted:
                 return record  # written by a request whose answer was lost
             attempted = change(record)
             if attempted == record:
                 return record
-            condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
             try:
-                self._put(self._key(model_name, CHAMPION), attempted.text(), condition)
+                self.objects.put(
+                    self._key(model_name, CHAMPION), attempted.text().encode(), etag=etag
+                )
             except LostRace:
                 time.sleep(random.uniform(0, min(2.0, 0.05 * 2**number)))
                 continue
             return attempted
         raise StoreError(
-            f"{self._location.url(model_name, CHAMPION)}: others changed it {_SWAP_TRIES} times "
+            f"{self._location.url(model_name, CHAMPION)}: others changed it {_SWAP_ATTEMPTS} times "
             "meanwhile; try again"
         )
 
@@ -398,18 +357,12 @@ class S3Store:
     def _key(self, *parts: str) -> str:
         return self._location.key(*parts)
 
-    def _list(self, *parts: str) -> Iterable[dict[str, Any]]:
-        with translated_errors(self._location.url(*parts)):
-            pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._location.bucket, Prefix=self._key(*parts) + "/"
-            )
-            for page in pages:
-                yield from page.get("Contents", [])
+    def _list(self, *parts: str) -> Iterator[dict[str, Any]]:
+        return self.objects.list(self._key(*parts) + "/")
 
     def _read(self, *parts: str) -> tuple[str, str] | None:
         """Text and ETag of an object, or None where there is none."""
-        with translated_errors(self._location.url(*parts)):
-            found = read_object(self._client, self._location.bucket, self._key(*parts))
+        found = self.objects.read(self._key(*parts))
         try:
             return None if found is None else (found[0].decode("utf-8"), found[1])
         except UnicodeDecodeError:
@@ -454,69 +407,29 @@ class S3Store:
             raise no_such_run(self, model_name, run_id)
         return manifest
 
-    def _put(self, key: str, text: str, condition: dict[str, str]) -> None:
-        url = f"s3://{self._location.bucket}/{key}"
-        with translated_errors(url):
-            self._client.put_object(
-                Bucket=self._location.bucket, Key=key, Body=text.encode(),
-                ContentType="application/json", ChecksumAlgorithm="SHA256",
-                **condition, **encryption(self._settings),
-            )  # fmt: skip
-
-    def _create(self, key: str, text: str) -> bool:
-        """Make a JSON object that must not exist; whether it is ours now."""
+    def _create(self, text: str, *parts: str) -> bool:
+        """Write a JSON object that must not exist; whether this writer's is the one that exists now."""
         try:
-            self._put(key, text, {"IfNoneMatch": "*"})
+            self.objects.put(self._key(*parts), text.encode(), etag=None)
         except LostRace:
-            # Refused to a repeated request whose first answer was lost, if the content is ours.
-            found = self._read(key.removeprefix(self._location.prefix).strip("/"))
+            # A repeated request whose first answer was lost is refused too; the content tells.
+            found = self._read(*parts)
             return found is not None and found[0] == text
         return True
 
     def _claim(self, model_name: str, run_id: str, token: str) -> bool:
+        """Reserve a run id for this writer; whether it succeeded."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         text = json.dumps({"upload": token, "at": now}) + "\n"
-        return self._create(self._key(model_name, run_id, _CLAIM), text)
-
-    def _upload(self, file: Path, key: str, entry: dict[str, Any]) -> None:
-        """Upload one file, in parallel parts where it is large; the server checks each SHA-256."""
-        from boto3.s3.transfer import TransferConfig
-
-        bucket, size = self._location.bucket, self._settings.part_megabytes << 20
-        extra = {"ContentType": content_type(file.name), **encryption(self._settings)}
-        with translated_errors(f"s3://{bucket}/{key}"):
-            if entry["size"] <= size:
-                checksum = base64.b64encode(bytes.fromhex(entry["sha256"])).decode()
-                with file.open("rb") as body:
-                    self._client.put_object(
-                        Bucket=bucket, Key=key, Body=body, ChecksumSHA256=checksum, **extra
-                    )
-                return
-            self._client.upload_file(
-                str(file), bucket, key,
-                ExtraArgs={"ChecksumAlgorithm": "SHA256", **extra},
-                Config=TransferConfig(
-                    multipart_threshold=size, multipart_chunksize=size,
-                    max_concurrency=self._settings.parallel,
-                ),
-            )  # fmt: skip
-
-    def _download(self, key: str, url: str, target: Path) -> None:
-        with translated_errors(url):
-            try:
-                self._client.download_file(self._location.bucket, key, str(target))
-            except self._client.exceptions.ClientError as error:
-                if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
-                    raise StoreError(f"{url}: is missing") from None
-                raise
+        return self._create(text, model_name, run_id, _CLAIM)
 
     def _cached(self, manifest: dict[str, Any], run_id: str) -> Path:
         return self._cache / str(manifest["content_sha256"])[:32] / run_id
 
-    def _keep(self, made: Path, folder: Path) -> None:
-        """Put a whole folder into the cache, unless another process was first."""
+    def _keep(self, written: Path, folder: Path) -> None:
+        """Move a whole folder into the cache, unless another process was first."""
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:
-            made.rename(folder)
+            written.rename(folder)
         except OSError:
             verify(folder)

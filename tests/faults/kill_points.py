@@ -20,7 +20,7 @@ from fastlstm.registry.opening import open_store
 from fastlstm.registry.store import Store
 
 FIRST = datetime(2026, 11, 1, 3, tzinfo=UTC)
-# Python tells its audit hooks of each of these before it is done.
+# Python calls its audit hooks before each of these.
 OPERATIONS = {
     "open",
     "os.rename",
@@ -103,7 +103,7 @@ def _killed_before(place: str, number: int, folder: Path) -> bool:
 
             sys.addaudithook(hook)
         else:
-            store._client.meta.events.register("before-send.s3", lambda **_: counter())
+            store.objects.client.meta.events.register("before-send.s3", lambda **_: counter())
         night(store, folder / str(number) / "work")
         os._exit(0)
     return was_killed(child, f"kill point {number}")

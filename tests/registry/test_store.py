@@ -97,7 +97,7 @@ def test_many_processes_lose_no_entry(tmp_path):
     program = textwrap.dedent(
         """
         import sys
-        from fastlstm.store import FolderStore
+        from fastlstm.registry.folder_store import FolderStore
         store = FolderStore(sys.argv[1])
         for i in range(10):
             store.update_champion("m", lambda r: r.promoted(f"{sys.argv[2]}-{i}", "x"))

@@ -104,7 +104,7 @@ def test_second_reading_downloads_nothing(store, place, s3, tmp_path):
     reader = S3Store(place, s3, tmp_path / "reader")
     reader.run_folder("m", entry.run_id)
     asked = []
-    events = reader._client.meta.events
+    events = reader.objects.client.meta.events
     events.register("before-send.s3", lambda request, **_: asked.append(request.url))
     try:
         reader.run_folder("m", entry.run_id)
@@ -207,14 +207,14 @@ def test_no_promotion_is_lost_between_racing_writers(place, s3, tmp_path):
 def test_a_swap_whose_answer_was_lost_is_not_applied_twice(store, monkeypatch):
     store.update_champion("m", lambda r: r.promoted("a", "first"))
     store.update_champion("m", lambda r: r.promoted("b", "second"))
-    right = store._put
+    right = store.objects.put
 
-    def loses_the_answer(*args):
-        right(*args)
-        monkeypatch.setattr(store, "_put", right)
-        raise LostRace  # what a repeated request is told after the first one got through
+    def loses_the_answer(*args, **condition):
+        right(*args, **condition)
+        monkeypatch.setattr(store.objects, "put", right)
+        raise LostRace  # the answer to a repeated request after the first one got through
 
-    monkeypatch.setattr(store, "_put", loses_the_answer)
+    monkeypatch.setattr(store.objects, "put", loses_the_answer)
     record = store.update_champion("m", lambda r: r.rolled_back("wrong"))
     assert record.champion == "a" and len(record.history) == 3
     assert store.champion("m") == record
@@ -258,7 +258,7 @@ def test_encryption_is_asked_for(place, s3_server, tmp_path, client, monkeypatch
     )
     asked = []
     own = S3Store(place + "2", keyed, tmp_path)
-    events = own._client.meta.events
+    events = own.objects.client.meta.events
     events.register("before-send.s3", lambda request, **_: asked.append(dict(request.headers)))
     with pytest.raises(StoreError, match=r"it may lack what s3\.encryption asks"):
         own.add_run("m", MOMENT, build())
@@ -321,7 +321,7 @@ def test_no_credentials_and_no_server(s3_server, monkeypatch, tmp_path):
     [
         ({"endpoint_url": "http://key:secret@host"}, "holds a password"),
         ({"endpoint_url": "host:9000"}, "must begin with http"),
-        ({"kms_key_id": "x"}, "without encryption 'aws:kms'"),
+        ({"kms_key_id": "x"}, "needs encryption 'aws:kms'"),
         ({"profile": "a", "credentials_block": "aws-credentials/b"}, "remove one of them"),
         ({"credentials_block": "secret/b"}, "pattern"),
         ({"aws_secret_access_key": "x"}, "Extra inputs"),
@@ -342,9 +342,8 @@ def test_links_open_in_a_browser(store, place, s3_server):
         urllib.request.urlopen(store.link("m", run.run_id, "figure.png"))
     own = S3Store(place, S3Settings(link="https://files.example/{bucket}?k={key}"), None)
     assert own.link("m", run.run_id, "figure.png") == f"https://files.example/{bucket}?k={key}"
-    aws = S3Store.__new__(S3Store)
-    aws._settings, aws._location = S3Settings(), store._location
-    aws._client = boto3.client(
+    aws = S3Store(place, S3Settings(), None)
+    aws.objects.client = boto3.client(
         "s3", region_name="eu-west-1", endpoint_url="https://s3.eu-west-1.amazonaws.com"
     )
     assert aws.link("m", run.run_id, "f").startswith(

@@ -1,0 +1,128 @@
+"""Forecasts in a database: three tables, written in transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from tasks.storage.forecast_rows import APPEND_ATTEMPTS, KEYS, MOMENT, Kind, merge
+from tasks.storage.sql import open_database, translated_errors
+
+
+def _columns() -> dict[Kind, list[tuple[str, Any]]]:
+    """Names and types of each table's columns."""
+    import sqlalchemy as sa
+
+    moment, text = sa.DateTime(timezone=True), sa.String(200)
+    return {
+        "forecasts": [
+            ("model_name", text), ("run_id", text), ("series", text), ("after", moment),
+            ("origin", moment), ("step", sa.Integer), ("time", moment), ("target", text),
+            ("prediction", sa.Double),
+        ],
+        "intervals": [
+            ("model_name", text), ("run_id", text), ("series", text), ("after", moment),
+            ("step", sa.Integer), ("target", text), ("level", sa.Double), ("lower", sa.Double),
+            ("upper", sa.Double), ("learned_from", sa.Integer),
+        ],
+        "inputs": [
+            ("model_name", text), ("run_id", text), ("first", moment), ("through", moment),
+            ("feature", text), ("counts", sa.Text), ("mean", sa.Double), ("std", sa.Double),
+            ("minimum", sa.Double), ("maximum", sa.Double),
+        ],
+    }  # fmt: skip
+
+
+class ForecastTables:
+    """Three tables of a database, their primary keys the rows' keys; times are UTC."""
+
+    def __init__(self, place: str, table: str, model_name: str) -> None:
+        import sqlalchemy as sa
+
+        self._place, self._model = place, model_name
+        self._engine = open_database(place)
+        self._meta = sa.MetaData()
+        self._tables = {
+            kind: sa.Table(
+                table if kind == "forecasts" else f"{table}_{kind}",
+                self._meta,
+                *(
+                    sa.Column(name, column, primary_key=name in ["model_name", *KEYS[kind]])
+                    for name, column in columns
+                ),
+            )
+            for kind, columns in _columns().items()
+        }
+
+    def append(self, kind: Kind, rows: pd.DataFrame) -> int:
+        """Add rows that are not stored yet; return their number."""
+        import sqlalchemy as sa
+
+        table = self._tables[kind]
+        moment = table.c[MOMENT[kind]]
+        rows = rows.assign(model_name=self._model)[[c.name for c in table.c]]
+
+        def once() -> int:
+            with self._engine.begin() as connection:
+                self._meta.create_all(connection)
+                first = rows[MOMENT[kind]].min().to_pydatetime()
+                query = sa.select(*(table.c[name] for name in KEYS[kind])).where(
+                    table.c.model_name == self._model,
+                    table.c.run_id.in_(rows["run_id"].unique().tolist()),
+                    moment >= first,
+                )
+                stored = _utc(pd.DataFrame(connection.execute(query).all(), columns=KEYS[kind]))
+                merged, fresh = merge(stored if len(stored) else None, rows, kind)
+                if fresh:
+                    connection.execute(sa.insert(table), _records(merged.iloc[-fresh:]))
+                return fresh
+
+        with translated_errors(self._place):
+            return _again_on_conflict(once)
+
+    def read(self, kind: Kind, since: pd.Timestamp) -> pd.DataFrame:
+        """Every row whose last input row is not before ``since``."""
+        import sqlalchemy as sa
+
+        table = self._tables[kind]
+        with translated_errors(self._place), self._engine.begin() as connection:
+            self._meta.create_all(connection)
+            query = sa.select(table).where(
+                table.c.model_name == self._model,
+                table.c[MOMENT[kind]] >= since.to_pydatetime(),
+            )
+            found = connection.execute(query).all()
+        return _utc(pd.DataFrame(found, columns=[c.name for c in table.c]))
+
+
+def _again_on_conflict(once: Callable[[], int]) -> int:
+    """Repeat an append that violates a primary key: another process appended the same rows first."""
+    from sqlalchemy.exc import IntegrityError
+
+    for _ in range(APPEND_ATTEMPTS):
+        try:
+            return once()
+        except IntegrityError:
+            continue
+    return once()
+
+
+def _utc(frame: pd.DataFrame) -> pd.DataFrame:
+    """Times as UTC, because SQLite returns them without a time zone."""
+    for name in {"after", "origin", "time", "first", "through"} & set(frame.columns):
+        frame[name] = pd.to_datetime(frame[name], utc=True).dt.as_unit("us")
+    return frame
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as SQLAlchemy takes them: Python values, None where a value is missing."""
+    plain = rows.astype(object).where(rows.notna(), None)
+    return [
+        {
+            str(name): value.to_pydatetime() if isinstance(value, pd.Timestamp) else value
+            for name, value in record.items()
+        }
+        for record in plain.to_dict("records")
+    ]
