@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_tutorial_runs():
     notebook = nbformat.read("docs/tutorial.ipynb", as_version=4)
     nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()

@@ -9,7 +9,7 @@ import pytest
 from fastlstm import SavedRun
 from fastlstm.config.reading import read_settings
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
+pytestmark = [pytest.mark.soak, pytest.mark.figures, pytest.mark.usefixtures("prefect_server")]
 
 
 def retrained(name, tmp_path, epochs):
