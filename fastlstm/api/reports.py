@@ -13,6 +13,7 @@ from fastlstm.api.prepared_rows import PreparedRows
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.column_names import SERIES
 from fastlstm.errors import ConfigError
+from fastlstm.evaluation.metrics import REGRESSION_METRICS, QuantityForecasts
 from fastlstm.network.seeded_layers import MEMBER
 from fastlstm.reporting.text import number, title
 
@@ -53,12 +54,11 @@ def regression_table(
     """
     rows = {}
     for name in truth:
-        error = (forecast[name] - truth[name]).to_numpy()
-        spread = ((truth[name] - truth[name].mean()) ** 2).sum()
+        values = (frame[name].to_numpy(np.float64)[:, None, None] for frame in (truth, forecast))
+        scored = QuantityForecasts(*values, scale=np.ones((len(truth), 1)))
+        scores = {key: REGRESSION_METRICS[key].compute(scored) for key in ("mae", "rmse", "r2")}
         rows[str(name)] = {
-            "mae": float(np.abs(error).mean()),
-            "rmse": float(np.sqrt((error**2).mean())),
-            "r2": float(1 - (error**2).sum() / spread) if spread > 0 else float("nan"),
+            key: float("nan") if score is None else score for key, score in scores.items()
         }
     text = pd.DataFrame(rows).T.to_string(float_format=lambda v: f"{v:.4g}")
     return text, rows
