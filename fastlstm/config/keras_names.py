@@ -6,7 +6,7 @@ import re
 
 # Keras names of losses, as function names; class names and the usual short forms map to them.
 # A list, so that settings are checked without TensorFlow's import of several seconds.
-_LOSSES = (
+LOSSES = (
     "binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy",
     "categorical_focal_crossentropy", "categorical_hinge", "cosine_similarity", "dice", "hinge",
     "huber", "kl_divergence", "log_cosh", "mean_absolute_error", "mean_absolute_percentage_error",
@@ -31,10 +31,10 @@ QUANTILE_LOSS = "quantile"
 OWN_LOSSES = (QUANTILE_LOSS,)
 
 
-PROBABILITY_LOSSES = {n for n in _LOSSES if "crossentropy" in n}
+PROBABILITY_LOSSES = {n for n in LOSSES if "crossentropy" in n}
 
 
-_METRICS = (
+METRICS = (
     "accuracy", "auc", "binary_accuracy", "categorical_accuracy", "precision", "recall",
     "mean_absolute_error", "mean_squared_error", "root_mean_squared_error", "r2_score",
     "mean_absolute_percentage_error", "mean_squared_logarithmic_error", "cosine_similarity",
@@ -70,8 +70,8 @@ def canonical_loss(name: str) -> str:
         ValueError: no Keras loss has that name.
     """
     found = _SHORT_FORMS.get(name.lower(), _snake(name))
-    if found not in OWN_LOSSES and found not in _LOSSES:
-        raise ValueError(f"no Keras loss is named {name!r}; choose one of {', '.join(_LOSSES)}")
+    if found not in OWN_LOSSES and found not in LOSSES:
+        raise ValueError(f"no Keras loss is named {name!r}; choose one of {', '.join(LOSSES)}")
     return found
 
 
@@ -82,6 +82,6 @@ def canonical_metric(name: str) -> str:
         ValueError: the metric is not among those a window network can report per epoch.
     """
     found = _METRIC_SHORT_FORMS.get(name.lower(), _snake(name))
-    if found not in _METRICS:
-        raise ValueError(f"no metric is named {name!r}; choose one of {', '.join(_METRICS)}")
+    if found not in METRICS:
+        raise ValueError(f"no metric is named {name!r}; choose one of {', '.join(METRICS)}")
     return found

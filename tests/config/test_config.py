@@ -1,4 +1,4 @@
-"""Settings are refused before any work, each with one line that names key and remedy."""
+"""Wrong settings are refused before any work; one line per problem names key and remedy."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pydantic import ValidationError
 
 from fastlstm.config.hyperparameter_defaults import ALIASES, REGRESSOR_DEFAULTS
 from fastlstm.config.hyperparameters import Hyperparameters
-from fastlstm.config.keras_names import _LOSSES, _METRICS, ACTIVATIONS, canonical_loss
+from fastlstm.config.keras_names import ACTIVATIONS, LOSSES, METRICS, canonical_loss
 from fastlstm.config.reading import parse_config, read_config
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.errors import ConfigError
 from fastlstm.network.keras_import import import_keras
-from fastlstm.network.metrics import _metric
+from fastlstm.network.metrics import keras_metric
 
 EXAMPLES = sorted(Path("deployments").glob("weather_*.yaml"))
 
@@ -80,7 +80,7 @@ def test_class_weight_with_several_outputs_is_refused(settings, rain_sections):
         parse_config(settings(**rain_sections))
 
 
-def test_all_problems_are_told_at_once(settings):
+def test_all_problems_are_reported_at_once(settings):
     with pytest.raises(ConfigError) as refused:
         parse_config(settings(hyperparameters={"batch_size": 0, "epochs": 0, "foo": 1}))
     assert len(refused.value.problems) == 3
@@ -118,8 +118,8 @@ def test_regressor_defaults_replace_nothing_that_was_set():
 
 
 def test_settings_survive_json(settings, rain_sections):
-    for made in (settings(), settings(**rain_sections)):
-        config = parse_config(made)
+    for given in (settings(), settings(**rain_sections)):
+        config = parse_config(given)
         assert RetrainConfig.model_validate(config.model_dump(mode="json")) == config
     weighted = Hyperparameters(class_weight={0: 1.0, 1: 9.0})
     assert Hyperparameters.model_validate(weighted.model_dump(mode="json")) == weighted
@@ -138,7 +138,7 @@ def test_there_are_two_examples():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("data: [1,", "line"),
         ("- 1\n", "holds no mapping of settings"),
@@ -146,10 +146,10 @@ def test_there_are_two_examples():
         ("x: !!python/object/apply:os.system [echo]\n", "could not determine a constructor"),
     ],
 )
-def test_files_that_are_no_settings(tmp_path, text, told):
+def test_files_that_are_no_settings(tmp_path, text, expected):
     file = tmp_path / "bad.yaml"
     file.write_text(text)
-    with pytest.raises(ConfigError, match=told) as refused:
+    with pytest.raises(ConfigError, match=expected) as refused:
         read_config(file)
     assert str(file) in str(refused.value)
 
@@ -185,14 +185,14 @@ def test_every_field_has_a_description():
 
 def test_known_names_exist_in_keras():
     keras = import_keras()
-    for name in _LOSSES:
+    for name in LOSSES:
         assert callable(keras.losses.get(name))
         assert canonical_loss(keras.losses.get(name).__name__) == name
     for name in ACTIVATIONS:
         assert callable(keras.activations.get(name))
     hp = Hyperparameters()
-    for name in _METRICS:
-        assert _metric(name, hp, 1).name == name
+    for name in METRICS:
+        assert keras_metric(name, hp, 1).name == name
     for alias in ("mse", "MAE", "BinaryCrossentropy", "KLDivergence", "Huber", "LogCosh"):
         canonical_loss(alias)
 

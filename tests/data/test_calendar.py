@@ -1,4 +1,4 @@
-"""Features from the time: by hand, in the zone's own clock, and where they are declared."""
+"""Calendar features: by hand, in local time, and as declared."""
 
 from __future__ import annotations
 
@@ -47,34 +47,34 @@ def data(**changes):
 
 
 def test_declared_ones_are_features_that_the_source_need_not_have():
-    made = data(calendar=["hour", "month"])
-    assert made.features == ["a", "hour_sin", "hour_cos", "month_sin", "month_cos"]
-    assert made.read_features == made.value_columns == ["a"]
-    assert made.source_columns == ["when", "a"]
-    again = DataConfig.model_validate(made.model_dump())
-    assert again == made
+    declared = data(calendar=["hour", "month"])
+    assert declared.features == ["a", "hour_sin", "hour_cos", "month_sin", "month_cos"]
+    assert declared.read_features == declared.value_columns == ["a"]
+    assert declared.source_columns == ["when", "a"]
+    again = DataConfig.model_validate(declared.model_dump())
+    assert again == declared
     # A column that merely has such a name is the source's.
     assert data(features=["a", "hour_sin"]).value_columns == ["a", "hour_sin"]
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         ({"calendar": ["hour", "hour"]}, "calendar: 'hour' is listed twice"),
         ({"calendar": ["minute"]}, "calendar.0"),
         ({"calendar": ["hour"], "targets": ["hour_sin"]}, "'hour_sin' is a calendar feature"),
     ],
 )
-def test_refusals(tmp_path, changes, told):
-    with pytest.raises(ConfigError, match=told):
+def test_refusals(tmp_path, changes, expected):
+    with pytest.raises(ConfigError, match=expected):
         parse_config(build_settings(tmp_path, data=changes), tmp_path)
 
 
 def test_the_clean_table_has_them_at_the_rows_that_are_left():
     frame = pd.DataFrame({SERIES: "", TIME: TIMES, "a": [1.0, np.nan, 3.0]})
     rules = {"a": {"missing": "drop", "max_missing_share": 0.5}}
-    made = data(calendar=["hour"], columns=rules)
-    clean, report = validate(frame, made, labels=False)
+    declared = data(calendar=["hour"], columns=rules)
+    clean, report = validate(frame, declared, labels=False)
     assert report.passed, report.errors
     np.testing.assert_allclose(clean["hour_sin"], [0, -1], atol=1e-12)
     np.testing.assert_allclose(clean["hour_cos"], [1, 0], atol=1e-12)

@@ -1,4 +1,4 @@
-"""Features that are known ahead: by hand, at holes and ends, and in windows."""
+"""Known future covariates: by hand, at gaps and ends, and in windows."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def table(hours, load, price, series=None):
     )
 
 
-def made(frame, settings):
+def cleaned(frame, settings):
     clean, report = validate(frame, settings, labels=False)
     assert report.passed, report.errors
     return clean
 
 
-def test_the_value_so_many_rows_later_of_the_same_stretch():
+def test_the_value_so_many_rows_later_in_the_same_block():
     frame = table([0, 1, 2, 3, 7, 8], [1.0] * 6, [10.0, 11, 12, 13, 17, 18])
-    clean = made(frame, data())
+    clean = cleaned(frame, data())
     np.testing.assert_array_equal(clean["price+2"], [12, 13] + [np.nan] * 4)
     assert clean[SEGMENT].tolist() == [0, 0, 0, 0, 1, 1]
     assert data().features == ["load", "price", "price+2"]
@@ -50,7 +50,7 @@ def test_the_value_so_many_rows_later_of_the_same_stretch():
     assert DataConfig.model_validate(data().model_dump()) == data()
 
 
-def test_rows_that_only_tell_what_is_known_ahead_fill_the_end_of_their_series():
+def test_rows_of_known_future_covariates_alone_fill_the_end_of_their_series():
     nan = np.nan
     frame = table(
         [0, 1, 2, 3, 4, 0, 1, 2, 4],
@@ -61,12 +61,12 @@ def test_rows_that_only_tell_what_is_known_ahead_fill_the_end_of_their_series():
     assert is_ahead(frame, data(), ["load", "price"]).tolist() == [False] * 3 + [True] * 2 + [
         False, False, True, True,
     ]  # fmt: skip
-    clean = made(frame, data())
+    clean = cleaned(frame, data())
     assert clean["load"].tolist() == [1, 2, 3, 5, 6]  # not missing: they have not happened
-    # Of series b the row at 3 is absent, so what is told for 4 is not the second row ahead.
+    # Series b has no row at 3, so its row at 4 is not the second row ahead.
     np.testing.assert_array_equal(clean["price+2"], [12, 13, 14, 22, nan])
     # Without a frequency rows count as they come.
-    clean = made(frame, data(frequency=None))
+    clean = cleaned(frame, data(frequency=None))
     np.testing.assert_array_equal(clean["price+2"], [12, 13, 14, 22, 24])
 
 
@@ -81,7 +81,7 @@ def test_a_missing_value_amid_the_rows_is_still_refused():
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         ({"known_ahead": {"rain": 1}}, "known_ahead: 'rain' is not in features"),
         ({"known_ahead": {"heat": 0}}, "known_ahead: 'heat' has 0 rows"),
@@ -89,6 +89,6 @@ def test_a_missing_value_amid_the_rows_is_still_refused():
         ({"known_ahead": {"heat": 9}}, r"'heat' has 9 rows, hyperparameters.steps_ahead is \d"),
     ],
 )
-def test_refusals(tmp_path, changes, told):
-    with pytest.raises(ConfigError, match=told):
+def test_refusals(tmp_path, changes, expected):
+    with pytest.raises(ConfigError, match=expected):
         parse_config(build_settings(tmp_path, data={"targets": ["load"], **changes}), tmp_path)

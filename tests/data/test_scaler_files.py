@@ -53,7 +53,7 @@ def test_code_in_a_pickle_does_not_run(tmp_path, kind):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (pickle.dumps(LinearRegression()), "it names sklearn.linear_model"),
         (pickle.dumps({"X_scaler": 1}), "holds dict"),
@@ -61,9 +61,9 @@ def test_code_in_a_pickle_does_not_run(tmp_path, kind):
         (b"\x80\x05garbage", "is no pickle"),
     ],
 )
-def test_other_content(tmp_path, content, told):
+def test_other_content(tmp_path, content, expected):
     (tmp_path / "s.pkl").write_bytes(content)
-    with pytest.raises(StoreError, match=told):
+    with pytest.raises(StoreError, match=expected):
         read_scaler(tmp_path / "s.pkl")
 
 

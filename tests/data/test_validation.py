@@ -1,4 +1,4 @@
-"""All failures at once, warnings apart, missing values by declared policy and never from ahead."""
+"""All failures in one report, warnings, and missing values by policy, never from later rows."""
 
 from __future__ import annotations
 
@@ -107,10 +107,10 @@ def test_labels_must_be_zero_or_one(panel):
     assert ("labels", "heat") in checks(report.errors)
 
 
-def test_forward_fill_stops_at_its_limit_and_at_holes(panel):
+def test_forward_fill_stops_at_its_limit_and_at_gaps(panel):
     frame = table(panel.head(40)).drop(index=[20]).reset_index(drop=True)
     frame.loc[5:7, "heat"] = np.nan  # three rows, limit two
-    frame.loc[20, "heat"] = np.nan  # first row after the hole: nothing known before it
+    frame.loc[20, "heat"] = np.nan  # first row after the gap, so there is nothing to fill from
     rules = {"missing": "forward_fill", "forward_fill_limit": 2, "max_missing_share": 1.0}
     _, report = validate(frame, data(columns={"heat": rules}), labels=False)
     beyond = checks(report.errors)["missing beyond forward fill", "heat"]
