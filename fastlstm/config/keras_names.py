@@ -71,7 +71,9 @@ def canonical_loss(name: str) -> str:
     """
     found = _SHORT_FORMS.get(name.lower(), _snake(name))
     if found not in OWN_LOSSES and found not in LOSSES:
-        raise ValueError(f"no Keras loss is named {name!r}; choose one of {', '.join(LOSSES)}")
+        raise ValueError(
+            f"no Keras loss is named {name!r}; choose one of {', '.join((*LOSSES, *OWN_LOSSES))}"
+        )
     return found
 
 
