@@ -67,13 +67,12 @@ def canonical_loss(name: str) -> str:
     """The Keras function name of a loss given by function name, class name or short form.
 
     Raises:
-        ValueError: no Keras loss has that name.
+        ValueError: no loss has that name.
     """
     found = _SHORT_FORMS.get(name.lower(), _snake(name))
     if found not in OWN_LOSSES and found not in LOSSES:
-        raise ValueError(
-            f"no Keras loss is named {name!r}; choose one of {', '.join((*LOSSES, *OWN_LOSSES))}"
-        )
+        known = ", ".join((*LOSSES, *OWN_LOSSES))
+        raise ValueError(f"no loss is named {name!r}; choose one of {known}")
     return found
 
 

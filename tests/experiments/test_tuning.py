@@ -214,9 +214,11 @@ def test_a_damaged_file_of_trials_is_refused(config, tmp_path):
         Search(config(), "k", folder).ask()
 
 
-def test_trials_may_be_kept_in_a_database(config, tmp_path):
+def test_trials_may_be_kept_in_a_database(config, tmp_path, monkeypatch):
     url = f"sqlite:///{tmp_path}/trials.db"
     run(Search(config(storage=url), "k", tmp_path / "s"), [1.0, 2.0])
     assert Search(config(storage=url), "k", tmp_path / "other").ended == 2
+    monkeypatch.setenv("TRIALS", url)
+    assert Search(config(storage="env:TRIALS"), "k", tmp_path / "other").ended == 2
     with pytest.raises(ConfigError, match="password"):
         config(storage="postgresql://me:secret@host/db")
