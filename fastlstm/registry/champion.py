@@ -11,8 +11,6 @@ from pydantic import BaseModel, ConfigDict
 from fastlstm.errors import StoreError
 
 CHAMPION = "champion.json"
-
-
 PRUNED = "pruned"
 
 
@@ -47,8 +45,12 @@ class ChampionRecord(BaseModel):
     def read(cls, text: str, where: str) -> ChampionRecord:
         """The record from its file's text.
 
+        Args:
+            text: content of the file.
+            where: address of the file, for the error.
+
         Raises:
-            StoreError: the text at ``where`` is no such record.
+            StoreError: the text is no such record.
         """
         try:
             return cls.model_validate_json(text)
@@ -67,14 +69,14 @@ class ChampionRecord(BaseModel):
         Raises:
             StoreError: the run was pruned, so its files are gone or about to go.
         """
-        decided = self.decision_on(run)
-        if decided is not None and decided.action == PRUNED:
-            raise StoreError(f"run {run} was pruned at {decided.at}; choose another")
+        last = self.decision_on(run)
+        if last is not None and self.has_pruned(run):
+            raise StoreError(f"run {run} was pruned at {last.at}; choose another")
         previous = self.previous + ([self.champion] if self.champion else [])
         return self._decided(action, run, reason, champion=run, previous=previous)
 
     def kept(self, run: str, reason: str) -> ChampionRecord:
-        """The record after ``run`` challenged in vain."""
+        """The record after ``run`` challenged the champion and was not promoted."""
         return self._decided("kept", run, reason)
 
     def rolled_back(self, reason: str) -> ChampionRecord:
@@ -91,12 +93,17 @@ class ChampionRecord(BaseModel):
         )
 
     def pruned(self, runs: list[str], reason: str) -> ChampionRecord:
-        """The record after runs were given up, which can no longer be promoted or rolled back to."""
+        """The record after runs were pruned: they can no longer be promoted or rolled back to."""
         record = self
         for run in runs:
             record = record._decided(PRUNED, run, reason)
         previous = [run for run in self.previous if run not in runs]
         return record.model_copy(update={"previous": previous})
+
+    def has_pruned(self, run: str) -> bool:
+        """Whether a run was pruned."""
+        last = self.decision_on(run)
+        return last is not None and last.action == PRUNED
 
     def decision_on(self, run: str) -> Decision | None:
         """The last decision taken on a run, if any."""

@@ -46,7 +46,7 @@ class FolderStore:
     """A store in a folder of a file system.
 
     Args:
-        root: the folder; made when the first run is stored.
+        root: the folder; created when the first run is stored.
     """
 
     def __init__(self, root: Path | str) -> None:
@@ -138,7 +138,7 @@ class FolderStore:
         return sorted(f.name for f in folders if f.is_dir() and not f.name.startswith("."))
 
     def stored(self, model_name: str) -> list[Stored]:
-        """All that lies where the model's runs lie, whole or not, in order of name."""
+        """Every entry below a model, whole or not, in order of name."""
         found = []
         for folder in sorted((self.root / model_name).iterdir()):
             if not folder.is_dir():
@@ -161,7 +161,7 @@ class FolderStore:
         require_own_name(manifest, model_name, run_id, self.location(model_name, run_id))
 
     def quarantine(self, model_name: str, name: str) -> str:
-        """Move a folder to ``.quarantine/<model name>/``; return where it lies now."""
+        """Move a folder to ``.quarantine/<model name>/``; return its new location."""
         target = free_name(self.root / QUARANTINE / model_name / name.lstrip("."))
         target.parent.mkdir(parents=True, exist_ok=True)
         (self.root / model_name / name).rename(target)
@@ -217,7 +217,7 @@ class FolderStore:
 
 
 def _sync(folder: Path) -> None:
-    """Have the files on disk before the rename makes them visible."""
+    """Write the files to the disk before the rename makes them visible."""
     for file in folder.rglob("*"):
         descriptor = os.open(file, os.O_RDONLY)
         try:

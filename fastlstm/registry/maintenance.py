@@ -1,4 +1,4 @@
-"""Look after a store: find what is damaged or half-made, set it aside, and give up old runs."""
+"""Maintenance of a store: find what is damaged or unfinished, quarantine it, and prune old runs."""
 
 from __future__ import annotations
 
@@ -6,26 +6,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from fastlstm.errors import StoreError
-from fastlstm.registry.champion import CHAMPION, PRUNED, ChampionRecord
-from fastlstm.registry.store import Store
+from fastlstm.registry.champion import CHAMPION, ChampionRecord
+from fastlstm.registry.store import Store, Stored
 
-# Something half-made that was touched within this time may still be in the making.
+# Something unfinished that was written within this time may still be in the making.
 _IN_THE_MAKING = timedelta(hours=1)
-
-
-# The champions before the champion that are never given up, so that a rollback finds them.
+# Earlier champions that are never pruned, so that a rollback finds them.
 _PREDECESSORS = 2
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something in a store that is not as it should be.
+    """Something in a store that is damaged, unfinished or inconsistent.
 
     Attributes:
         model_name: the model it belongs to.
         name: name of the run, of a left-over, or of the champion record.
         problem: one sentence.
-        moved_to: where it was set aside, or None.
+        moved_to: where it lies in quarantine, or None.
     """
 
     model_name: str
@@ -39,8 +37,8 @@ class Examination:
     """What ``examine`` found.
 
     Attributes:
-        models: models looked at.
-        whole: runs of which every byte is as the manifest says.
+        models: number of models examined.
+        whole: number of runs of which every byte agrees with the manifest.
         findings: everything else.
     """
 
@@ -54,40 +52,49 @@ def examine(store: Store, *, repair: bool = False, now: datetime | None = None) 
 
     Args:
         store: the store.
-        repair: set aside what is damaged or half-made. Nothing is deleted, and which run serves is
-            not changed. What was touched within the last hour may be in the making and stays.
-        now: the time it is; for tests.
+        repair: quarantine what is damaged or unfinished. Nothing is deleted, and which run serves is
+            not changed. What was written within the last hour may be in the making and stays.
+        now: the current time; for tests.
     """
     findings, whole, models = [], 0, store.models()
     for model in models:
-        good = set()
+        intact = set()
         for item in store.stored(model):
-            in_the_making = not item.finished and (
-                (now or datetime.now(UTC)) - item.touched < _IN_THE_MAKING
-            )
-            try:
-                store.read_all(model, item.name)
-            except StoreError as error:
-                problem = str(error)
+            finding = _examine_item(store, model, item, repair, now or datetime.now(UTC))
+            if finding is None:
+                intact.add(item.name)
             else:
-                good.add(item.name)
-                continue
-            if in_the_making:
-                problem += "; touched within the last hour, so it may be in the making"
-            moved = store.quarantine(model, item.name) if repair and not in_the_making else None
-            findings.append(Finding(model, item.name, problem, moved))
-        whole += len(good)
-        findings += _champion(store, model, good)
+                findings.append(finding)
+        whole += len(intact)
+        findings += _examine_champion(store, model, intact)
     return Examination(len(models), whole, findings)
 
 
-def _champion(store: Store, model: str, good: set[str]) -> list[Finding]:
+def _examine_item(
+    store: Store, model: str, item: Stored, repair: bool, now: datetime
+) -> Finding | None:
+    """What is wrong with a run or a left-over, which ``repair`` quarantines; None for a whole run."""
+    try:
+        store.read_all(model, item.name)
+    except StoreError as error:
+        problem = str(error)
+    else:
+        return None
+    if not item.finished and now - item.touched < _IN_THE_MAKING:
+        problem += "; touched within the last hour, so it may be in the making"
+        return Finding(model, item.name, problem)
+    moved_to = store.quarantine(model, item.name) if repair else None
+    return Finding(model, item.name, problem, moved_to)
+
+
+def _examine_champion(store: Store, model: str, intact: set[str]) -> list[Finding]:
+    """What is wrong with the record of champions, given the ids of all whole runs."""
     try:
         record = store.champion(model)
     except StoreError as error:
         return [Finding(model, CHAMPION, str(error))]
     found = []
-    if record.champion is not None and record.champion not in good:
+    if record.champion is not None and record.champion not in intact:
         found.append(
             Finding(
                 model, CHAMPION,
@@ -95,7 +102,7 @@ def _champion(store: Store, model: str, good: set[str]) -> list[Finding]:
                 "or choose another with 'fastlstm rollback' or 'fastlstm promote'",
             )
         )  # fmt: skip
-    gone = [run for run in record.previous if run not in good]
+    gone = [run for run in record.previous if run not in intact]
     if gone:
         found.append(
             Finding(model, CHAMPION, f"earlier champions that are no whole runs: {', '.join(gone)}")
@@ -106,15 +113,15 @@ def _champion(store: Store, model: str, good: set[str]) -> list[Finding]:
 def prune(store: Store, model_name: str, keep: int, *, dry_run: bool = False) -> list[str]:
     """Delete all but the newest runs of a model; return the ids of those deleted.
 
-    The champion and the two champions before it stay, however old. The record of champions first
-    notes which runs are given up, so that whoever promotes one of them meanwhile is refused: a
-    champion never lacks its files.
+    The champion and the two champions before it stay, however old. The champion record first lists
+    the pruned runs, so that promoting one of them meanwhile is refused: a champion never lacks its
+    files.
 
     Args:
         store: the store.
         model_name: the model.
         keep: how many of the newest runs stay, at least 1.
-        dry_run: delete nothing, only tell.
+        dry_run: delete nothing, only return what would be deleted.
 
     Raises:
         ValueError: ``keep`` is below 1.
@@ -123,23 +130,23 @@ def prune(store: Store, model_name: str, keep: int, *, dry_run: bool = False) ->
     if keep < 1:
         raise ValueError(f"keep is {keep}; at least the newest run must stay, so give 1 or more")
     old = [entry.run_id for entry in store.runs(model_name)[:-keep]]
-    doomed: list[str] = []
-
-    def give_up(record: ChampionRecord) -> ChampionRecord:
-        protected = {record.champion, *record.previous[-_PREDECESSORS:]}
-        doomed[:] = [run for run in old if run not in protected]
-        decisions = {run: record.decision_on(run) for run in doomed}
-        # What a killed pruning had noted is not noted again, only deleted at last.
-        noted = {
-            run for run, decision in decisions.items() if decision and decision.action == PRUNED
-        }
-        fresh = [run for run in doomed if run not in noted]
-        return record.pruned(fresh, f"not among the newest {keep}") if fresh else record
-
     if dry_run:
-        give_up(store.champion(model_name))
-        return doomed
-    store.update_champion(model_name, give_up)
-    for run_id in doomed:
+        return _unprotected(old, store.champion(model_name))
+    to_delete: list[str] = []
+
+    def record_pruned(record: ChampionRecord) -> ChampionRecord:
+        to_delete[:] = _unprotected(old, record)
+        # Runs that a killed pruning recorded are only deleted, not recorded again.
+        unrecorded = [run for run in to_delete if not record.has_pruned(run)]
+        return record.pruned(unrecorded, f"not among the newest {keep}") if unrecorded else record
+
+    store.update_champion(model_name, record_pruned)
+    for run_id in to_delete:
         store.remove(model_name, run_id)
-    return doomed
+    return to_delete
+
+
+def _unprotected(runs: list[str], record: ChampionRecord) -> list[str]:
+    """The runs that are neither champion nor one of the last champions before it."""
+    protected = {record.champion, *record.previous[-_PREDECESSORS:]}
+    return [run for run in runs if run not in protected]

@@ -15,11 +15,11 @@ from fastlstm.registry.store import Store
 
 
 def open_store(place: str | Path, **options: Any) -> Store:
-    """The store at a place: a folder, or a URL whose kind of store an installed package provides.
+    """The store at a location: a folder, or a URL whose scheme an installed package provides.
 
     Args:
         place: a folder, or a URL such as ``s3://bucket/prefix``.
-        options: passed on to the store of a URL.
+        options: keywords of the store of a URL.
 
     Raises:
         ConfigError: no installed package provides a store for such a URL.
@@ -42,7 +42,7 @@ def local_run(url: str, **options: Any) -> Path:
 
     Args:
         url: e.g. ``s3://bucket/prefix/sales/2026-11-24 03-00-00``.
-        options: passed on to the store.
+        options: keywords of the store.
 
     Raises:
         ConfigError: the URL has too few parts, or no installed package provides such a store.

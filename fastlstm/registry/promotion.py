@@ -1,4 +1,4 @@
-"""The promotion rule: a challenger becomes champion only if it beats the champion and naive baselines on test."""
+"""The promotion rule: a challenger must beat the naive baselines and the champion on test."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastlstm.errors import StoreError
-from fastlstm.reporting.text import number, title
+from fastlstm.reporting.text import forecast_name, number, title
 
 
 @dataclass(frozen=True)
@@ -17,71 +17,95 @@ class PromotionDecision:
     reason: str
 
 
+@dataclass(frozen=True)
+class _Metric:
+    """The primary metric: its name in sentences, and which values are better."""
+
+    label: str
+    lower_is_better: bool
+
+    def beats(self, score: float, other: float) -> bool:
+        return score < other if self.lower_is_better else score > other
+
+    def best(self, scores: list[float]) -> float:
+        return min(scores) if self.lower_is_better else max(scores)
+
+
 def decide_promotion(
     manifest: dict[str, Any],
     comparison: dict[str, Any] | None,
     backtest: dict[str, bool] | None = None,
 ) -> PromotionDecision:
-    """Decide by the challenger's manifest and its comparison with the champion, if there is one.
+    """Decide by the challenger's test scores and its comparison with the champion, if there is one.
 
     Args:
-        manifest: the challenger's.
-        comparison: as of ``compare``.
-        backtest: by baseline, whether a backtest of the same settings beats it beyond chance; None
-            where no backtest decides.
+        manifest: the challenger's manifest.
+        comparison: scores of champion and challenger on the same windows, see
+            ``fastlstm.steps.compare.compare``; None before there is a champion.
+        backtest: by baseline, whether the network is significantly better (5%) in a backtest of the
+            same settings; None where no backtest decides.
 
     Raises:
-        StoreError: the manifest tells no primary metric.
+        StoreError: the manifest has no primary metric.
     """
     primary = manifest.get("primary")
     if not primary:
-        raise StoreError("the run's manifest tells no primary metric")
-    name, value, lower = primary["name"], primary["value"], primary["better"] == "lower"
-    label = title(name)
-
-    def beats(own: float, other: float) -> bool:
-        return own < other if lower else own > other
-
-    if value is None:
-        return PromotionDecision(
-            False, f"{label} is undefined on these test windows (one class only?)"
-        )
-    for baseline, scores in manifest["baselines"].items():
-        mine, costless = scores["model"], scores["baseline"]
-        if mine is None or costless is None or beats(mine, costless):
-            continue
-        words = baseline.replace("_", " ")
-        return PromotionDecision(
-            False,
-            f"challenger's {label} {number(mine)} does not beat the {words}, {number(costless)}",
-        )
-    if backtest is not None and not all(backtest.values()):
-        names = " and the ".join(k.replace("_", " ") for k, won in backtest.items() if not won)
-        return PromotionDecision(
-            False,
-            f"{label} {number(value)} on test, but the backtest does not show it to beat the {names} "
-            "beyond chance",
-        )
-    best = [s["baseline"] for s in manifest["baselines"].values() if s["baseline"] is not None]
+        raise StoreError("the run's manifest has no primary metric")
+    metric = _Metric(title(primary["name"]), primary["better"] == "lower")
+    value, baselines = primary["value"], manifest["baselines"]
+    objection = _objection(metric, value, baselines, backtest)
+    if objection is not None:
+        return PromotionDecision(False, objection)
     if comparison is None:
-        against = f"best baseline {number(min(best) if lower else max(best))}" if best else "none"
-        return PromotionDecision(True, f"{label} {number(value)} against {against}; first champion")
+        scores = [s["baseline"] for s in baselines.values() if s["baseline"] is not None]
+        best = f"best baseline {number(metric.best(scores))}" if scores else "none"
+        reason = f"{metric.label} {number(value)} against {best}; first champion"
+        return PromotionDecision(True, reason)
     if not comparison["comparable"]:
         return PromotionDecision(
             False,
             f"cannot be compared with the champion: {comparison['why']}; promote by hand if wanted",
         )
-    mine, other = comparison["challenger"], comparison["champion"]
-    told = f"{label} {number(mine)} against champion {number(other)}"
+    return _against_champion(metric, comparison)
+
+
+def _objection(
+    metric: _Metric, value: float | None, baselines: dict[str, Any],
+    backtest: dict[str, bool] | None,
+) -> str | None:  # fmt: skip
+    """Why a challenger may not become champion whatever the champion's score, or None."""
+    if value is None:
+        return f"{metric.label} is undefined on these test windows (one class only?)"
+    for baseline, scores in baselines.items():
+        # Both on the windows for which the baseline is defined.
+        score, other = scores["model"], scores["baseline"]
+        if score is not None and other is not None and not metric.beats(score, other):
+            return (
+                f"challenger's {metric.label} {number(score)} does not beat the "
+                f"{forecast_name(baseline)} forecast, {number(other)}"
+            )
+    if backtest is not None and not all(backtest.values()):
+        names = " and the ".join(
+            f"{forecast_name(baseline)} forecast" for baseline, won in backtest.items() if not won
+        )
+        return (
+            f"{metric.label} {number(value)} on test, but in the backtest the network does not "
+            f"significantly beat (5%) the {names}"
+        )
+    return None
+
+
+def _against_champion(metric: _Metric, comparison: dict[str, Any]) -> PromotionDecision:
+    """The decision by the scores of challenger and champion on the same windows."""
+    score, other = comparison["challenger"], comparison["champion"]
+    reason = f"{metric.label} {number(score)} against champion {number(other)}"
     if comparison["trained_on_test"]:
-        told += " (the champion had trained on part of these windows)"
-    if mine is not None and other is not None and beats(mine, other):
-        return PromotionDecision(True, told)
-    pairs = [
-        (scores["challenger"], scores["champion"]) for scores in comparison["by_series"].values()
-    ]
-    known = [(m, o) for m, o in pairs if m is not None and o is not None]
-    worse = sum(not beats(m, o) for m, o in known)
+        reason += " (the champion had trained on part of these windows)"
+    if score is not None and other is not None and metric.beats(score, other):
+        return PromotionDecision(True, reason)
+    pairs = [(s["challenger"], s["champion"]) for s in comparison["by_series"].values()]
+    defined = [(new, old) for new, old in pairs if new is not None and old is not None]
+    worse = sum(not metric.beats(new, old) for new, old in defined)
     return PromotionDecision(
-        False, f"{told}; challenger not better on {worse} of {len(known)} series"
+        False, f"{reason}; challenger not better on {worse} of {len(defined)} series"
     )

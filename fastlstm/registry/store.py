@@ -1,4 +1,4 @@
-"""What a store of runs does, wherever it lies, and what all stores share."""
+"""The interface of a store of runs, and what all stores share."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RunEntry:
 
 @dataclass(frozen=True)
 class Stored:
-    """Something that lies where runs lie: a run, whole or damaged, or what a killed writer left.
+    """An entry below a model in a store: a run, whole or damaged, or what a killed writer left.
 
     Attributes:
         name: its name below the model's.
@@ -44,10 +44,14 @@ class Stored:
 
 
 class Store(Protocol):
-    """What every store does, wherever it lies."""
+    """A store of runs.
+
+    A new kind of store is one class with these methods and an entry point of the group
+    ``fastlstm.stores`` named like its URL scheme.
+    """
 
     def __str__(self) -> str:
-        """The place, as the user named it."""
+        """The location, as the user named it."""
 
     def runs(self, model_name: str) -> list[RunEntry]:
         """Every whole run, oldest first."""
@@ -70,13 +74,13 @@ class Store(Protocol):
         """Name of every model that has anything stored."""
 
     def stored(self, model_name: str) -> list[Stored]:
-        """All that lies where the model's runs lie, whole or not, in order of name."""
+        """Every entry below a model, whole or not, in order of name."""
 
     def read_all(self, model_name: str, run_id: str) -> None:
         """Refuse a run of which a file is missing, differs from the manifest, or is not in it."""
 
     def quarantine(self, model_name: str, name: str) -> str:
-        """Move what ``stored`` lists out of every reader's sight; where to."""
+        """Move an entry that ``stored`` lists to where no reader finds it; return its new location."""
 
     def remove(self, model_name: str, run_id: str) -> None:
         """Delete a run, so that no reader sees part of it."""
@@ -87,7 +91,7 @@ class Store(Protocol):
     def update_champion(
         self, model_name: str, change: Callable[[ChampionRecord], ChampionRecord]
     ) -> ChampionRecord:
-        """Apply a change to the record nobody else changed meanwhile."""
+        """Apply a change to the record, again if another writer changed it meanwhile."""
 
 
 def find_run(store: Store, model_name: str, run_fingerprint: str) -> RunEntry | None:
@@ -104,10 +108,10 @@ def is_run_id(text: str) -> bool:
 
 
 def no_such_run(store: Store, model_name: str, run_id: str) -> StoreError:
-    """The error that tells which runs there are."""
-    known = [entry.run_id for entry in store.runs(model_name)]
-    told = f"it has {', '.join(known[-5:])}" if known else "it has no run yet"
-    return StoreError(f"store {store}, model {model_name!r}: no run {run_id!r}; {told}")
+    """The error for an unknown run id, which lists the newest runs."""
+    stored = [entry.run_id for entry in store.runs(model_name)]
+    listed = f"it has {', '.join(stored[-5:])}" if stored else "it has no run yet"
+    return StoreError(f"store {store}, model {model_name!r}: no run {run_id!r}; {listed}")
 
 
 def require_own_name(manifest: dict[str, Any], model_name: str, run_id: str, where: str) -> None:
@@ -122,7 +126,7 @@ def require_own_name(manifest: dict[str, Any], model_name: str, run_id: str, whe
 
 
 def free_name(path: Path) -> Path:
-    """The path itself, or with a number behind it where something lies there."""
+    """The path itself, or with a number appended where it exists already."""
     numbered = (path.with_name(f"{path.name} ({number})") for number in itertools.count(2))
     return next(p for p in itertools.chain([path], numbered) if not p.exists())
 

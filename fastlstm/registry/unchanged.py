@@ -1,4 +1,4 @@
-"""Whether there is anything to retrain: known from fingerprints, before heavy libraries load."""
+"""Whether there is anything to retrain: decided by fingerprints, before heavy libraries load."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from fastlstm.registry.store import RunEntry, Store, find_run
 
 @dataclass(frozen=True)
 class Changes:
-    """What a retraining would be made from.
+    """What a retraining would be built from.
 
     Attributes:
         data_fingerprint: hash of the source files' bytes.
         run_fingerprint: hash of data, settings, code and libraries.
-        unchanged: the finished run made from exactly these, if there is one.
+        unchanged: the finished run built from exactly these, if there is one.
     """
 
     data_fingerprint: str
@@ -26,12 +26,11 @@ class Changes:
     unchanged: RunEntry | None
 
 
-def settings_that_matter(config: RetrainConfig) -> dict[str, object]:
-    """The settings a run's numbers depend on: all but where things lie and how long they may take."""
+def settings_of_results(config: RetrainConfig) -> dict[str, object]:
+    """The settings that a run's numbers depend on: not locations and time limits."""
     dump = config.model_dump(include={"data", "hyperparameters", "evaluation"})
-    if (
-        config.warm_start
-    ):  # where it is off, runs from before there was a choice are known as they were
+    # Left out where it is off, so that fingerprints of runs without this setting stay valid.
+    if config.warm_start:
         dump["warm_start"] = True
     for key in ("path", "query"):
         del dump["data"][key]
@@ -56,7 +55,7 @@ def check_for_changes(
         ConfigError: nothing stands at ``data.path``.
     """
     data = data_fingerprint or source_fingerprint(config.data.path, config.data.format)
-    whole = fingerprint(data, settings_that_matter(config), code_version())
+    whole = fingerprint(data, settings_of_results(config), code_version())
     name = config.hyperparameters.model_name
     entry = find_run(store, name, whole)
     if entry is not None:

@@ -243,7 +243,7 @@ class S3Store:
         return [name for name in self.objects.folders(home) if not name.startswith(".")]
 
     def stored(self, model_name: str) -> list[Stored]:
-        """All that lies where the model's runs lie, whole or not, in order of name."""
+        """Every entry below a model, whole or not, in order of name."""
         home, finished = self._key(model_name) + "/", set()
         touched: dict[str, datetime] = {}
         for item in self._list(model_name):
@@ -289,7 +289,7 @@ class S3Store:
                     )
 
     def quarantine(self, model_name: str, name: str) -> str:
-        """Move objects below ``.quarantine/<model name>/``; return where they lie now."""
+        """Move objects below ``.quarantine/<model name>/``; return their new location."""
         moment = datetime.now(UTC).strftime("%Y-%m-%d %H-%M-%S")
         target = (QUARANTINE, model_name, f"{name.lstrip('.')}, quarantined {moment}")
         keys = self._keys_of(model_name, name)

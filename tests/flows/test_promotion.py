@@ -39,15 +39,15 @@ def against(mine, other, series=(), trained=False):
     ("given", "comparison", "promote", "reason"),
     [
         (manifest(), None, True, "MAE 2 against best baseline 4; first champion"),
-        (manifest(4.5), None, False, "MAE 4.5 does not beat the last season, 4"),
-        (manifest(4.0), None, False, "does not beat the last season"),
+        (manifest(4.5), None, False, "MAE 4.5 does not beat the seasonal naive forecast, 4"),
+        (manifest(4.0), None, False, "does not beat the seasonal naive forecast"),
         (manifest(), against(1.92, 2.05), True, "MAE 1.92 against champion 2.05"),
         (
             manifest(), against(2.1, 2.05, [(1, 2), (3, 2), (3, 2)]), False,
             "MAE 2.1 against champion 2.05; challenger not better on 2 of 3 series",
         ),
         (manifest(), against(2.05, 2.05), False, "against champion 2.05"),
-        (manifest(9.0), against(1.0, 2.0), False, "9 does not beat the last value, 5"),
+        (manifest(9.0), against(1.0, 2.0), False, "9 does not beat the naive (last value) forecast, 5"),
         (manifest(), against(1.0, 2.0, trained=True), True, "had trained on part of these windows"),
         (
             manifest(0.6, "higher", "average_precision", prior=0.2, last_class=0.4), None, True,
@@ -55,7 +55,7 @@ def against(mine, other, series=(), trained=False):
         ),
         (
             manifest(0.3, "higher", "average_precision", prior=0.2, last_class=0.4), None, False,
-            "0.3 does not beat the last class, 0.4",
+            "0.3 does not beat the naive (last class) forecast, 0.4",
         ),
         (manifest(None), None, False, "undefined"),
         (
@@ -72,7 +72,7 @@ def test_verdict(given, comparison, promote, reason):
 def test_baseline_is_judged_on_the_windows_it_has():
     given = manifest()
     given["baselines"]["last_season"] = {"baseline": 3.0, "model": 3.5}
-    assert "3.5 does not beat the last season, 3" in decide_promotion(given, None).reason
+    assert "3.5 does not beat the seasonal naive forecast, 3" in decide_promotion(given, None).reason
 
 
 @pytest.fixture

@@ -114,7 +114,7 @@ def test_a_backtest_may_have_to_agree(settings, ready_network, monkeypatch):
         patch.setattr(tasks.combine_folds, "make", not_shown)
         lost = flow(config)
     assert not lost.promoted
-    assert "the backtest does not show it to beat the last value beyond chance" in lost.message
+    assert "does not significantly beat (5%) the naive (last value) forecast" in lost.message
 
     # The same networks and folds, of which the backtest's own verdict is taken.
     shutil.rmtree(given["store"])
