@@ -1,7 +1,7 @@
-"""Which network a set of hyperparameters means for given data: every 'auto' resolved by stated rules.
+"""Which network a set of hyperparameters means for given columns: every 'auto' is resolved by rules.
 
-The rules read settings, column names and the number of train windows; never a value of the data, so
-that nothing of validation or test can reach them, and a network is the same every night. Importing this
+The rules read settings, column names and the number of train windows, never a value of the data: nothing
+of validation or test can influence them, and every retraining has the same network. Importing this
 module imports neither pandas nor Keras.
 """
 
@@ -17,46 +17,46 @@ from fastlstm.errors import ConfigError
 if TYPE_CHECKING:
     import numpy as np
 
-# Below this many past rows there is too little to cut into segments.
+# With fewer past rows 'auto' does not cut them into segments.
 _FEWEST_TIMESTEPS = 24
 
 
+# Most rows of a segment, and how many segments the look-back is cut into.
 _LONGEST_SEGMENT, _SEGMENTS = 48, 8
 
 
 # Units by the fewest sequences to learn from.
 _MANY = 5_000
-
-
 _UNITS = ((_MANY, 128), (1_000, 64), (0, 32))
 
 
-# Windows of a gradient step, and their sequences at most: those of a step on seven columns.
+# Windows of a gradient step, and most sequences: 32 windows of seven columns.
 _BATCH, _SEQUENCES = 32, 224
 
 
-# Inputs of a linear component: the moments of so many take 130 MB, and their solution some seconds.
+# Most inputs of a linear component: their sums of products take 130 MB, and the solution some seconds.
 _MOST_LINEAR_INPUTS = 4_096
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network's structure with nothing left open.
+    """A network's structure, every 'auto' resolved.
 
     Attributes:
-        kind: stack of LSTM layers, or an LSTM over segments.
-        normalization: what is taken off each window's target columns and given back to its outputs.
+        kind: name of the core; see ``fastlstm.network.cores``.
+        normalization: how each window's target columns are normalized, and the outputs denormalized.
         channel_independent: whether one network is shared by the target columns.
         own: position of each target among the features; empty where a target is none.
         static: position of each feature that is the same in every row of a window.
         segment_length: rows in a segment.
         units: units of the segment network's LSTM.
-        seasonal_residual: rows in the season that forecasts are a correction of, or None.
-        naive_unless_better: whether the network must prove itself on validation.
-        linear_component: whether a linear forecaster of the same windows stands beside the LSTM.
+        seasonal_residual: rows in the season whose naive forecast the network corrects, or None.
+        naive_unless_better: whether the naive forecast replaces the network's unless validation shows
+            the network to be significantly better.
+        linear_component: whether the forecast is a mean of the LSTM's and a linear forecaster's.
     """
 
-    kind: Literal["classic", "segment"]
+    kind: str
     normalization: Literal["none", "last", "revin"]
     channel_independent: bool
     own: tuple[int, ...]
@@ -68,8 +68,10 @@ class Architecture:
     linear_component: bool
 
     def naive_rows(self, timesteps: int, steps: int) -> list[int]:
-        """Rows of a window whose target values are the naive forecast of each step: the last, or those
-        of the last season with ``seasonal_residual``."""
+        """Rows of a window whose target values are the naive forecast of each step.
+
+        They are the last row, or with ``seasonal_residual`` those of the last season.
+        """
         if self.seasonal_residual is None:
             return [timesteps - 1] * steps
         season = self.seasonal_residual
@@ -91,19 +93,20 @@ def resolve(
     ``architecture='auto'`` is 'segment' for a regressor with scaled, linear outputs whose targets are
     all among the features, from 24 past rows on, unless a setting of the classic stack
     (``model_relative_width``, ``model_dropout``, ``activation``) was changed; else 'classic'.
-    Then, where they were left open: ``instance_normalization`` is 'last' for 'segment' and 'none' for
-    'classic'; ``channel_independent`` and ``naive_unless_better`` are true for 'segment' with targets
-    among the features; a segment has an eighth of the look-back, 48 rows at most; and there are 128
-    units, but 64 where fewer than 5,000 sequences are there to learn from (train windows, times the
-    columns that share the network), and 32 where fewer than 1,000. ``linear_component`` is true for
-    'segment' with 'last' and no quantiles, where a window has 4,096 values at most (rows, times the
-    columns the LSTM sees).
+
+    The settings without a value then follow. ``instance_normalization`` is 'last' for 'segment' and
+    'none' for 'classic'. ``channel_independent`` and ``naive_unless_better`` are true for 'segment' with
+    targets among the features. A segment has an eighth of the look-back, 48 rows at most. There are 128
+    units, but 64 with fewer than 5,000 sequences to learn from (train windows, times the columns that
+    share the network), and 32 with fewer than 1,000. ``linear_component`` is true for 'segment' with
+    'last' and no quantiles, where a window has 4,096 values at most (rows, times the columns that the
+    LSTM reads).
 
     Args:
         hyperparameters: the settings.
         features: names of the input columns.
         targets: names of the output columns.
-        train_windows: how many there are to learn from; None takes them as many.
+        train_windows: how many there are to learn from; None means many.
 
     Raises:
         ConfigError: an option needs targets among the features, or scaled targets; a static feature is
@@ -114,71 +117,109 @@ def resolve(
     names = list(features)
     absent = [name for name in targets if name not in names]
     own = () if absent else tuple(names.index(name) for name in targets)
-    kind = hp.architecture
-    if kind == "auto":
-        fits = bool(own) and hp.scale_targets and hp.timesteps >= _FEWEST_TIMESTEPS
-        kind = "segment" if fits and hp.may_be_segment else "classic"
+    kind = _kind(hp, bool(own))
     segment = kind == "segment"
-    normalization = hp.instance_normalization
-    if normalization == "auto":
-        undone = bool(own) and hp.scale_targets and hp.last_layer_activation == "linear"
-        normalization = "last" if segment and undone else "none"
-    must_prove = hp.naive_unless_better
-    if must_prove is None:
-        must_prove = normalization != "none" and segment
+    normalization = _normalization(hp, segment, bool(own))
+    skill_tested = hp.naive_unless_better
+    if skill_tested is None:
+        skill_tested = normalization != "none" and segment
     independent = hp.channel_independent
     if independent is None:
         independent = segment and bool(own)
-    for setting, wanted in (
-        ("instance_normalization", normalization != "none"),
-        ("channel_independent", independent),
-        ("seasonal_residual", hp.seasonal_residual is not None),
-        ("naive_unless_better", must_prove),
-    ):
-        if wanted and not own:
-            raise ConfigError(
-                f"{setting}: {getattr(hp, setting)!r} needs every target among the features, "
-                f"{absent[0]!r} is not; add it to them, or leave {setting} out"
-            )
-    static_columns = _static(hp.static_features, names, targets)
-    columns = len(names) - len(static_columns) - (len(targets) - 1 if independent else 0)
-    linear, values = hp.linear_component, hp.timesteps * columns
-    if linear is None:
-        fits = normalization == "last" and hp.quantiles is None and values <= _MOST_LINEAR_INPUTS
-        linear = segment and fits
-    elif linear and values > _MOST_LINEAR_INPUTS:
-        raise ConfigError(
-            f"linear_component: a window has {values:,} values ({hp.timesteps} rows of {columns} "
-            f"columns), and the most is {_MOST_LINEAR_INPUTS:,}; lower timesteps, or leave "
-            "linear_component out"
-        )
-    units = hp.segment_units
-    if units is None:
-        sequences = _MANY if train_windows is None else train_windows
-        sequences *= len(targets) if independent else 1
-        units = next(units for fewest, units in _UNITS if sequences >= fewest)
-    length = hp.segment_length or max(1, min(_LONGEST_SEGMENT, hp.timesteps // _SEGMENTS))
+    if absent:
+        _require_no_own_targets(hp, normalization, independent, skill_tested, absent[0])
+    static = _static_positions(hp.static_features, names, targets)
+    columns = len(names) - len(static) - (len(targets) - 1 if independent else 0)
     return Architecture(
         kind=kind,
         normalization=normalization,
         channel_independent=independent,
         own=own,
-        static=static_columns,
-        segment_length=length,
-        units=units,
+        static=static,
+        segment_length=hp.segment_length
+        or max(1, min(_LONGEST_SEGMENT, hp.timesteps // _SEGMENTS)),
+        units=_units(hp, train_windows, len(targets) if independent else 1),
         seasonal_residual=hp.seasonal_residual,
-        naive_unless_better=must_prove,
-        linear_component=linear,
+        naive_unless_better=skill_tested,
+        linear_component=_has_linear_component(hp, segment, normalization, columns),
     )
+
+
+def _kind(hp: Hyperparameters, own: bool) -> str:
+    """``architecture``; ``own`` is true where all targets are among the features."""
+    if hp.architecture != "auto":
+        return hp.architecture
+    fits = own and hp.scale_targets and hp.timesteps >= _FEWEST_TIMESTEPS
+    return "segment" if fits and hp.may_be_segment else "classic"
+
+
+def _require_no_own_targets(
+    hp: Hyperparameters, normalization: str, independent: bool, skill_tested: bool, absent: str
+) -> None:
+    """Refuse options that need every target among the features.
+
+    Args:
+        hp: the settings.
+        normalization: resolved; see ``Architecture``.
+        independent: resolved ``channel_independent``.
+        skill_tested: resolved ``naive_unless_better``.
+        absent: a target that is no feature.
+    """
+    for setting, needs_targets in (
+        ("instance_normalization", normalization != "none"),
+        ("channel_independent", independent),
+        ("seasonal_residual", hp.seasonal_residual is not None),
+        ("naive_unless_better", skill_tested),
+    ):
+        if needs_targets:
+            raise ConfigError(
+                f"{setting}: {getattr(hp, setting)!r} needs every target among the features, "
+                f"{absent!r} is not; add it to them, or leave {setting} out"
+            )
+
+
+def _normalization(
+    hp: Hyperparameters, segment: bool, own: bool
+) -> Literal["none", "last", "revin"]:
+    """``instance_normalization``; ``own`` is true where all targets are among the features."""
+    if hp.instance_normalization != "auto":
+        return hp.instance_normalization
+    invertible = own and hp.scale_targets and hp.last_layer_activation == "linear"
+    return "last" if segment and invertible else "none"
+
+
+def _units(hp: Hyperparameters, train_windows: int | None, sequences_of_window: int) -> int:
+    """``segment_units``, by the number of sequences to learn from."""
+    if hp.segment_units is not None:
+        return hp.segment_units
+    sequences = (_MANY if train_windows is None else train_windows) * sequences_of_window
+    return next(units for fewest, units in _UNITS if sequences >= fewest)
+
+
+def _has_linear_component(
+    hp: Hyperparameters, segment: bool, normalization: str, columns: int
+) -> bool:
+    """``linear_component``; ``columns`` are those that the LSTM reads."""
+    values = hp.timesteps * columns
+    if hp.linear_component is None:
+        fits = normalization == "last" and hp.quantiles is None and values <= _MOST_LINEAR_INPUTS
+        return segment and fits
+    if hp.linear_component and values > _MOST_LINEAR_INPUTS:
+        raise ConfigError(
+            f"linear_component: a window has {values:,} values ({hp.timesteps} rows of {columns} "
+            f"columns), and the most is {_MOST_LINEAR_INPUTS:,}; lower timesteps, or leave "
+            "linear_component out"
+        )
+    return hp.linear_component
 
 
 def batch_size(
     hyperparameters: Hyperparameters, features: Sequence[str], targets: Sequence[str]
 ) -> int:
-    """Windows per gradient step: those that are set, or else as many as the columns allow.
+    """Windows per gradient step: ``batch_size``, or without it 32, or fewer with many columns.
 
     Each column of a window is a sequence to a network that takes the columns one by one. With 32 windows
-    of hundreds of columns an epoch would have next to no steps.
+    of hundreds of columns an epoch would have hardly any steps.
 
     Args:
         hyperparameters: the settings.
@@ -186,7 +227,7 @@ def batch_size(
         targets: names of the output columns.
 
     Raises:
-        ConfigError: as of ``resolve``.
+        ConfigError: see ``resolve``.
     """
     if hyperparameters.batch_size is not None:
         return hyperparameters.batch_size
@@ -195,7 +236,10 @@ def batch_size(
     return max(1, min(_BATCH, _SEQUENCES // columns))
 
 
-def _static(static: Sequence[str], features: list[str], targets: Sequence[str]) -> tuple[int, ...]:
+def _static_positions(
+    static: Sequence[str], features: list[str], targets: Sequence[str]
+) -> tuple[int, ...]:
+    """Positions of the static features, in rising order."""
     for name in static:
         if name not in features:
             raise ConfigError(

@@ -2,7 +2,7 @@
 
 Whatever the architecture, inputs are ``(batch, timesteps, n_features)`` and outputs step-major
 ``(batch, steps_ahead * n_targets)``, both as scaled by the pipeline. What an architecture does to a
-window (normalise it, cut it into segments, take its columns one by one) is part of the network, so the
+window (normalize it, cut it into segments, take its columns one by one) is part of the network, so the
 saved file forecasts by itself.
 """
 
@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.network.architecture import resolve
-from fastlstm.network.classic import classic_core, layer_widths
+from fastlstm.network.cores import CORES
 from fastlstm.network.ensemble import averaged
 from fastlstm.network.fixed_weights import LINEAR, LINEAR_WEIGHT, fixed_weight
 from fastlstm.network.fused_lstm import is_chosen, use_one_thread_per_operation
 from fastlstm.network.keras_import import import_keras
 from fastlstm.network.normalization import normalized_sequences
 from fastlstm.network.seeded_layers import SeededLayers
-from fastlstm.network.segment import segment_core
 
 if TYPE_CHECKING:
     import keras
@@ -32,12 +31,13 @@ def lstm_sizes(
     targets: Sequence[str],
     train_windows: int | None = None,
 ) -> tuple[list[int], int]:
-    """Units of each LSTM layer, and the most time steps one reads; arguments as of ``build_network``."""
-    hp = hyperparameters
-    architecture = resolve(hp, features, targets, train_windows)
-    if architecture.kind == "segment":
-        return [architecture.units], -(-hp.timesteps // architecture.segment_length)
-    return layer_widths(hp, len(features) - len(architecture.static)), hp.timesteps
+    """Units of each LSTM layer, and the most time steps that one reads.
+
+    Arguments are those of ``build_network``.
+    """
+    architecture = resolve(hyperparameters, features, targets, train_windows)
+    core = CORES[architecture.kind](hyperparameters, architecture, len(features), len(targets))
+    return core.lstm_sizes()
 
 
 def use_fitting_threads(
@@ -46,9 +46,9 @@ def use_fitting_threads(
     targets: Sequence[str],
     train_windows: int | None = None,
 ) -> None:
-    """Set this process' threads to what suits its network best; arguments as of ``lstm_sizes``.
+    """Set this process' threads to what suits the network best.
 
-    Only before TensorFlow is first used; later, they stay as they are.
+    It has an effect only before TensorFlow is first used. Arguments are those of ``build_network``.
     """
     widths, steps = lstm_sizes(hyperparameters, features, targets, train_windows)
     if is_chosen(hyperparameters.lstm_implementation, steps, hyperparameters.activation):
@@ -63,25 +63,19 @@ def build_network(
 ) -> keras.Model:
     """The network, not compiled: ``(timesteps, n_features)`` to ``steps_ahead * n_targets``, step-major.
 
-    With quantiles it has so many outputs for each step and target, side by side and rising: they are
-    sorted, so that no two cross (Chernozhukov et al. 2010, "Quantile and Probability Curves Without
+    Its core is that of the architecture; see ``fastlstm.network.cores``. Around it, target columns are
+    normalized by window; see ``fastlstm.network.normalization``.
+
+    With quantiles it has one output per quantile for each step and target, side by side and rising: they
+    are sorted, so that no two cross (Chernozhukov et al. 2010, "Quantile and Probability Curves Without
     Crossing").
 
-    Beside the LSTM may stand a linear forecaster, which has no share of the forecast before it is solved
-    (``fastlstm.training.linear_component``).
+    The linear component, where there is one, has no weight in the forecast before it is solved; see
+    ``fastlstm.training.linear_weight``.
 
-    An ensemble (``ensemble_size``) has its members side by side; they share what is taken off a window
-    and given back. Its output is the mean of theirs, quantile by quantile, and of a classifier the
-    activation of their mean logit, which a calibration of every member's last layer scales as one.
-
-    Static features are read once, from the last row, by a linear layer without bias: of indicators of
-    the series that is a learned embedding of each (Guo and Berkhahn 2016, "Entity Embeddings of
-    Categorical Variables").
-
-    'classic' is a stack ``(LSTM → Dropout) x n → Dense``, its widths multiples of the number of
-    features that are not static; only the last LSTM returns its final state alone, also when there is
-    one. 'segment' is SegRNN (Lin et al. 2023, "SegRNN: Segment Recurrent Neural Network for Long-Term
-    Time Series Forecasting") with an LSTM in place of its GRU.
+    The members of an ensemble (``ensemble_size``) stand side by side and share the normalization. The
+    output is the mean of theirs, quantile by quantile, and of a classifier the activation of their mean
+    logit, so that a calibration scales the last layers of all members alike.
 
     Args:
         hyperparameters: the settings.
@@ -95,42 +89,48 @@ def build_network(
     keras = import_keras()
     hp = hyperparameters
     architecture = resolve(hp, features, targets, train_windows)
-    inputs = keras.Input((hp.timesteps, len(features)), name="window")
-    members, each = hp.ensemble_size, hp.outputs_each * hp.ensemble_size
-    sequences, undo = normalized_sequences(inputs, architecture, hp.steps_ahead, len(targets), each)
-    core = segment_core if architecture.kind == "segment" else classic_core
+    window = keras.Input((hp.timesteps, len(features)), name="window")
+    members = hp.ensemble_size
+    outputs_of_step = hp.outputs_each * members
+    sequences, forecast = normalized_sequences(
+        window, architecture, hp.steps_ahead, len(targets), outputs_of_step
+    )
+    core = CORES[architecture.kind](hp, architecture, len(features), len(targets))
     layers = SeededLayers(hp.seed)
-    made = [
-        core(layers.of_member(number), sequences, inputs, architecture, hp, len(targets))
-        for number in range(members)
-    ]
+    by_member = [core(layers.of_member(number), sequences, window) for number in range(members)]
     if architecture.linear_component:
-        made = _beside_linear(made, sequences, inputs)
-    outputs = undo(_side_by_side(made))
+        by_member = _with_linear_component(by_member, sequences, window)
+    outputs = forecast(_side_by_side(by_member))
     if hp.outputs_each > 1:
         quantiles = (-1, hp.steps_ahead * len(targets), hp.outputs_each, members)
         ordered = keras.ops.sort(keras.ops.reshape(outputs, quantiles), axis=2)
-        outputs = keras.ops.reshape(ordered, (-1, quantiles[1] * each))
+        outputs = keras.ops.reshape(ordered, (-1, quantiles[1] * outputs_of_step))
     if members > 1:
         outputs = averaged(outputs, members, None if hp.is_regressor else hp.last_layer_activation)
-    return keras.Model(inputs, outputs, name="fastlstm")
+    return keras.Model(window, outputs, name="fastlstm")
 
 
-def _beside_linear(made: list[Any], sequences: Any, inputs: Any) -> list[Any]:
-    """Outputs of each member with those of a linear layer; see ``fastlstm.training.linear_component``."""
+def _with_linear_component(by_member: list[Any], sequences: Any, window: Any) -> list[Any]:
+    """Outputs of each member averaged with those of a linear layer, by a weight that is set later.
+
+    Args:
+        by_member: outputs of each member's core, ``(n, outputs)``.
+        sequences: inputs of the core.
+        window: the network's input.
+    """
     keras = import_keras()
     flat = keras.layers.Flatten(name="linear_inputs")(sequences)
     layer = keras.layers.Dense(
-        made[0].shape[1], kernel_initializer="zeros", name=LINEAR, trainable=False
+        by_member[0].shape[1], kernel_initializer="zeros", name=LINEAR, trainable=False
     )
     linear = layer(flat)
-    share = keras.ops.reshape(fixed_weight(inputs, "zeros", LINEAR_WEIGHT), (1, 1))
-    return [own + share * (linear - own) for own in made]
+    weight = keras.ops.reshape(fixed_weight(window, "zeros", LINEAR_WEIGHT), (1, 1))
+    return [own + weight * (linear - own) for own in by_member]
 
 
-def _side_by_side(made: list[Any]) -> Any:
+def _side_by_side(by_member: list[Any]) -> Any:
     """Outputs ``(n, outputs)`` of each member as ``(n, outputs * members)``, the member last."""
-    if len(made) == 1:
-        return made[0]
+    if len(by_member) == 1:
+        return by_member[0]
     ops = import_keras().ops
-    return ops.reshape(ops.stack(made, axis=2), (-1, made[0].shape[1] * len(made)))
+    return ops.reshape(ops.stack(by_member, axis=2), (-1, by_member[0].shape[1] * len(by_member)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from fastlstm.config.hyperparameters import Hyperparameters
@@ -9,37 +10,63 @@ from fastlstm.network.architecture import Architecture
 from fastlstm.network.keras_import import import_keras
 from fastlstm.network.seeded_layers import SeededLayers
 from fastlstm.network.side_inputs import (
-    _STATIC_UNITS,
     output_activation,
     static_embedding,
     with_column_embedding,
 )
 
+# Largest size of the static features' embedding, which is appended to each row.
+_STATIC_UNITS = 16
 
-def layer_widths(hp: Hyperparameters, n_features: int) -> list[int]:
-    return [max(1, round(width * n_features)) for width in hp.model_relative_width]
 
+@dataclass(frozen=True)
+class ClassicCore:
+    """A stack ``(LSTM → Dropout) x n → Dense``.
 
-def classic_core(
-    layers: SeededLayers, sequences: Any, inputs: Any, architecture: Architecture,
-    hp: Hyperparameters, targets: int,
-) -> Any:  # fmt: skip
-    ops, a = import_keras().ops, architecture
-    hidden = sequences
-    if a.static:
-        told = static_embedding(layers, inputs, a, min(_STATIC_UNITS, len(a.static)))
-        beside = ops.repeat(ops.expand_dims(told, 1), sequences.shape[1], axis=1)
-        hidden = ops.concatenate([sequences, beside], axis=2)
-    widths = layer_widths(hp, inputs.shape[2] - len(a.static))
-    for number, (units, dropout) in enumerate(zip(widths, hp.model_dropout, strict=True), start=1):
-        hidden = layers.lstm(
-            units,
-            activation=hp.activation,
-            return_sequences=number < len(widths),
-            name=f"lstm_{number}",
-        )(hidden)
-        hidden = layers.dropout(dropout, name=f"dropout_{number}")(hidden)
-    hidden = with_column_embedding(layers, hidden, inputs, architecture, max(1, widths[-1] // 2))
-    outputs = hp.steps_ahead * (1 if architecture.channel_independent else targets)
-    outputs *= hp.outputs_each
-    return layers.dense(outputs, activation=output_activation(hp), name="output")(hidden)
+    The layers' widths are multiples of the number of features that are not static. Only the last LSTM
+    returns its final state alone, also when there is one.
+
+    Attributes:
+        hyperparameters: widths, dropout and activation of the layers.
+        architecture: the resolved architecture.
+        features: number of input columns.
+        targets: number of output columns.
+    """
+
+    hyperparameters: Hyperparameters
+    architecture: Architecture
+    features: int
+    targets: int
+
+    @property
+    def widths(self) -> list[int]:
+        """Units of each LSTM layer."""
+        changing = self.features - len(self.architecture.static)
+        return [
+            max(1, round(width * changing)) for width in self.hyperparameters.model_relative_width
+        ]
+
+    def lstm_sizes(self) -> tuple[list[int], int]:
+        """Units of each LSTM layer, and the most time steps that one reads."""
+        return self.widths, self.hyperparameters.timesteps
+
+    def __call__(self, layers: SeededLayers, sequences: Any, window: Any) -> Any:
+        """Outputs of sequences; see ``fastlstm.network.cores.Core``."""
+        ops, hp, a = import_keras().ops, self.hyperparameters, self.architecture
+        hidden = sequences
+        if a.static:
+            static = static_embedding(layers, window, a, min(_STATIC_UNITS, len(a.static)))
+            of_each_row = ops.repeat(ops.expand_dims(static, 1), sequences.shape[1], axis=1)
+            hidden = ops.concatenate([sequences, of_each_row], axis=2)
+        widths = self.widths
+        for number, (units, rate) in enumerate(zip(widths, hp.model_dropout, strict=True), start=1):
+            hidden = layers.lstm(
+                units,
+                activation=hp.activation,
+                return_sequences=number < len(widths),
+                name=f"lstm_{number}",
+            )(hidden)
+            hidden = layers.dropout(rate, name=f"dropout_{number}")(hidden)
+        hidden = with_column_embedding(layers, hidden, window, a, max(1, widths[-1] // 2))
+        outputs = hp.steps_ahead * (1 if a.channel_independent else self.targets) * hp.outputs_each
+        return layers.dense(outputs, activation=output_activation(hp), name="output")(hidden)

@@ -1,4 +1,4 @@
-"""Weights of a network that no gradient changes; they are set after training."""
+"""Weights of a network that are not trained but set afterwards, and tensors to look them up."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The parallel decoder of a segment network computed without doing the same product many times.
+"""The parallel decoder of a segment network, computed without repeating products.
 
-The decoder (``fastlstm.network.build``) takes one LSTM step from a sequence's last state for each position
-ahead. To stock layers it is a batch in which each state stands once for every position and each
-position once for every sequence, and the step multiplies all of them by its weights. Here a state and
-a position are multiplied once each, and only the sums of the two, on which the gates depend, are as
-many as the batch. Gates, outputs and gradients are the same but for rounding.
+The decoder (``fastlstm.network.segment.SegmentDecoder``) takes one LSTM step from a sequence's final
+state for each position. To stock layers it is a batch that repeats each state for every position and
+each position for every sequence, and the step multiplies all of them by its weights. Here a state and a
+position are multiplied once each; only the sums of the two, on which the gates depend, are as many as
+the batch. Gates, outputs and gradients are the same but for rounding.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-# How the names begin of the layers that repeat a state for each position.
+# First part of the names of the layers that repeat a state for each position; it is in saved networks.
 REPEATED = "of_each_position"
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """How a decoder's batch is made up: window by window, in it target by target, then by position.
+    """The order of a decoder's batch: window by window, within it target by target, then by position.
 
     Attributes:
         ahead: positions, which share a state.
-        targets: sequences of a window, each of which has the positions of its own.
+        targets: sequences of a window, each of which has all positions.
     """
 
     ahead: int
@@ -35,15 +35,15 @@ def steps_by_use(layer: Any) -> list[int | None]:
 
 
 def decoding_of(model: Any, layer: Any) -> Decoding | None:
-    """The decoding for which a network uses an LSTM layer besides encoding; None where it does not."""
+    """The decoding for which a network uses an LSTM layer besides encoding, or None."""
     if steps_by_use(layer).count(1) != 1:  # an encoder of one step would look like a decoder
         return None
     member = layer.name.removeprefix("lstm_1")
-    named = {each.name: each for each in model.layers}
-    repeated = named.get(f"{REPEATED}_hidden{member}")
+    layers = {other.name: other for other in model.layers}
+    repeated = layers.get(f"{REPEATED}_hidden{member}")
     if repeated is None:
         return None
-    column = named.get(f"column{member}")
+    column = layers.get(f"column{member}")
     return Decoding(repeated.n, 1 if column is None else column.input_dim)
 
 
@@ -51,13 +51,24 @@ def decoded(
     decoding: Decoding, sequences: Any, h_first: Any, c_first: Any, kernel: Any, recurrent: Any,
     bias: Any, every: bool,
 ) -> tuple[Any, Any]:  # fmt: skip
-    """Hidden and cell states after one step; arguments as of ``fused_lstm._layer``."""
+    """Hidden and cell states after one step, ``(batch, units)`` both.
+
+    Args:
+        decoding: the order of the batch.
+        sequences: inputs ``(batch, 1, inputs)``.
+        h_first: hidden state before, ``(batch, units)``.
+        c_first: cell state before, ``(batch, units)``.
+        kernel: weights of the inputs, in Keras' gate order.
+        recurrent: weights of the hidden state.
+        bias: bias of both.
+        every: whether the hidden state gets an axis for the step: ``(batch, 1, units)``.
+    """
     import tensorflow as tf
 
     ahead, targets, units = decoding.ahead, decoding.targets, recurrent.shape[0]
 
     def by_gate(sums: Any, *shape: int) -> list[Any]:
-        # Gates apart: independent parts of the graph, so that two cores have work.
+        # Separate gates are independent parts of the graph, so that two cores have work.
         return [tf.reshape(gate, (*shape, units)) for gate in tf.split(sums, 4, axis=1)]
 
     of_states = by_gate(tf.matmul(h_first[::ahead], recurrent), -1, targets, 1)

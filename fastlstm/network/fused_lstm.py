@@ -1,15 +1,15 @@
-"""Stock Keras LSTM layers computed faster on a CPU: each time step one fused operation.
+"""Stock Keras LSTM layers computed faster on a CPU, by one fused operation for each time step.
 
 Keras runs a dozen small operations for each time step, and twice as many for its gradient; on a CPU
-their start costs more than their arithmetic. Here a step is TensorFlow's ``LSTMBlockCell``, its
+their overhead exceeds their arithmetic. Here a step is TensorFlow's ``LSTMBlockCell``, its
 gradient ``LSTMBlockCellGrad`` on the gates that the forward pass kept, and the gradients of the weights
 and of the inputs are one matrix product each over all steps, as cuDNN does it (Appleyard, Kocisky and
 Blunsom 2016, "Optimizing Performance of Recurrent Neural Networks on GPUs"). A batch of a narrow layer
 is computed in two independent halves, so that two cores have work; a wide layer's products are large
 enough to be shared by all cores.
 
-Layers, weights and saved files stay stock Keras: only how an instance computes is exchanged, for the
-time of a block.
+Layers, weights and saved files stay stock Keras: only the method by which a layer computes is replaced,
+within a ``with`` block.
 """
 
 from __future__ import annotations
@@ -17,28 +17,29 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from fastlstm.errors import ConfigError
 from fastlstm.network.fused_decoder import Decoding, decoded, decoding_of, steps_by_use
 
-# Beyond this many time steps the unrolled graph costs more to build than it saves.
+# With more time steps the unrolled graph takes longer to build than it saves.
 _MOST_STEPS = 512
 
 
-# Measured on 2 cores: beyond this many units a step's products gain more from both cores than a batch
-# gains from being computed in halves.
+# Measured on 2 cores: with more units a step's products gain more from both cores than a batch gains
+# from being computed in halves.
 _NARROW = 128
 
 
 def is_chosen(choice: str, steps: int | None, activation: str) -> bool:
-    """Whether a stock LSTM layer shall be computed by fused steps.
+    """Whether a stock LSTM layer is computed by fused steps.
 
     The rule is by size, not by a measurement at start, so that the numbers are the same every night.
 
     Args:
-        choice: 'fused' or nothing, 'auto' wherever it is possible, 'keras' nowhere.
+        choice: 'fused' or an error, 'auto' wherever it is possible, 'keras' nowhere.
         steps: time steps, None where they vary.
         activation: name of the activation.
 
@@ -60,10 +61,10 @@ def is_chosen(choice: str, steps: int | None, activation: str) -> bool:
 
 
 def use_one_thread_per_operation(widths: list[int]) -> None:
-    """Have each half of a batch keep to one core, where all layers to be fused are narrow.
+    """Compute each half of a batch on one core, where all layers are narrow.
 
     Their steps are too small to be shared by cores; measured on 2 cores: 1.2 to 1.5 times the speed. It
-    can only be set before TensorFlow is first used; later, it stays as it is.
+    has an effect only before TensorFlow is first used.
 
     Args:
         widths: units of each LSTM layer.
@@ -86,7 +87,7 @@ def _steps(layer: Any) -> int | None:
 
 
 def _is_plain(layer: Any) -> bool:
-    """Whether a layer is a stock LSTM whose other settings the fused step knows."""
+    """Whether a layer is a stock LSTM whose other settings the fused step supports."""
     import keras
 
     return (
@@ -101,9 +102,9 @@ def _is_plain(layer: Any) -> bool:
 
 @contextmanager
 def fused(model: Any, choice: str = "auto") -> Iterator[int]:
-    """Compute a model's LSTM layers by fused steps within the block; yields how many are.
+    """Compute a model's LSTM layers by fused steps within the block; yields the number of these layers.
 
-    What is compiled within the block, e.g. by ``fit``, stays so afterwards.
+    A function compiled within the block, e.g. by ``fit``, keeps the fused steps afterwards.
 
     Args:
         model: a built Keras model.
@@ -120,16 +121,16 @@ def fused(model: Any, choice: str = "auto") -> Iterator[int]:
         if _is_plain(layer)
         and is_chosen(choice, _steps(layer), keras.activations.serialize(layer.activation))
     ]
-    # Within another such block, as where a callback of a training asks for forecasts, nothing is left
-    # to exchange, nor to put back.
-    mine = [layer for layer in layers if "inner_loop" not in vars(layer)]
-    for layer in mine:
+    # Within another such block, e.g. in a callback of a training that forecasts, the layers are replaced
+    # already, and the outer block restores them.
+    replaced = [layer for layer in layers if "inner_loop" not in vars(layer)]
+    for layer in replaced:
         loop = partial(_inner_loop, decoding=decoding_of(model, layer))
         layer.inner_loop = types.MethodType(loop, layer)
     try:
         yield len(layers)
     finally:
-        for layer in mine:
+        for layer in replaced:
             with suppress(AttributeError):  # another thread's block on the same model has ended
                 del layer.inner_loop
 
@@ -138,7 +139,7 @@ def _inner_loop(
     layer: Any, sequences: Any, initial_state: Any, mask: Any, training: bool = False,
     decoding: Decoding | None = None,
 ) -> Any:  # fmt: skip
-    """What ``keras.layers.LSTM.inner_loop`` does: last output, all outputs, last states."""
+    """Replaces ``keras.layers.LSTM.inner_loop``: gives last output, all outputs and last states."""
     import keras
     import tensorflow as tf
 
@@ -165,49 +166,51 @@ def _inner_loop(
 def _one_window(
     sequences: Any, h_first: Any, c_first: Any, kernel: Any, recurrent: Any, bias: Any, every: bool
 ) -> Any:
-    """What ``_layer`` gives, by one operation: to start one for each step costs more than its sums."""
+    """As ``_layer``, by one operation for all steps of a batch of one window."""
     import tensorflow as tf
 
-    made = tf.raw_ops.BlockLSTM(
+    states = tf.raw_ops.BlockLSTM(
         seq_len_max=tf.constant(sequences.shape[1], tf.int64),
         x=tf.transpose(sequences, [1, 0, 2]), cs_prev=c_first, h_prev=h_first,
         forget_bias=0.0, cell_clip=-1.0, **_operands(kernel, recurrent, bias),
     )  # fmt: skip
-    return tf.transpose(made.h, [1, 0, 2]) if every else made.h[-1], made.cs[-1]
+    return tf.transpose(states.h, [1, 0, 2]) if every else states.h[-1], states.cs[-1]
 
 
 def _in_halves(
     sequences: Any, h_first: Any, c_first: Any, kernel: Any, recurrent: Any, bias: Any, every: bool
 ) -> Any:
-    """What ``_layer`` gives, by two parts of the graph that do not wait for each other."""
+    """As ``_layer``, by two independent parts of the graph, one for each half of the batch."""
     import tensorflow as tf
 
     batch = tf.shape(sequences)[0]
     middle = (batch + 1) // 2
-    # The fused step takes no empty batch: of a single window both halves compute the same, and the
+    # The fused step takes no empty batch: for a single window both halves compute the same, and the
     # second result is cut off below.
     halves = [(0, middle), (batch - tf.maximum(1, batch - middle), batch)]
     weights = (kernel, recurrent, bias)
-    made = [
+    states = [
         _layer(sequences[first:end], h_first[first:end], c_first[first:end], *weights, every)
         for first, end in halves
     ]
-    return tuple(tf.concat(parts, axis=0)[:batch] for parts in zip(*made, strict=True))
+    return tuple(tf.concat(parts, axis=0)[:batch] for parts in zip(*states, strict=True))
 
 
 def _reordered(weights: Any, order: tuple[int, ...]) -> Any:
+    """Weights with their four gates, the last axis, in another order."""
     import tensorflow as tf
 
     gates = tf.split(weights, 4, axis=-1)
     return tf.concat([gates[number] for number in order], axis=-1)
 
 
-# Keras keeps the gates as input, forget, cell, output; the fused step wants input, cell, forget, output.
+# Keras' order of the gates is input, forget, cell, output; that of the fused step is input, cell,
+# forget, output.
 _SWAPPED = (0, 2, 1, 3)
 
 
 def _operands(kernel: Any, recurrent: Any, bias: Any) -> dict[str, Any]:
-    """A layer's weights as TensorFlow's fused operations take them, without peepholes."""
+    """A layer's weights as arguments of TensorFlow's fused operations, without peepholes."""
     import tensorflow as tf
 
     none = tf.zeros([recurrent.shape[0]])
@@ -230,60 +233,89 @@ def _layer(
         kernel: weights of the inputs, Keras' gate order.
         recurrent: weights of the hidden state.
         bias: bias of both.
-        every: give the hidden state of every step.
+        every: whether to give the hidden state of every step.
     """
     import tensorflow as tf
-
-    steps, inputs, units = sequences.shape[1], kernel.shape[0], recurrent.shape[0]
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def run(
         sequences: Any, h_first: Any, c_first: Any, kernel: Any, recurrent: Any, bias: Any
     ) -> Any:
-        common = _operands(kernel, recurrent, bias)
-        # Time first: steps then lie in one piece each, measured to be a fifth faster than rows first.
+        operands = _operands(kernel, recurrent, bias)
+        # Time is the first axis: each step is then contiguous, measured to be a fifth faster.
         by_step = tf.transpose(sequences, [1, 0, 2])
-        xs = tf.unstack(by_step, steps, axis=0)
-        h, c, before, kept = h_first, c_first, [], []
-        for x in xs:
+        inputs = tf.unstack(by_step, sequences.shape[1], axis=0)
+        h, c, before, cells = h_first, c_first, [], []
+        for x in inputs:
             before.append((h, c))
-            made = tf.raw_ops.LSTMBlockCell(
-                x=x, h_prev=h, cs_prev=c, forget_bias=0.0, cell_clip=-1.0, **common
+            cell = tf.raw_ops.LSTMBlockCell(
+                x=x, h_prev=h, cs_prev=c, forget_bias=0.0, cell_clip=-1.0, **operands
             )
-            kept.append(made)
-            h, c = made.h, made.cs
-
-        def gradient(d_hidden: Any, d_last_c: Any) -> tuple[Any, ...]:
-            # Once, for the product by a matrix as it lies is 1.6 times as fast as by its transpose.
-            turned = tf.transpose(common["w"])
-            d_c = d_last_c
-            d_h = tf.zeros_like(h) if every else d_hidden
-            d_out = tf.unstack(d_hidden, steps, axis=1) if every else None
-            d_gates: list[Any] = [None] * steps
-            for t in reversed(range(steps)):
-                made, (h_prev, c_prev) = kept[t], before[t]
-                back = tf.raw_ops.LSTMBlockCellGrad(
-                    x=xs[t], h_prev=h_prev, cs_prev=c_prev, i=made.i, cs=made.cs, f=made.f,
-                    o=made.o, ci=made.ci, co=made.co, cs_grad=d_c,
-                    h_grad=d_h if d_out is None else d_out[t] + d_h, **common,
-                )  # fmt: skip
-                d_c, d_gates[t] = back.cs_prev_grad, back.dicfo
-                d_h = tf.matmul(back.dicfo, turned[:, inputs:])
-            flat = tf.reshape(tf.stack(d_gates), [-1, 4 * units])
-            d_x = tf.reshape(tf.matmul(flat, turned[:, :inputs]), [steps, -1, inputs])
-            d_kernel = tf.matmul(tf.reshape(by_step, [-1, inputs]), flat, transpose_a=True)
-            h_before = tf.stack([h_prev for h_prev, _ in before])
-            d_recurrent = tf.matmul(tf.reshape(h_before, [-1, units]), flat, transpose_a=True)
-            return (
-                tf.transpose(d_x, [1, 0, 2]),
-                d_h,
-                d_c,
-                _reordered(d_kernel, _SWAPPED),
-                _reordered(d_recurrent, _SWAPPED),
-                _reordered(tf.reduce_sum(flat, axis=0), _SWAPPED),
-            )
-
-        # Steps that no one asks for are left out, for to put them together and cut them off costs time.
-        return (tf.stack([made.h for made in kept], axis=1) if every else h, c), gradient
+            cells.append(cell)
+            h, c = cell.h, cell.cs
+        forward = _ForwardPass(by_step, inputs, operands, before, cells, every)
+        # Without ``every`` the steps are not stacked, which would take time for nothing.
+        return (tf.stack([cell.h for cell in cells], axis=1) if every else h, c), forward.gradient
 
     return run(sequences, h_first, c_first, kernel, recurrent, bias)
+
+
+@dataclass(frozen=True)
+class _ForwardPass:
+    """What the gradient of ``_layer`` needs of its forward pass.
+
+    Attributes:
+        by_step: inputs, ``(steps, batch, inputs)``.
+        inputs: the same step by step, each ``(batch, inputs)``.
+        operands: the layer's weights; see ``_operands``.
+        before: hidden and cell state before each step, ``(batch, units)``.
+        cells: results of each step's fused operation, with its gates.
+        every: whether the hidden state of every step was given.
+    """
+
+    by_step: Any
+    inputs: list[Any]
+    operands: dict[str, Any]
+    before: list[tuple[Any, Any]]
+    cells: list[Any]
+    every: bool
+
+    def gradient(self, d_hidden: Any, d_last_c: Any) -> tuple[Any, ...]:
+        """Gradients of inputs, first hidden and cell state, kernel, recurrent kernel and bias.
+
+        Args:
+            d_hidden: gradient of the hidden states ``(batch, steps, units)``, or of the last one alone.
+            d_last_c: gradient of the last cell state, ``(batch, units)``.
+        """
+        import tensorflow as tf
+
+        steps, units = len(self.cells), self.operands["w"].shape[1] // 4
+        inputs = self.operands["w"].shape[0] - units
+        # Once: measured, a product by the transposed copy is 1.6 times as fast as by a transpose.
+        transposed = tf.transpose(self.operands["w"])
+        d_c = d_last_c
+        d_h = tf.zeros_like(self.cells[-1].h) if self.every else d_hidden
+        d_steps = tf.unstack(d_hidden, steps, axis=1) if self.every else None
+        d_gates: list[Any] = [None] * steps
+        for t in reversed(range(steps)):
+            cell, (h_prev, c_prev) = self.cells[t], self.before[t]
+            back = tf.raw_ops.LSTMBlockCellGrad(
+                x=self.inputs[t], h_prev=h_prev, cs_prev=c_prev, i=cell.i, cs=cell.cs, f=cell.f,
+                o=cell.o, ci=cell.ci, co=cell.co, cs_grad=d_c,
+                h_grad=d_h if d_steps is None else d_steps[t] + d_h, **self.operands,
+            )  # fmt: skip
+            d_c, d_gates[t] = back.cs_prev_grad, back.dicfo
+            d_h = tf.matmul(back.dicfo, transposed[:, inputs:])
+        flat = tf.reshape(tf.stack(d_gates), [-1, 4 * units])
+        d_x = tf.reshape(tf.matmul(flat, transposed[:, :inputs]), [steps, -1, inputs])
+        d_kernel = tf.matmul(tf.reshape(self.by_step, [-1, inputs]), flat, transpose_a=True)
+        h_before = tf.stack([h_prev for h_prev, _ in self.before])
+        d_recurrent = tf.matmul(tf.reshape(h_before, [-1, units]), flat, transpose_a=True)
+        return (
+            tf.transpose(d_x, [1, 0, 2]),
+            d_h,
+            d_c,
+            _reordered(d_kernel, _SWAPPED),
+            _reordered(d_recurrent, _SWAPPED),
+            _reordered(tf.reduce_sum(flat, axis=0), _SWAPPED),
+        )

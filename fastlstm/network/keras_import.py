@@ -23,7 +23,7 @@ def require_tensorflow() -> None:
 
 
 def import_keras() -> Any:
-    """Keras over TensorFlow, quiet about what the user cannot change.
+    """Keras over TensorFlow, without the messages that concern no user.
 
     Raises:
         ConfigError: TensorFlow is not installed.

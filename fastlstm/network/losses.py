@@ -1,17 +1,31 @@
-"""The loss functions of a network, also those that Keras lacks."""
+"""The loss functions of a network, including those that Keras lacks.
+
+A new loss of Keras is an entry of the names in ``fastlstm.config.keras_names``. One that Keras lacks is
+an entry in ``_OWN_LOSSES``, and in the names of ``fastlstm.config.keras_names.OWN_LOSSES``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastlstm.config.hyperparameters import Hyperparameters
-from fastlstm.config.keras_names import canonical_loss
+from fastlstm.config.keras_names import QUANTILE_LOSS, canonical_loss
 from fastlstm.network.keras_import import import_keras
+
+# Takes truth and outputs, ``(batch, …, n)``, and gives the loss of each row, ``(batch, …)``.
+_Loss = Callable[[Any, Any], Any]
 
 
 def loss_of(hp: Hyperparameters) -> Any:
+    """The loss of hyperparameters, with the steps ahead weighted by ``step_weights``.
+
+    Returns:
+        A Keras loss function of truth ``(batch, steps_ahead * n_targets)`` and outputs.
+    """
     keras = import_keras()
-    of_targets = _pinball(hp) if hp.quantiles else keras.losses.get(canonical_loss(hp.loss))
+    name = canonical_loss(hp.loss)
+    of_targets = _OWN_LOSSES[name](hp) if name in _OWN_LOSSES else keras.losses.get(name)
     if hp.has_stock_loss:
         return of_targets
     ops = keras.ops
@@ -19,25 +33,29 @@ def loss_of(hp: Hyperparameters) -> Any:
     weights = [weight / sum(given) for weight in given]
 
     def by_step(truth: Any, outputs: Any) -> Any:
-        """The loss of each step's outputs, weighted."""
+        """The weighted mean of the losses of the steps' outputs, ``(batch,)``."""
         batch = ops.shape(outputs)[0]
-        each = of_targets(
+        of_steps = of_targets(
             ops.reshape(ops.cast(truth, outputs.dtype), (batch, hp.steps_ahead, -1)),
             ops.reshape(outputs, (batch, hp.steps_ahead, -1)),
         )
-        return ops.sum(each * ops.convert_to_tensor(weights, outputs.dtype), axis=1)
+        return ops.sum(of_steps * ops.convert_to_tensor(weights, outputs.dtype), axis=1)
 
     return by_step
 
 
-def _pinball(hp: Hyperparameters) -> Any:
+def _pinball(hp: Hyperparameters) -> _Loss:
     """Mean over targets and quantiles of the pinball loss (Koenker and Bassett 1978)."""
-    ops, shares = import_keras().ops, list(hp.quantiles or ())
+    ops, levels = import_keras().ops, list(hp.quantiles or ())
 
-    def quantile(truth: Any, outputs: Any) -> Any:
-        each = ops.reshape(outputs, (*ops.shape(truth), len(shares)))
-        error = ops.expand_dims(truth, -1) - each
-        share = ops.convert_to_tensor(shares, outputs.dtype)
-        return ops.mean(ops.maximum(share * error, (share - 1) * error), axis=(-2, -1))
+    def pinball(truth: Any, outputs: Any) -> Any:
+        quantiles = ops.reshape(outputs, (*ops.shape(truth), len(levels)))
+        error = ops.expand_dims(truth, -1) - quantiles
+        level = ops.convert_to_tensor(levels, outputs.dtype)
+        return ops.mean(ops.maximum(level * error, (level - 1) * error), axis=(-2, -1))
 
-    return quantile
+    return pinball
+
+
+# By canonical name: makes the loss of hyperparameters.
+_OWN_LOSSES: dict[str, Callable[[Hyperparameters], _Loss]] = {QUANTILE_LOSS: _pinball}

@@ -1,7 +1,7 @@
-"""A ``.keras`` file looked through before Keras opens it: stock layers and plain weights, nothing else.
+"""Check a ``.keras`` file before Keras opens it: it may hold stock layers and plain weights only.
 
-Keras' ``safe_mode`` refuses lambdas, but what else a file may name has changed from release to release
-(CVE-2025-1550, CVE-2025-8747, CVE-2025-9906). So a file is refused here unless all it names is known.
+Keras' ``safe_mode`` refuses lambdas, but other names in a file have let it run code (CVE-2025-1550,
+CVE-2025-8747, CVE-2025-9906). So a file is refused here unless all that it names is on a list.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ from typing import IO, Any
 
 from fastlstm.errors import StoreError
 
+# The members of the zip file.
 _MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
 
 
+# Most bytes of a JSON member.
 _JSON_BYTES = 16 << 20
 
 
-# Keras stores members as they are, so content far beyond the file's own size is a bomb.
+# Keras stores members uncompressed, so content far larger than the file itself is a zip bomb.
 _SPARE_BYTES, _GROWTH = 64 << 20, 20
 
 
-# Where stock building blocks live; `keras.utils`, `keras.saving` and others can fetch or open files.
+# Modules of stock building blocks; `keras.utils`, `keras.saving` and others can fetch or open files.
 _MODULES = re.compile(
     r"keras(\.(layers|models|initializers|regularizers|constraints|dtype_policies))?"
     r"|keras\.src\.models\.(functional|sequential|model)"
@@ -32,11 +34,12 @@ _MODULES = re.compile(
 )
 
 
-# Stock layers that run code of their own, or open another file.
+# Stock layers that run code from the file, or open another file.
 _CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "Map", "Cond", "Scan",
          "WhileLoop", "VectorizedMap", "AssociativeScan", "ForiLoop", "Switch"}  # fmt: skip
 
 
+# Classes of tensors and arguments in the file, which have no module.
 _TENSORS = {"__keras_tensor__", "__tensor__", "__numpy__", "__ellipsis__", "__slice__", "__tuple__"}
 
 
@@ -44,7 +47,7 @@ def check_model_file(file: Path) -> None:
     """Refuse a ``.keras`` file that holds anything but stock layers and their weights.
 
     Raises:
-        StoreError: names the file and what it holds.
+        StoreError: names the file and what is wrong with it.
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -68,12 +71,14 @@ def check_model_file(file: Path) -> None:
 
 
 def _refused(file: Path, why: str) -> StoreError:
+    """The error that refuses a file."""
     return StoreError(
         f"{file}: cannot be opened as a Keras model ({why}); take the run from where it was written"
     )
 
 
 def _check_members(archive: zipfile.ZipFile, file: Path) -> None:
+    """Refuse other members than Keras writes, and sizes that it does not write."""
     members = archive.infolist()
     names = [member.filename for member in members]
     strange = sorted(set(names) - _MEMBERS)
@@ -90,8 +95,9 @@ def _check_members(archive: zipfile.ZipFile, file: Path) -> None:
 
 
 def _config(archive: zipfile.ZipFile) -> dict[str, Any]:
+    """The network's configuration, without what only compiling would read."""
     with archive.open("config.json") as opened:
-        # No more than the directory told, whatever the compressed bytes unfold to.
+        # Read no more than the zip directory may declare, whatever the compressed bytes unfold to.
         config: dict[str, Any] = json.loads(opened.read(_JSON_BYTES + 1))
     if not isinstance(config, dict):
         raise ValueError("config.json is no object")
@@ -100,6 +106,7 @@ def _config(archive: zipfile.ZipFile) -> dict[str, Any]:
 
 
 def _check_names(part: Any, file: Path) -> None:
+    """Refuse a part of the configuration that names a class which is not on the list."""
     if isinstance(part, list):
         for item in part:
             _check_names(item, file)
@@ -114,6 +121,7 @@ def _check_names(part: Any, file: Path) -> None:
 
 
 def _check_weights(weights: IO[bytes], file: Path) -> None:
+    """Refuse weights that link to other files, or are far larger than the file."""
     import h5py
 
     allowed = _SPARE_BYTES + _GROWTH * file.stat().st_size

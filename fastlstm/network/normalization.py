@@ -1,8 +1,9 @@
-"""What is taken off each window's target columns and given back to the forecast."""
+"""Instance normalization: target columns are normalized by window, and the forecast denormalized."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from fastlstm.network.architecture import Architecture
@@ -14,74 +15,115 @@ _SMALLEST_VARIANCE = 1e-5
 
 
 def normalized_sequences(
-    inputs: Any, architecture: Architecture, steps: int, targets: int, each: int
+    window: Any, architecture: Architecture, steps: int, targets: int, outputs: int
 ) -> tuple[Any, Callable[[Any], Any]]:
-    """Sequences ``(n, timesteps, columns)`` for the core, and what gives its outputs back.
+    """Sequences for the core, and the function that makes forecasts of the core's outputs.
 
-    With a network shared by the targets, ``n`` is the batch times the targets, target by target.
+    Args:
+        window: the network's input, ``(batch, timesteps, n_features)``.
+        architecture: the network's.
+        steps: steps ahead.
+        targets: number of target columns.
+        outputs: outputs for each step and target.
+
+    Returns:
+        Sequences ``(n, timesteps, columns)``; with a network shared by the targets, ``n`` is the batch
+        times the targets, target by target. And the function from ``(n, …)`` outputs of the core to
+        ``(batch, steps * targets * outputs)``.
     """
     ops = import_keras().ops
     a = architecture
     plain = a.normalization == "none" and a.seasonal_residual is None
-    timesteps, n_features = inputs.shape[1], inputs.shape[2]
+    timesteps, n_features = window.shape[1], window.shape[2]
     changing = [column for column in range(n_features) if column not in a.static]
     if plain and not a.channel_independent and not a.naive_unless_better:
-        taken = ops.take(inputs, changing, axis=2) if a.static else inputs
-        return taken, lambda outputs: outputs
+        columns = ops.take(window, changing, axis=2) if a.static else window
+        return columns, lambda outputs_of_core: outputs_of_core
     others = [column for column in changing if column not in a.own]
-    own = ops.take(inputs, list(a.own), axis=2)
-    normal, denormal = _normalized(own, inputs, a)
-    rest = [ops.take(inputs, others, axis=2)] if others else []
+    own = ops.take(window, list(a.own), axis=2)
+    normalized = _normalized(own, window, a)
+    rest = [ops.take(window, others, axis=2)] if others else []
     if a.channel_independent:
-        columns = ops.expand_dims(ops.transpose(normal, (0, 2, 1)), 3)
-        beside = [ops.repeat(ops.expand_dims(part, 1), targets, axis=1) for part in rest]
-        sequences = ops.concatenate([columns, *beside], axis=3) if beside else columns
+        by_target = ops.expand_dims(ops.transpose(normalized.values, (0, 2, 1)), 3)
+        shared = [ops.repeat(ops.expand_dims(part, 1), targets, axis=1) for part in rest]
+        sequences = ops.concatenate([by_target, *shared], axis=3) if shared else by_target
         sequences = ops.reshape(sequences, (-1, timesteps, 1 + len(others)))
     else:
-        sequences = ops.concatenate([normal, *rest], axis=2) if rest else normal
+        values = normalized.values
+        sequences = ops.concatenate([values, *rest], axis=2) if rest else values
 
-    def undo(outputs: Any) -> Any:
+    def forecast(outputs_of_core: Any) -> Any:
         if a.channel_independent:
-            by_target = ops.reshape(outputs, (-1, targets, steps, each))
+            by_target = ops.reshape(outputs_of_core, (-1, targets, steps, outputs))
             by_step = ops.transpose(by_target, (0, 2, 1, 3))
         else:
-            by_step = ops.reshape(outputs, (-1, steps, targets, each))
-        return ops.reshape(denormal(by_step), (-1, steps * targets * each))
+            by_step = ops.reshape(outputs_of_core, (-1, steps, targets, outputs))
+        return ops.reshape(normalized.forecast(by_step), (-1, steps * targets * outputs))
 
-    return sequences, undo
+    return sequences, forecast
 
 
-def _normalized(own: Any, inputs: Any, architecture: Architecture) -> tuple[Any, Any]:
-    """Target columns ``(batch, timesteps, n_targets)`` normalised by window, and the way back."""
-    keras = import_keras()
-    ops, a = keras.ops, architecture
-    normal: Any = own
+@dataclass(frozen=True)
+class _Normalized:
+    """Target columns normalized window by window, and the way back.
+
+    Attributes:
+        own: the target columns, ``(batch, timesteps, n_targets)``.
+        window: the network's input.
+        architecture: the network's.
+        values: the normalized columns, same shape as ``own``.
+        level: what is subtracted, ``(batch, 1, n_targets)``, or 0.
+        scale: what outputs are multiplied by, same shape, or 1.
+        shift: what is subtracted from outputs before, ``(1, 1, n_targets)``, or 0.
+    """
+
+    own: Any
+    window: Any
+    architecture: Architecture
+    values: Any
     level: Any = 0.0
     scale: Any = 1.0
     shift: Any = 0.0
-    if a.normalization == "last":
-        level = own[:, -1:, :]
-        normal = own - level
-    elif a.normalization == "revin":
-        level = ops.mean(own, axis=1, keepdims=True)
-        deviation = ops.sqrt(ops.var(own, axis=1, keepdims=True) + _SMALLEST_VARIANCE)
-        each = numbered(inputs, len(a.own))
-        gain = ops.reshape(constants(len(a.own), "ones", "revin_scale")(each), (1, 1, -1))
-        shift = ops.reshape(constants(len(a.own), "zeros", "revin_shift")(each), (1, 1, -1))
-        normal = (own - level) / deviation * gain + shift
-        # As RevIN's authors do: a learned scale may pass through zero.
-        scale = deviation / (gain + _SMALLEST_VARIANCE**2)
 
-    def of_each(values: Any) -> Any:
-        return values if isinstance(values, float) else ops.expand_dims(values, -1)
-
-    def denormal(outputs: Any) -> Any:
-        naive = of_each(ops.take(own, a.naive_rows(own.shape[1], outputs.shape[1]), axis=1))
-        forecast = (outputs - of_each(shift)) * of_each(scale)
-        forecast = forecast + (of_each(level) if a.seasonal_residual is None else naive)
+    def forecast(self, outputs: Any) -> Any:
+        """Outputs of the core to forecasts, ``(batch, steps, n_targets, outputs)`` both."""
+        ops, a = import_keras().ops, self.architecture
+        rows = a.naive_rows(self.own.shape[1], outputs.shape[1])
+        naive = _of_each_output(ops.take(self.own, rows, axis=1))
+        forecast = (outputs - _of_each_output(self.shift)) * _of_each_output(self.scale)
+        forecast = forecast + (
+            _of_each_output(self.level) if a.seasonal_residual is None else naive
+        )
         if not a.naive_unless_better:
             return forecast
-        opened = ops.reshape(fixed_weight(inputs, "ones", GATE), (1, 1, 1, 1))
-        return naive + opened * (forecast - naive)
+        gate = ops.reshape(fixed_weight(self.window, "ones", GATE), (1, 1, 1, 1))
+        return naive + gate * (forecast - naive)
 
-    return normal, denormal
+
+def _of_each_output(values: Any) -> Any:
+    """Values by target with an axis for the outputs of each; a number stays."""
+    return values if isinstance(values, float) else import_keras().ops.expand_dims(values, -1)
+
+
+def _normalized(own: Any, window: Any, architecture: Architecture) -> _Normalized:
+    """Target columns ``(batch, timesteps, n_targets)`` normalized by window.
+
+    'last' subtracts the window's last value (NLinear; Zeng et al. 2023, "Are Transformers Effective for
+    Time Series Forecasting?"); 'revin' standardizes by the window's mean and deviation, then applies a
+    learned scale and shift (RevIN; Kim et al. 2022, "Reversible Instance Normalization").
+    """
+    ops, a = import_keras().ops, architecture
+    if a.normalization == "last":
+        level = own[:, -1:, :]
+        return _Normalized(own, window, a, own - level, level)
+    if a.normalization == "none":
+        return _Normalized(own, window, a, own)
+    level = ops.mean(own, axis=1, keepdims=True)
+    deviation = ops.sqrt(ops.var(own, axis=1, keepdims=True) + _SMALLEST_VARIANCE)
+    targets = numbered(window, len(a.own))
+    gain = ops.reshape(constants(len(a.own), "ones", "revin_scale")(targets), (1, 1, -1))
+    shift = ops.reshape(constants(len(a.own), "zeros", "revin_shift")(targets), (1, 1, -1))
+    values = (own - level) / deviation * gain + shift
+    # As RevIN's authors do: a learned scale may pass through zero.
+    scale = deviation / (gain + _SMALLEST_VARIANCE**2)
+    return _Normalized(own, window, a, values, level, scale, shift)

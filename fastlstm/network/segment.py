@@ -1,7 +1,13 @@
-"""The 'segment' architecture: an LSTM over segments of rows (SegRNN)."""
+"""The 'segment' architecture: an LSTM over segments of rows.
+
+SegRNN (Lin et al. 2023, "SegRNN: Segment Recurrent Neural Network for Long-Term Time Series
+Forecasting") with an LSTM in place of its GRU. The look-back is cut into segments, each embedded by one
+linear layer; the LSTM reads the embeddings, and a decoder makes the future segments of its final state.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from fastlstm.config.hyperparameters import Hyperparameters
@@ -10,91 +16,191 @@ from fastlstm.network.fixed_weights import numbered
 from fastlstm.network.fused_decoder import REPEATED
 from fastlstm.network.keras_import import import_keras
 from fastlstm.network.seeded_layers import SeededLayers
-from fastlstm.network.side_inputs import output_activation, static_embedding, with_column_embedding
+from fastlstm.network.side_inputs import (
+    output_activation,
+    static_embedding,
+    with_column_embedding,
+)
 
 
-def segment_core(
-    layers: SeededLayers, sequences: Any, inputs: Any, architecture: Architecture,
-    hp: Hyperparameters, targets: int,
-) -> Any:  # fmt: skip
-    ops, a = import_keras().ops, architecture
-    timesteps, columns = sequences.shape[1], sequences.shape[2]
-    count = -(-timesteps // a.segment_length)
-    missing = count * a.segment_length - timesteps
-    if missing:  # in front, where a row matters least
-        sequences = ops.pad(sequences, ((0, 0), (missing, 0), (0, 0)))
-    segments = ops.reshape(sequences, (-1, count, a.segment_length * columns))
-    # Once for all segments: read row by row, a static feature would cost as much as one that changes.
-    if a.static:
-        told = ops.expand_dims(static_embedding(layers, inputs, a, a.units), 1)
-        embedded = ops.relu(layers.dense(a.units, name="segment")(segments) + told)
-    else:
-        embedded = layers.dense(a.units, activation="relu", name="segment")(segments)
-    # Encoder and decoder share their weights, as in SegRNN.
-    lstm = layers.lstm(a.units, return_state=True, name="lstm_1")
-    _, hidden, cell = lstm(embedded)
-    each = hp.outputs_each * (1 if a.channel_independent else targets)
-    drop = layers.dropout(hp.segment_dropout, name="dropout_1")
-    if hp.decoding == "direct":
-        state = with_column_embedding(layers, drop(hidden), inputs, a, a.units // 2)
-        return layers.dense(hp.steps_ahead * each, activation=output_activation(hp), name="output")(
-            state
+@dataclass(frozen=True)
+class SegmentCore:
+    """SegRNN with an LSTM.
+
+    Attributes:
+        hyperparameters: decoding and dropout.
+        architecture: the resolved architecture, with the segments' length and the LSTM's units.
+        features: number of input columns.
+        targets: number of output columns.
+    """
+
+    hyperparameters: Hyperparameters
+    architecture: Architecture
+    features: int
+    targets: int
+
+    @property
+    def segments(self) -> int:
+        """Segments of the look-back, the first one filled up with zeros."""
+        return -(-self.hyperparameters.timesteps // self.architecture.segment_length)
+
+    @property
+    def outputs_of_step(self) -> int:
+        """Outputs of a sequence for each step ahead."""
+        targets = 1 if self.architecture.channel_independent else self.targets
+        return self.hyperparameters.outputs_each * targets
+
+    def lstm_sizes(self) -> tuple[list[int], int]:
+        """Units of each LSTM layer, and the most time steps that one reads."""
+        return [self.architecture.units], self.segments
+
+    def __call__(self, layers: SeededLayers, sequences: Any, window: Any) -> Any:
+        """Outputs of sequences; see ``fastlstm.network.cores.Core``."""
+        hp, units = self.hyperparameters, self.architecture.units
+        embedded = self._embedded_segments(layers, sequences, window)
+        # Encoder and decoder share their weights, as in SegRNN.
+        lstm = layers.lstm(units, return_state=True, name="lstm_1")
+        _, hidden, cell = lstm(embedded)
+        dropout = layers.dropout(hp.segment_dropout, name="dropout_1")
+        if hp.decoding == "direct":
+            return self._all_steps(layers, dropout(hidden), window)
+        length = min(self.architecture.segment_length, hp.steps_ahead)
+        segments = -(-hp.steps_ahead // length)
+        output = self._output_layer(layers, length)
+        decoder: RecursiveDecoder | SegmentDecoder
+        if hp.decoding == "recursive":
+            decoder = RecursiveDecoder(layers, lstm, dropout, output, segments, units)
+        else:
+            columns = len(self.architecture.own) if self.architecture.channel_independent else 1
+            decoder = SegmentDecoder(layers, lstm, dropout, output, segments, units, columns)
+        return self._joined(decoder(hidden, cell, window), segments * length)
+
+    def _embedded_segments(self, layers: SeededLayers, sequences: Any, window: Any) -> Any:
+        """Sequences ``(n, timesteps, columns)`` to embedded segments ``(n, segments, units)``."""
+        ops, a = import_keras().ops, self.architecture
+        timesteps, columns = sequences.shape[1], sequences.shape[2]
+        missing = self.segments * a.segment_length - timesteps
+        if missing:  # the zeros come first, among the rows that matter least
+            sequences = ops.pad(sequences, ((0, 0), (missing, 0), (0, 0)))
+        segments = ops.reshape(sequences, (-1, self.segments, a.segment_length * columns))
+        if not a.static:
+            return layers.dense(a.units, activation="relu", name="segment")(segments)
+        # Once for all segments: in every row, a static feature would cost as much as one that changes.
+        static = ops.expand_dims(static_embedding(layers, window, a, a.units), 1)
+        return ops.relu(layers.dense(a.units, name="segment")(segments) + static)
+
+    def _output_layer(self, layers: SeededLayers, steps: int) -> Any:
+        """The layer that gives the outputs of so many steps."""
+        activation = output_activation(self.hyperparameters)
+        return layers.dense(steps * self.outputs_of_step, activation=activation, name="output")
+
+    def _all_steps(self, layers: SeededLayers, hidden: Any, window: Any) -> Any:
+        """'direct' decoding: outputs of all steps by one layer, ``(n, steps_ahead * outputs)``."""
+        a = self.architecture
+        state = with_column_embedding(layers, hidden, window, a, a.units // 2)
+        return self._output_layer(layers, self.hyperparameters.steps_ahead)(state)
+
+    def _joined(self, decoded: Any, steps: int) -> Any:
+        """Decoded segments, which hold so many steps, cut to ``(n, steps_ahead * outputs)``."""
+        ops, ahead, outputs = (
+            import_keras().ops,
+            self.hyperparameters.steps_ahead,
+            self.outputs_of_step,
         )
-    length = min(a.segment_length, hp.steps_ahead)
-    ahead = -(-hp.steps_ahead // length)
-    output = layers.dense(length * each, activation=output_activation(hp), name="output")
-    if hp.decoding == "recursive":
-        made = _one_after_another(layers, lstm, hidden, cell, drop, output, ahead, a)
-    else:
-        made = _all_at_once(layers, lstm, hidden, cell, drop, output, ahead, inputs, a)
-    made = ops.reshape(made, (-1, ahead * length, each))[:, : hp.steps_ahead]
-    return ops.reshape(made, (-1, hp.steps_ahead * each))
+        by_step = ops.reshape(decoded, (-1, steps, outputs))[:, :ahead]
+        return ops.reshape(by_step, (-1, ahead * outputs))
 
 
-def _all_at_once(
-    layers: SeededLayers, lstm: Any, hidden: Any, cell: Any, drop: Any, output: Any, ahead: int,
-    inputs: Any, architecture: Architecture,
-) -> Any:  # fmt: skip
-    """Future segments ``(n * ahead, outputs)``: one step from the last state for each position."""
-    ops, units = import_keras().ops, architecture.units
-    targets = len(architecture.own) if architecture.channel_independent else 1
-    of_position = units // 2 if targets > 1 else units
-    position = layers.embedding(ahead, of_position, name="position")(numbered(inputs, ahead))
-    asked = ops.expand_dims(position, 0)
-    if targets > 1:
-        column = layers.embedding(targets, units - of_position, name="column")(
-            numbered(inputs, targets)
-        )
-        asked = ops.concatenate(
-            [
-                ops.repeat(asked, targets, axis=0),
-                ops.repeat(ops.expand_dims(column, 1), ahead, axis=1),
-            ],
-            axis=2,
-        )
-    asked = ops.reshape(asked, (1, targets * ahead, units))
-    asked = ops.zeros_like(inputs[:, :1, :1]) + asked  # for each window of the batch
-    asked = ops.reshape(asked, (-1, 1, units))
+@dataclass(frozen=True)
+class SegmentDecoder:
+    """Decodes all future segments at once, one LSTM step for each position (SegRNN, section 3.3).
 
-    # Layers with names, so that ``fastlstm.network.fused_decoder`` knows what stands repeated.
-    states = [
-        ops.reshape(layers.repeat(ahead, name=f"{REPEATED}_{name}")(state), (-1, units))
-        for name, state in (("hidden", hidden), ("cell", cell))
-    ]
-    answered = lstm(asked, initial_state=states)[0]
-    return output(drop(answered))
+    The step of a position begins with the encoder's final state, and reads a learned embedding of the
+    position and of the target column that the sequence is of.
+
+    Attributes:
+        layers: makes the embeddings.
+        lstm: the encoder's LSTM layer, shared with the decoder.
+        dropout: the layer before ``output``.
+        output: the layer that gives a segment's outputs.
+        positions: number of future segments, m.
+        units: of the LSTM.
+        columns: target columns that share the network.
+    """
+
+    layers: SeededLayers
+    lstm: Any
+    dropout: Any
+    output: Any
+    positions: int
+    units: int
+    columns: int
+
+    def __call__(self, hidden: Any, cell: Any, window: Any) -> Any:
+        """Final encoder states ``(n, units)`` to outputs of all segments, ``(n * m, outputs)``."""
+        ops = import_keras().ops
+        queries = self._queries(window)
+        # Layers with names, so that ``fastlstm.network.fused_decoder`` knows what is repeated.
+        states = [
+            ops.reshape(
+                self.layers.repeat(self.positions, name=f"{REPEATED}_{name}")(state),
+                (-1, self.units),
+            )
+            for name, state in (("hidden", hidden), ("cell", cell))
+        ]
+        decoded = self.lstm(queries, initial_state=states)[0]
+        return self.output(self.dropout(decoded))
+
+    def _queries(self, window: Any) -> Any:
+        """What the LSTM reads for each sequence and position, ``(n * m, 1, units)``."""
+        ops, m, columns = import_keras().ops, self.positions, self.columns
+        of_position = self.units // 2 if columns > 1 else self.units
+        position = self.layers.embedding(m, of_position, name="position")(numbered(window, m))
+        queries = ops.expand_dims(position, 0)
+        if columns > 1:
+            column = self.layers.embedding(columns, self.units - of_position, name="column")(
+                numbered(window, columns)
+            )
+            queries = ops.concatenate(
+                [
+                    ops.repeat(queries, columns, axis=0),
+                    ops.repeat(ops.expand_dims(column, 1), m, axis=1),
+                ],
+                axis=2,
+            )
+        queries = ops.reshape(queries, (1, columns * m, self.units))
+        queries = ops.zeros_like(window[:, :1, :1]) + queries  # for each window of the batch
+        return ops.reshape(queries, (-1, 1, self.units))
 
 
-def _one_after_another(
-    layers: SeededLayers, lstm: Any, hidden: Any, cell: Any, drop: Any, output: Any, ahead: int,
-    architecture: Architecture,
-) -> Any:  # fmt: skip
-    """Future segments ``(n, ahead, outputs)``, each from the state after the one before it."""
-    ops = import_keras().ops
-    back = layers.dense(architecture.units, activation="relu", name="forecast_segment")
-    made = []
-    for number in range(ahead):
-        made.append(output(drop(hidden)))
-        if number + 1 < ahead:
-            _, hidden, cell = lstm(ops.expand_dims(back(made[-1]), 1), initial_state=[hidden, cell])
-    return ops.stack(made, axis=1)
+@dataclass(frozen=True)
+class RecursiveDecoder:
+    """Decodes one future segment after the other, each from the state after the one before it.
+
+    Attributes:
+        layers: makes the layer that embeds a decoded segment for the next step.
+        lstm: the encoder's LSTM layer, shared with the decoder.
+        dropout: the layer before ``output``.
+        output: the layer that gives a segment's outputs.
+        positions: number of future segments, m.
+        units: of the LSTM.
+    """
+
+    layers: SeededLayers
+    lstm: Any
+    dropout: Any
+    output: Any
+    positions: int
+    units: int
+
+    def __call__(self, hidden: Any, cell: Any, window: Any) -> Any:
+        """Final encoder states ``(n, units)`` to outputs of all segments, ``(n, m, outputs)``."""
+        ops = import_keras().ops
+        embedding = self.layers.dense(self.units, activation="relu", name="forecast_segment")
+        decoded = []
+        for number in range(self.positions):
+            decoded.append(self.output(self.dropout(hidden)))
+            if number + 1 < self.positions:
+                embedded = ops.expand_dims(embedding(decoded[-1]), 1)
+                _, hidden, cell = self.lstm(embedded, initial_state=[hidden, cell])
+        return ops.stack(decoded, axis=1)
