@@ -14,7 +14,7 @@ from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.known_future import later_values
 from fastlstm.data.split import Cuts
 from fastlstm.data.time_grid import contiguous_blocks, grid_positions, microseconds
-from fastlstm.errors import DataError
+from fastlstm.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,9 @@ class RowSettings:
         known_ahead: known future covariates by name, and how many rows ahead each is known.
         season_length: rows in a season for the seasonal naive baseline; None for the usual season of
             ``frequency``.
+
+    Raises:
+        ConfigError: a number of rows is out of range.
     """
 
     series: Any = None
@@ -43,6 +46,15 @@ class RowSettings:
     target_lookahead: int = 0
     known_ahead: Mapping[str, int] = field(default_factory=dict)
     season_length: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.target_lookahead < 0:
+            raise ConfigError(
+                f"target_lookahead: {self.target_lookahead} given; it cannot be negative"
+            )
+        for name, rows in self.known_ahead.items():
+            if rows < 1:
+                raise ConfigError(f"known_ahead: {name!r} has {rows} rows; give 1 or more")
 
 
 @dataclass(frozen=True)

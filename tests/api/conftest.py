@@ -77,7 +77,8 @@ def labels():
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory) -> fastLSTM:
     """A trained regressor over two steps, for tests that only read it."""
-    model = regressor(*wave_tables(), tmp_path_factory.mktemp("trained"), steps_ahead=2)
+    folder = tmp_path_factory.mktemp("trained")
+    model = regressor(*wave_tables(), folder, steps_ahead=2, batch_size=32)
     with step_by_step(), runs_without_figures():
         model.network_structure_set_compile()
         model.network_training(3, verbose=0)

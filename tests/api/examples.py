@@ -30,7 +30,7 @@ def regressor(x: Any, y: Any, path: Path, **changes: Any) -> fastLSTM:
     """A small regressor, not yet built."""
     given = {
         "LSTM_type": "regressor", "timesteps": 6, "scale_target": True, "learning_rate": 0.02,
-        "batch_size": 32, "model_relative_width": [3], "model_name": "wave", **changes,
+        "batch_size": 64, "model_relative_width": [3], "model_name": "wave", **changes,
     }  # fmt: skip
     return fastLSTM(x, y, data_storage_path=path, **given)
 
@@ -38,7 +38,7 @@ def regressor(x: Any, y: Any, path: Path, **changes: Any) -> fastLSTM:
 def classifier(x: Any, y: Any, path: Path, **changes: Any) -> fastLSTM:
     """A small classifier, not yet built."""
     given = {
-        "timesteps": 6, "learning_rate": 0.02, "batch_size": 32, "model_relative_width": [3],
+        "timesteps": 6, "learning_rate": 0.02, "batch_size": 64, "model_relative_width": [3],
         "model_name": "high", **changes,
     }  # fmt: skip
     return fastLSTM(x, y, data_storage_path=path, **given)

@@ -19,7 +19,7 @@ from tests.api.sklearn_checks import stub_fit, stub_predict
 
 HOURS = np.arange(240.0)
 X = np.column_stack([np.sin(HOURS / 4), np.cos(HOURS / 4)])
-LEARNS = {"epochs": 15, "learning_rate": 0.03, "batch_size": 16, "timesteps": 3, "random_state": 0}
+LEARNS = {"epochs": 8, "learning_rate": 0.1, "batch_size": 64, "timesteps": 3, "random_state": 0}
 QUICK = {**LEARNS, "epochs": 1, "batch_size": 128}
 
 
@@ -27,12 +27,11 @@ def target_of(kind):
     return X[:, 0] if kind is LSTMRegressor else X[:, 0] > 0
 
 
-@pytest.mark.traced
 def test_regressor_learns_a_wave():
     model = LSTMRegressor(**LEARNS).fit(X[:180], X[:180, 0])
     assert model.predict(X[180:]).shape == (60,)
     assert model.score(X[183:], X[183:, 0]) > 0.8
-    assert model.n_features_in_ == 2 and 0 < model.n_iter_ <= 15
+    assert model.n_features_in_ == 2 and 0 < model.n_iter_ <= 8
     # The training mean stands for the rows before the first, unless X follows the training rows.
     followed = copy.copy(model).set_params(history="train")
     errors = [np.abs(m.predict(X[180:])[:2] - X[180:182, 0]).mean() for m in (model, followed)]
@@ -54,7 +53,6 @@ def test_scalers_see_no_validation_row():
     np.testing.assert_array_equal(one.scalers_.x.mean_, two.scalers_.x.mean_)
 
 
-@pytest.mark.traced
 def test_several_steps_and_targets():
     y = X[:, :2]
     model = LSTMRegressor(**{**LEARNS, "steps_ahead": 3}).fit(X, y)
@@ -104,7 +102,6 @@ def test_a_refit_learns_the_rows_that_were_held_out(kind):
         assert any((a != b).any() for a, b in zip(weights[0], another, strict=True))
 
 
-@pytest.mark.traced
 @pytest.mark.parametrize("classes", [["dry", "wet"], ["low", "mid", "high"]])
 def test_classifier_with_labels_of_any_kind(classes):
     labels = np.array(classes)[np.digitize(X[:, 0], np.linspace(-1, 1, len(classes) + 1)[1:-1])]
@@ -170,7 +167,7 @@ def test_targets_among_the_columns_give_the_segment_network_their_past():
     rng = np.random.default_rng(0)
     level = np.cumsum(rng.normal(0, 0.3, 240))  # outside the range of training in the end
     rows = pd.DataFrame({"other": X[:, 1], "level": level + X[:, 0]})
-    quick = {**LEARNS, "timesteps": 24, "epochs": 1, "batch_size": 32, "history": "train"}
+    quick = {**QUICK, "timesteps": 24, "batch_size": 32, "learning_rate": 0.03, "history": "train"}
     fitted = LSTMRegressor(**quick, target_columns=["level"]).fit(rows[:180], rows["level"][:180])
     names = {layer.name for layer in fitted.model_.layers}
     assert "segment" in names and fitted.hyperparameters_.loss == "mae"

@@ -59,6 +59,8 @@ def test_a_regressor_gets_fitting_defaults_unless_set():
 def test_refusals():
     with pytest.raises(ConfigError, match="did you mean 'timesteps'"):
         fastLSTM(timestep=3)
+    with pytest.raises(ConfigError, match="target_lookahead: -1 given; it cannot be negative"):
+        fastLSTM(target_lookahead=-1)
     with pytest.raises(ConfigError, match="give both"):
         fastLSTM(np.zeros((9, 1)))
     with pytest.raises(ConfigError, match="network's size comes from them"):

@@ -22,26 +22,26 @@ def test_class_and_pipeline_train_the_same_network(tmp_path):
     from tests.steps.test_time_rules import steps
 
     panel = make_panel()
-    config = parse_config(build_settings(tmp_path, panel))
+    brief = {"epochs": 1, "batch_size": 128}
+    config = parse_config(build_settings(tmp_path, panel, hyperparameters=brief))
     history = fit(steps(tmp_path, panel, config), config.hyperparameters).history
     model = fastLSTM(
         panel[["load", "heat"]], panel[["load"]], series=panel["site"], time=panel["when"],
         data_storage_path=tmp_path, **config.hyperparameters.model_dump(),
     )  # fmt: skip
-    pd.testing.assert_frame_equal(model.network_training(2, verbose=0), history, check_exact=True)
+    pd.testing.assert_frame_equal(model.network_training(1, verbose=0), history, check_exact=True)
 
 
-@pytest.mark.traced
 def test_each_step_is_learned_as_its_own(tmp_path):
     """Targets count up, so step k is the last value plus k: no single value fits all steps."""
-    rows = np.arange(400.0)
+    rows = np.arange(300.0)
     y = pd.Series(np.sin(rows / 6), name="y")
     x = pd.DataFrame({"s": np.sin(rows / 6), "c": np.cos(rows / 6)})
     model = fastLSTM(
-        x, y, LSTM_type="regressor", timesteps=4, steps_ahead=8, learning_rate=0.02, batch_size=16,
+        x, y, LSTM_type="regressor", timesteps=4, steps_ahead=8, learning_rate=0.1, batch_size=128,
         model_relative_width=[8], data_storage_path=tmp_path,
     )  # fmt: skip
-    model.network_training(25, verbose=0)
+    model.network_training(8, verbose=0)
     _, report = model.network_predictions_evaluation(output_dict=True)
     assert list(report) == [f"y_step_{k}" for k in range(1, 9)]
     assert all(step["r2"] > 0.9 for step in report.values()), report
@@ -159,7 +159,7 @@ def test_a_classifiers_refit_is_calibrated_as_validation_had_the_first(
     found = []
     real = fastlstm.training.calibration.calibrate
 
-    def looked_at(model, dataset, hp, like_it=()):
+    def recorded(model, dataset, hp, like_it=()):
         networks = [model, *like_it]
         before = [network.layers[-1].get_weights() for network in networks]
         notes = real(model, dataset, hp, like_it)
@@ -169,10 +169,9 @@ def test_a_classifiers_refit_is_calibrated_as_validation_had_the_first(
             found.append((float(slope), (new_bias - slope * bias).item()))
         return notes
 
-    monkeypatch.setattr(fastlstm.training.calibration, "calibrate", looked_at)
+    monkeypatch.setattr(fastlstm.training.calibration, "calibrate", recorded)
     model = classifier(*labels, tmp_path, refit=True)
-    model.network_structure_set_compile()
-    model.network_training(2, verbose=0)
+    model.network_training(1, verbose=0)
     of_first, of_refit = found
     assert of_first == pytest.approx(of_refit, rel=1e-4) and of_first[0] != pytest.approx(1)
 
@@ -190,28 +189,32 @@ def test_callbacks_and_strategy(wave, tmp_path):
     assert seen == [0, 1]
 
 
-@pytest.mark.traced
 def test_interrupted_training_keeps_the_best_epoch_and_a_whole_run(wave, tmp_path):
     keras = import_keras()
 
-    def press(batch, logs, model=[]):  # noqa: B006
-        model.append(1)
-        if len(model) == 25:
-            raise KeyboardInterrupt
+    class CtrlC(keras.callbacks.Callback):
+        """Interrupts at the first batch of an epoch, counted from 0."""
+
+        def __init__(self, epoch):
+            super().__init__()
+            self.at, self.now = epoch, 0
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.now = epoch
+
+        def on_train_batch_begin(self, batch, logs=None):
+            if self.now == self.at:
+                raise KeyboardInterrupt
 
     model = regressor(*wave, tmp_path)
-    callback = keras.callbacks.LambdaCallback(on_train_batch_begin=press)
-    model._hp = model._hp.model_copy(update={"batch_size": 8})
-    history = model.network_training(200, callbacks=[callback], verbose=0)
-    assert 0 < len(history) < 200
+    history = model.network_training(200, callbacks=[CtrlC(2)], verbose=0)
+    assert len(history) == 2
     facts = json.loads((model.run_folder / "manifest.json").read_text())["training"]
-    assert facts["interrupted"] and facts["epochs"] == len(history)
+    assert facts["interrupted"] and facts["epochs"] == 2
+    assert facts["best_epoch"] == history["val_loss"].argmin() + 1
     fastLSTM().load_all(settings_file(model))
 
-    at_once = keras.callbacks.LambdaCallback(
-        on_train_batch_begin=lambda batch, logs: press(0, 0, [1] * 24)
-    )
     fresh = regressor(*wave, tmp_path / "none")
     with pytest.raises(KeyboardInterrupt):
-        fresh.network_training(5, callbacks=[at_once], verbose=0)
+        fresh.network_training(5, callbacks=[CtrlC(0)], verbose=0)
     assert not (tmp_path / "none").exists()

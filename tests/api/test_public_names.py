@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ def test_each_mapped_name_is_listed() -> None:
     assert sorted(fastlstm._HOMES) == sorted(fastlstm.__all__)
 
 
+@cache
 def modules() -> dict[str, ast.Module]:
     """The syntax tree of every module of the repository by its dotted name."""
     found = {}

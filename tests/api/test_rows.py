@@ -108,15 +108,13 @@ def test_arrays_without_names_or_times(tmp_path):
     assert "from row 170 to row 199" in report and "1970" not in report
 
 
-@pytest.mark.traced
 def test_sample_weight(wave, tmp_path):
     x, y = wave
     y = y.copy()
     y.iloc[::2] += 5
     weight = np.where(np.arange(300) % 2 == 0, 1.0, 0.0)
-    settings = {"scale_target": False, "learning_rate": 0.05, "last_layer_activation": "linear"}
-    model = regressor(x, y, tmp_path, sample_weight=weight, **settings)
-    model.network_training(40, verbose=0)
+    model = regressor(x, y, tmp_path, sample_weight=weight, learning_rate=0.1, batch_size=256)
+    model.network_training(8, verbose=0)
     forecast = model.model_predict(x)
     assert forecast.mean() == pytest.approx(15, abs=0.8)  # the mean of the rows of weight 0 is 10
     with pytest.raises(DataError, match="sample_weight: has 3 values for 300 rows"):
