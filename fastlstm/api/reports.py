@@ -15,7 +15,7 @@ from fastlstm.data.column_names import SERIES
 from fastlstm.errors import ConfigError
 from fastlstm.evaluation.metrics import REGRESSION_METRICS, QuantityForecasts
 from fastlstm.network.seeded_layers import MEMBER
-from fastlstm.reporting.text import number, title
+from fastlstm.reporting.text import forecast_name, number, title
 
 StateLines = list[tuple[str, str]]
 
@@ -144,7 +144,7 @@ def score_lines(metrics: dict[str, Any]) -> StateLines:
         return []
     primary = metrics["primary"]
     baselines = ", ".join(
-        f"{name.replace('_', ' ')} {number(scores[primary['name']])}"
+        f"{forecast_name(name)} {number(scores[primary['name']])}"
         for name, scores in metrics["test"].items()
         if name != "model"
     )

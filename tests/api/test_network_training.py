@@ -131,7 +131,7 @@ def test_a_linear_component_is_in_the_saved_network_and_in_the_report(wave, tmp_
     again.model.get_layer("linear_share").set_weights([np.zeros((1, 1))])
     assert np.abs(again.model_predict(row) - forecast).max() > 1e-4
     report = next(model.run_folder.glob("*REPORT*")).read_text()
-    assert f"{1 - weight:.0%} the LSTM's and {weight:.0%} that of ridge regression" in report
+    assert f"weight {1 - weight:.0%} for the LSTM, {weight:.0%} for a ridge regression" in report
 
 
 def test_a_network_that_is_not_used_is_reported(tmp_path):
@@ -144,10 +144,8 @@ def test_a_network_that_is_not_used_is_reported(tmp_path):
     model.network_structure_set_compile()
     model.network_training(1, verbose=0)
     report = next(model.run_folder.glob("*REPORT*")).read_text()
-    assert (
-        "which it therefore forecasts** (naive_unless_better): the mean absolute error is" in report
-    )
-    assert "steps ahead, for the origins are too few to test all (there more than" in report
+    assert "not significantly better (5%) than the naive forecast, so the saved network" in report
+    assert "steps ahead, as the origins are too few to test all steps. A difference of" in report
     assert "ridge regression" not in report
 
 

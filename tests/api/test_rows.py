@@ -105,7 +105,7 @@ def test_arrays_without_names_or_times(tmp_path):
     again = fastLSTM().load_all(settings_file(model))
     np.testing.assert_array_equal(again.X_test_s, model.X_test_s)
     report = next(model.run_folder.glob("*REPORT*")).read_text()
-    assert "from row 170 to row 199" in report and "1970" not in report
+    assert "windows, row 170 to row 199." in report and "1970" not in report
 
 
 def test_sample_weight(wave, tmp_path):

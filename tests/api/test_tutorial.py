@@ -25,5 +25,11 @@ def test_tutorial_runs(rows):
         if cell.cell_type == "code"
         for output in cell.outputs
     )
-    for text in ("temp_step_12", "last season", "last class", "precision", "trained: 5 epochs"):
+    for text in (
+        "temp_step_12",
+        "seasonal naive",
+        "naive (last class)",
+        "precision",
+        "trained: 5 epochs",
+    ):
         assert text in shown
