@@ -89,9 +89,9 @@ def predict_point(model: Any, x: np.ndarray, outputs: int) -> np.ndarray:
     return point_of(predict_each(model, x, outputs))
 
 
-def point_of(each: np.ndarray) -> np.ndarray:
+def point_of(quantiles: np.ndarray) -> np.ndarray:
     """The forecast among its quantiles, the last axis: the middle one, which is the median."""
-    return each[..., each.shape[-1] // 2]
+    return quantiles[..., quantiles.shape[-1] // 2]
 
 
 def predict(model: Any, x: np.ndarray) -> np.ndarray:

@@ -54,7 +54,7 @@ def earlier_state(file: Path | None, model: keras.Model) -> tuple[State | None, 
             return None, ""
         restore_variables(variables_of(model), state.variables, file)
     except StoreError as error:
-        return None, f"{error}, so training began anew"
+        return None, f"{error}, so the training began with the first epoch"
     return state, f"resumed after epoch {len(state.rows)}"
 
 

@@ -104,8 +104,12 @@ def solve(
         candidates = [
             Penalty(*pair) for pair in product(_PENALTIES, (1.0,) if own.all() else _OF_OTHERS)
         ]
-        solutions = {each: learned.solved(each.by_input(own)) for each in candidates}
-        penalty = min(candidates, key=lambda each: validation.squared_error(*solutions[each]))
+        solutions = {candidate: learned.solved(candidate.by_input(own)) for candidate in candidates}
+        errors = {
+            candidate: validation.squared_error(*solution)
+            for candidate, solution in solutions.items()
+        }
+        penalty = min(candidates, key=errors.__getitem__)
         solution = solutions[penalty]
     else:
         solution = learned.solved(penalty.by_input(own))
@@ -192,7 +196,7 @@ class _Moments:
     def solved(self, penalty: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Kernel ``(n_inputs, n_outputs)`` and bias ``(n_outputs,)`` of the ridge regression.
 
-        Inputs are standardised for it, so that a penalty means the same for each.
+        Inputs are standardised, so that a penalty means the same for all of them.
         """
         from scipy.linalg import solve
 

@@ -73,8 +73,14 @@ def assert_same(folder: Path, other: Path) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.slow
-def test_killed_twice_in_one_training(undisturbed, tmp_path):
+@pytest.mark.parametrize(
+    "kills",
+    [
+        pytest.param([["write", 2]], marks=pytest.mark.slow, id="as a state is written"),
+        pytest.param([["batch", 2], ["write", 2]], marks=pytest.mark.soak, id="twice"),
+    ],
+)
+def test_killed_in_a_training(kills, undisturbed, tmp_path):
     whole, hp = undisturbed
     state = tmp_path / "unfinished" / "state.npz"
     arguments = {
@@ -82,17 +88,18 @@ def test_killed_twice_in_one_training(undisturbed, tmp_path):
         "hyperparameters": hp.model_dump(), "checkpoint": str(state),
     }  # fmt: skip
     finished = []
-    for at in (["batch", 2], ["write", 2]):
+    for at in kills:
         with pytest.raises(TrainingError, match="killed by the system"):
             worker.call(f"{HERE}:train_and_die", {**arguments, "at": at}, fresh=True)
         finished.append(len(read_state(state).rows))
         assert not (tmp_path / MODEL_FILE).exists()
-    assert finished == [1, 2]
-    facts = worker.call("fastlstm.steps.train:train_into", arguments, fresh=True)
-    assert facts["note"] == "resumed after epoch 2"
+    assert finished == list(range(1, len(kills) + 1))
+    facts = train_into(**arguments, on_event=lambda _: None)
+    assert facts["note"] == f"resumed after epoch {len(kills)}"
     assert_same(whole, tmp_path)
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize(
     ("changes", "after"),
     [
@@ -119,6 +126,7 @@ def test_same_numbers_wherever_it_was_interrupted(undisturbed, tmp_path, changes
     assert_same(tmp_path / "one", tmp_path / "two")
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_training_that_had_stopped_early_is_not_gone_on_with(undisturbed, tmp_path):
     whole, hp = undisturbed
     hp = hp.model_copy(update={"epochs": 40, "early_stop_patience": 1})
@@ -157,5 +165,7 @@ def test_a_state_that_cannot_be_used_is_named_and_training_begins_anew(undisturb
     other = hp.model_copy(update={"epochs": 1, "model_relative_width": [3]})
     train_into(str(tmp_path), windows, other.model_dump(), lambda _: None, str(state))
     facts = train_into(str(tmp_path), windows, hp.model_dump(), lambda _: None, str(state))
-    assert str(state) in facts["note"] and facts["note"].endswith("so training began anew")
+    assert str(state) in facts["note"] and facts["note"].endswith(
+        "so the training began with the first epoch"
+    )
     assert_same(whole, tmp_path)

@@ -97,9 +97,9 @@ def test_a_forecaster_has_the_recipe_unless_it_is_the_classic_stack():
         assert (kept.loss, kept.epochs) == (REGRESSOR_DEFAULTS["loss"], 100)
         assert not kept.scale_targets
     # What was set is never replaced, and what was read back never changes.
-    mine = Hyperparameters(LSTM_type="regressor", loss="mse", epochs=100, scale_targets=False)
-    assert (mine.loss, mine.epochs, mine.scale_targets) == ("mse", 100, False)
-    assert Hyperparameters.model_validate(mine.model_dump()) == mine
+    chosen = Hyperparameters(LSTM_type="regressor", loss="mse", epochs=100, scale_targets=False)
+    assert (chosen.loss, chosen.epochs, chosen.scale_targets) == ("mse", 100, False)
+    assert Hyperparameters.model_validate(chosen.model_dump()) == chosen
 
 
 @pytest.mark.parametrize("independent", [True, False])

@@ -73,8 +73,8 @@ def test_outputs_and_gradients_are_those_of_stock_keras(
         again, gradients_again = computed(model, x, y)
     assert decodings == expected
     np.testing.assert_allclose(again, outputs, atol=1e-5, rtol=0)
-    for mine, right in zip(gradients_again, gradients, strict=True):
-        np.testing.assert_allclose(mine, right, atol=1e-5, rtol=1e-4)
+    for found, right in zip(gradients_again, gradients, strict=True):
+        np.testing.assert_allclose(found, right, atol=1e-5, rtol=1e-4)
         assert np.abs(right).max() > 0
 
 

@@ -57,8 +57,8 @@ def test_outputs_and_gradients_are_those_of_stock_keras(seed):
         assert count == len([layer for layer in model.layers if "lstm" in layer.name])
         again, gradients_again = computed(model, x, y)
     np.testing.assert_allclose(again, outputs, atol=1e-5, rtol=0)
-    for mine, right in zip(gradients_again, gradients, strict=True):
-        np.testing.assert_allclose(mine, right, atol=1e-4, rtol=0)
+    for found, right in zip(gradients_again, gradients, strict=True):
+        np.testing.assert_allclose(found, right, atol=1e-4, rtol=0)
     # Out of the block it is Keras' own again.
     assert all("inner_loop" not in vars(layer) for layer in model.layers)
 
@@ -94,8 +94,8 @@ def test_few_windows_in_a_graph_for_any_number(batch):
     with tf.GradientTape() as tape:
         stock = model(x, training=True)
     np.testing.assert_allclose(outputs, right, atol=1e-5)
-    for mine, its in zip(gradients, tape.gradient(stock, model.trainable_variables), strict=True):
-        np.testing.assert_allclose(mine, its, atol=1e-4)
+    for found, its in zip(gradients, tape.gradient(stock, model.trainable_variables), strict=True):
+        np.testing.assert_allclose(found, its, atol=1e-4)
 
 
 def test_blocks_within_blocks():
@@ -169,8 +169,8 @@ def test_fit_trains_the_same_network_and_the_file_is_stock(untraced, tmp_path):
             model.fit(x, y, batch_size=16, epochs=3, verbose=0, shuffle=False)
         model.save(tmp_path / f"{choice}.keras")
         weights.append(model.get_weights())
-    for mine, right in zip(weights[1], weights[0], strict=True):
-        np.testing.assert_allclose(mine, right, atol=1e-4)
+    for found, right in zip(weights[1], weights[0], strict=True):
+        np.testing.assert_allclose(found, right, atol=1e-4)
     configs = []
     for choice in ("keras", "fused"):
         with zipfile.ZipFile(tmp_path / f"{choice}.keras") as archive:

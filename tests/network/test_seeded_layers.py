@@ -43,11 +43,11 @@ def test_no_part_of_a_network_is_drawn_from_the_global_generator(changes):
         random.seed(elsewhere)
         found.append(all_numbers(build_network(hp, features, ["a", "b"])))
     assert len(found[0]) >= 5
-    for mine, other in zip(*found, strict=True):
-        np.testing.assert_array_equal(mine, other)
+    for weights, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(weights, other)
     drawn = hp.model_copy(update={"seed": hp.seed + 1})
     others = all_numbers(build_network(drawn, features, ["a", "b"]))
-    assert any((mine != other).any() for mine, other in zip(found[0], others, strict=True))
+    assert any((weights != other).any() for weights, other in zip(found[0], others, strict=True))
 
 
 def test_they_are_the_layers_that_keras_makes_where_nothing_else_draws():
@@ -62,11 +62,11 @@ def test_they_are_the_layers_that_keras_makes_where_nothing_else_draws():
         vector = layers[4](6, 2, name="vector")(number)
         return all_numbers(keras.Model([sequence, number], [output, vector]))
 
-    made = SeededLayers(7)
-    ours = network([made.lstm, made.lstm, made.dropout, made.dense, made.embedding])
+    layers = SeededLayers(7)
+    ours = network([layers.lstm, layers.lstm, layers.dropout, layers.dense, layers.embedding])
     keras.utils.set_random_seed(7)
     stock = keras.layers
     theirs = network([stock.LSTM, stock.LSTM, stock.Dropout, stock.Dense, stock.Embedding])
     assert len(ours) == len(theirs)
-    for mine, other in zip(ours, theirs, strict=True):
-        np.testing.assert_array_equal(mine, other)
+    for weights, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(weights, other)

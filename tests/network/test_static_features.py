@@ -72,14 +72,14 @@ def test_widths_go_by_the_features_that_change():
 
 
 @pytest.mark.parametrize(
-    ("static", "told"),
+    ("static", "message"),
     [
         (["depth"], "static_features: 'depth' is none of the features"),
         (["load"], "static_features: 'load' is a target"),
     ],
 )
-def test_what_is_no_static_feature_is_refused(static, told):
-    with pytest.raises(ConfigError, match=told):
+def test_what_is_no_static_feature_is_refused(static, message):
+    with pytest.raises(ConfigError, match=message):
         build_network(settings(static_features=static, timesteps=6), FEATURES, ["load"])
     alone = settings(static_features=["height"], timesteps=6)
     with pytest.raises(ConfigError, match="no feature is left that changes"):
@@ -101,13 +101,13 @@ def table(heights=(5.0, 5.0, 9.0, 9.0)):
     )
 
 
-def test_declared_columns_are_features_and_indicators_are_made():
-    made = data()
-    assert made.features == ["load", "height", "site=a", "site=b"]
-    assert made.value_columns == made.read_features == ["load", "height"]
-    assert made.static_features == ["height", "site=a", "site=b"]
-    assert DataConfig.model_validate(made.model_dump()) == made
-    clean, report = validate(table(), made, labels=False)
+def test_declared_columns_are_features_and_indicators_are_added():
+    columns = data()
+    assert columns.features == ["load", "height", "site=a", "site=b"]
+    assert columns.value_columns == columns.read_features == ["load", "height"]
+    assert columns.static_features == ["height", "site=a", "site=b"]
+    assert DataConfig.model_validate(columns.model_dump()) == columns
+    clean, report = validate(table(), columns, labels=False)
     assert report.passed, report.errors
     assert clean["site=a"].tolist() == [1, 1, 0, 0] and clean["site=b"].tolist() == [0] * 4
     warned = [f.line() for f in report.warnings if f.check == "embedded series"]
@@ -123,7 +123,7 @@ def test_a_static_column_that_changes_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"series": None, "embedded_series": ["a"]}, "embedded_series: series names no column"),
         ({"embedded_series": ["a", "a"]}, "embedded_series: 'a' is listed twice"),
@@ -131,17 +131,17 @@ def test_a_static_column_that_changes_is_refused():
         ({"static": ["rain", "rain"]}, "static: 'rain' is listed twice"),
     ],
 )
-def test_refusals_of_the_config(tmp_path, changes, told):
-    with pytest.raises(ConfigError, match=told):
+def test_refusals_of_the_config(tmp_path, changes, message):
+    with pytest.raises(ConfigError, match=message):
         parse_config(build_settings(tmp_path, data=changes), tmp_path)
 
 
-def test_the_network_is_told_of_those_of_the_data(tmp_path):
+def test_the_network_gets_those_of_the_data(tmp_path):
     own = {"data": {"static": ["rain"], "embedded_series": ["a"]}}
-    made = parse_config(build_settings(tmp_path, **own), tmp_path)
-    assert made.hyperparameters.static_features == ["rain", "site=a"]
-    again = made.model_dump()
-    assert type(made).model_validate(again).hyperparameters == made.hyperparameters
+    config = parse_config(build_settings(tmp_path, **own), tmp_path)
+    assert config.hyperparameters.static_features == ["rain", "site=a"]
+    again = config.model_dump()
+    assert type(config).model_validate(again).hyperparameters == config.hyperparameters
     with pytest.raises(ConfigError, match=r"static_features: lacks 'rain' of data"):
         parse_config(
             build_settings(tmp_path, **own, hyperparameters={"static_features": ["heat"]}), tmp_path

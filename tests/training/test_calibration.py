@@ -52,7 +52,7 @@ def windows(network, hp, targets=("y",), features=("a",), soften=0.3, rows=COUNT
     )
     steps, count = hp.steps_ahead, len(targets)
 
-    def made(y):
+    def with_labels(y):
         return RowWindows(
             frame, x, y, features=list(features), targets=list(targets), timesteps=hp.timesteps,
             steps_ahead=steps, cuts=cuts, time_unit="row",
@@ -65,11 +65,11 @@ def windows(network, hp, targets=("y",), features=("a",), soften=0.3, rows=COUNT
     if hp.last_layer_activation == "sigmoid":
         y[2:] = RNG.random(odds.shape) < 1 / (1 + np.exp(-(soften * logit - 0.7)))
     else:
-        share = np.exp(soften * logit)
-        share /= share.sum(axis=1, keepdims=True)
-        drawn = (RNG.random((len(share), 1)) > share.cumsum(axis=1)).sum(axis=1)
+        probability = np.exp(soften * logit)
+        probability /= probability.sum(axis=1, keepdims=True)
+        drawn = (RNG.random((len(probability), 1)) > probability.cumsum(axis=1)).sum(axis=1)
         y[2:] = np.eye(count)[np.minimum(drawn, count - 1)]
-    return made(y), made, y
+    return with_labels(y), with_labels, y
 
 
 def test_platt_scaling_is_scikit_learns():
@@ -108,11 +108,11 @@ def test_the_saved_network_is_calibrated_and_ranks_as_before(tmp_path):
 def test_only_validation_calibrates():
     hp = hyperparameters()
     network = overconfident(hp)
-    dataset, made, y = windows(network, hp)
+    dataset, with_labels, y = windows(network, hp)
     start, found = network.get_weights(), []
     spoiled = y.copy()
     spoiled[: CUTS.validation] = spoiled[CUTS.test :] = 1
-    for given in (dataset, made(spoiled)):
+    for given in (dataset, with_labels(spoiled)):
         network.set_weights(start)
         calibration.calibrate(network, given, hp)
         found.append(network.get_layer("output").get_weights())
@@ -123,11 +123,11 @@ def test_only_validation_calibrates():
 def test_every_output_has_its_own_or_says_why_not():
     hp = hyperparameters()
     network = overconfident(hp, ("y", "z", "never"))
-    _, made, y = windows(network, hp, ("y", "z", "never"))
+    _, with_labels, y = windows(network, hp, ("y", "z", "never"))
     y[:, 1] = 1 - y[:, 1]  # more probable means less often
     y[CUTS.validation :, 2] = 0
     kernel, bias = network.get_layer("output").get_weights()
-    notes = calibration.calibrate(network, made(y), hp)
+    notes = calibration.calibrate(network, with_labels(y), hp)
     assert [note.split(":")[0] for note in notes] == ["z", "never"]
     assert "one class only" in notes[1]
     after, shifted = network.get_layer("output").get_weights()
@@ -194,7 +194,7 @@ def test_networks_of_other_makes():
     hp = hyperparameters()
     network = overconfident(hp)
     dataset, _, _ = windows(network, hp)
-    # As 1.0 made them: the last layer is the one, whatever its name.
+    # As fastLSTM 1.0 built them: the last layer is the one, whatever its name.
     old = keras.Sequential(
         [keras.Input((2, 1)), keras.layers.LSTM(4), keras.layers.Dense(1, "sigmoid")]
     )
@@ -211,14 +211,14 @@ def test_networks_of_other_makes():
 
 def test_training_ends_with_it():
     given = {"epochs": 2, "learning_rate": 0.01, "batch_size": 256}
-    plain, asked = hyperparameters(**given, calibration="none"), hyperparameters(**given)
+    plain, settings = hyperparameters(**given, calibration="none"), hyperparameters(**given)
     few = {"rows": 3000, "cuts": Cuts(1000, 2500)}
-    dataset, _, _ = windows(overconfident(asked), asked, **few)
-    raw, made = fit(dataset, plain).model, fit(dataset, asked).model
+    dataset, _, _ = windows(overconfident(settings), settings, **few)
+    raw, calibrated = fit(dataset, plain).model, fit(dataset, settings).model
     kernel, _ = raw.get_layer("output").get_weights()
-    calibration.calibrate(raw, dataset, asked)
+    calibration.calibrate(raw, dataset, settings)
     assert not np.allclose(kernel, raw.get_layer("output").get_weights()[0])
-    for one, other in zip(raw.get_weights(), made.get_weights(), strict=True):
+    for one, other in zip(raw.get_weights(), calibrated.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
 

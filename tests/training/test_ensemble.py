@@ -1,4 +1,4 @@
-"""Members of an ensemble learn by themselves, and their average is judged, saved and calibrated."""
+"""Members of an ensemble learn by themselves, and their average is scored, saved and calibrated."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_the_forecast_is_the_mean_of_networks_that_differ(tmp_path, changes):
     hp = settings(ensemble_size=3, **changes)
     ensemble, x = build_network(hp, FEATURES, TARGETS), some()
     draw = np.random.default_rng(0)
-    for layer in ensemble.layers:  # one for all members, with its share of the forecast
+    for layer in ensemble.layers:  # one for all members, with its weight in the forecast
         if layer.name.startswith("linear"):
             layer.set_weights([draw.normal(0, 0.1, w.shape) for w in layer.get_weights()])
     each = np.stack([predict(alone(ensemble, hp, TARGETS, n), x) for n in range(3)])
@@ -135,7 +135,7 @@ def test_members_weigh_the_windows_of_a_batch_differently_and_one_on_average():
 
 
 @pytest.mark.parametrize("labels", [False, True])
-def test_validation_judges_the_average(tmp_path, labels):
+def test_validation_scores_the_average(tmp_path, labels):
     changes = {
         "LSTM_type": "classifier",
         "steps_ahead": 1,

@@ -137,7 +137,7 @@ def test_best_epoch_is_kept(tmp_path):
     assert last.best_epoch == 12
 
 
-def test_averages_of_the_weights_are_judged_and_kept_while_training_goes_on_from_the_last(tmp_path):
+def test_averages_of_the_weights_are_scored_and_kept_while_training_goes_on_from_the_last(tmp_path):
     hp = regressor(
         timesteps=3, epochs=4, learning_rate=0.05, batch_size=1000, ema_momentum=0.6,
         learning_rate_schedule="constant", seed=3,
@@ -157,15 +157,15 @@ def test_averages_of_the_weights_are_judged_and_kept_while_training_goes_on_from
     # One gradient step an epoch: the second epoch begins with the weights of the first step.
     average = last[1]
     for step in (1, 2, 3):
-        for mine, expected in zip(averages[step - 1], average, strict=True):
-            np.testing.assert_allclose(mine, expected, atol=1e-6)
+        for found, expected in zip(averages[step - 1], average, strict=True):
+            np.testing.assert_allclose(found, expected, atol=1e-6)
         if step < 3:
             average = [0.6 * a + 0.4 * w for a, w in zip(average, last[step + 1], strict=True)]
     assert any(np.abs(a - w).max() > 1e-3 for a, w in zip(average, last[3], strict=True))
-    for mine, expected in zip(
+    for found, expected in zip(
         trained.model.get_weights(), averages[trained.best_epoch - 1], strict=True
     ):
-        np.testing.assert_array_equal(mine, expected)
+        np.testing.assert_array_equal(found, expected)
     outputs = predict(trained.model, held.x)
     loss = np.abs(outputs - held.y.reshape(outputs.shape)).mean()
     assert trained.history["val_mae"].iloc[trained.best_epoch - 1] == pytest.approx(loss, rel=1e-4)
@@ -297,8 +297,8 @@ def test_tensorflow_tunes_no_dataset_while_training(tmp_path):
     from fastlstm.training.input_pipeline import Epoch, tf_dataset
 
     hp = regressor()
-    made = tf_dataset(dataset(tmp_path / "w", hp), "train", hp, epoch=Epoch())
-    assert made.options().autotune.enabled is False
+    batches = tf_dataset(dataset(tmp_path / "w", hp), "train", hp, epoch=Epoch())
+    assert batches.options().autotune.enabled is False
 
 
 @pytest.mark.parametrize("pool", [1 << 28, 1], ids=["rows in memory", "streamed"])

@@ -31,8 +31,8 @@ def source(hp, *, weights=None, seed=0):
     """Windows of four noisy waves, of which two are targets."""
     draw = np.random.default_rng(seed)
     hours = np.arange(ROWS)
-    made = np.column_stack([np.sin(hours / (3 + k)) for k in range(4)])
-    values = (made + draw.normal(0, 0.3, made.shape)).astype(np.float32)
+    waves = np.column_stack([np.sin(hours / (3 + k)) for k in range(4)])
+    values = (waves + draw.normal(0, 0.3, waves.shape)).astype(np.float32)
     frame = pd.DataFrame(
         {
             SERIES: "",
@@ -135,16 +135,16 @@ def test_the_forecast_is_a_mean_and_training_knows_nothing_of_it(members):
     model.get_layer(LINEAR_WEIGHT).set_weights([np.ones((1, 1))])
     linear = predict(model, x)
     assert np.abs(linear - lstm).mean() > 0.01
-    share = trained.finding(LinearWeight).weight
-    np.testing.assert_allclose(both, (1 - share) * lstm + share * linear, atol=1e-5)
-    # Trained on, the LSTM is judged alone once more.
+    weight = trained.finding(LinearWeight).weight
+    np.testing.assert_allclose(both, (1 - weight) * lstm + weight * linear, atol=1e-5)
+    # Trained further, the LSTM is scored alone again.
     again = fit(windows, hp, model=model)
     np.testing.assert_array_equal(again.history, fit(windows, hp, model=plain.model).history)
     assert model.get_layer(LINEAR_WEIGHT).get_weights()[0] == again.finding(LinearWeight).weight > 0
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_its_share_is_the_nearest_to_half_of_those_about_best_on_validation(weighted, monkeypatch):
+def test_its_weight_is_the_nearest_to_half_of_those_about_best_on_validation(weighted, monkeypatch):
     weights = np.where(np.arange(ROWS) % 3 == 0, 3.0, 0.1) if weighted else None
     hp = hyperparameters(naive_unless_better=False)
     windows = source(hp, weights=weights)
@@ -152,19 +152,19 @@ def test_its_share_is_the_nearest_to_half_of_those_about_best_on_validation(weig
     linear = trained.finding(LinearWeight)
     of_windows = np.ones(len(found.x)) if weights is None else windows.weights("validation")
     layer, errors = trained.model.get_layer(LINEAR_WEIGHT), {}
-    for share in (0.5, 0.25, 0.75, 0.0, 1.0):
-        layer.set_weights([np.full((1, 1), share)])
+    for weight in (0.5, 0.25, 0.75, 0.0, 1.0):
+        layer.set_weights([np.full((1, 1), weight)])
         error = np.abs(predict(trained.model, found.x) - found.y.reshape(len(found.y), -1))
-        errors[share] = error.mean(axis=1) @ of_windows
-    about = [share for share in errors if errors[share] <= 1.01 * min(errors.values())]
-    assert linear.weight == min(about, key=lambda share: abs(share - 0.5))
+        errors[weight] = error.mean(axis=1) @ of_windows
+    about = [weight for weight in errors if errors[weight] <= 1.01 * min(errors.values())]
+    assert linear.weight == min(about, key=lambda weight: abs(weight - 0.5))
     # Where all are about the best, each has half.
     monkeypatch.setattr(linear_weight, "_TOLERANCE", 1e6)
     assert fit(windows, hp).finding(LinearWeight).weight == 0.5
     assert linear.weight != 0.5
 
 
-def test_a_forecaster_of_no_use_has_no_share():
+def test_a_forecaster_of_no_use_has_no_weight():
     hp = hyperparameters(naive_unless_better=False)
     windows = source(hp)
     model = fit(windows, hp).model
@@ -172,8 +172,8 @@ def test_a_forecaster_of_no_use_has_no_share():
     model.get_layer(LINEAR).set_weights([0 * kernel, bias + 50])
     set_linear_weight(model, 0.0)
     errors = validation_errors(model, windows, resolve(hp, FEATURES, TARGETS)).network
-    by_share = {share: found.all_steps for share, found in errors.items()}
-    assert best_linear_weight(by_share, None) == 0
+    by_weight = {weight: found.all_steps for weight, found in errors.items()}
+    assert best_linear_weight(by_weight, None) == 0
 
 
 def test_a_refit_has_one_of_train_and_validation_with_the_penalty_chosen_before():
@@ -237,7 +237,7 @@ def test_of_very_many_windows_some_are_taken_evenly(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("changes", "beside"),
+    ("changes", "has_one"),
     [
         ({}, True), ({"architecture": "classic"}, False), ({"quantiles": [0.1, 0.5, 0.9]}, False),
         ({"instance_normalization": "none"}, False), ({"instance_normalization": "revin"}, False),
@@ -249,8 +249,8 @@ def test_of_very_many_windows_some_are_taken_evenly(monkeypatch):
         ({"architecture": "classic", "linear_component": True}, True),
     ],
 )  # fmt: skip
-def test_where_it_stands_by_itself(changes, beside):
-    assert resolve(settings(**changes), FEATURES, TARGETS).linear_component is beside
+def test_networks_that_have_one_by_default(changes, has_one):
+    assert resolve(settings(**changes), FEATURES, TARGETS).linear_component is has_one
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_where_it_stands_by_itself(changes, beside):
         ({"instance_normalization": "revin"}, "instance_normalization to 'last'"),
     ],
 )
-def test_where_it_cannot_stand_it_is_refused(changes, words):
+def test_settings_that_exclude_it_are_refused(changes, words):
     with pytest.raises(ValidationError, match=f"linear_component: .*{words}"):
         settings(linear_component=True, **changes)
 

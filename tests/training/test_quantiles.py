@@ -1,4 +1,4 @@
-"""Networks that forecast quantiles: shape, loss, order, and what is made of them."""
+"""Networks that forecast quantiles: shape, loss, order, and point forecasts."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_every_architecture_has_them(tmp_path, architecture, normalization, inde
 
 
 def test_outputs_stand_by_step_then_target_then_quantile():
-    """With a closed gate each quantile is the target's last value."""
+    """With a closed gate every quantile is the naive forecast."""
     hp = hyperparameters(architecture="segment")
     network = build_network(hp, ["a", "b"], ["b", "a"])
     network.get_layer("gate").set_weights([np.zeros((1, 1))])
@@ -135,7 +135,7 @@ def test_a_weighted_training_is_saved_and_opens(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"step_weights": [1.0]}, "step_weights: 1 given for steps_ahead 5"),
         ({"step_weights": [0.0] * 5}, "step_weights: none may be below 0"),
@@ -148,8 +148,8 @@ def test_a_weighted_training_is_saved_and_opens(tmp_path):
         ({"quantiles": None, "loss": "quantile"}, "loss: 'quantile' needs quantiles"),
     ],
 )
-def test_refusals(changes, told):
-    with pytest.raises(ValidationError, match=told):
+def test_refusals(changes, message):
+    with pytest.raises(ValidationError, match=message):
         hyperparameters(**changes)
 
 

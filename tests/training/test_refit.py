@@ -1,4 +1,4 @@
-"""A refit is the chosen training anew on train and validation windows; validation judges the first."""
+"""A refit repeats the chosen training on train and validation windows; validation scores the first."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def same(one, two):
 
 
 class TrainHoldsBoth:
-    """The windows of validation stand in train too, put together here."""
+    """Windows whose train split holds those of validation too."""
 
     def __init__(self, windows):
         self.manifest, self._dataset = windows.manifest, windows
@@ -154,15 +154,15 @@ def test_names_of_splits():
 
 
 def interrupting(epoch, refit):
-    def told(event):
+    def interrupt(event):
         if (event["event"], event["epoch"], bool(event.get("refit"))) == ("epoch", epoch, refit):
             raise KeyboardInterrupt
 
-    return told
+    return interrupt
 
 
 @pytest.mark.parametrize(("epoch", "refit"), [(2, False), (1, True)])
-def test_after_ctrl_c_there_is_the_network_that_validation_judged(tmp_path, epoch, refit):
+def test_after_ctrl_c_there_is_the_network_that_validation_chose(tmp_path, epoch, refit):
     hp = settings()
     trained = fit(written(tmp_path / "w", hp), hp, interrupting(epoch, refit))
     assert trained.interrupted and not trained.refitted
@@ -177,10 +177,10 @@ def test_after_ctrl_c_there_is_the_network_that_validation_judged(tmp_path, epoc
 def test_killed_within_the_refit_it_goes_on_with_the_same_numbers(tmp_path, changes, after):
     hp = settings(epochs=3, save_best_only=False, **changes)
     windows, state = str(written(tmp_path / "w", hp).folder), tmp_path / "state.npz"
-    told = []
+    events = []
 
     def lost(event):
-        told.append(event)
+        events.append(event)
         # The third is the last one: what is left to do is to write the network.
         if event["event"] == "epoch" and event.get("refit") and event["epoch"] == after:
             raise ConnectionError("gone")
@@ -191,10 +191,10 @@ def test_killed_within_the_refit_it_goes_on_with_the_same_numbers(tmp_path, chan
     with pytest.raises(ConnectionError):
         train_into(str(tmp_path / "one"), *arguments, lost, str(state))
     assert state.exists() and refit_checkpoint(state).exists()
-    told.clear()
-    facts = train_into(str(tmp_path / "one"), *arguments, told.append, str(state))
+    events.clear()
+    facts = train_into(str(tmp_path / "one"), *arguments, events.append, str(state))
     assert facts["refit"] and facts["note"].startswith("resumed after epoch 3")
-    epochs = [(bool(e.get("refit")), e["epoch"]) for e in told if e["event"] == "epoch"]
+    epochs = [(bool(e.get("refit")), e["epoch"]) for e in events if e["event"] == "epoch"]
     assert epochs == [(True, number) for number in range(after, 4)]
     train_into(str(tmp_path / "two"), *arguments, lambda _: None)
     for file in ("model.keras", CHOSEN_MODEL_FILE):

@@ -134,7 +134,7 @@ def test_a_series_without_a_scale_weighs_like_the_average():
 def test_the_training_uses_them_from_memory_and_from_disk_alike(untraced, tmp_path):
     frame, cuts = panel(size=100.0)
     x = frame[["x.v"]].to_numpy(np.float32)[:4][None]
-    made = {
+    forecasts = {
         name: predict(fit(source, hyperparameters(loss_scaling=scaling)).model, x)
         for name, source, scaling in (
             ("memory", in_memory(frame, cuts), "mase"),
@@ -142,8 +142,8 @@ def test_the_training_uses_them_from_memory_and_from_disk_alike(untraced, tmp_pa
             ("plain", in_memory(frame, cuts), "none"),
         )
     }
-    np.testing.assert_allclose(made["memory"], made["disk"], atol=1e-6)
-    assert np.abs(made["memory"] - made["plain"]).max() > 1e-4
+    np.testing.assert_allclose(forecasts["memory"], forecasts["disk"], atol=1e-6)
+    assert np.abs(forecasts["memory"] - forecasts["plain"]).max() > 1e-4
 
 
 def test_what_it_cannot_scale_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""A network must prove itself on validation, or the naive value stands for it."""
+"""A network that is not significantly better on validation is replaced by the naive forecast."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ def test_with_too_few_origins_for_all_steps_the_first_are_tested():
         np.testing.assert_allclose(skill.of_all_steps, (naive - error).mean(), rtol=1e-4)
         test = dataset.read("test").x
         set_gate(trained.model, opened=skill.is_better())
-        stands = (predict(trained.model, test) != np.repeat(test[:, -1], 60, axis=1)).any()
-        assert stands == (name == "wave")
+        used = (predict(trained.model, test) != np.repeat(test[:, -1], 60, axis=1)).any()
+        assert used == (name == "wave")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_with_too_few_origins_for_all_steps_the_first_are_tested():
         ({"margin": 0.3}, False), ({"of_all_steps": -0.01}, False),
     ],
 )  # fmt: skip
-def test_it_is_beyond_chance_and_margin_and_better_over_all_steps(changes, better):
+def test_it_is_significant_beyond_the_margin_and_better_over_all_steps(changes, better):
     given = {
         "difference": 0.2, "statistic": 3.0, "p_value": 0.01, "origins": 91, "steps": 22,
         "margin": 0.1, "of_all_steps": 0.1, **changes,
@@ -118,7 +118,7 @@ def test_it_is_beyond_chance_and_margin_and_better_over_all_steps(changes, bette
     assert SkillTest(**given).is_better() is better
 
 
-def test_with_a_seasonal_residual_the_naive_value_is_the_last_seasons():
+def test_with_a_seasonal_residual_the_naive_forecast_is_the_last_seasons():
     exact = np.tile(np.random.default_rng(1).normal(size=12), COUNT // 12)
     hp = hyperparameters(seasonal_residual=12)
     dataset = windows(exact, hp)
@@ -128,7 +128,7 @@ def test_with_a_seasonal_residual_the_naive_value_is_the_last_seasons():
     np.testing.assert_array_equal(predict(trained.model, x), x[:, 12:18, 0])
 
 
-def test_the_user_may_forgo_the_proof():
+def test_the_user_may_turn_the_test_off():
     hp = hyperparameters(naive_unless_better=False)
     dataset = windows(random_walk(), hp)
     trained = fit(dataset, hp)
@@ -137,7 +137,7 @@ def test_the_user_may_forgo_the_proof():
     assert (predict(trained.model, x) != np.repeat(x[:, -1], 6, axis=1)).all()
 
 
-def test_the_proof_sees_no_test_row():
+def test_it_sees_no_test_row():
     hp, found = hyperparameters(), []
     for change in (0.0, 1e3):
         values = wave()
@@ -145,8 +145,8 @@ def test_the_proof_sees_no_test_row():
         trained = fit(windows(values, hp), hp)
         found.append((trained.finding(SkillTest), trained.model.get_weights()))
     assert found[0][0] == found[1][0]
-    for mine, other in zip(found[0][1], found[1][1], strict=True):
-        np.testing.assert_array_equal(mine, other)
+    for weights, with_change in zip(found[0][1], found[1][1], strict=True):
+        np.testing.assert_array_equal(weights, with_change)
 
 
 def test_training_again_begins_with_the_network_forecasting():
