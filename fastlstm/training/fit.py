@@ -70,19 +70,19 @@ def fit(
         ConfigError: the windows were cut with another ``timesteps`` or ``steps_ahead``, or
             ``loss_scaling`` does not fit them; see ``fastlstm.training.series_weights``.
     """
-    begin = time.monotonic()
     setup = TrainingSetup(
         dataset, hyperparameters, on_event, loss, callbacks, strategy, verbose, checkpoint, champion
     )
     require_same_shape(dataset, hyperparameters)
     training = _train(setup, model, checkpoint)
+    begin = time.monotonic()
     context = SelectionContext(setup, training, train=partial(_train, setup))
     for step in SELECTION_STEPS:
         if step.applies(context):
             finding = step.run(context)
             if finding is not None:
                 context.findings.append(finding)
-    return context.result(training.resumed_seconds + time.monotonic() - begin)
+    return context.result(training.seconds + time.monotonic() - begin)
 
 
 def _train(setup: TrainingSetup, given: keras.Model | None, checkpoint: Path | None) -> Training:
@@ -104,8 +104,7 @@ def _train(setup: TrainingSetup, given: keras.Model | None, checkpoint: Path | N
     validation = tf_dataset(dataset, "validation", hp, weights=setup.weights("validation"))
 
     state, note = earlier_state(checkpoint, compiled)
-    resumed_seconds = state.seconds if state else 0.0
-    begin = time.monotonic() - resumed_seconds
+    begin = time.monotonic() - (state.seconds if state else 0.0)
     rows = list(state.rows) if state else []
     steps = steps_of_an_epoch(dataset, "train", hp)
     progress = Progress(hp, steps, setup.on_event, epoch, rows)
@@ -138,7 +137,7 @@ def _train(setup: TrainingSetup, given: keras.Model | None, checkpoint: Path | N
         best_epoch=_best_epoch(history, hp),
         stopped_early=stopped_early or (state is not None and state.stopped),
         interrupted=interrupted,
-        resumed_seconds=resumed_seconds,
+        seconds=time.monotonic() - begin,
         note=note,
     )
 

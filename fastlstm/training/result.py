@@ -41,7 +41,7 @@ class Training:
         best_epoch: the epoch whose weights the network has.
         stopped_early: whether early stopping ended the training.
         interrupted: whether Ctrl-C ended it; the epochs finished before it count.
-        resumed_seconds: wall time of the interrupted training that it went on from.
+        seconds: wall time, that of the interrupted training that it went on from included.
         note: that it went on from a checkpoint, or could not; else empty.
     """
 
@@ -51,7 +51,7 @@ class Training:
     best_epoch: int
     stopped_early: bool
     interrupted: bool
-    resumed_seconds: float
+    seconds: float
     note: str
 
     def best_value(self, hyperparameters: Hyperparameters) -> float:
@@ -74,7 +74,7 @@ class Trained:
         best_epoch: the epoch whose weights ``chosen`` has.
         stopped_early: whether early stopping ended the training.
         interrupted: whether Ctrl-C ended the training or the refit; the epochs finished before it count.
-        seconds: wall time of all.
+        seconds: wall time of all, a second training from a champion's weights included.
         note: that the training went on from a checkpoint, or could not; else empty.
         findings: what the selection steps found, in their order.
     """
