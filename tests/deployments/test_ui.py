@@ -54,13 +54,13 @@ def test_form_run_and_report(page, company, tmp_path):
     nightly = company.deployment("retrain/nightly")["id"]
     page.goto(f"/deployments/deployment/{nightly}/run")
     page.get_by_text("Parameters", exact=True).wait_for()
-    page.get_by_text("Most passes over the train windows.").wait_for()
+    page.get_by_text("Maximum number of epochs.").wait_for()
     form = page.inner_text("body")
     for words in (
-        "Past rows the network sees.",  # a description
+        "Look-back: past rows in the input of a window.",  # a description
         "Make everything anew: take nothing from earlier runs",
         "Why this run was started; shown in its report.",
-        "Server-side encryption of what is uploaded",
+        "Server-side encryption of uploaded files",
         "reduce_on_plateau",  # a choice, and a default
         "StandardScaler",
         "Model Name (Optional)",

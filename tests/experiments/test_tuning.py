@@ -178,8 +178,8 @@ def test_any_change_but_the_number_of_trials_makes_another_study(config):
         ({"batch_size": {"low": 8, "high": 4}}, "low: 8 is not below high 4"),
         ({"batch_size": {"low": 0, "high": 4}}, "tune.ranges.batch_size: 0 is refused"),
         ({"batch_size": {"low": 1.5, "high": 4.5}}, "tune.ranges.batch_size: 1.5 is refused"),
-        ({"batch_size": {"low": 8}}, "give low and high, or choices"),
-        ({"batch_size": {"low": 8, "choices": [4]}}, "choices: low, high, step and log"),
+        ({"batch_size": {"low": 8}}, "a range has low and high, or choices"),
+        ({"batch_size": {"low": 8, "choices": [4]}}, "choices: excludes low, high, step and log"),
         ({"learning_rate": {"low": 0.0, "high": 0.1, "log": True}}, "0.0 has no logarithm"),
         ({"batch_size": {"low": 8, "high": 64, "step": 8, "log": True}}, "no meaning with log"),
         (

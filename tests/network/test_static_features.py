@@ -125,7 +125,7 @@ def test_a_static_column_that_changes_is_refused():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"series": None, "embedded_series": ["a"]}, "embedded_series: series names no column"),
+        ({"series": None, "embedded_series": ["a"]}, "embedded_series: needs series"),
         ({"embedded_series": ["a", "a"]}, "embedded_series: 'a' is listed twice"),
         ({"static": ["load"]}, "targets: 'load' is static"),
         ({"static": ["rain", "rain"]}, "static: 'rain' is listed twice"),
