@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows.cli import main
+from flows.cli.main import main
 from tasks.settings import MonitorConfig, PipelineConfig, ScoringConfig
 
 ROOT = Path(__file__).parents[2]
@@ -70,3 +70,11 @@ def test_every_test_file_named_by_the_guarantees_exists() -> None:
     assert len(named) > 20
     for file in named:
         assert any((ROOT / folder / file).exists() for folder in (".", "tests/faults")), file
+
+
+def test_every_file_named_by_what_to_change_where_exists() -> None:
+    table = (ROOT / "docs" / "library.md").read_text().partition("Each module below")[0]
+    named = re.findall(r"`([\w./]+/[\w.]*|pyproject\.toml)`", table)
+    assert len(named) > 15
+    for file in named:
+        assert (ROOT / file).exists(), file
