@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-# Kind of file -> (words in its name, ending). The first ones are as fastLSTM 1.0 named them.
+# Kind of file -> (words in its name, ending). The names up to "history" are those of fastLSTM 1.0.
 KINDS = {
     "model": ("LSTM MODEL", "keras"),
     "x_scaler": ("SCALER FOR LSTM MODEL", "pkl"),
@@ -44,4 +44,5 @@ def file_name(run_id: str, kind: str, model_name: str, detail: str = "") -> str:
 
 
 def name_if_there(file: Path) -> str | None:
+    """The name of a file, or None where it does not exist."""
     return file.name if file.exists() else None

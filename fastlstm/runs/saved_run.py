@@ -34,7 +34,7 @@ class SavedRun:
         folder: the run's folder.
 
     Raises:
-        StoreError: the run is not whole, or holds what it must not.
+        StoreError: the run is not whole, or contains something it must not.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -49,10 +49,10 @@ class SavedRun:
         file = self.path("hyperparameters")
         try:
             self.settings: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-            known = {k: v for k, v in self.settings.items() if k in Hyperparameters.model_fields}
-            # Runs from before there was a choice are all of this kind.
-            known.setdefault("architecture", "classic")
-            self.hyperparameters = Hyperparameters.model_validate(known)
+            given = {k: v for k, v in self.settings.items() if k in Hyperparameters.model_fields}
+            # A run whose settings name no architecture has the classic one.
+            given.setdefault("architecture", "classic")
+            self.hyperparameters = Hyperparameters.model_validate(given)
             self.data = DataConfig.model_validate(self.settings["data"])
         except ValidationError as error:
             raise StoreError(f"{file}: {describe(error, RetrainConfig)[0]}") from None
@@ -71,7 +71,7 @@ class SavedRun:
 
     @cached_property
     def inputs(self) -> dict[str, Any] | None:
-        """What the train rows looked like, by feature; None for a run from before it was kept."""
+        """Summary of the train rows by feature, for drift; None where the run stores none."""
         file = self.path("inputs")
         if not file.exists():
             return None
@@ -90,17 +90,20 @@ class SavedRun:
 
     @cached_property
     def half_widths(self) -> dict[Pair, HalfWidths] | None:
-        """Of its intervals, by the quantiles they are built around; None where it has none."""
+        """Half-widths of the intervals by their base interval; None where the run has no intervals."""
         file = self.path("intervals")
         return read_half_widths(file, self.data.targets) if file.exists() else None
 
     @property
     def first_test_origin(self) -> int | None:
-        """Microseconds since 1970 (UTC) from which on it learned from nothing; None for row numbers."""
-        told = str(self.manifest["cuts"]["first_test_origin"])
-        if not told.endswith("Z"):
+        """First target row of the test windows, in microseconds since 1970 (UTC); None for row numbers.
+
+        The network has learned from no row at or after it.
+        """
+        stored = str(self.manifest["cuts"]["first_test_origin"])
+        if not stored.endswith("Z"):
             return None
-        return int(np.datetime64(told[:-1], "us").astype(np.int64))
+        return int(np.datetime64(stored[:-1], "us").astype(np.int64))
 
     @cached_property
     def network(self) -> Any:
@@ -112,8 +115,8 @@ class SavedRun:
 
         Args:
             features: unscaled rows with the feature columns, ``(n, ...)``, any column order.
-            origins: row numbers the windows' targets begin at (``n`` for the row after the last);
-                the ``timesteps`` rows before each are its inputs, ``(n_windows,)``.
+            origins: number of each window's first target row, ``(n_windows,)``; ``n`` for the row after
+                the last. The ``timesteps`` rows before it are the window's inputs.
 
         Returns:
             ``(n_windows, steps_ahead, n_targets)``; probabilities for a classifier.
@@ -126,7 +129,7 @@ class SavedRun:
     def forecast_each(self, features: pd.DataFrame, origins: np.ndarray) -> np.ndarray:
         """Forecasts with their quantiles, ``(n_windows, steps_ahead, n_targets, n_quantiles)``.
 
-        Arguments and errors as of ``forecast``; the quantile axis has length 1 where the network
+        For arguments and errors see ``forecast``. The quantile axis has length 1 where the network
         forecasts no quantiles.
         """
         return self.forecast_scaled(self.scalers.features(features), origins)
@@ -136,7 +139,7 @@ class SavedRun:
 
         Args:
             features: scaled features of every row, float32 ``(n, n_features)``.
-            origins: as of ``forecast``.
+            origins: see ``forecast``.
 
         Raises:
             DataError: a window's input has a missing value.
@@ -154,7 +157,7 @@ class SavedRun:
         for start in range(0, len(origins), size):
             x = input_windows(features, origins[start : start + size], hp.timesteps)
             if np.isnan(x).any():
-                raise DataError("a window's inputs hold missing values; fill or drop them first")
+                raise DataError("a window's inputs have missing values; fill or drop them first")
             outputs.append(predict_each(self.network, x, hp.steps_ahead * len(targets)))
         shape = (-1, hp.steps_ahead, len(targets), hp.outputs_each)
         if not outputs:

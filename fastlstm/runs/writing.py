@@ -1,4 +1,4 @@
-"""Write every file of a run."""
+"""Write every file of a run into a folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -44,7 +44,7 @@ def git_commit() -> str | None:
     """The commit checked out where the run was started, or None outside a repository."""
     try:
         found = subprocess.run(
-            ["git", "rev-parse", "HEAD"],  # noqa: S607 (the git on the user's path is meant)
+            ["git", "rev-parse", "HEAD"],  # noqa: S607 (whichever git is on the user's path)
             capture_output=True, text=True, check=True, timeout=10,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
@@ -71,11 +71,11 @@ def build_run(
     data_fingerprint: str,
     tables: tuple[pd.DataFrame, pd.DataFrame] | None = None,
 ) -> dict[str, Any]:
-    """Write every file of a run into a folder; return what its manifest tells beside the files.
+    """Write every file of a run into a folder; return the entries of its manifest.
 
     Args:
-        folder: where to.
-        run_id: the run's id, in front of every file name.
+        folder: the folder to write into; it exists.
+        run_id: the run's id, with which every file name begins.
         parts: the folders of the steps.
         config: all settings.
         run_fingerprint: hash of data, settings, code and libraries.
@@ -84,24 +84,11 @@ def build_run(
             CSV; without them they are taken from the clean table.
     """
     hp, data = config.hyperparameters, config.data
-    name = hp.model_name
 
     def target(kind: str, detail: str = "") -> Path:
-        return folder / file_name(run_id, kind, name, detail)
+        return folder / file_name(run_id, kind, hp.model_name, detail)
 
-    for source, kind in (
-        (parts.network / MODEL_FILE, "model"),
-        (parts.network / HISTORY_FILE, "history"),
-        (parts.scaled / X_SCALER_FILE, "x_scaler"),
-        (parts.scaled / Y_SCALER_FILE, "y_scaler"),
-        (parts.evaluation / METRICS_FILE, "metrics"),
-        (parts.evaluation / PREDICTIONS_FILE, "predictions"),
-        (parts.evaluation / INTERVALS_FILE, "intervals"),
-        (parts.clean / CHECKS_FILE, "data_checks"),
-        (parts.scaled / INPUTS_FILE, "inputs"),
-    ):
-        if source.exists():
-            shutil.copyfile(source, target(kind))
+    _copy_outputs(parts, target)
     metrics = json.loads(target("metrics").read_text(encoding="utf-8"))
     checks = json.loads(target("data_checks").read_text(encoding="utf-8"))
     training = json.loads((parts.network / TRAINING_FILE).read_text(encoding="utf-8"))
@@ -110,25 +97,7 @@ def build_run(
             blocks = [tables] if tables else _tables(parts.clean / CLEAN_FILE, data)
             write_export((block[position] for block in blocks), target(kind))
     write_figures(target, hp, data, metrics, training)
-    files = {f"{kind}_file_name": name_if_there(target(kind)) for kind in KINDS}
-    write_json(
-        target("hyperparameters"),
-        {
-            **hp.model_dump(),
-            "model_training_datetime": run_id,
-            "feature_names": data.features,
-            "target_names": data.targets,
-            "data": data.model_dump(),
-            "evaluation": config.evaluation.model_dump(),
-            # The keys fastLSTM 1.0 used, for whoever reads them.
-            "model_file_name": files["model_file_name"],
-            "scaler_file_name": files["x_scaler_file_name"],
-            "y_scaler_file_name": files["y_scaler_file_name"],
-            "training_history_file_name": files["history_file_name"],
-            "X_data_df_file_name": files["x_data_file_name"],
-            "Y_data_df_file_name": files["y_data_file_name"],
-        },
-    )
+    write_json(target("hyperparameters"), _settings(run_id, config, target))
     target("report").write_text(
         markdown_report(run_id, config, metrics, training, checks), encoding="utf-8"
     )
@@ -154,6 +123,43 @@ def build_run(
     }
 
 
+def _copy_outputs(parts: Parts, target: Callable[[str], Path]) -> None:
+    """Copy the steps' files that exist into the run under the names of a run's files."""
+    for source, kind in (
+        (parts.network / MODEL_FILE, "model"),
+        (parts.network / HISTORY_FILE, "history"),
+        (parts.scaled / X_SCALER_FILE, "x_scaler"),
+        (parts.scaled / Y_SCALER_FILE, "y_scaler"),
+        (parts.evaluation / METRICS_FILE, "metrics"),
+        (parts.evaluation / PREDICTIONS_FILE, "predictions"),
+        (parts.evaluation / INTERVALS_FILE, "intervals"),
+        (parts.clean / CHECKS_FILE, "data_checks"),
+        (parts.scaled / INPUTS_FILE, "inputs"),
+    ):
+        if source.exists():
+            shutil.copyfile(source, target(kind))
+
+
+def _settings(run_id: str, config: RetrainConfig, target: Callable[[str], Path]) -> dict[str, Any]:
+    """Content of the hyperparameter file: all settings, and the names of the run's files."""
+    files = {kind: name_if_there(target(kind)) for kind in KINDS}
+    return {
+        **config.hyperparameters.model_dump(),
+        "model_training_datetime": run_id,
+        "feature_names": config.data.features,
+        "target_names": config.data.targets,
+        "data": config.data.model_dump(),
+        "evaluation": config.evaluation.model_dump(),
+        # The keys of fastLSTM 1.0, for programs that read them.
+        "model_file_name": files["model"],
+        "scaler_file_name": files["x_scaler"],
+        "y_scaler_file_name": files["y_scaler"],
+        "training_history_file_name": files["history"],
+        "X_data_df_file_name": files["x_data"],
+        "Y_data_df_file_name": files["y_data"],
+    }
+
+
 def _on_same_windows(metrics: dict[str, Any]) -> dict[str, dict[str, float | None]]:
     """Each baseline's primary score, and the network's on the windows the baseline is defined for."""
     name, test = metrics["primary"]["name"], metrics["test"]
@@ -168,6 +174,7 @@ def _on_same_windows(metrics: dict[str, Any]) -> dict[str, dict[str, float | Non
 
 
 def _tables(clean: Path, data: DataConfig) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Features and targets of the clean table with their time and series columns, in blocks of rows."""
     index = {TIME: data.time, **({SERIES: data.series} if data.series else {})}
     for block in read_blocks(clean):
         x = block[[*index, *data.features]].rename(columns=index)

@@ -63,7 +63,7 @@ class ForecastObjects:
     def read(self, kind: Kind, since: pd.Timestamp) -> pd.DataFrame:
         """Every row whose last input row is not before ``since``."""
         home, first, parts = self._location.key(self._model, kind) + "/", f"{since:%Y-%m-%d}", []
-        for key in sorted(item["Key"] for item in self._objects.list(home)):
+        for key in sorted(item["Key"] for item in self._objects.find(home)):
             if key.endswith(".parquet") and Path(key).stem >= first:
                 frame, _ = self._read(key)
                 if frame is not None:

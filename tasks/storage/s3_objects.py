@@ -56,7 +56,7 @@ class S3Objects:
         """The URL of an object."""
         return f"s3://{self.location.bucket}/{key}"
 
-    def list(self, prefix: str) -> Iterator[dict[str, Any]]:
+    def find(self, prefix: str) -> Iterator[dict[str, Any]]:
         """Every object whose key begins with a prefix: its ``Key``, ``ETag``, ``Size`` and more."""
         for page in self._pages(prefix):
             yield from page.get("Contents", [])

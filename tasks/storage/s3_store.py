@@ -358,7 +358,7 @@ class S3Store:
         return self._location.key(*parts)
 
     def _list(self, *parts: str) -> Iterator[dict[str, Any]]:
-        return self.objects.list(self._key(*parts) + "/")
+        return self.objects.find(self._key(*parts) + "/")
 
     def _read(self, *parts: str) -> tuple[str, str] | None:
         """Text and ETag of an object, or None where there is none."""

@@ -118,7 +118,7 @@ def _tables_at(objects: S3Objects) -> dict[str, dict[str, Any]]:
     prefix = objects.location.prefix
     folder_key = f"{prefix}/" if prefix else ""
     found = {}
-    for item in objects.list(prefix):
+    for item in objects.find(prefix):
         if item["Key"] == prefix:
             return {Path(prefix).name: item}
         name = item["Key"].removeprefix(folder_key)
