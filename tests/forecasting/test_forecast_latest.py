@@ -60,7 +60,7 @@ def test_series_forecast_together_or_one_by_one_have_the_same_intervals(
 
 
 @pytest.mark.parametrize("limited", [False, True], ids=["few values", "many values"])
-def test_windows_of_many_values_are_forecast_few_at_once(run, table, monkeypatch, limited):
+def test_windows_of_many_values_are_forecast_few_at_once(run, monkeypatch, limited):
     given, right = [], saved_run.input_windows
 
     def counted(features, origins, timesteps):
@@ -72,7 +72,8 @@ def test_windows_of_many_values_are_forecast_few_at_once(run, table, monkeypatch
     values = hp.timesteps * len(data.features) + hp.steps_ahead * len(data.targets)
     if limited:
         monkeypatch.setattr(inference, "_READ_VALUES", 7 * values + 1)
-    rows = table[table["site"] == "a"]
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(rng.normal(size=(60, len(data.features))), columns=data.features)
     origins = np.arange(hp.timesteps, hp.timesteps + 20)
     forecasts = run.forecast(rows, origins)
     assert given == ([7, 7, 6] if limited else [20])
