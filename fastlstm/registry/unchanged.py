@@ -52,18 +52,21 @@ def check_for_changes(
             files at ``config.data.path`` are hashed.
 
     Raises:
-        ConfigError: nothing stands at ``data.path``.
+        ConfigError: there is nothing at ``data.path``.
     """
     data = data_fingerprint or source_fingerprint(config.data.path, config.data.format)
     whole = fingerprint(data, settings_of_results(config), code_version())
     name = config.hyperparameters.model_name
     entry = find_run(store, name, whole)
-    if entry is not None:
-        try:
-            store.check(name, entry.run_id)
-        except StoreError:
-            entry = None
-        else:
-            if store.champion(name).decision_on(entry.run_id) is None:
-                entry = None
+    if entry is not None and not _is_finished(store, name, entry.run_id):
+        entry = None
     return Changes(data, whole, entry)
+
+
+def _is_finished(store: Store, model_name: str, run_id: str) -> bool:
+    """Whether a run is whole and a decision on promoting it was taken."""
+    try:
+        store.check(model_name, run_id)
+    except StoreError:
+        return False
+    return store.champion(model_name).decision_on(run_id) is not None

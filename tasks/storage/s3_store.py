@@ -412,7 +412,7 @@ class S3Store:
         try:
             self.objects.put(self._key(*parts), text.encode(), etag=None)
         except LostRace:
-            # A repeated request whose first answer was lost is refused too; the content tells.
+            # A repeated request whose first answer was lost is refused too: compare the content.
             found = self._read(*parts)
             return found is not None and found[0] == text
         return True

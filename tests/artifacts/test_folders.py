@@ -1,4 +1,4 @@
-"""Folders appear whole or not at all, and tell when they are no longer what they were."""
+"""Folders appear whole or not at all, and damage to them is found."""
 
 from __future__ import annotations
 

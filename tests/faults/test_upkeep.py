@@ -98,7 +98,7 @@ def flip(place, *parts):
     place.write(bytes(content), *parts)
 
 
-def test_every_kind_of_damage_is_found_named_and_set_aside(place):
+def test_every_kind_of_damage_is_found_named_and_quarantined(place):
     good, flipped, short, gone, more, renamed, unfinished, changed = filled(place, 8)
     model = f"{flipped} - model.keras"
     flip(place, "m", flipped, model)
@@ -160,7 +160,7 @@ def test_what_may_be_in_the_making_stays(place):
     assert finding.moved_to is not None and not place.files("m", run)
 
 
-def test_damaged_champion_record_is_told(place):
+def test_damaged_champion_record_is_reported(place):
     filled(place, 1)
     place.write(b'{"champion": "x", "hist', "m", CHAMPION)
     (finding,) = examine(place.store).findings

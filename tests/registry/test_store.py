@@ -86,7 +86,7 @@ def test_a_change_meanwhile_is_seen(tmp_path):
         calls.append(record.champion)
         if len(calls) == 1:  # another process promotes while this one still compares
             store.update_champion("m", lambda r: r.promoted("other", "first"))
-        return record.promoted("mine", "second")
+        return record.promoted("own", "second")
 
     store.update_champion("m", change)
     assert calls == [None, "other"]

@@ -38,7 +38,7 @@ def test_windows_that_overlap_are_kept_as_the_rows_they_share(length):
 
 
 def test_equal_windows_of_other_rows_are_not_mixed_up():
-    """Windows that go back in the table begin anew, as those of a second split do."""
+    """Windows that go back in the table, as those of a second split do, share no row with the last."""
     first = np.array([0, 1, 2, 9, 10, 1, 2])
     windows = gather(np.arange(20, dtype=np.float32)[:, None], first, 4)
     folding = Folding(1 << 20)

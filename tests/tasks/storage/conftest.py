@@ -23,7 +23,7 @@ def s3(s3_server) -> S3Settings:
 
 @pytest.fixture
 def careless_server(tmp_path):
-    """The address of an S3 server that tells every conditional writer it won."""
+    """The address of an S3 server that ignores the condition of every conditional write."""
     (port,) = free_ports(1)
     (tmp_path / "data" / "models").mkdir(parents=True)
     process = subprocess.Popen(

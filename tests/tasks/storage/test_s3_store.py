@@ -103,14 +103,14 @@ def test_second_reading_downloads_nothing(store, place, s3, tmp_path):
     entry = store.add_run("m", MOMENT, build())
     reader = S3Store(place, s3, tmp_path / "reader")
     reader.run_folder("m", entry.run_id)
-    asked = []
+    requested = []
     events = reader.objects.client.meta.events
-    events.register("before-send.s3", lambda request, **_: asked.append(request.url))
+    events.register("before-send.s3", lambda request, **_: requested.append(request.url))
     try:
         reader.run_folder("m", entry.run_id)
     finally:
         events.unregister("before-send.s3")
-    assert len(asked) == 1 and asked[0].endswith("manifest.json")
+    assert len(requested) == 1 and requested[0].endswith("manifest.json")
 
 
 def test_damage_is_named_whether_in_the_cache_or_the_bucket(store, place, s3, tmp_path, client):
@@ -239,7 +239,7 @@ def test_server_that_ignores_conditions_is_refused(careless_server, s3_server, t
     assert store.runs("m") == []
 
 
-def test_encryption_is_asked_for(place, s3_server, tmp_path, client, monkeypatch):
+def test_encryption_is_requested(place, s3_server, tmp_path, client, monkeypatch):
     settings = S3Settings(endpoint_url=s3_server.endpoint_url, encryption="AES256")
     store = S3Store(place, settings, tmp_path)
     entry = store.add_run("m", MOMENT, build("x", LARGE))
@@ -252,18 +252,18 @@ def test_encryption_is_asked_for(place, s3_server, tmp_path, client, monkeypatch
         assert head["ServerSideEncryption"] == "AES256", item["Key"]
 
     monkeypatch.setattr(s3_client, "_ATTEMPTS", 1)
-    # This server has no key manager: it must be asked, and its refusal told.
+    # This server has no key manager: the request must name it, and the refusal must be reported.
     keyed = S3Settings(
         endpoint_url=s3_server.endpoint_url, encryption="aws:kms", kms_key_id="key-1"
     )
-    asked = []
+    requested = []
     own = S3Store(place + "2", keyed, tmp_path)
     events = own.objects.client.meta.events
-    events.register("before-send.s3", lambda request, **_: asked.append(dict(request.headers)))
+    events.register("before-send.s3", lambda request, **_: requested.append(dict(request.headers)))
     with pytest.raises(StoreError, match=r"it may lack what s3\.encryption asks"):
         own.add_run("m", MOMENT, build())
-    assert asked[0]["x-amz-server-side-encryption"] == b"aws:kms"
-    assert asked[0]["x-amz-server-side-encryption-aws-kms-key-id"] == b"key-1"
+    assert requested[0]["x-amz-server-side-encryption"] == b"aws:kms"
+    assert requested[0]["x-amz-server-side-encryption-aws-kms-key-id"] == b"key-1"
 
 
 def test_addressing_of_the_bucket(s3_server):
