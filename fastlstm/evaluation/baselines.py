@@ -21,7 +21,7 @@ from fastlstm.windows.source import WindowSource
 
 def naive(
     targets: np.ndarray,
-    segment: np.ndarray,
+    block: np.ndarray,
     target_start: np.ndarray,
     steps_ahead: int,
     lookahead: int = 0,
@@ -30,7 +30,7 @@ def naive(
 
     Args:
         targets: target values of every row, ``(n, n_targets)``.
-        segment: number of each row's contiguous block, ``(n,)``.
+        block: number of each row's contiguous block, ``(n,)``.
         target_start: first target row of each window, ``(n_windows,)``.
         steps_ahead: steps to forecast.
         lookahead: rows after its own that a target's value depends on.
@@ -38,13 +38,13 @@ def naive(
     Returns:
         ``(n_windows, steps_ahead, n_targets)``; NaN where no such row lies in the same block.
     """
-    last_known = _values_at(targets, segment, target_start, target_start - 1 - lookahead)
+    last_known = _values_at(targets, block, target_start, target_start - 1 - lookahead)
     return np.repeat(last_known[:, None, :], steps_ahead, axis=1)
 
 
 def seasonal_naive(
     targets: np.ndarray,
-    segment: np.ndarray,
+    block: np.ndarray,
     target_start: np.ndarray,
     steps_ahead: int,
     season: int,
@@ -54,7 +54,7 @@ def seasonal_naive(
 
     Args:
         targets: target values of every row, ``(n, n_targets)``.
-        segment: number of each row's contiguous block, ``(n,)``.
+        block: number of each row's contiguous block, ``(n,)``.
         target_start: first target row of each window, ``(n_windows,)``.
         steps_ahead: steps to forecast.
         season: rows in one season.
@@ -67,22 +67,22 @@ def seasonal_naive(
     for k in range(steps_ahead):
         seasons_back = -(-(k + 1 + lookahead) // season)
         row = target_start + k - season * seasons_back
-        steps.append(_values_at(targets, segment, target_start, row))
+        steps.append(_values_at(targets, block, target_start, row))
     return np.stack(steps, axis=1)
 
 
 def _values_at(
-    targets: np.ndarray, segment: np.ndarray, target_start: np.ndarray, rows: np.ndarray
+    targets: np.ndarray, block: np.ndarray, target_start: np.ndarray, rows: np.ndarray
 ) -> np.ndarray:
     """Targets of some rows, ``(n_windows, n_targets)``; NaN outside the window's contiguous block."""
     exists = rows >= 0
     existing = np.where(exists, rows, 0)
-    in_block = exists & (segment[existing] == segment[target_start])
-    return np.where(in_block[:, None], targets[existing], np.nan)
+    same_block = exists & (block[existing] == block[target_start])
+    return np.where(same_block[:, None], targets[existing], np.nan)
 
 
 def seasonal_scale(
-    targets: np.ndarray, segment: np.ndarray, train: np.ndarray, season: int
+    targets: np.ndarray, block: np.ndarray, train: np.ndarray, season: int
 ) -> np.ndarray:
     """Mean absolute error of the seasonal naive forecast on train rows, the denominator of MASE.
 
@@ -90,7 +90,7 @@ def seasonal_scale(
 
     Args:
         targets: target values of one series, ``(n, n_targets)``.
-        segment: number of each row's contiguous block, ``(n,)``.
+        block: number of each row's contiguous block, ``(n,)``.
         train: which rows are train rows, ``(n,)``.
         season: rows in one season; 1 for the naive forecast.
 
@@ -99,7 +99,7 @@ def seasonal_scale(
     """
     if len(targets) <= season:
         return np.full(targets.shape[1], np.nan)
-    pairs = (segment[season:] == segment[:-season]) & train[season:]
+    pairs = (block[season:] == block[:-season]) & train[season:]
     if not pairs.any():
         return np.full(targets.shape[1], np.nan)
     errors = np.abs(targets[season:] - targets[:-season])[pairs]
@@ -113,7 +113,7 @@ class BaselineInputs:
 
     Attributes:
         targets: target values of every row of the table, ``(n, n_targets)``.
-        segment: number of each row's contiguous block, ``(n,)``.
+        block: number of each row's contiguous block, ``(n,)``.
         target_start: first target row of each window, ``(n_windows,)``.
         steps_ahead: steps to forecast.
         season: rows in one season; None where the data have none.
@@ -122,7 +122,7 @@ class BaselineInputs:
     """
 
     targets: np.ndarray
-    segment: np.ndarray
+    block: np.ndarray
     target_start: np.ndarray
     steps_ahead: int
     season: int | None
@@ -135,16 +135,14 @@ Baseline = Callable[[BaselineInputs], np.ndarray | None]
 
 
 def _naive(given: BaselineInputs) -> np.ndarray:
-    return naive(
-        given.targets, given.segment, given.target_start, given.steps_ahead, given.lookahead
-    )
+    return naive(given.targets, given.block, given.target_start, given.steps_ahead, given.lookahead)
 
 
 def _seasonal_naive(given: BaselineInputs) -> np.ndarray | None:
     if not given.season:
         return None
     return seasonal_naive(
-        given.targets, given.segment, given.target_start, given.steps_ahead, given.season,
+        given.targets, given.block, given.target_start, given.steps_ahead, given.season,
         given.lookahead,
     )  # fmt: skip
 

@@ -85,7 +85,7 @@ def forecast_split(
     windows = dataset.read(split, columns=())
     rows = table.rows_of(windows.series, windows.origin)
     given = BaselineInputs(
-        table.targets, table.segment, rows, steps, season_length(settings),
+        table.targets, table.block, rows, steps, season_length(settings),
         settings.data.lookahead, dataset,
     )  # fmt: skip
     return SplitForecasts(

@@ -23,14 +23,14 @@ class TargetTable:
         code: number of each row's series in ``labels``, ``(n,)``.
         labels: the series.
         times: microseconds since 1970 (UTC), ``(n,)``.
-        segment: number of each row's contiguous block, ``(n,)``.
+        block: number of each row's contiguous block, ``(n,)``.
         targets: unscaled targets, float64 ``(n, n_targets)``.
     """
 
     code: np.ndarray
     labels: np.ndarray
     times: np.ndarray
-    segment: np.ndarray
+    block: np.ndarray
     targets: np.ndarray
 
     @classmethod
@@ -50,7 +50,7 @@ class TargetTable:
         labels: np.ndarray = self.labels[self.code[rows]]
         return labels
 
-    def block(self, label: str) -> slice:
+    def series_rows(self, label: str) -> slice:
         """The rows of a series, which are consecutive; empty where there is no such series."""
         number = self._numbers.get(label)
         if number is None:
@@ -74,14 +74,14 @@ class TargetTable:
         origin_times = origin.astype("datetime64[us]").astype(np.int64)
         rows = np.empty(len(series), np.int64)
         for label, windows in rows_by_series(series).items():
-            block = self.block(label)
-            times, wanted = self.times[block], origin_times[windows]
+            of_series = self.series_rows(label)
+            times, wanted = self.times[of_series], origin_times[windows]
             position = np.searchsorted(times, wanted)
             if not len(times) or (times[np.minimum(position, len(times) - 1)] != wanted).any():
                 raise StoreError(
                     "a window's first target row is not in the clean table; delete the work folder"
                 )
-            rows[windows] = block.start + position
+            rows[windows] = of_series.start + position
         return rows
 
 
@@ -100,11 +100,11 @@ def mase_scales(
     Returns:
         ``(n, n_targets)``.
     """
-    before = label_end(table.times, table.segment, lookahead) < cut
+    before = label_end(table.times, table.block, lookahead) < cut
     scales = np.empty((len(rows), table.targets.shape[1]))
     for label, windows in rows_by_series(table.series(rows)).items():
-        block = table.block(label)
+        of_series = table.series_rows(label)
         scales[windows] = seasonal_scale(
-            table.targets[block], table.segment[block], before[block], season
+            table.targets[of_series], table.block[of_series], before[of_series], season
         )
     return scales

@@ -76,7 +76,7 @@ def _windows(rows: Rows, fold: Fold, scalers: Scalers, settings: RetrainConfig) 
 
 
 def _clear_of_gap(
-    times: np.ndarray, segment: np.ndarray, fold: Fold, settings: RetrainConfig
+    times: np.ndarray, block: np.ndarray, fold: Fold, settings: RetrainConfig
 ) -> np.ndarray:
     """Which windows have no target row in the gap, by their first target row, ``(n,)``.
 
@@ -86,7 +86,7 @@ def _clear_of_gap(
     overlaps = np.zeros(len(times), bool)
     for ahead in range(settings.hyperparameters.steps_ahead + settings.data.lookahead):
         count = len(times) - ahead
-        overlaps[:count] |= in_gap[ahead:] & (segment[ahead:] == segment[:count])
+        overlaps[:count] |= in_gap[ahead:] & (block[ahead:] == block[:count])
     return ~overlaps
 
 
@@ -163,9 +163,9 @@ def run_backtest(
 def _scalers(rows: Rows, fold: Fold, settings: RetrainConfig) -> Scalers:
     """Scalers fitted on the train rows of a fold."""
     data, times = settings.data, microseconds(rows.frame[TIME])
-    segment = rows.frame[SEGMENT].to_numpy()
-    label_known = label_end(times, segment, data.lookahead)
-    later = later_times(times, segment, data.ahead_columns)
+    block = rows.frame[SEGMENT].to_numpy()
+    label_known = label_end(times, block, data.lookahead)
+    later = later_times(times, block, data.ahead_columns)
     in_fold = times >= fold.start
     return fit_scalers(
         rows.x[in_fold], rows.y[in_fold], times[in_fold], label_known[in_fold],

@@ -125,11 +125,13 @@ def check_no_crossing(folder, config):
 def test_windows_cross_neither_series_nor_holes(settings, tmp_path, monkeypatch):
     config = parse_config(settings())
     check_no_crossing(tmp_path / "right", config)
-    monkeypatch.setattr(cleaning, "segments", lambda series, positions: np.zeros(len(series), int))
+    monkeypatch.setattr(
+        cleaning, "contiguous_blocks", lambda series, positions: np.zeros(len(series), int)
+    )
     with pytest.raises(LeakError, match="crosses"):
         check_no_crossing(tmp_path / "series", config)
     monkeypatch.setattr(
-        cleaning, "segments", lambda series, _: np.cumsum(series != np.roll(series, 1))
+        cleaning, "contiguous_blocks", lambda series, _: np.cumsum(series != np.roll(series, 1))
     )
     with pytest.raises(LeakError, match="crosses"):
         check_no_crossing(tmp_path / "hole", config)
