@@ -1,1 +1,1 @@
-"""What this library costs beside its peers, measured side by side on one machine."""
+"""Time and memory of this library and its peers, measured side by side in one run."""

@@ -208,11 +208,11 @@ def _flow(rounds: int) -> Iterator[Row]:
                 rounds,
             )
         whole, own, empty = (1 / result.rate for result in found.values())
-        told = ", ".join(f"{r.name} {1 / r.rate:.1f} s ±{r.spread:.0%}" for r in found.values())
+        times = ", ".join(f"{r.name} {1 / r.rate:.1f} s ±{r.spread:.0%}" for r in found.values())
         yield Row(
             "flow overhead",
             f"`retrain` less the library's own work, {'a' if running else 'no'} server running",
-            f"{told}; overhead {whole - own:.1f} s", "empty flow + 2 s", whole - own < empty + 2,
+            f"{times}; overhead {whole - own:.1f} s", "empty flow + 2 s", whole - own < empty + 2,
         )  # fmt: skip
 
 

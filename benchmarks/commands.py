@@ -13,9 +13,9 @@ from benchmarks.contest import Entry
 
 
 def command(arguments: list[str]) -> Entry:
-    """A command; ``python`` is this one, ``fastlstm`` the one beside it."""
-    beside = {name: str(Path(sys.executable).with_name(name)) for name in ("python", "fastlstm")}
-    line = [beside.get(arguments[0], arguments[0]), *arguments[1:]]
+    """A command; ``python`` is this one, ``fastlstm`` the one installed with it."""
+    installed = {name: str(Path(sys.executable).with_name(name)) for name in ("python", "fastlstm")}
+    line = [installed.get(arguments[0], arguments[0]), *arguments[1:]]
 
     def work() -> None:
         subprocess.run(line, check=True, capture_output=True)

@@ -138,9 +138,9 @@ def _made(folder: Path) -> Path:
 
 def _agree(checks: dict[str, dict[str, Any]]) -> None:
     known = {
-        who: (np.array(told["check"]), told["tolerance"])
-        for who, told in checks.items()
-        if told["check"] is not None
+        who: (np.array(found["check"]), found["tolerance"])
+        for who, found in checks.items()
+        if found["check"] is not None
     }
     names = list(known)
     for who in names[1:]:

@@ -1,4 +1,4 @@
-"""The two bundled examples beside scikit-learn's models on the very same windows.
+"""The two bundled examples compared with scikit-learn's models on the same windows.
 
 ``python -m benchmarks.examples`` trains the network of each example by its config, once for each of the
 seeds 0 to 4, and a peer that gets the same scaled past rows side by side in one line: for temperature
@@ -130,12 +130,14 @@ def temperature(networks: list[tuple[dict[str, Any], float]]) -> list[str]:
     seconds = time.monotonic() - begin
     unit = float(example.scalers.y.scale_[0])  # type: ignore[union-attr]
     own = [metrics["test"]["model"]["mae"] for metrics, _ in networks]
-    costless = {name: networks[0][0]["test"][name]["mae"] for name in ("last_value", "last_season")}
+    naive_errors = {
+        name: networks[0][0]["test"][name]["mae"] for name in ("last_value", "last_season")
+    }
     forecasters = {
         "network": (own, float(np.mean([took for _, took in networks]))),
         "gradient-boosted trees, one for each step": ([float(np.mean(errors)) * unit], seconds),
-        "last value": ([costless["last_value"]], 0.0),
-        "last season": ([costless["last_season"]], 0.0),
+        "naive (last value)": ([naive_errors["last_value"]], 0.0),
+        "seasonal naive": ([naive_errors["last_season"]], 0.0),
     }
     lines = [
         f"## Temperature, {test_y.shape[1]} hours ahead ({len(test_y):,} test windows)",
@@ -143,7 +145,7 @@ def temperature(networks: list[tuple[dict[str, Any], float]]) -> list[str]:
         "| | MAE (°F) | below the last value | seconds |",
         "| --- | ---: | ---: | ---: |",
         *(
-            _line(name, took, _mean(mae), f"{1 - np.mean(mae) / costless['last_value']:.1%}")
+            _line(name, took, _mean(mae), f"{1 - np.mean(mae) / naive_errors['last_value']:.1%}")
             for name, (mae, took) in forecasters.items()
         ),
         "",
@@ -209,7 +211,7 @@ def main() -> None:
             networks = [pool.submit(scored, settings(name, seed=seed)).result() for seed in seeds]
             tables.append(pool.submit(table, networks).result())
     lines = [
-        "# The examples beside scikit-learn",
+        "# The examples compared with scikit-learn",
         "",
         f"`python -m benchmarks.examples`, {datetime.now(UTC):%Y-%m-%d}; {versions}. Same windows, "
         "fitted on train, scored on test. Networks: mean and deviation over the seeds "

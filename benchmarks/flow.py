@@ -85,7 +85,7 @@ def prepared(rows: int, series: int) -> Entry:
 
 
 def prepare(config: RetrainConfig, work: Path) -> dict[str, Any]:
-    """The library's work up to the windows, below a folder; what the validation's manifest tells."""
+    """The library's work up to the windows, below a folder; the manifest of the validation."""
     data, hp = config.data, config.hyperparameters
     span = hp.timesteps + hp.steps_ahead + data.lookahead
     loaded = publish(work / "load", lambda folder: load_into(folder, data, span))

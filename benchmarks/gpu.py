@@ -1,4 +1,4 @@
-"""``python -m benchmarks.gpu``: training on a GPU beside PyTorch's cuDNN LSTM.
+"""``python -m benchmarks.gpu``: training on a GPU compared with PyTorch's cuDNN LSTM.
 
 Writes ``benchmarks/GPU.md``, which ``make bench`` puts into ``benchmarks/RESULTS.md``. Needs TensorFlow
 and PyTorch that both see the GPU.
@@ -33,7 +33,7 @@ def _device() -> str:
         SystemExit: there is none.
     """
     try:
-        told = subprocess.run(  # its folder differs by system
+        queried = subprocess.run(  # its folder differs by system
             ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"],  # noqa: S607
             capture_output=True, text=True, check=True,
         )  # fmt: skip
@@ -41,7 +41,7 @@ def _device() -> str:
         raise SystemExit(
             f"nvidia-smi finds no GPU here ({error}); run this on a machine with one"
         ) from None
-    name, driver = told.stdout.splitlines()[0].split(", ")
+    name, driver = queried.stdout.splitlines()[0].split(", ")
     return f"{name} (driver {driver})"
 
 

@@ -19,7 +19,7 @@ SIZES = {
 
 
 def trainers(work: dict[str, int]) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Who trains against whom, for ``benchmarks.contest.compete``; arguments as of ``train_torch``."""
+    """Who trains against whom, for ``benchmarks.contest.compete``; arguments: see ``train_torch``."""
     return {
         "fastLSTM": ("benchmarks.networks:train_keras", {**work, "ours": True}),
         "plain Keras": ("benchmarks.networks:train_keras", {**work, "ours": False}),
@@ -94,7 +94,7 @@ def train_keras(
         tf.config.experimental.enable_op_determinism()
     x, y = _data(windows, steps, features)
     model = _network(steps, features, units)
-    # A GPU rounds to ten bits within products unless told otherwise, too coarse to compare by.
+    # A GPU rounds to ten bits within products by default, too coarse to compare results.
     tf.config.experimental.enable_tensor_float_32_execution(False)
     check = np.asarray(model(x[:64]))
     tf.config.experimental.enable_tensor_float_32_execution(True)
@@ -143,7 +143,7 @@ def train_torch(windows: int, steps: int, features: int, units: int, batch: int)
 
 
 def predict_ours(windows: int, steps: int, features: int, units: int, calls: int) -> Entry:
-    """``fastlstm.network.inference.predict``, called so often, in a process like the flow ``predict``'s."""
+    """``network.inference.predict`` called so often, in a process like that of the flow ``predict``."""
     from fastlstm.network.fused_lstm import is_chosen, use_one_thread_per_operation
     from fastlstm.network.inference import predict
 

@@ -141,7 +141,7 @@ def errors(model: Any, dataset: RowWindows, split: str) -> tuple[float, float]:
     return squared / count, absolute / count
 
 
-def costless(table: Table, dataset: RowWindows, horizon: int) -> dict[str, tuple[float, float]]:
+def naive_errors(table: Table, dataset: RowWindows, horizon: int) -> dict[str, tuple[float, float]]:
     """MSE and MAE of the last value and the last season on the test windows."""
     rows = dataset.origin_rows("test")
     values, segment = table.values, np.zeros(len(table.values), np.int64)
@@ -163,7 +163,7 @@ def costless(table: Table, dataset: RowWindows, horizon: int) -> dict[str, tuple
 def score(file: str, horizon: int, seed: int) -> dict[str, Any]:
     """Train once and score every test window; to run in a process of its own.
 
-    Of a set too short for the horizon it tells ``too_short`` instead.
+    Of a set too short for the horizon it returns ``too_short`` instead.
     """
     begin = time.monotonic()
     table = read(Path(file))
@@ -185,7 +185,7 @@ def score(file: str, horizon: int, seed: int) -> dict[str, Any]:
         "mae": mae,
         "epochs": len(trained.history),
         "skilful": skill is not None and skill.is_better(),
-        "costless": costless(table, dataset, horizon),
+        "naive_errors": naive_errors(table, dataset, horizon),
         "gpu": _gpu(),
         "seconds": time.monotonic() - begin,
     }
@@ -233,11 +233,11 @@ def table_of(found: list[dict[str, Any]]) -> list[str]:
         if "too_short" in first:
             lines.append(f"| {name} | {horizon} | {first['look_back']} | 0 |{' – |' * 6}")
             continue
-        costless = {n: f"{s:.3f} / {a:.3f}" for n, (s, a) in first["costless"].items()}
+        errors = {n: f"{s:.3f} / {a:.3f}" for n, (s, a) in first["naive_errors"].items()}
         lines.append(
             f"| {name} | {horizon} | {first['look_back']} | {first['windows']:,} | "
             f"{_cell([r['mse'] for r in rows])} | {_cell([r['mae'] for r in rows])} | "
-            f"{costless['last value']} | {costless.get('last season', '–')} | "
+            f"{errors['last value']} | {errors.get('last season', '–')} | "
             f"{sum(r['skilful'] for r in rows)} of {len(rows)} | "
             f"{np.mean([r['seconds'] for r in rows]):.0f} |"
         )
@@ -274,14 +274,14 @@ def main() -> None:
     pool = ThreadPoolExecutor(given.at_once)
     for row in pool.map(lambda one: _in_process_of_its_own(*one), wanted):
         found.append(row)
-        told = row.get("too_short")
-        if told is None:
+        line = row.get("too_short")
+        if line is None:
             gpu = row["gpu"]
-            told = (
+            line = (
                 f"MSE {row['mse']:.3f} MAE {row['mae']:.3f}, {row['epochs']} epochs, "
                 f"{row['seconds']:.0f} s"
             )
-        print(f"{row['set']} {row['horizon']} seed {row['seed']}: {told}", flush=True)
+        print(f"{row['set']} {row['horizon']} seed {row['seed']}: {line}", flush=True)
         text = [
             "# Skill on the papers' series",
             "",

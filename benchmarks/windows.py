@@ -87,14 +87,14 @@ def _summed(batches: Iterator[tuple[Any, Any]]) -> np.ndarray:
 
 
 def read_ours(rows: int, timesteps: int, epochs: int) -> Entry:
-    """From Parquet, shuffled anew in each epoch."""
+    """From Parquet, reshuffled in each epoch."""
     frame, cuts = table(rows, 1)
     kept = tempfile.TemporaryDirectory()
     folder = Path(kept.name)
     write_manifest(folder, write_into(folder, frame, cuts, timesteps))
 
     def work() -> None:
-        dataset = WindowDataset(Path(kept.name))  # anew, so that each round reads from disk
+        dataset = WindowDataset(Path(kept.name))  # reopened, so that each round reads from disk
         for epoch in range(epochs):
             for _ in dataset.batches("train", BATCH, (0, epoch)):
                 pass
