@@ -48,6 +48,7 @@ def writing_to(place: Path) -> Iterator[None]:
 
 
 def _is_full(place: Path) -> bool:
+    """Whether the disk of a path has next to no space left."""
     existing = next(
         folder for folder in [place.absolute(), *place.absolute().parents] if folder.exists()
     )

@@ -59,6 +59,7 @@ def accept_hashes(hashes: list[list[int | str]]) -> None:
 
 
 def _identity(path: Path) -> _Identity:
+    """What changes whenever the content of a file may have changed."""
     found = path.stat()
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 

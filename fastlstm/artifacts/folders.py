@@ -146,6 +146,7 @@ def mark_used(path: Path) -> None:
 
 
 def _is_whole(folder: Path) -> bool:
+    """Whether a folder agrees with its manifest."""
     try:
         verify(folder)
     except StoreError:

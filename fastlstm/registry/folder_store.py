@@ -111,6 +111,7 @@ class FolderStore:
         self, home: Path, model_name: str, moment: datetime,
         build: Callable[[Path, str], dict[str, Any]],
     ) -> RunEntry:  # fmt: skip
+        """Build a run in a temporary folder and rename it to the first free run id."""
         for run_id in run_ids(moment):
             target = home / run_id
             if target.exists():
@@ -198,6 +199,7 @@ class FolderStore:
             return changed
 
     def _read(self, model_name: str) -> tuple[ChampionRecord, str]:
+        """The champion record and its version, a hash of its text."""
         file = self.root / model_name / CHAMPION
         try:
             text = file.read_text(encoding="utf-8")
@@ -207,6 +209,7 @@ class FolderStore:
 
     @contextmanager
     def _lock(self, model_name: str) -> Iterator[None]:
+        """Hold the lock of a model's champion record."""
         home = self.root / model_name
         with writing_to(home):
             home.mkdir(parents=True, exist_ok=True)

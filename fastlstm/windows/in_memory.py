@@ -110,6 +110,7 @@ class RowWindows:
         )
 
     def _order(self, split: str, seed: tuple[int, ...] | None) -> np.ndarray:
+        """The order of the windows: shuffled by a seed, or as they are."""
         count = self.count(split)
         return np.arange(count) if seed is None else np.random.default_rng(seed).permutation(count)
 

@@ -166,6 +166,7 @@ class _PartWriter:
 
 
 def _tensor(values: np.ndarray, kind: pa.DataType) -> pa.Array:
+    """Windows as an Arrow array of a ``fixed_shape_tensor`` type."""
     flat = pa.array(values.reshape(-1))
     size = int(np.prod(kind.shape))
     # The storage's own field name and nullability must match the extension type's.
@@ -198,6 +199,7 @@ class WindowDataset:
         return sum(int(self.manifest["windows"][name]) for name in parts_of(split))
 
     def _parts(self, split: str) -> list[Path]:
+        """The Parquet parts of a split, in order."""
         folders = (self.folder / name for name in parts_of(split))
         return [file for folder in folders for file in sorted(folder.glob("part-*.parquet"))]
 
@@ -258,6 +260,7 @@ class WindowDataset:
         return self._in_memory[split]
 
     def _fold(self, split: str) -> tuple[Folded, Folded] | None:
+        """Read a split as shared rows; None where they take more memory than the pool."""
         x, y = Folding(self._pool_bytes), Folding(self._pool_bytes)
         try:
             for first_row, inputs, targets in self._blocks(split, None):
@@ -270,6 +273,7 @@ class WindowDataset:
     def _streamed(
         self, split: str, batch_size: int, rng: np.random.Generator | None
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Batches of a split that is larger than the pool, shuffled within the pool."""
         xs: list[np.ndarray] = []
         ys: list[np.ndarray] = []
         held = 0
@@ -328,4 +332,5 @@ def _joined(arrays: list[np.ndarray]) -> np.ndarray:
 
 
 def _ndarray(column: pa.ChunkedArray) -> np.ndarray:
+    """A tensor column as one array, copied only where it has several chunks."""
     return _joined([chunk.to_numpy_ndarray() for chunk in column.chunks])

@@ -43,6 +43,7 @@ class ForecastFiles:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
+        """Hold the lock of the forecasts of a model."""
         self._home.mkdir(parents=True, exist_ok=True)
         with (self._home / ".lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -37,6 +37,7 @@ class ForecastObjects:
         )
 
     def _append(self, key: str, part: pd.DataFrame, kind: Kind) -> int:
+        """Add rows to one object by compare-and-swap; return the number added."""
         for _ in range(APPEND_ATTEMPTS):
             old, etag = self._read(key)
             merged, added = merge(old, part, kind)

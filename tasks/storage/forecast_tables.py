@@ -66,7 +66,6 @@ class ForecastTables:
 
         def once() -> int:
             with self._engine.begin() as connection:
-                self._meta.create_all(connection)
                 first = rows[MOMENT[kind]].min().to_pydatetime()
                 query = sa.select(*(table.c[name] for name in KEYS[kind])).where(
                     table.c.model_name == self._model,
@@ -80,15 +79,38 @@ class ForecastTables:
                 return fresh
 
         with translated_errors(self._place):
+            self._create_tables()
             return _again_on_conflict(once)
+
+    def _create_tables(self) -> None:
+        """Create the tables that do not exist; another process may do the same at this moment."""
+        import sqlalchemy as sa
+
+        for attempt in range(1, APPEND_ATTEMPTS + 1):
+            try:
+                with self._engine.begin() as connection:
+                    self._meta.create_all(connection)
+                return
+            except (sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.IntegrityError):
+                # Lost the race if another process created a table meanwhile: look again.
+                if attempt == APPEND_ATTEMPTS or not self._any_exists():
+                    raise
+
+    def _any_exists(self) -> bool:
+        """Whether the database has one of the tables."""
+        import sqlalchemy as sa
+
+        inspector = sa.inspect(self._engine)
+        return any(inspector.has_table(table.name) for table in self._tables.values())
 
     def read(self, kind: Kind, since: pd.Timestamp) -> pd.DataFrame:
         """Every row whose last input row is not before ``since``."""
         import sqlalchemy as sa
 
         table = self._tables[kind]
+        with translated_errors(self._place):
+            self._create_tables()
         with translated_errors(self._place), self._engine.begin() as connection:
-            self._meta.create_all(connection)
             query = sa.select(table).where(
                 table.c.model_name == self._model,
                 table.c[MOMENT[kind]] >= since.to_pydatetime(),

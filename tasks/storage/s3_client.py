@@ -108,6 +108,7 @@ def translated_errors(url: str) -> Iterator[None]:
 
 
 def _first(error: Exception) -> str:
+    """The first line of an error, of bounded length."""
     return (str(error) or type(error).__name__).splitlines()[0][:300]
 
 
@@ -122,6 +123,7 @@ def client_of(settings: S3Settings) -> Any:
 
 @functools.lru_cache(maxsize=8)
 def _client(dumped: str) -> Any:
+    """The client for settings as JSON, created once per process."""
     import boto3
     from botocore.config import Config
 

@@ -369,6 +369,7 @@ class S3Store:
             raise StoreError(f"{self._location.url(*parts)}: is damaged (no text)") from None
 
     def _champion(self, model_name: str) -> tuple[ChampionRecord, str | None]:
+        """The champion record and the ETag of its object."""
         found = self._read(model_name, CHAMPION)
         if found is None:
             return ChampionRecord(), None
@@ -402,6 +403,7 @@ class S3Store:
         return manifest
 
     def _require(self, model_name: str, run_id: str) -> dict[str, Any]:
+        """The manifest of a run that must exist."""
         manifest = self._manifest(model_name, run_id) if is_run_id(run_id) else None
         if manifest is None:
             raise no_such_run(self, model_name, run_id)
@@ -424,6 +426,7 @@ class S3Store:
         return self._create(text, model_name, run_id, _CLAIM)
 
     def _cached(self, manifest: dict[str, Any], run_id: str) -> Path:
+        """Where a run lies in the local cache, by its content."""
         return self._cache / str(manifest["content_sha256"])[:32] / run_id
 
     def _keep(self, written: Path, folder: Path) -> None:

@@ -52,6 +52,7 @@ def local_source(path: str, query: str | None, s3: S3Settings, work: Path) -> st
 
 
 def _bring(path: str, query: str | None, s3: S3Settings, home: Path) -> str:
+    """Fetch a remote source into a folder named by its content."""
     temporary = home / f".{uuid.uuid4().hex}"
     temporary.mkdir()
     try:

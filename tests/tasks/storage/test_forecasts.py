@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
+import sqlalchemy
 
 from fastlstm.errors import StoreError
 from tasks.settings import ForecastPlace, S3Settings
@@ -59,6 +60,24 @@ def test_writers_at_once_leave_each_row_once(place):
         )
     assert sorted(added) == [0, 0, 0, 4]
     assert len(place().read("forecasts", FIRST)) == 4
+
+
+def test_tables_that_another_process_creates_first_are_used(tmp_path, monkeypatch):
+    settings = ForecastPlace(path=f"sqlite:///{tmp_path / 'f.db'}", table="forecasts")
+    right, calls = sqlalchemy.MetaData.create_all, []
+
+    def overtaken(meta, connection):
+        calls.append(meta)
+        if len(calls) > 1:
+            return right(meta, connection)
+        other = open_forecasts(settings, "m", S3Settings())
+        assert other.append("forecasts", rows("one", range(1))) == 2
+        return right(meta, connection, checkfirst=False)  # this process saw no table before
+
+    monkeypatch.setattr(sqlalchemy.MetaData, "create_all", overtaken)
+    assert (
+        open_forecasts(settings, "m", S3Settings()).append("forecasts", rows("one", range(2))) == 2
+    )
 
 
 def test_a_damaged_file_is_named(tmp_path):
