@@ -333,10 +333,10 @@ class fastLSTM(NetworkMethods):
         """
         rows = self._require_rows()
         try:
-            chosen = BacktestConfig(
-                folds=folds, test_size_rate=test_size_rate, window=window, gap=gap,
-                refit_every=refit_every, warm_start=warm_start,
-            )  # type: ignore[arg-type]  # fmt: skip
+            chosen = BacktestConfig.model_validate({
+                "folds": folds, "test_size_rate": test_size_rate, "window": window, "gap": gap,
+                "refit_every": refit_every, "warm_start": warm_start,
+            })  # fmt: skip
         except ValidationError as error:
             raise ConfigError(describe(error, RetrainConfig)) from None
         table = rows.table

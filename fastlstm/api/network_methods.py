@@ -202,7 +202,10 @@ class NetworkMethods:
         actual = truth.iloc[:, 0].to_numpy() == 1
         table = precision_recall_table(actual, forecast.iloc[:, 0].to_numpy(), n_points)
         if plot:
-            curve = table.set_axis(["threshold", "precision", "recall"], axis=1).to_dict("records")
+            curve = [
+                {"threshold": cutoff, "precision": precision, "recall": recall}
+                for cutoff, precision, recall in table.itertuples(index=False)
+            ]
             precision_recall(curve, None, float(actual.mean()), ax=ax or _new_axes())
         return table
 

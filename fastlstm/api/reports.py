@@ -54,8 +54,10 @@ def regression_table(
     """
     rows = {}
     for name in truth:
-        values = (frame[name].to_numpy(np.float64)[:, None, None] for frame in (truth, forecast))
-        scored = QuantityForecasts(*values, scale=np.ones((len(truth), 1)))
+        actual, predicted = (
+            frame[name].to_numpy(np.float64)[:, None, None] for frame in (truth, forecast)
+        )
+        scored = QuantityForecasts(actual, predicted, scale=np.ones((len(truth), 1)))
         scores = {key: REGRESSION_METRICS[key].compute(scored) for key in ("mae", "rmse", "r2")}
         rows[str(name)] = {
             key: float("nan") if score is None else score for key, score in scores.items()

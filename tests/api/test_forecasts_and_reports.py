@@ -115,7 +115,12 @@ def test_classifier_report_is_a_report(trained_classifier, capsys):
     assert report == classification_report(
         truth, decided["high"], output_dict=True, zero_division=0
     )
-    table = model.binary_precision_recall_vs_scoring(n_points=20, plot=False)
+    axes = Figure().subplots()
+    table = model.binary_precision_recall_vs_scoring(n_points=20, ax=axes)
+    assert len(axes.lines) >= 2
+    pd.testing.assert_frame_equal(table, model.binary_precision_recall_vs_scoring(20, plot=False))
+    with pytest.raises(ConfigError, match=r"the first cutoff is n_points / 100"):
+        model.binary_precision_recall_vs_scoring(n_points=100)
     assert list(table.columns) == ["Cutoff", "Precision", "Recall"]
     assert table["Cutoff"].iloc[[0, -1]].tolist() == [0.2, 0.99]
     half = table.set_index("Cutoff").loc[0.5]

@@ -93,6 +93,8 @@ def test_its_scaler_sees_no_value_from_beyond_train(tmp_path, monkeypatch):
 def test_a_backtest_has_known_future_covariates(tmp_path):
     model = network(tmp_path, table(), epochs=1)
     assert model._config().data.ahead_columns == {"price+2": 2}
+    with pytest.raises(ConfigError, match="window"):
+        model.backtest(2, window="rolling")
     found = model.backtest(2)
     assert len(found.table) == 3  # two folds, and all
 
