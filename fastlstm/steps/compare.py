@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fastlstm.artifacts.file_hashes import accept_hashes
 from fastlstm.artifacts.file_names import CLEAN_FILE
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.series import rows_by_series
@@ -25,7 +26,7 @@ Scorer = Callable[[np.ndarray, np.ndarray, np.ndarray], float | None]
 
 def compare(
     challenger: str, champion: str, clean: str, config: dict[str, Any],
-    on_event: Callable[[dict[str, Any]], None],
+    on_event: Callable[[dict[str, Any]], None], hashes: list[list[int | str]] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Score champion and challenger on the same test windows, those of the challenger.
 
@@ -37,12 +38,14 @@ def compare(
         clean: folder of the clean table.
         config: all settings.
         on_event: unused; a comparison has no events.
+        hashes: of the run folders' files, as the caller has computed them (``known_hashes``).
 
     Returns:
         ``{'comparable': False, 'why': …}``, or ``challenger`` and ``champion`` (value of the
         primary metric), ``windows``, ``by_series`` and ``trained_on_test`` (whether the champion
         was trained on rows of this test period).
     """
+    accept_hashes(hashes or [])
     new, old = SavedRun(Path(challenger)), SavedRun(Path(champion))
     frame = read_table(Path(clean) / CLEAN_FILE)
     if why := _why_not_comparable(new, old, frame):
