@@ -46,7 +46,7 @@ def _first(look: Any, limit: float) -> Any:
         found = look()
         if found:
             return found
-        time.sleep(0.3)
+        time.sleep(0.5)
     return None
 
 
@@ -66,7 +66,12 @@ class Company:
     s3: LocalS3
     config: dict[str, Any]
     folder: Path
-    _deployments: dict[str, str] = field(default_factory=dict)
+    # The server closes connections that are idle for five seconds.
+    _client: httpx.Client = field(
+        default_factory=lambda: httpx.Client(
+            timeout=90, follow_redirects=True, limits=httpx.Limits(keepalive_expiry=2)
+        )
+    )
 
     @classmethod
     @contextmanager
@@ -106,7 +111,7 @@ class Company:
                         sys.executable, "-m", "prefect", "worker", "start", "--pool",
                         "fastlstm-process", "--name", "one",
                     ],
-                    env={**made.environment, "PREFECT_WORKER_QUERY_SECONDS": "1"},
+                    env={**made.environment, "PREFECT_WORKER_QUERY_SECONDS": "2"},
                     cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
                 )  # fmt: skip
                 try:
@@ -185,10 +190,9 @@ class Company:
     def ask(self, method: str, path: str, listed: Any = None, **json: Any) -> Any:
         """One request to Prefect's API, with a list or an object."""
         for _ in range(10):
-            answer = httpx.request(
-                method, f"{self.ui}/api{path}", json=listed or json or None, timeout=90,
-                follow_redirects=True,
-            )  # fmt: skip
+            answer = self._client.request(
+                method, f"{self.ui}/api{path}", json=listed or json or None
+            )
             if answer.status_code != 503:  # SQLite was busy; Prefect's own client asks again too
                 break
             time.sleep(0.5)

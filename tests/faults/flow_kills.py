@@ -102,6 +102,36 @@ class Listener:
             die()
 
 
+def make_cheap(*, steps: bool, figures: bool) -> None:
+    """Have this process, which has TensorFlow loaded, train networks itself, and step by step.
+
+    That a network is really trained in a process of its own, and how that one ends when its caller is
+    killed, is tested by ``tests/steps/test_worker.py`` and ``test_training_resumes.py``.
+
+    Args:
+        steps: whether gradient steps are taken; see ``tests.conftest.pass_epochs``.
+        figures: whether runs get figures.
+    """
+    import tensorflow as tf
+
+    import fastlstm.runs.writing
+    import fastlstm.steps.worker
+    import fastlstm.training.fit
+    from tests.conftest import pass_epochs
+
+    def call(function, arguments, on_event=lambda _: None, time_limit=None, *, fresh=False):
+        module, _, name = function.partition(":")
+        return getattr(importlib.import_module(module), name)(**arguments, on_event=on_event)
+
+    fastlstm.steps.worker.call = call
+    fastlstm.steps.worker.start_ahead = lambda: None
+    tf.config.run_functions_eagerly(True)
+    if not steps:
+        fastlstm.training.fit.run_epochs = pass_epochs
+    if not figures:
+        fastlstm.runs.writing.write_figures = lambda *_: None
+
+
 def attempt(folder: Path, config: Any, moment: str, *, steps: bool = True) -> bool:
     """Retrain in this process, to be killed at the moment; whether it got through.
 
@@ -109,32 +139,14 @@ def attempt(folder: Path, config: Any, moment: str, *, steps: bool = True) -> bo
         folder: of its table, store and work.
         config: its settings.
         moment: of ``MOMENTS``, or ``NEVER``.
-        steps: whether the network takes gradient steps; see ``tests.conftest.pass_epochs``.
+        steps: see ``make_cheap``.
     """
     import pyarrow.parquet as pq
-    import tensorflow as tf
 
-    import fastlstm.runs.writing
-    import fastlstm.steps.worker
-    import fastlstm.training.fit
     from flows.retrain import retrain
     from tasks import notify
-    from tests.conftest import pass_epochs
 
-    if not steps:
-        fastlstm.training.fit.run_epochs = pass_epochs
-    if moment != WITH_FIGURES:
-        fastlstm.runs.writing.write_figures = lambda *_: None
-
-    def call(function, arguments, on_event=lambda _: None, time_limit=None, *, fresh=False):
-        module, _, name = function.partition(":")
-        return getattr(importlib.import_module(module), name)(**arguments, on_event=on_event)
-
-    # TensorFlow is loaded here already; that it really has a process of its own, and how that one
-    # ends when its caller is killed, is tested by test_isolation and test_training_resumes.
-    fastlstm.steps.worker.call = call
-    fastlstm.steps.worker.start_ahead = lambda: None
-    tf.config.run_functions_eagerly(True)
+    make_cheap(steps=steps, figures=moment == WITH_FIGURES)
     right = pq.ParquetWriter.write_table
 
     def write_table(self: Any, *args: Any, **kwargs: Any) -> None:

@@ -15,8 +15,6 @@ import yaml
 from fastlstm.registry.folder_store import FolderStore
 from tests.conftest import build_settings
 
-pytestmark = pytest.mark.slow
-
 
 def processes_in(session: int) -> list[str]:
     """Command lines of the processes whose parent, or whose parent's parent, began this session."""
@@ -26,11 +24,23 @@ def processes_in(session: int) -> list[str]:
     return [line for line in listed if str(session) in line.split()[:3]]
 
 
-def test_interrupted_terminated_and_run_again(prefect_server, tmp_path):
+INTERRUPTED = (signal.SIGINT, "interrupt signal")
+TERMINATED = (signal.SIGTERM, "termination signal")
+EPOCHS = 120
+
+
+@pytest.mark.parametrize(
+    "rounds",
+    [
+        pytest.param([TERMINATED], marks=pytest.mark.slow, id="terminated"),
+        pytest.param([INTERRUPTED, TERMINATED], marks=pytest.mark.soak, id="both"),
+    ],
+)
+def test_ended_by_a_signal_and_run_again(rounds, prefect_server, tmp_path):
     from prefect.settings import PREFECT_API_URL
 
-    settings = build_settings(tmp_path, hyperparameters={"epochs": 300, "early_stop_patience": 300})
-    settings["hyperparameters"]["model_name"] = "signalled"
+    long = {"model_name": "signalled", "epochs": EPOCHS, "early_stop_patience": EPOCHS}
+    settings = build_settings(tmp_path, hyperparameters=long)
     config = tmp_path / "my.yaml"
     config.write_text(yaml.safe_dump(settings))
     api = str(PREFECT_API_URL.value())
@@ -48,9 +58,7 @@ def test_interrupted_terminated_and_run_again(prefect_server, tmp_path):
         runs = httpx.post(f"{api}/flow_runs/filter", json=asked, timeout=60).json()
         return [(run["state"]["type"], run["state"]["message"]) for run in runs]
 
-    for number, (signalled, words) in enumerate(
-        [(signal.SIGINT, "interrupt signal"), (signal.SIGTERM, "termination signal")]
-    ):
+    for number, (signalled, words) in enumerate(rounds):
         process = start()
         deadline = time.monotonic() + 120
         before = {f: f.stat().st_mtime_ns for f in (tmp_path / "work").glob("unfinished/*.npz")}
@@ -74,7 +82,7 @@ def test_interrupted_terminated_and_run_again(prefect_server, tmp_path):
     told = last.communicate(timeout=200)[0]
     assert last.returncode == 0, told
     assert "resumed after epoch" in told and "windows unchanged: " in " ".join(told.split())
-    assert [kind for kind, _ in states()] == ["CRASHED", "CRASHED", "COMPLETED"]
+    assert [kind for kind, _ in states()] == ["CRASHED"] * len(rounds) + ["COMPLETED"]
     (entry,) = FolderStore(tmp_path / "runs").runs("signalled")
-    assert entry.manifest["training"]["epochs"] == 300
+    assert entry.manifest["training"]["epochs"] == EPOCHS
     assert list((tmp_path / "work" / "unfinished").iterdir()) == []
