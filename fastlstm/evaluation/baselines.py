@@ -135,10 +135,12 @@ Baseline = Callable[[BaselineInputs], np.ndarray | None]
 
 
 def _naive(given: BaselineInputs) -> np.ndarray:
+    """See ``naive``."""
     return naive(given.targets, given.block, given.target_start, given.steps_ahead, given.lookahead)
 
 
 def _seasonal_naive(given: BaselineInputs) -> np.ndarray | None:
+    """See ``seasonal_naive``; None where the data have no season."""
     if not given.season:
         return None
     return seasonal_naive(

@@ -136,6 +136,7 @@ def _by_target(
 def _coverage_by_step(
     about: dict[str, Any], truth: np.ndarray, bounds: Bounds
 ) -> list[dict[str, Any]]:
+    """Share of truths inside the network's intervals at each step ahead."""
     lower, upper = bounds
     inside = (lower <= truth) & (truth <= upper)
     shares = inside.mean(axis=(0, 2)).tolist()

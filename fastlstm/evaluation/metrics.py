@@ -87,8 +87,9 @@ def pointwise_loss(forecast: Values, truth: Values, is_regressor: bool) -> Value
         truth: same shape.
         is_regressor: which of the two.
     """
-    error = forecast - truth
-    return np.abs(error) if is_regressor else error**2
+    error: Values = forecast - truth
+    loss: Values = abs(error) if is_regressor else error**2
+    return loss
 
 
 def loss_metric(is_regressor: bool) -> str:

@@ -95,6 +95,7 @@ class Search:
             raise StoreError(f"{where}: the trials cannot be read ({first})") from None
 
     def _open_study(self, key: str, folder: Path) -> Any:
+        """The study of this key, new or with the trials it has."""
         hp, optuna = self._config.hyperparameters, self._optuna
         return optuna.create_study(
             storage=self._storage(folder),

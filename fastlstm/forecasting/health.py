@@ -83,6 +83,7 @@ def assess_health(measured: Measurements, limits: HealthLimits) -> HealthAssessm
 
 
 def _error_reasons(error: LiveError | None, limit: float) -> list[str]:
+    """A reason where live errors are too large against those on test."""
     if error is None or error.ratio <= limit:
         return []
     return [

@@ -129,8 +129,8 @@ def _have_inputs(rows: np.ndarray, table: TargetTable, timesteps: int) -> np.nda
     """Whether so many rows before each window's targets are in its contiguous block, ``(n,)``."""
     first = rows - timesteps
     exists = first >= 0
-    same_block: np.ndarray = table.block[np.where(exists, first, 0)] == table.block[rows]
-    return exists & same_block
+    in_block: np.ndarray = exists & (table.block[np.where(exists, first, 0)] == table.block[rows])
+    return in_block
 
 
 def _scorer(run: SavedRun, table: TargetTable, rows: np.ndarray, config: RetrainConfig) -> Scorer:
