@@ -1,6 +1,7 @@
 """Run the tests that a change touches, by the packages' layout: ``python .ci/quick.py [--base REV]``.
 
-A file of a package stands for the tests in the folder of the same name; ``tests_of`` has the table.
+A file of a package stands for the test file of its name or, where there is none, for all tests in the
+folder of the package's name; ``ELSEWHERE`` has the exceptions.
 Changed is what differs from ``--base`` (the last commit, unless it is given), new files included.
 Tests marked ``slow`` or ``soak`` are left to ``make test`` and ``make soak``.
 """
@@ -49,7 +50,9 @@ def tests_of(file: str, root: Path = ROOT) -> set[str]:
         of_itself = path.name.startswith("test_") and path.suffix == ".py"
         patterns: tuple[str, ...] = (file if of_itself else path.parent.as_posix(),)
     elif path.parts[0] == "fastlstm" and (root / "tests" / path.parts[1]).is_dir():
-        patterns = (f"tests/{path.parts[1]}",)
+        folder = f"tests/{path.parts[1]}"
+        own = f"{folder}/test_{path.stem}.py"
+        patterns = (own if (root / own).exists() else folder,)
     else:
         patterns = ELSEWHERE[max((start for start in ELSEWHERE if file.startswith(start)), key=len)]
     return {

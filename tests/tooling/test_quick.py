@@ -20,6 +20,7 @@ spec.loader.exec_module(quick)
     [
         ("fastlstm/data/scaling.py", {"tests/data"}),
         ("fastlstm/data/gone.py", {"tests/data"}),  # a deleted file has tests too
+        ("fastlstm/training/refit.py", {"tests/training/test_refit.py"}),
         ("fastlstm/errors.py", {"tests/config", "tests/tooling"}),
         ("tasks/storage/s3_store.py", {"tests/tasks/storage"}),
         ("flows/retrain.py", {"tests/flows/test_retrain.py", "tests/flows/test_cli.py"}),
