@@ -34,7 +34,7 @@ def settings(**backtest):
             },
             "hyperparameters": {
                 "LSTM_type": "regressor", "timesteps": 6, "steps_ahead": 3, "epochs": 2,
-                "scale_targets": True, "learning_rate": 0.01, "batch_size": 32,
+                "scale_targets": True, "learning_rate": 0.01, "batch_size": 128,
                 "architecture": "classic",
             },
             "evaluation": {"season_length": 24},

@@ -324,7 +324,7 @@ def test_a_refit_sees_no_test_row(settings, tmp_path, monkeypatch):
         check_training_ignores_test(tmp_path / "leak", config)
 
 
-def test_a_linear_component_sees_no_test_row(settings, tmp_path, monkeypatch):
+def test_a_linear_component_sees_no_test_row(settings, ready_network, tmp_path, monkeypatch):
     from fastlstm.training import linear_weight, selection
 
     segment = {"architecture": "segment", "timesteps": 8, "segment_units": 4, "epochs": 1}
