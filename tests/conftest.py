@@ -258,7 +258,7 @@ def untraced(request):
     """Run TensorFlow step by step: tracing graphs for a tiny network takes most of its training.
 
     Not for tests marked ``traced``, whose subject are graphs or which train for some fifty batches and
-    more, from where graphs are faster. The command line, the examples and the deployments are tested with graphs.
+    more, from where graphs are faster. Command line, examples and deployments are tested with graphs.
     """
     import tensorflow as tf
 

@@ -74,7 +74,7 @@ def _r2_score(name: str, hp: Hyperparameters, outputs: int) -> Any:
 
 def _is_softmax(hp: Hyperparameters) -> bool:
     """Whether the outputs are probabilities of classes that exclude each other."""
-    return hp.last_layer_activation == "softmax"
+    return bool(hp.last_layer_activation == "softmax")
 
 
 # By canonical name: makes the metric of its name in the history, hyperparameters and number of outputs.

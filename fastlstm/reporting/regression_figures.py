@@ -132,7 +132,7 @@ def coverage_by_step(by_step: list[dict[str, Any]], ax: Axes | None = None) -> A
     """
     ax = new_axes(ax)
     table = pd.DataFrame(by_step)
-    styles = {
+    styles: dict[str, dict[str, Any]] = {
         "conformal": {"color": COLOURS["last_value"]},
         "adaptive": {"color": COLOURS["prediction"], "linestyle": "--"},
     }
