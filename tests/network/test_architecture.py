@@ -102,6 +102,7 @@ def test_a_forecaster_has_the_recipe_unless_it_is_the_classic_stack():
     assert Hyperparameters.model_validate(chosen.model_dump()) == chosen
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("independent", [True, False])
 @pytest.mark.parametrize("normalization", ["none", "last", "revin"])
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ def settings(**changes):
     return Hyperparameters.model_validate(given)
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("targets", [["load"], ["load", "heat"]], ids=["one", "two"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_they_are_read_from_the_last_row_alone(kind, targets, tmp_path):
