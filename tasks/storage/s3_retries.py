@@ -1,7 +1,9 @@
-"""How long to wait for an S3 server that says it is busy, or that answered before and is gone.
+"""How long a request to S3 is repeated while the server is busy or gone.
 
-boto3's own retries end after about 15 s, too early for a restart or a minute of throttling. More of
-them would make everyone wait as long whose endpoint is mistyped, so only a server that has answered
+boto3's own retries end after about 15 s, too early for a restart or a minute of throttling. More
+attempts of boto3 are no alternative: its 'standard' and 'adaptive' modes share a quota of 500 retry
+tokens a client, 5 a retry, which 16 requests at a time spend within half a minute of an outage (60 of
+60 requests failed). A mistyped endpoint must fail soon all the same, so only a server that has answered
 before is waited for.
 """
 
@@ -12,16 +14,10 @@ import threading
 import time
 from typing import Any
 
-# Seconds without a good answer after which a server is given up.
+# Seconds without a successful answer after which a request fails.
 RETRY_SECONDS = 90.0
-
-
 _LONGEST_PAUSE = 10.0
-
-
 _BUSY_STATUS = {429, 503}
-
-
 _BUSY = {
     "SlowDown", "ServiceUnavailable", "Throttling", "ThrottlingException", "RequestLimitExceeded",
     "TooManyRequests",
@@ -29,7 +25,7 @@ _BUSY = {
 
 
 class RetryBudget:
-    """Decides for one client how long a request is tried again; shared by its threads."""
+    """Decides how long the requests of one client are repeated; its threads share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -38,7 +34,7 @@ class RetryBudget:
         self._last_failure = 0.0
 
     def watch(self, client: Any) -> None:
-        """Ask for a say in the client's retries; where it has none, boto3's own go on."""
+        """Subscribe to the client's retries; without a pause from here, boto3's own rules apply."""
         client.meta.events.register_first("needs-retry.s3", self.pause)
 
     def pause(
@@ -49,9 +45,9 @@ class RetryBudget:
         attempts: int,
         **_: Any,
     ) -> float | None:
-        """Seconds to wait before the next try, or None to leave it to boto3.
+        """Seconds to wait before the next attempt, or None to leave the decision to boto3.
 
-        Called by botocore after each try; the signature is its event ``needs-retry``.
+        botocore calls it after each attempt; the signature is that of its event ``needs-retry``.
         """
         from botocore.exceptions import ConnectionError, HTTPClientError
 
