@@ -26,7 +26,7 @@ def processes_in(session: int) -> list[str]:
 
 INTERRUPTED = (signal.SIGINT, "interrupt signal")
 TERMINATED = (signal.SIGTERM, "termination signal")
-EPOCHS = 120
+EPOCHS = 80
 
 
 @pytest.mark.parametrize(

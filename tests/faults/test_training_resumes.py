@@ -22,7 +22,7 @@ HERE = "tests.faults.test_training_resumes"
 # Dropout has random states, and the plateau a memory.
 SETTINGS = {
     "model_dropout": [0.2], "epochs": 6, "learning_rate": 0.2, "learning_rate_patience": 1,
-    "early_stop_patience": 3, "batch_size": 64,
+    "early_stop_patience": 3, "batch_size": 128,
 }  # fmt: skip
 
 

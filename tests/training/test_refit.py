@@ -172,7 +172,11 @@ def test_after_ctrl_c_there_is_the_network_that_validation_chose(tmp_path, epoch
 
 
 @pytest.mark.parametrize(
-    ("changes", "after"), [({}, 2), ({"ema_momentum": 0.9, "ensemble_size": 2}, 3)]
+    ("changes", "after"),
+    [
+        ({}, 2),
+        pytest.param({"ema_momentum": 0.9, "ensemble_size": 2}, 3, marks=pytest.mark.soak),
+    ],
 )
 def test_killed_within_the_refit_it_goes_on_with_the_same_numbers(tmp_path, changes, after):
     hp = settings(epochs=3, save_best_only=False, **changes)
