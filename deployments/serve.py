@@ -19,6 +19,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +29,66 @@ from fastlstm.runs.writing import git_commit
 from tasks.settings import PipelineConfig
 
 if TYPE_CHECKING:
+    from prefect.client.schemas.schedules import CronSchedule
     from prefect.deployments.runner import RunnerDeployment
+    from prefect.events import DeploymentEventTrigger
 
 _START_LIMIT = 120.0
+
+
+@dataclass(frozen=True)
+class _Model:
+    """What the deployments of one model share.
+
+    Attributes:
+        name: name of the model.
+        slug: the name as Prefect's keys take it.
+        time_zone: IANA zone of the schedules.
+        version: the commit that is served, if known.
+    """
+
+    name: str
+    slug: str
+    time_zone: str
+    version: str | None
+
+    def deployment(
+        self, flow: Any, name: str, description: str, parameters: dict[str, Any], **options: Any
+    ) -> Any:
+        """A deployment of a flow, of which one run goes on at a time."""
+        from prefect.client.schemas.objects import (
+            ConcurrencyLimitConfig,
+            ConcurrencyLimitStrategy,
+        )
+
+        return flow.to_deployment(
+            name=f"{self.slug}-{name}",
+            description=description,
+            tags=["fastlstm", self.slug],
+            version=self.version,
+            parameters=parameters,
+            concurrency_limit=ConcurrencyLimitConfig(
+                limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
+            ),
+            **options,
+        )
+
+    def cron(self, text: str) -> CronSchedule:
+        """A schedule in the time zone."""
+        from prefect.client.schemas.schedules import CronSchedule
+
+        return CronSchedule(cron=text, timezone=self.time_zone)
+
+    def trigger(self, event: str, resource: str, reason: str) -> DeploymentEventTrigger:
+        """Start a retraining on an event about a resource."""
+        from prefect.events import DeploymentEventTrigger
+
+        return DeploymentEventTrigger(
+            name=f"retrain {self.name} on {event}",
+            match={"prefect.resource.id": resource},
+            expect={event},
+            parameters={"reason": reason},
+        )
 
 
 def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[RunnerDeployment]:
@@ -41,72 +99,37 @@ def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[
         time_zone: IANA zone of the schedules.
         forecasts: folder or ``s3://`` prefix that the forecasts are appended to.
     """
-    from prefect.client.schemas.objects import (
-        ConcurrencyLimitConfig,
-        ConcurrencyLimitStrategy,
-    )
-    from prefect.client.schemas.schedules import CronSchedule
-    from prefect.events import DeploymentEventTrigger
-
     from flows.monitor import monitor
     from flows.predict import predict
     from flows.retrain import retrain
     from tasks.prefect_artifacts import slug as slug_of
     from tasks.report_degraded import DEGRADED
 
-    name = config.model_name
-    slug = slug_of(name)
-    commit = (git_commit() or "")[:12] or None
+    slug = slug_of(config.model_name)
+    model = _Model(config.model_name, slug, time_zone, (git_commit() or "")[:12] or None)
     settings = {"config": config.model_dump()}
     scoring, monitoring = _live_settings(config, forecasts)
-
-    def deployment(
-        flow: Any, name: str, description: str, parameters: dict[str, Any], **options: Any
-    ) -> Any:
-        return flow.to_deployment(
-            name=f"{slug}-{name}",
-            description=description,
-            tags=["fastlstm", slug],
-            version=commit,
-            parameters=parameters,
-            concurrency_limit=ConcurrencyLimitConfig(
-                limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
-            ),
-            **options,
-        )
-
-    def cron(text: str) -> CronSchedule:
-        return CronSchedule(cron=text, timezone=time_zone)
-
-    def trigger(event: str, resource: str, reason: str) -> DeploymentEventTrigger:
-        return DeploymentEventTrigger(
-            name=f"retrain {name} on {event}",
-            match={"prefect.resource.id": resource},
-            expect={event},
-            parameters={"reason": reason},
-        )
-
     full = {**settings, "full": True, "reason": "weekly full retraining"}
     return [
-        deployment(retrain, "nightly",
+        model.deployment(retrain, "nightly",
                    "Retrains every night on the latest data and promotes the run if it is better.",
-                   settings, schedule=cron("0 3 * * *")),
-        deployment(retrain, "weekly-full",
+                   settings, schedule=model.cron("0 3 * * *")),
+        model.deployment(retrain, "weekly-full",
                    "Retrains every Sunday from scratch, without using the cache.",
-                   full, schedule=cron("0 5 * * 0")),
-        deployment(retrain, "on-event",
+                   full, schedule=model.cron("0 5 * * 0")),
+        model.deployment(retrain, "on-event",
                    "Retrains when new data arrives or the monitoring finds the model degraded.",
                    settings, triggers=[
-                       trigger("fastlstm.data.arrived", f"fastlstm.data.{slug}",
+                       model.trigger("fastlstm.data.arrived", f"fastlstm.data.{slug}",
                                "new data: {{ event.payload.note }}"),
-                       trigger(DEGRADED, f"fastlstm.model.{slug}", "{{ event.payload.reason }}"),
+                       model.trigger(DEGRADED, f"fastlstm.model.{slug}", "{{ event.payload.reason }}"),
                    ]),
-        deployment(predict, "hourly-scoring",
+        model.deployment(predict, "hourly-scoring",
                    "Forecasts every hour with the champion and appends the forecasts.",
-                   scoring, schedule=cron("15 * * * *")),
-        deployment(monitor, "daily-monitoring",
+                   scoring, schedule=model.cron("15 * * * *")),
+        model.deployment(monitor, "daily-monitoring",
                    "Compares live errors with the test errors, and inputs with the training data.",
-                   monitoring, schedule=cron("30 6 * * *")),
+                   monitoring, schedule=model.cron("30 6 * * *")),
     ]  # fmt: skip
 
 
