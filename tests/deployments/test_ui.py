@@ -58,7 +58,7 @@ def test_form_run_and_report(page, company, tmp_path):
     form = page.inner_text("body")
     for words in (
         "Look-back: past rows in the input of a window.",  # a description
-        "Make everything anew: take nothing from earlier runs",
+        "Rebuild every step without using the cache, and train even if nothing changed.",
         "Why this run was started; shown in its report.",
         "Server-side encryption of uploaded files",
         "reduce_on_plateau",  # a choice, and a default
