@@ -112,7 +112,7 @@ def _seed_field(page) -> int:
     found = page.evaluate(
         """() => {
           const fields = [...document.querySelectorAll('input[type=number]')];
-          const words = 'Seed of weights, dropout and shuffling.';
+          const words = 'Random seed of weights, dropout and shuffling.';
           return fields.findIndex(f => {
             let up = f;
             for (let i = 0; i < 6 && up; i++, up = up.parentElement)

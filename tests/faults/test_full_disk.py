@@ -33,6 +33,7 @@ def test_storing_where_the_disk_fills_up_at_each_page_and_where_it_is_read_only(
     assert counted["read-only"] == 4
 
 
+@pytest.mark.soak
 def test_a_full_disk_of_the_s3_server(tmp_path):
     counted = on_a_small_disk("s3", "400m", tmp_path)
     assert counted["seconds"] < 60

@@ -29,11 +29,12 @@ TERMINATED = (signal.SIGTERM, "termination signal")
 EPOCHS = 80
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "rounds",
     [
-        pytest.param([TERMINATED], marks=pytest.mark.slow, id="terminated"),
-        pytest.param([INTERRUPTED, TERMINATED], marks=pytest.mark.soak, id="both"),
+        pytest.param([TERMINATED], id="terminated"),
+        pytest.param([INTERRUPTED, TERMINATED], id="both"),
     ],
 )
 def test_ended_by_a_signal_and_run_again(rounds, prefect_server, tmp_path):

@@ -149,6 +149,7 @@ def test_the_network_gets_those_of_the_data(tmp_path):
         )
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("kind", ["classic", "segment"])
 def test_a_network_learns_what_each_series_does_with_its_inputs(kind, tmp_path):
     """The next value is the input of one series, its opposite of the other: together, nothing."""

@@ -30,6 +30,8 @@ from fastlstm.windows import parquet, planning
 from fastlstm.windows.parquet import WindowDataset, write_windows
 from tests.conftest import make_panel
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 
 class LeakError(AssertionError):
     """A check found a leak."""

@@ -123,7 +123,7 @@ def test_it_is_the_ridge_regression_that_validation_finds_best(changes):
     assert linear.penalty == min(errors, key=errors.__getitem__)
 
 
-@pytest.mark.parametrize("members", [1, 2])
+@pytest.mark.parametrize("members", [1, pytest.param(2, marks=pytest.mark.soak)])
 def test_the_forecast_is_a_mean_and_training_knows_nothing_of_it(members):
     hp = hyperparameters(epochs=2, naive_unless_better=False, ensemble_size=members)
     windows = source(hp)

@@ -144,7 +144,10 @@ def test_a_weighted_training_is_saved_and_opens(tmp_path):
         ({"quantiles": [0.1, 0.4, 0.6, 0.9]}, "quantiles: "),
         ({"quantiles": [0.0, 0.5, 1.0]}, "between 0 and 1"),
         ({"loss": "mae"}, "loss: 'mae' is set together with quantiles"),
-        ({"LSTM_type": "classifier", "scale_targets": False}, "a classifier forecasts probabilities"),
+        (
+            {"LSTM_type": "classifier", "scale_targets": False},
+            "a classifier forecasts probabilities",
+        ),
         ({"quantiles": None, "loss": "quantile"}, "loss: 'quantile' needs quantiles"),
     ],
 )

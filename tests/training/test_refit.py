@@ -70,14 +70,17 @@ class TrainHoldsBoth:
 @pytest.mark.parametrize(
     "changes",
     [
-        {
-            "learning_rate_patience": 1,
-            "learning_rate_factor": 0.3,
-            "learning_rate": 0.3,
-            "epochs": 8,
-        },
+        pytest.param(
+            {
+                "learning_rate_patience": 1,
+                "learning_rate_factor": 0.3,
+                "learning_rate": 0.3,
+                "epochs": 8,
+            },
+            marks=pytest.mark.soak,
+        ),
         {"learning_rate_schedule": "exponential"},
-        {"ema_momentum": 0.9, "ensemble_size": 2},
+        pytest.param({"ema_momentum": 0.9, "ensemble_size": 2}, marks=pytest.mark.soak),
     ],
     ids=lambda changes: next(iter(changes)),
 )

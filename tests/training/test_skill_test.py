@@ -52,7 +52,7 @@ def wave():
     return np.sin(2 * np.pi * np.arange(COUNT) / 12) + noise
 
 
-@pytest.mark.parametrize("refit", [False, True])
+@pytest.mark.parametrize("refit", [False, pytest.param(True, marks=pytest.mark.soak)])
 def test_a_random_walk_is_forecast_by_its_last_value(tmp_path, refit):
     hp = hyperparameters(refit=refit)
     dataset = windows(random_walk(), hp)
