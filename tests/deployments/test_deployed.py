@@ -59,7 +59,6 @@ def test_run_through_the_api_with_a_changed_parameter(company):
     assert [line for line in set(logs) if logs.count(line) > 1] == []
 
 
-@pytest.mark.soak
 def test_new_data_event_starts_a_retraining(company):
     before = len(company.store().runs("small"))
     company.put_rows("readings/history.csv", recent_panel(264))

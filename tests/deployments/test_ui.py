@@ -72,8 +72,13 @@ def test_form_run_and_report(page, company, tmp_path):
     # Fields, not JSON: one is changed as a person does.
     seed = page.locator("input[type=number]").nth(_seed_field(page))
     seed.fill("11")
+    before = {run["id"] for run in company.runs_of("retrain/nightly")}
     page.get_by_role("button", name="Submit").click()
-    run = company.appears(lambda: company.runs_of("retrain/nightly"))[-1]
+
+    def submitted():
+        return [r for r in company.runs_of("retrain/nightly") if r["id"] not in before]
+
+    (run,) = company.appears(submitted)
     assert run["parameters"]["config"]["hyperparameters"]["seed"] == 11
 
     company.shows(run["id"], lambda: company.artifact("small-training"))  # it trains

@@ -39,6 +39,7 @@ def test_a_full_disk_of_the_s3_server(tmp_path):
     assert counted["seconds"] < 60
 
 
+@pytest.mark.soak
 def test_retraining_with_ever_more_space_goes_on_where_it_ended(prefect_server, tmp_path):
     from prefect.settings import PREFECT_API_URL
 

@@ -103,10 +103,12 @@ def test_killed_in_a_training(kills, undisturbed, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "after"),
     [
-        ({}, 4), ({"learning_rate_schedule": "cosine"}, 1), ({"ema_momentum": 0.9}, 2),
-        ({"ensemble_size": 2}, 2),
+        ({}, 4),
+        pytest.param({"learning_rate_schedule": "cosine"}, 1, marks=pytest.mark.soak),
+        pytest.param({"ema_momentum": 0.9}, 2, marks=pytest.mark.soak),
+        pytest.param({"ensemble_size": 2}, 2, marks=pytest.mark.soak),
     ],
-)  # fmt: skip
+)
 def test_same_numbers_wherever_it_was_interrupted(undisturbed, tmp_path, changes, after):
     whole, hp = undisturbed
     hp = hp.model_copy(update={"epochs": 6, **changes})
