@@ -72,7 +72,9 @@ def test_verdict(given, comparison, promote, reason):
 def test_baseline_is_judged_on_the_windows_it_has():
     given = manifest()
     given["baselines"]["last_season"] = {"baseline": 3.0, "model": 3.5}
-    assert "3.5 does not beat the seasonal naive forecast, 3" in decide_promotion(given, None).reason
+    assert (
+        "3.5 does not beat the seasonal naive forecast, 3" in decide_promotion(given, None).reason
+    )
 
 
 @pytest.fixture

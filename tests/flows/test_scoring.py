@@ -150,7 +150,9 @@ def test_named_run_and_no_champion(scoring, served):
     given = scoring(make_panel(40))
     with pytest.raises(StoreError, match="no run '2020'; it has"):
         score({**given, "run": "2020"})
-    with pytest.raises(StoreError, match="model 'other' has no champion; retrain first, or set 'run'"):
+    with pytest.raises(
+        StoreError, match="model 'other' has no champion; retrain first, or set 'run'"
+    ):
         score({**given, "model_name": "other"})
 
 
