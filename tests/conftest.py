@@ -7,6 +7,7 @@ import json
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -315,6 +316,22 @@ def pass_epochs(
             break
     heard.on_train_end()
     return False
+
+
+@pytest.fixture
+def hashed(monkeypatch):
+    """How often each file was hashed, by name."""
+    from fastlstm.artifacts import fingerprint
+
+    counts: Counter[str] = Counter()
+    right = fingerprint.hashlib.file_digest
+
+    def counted(file, kind):
+        counts[Path(file.name).name] += 1
+        return right(file, kind)
+
+    monkeypatch.setattr(fingerprint.hashlib, "file_digest", counted)
+    return counts
 
 
 @pytest.fixture

@@ -7,28 +7,13 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections import Counter
-from pathlib import Path
 
 import pytest
 
-from fastlstm.artifacts import file_hashes, fingerprint
+from fastlstm.artifacts import file_hashes
 from fastlstm.artifacts.file_hashes import accept_hashes, known_hashes, sha256_once
 from fastlstm.artifacts.folders import publish, verify
 from fastlstm.errors import StoreError
-
-
-@pytest.fixture
-def hashed(monkeypatch):
-    """How often each file was hashed, by name."""
-    counts, right = Counter(), fingerprint.hashlib.file_digest
-
-    def counted(file, kind):
-        counts[Path(file.name).name] += 1
-        return right(file, kind)
-
-    monkeypatch.setattr(fingerprint.hashlib, "file_digest", counted)
-    return counts
 
 
 def build(folder):

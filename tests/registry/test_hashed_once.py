@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections import Counter
-from pathlib import Path
 
 import pytest
 
-from fastlstm.artifacts import fingerprint
 from fastlstm.artifacts.folders import read_manifest, verify
 from fastlstm.errors import StoreError
 from fastlstm.registry.opening import open_store
@@ -21,19 +18,6 @@ def store(request, tmp_path):
         return open_store(tmp_path / "runs")
     request.getfixturevalue("s3_server")
     return open_store(f"s3://models/{uuid.uuid4().hex}", cache=tmp_path / "cache")
-
-
-@pytest.fixture
-def hashed(monkeypatch):
-    """How often each file was hashed, by name."""
-    counts, right = Counter(), fingerprint.hashlib.file_digest
-
-    def counted(file, kind):
-        counts[Path(file.name).name] += 1
-        return right(file, kind)
-
-    monkeypatch.setattr(fingerprint.hashlib, "file_digest", counted)
-    return counts
 
 
 def retrain_once(store):
