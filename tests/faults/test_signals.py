@@ -40,7 +40,9 @@ EPOCHS = 80
 def test_ended_by_a_signal_and_run_again(rounds, prefect_server, tmp_path):
     from prefect.settings import PREFECT_API_URL
 
-    long = {"model_name": "signalled", "epochs": EPOCHS, "early_stop_patience": EPOCHS}
+    # The server keeps the flow runs of all tests; a name of this one's own finds its own again.
+    name = f"signalled-{len(rounds)}"
+    long = {"model_name": name, "epochs": EPOCHS, "early_stop_patience": EPOCHS}
     settings = build_settings(tmp_path, hyperparameters=long)
     config = tmp_path / "my.yaml"
     config.write_text(yaml.safe_dump(settings))
@@ -55,7 +57,7 @@ def test_ended_by_a_signal_and_run_again(rounds, prefect_server, tmp_path):
         )  # fmt: skip
 
     def states():
-        asked = {"flow_runs": {"name": {"like_": "signalled"}}, "sort": "START_TIME_ASC"}
+        asked = {"flow_runs": {"name": {"like_": name}}, "sort": "START_TIME_ASC"}
         runs = httpx.post(f"{api}/flow_runs/filter", json=asked, timeout=60).json()
         return [(run["state"]["type"], run["state"]["message"]) for run in runs]
 
@@ -77,13 +79,13 @@ def test_ended_by_a_signal_and_run_again(rounds, prefect_server, tmp_path):
         found = states()
         assert len(found) == number + 1
         assert found[-1][0] == "CRASHED" and words in found[-1][1]
-    assert FolderStore(tmp_path / "runs").runs("signalled") == []
+    assert FolderStore(tmp_path / "runs").runs(name) == []
 
     last = start()
     told = last.communicate(timeout=200)[0]
     assert last.returncode == 0, told
     assert "resumed after epoch" in told and "windows unchanged: " in " ".join(told.split())
     assert [kind for kind, _ in states()] == ["CRASHED"] * len(rounds) + ["COMPLETED"]
-    (entry,) = FolderStore(tmp_path / "runs").runs("signalled")
+    (entry,) = FolderStore(tmp_path / "runs").runs(name)
     assert entry.manifest["training"]["epochs"] == EPOCHS
     assert list((tmp_path / "work" / "unfinished").iterdir()) == []
