@@ -9,10 +9,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fastlstm.config.data import ahead_columns
+from fastlstm.config.known_future import ahead_columns
 from fastlstm.data.scaling import ScaledArray, Scalers
 from fastlstm.errors import ConfigError, DataError
 from fastlstm.windows.origins import input_windows
+
+
+@dataclass(frozen=True)
+class InputWindows:
+    """Windows as a network takes them.
+
+    Attributes:
+        values: float32 ``(n, timesteps, n_features)``.
+        scalers: those of the network, with scales of series that are new to it.
+        series: label of each window's series, ``(n,)``; None where series have no scales of their own,
+            or the series of windows that were scaled before is not known.
+    """
+
+    values: np.ndarray
+    scalers: Scalers | None
+    series: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -24,20 +40,23 @@ class NetworkInputs:
         timesteps: rows of a window.
         known_ahead: known future covariates by name, and how many rows ahead each is known.
         scalers: fitted on the network's train rows; None before there are any.
+        series_column: name of the series column of the rows it was trained on; None without one.
     """
 
     features: list[str]
     timesteps: int
     known_ahead: Mapping[str, int]
     scalers: Scalers | None
+    series_column: str | None = None
 
-    def sample(self, data: Any, last_row: int, *, scale: bool) -> np.ndarray:
+    def sample(self, data: Any, last_row: int, *, scale: bool, series: Any = None) -> np.ndarray:
         """The window that ends with a row of a table.
 
         Args:
             data: a DataFrame, a Series or an array ``(n, n_features)``.
             last_row: number of the last input row.
             scale: whether to scale it.
+            series: its series; see ``windows``.
 
         Returns:
             ``(1, timesteps, n_features)``; a ``ScaledArray`` where it is scaled.
@@ -52,21 +71,27 @@ class NetworkInputs:
                 f"{self.timesteps} allow {self.timesteps - 1} to {len(rows) - 1}"
             )
         window = rows[last_row - self.timesteps + 1 : last_row + 1][None]
-        return self._scaled(window).view(ScaledArray) if scale else window
+        if not scale:
+            return window
+        return self._scaled(window, self._labels(data, series, 1)).values.view(ScaledArray)
 
-    def windows(self, data: Any, *, scale: bool) -> np.ndarray:
+    def windows(self, data: Any, *, scale: bool, series: Any = None) -> InputWindows:
         """Scaled windows of a table, of one window or of several.
 
         Args:
             data: a DataFrame or Series, one series in order of time; one window
                 ``(timesteps, n_features)``; or windows ``(n, timesteps, n_features)``.
             scale: whether to scale them. A ``ScaledArray`` is not scaled again.
+            series: label of their series, or of each window's, ``(n,)``, for a network of a panel
+                whose series have scales. None: that of the table's series column; without one, each
+                window is a series of its own. A new series is scaled by the given rows.
 
         Returns:
-            float32 ``(n, timesteps, n_features)``; of a table one window for each row from the
-            ``timesteps``-th on, the last row of the window.
+            The windows; of a table one for each row from the ``timesteps``-th on, the last row of the
+            window.
 
         Raises:
+            ConfigError: no scaler yet, or as many labels as windows are needed.
             DataError: a column is absent, the shape does not fit, or a value is missing.
         """
         rows = self._rows(data)
@@ -75,9 +100,27 @@ class NetworkInputs:
         else:
             windows = self._windows_of_array(rows)
         self._require_known(windows)
+        labels = self._labels(data, series, len(windows))
         if scale and not isinstance(data, ScaledArray):
-            return self._scaled(windows)
-        return windows.astype(np.float32)
+            return self._scaled(windows, labels)
+        known = labels if series is not None else None
+        return InputWindows(windows.astype(np.float32), self.scalers, known)
+
+    def _labels(self, data: Any, series: Any, count: int) -> np.ndarray | None:
+        """The series of each of ``count`` windows; None where series have no scales of their own."""
+        if self.scalers is None or self.scalers.series is None:
+            return None
+        if series is None and isinstance(data, pd.DataFrame) and self.series_column in data:
+            series = _only_series(data[self.series_column])
+        if series is None:
+            # No label of a stored series holds this character.
+            return np.array([f"\0{number}" for number in range(count)])
+        labels = np.atleast_1d(np.asarray(series, str))
+        if len(labels) not in (1, count):
+            raise ConfigError(
+                f"series: {len(labels)} labels for {count} windows; give one for each"
+            )
+        return np.resize(labels, count)
 
     def _rows(self, data: Any) -> np.ndarray:
         """Unscaled values in the network's column order; windows of an array stay windows."""
@@ -142,8 +185,30 @@ class NetworkInputs:
             )
         raise DataError(f"column {missing[0]!r} holds missing values; fill or drop them first")
 
-    def _scaled(self, windows: np.ndarray) -> np.ndarray:
+    def _scaled(self, windows: np.ndarray, labels: np.ndarray | None) -> InputWindows:
         if self.scalers is None:
             raise ConfigError("no scaler yet; give X_data and Y_data, or open a run with load_all")
         flat = pd.DataFrame(windows.reshape(-1, windows.shape[-1]), columns=self.features)
-        return self.scalers.features(flat).reshape(windows.shape)
+        if labels is None:
+            return InputWindows(self.scalers.features(flat).reshape(windows.shape), self.scalers)
+        order = np.argsort(labels, kind="stable")
+        of_rows = np.repeat(labels[order], windows.shape[1])
+        sorted_rows = windows[order].reshape(-1, windows.shape[-1])
+        scalers = self.scalers.extended(pd.DataFrame(sorted_rows, columns=self.features), of_rows)
+        scaled = scalers.features(flat, np.repeat(labels, windows.shape[1]))
+        return InputWindows(scaled.reshape(windows.shape), scalers, labels)
+
+
+def _only_series(labels: pd.Series) -> str:
+    """The series of a table that holds one.
+
+    Raises:
+        DataError: it holds several.
+    """
+    found = labels.astype(str).unique()
+    if len(found) != 1:
+        raise DataError(
+            f"column {labels.name!r} holds {len(found)} series, first {list(found[:2])}; give the rows "
+            "of one series at a time"
+        )
+    return str(found[0])

@@ -68,14 +68,24 @@ class NetworkMethods:
         return self._require_rows().windows(self._hp)
 
     @property
+    def _series_column(self) -> str | None:
+        """Name of the series column of the rows that the network was trained on."""
+        if self._rows is not None:
+            return self._rows.table.series_name
+        data = self.hyperparameters.get("data")
+        return data.get("series") if isinstance(data, dict) else None
+
+    @property
     def _inputs(self) -> NetworkInputs:
         known_ahead = self._row_settings.known_ahead
-        return NetworkInputs(self._features, self._hp.timesteps, known_ahead, self._scalers)
+        return NetworkInputs(
+            self._features, self._hp.timesteps, known_ahead, self._scalers, self._series_column
+        )
 
     # Forecasts
 
     def prepare_input_sample(
-        self, X: Any, current_datetime_idx: int, apply_scaler: bool = True
+        self, X: Any, current_datetime_idx: int, apply_scaler: bool = True, series: Any = None
     ) -> np.ndarray:
         """The window whose last input row is row ``current_datetime_idx``.
 
@@ -83,6 +93,7 @@ class NetworkMethods:
             X: a DataFrame with the feature columns in any order, or an array ``(n, n_features)``.
             current_datetime_idx: number of the last input row.
             apply_scaler: whether to scale it.
+            series: its series; see ``model_predict``.
 
         Returns:
             ``(1, timesteps, n_features)``; ``model_predict`` does not scale a scaled one again.
@@ -90,7 +101,7 @@ class NetworkMethods:
         Raises:
             DataError: too few rows before it, or a column is absent.
         """
-        return self._inputs.sample(X, current_datetime_idx, scale=apply_scaler)
+        return self._inputs.sample(X, current_datetime_idx, scale=apply_scaler, series=series)
 
     def output_column_names(self) -> list[str]:
         """Names of the outputs: ``<target>``, or ``<target>_step_<k>`` with several steps."""
@@ -102,8 +113,9 @@ class NetworkMethods:
         return NetworkOutputs(self.model, self._scalers, self._hp, self._targets)
 
     def model_predict(
-        self, data: Any, apply_scaler: bool = True, descale_result: bool = True
-    ) -> np.ndarray:
+        self, data: Any, apply_scaler: bool = True, descale_result: bool = True,
+        series: Any = None,
+    ) -> np.ndarray:  # fmt: skip
         """Forecast from one window, several, or every window of a table.
 
         Args:
@@ -113,6 +125,9 @@ class NetworkMethods:
             apply_scaler: whether to scale the inputs; False where they are scaled already. What
                 ``prepare_input_sample`` scaled, and ``X_train_s`` and its like, are never scaled again.
             descale_result: whether to give results in the targets' own units.
+            series: for a network of a panel, whose series have scales of their own: the label of the
+                series, or of each window's, ``(n_windows,)``. Without it the table's series column
+                tells; else each window is a new series, scaled by its own rows.
 
         Returns:
             ``(n_windows, n_outputs)``, columns named by ``output_column_names``; probabilities for a
@@ -123,11 +138,11 @@ class NetworkMethods:
             DataError: a column is absent, the shape does not fit, or a value is missing.
         """
         outputs = self._outputs()
-        windows = self._inputs.windows(data, scale=apply_scaler)
+        windows = self._inputs.windows(data, scale=apply_scaler, series=series)
         return outputs.forecast(windows, unscale=descale_result)
 
     def prediction_intervals(
-        self, data: Any, level: float = 0.8, apply_scaler: bool = True
+        self, data: Any, level: float = 0.8, apply_scaler: bool = True, series: Any = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Prediction intervals from the validation errors of the last training.
 
@@ -138,6 +153,7 @@ class NetworkMethods:
             data: see ``model_predict``.
             level: nominal coverage, between 0.01 and 0.99, rounded up to a multiple of 0.005.
             apply_scaler: see ``model_predict``.
+            series: see ``model_predict``.
 
         Returns:
             Lower and upper bounds in the targets' units, ``(n_windows, n_outputs)`` each; infinite
@@ -149,7 +165,7 @@ class NetworkMethods:
             DataError: see ``model_predict``.
         """
         half_widths = require_intervals(self._hp, level, self._half_widths)
-        windows = self._inputs.windows(data, scale=apply_scaler)
+        windows = self._inputs.windows(data, scale=apply_scaler, series=series)
         return self._outputs().intervals(windows, level, half_widths)
 
     # Evaluation

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fastlstm.api.inputs import InputWindows
 from fastlstm.api.prepared_rows import PreparedRows
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.scaling import Scalers
@@ -44,31 +45,47 @@ class NetworkOutputs:
         """Names of the outputs; see ``fastlstm.windows.origins.output_names``."""
         return output_names(self.targets, self.hyperparameters.steps_ahead)
 
-    def forecast(self, scaled: np.ndarray, *, unscale: bool = True) -> np.ndarray:
+    def forecast(self, scaled: InputWindows, *, unscale: bool = True) -> np.ndarray:
         """Forecasts for scaled windows.
 
         Args:
-            scaled: float32 ``(n, timesteps, n_features)``.
+            scaled: the windows.
             unscale: give them in the targets' units.
 
         Returns:
             ``(n, n_outputs)``; the median where the network forecasts quantiles.
         """
-        outputs = predict_point(self.network, scaled, len(self.names))
-        return self.unscale(outputs) if unscale else outputs
+        outputs = predict_point(self.network, scaled.values, len(self.names))
+        return self.unscale(outputs, scaled) if unscale else outputs
 
-    def unscale(self, outputs: np.ndarray) -> np.ndarray:
-        """Outputs ``(n, n_outputs)`` in the targets' units."""
+    def unscale(self, outputs: np.ndarray, scaled: InputWindows) -> np.ndarray:
+        """Outputs ``(n, n_outputs)`` of some windows in the targets' units.
+
+        Raises:
+            ConfigError: the windows were scaled before, and it is not known by which series' scale.
+        """
         shape = (len(outputs), self.hyperparameters.steps_ahead, len(self.targets))
-        return self.scalers.unscale_targets(outputs.reshape(shape)).reshape(len(outputs), -1)
+        scalers = self._scalers_of(scaled)
+        unscaled = scalers.unscale_targets(outputs.reshape(shape), scaled.series)
+        return unscaled.reshape(len(outputs), -1)
+
+    def _scalers_of(self, scaled: InputWindows) -> Scalers:
+        """The scalers that the windows were scaled with."""
+        scalers = scaled.scalers or self.scalers
+        if scalers.series is not None and scalers.y is not None and scaled.series is None:
+            raise ConfigError(
+                "series: these windows were scaled before, each series by its own scale; give the label "
+                "of their series, or windows that are not scaled"
+            )
+        return scalers
 
     def intervals(
-        self, scaled: np.ndarray, level: float, half_widths: dict[Pair, HalfWidths]
+        self, scaled: InputWindows, level: float, half_widths: dict[Pair, HalfWidths]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper bounds for scaled windows; see ``fastlstm.evaluation.intervals``.
 
         Args:
-            scaled: float32 ``(n, timesteps, n_features)``.
+            scaled: the windows.
             level: nominal coverage, between 0 and 1.
             half_widths: those of validation, by the quantiles of the base interval.
 
@@ -79,11 +96,13 @@ class NetworkOutputs:
         pair = quantile_pair(level, quantiles)
         if pair not in half_widths:  # quantiles of a level that the evaluation did not use
             pair = MEDIAN_PAIR
-        shape = (len(scaled), self.hyperparameters.steps_ahead, len(self.targets), -1)
-        each = predict_each(self.network, scaled, len(self.names)).reshape(shape)
-        low, high = base_interval(self.scalers.unscale_each(each), pair, quantiles)
+        count = len(scaled.values)
+        shape = (count, self.hyperparameters.steps_ahead, len(self.targets), -1)
+        each = predict_each(self.network, scaled.values, len(self.names)).reshape(shape)
+        unscaled = self._scalers_of(scaled).unscale_each(each, scaled.series)
+        low, high = base_interval(unscaled, pair, quantiles)
         width = half_widths[pair].at(level)
-        return (low - width).reshape(len(scaled), -1), (high + width).reshape(len(scaled), -1)
+        return (low - width).reshape(count, -1), (high + width).reshape(count, -1)
 
     def test_forecasts(self, rows: PreparedRows) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Truth and forecast of the test windows, one column per output.
@@ -98,8 +117,9 @@ class NetworkOutputs:
             index = pd.MultiIndex.from_arrays(
                 [test.series, index], names=[table.series_name, index.name or table.time_name]
             )
-        truth = self.unscale(test.y.reshape(len(test.y), -1))
-        forecast = self.forecast(test.x)
+        inputs = InputWindows(test.x, rows.scalers, test.series)
+        truth = self.unscale(test.y.reshape(len(test.y), -1), inputs)
+        forecast = self.forecast(inputs)
         return (
             pd.DataFrame(truth, index, self.names),
             pd.DataFrame(forecast, index, self.names),

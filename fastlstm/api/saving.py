@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from fastlstm.api.prepared_rows import PreparedRows
-from fastlstm.artifacts.file_names import CHECKS_FILE, INPUTS_FILE, X_SCALER_FILE, Y_SCALER_FILE
+from fastlstm.artifacts.file_names import (
+    CHECKS_FILE,
+    INPUTS_FILE,
+    SERIES_SCALES_FILE,
+    X_SCALER_FILE,
+    Y_SCALER_FILE,
+)
 from fastlstm.artifacts.files import write_json
 from fastlstm.artifacts.fingerprint import code_version, fingerprint
 from fastlstm.config.hyperparameters import Hyperparameters
@@ -59,7 +65,10 @@ def evaluate_and_store(
         folder = Path(temporary)
         write_network(folder, trained, compiled=_opens_anywhere(config.hyperparameters, loss))
         write_evaluation(folder, evaluated)
-        write_scalers(rows.scalers, folder / X_SCALER_FILE, folder / Y_SCALER_FILE)
+        write_scalers(
+            rows.scalers,
+            *(folder / name for name in (X_SCALER_FILE, Y_SCALER_FILE, SERIES_SCALES_FILE)),
+        )
         _write_data_files(folder, rows, table, windows.manifest["cuts"]["validation"])
 
         def build(target: Path, run_id: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ TABLE_FILE = "table.parquet"
 CLEAN_FILE, CHECKS_FILE = "clean.parquet", "validation.json"
 SCALED_FILE = "scaled.parquet"
 X_SCALER_FILE, Y_SCALER_FILE = "x_scaler.pkl", "y_scaler.pkl"
+SERIES_SCALES_FILE = "series_scales.parquet"
 INPUTS_FILE = "inputs.json"
 MODEL_FILE, HISTORY_FILE, TRAINING_FILE = "model.keras", "history.csv", "training.json"
 # The network that validation chose, where the run's own was trained on validation windows too.

@@ -85,6 +85,12 @@ class HyperparameterFields(BaseModel):
         "reads them from the last row of a window; its output is an input at every row. Default: "
         "data.static and data.embedded_series.",
     )
+    future_features: dict[str, int] | None = Field(
+        None,
+        description="Known future covariates: features '<column>+<rows>' that hold a column's value so "
+        "many rows later, and these numbers of rows. The decoder reads them step by step, as what is "
+        "known of the very row it forecasts. Default: those of data.known_future and the calendar.",
+    )
     seasonal_residual: int | None = Field(
         None, ge=1, le=100_000,
         description="Season length in rows. The network then forecasts the difference from the "
@@ -263,6 +269,12 @@ class HyperparameterFields(BaseModel):
 
     scaler_type: ScalerName = Field(
         "StandardScaler", description="scikit-learn scaler, fitted on the train rows."
+    )
+    scaler_scope: Literal["series", "table"] = Field(
+        "series",
+        description="'series': each series of a panel is scaled by its own train rows, a new one by "
+        "the rows it has; static covariates, the calendar and columns of 0 and 1 by the table. "
+        "'table': one scale for all series.",
     )
     scale_targets: bool = Field(
         False,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,12 @@ import pandas as pd
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.scalers import SCALERS
 from fastlstm.data.scaler_files import read_scaler, write_scaler
+from fastlstm.data.series_scales import (
+    SeriesScales,
+    fit_series_scales,
+    read_series_scales,
+    write_series_scales,
+)
 from fastlstm.data.split import Cuts
 from fastlstm.data.tables import Columns
 from fastlstm.errors import DataError
@@ -21,36 +27,107 @@ from fastlstm.errors import DataError
 
 @dataclass(frozen=True)
 class Scalers:
-    """The fitted scaler of the features and, with ``scale_targets``, that of the targets."""
+    """The fitted scaler of the features and, with ``scale_targets``, that of the targets.
+
+    Attributes:
+        x: scaler of the features, fitted on the train rows of the table.
+        y: scaler of the targets; None where they are not scaled.
+        series: the scales of each series' columns, which go before those of ``x`` and ``y``; None where
+            the whole table is scaled alike.
+    """
 
     x: Any
     y: Any | None
+    series: SeriesScales | None = None
 
-    def features(self, frame: pd.DataFrame) -> np.ndarray:
+    def features(self, frame: pd.DataFrame, series: np.ndarray | None = None) -> np.ndarray:
         """Scaled features, float32 ``(n, n_features)``, columns taken by name.
+
+        Args:
+            frame: the rows.
+            series: label of each row's series, ``(n,)``. A series without scales, and with None all
+                rows together, is scaled by the given rows.
 
         Raises:
             DataError: a column the scaler was fitted on is absent.
         """
-        return _by_name(self.x, frame)
+        return self._scaled(self.x, frame, series)
 
-    def targets(self, frame: pd.DataFrame, names: list[str]) -> np.ndarray:
-        """Targets as the network is trained on them, float32 ``(n, n_targets)``."""
+    def targets(
+        self, frame: pd.DataFrame, names: list[str], series: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Targets as the network is trained on them, float32 ``(n, n_targets)``; see ``features``."""
         if self.y is None:
             return frame[names].to_numpy(np.float32)
-        return _by_name(self.y, frame)
+        return self._scaled(self.y, frame, series)
 
-    def unscale_targets(self, y: np.ndarray) -> np.ndarray:
-        """Outputs ``(..., n_targets)`` in the targets' own units, float64."""
+    def _scaled(self, scaler: Any, frame: pd.DataFrame, series: np.ndarray | None) -> np.ndarray:
+        values = _by_name(scaler, frame)
+        if self.series is None:
+            return values
+        labels = np.full(len(frame), "") if series is None else series
+        scales = self.extended(frame, labels).series
+        if scales is None:
+            return values
+        rows = scales.rows_of(labels)
+        for position, name in enumerate(scaler.feature_names_in_):
+            if name in scales:
+                given = frame[name].to_numpy(np.float64)
+                values[:, position] = scales.scaled(name, given, rows)
+        return values
+
+    def extended(
+        self, frame: pd.DataFrame, series: np.ndarray, known: np.ndarray | None = None
+    ) -> Scalers:
+        """These scalers with scales of the series that have none, each fitted on its own given rows.
+
+        Args:
+            frame: rows, those of a series next to each other.
+            series: label of each row's series, ``(n,)``.
+            known: the rows that a scale may be fitted on, ``(n,)``; None: all of them.
+        """
+        if self.series is None:
+            return self
+        new = ~self.series.known(series)
+        if not new.any():
+            return self
+        usable = new if known is None else new & known
+        present = [name for name in self.series.columns if name in frame]
+
+        def values_of(name: str) -> np.ndarray:
+            values: np.ndarray = np.where(usable, frame[name].to_numpy(np.float64), np.nan)[new]
+            return values
+
+        labels = np.asarray(series)[new]
+        fitted = fit_series_scales(values_of, present, labels, type(self.x).__name__)
+        return replace(self, series=self.series.extended(fitted.with_columns(self.series)))
+
+    def unscale_targets(self, y: np.ndarray, series: np.ndarray | None = None) -> np.ndarray:
+        """Outputs ``(n, ..., n_targets)`` in the targets' own units, float64.
+
+        Args:
+            y: outputs.
+            series: label of each output's series, ``(n,)``; needed where series have scales.
+
+        Raises:
+            StoreError: a series has no scale.
+        """
         if self.y is None:
             return y.astype(np.float64)
+        names = [str(name) for name in self.y.feature_names_in_]
+        if self.series is not None:
+            labels = np.full(len(y), "") if series is None else series
+            center, scale = self.series.of(names, self.series.rows_of(labels))
+            shape = (len(y), *[1] * (y.ndim - 2), len(names))
+            unscaled: np.ndarray = y * scale.reshape(shape) + center.reshape(shape)
+            return unscaled
         flat = y.reshape(-1, y.shape[-1]).astype(np.float64)
-        frame = pd.DataFrame(flat, columns=self.y.feature_names_in_)
+        frame = pd.DataFrame(flat, columns=names)
         return np.asarray(self.y.inverse_transform(frame)).reshape(y.shape)
 
-    def unscale_each(self, y: np.ndarray) -> np.ndarray:
-        """Quantile outputs ``(..., n_targets, n_quantiles)`` in the targets' own units, float64."""
-        return np.moveaxis(self.unscale_targets(np.moveaxis(y, -1, -2)), -2, -1)
+    def unscale_each(self, y: np.ndarray, series: np.ndarray | None = None) -> np.ndarray:
+        """Quantile outputs ``(n, ..., n_targets, n_quantiles)`` in the targets' own units, float64."""
+        return np.moveaxis(self.unscale_targets(np.moveaxis(y, -1, -2), series), -2, -1)
 
 
 class ScaledArray(np.ndarray):
@@ -71,6 +148,21 @@ def _by_name(scaler: Any, frame: pd.DataFrame) -> np.ndarray:
     return np.asarray(scaler.transform(frame[names]), dtype=np.float32)
 
 
+@dataclass(frozen=True)
+class SeriesOfRows:
+    """Which rows belong to which series, for scaling by series.
+
+    Attributes:
+        labels: series of each row, the rows of a series next to each other and in order of time,
+            ``(n,)``.
+        alike: features that are scaled by the whole table, since they mean the same in every series:
+            static covariates and the calendar.
+    """
+
+    labels: np.ndarray
+    alike: Collection[str] = ()
+
+
 def fit_scalers(
     x: Columns,
     y: Columns,
@@ -79,10 +171,14 @@ def fit_scalers(
     cuts: Cuts,
     hyperparameters: Hyperparameters,
     later: Mapping[str, np.ndarray] | None = None,
+    series: SeriesOfRows | None = None,
 ) -> Scalers:
     """Fit the scalers on train rows: rows before the validation cut.
 
-    A derived target's rows count as train only when all rows its value depends on do.
+    A derived target's rows count as train only when all rows its value depends on do. With
+    ``scaler_scope`` 'series' each series of a panel is scaled by its own train rows; one that has fewer
+    than a look-back of them is scaled by its first look-back of rows, which every window of it has as
+    known rows. A column of zeros and ones alone is scaled by the whole table.
 
     Args:
         x: features of every row.
@@ -90,9 +186,10 @@ def fit_scalers(
         times: time of each row in microseconds since 1970 (UTC), ``(n,)``.
         label_known: time of the last row each row's target depends on; see ``label_end``.
         cuts: the cut times.
-        hyperparameters: ``scaler_type`` and ``scale_targets``.
+        hyperparameters: ``scaler_type``, ``scaler_scope``, ``scale_targets`` and ``timesteps``.
         later: for features that hold a later row's value, the time of that row, ``(n,)``; see
             ``later_times``. Values of rows after the cut are left out.
+        series: the series of a panel; None for a table without a series column.
 
     Raises:
         DataError: no train rows.
@@ -106,12 +203,70 @@ def fit_scalers(
     new_scaler = getattr(importlib.import_module(SCALERS[name]), name)
     unknown = {name: times >= cuts.validation for name, times in (later or {}).items()}
     fitted = new_scaler().fit(_chosen(x, train, unknown))
-    if not hyperparameters.scale_targets:
-        return Scalers(fitted, None)
     known = train & (label_known < cuts.validation)
-    for target in y:
-        known &= y[target].notna().to_numpy()
-    return Scalers(fitted, new_scaler().fit(_chosen(y, known, {})))
+    of_targets = None
+    if hyperparameters.scale_targets:
+        defined = known.copy()
+        for target in y:
+            defined &= y[target].notna().to_numpy()
+        of_targets = new_scaler().fit(_chosen(y, defined, {}))
+    if series is None or hyperparameters.scaler_scope == "table":
+        return Scalers(fitted, of_targets)
+    scales = _fit_by_series(x, y, train, known, unknown, series, hyperparameters)
+    return Scalers(fitted, of_targets, scales)
+
+
+def _fit_by_series(
+    x: Columns, y: Columns, train: np.ndarray, known: np.ndarray,
+    unknown: Mapping[str, np.ndarray], series: SeriesOfRows, hp: Hyperparameters,
+) -> SeriesScales:  # fmt: skip
+    """Scales of each series, of features and of scaled targets; a target that is a feature too has the
+    feature's.
+
+    Args:
+        x: features of every row.
+        y: targets of every row.
+        train: which rows are train rows, ``(n,)``.
+        known: which of them have a target that is known before the cut, ``(n,)``.
+        unknown: rows whose value of a feature is of a row after the cut, by its name.
+        series: the series.
+        hp: the settings.
+    """
+    beginning = beginnings(series.labels, train, hp.timesteps)
+    features = {str(name) for name in x}
+    targets = {str(name) for name in y} if hp.scale_targets else set()
+
+    def values_of(name: str) -> np.ndarray:
+        if name in features:
+            usable, column = train & ~unknown.get(name, np.zeros(1, bool)), x[name]
+        else:
+            usable, column = known, y[name]
+        values: np.ndarray = np.where(usable | beginning, column.to_numpy(np.float64), np.nan)
+        return values
+
+    names = [
+        name for name in [*map(str, x), *sorted(targets - features)]
+        if name in targets or (name not in series.alike and not _is_indicator(values_of(name)))
+    ]  # fmt: skip
+    return fit_series_scales(values_of, names, series.labels, hp.scaler_type)
+
+
+def beginnings(labels: np.ndarray, train: np.ndarray, rows: int) -> np.ndarray:
+    """The first rows of each series that has fewer train rows than these, ``(n,)``.
+
+    The first window of a series has them as inputs, so they are known whenever it is forecast.
+    """
+    code, _ = pd.factorize(np.asarray(labels, str))
+    starts = np.flatnonzero(np.r_[True, code[1:] != code[:-1]])
+    short = np.add.reduceat(train.astype(np.int64), starts) < rows
+    position = np.arange(len(code)) - np.repeat(starts, np.diff(np.r_[starts, len(code)]))
+    first: np.ndarray = (position < rows) & np.repeat(short, np.diff(np.r_[starts, len(code)]))
+    return first
+
+
+def _is_indicator(values: np.ndarray) -> bool:
+    """Whether all known values are 0 or 1."""
+    return bool((np.isnan(values) | (values == 0) | (values == 1)).all())
 
 
 def _chosen(columns: Columns, rows: np.ndarray, unknown: Mapping[str, np.ndarray]) -> pd.DataFrame:
@@ -128,13 +283,23 @@ def _chosen(columns: Columns, rows: np.ndarray, unknown: Mapping[str, np.ndarray
     return pd.DataFrame(values, columns=names, copy=False)
 
 
-def write_scalers(scalers: Scalers, x_file: Path, y_file: Path) -> None:
-    """Write the scalers; the second file only where targets are scaled."""
+def write_scalers(scalers: Scalers, x_file: Path, y_file: Path, series_file: Path) -> None:
+    """Write the scalers; the second file only where targets are scaled, the third where series are."""
     write_scaler(scalers.x, x_file)
     if scalers.y is not None:
         write_scaler(scalers.y, y_file)
+    if scalers.series is not None:
+        write_series_scales(scalers.series, series_file)
 
 
-def read_scalers(x_file: Path, y_file: Path) -> Scalers:
-    """Read what ``write_scalers`` wrote; see ``fastlstm.data.scaler_files.read_scaler``."""
-    return Scalers(read_scaler(x_file), read_scaler(y_file) if y_file.exists() else None)
+def read_scalers(x_file: Path, y_file: Path, series_file: Path) -> Scalers:
+    """Read what ``write_scalers`` wrote.
+
+    Raises:
+        StoreError: a file is damaged or holds something else.
+    """
+    return Scalers(
+        read_scaler(x_file),
+        read_scaler(y_file) if y_file.exists() else None,
+        read_series_scales(series_file) if series_file.exists() else None,
+    )

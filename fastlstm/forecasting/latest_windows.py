@@ -16,7 +16,7 @@ from fastlstm.data.series import rows_by_series
 from fastlstm.data.time_grid import microseconds
 from fastlstm.data.validation import validate
 from fastlstm.errors import DataError
-from fastlstm.runs.saved_run import SavedRun
+from fastlstm.runs.saved_run import SavedRun, ScaledRows
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class LatestWindows:
 
     Attributes:
         rows: checked rows, sorted by series and time.
-        features: their scaled features, float32 ``(n_rows, n_features)``.
+        features: the same rows as the run's network takes them.
         target_start: for each series the row number after its last row, rising, ``(n,)``.
         skipped: series that cannot be forecast, and why.
         warnings: what the data checks warned of.
     """
 
     rows: pd.DataFrame
-    features: np.ndarray
+    features: ScaledRows
     target_start: np.ndarray
     skipped: dict[str, str]
     warnings: list[str]
@@ -84,10 +84,11 @@ def read_latest_windows(run: SavedRun, path: str, file_format: FormatName) -> La
     if not target_start:
         reasons = "; ".join(f"{name or 'the table'}: {why}" for name, why in skipped.items())
         raise DataError(f"{path}: no series can be forecast ({reasons}); give more rows")
+    starts = np.asarray(target_start)
     return LatestWindows(
         clean,
-        run.scalers.features(clean),
-        np.asarray(target_start),
+        run.scale(clean, starts),
+        starts,
         skipped,
         [finding.line() for finding in report.warnings],
     )

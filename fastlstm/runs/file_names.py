@@ -9,6 +9,7 @@ KINDS = {
     "model": ("LSTM MODEL", "keras"),
     "x_scaler": ("SCALER FOR LSTM MODEL", "pkl"),
     "y_scaler": ("Y SCALER FOR LSTM MODEL", "pkl"),
+    "series_scales": ("SERIES SCALES OF LSTM MODEL", "parquet"),
     "x_data": ("X_data FOR LSTM MODEL", "csv"),
     "y_data": ("Y_data FOR LSTM MODEL", "csv"),
     "history": ("TRAINING HISTORY OF LSTM MODEL", "csv"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,28 @@ from fastlstm.config.data import DataConfig
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.messages import describe
 from fastlstm.config.retrain import RetrainConfig
+from fastlstm.data.column_names import SERIES
 from fastlstm.data.scaling import Scalers, read_scalers
 from fastlstm.errors import DataError, StoreError
 from fastlstm.evaluation.intervals import HalfWidths, Pair, read_half_widths
 from fastlstm.network.inference import load_network, point_of, predict_each, windows_at_once
 from fastlstm.runs.file_names import file_name
 from fastlstm.windows.origins import input_windows
+
+
+@dataclass(frozen=True)
+class ScaledRows:
+    """Rows as a run's network takes them.
+
+    Attributes:
+        features: scaled, float32 ``(n, n_features)``.
+        series: label of each row's series, ``(n,)``.
+        scalers: the run's, with scales of the series that were new to it.
+    """
+
+    features: np.ndarray
+    series: np.ndarray
+    scalers: Scalers
 
 
 class SavedRun:
@@ -50,8 +67,11 @@ class SavedRun:
         try:
             self.settings: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
             given = {k: v for k, v in self.settings.items() if k in Hyperparameters.model_fields}
-            # A run whose settings name no architecture has the classic one.
+            # Settings that name no architecture or scope are of runs with these.
             given.setdefault("architecture", "classic")
+            # One whose settings do not mention features of the rows to forecast has none.
+            given.setdefault("future_features", {})
+            given.setdefault("scaler_scope", "table")
             self.hyperparameters = Hyperparameters.model_validate(given)
             self.data = DataConfig.model_validate(self.settings["data"])
         except ValidationError as error:
@@ -86,7 +106,9 @@ class SavedRun:
     @cached_property
     def scalers(self) -> Scalers:
         """The scalers fitted on the run's train rows."""
-        return read_scalers(self.path("x_scaler"), self.path("y_scaler"))
+        return read_scalers(
+            *(self.path(kind) for kind in ("x_scaler", "y_scaler", "series_scales"))
+        )
 
     @cached_property
     def half_widths(self) -> dict[Pair, HalfWidths] | None:
@@ -132,13 +154,35 @@ class SavedRun:
         For arguments and errors see ``forecast``. The quantile axis has length 1 where the network
         forecasts no quantiles.
         """
-        return self.forecast_scaled(self.scalers.features(features), origins)
+        return self.forecast_scaled(self.scale(features, origins), origins)
 
-    def forecast_scaled(self, features: np.ndarray, origins: np.ndarray) -> np.ndarray:
+    def scale(self, features: pd.DataFrame, origins: np.ndarray) -> ScaledRows:
+        """The rows of a table as the network takes them.
+
+        Args:
+            features: see ``forecast``; with ``__series`` where the run has scales by series. A series
+                without a scale is scaled by its rows before the first origin.
+            origins: see ``forecast``.
+
+        Raises:
+            DataError: a feature column is absent.
+        """
+        scalers, count = self.scalers, len(features)
+        series = features[SERIES].to_numpy(str) if SERIES in features else np.full(count, "")
+        if scalers.series is not None and count:
+            known = np.ones(count, bool)
+            code, labels = pd.factorize(series)
+            first = np.full(len(labels), count)
+            np.minimum.at(first, code[origins - 1], origins)
+            known = np.arange(count) < first[code]
+            scalers = scalers.extended(features, series, known)
+        return ScaledRows(scalers.features(features, series), series, scalers)
+
+    def forecast_scaled(self, rows: ScaledRows, origins: np.ndarray) -> np.ndarray:
         """``forecast_each`` for rows that are scaled already.
 
         Args:
-            features: scaled features of every row, float32 ``(n, n_features)``.
+            rows: see ``scale``.
             origins: see ``forecast``.
 
         Raises:
@@ -155,11 +199,13 @@ class SavedRun:
         )
         outputs = []
         for start in range(0, len(origins), size):
-            x = input_windows(features, origins[start : start + size], hp.timesteps)
+            x = input_windows(rows.features, origins[start : start + size], hp.timesteps)
             if np.isnan(x).any():
                 raise DataError("a window's inputs have missing values; fill or drop them first")
             outputs.append(predict_each(self.network, x, hp.steps_ahead * len(targets)))
         shape = (-1, hp.steps_ahead, len(targets), hp.outputs_each)
         if not outputs:
             return np.zeros((0, *shape[1:]))
-        return self.scalers.unscale_each(np.concatenate(outputs).reshape(shape))
+        # The row before the first target row is of the same series, and always in the table.
+        series = rows.series[np.asarray(origins) - 1]
+        return rows.scalers.unscale_each(np.concatenate(outputs).reshape(shape), series)

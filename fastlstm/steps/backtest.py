@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from fastlstm.artifacts.disk import writing_to
-from fastlstm.artifacts.file_names import CLEAN_FILE, MODEL_FILE, X_SCALER_FILE, Y_SCALER_FILE
+from fastlstm.artifacts.file_names import (
+    CLEAN_FILE,
+    MODEL_FILE,
+    SERIES_SCALES_FILE,
+    X_SCALER_FILE,
+    Y_SCALER_FILE,
+)
 from fastlstm.artifacts.files import write_json
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
@@ -69,7 +75,7 @@ def evaluate_folds_into(
     target = Path(folder)
     with writing_to(target):
         trained.network.save(target / MODEL_FILE)
-        write_scalers(trained.scalers, target / X_SCALER_FILE, target / Y_SCALER_FILE)
+        write_scalers(trained.scalers, *_scaler_files(target))
         for result in results:
             _write_fold_result(target, result)
     return {
@@ -85,8 +91,13 @@ def combine_into(folder: Path, parts: list[Path], settings: RetrainConfig) -> di
     return write_backtest(folder, summarise(results, settings))
 
 
+def _scaler_files(folder: Path) -> list[Path]:
+    """Files of a starting point's scalers."""
+    return [folder / name for name in (X_SCALER_FILE, Y_SCALER_FILE, SERIES_SCALES_FILE)]
+
+
 def _read_starting_point(folder: Path) -> StartingPoint:
-    scalers = read_scalers(folder / X_SCALER_FILE, folder / Y_SCALER_FILE)
+    scalers = read_scalers(*_scaler_files(folder))
     return StartingPoint(load_network(folder / MODEL_FILE), scalers)
 
 

@@ -11,6 +11,7 @@ from fastlstm.artifacts.file_names import (
     CHOSEN_MODEL_FILE,
     CLEAN_FILE,
     MODEL_FILE,
+    SERIES_SCALES_FILE,
     X_SCALER_FILE,
     Y_SCALER_FILE,
 )
@@ -50,7 +51,9 @@ def evaluate_into(
     """
     settings = RetrainConfig.model_validate(config)
     dataset = WindowDataset(Path(windows))
-    scalers = read_scalers(Path(scaled) / X_SCALER_FILE, Path(scaled) / Y_SCALER_FILE)
+    scalers = read_scalers(
+        *(Path(scaled) / name for name in (X_SCALER_FILE, Y_SCALER_FILE, SERIES_SCALES_FILE))
+    )
     targets = settings.data.targets
     rows = read_table(Path(clean) / CLEAN_FILE, [SERIES, TIME, SEGMENT, *targets])
     table = TargetTable.of(rows, rows[targets])
