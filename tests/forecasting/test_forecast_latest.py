@@ -41,7 +41,9 @@ def many_series(tmp_path, table) -> str:
 def test_the_table_is_scaled_once_whatever_the_number_of_series(run, many_series, monkeypatch):
     scaled, right = [], Scalers.features
     monkeypatch.setattr(
-        Scalers, "features", lambda self, frame: scaled.append(len(frame)) or right(self, frame)
+        Scalers,
+        "features",
+        lambda self, frame, series: scaled.append(len(frame)) or right(self, frame, series),
     )
     monkeypatch.setattr(intervals, "_WINDOWS_AT_ONCE", 30)  # the past of three series
     latest = forecast_latest(run, many_series, interval_windows=10)

@@ -76,12 +76,12 @@ def steps(folder, frame: pd.DataFrame, config: RetrainConfig) -> WindowDataset:
 
 def unscaled(folder, windows):
     """Inputs and targets of 'load' in hours."""
-    scalers = scaling.read_scalers(
-        folder / "scaled" / "x_scaler.pkl", folder / "scaled" / "y_scaler.pkl"
+    names = ("x_scaler.pkl", "y_scaler.pkl", "series_scales.parquet")
+    scalers = scaling.read_scalers(*(folder / "scaled" / name for name in names))
+    load = scalers.unscale_targets(windows.x[:, :, :1], windows.series)
+    return np.round(load[:, :, 0]), np.round(
+        scalers.unscale_targets(windows.y, windows.series)[:, :, 0]
     )
-    n, length, features = windows.x.shape
-    x = scalers.x.inverse_transform(windows.x.reshape(-1, features)).reshape(n, length, features)
-    return np.round(x[:, :, 0]), np.round(scalers.unscale_targets(windows.y)[:, :, 0])
 
 
 def every_window(folder, dataset):
@@ -222,8 +222,8 @@ def test_scalers_see_train_rows_only(settings, tmp_path, monkeypatch, scaler):
     config = parse_config(settings(hyperparameters={"scaler_type": scaler}))
     check_scalers(tmp_path / "right", config)
 
-    def fit_on_all(x, y, times, label_known, cuts, hp, later):
-        return fit_scalers(x, y, times, label_known, Cuts(2**62, 2**62), hp)
+    def fit_on_all(x, y, times, label_known, cuts, hp, later, series):
+        return fit_scalers(x, y, times, label_known, Cuts(2**62, 2**62), hp, None, series)
 
     monkeypatch.setattr(prepare, "fit_scalers", fit_on_all)
     with pytest.raises(LeakError, match="later rows"):
