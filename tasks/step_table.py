@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Manifest = dict[str, Any]
 # What is computed from settings, as the documentation calls it.
-_PROPERTIES = {"lookahead": "the label horizon"}
+_PROPERTIES = {"lookahead": "the label horizon", "scaled_alike": "which features are static"}
 
 
 @dataclass(frozen=True)
@@ -143,12 +143,17 @@ _ALL = (
         "rows", _number("rows"), folders=("validate", "refused"),
     ),
     Step(
-        "scale", "splits the rows by time, scales them by the train rows", "windows", 2,
+        "scale", "splits the rows by time, scales them by the train rows, finds the seasons of these",
+        "windows", 2,
         (
-            Settings("data", only=("features", "targets", "lookahead")),
-            Settings("hyperparameters", only=(
-                "scaler_type", "scale_targets", "train_size_rate", "validation_size_rate",
+            Settings("data", only=(
+                "features", "targets", "lookahead", "series", "scaled_alike", "frequency",
             )),
+            Settings("hyperparameters", only=(
+                "scaler_type", "scaler_scope", "scale_targets", "timesteps",
+                "train_size_rate", "validation_size_rate", "LSTM_type", "steps_ahead",
+            )),
+            Settings("evaluation", only=("season_length",)),
         ),
         "rows", _number("rows"), folders=("scale",),
     ),

@@ -7,13 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from fastlstm.api.row_table import RowSettings, RowTable
-from fastlstm.config.data import ahead_columns
 from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.config.known_future import ahead_columns
 from fastlstm.config.retrain import RetrainConfig
-from fastlstm.data.column_names import SEGMENT, TIME
-from fastlstm.data.scaling import ScaledArray, Scalers, fit_scalers
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.scaling import (
+    ScaledArray,
+    Scalers,
+    SeriesOfRows,
+    beginnings,
+    fit_scalers,
+)
+from fastlstm.data.seasons import FoundSeasons, SeasonSearch
 from fastlstm.data.split import Cuts, cut_times
 from fastlstm.data.time_grid import label_end, later_times, microseconds
 from fastlstm.errors import DataError
@@ -62,7 +70,22 @@ class PreparedRows:
             lookahead=self.settings.target_lookahead,
             sample_weight=self.table.weight,
             time_unit=self.table.time_unit,
+            seasons=self._seasons(hyperparameters),
         )
+
+    def _seasons(self, hyperparameters: Hyperparameters) -> FoundSeasons:
+        """The seasons that the train rows show."""
+        if not hyperparameters.is_regressor:
+            return FoundSeasons()
+        given = self.settings
+        search = SeasonSearch(
+            given.frequency,
+            given.season_length,
+            hyperparameters.steps_ahead,
+            given.target_lookahead,
+        )
+        table = self.table
+        return search.in_table(table.frame, table.y[self.targets], self.cuts.validation)
 
     def split_tables(self) -> Iterator[tuple[str, Any]]:
         """Names and values of the class's attributes that hold the splits: ``X_train``, ``X_train_s``…
@@ -104,13 +127,21 @@ def prepare_rows(
     """
     _require_columns(table, features, targets)
     x, y = table.x[features], table.y[targets]
-    times = microseconds(table.frame[TIME])
+    times, series = microseconds(table.frame[TIME]), table.frame[SERIES].to_numpy()
     cuts = cut_times(times, hyperparameters.train_size_rate, hyperparameters.validation_size_rate)
     if scalers is None:
         segment = table.frame[SEGMENT].to_numpy()
         label_known = label_end(times, segment, settings.target_lookahead)
         later = later_times(times, segment, ahead_columns(settings.known_ahead))
-        scalers = fit_scalers(x, y, times, label_known, cuts, hyperparameters, later)
+        panel = None
+        if table.series_name is not None:
+            panel = SeriesOfRows(series, hyperparameters.static_features)
+        scalers = fit_scalers(x, y, times, label_known, cuts, hyperparameters, later, panel)
+    else:
+        train = times < cuts.validation
+        known = train | beginnings(series, train, hyperparameters.timesteps)
+        columns = pd.concat([x, y[[name for name in y if name not in x]]], axis=1)
+        scalers = scalers.extended(columns, series, known)
     return PreparedRows(
         table,
         settings,
@@ -118,8 +149,8 @@ def prepare_rows(
         targets,
         cuts,
         scalers,
-        scalers.features(x),
-        scalers.targets(y, targets),
+        scalers.features(x, series),
+        scalers.targets(y, targets, series),
     )
 
 

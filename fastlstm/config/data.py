@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from fastlstm.config.base import StrictSettings
+from fastlstm.config.calendar import CalendarKind, Holidays, calendar_columns, row_seconds
 from fastlstm.config.columns import ColumnRules, DerivedTarget
 from fastlstm.config.file_formats import FormatName
+from fastlstm.config.known_future import ahead_columns, shifted, shifted_columns
 from fastlstm.config.locations import SourceLocation, database_setting_problems
 
 RESERVED_PREFIX = "__"
-
-
-def ahead_columns(known_ahead: Mapping[str, int]) -> dict[str, int]:
-    """Features of ``known_ahead`` by name, in its order, and the rows each looks ahead."""
-    return {f"{name}+{rows}": rows for name, rows in known_ahead.items()}
 
 
 class DataConfig(StrictSettings):
@@ -56,17 +52,30 @@ class DataConfig(StrictSettings):
         "never cross a gap in time.",
     )
     features: list[str] = Field(min_length=1, description="Feature columns.")
-    calendar: list[Literal["hour", "weekday", "month"]] = Field(
+    calendar: Literal["auto"] | list[CalendarKind] = Field(
+        "auto",
+        description="Parts of the time in time_zone, known of every row to forecast, a sine and a "
+        "cosine each. 'auto': hour, weekday, day_of_year, month or quarter, where frequency is set, "
+        "rows are shorter and train rows last for three of its periods (two years for day_of_year); "
+        "none for a classifier. []: none.",
+    )
+    holidays: Holidays | None = Field(
+        None,
+        description="Public holidays, known of every row to forecast: whether a day is one, and how "
+        "near it is to the last and to the next within 3 days. Needs rows of a day or less.",
+    )
+    known_future: list[str] = Field(
         default_factory=list,
-        description="Calendar features from the time in time_zone: '<name>_sin' and '<name>_cos' "
-        "of each are added to features.",
+        description="Known future covariates (a promotion, a planned price, another forecast): columns "
+        "known for every row to forecast. They are added to features, and the decoder reads them as "
+        "what holds at the very row it forecasts. To forecast, append future rows that hold these and "
+        "static columns alone.",
     )
     known_ahead: dict[str, int] = Field(
         default_factory=dict,
-        description="Known future covariates (a holiday, a planned price, another forecast), each "
-        "with the number of rows it is known ahead, at most steps_ahead. The value that many rows "
-        "later is added to features as '<column>+<rows>'. To forecast, append future rows that "
-        "hold these columns alone.",
+        description="Covariates known only some rows ahead, each with the number of rows, less than "
+        "steps_ahead. The value that many rows later is added to features as '<column>+<rows>'. A "
+        "column with steps_ahead rows is one of known_future.",
     )
     static: list[str] = Field(
         default_factory=list,
@@ -132,8 +141,11 @@ class DataConfig(StrictSettings):
 
     @model_validator(mode="after")
     def _columns_agree(self) -> DataConfig:
+        # Without a frequency the time of a later row is unknown: the calendar is that of the row.
+        of_time = self.calendar_columns if self.frequency is None else []
         computed = [
-            *self._calendar_columns, *self.ahead_columns, *self.static, *self.series_columns,
+            *of_time, *self.known_future, *ahead_columns(self.known_ahead), *self.static,
+            *self.series_columns,
         ]  # fmt: skip
         self.features = [*self.features, *(n for n in computed if n not in self.features)]
         problems = [
@@ -152,8 +164,10 @@ class DataConfig(StrictSettings):
     def _list_problems(self) -> list[str]:
         """Names that are listed twice."""
         problems = []
-        for key in ("features", "targets", "calendar", "static", "embedded_series"):
-            names = getattr(self, key)
+        for key in (
+            "features", "targets", "calendar", "known_future", "static", "embedded_series",
+        ):  # fmt: skip
+            names = list(getattr(self, key)) if getattr(self, key) != "auto" else []
             repeated = sorted({name for name in names if names.count(name) > 1})
             if repeated:
                 problems.append(f"{key}: {repeated[0]!r} is listed twice; list it once")
@@ -162,9 +176,10 @@ class DataConfig(StrictSettings):
     def _target_problems(self) -> list[str]:
         """Targets and the columns they derive from against the other columns."""
         not_targets = {
-            **dict.fromkeys(self._calendar_columns, "a calendar feature"),
-            **dict.fromkeys(self.ahead_columns, "computed by known_ahead"),
+            **dict.fromkeys(self.calendar_columns, "a calendar feature"),
+            **dict.fromkeys(self.ahead_columns, "a later row's value"),
             **dict.fromkeys(self.known_ahead, "in known_ahead, so it needs no forecast"),
+            **dict.fromkeys(self.known_future, "in known_future, so it needs no forecast"),
             **dict.fromkeys(self.series_columns, "computed by embedded_series"),
             **dict.fromkeys(self.static, "static, so it needs no forecast"),
         }
@@ -192,6 +207,19 @@ class DataConfig(StrictSettings):
                 problems.append(f"known_ahead: {name!r} is not in features; add it there")
             if rows < 1:
                 problems.append(f"known_ahead: {name!r} has {rows} rows; give 1 or more")
+            if name in self.known_future:
+                problems.append(f"known_ahead: {name!r} is in known_future too; remove one")
+        problems += [
+            f"known_future: {name!r} is in static too, which is known anyway; remove it"
+            for name in self.known_future
+            if name in self.static
+        ]
+        day = 86_400
+        if self.holidays and (not self.frequency or not 0 < row_seconds(self.frequency) <= day):
+            problems.append(
+                f"holidays: needs rows of a day or less, frequency is {self.frequency!r}; set it, or "
+                "remove holidays"
+            )
         if self.embedded_series and self.series is None:
             problems.append("embedded_series: needs series, the series id column; set it")
         return problems
@@ -219,13 +247,48 @@ class DataConfig(StrictSettings):
         return problems
 
     @property
-    def _calendar_columns(self) -> list[str]:
-        return [f"{kind}_{part}" for kind in self.calendar for part in ("sin", "cos")]
+    def calendar_kinds(self) -> list[CalendarKind]:
+        """Kinds of the calendar; none before 'auto' is resolved."""
+        return [] if self.calendar == "auto" else self.calendar
+
+    @property
+    def calendar_columns(self) -> list[str]:
+        """Columns that follow from the time of a row: of the calendar and of holidays."""
+        return calendar_columns(self.calendar_kinds, self.holidays)
+
+    def with_future(self, rows: list[int], steps_ahead: int) -> tuple[DataConfig, dict[str, int]]:
+        """Settings whose features hold what is known of every row to forecast.
+
+        Args:
+            rows: by how many rows columns are shifted; see ``fastlstm.config.known_future.shifts``.
+            steps_ahead: rows to forecast.
+
+        Returns:
+            The settings, and these features by name with their number of rows.
+        """
+        known = [name for name, ahead in self.known_ahead.items() if ahead == steps_ahead]
+        of_time = self.calendar_columns if self.frequency else []
+        columns = [*self.known_future, *known, *of_time]
+        before = shifted_columns(self.features, columns)
+        kept = [name for name in self.features if name not in before]
+        future = shifted(columns, rows)
+        return self.model_copy(update={"features": [*kept, *future]}), future
+
+    @property
+    def ahead_sources(self) -> dict[str, tuple[str, int]]:
+        """Features that hold a later row's value by name: their column, and how many rows later."""
+        columns = {*self.known_future, *self.known_ahead, *self.calendar_columns}
+        return shifted_columns(self.features, columns)
 
     @property
     def ahead_columns(self) -> dict[str, int]:
-        """Features of ``known_ahead`` by name, and the rows each looks ahead."""
-        return ahead_columns(self.known_ahead)
+        """Features that hold a later row's value by name, and how many rows later."""
+        return {name: rows for name, (_, rows) in self.ahead_sources.items()}
+
+    @property
+    def known_columns(self) -> list[str]:
+        """Columns that rows to forecast may hold, the others being empty there."""
+        return [*self.known_future, *self.known_ahead, *self.static]
 
     @property
     def series_columns(self) -> list[str]:
@@ -238,9 +301,16 @@ class DataConfig(StrictSettings):
         return [*self.static, *self.series_columns]
 
     @property
+    def scaled_alike(self) -> list[str]:
+        """Features that mean the same in every series, so that all series share their scale."""
+        of_time = self.calendar_columns
+        later = [name for name, (column, _) in self.ahead_sources.items() if column in of_time]
+        return [*of_time, *later, *self.static_features]
+
+    @property
     def read_features(self) -> list[str]:
         """Features read from the source, without those computed from others, the time or the series."""
-        computed = {*self._calendar_columns, *self.ahead_columns, *self.series_columns}
+        computed = {*self.calendar_columns, *self.ahead_columns, *self.series_columns}
         return [name for name in self.features if name not in computed]
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.scaling import Scalers
-from fastlstm.data.time_grid import season_rows
+from fastlstm.data.seasons import FoundSeasons, season_candidates
 from fastlstm.evaluation.baselines import Baseline, BaselineInputs, baseline_forecasts
 from fastlstm.evaluation.long_format import long_format
 from fastlstm.evaluation.target_table import TargetTable
@@ -54,9 +55,22 @@ class SplitForecasts:
         return self.network if name == "model" else self.baselines[name][..., None]
 
 
-def season_length(settings: RetrainConfig) -> int | None:
-    """Rows in one season: as set, else by the frequency; None where neither is known."""
-    return settings.evaluation.season_length or season_rows(settings.data.frequency)
+def season_length(settings: RetrainConfig, manifest: Mapping[str, Any]) -> int | None:
+    """Rows in one season, None without one.
+
+    As set, else the best one that train rows show, else the usual one where train is too short to show
+    any. Windows of earlier versions have the shortest season of their frequency.
+
+    Args:
+        settings: ``evaluation.season_length`` and the frequency.
+        manifest: of the windows.
+    """
+    if settings.evaluation.season_length is not None:
+        return settings.evaluation.season_length
+    if "season" not in manifest:
+        return next(iter(season_candidates(settings.data.frequency)), None)
+    found: int | None = manifest["season"] or manifest["assumed_season"]
+    return found
 
 
 def forecast_split(
@@ -85,14 +99,14 @@ def forecast_split(
     windows = dataset.read(split, columns=())
     rows = table.rows_of(windows.series, windows.origin)
     given = BaselineInputs(
-        table.targets, table.block, rows, steps, season_length(settings),
+        table.targets, table.block, rows, steps, season_length(settings, dataset.manifest),
         settings.data.lookahead, dataset,
     )  # fmt: skip
     return SplitForecasts(
         rows,
         table.series(rows),
         target_windows(table.targets, rows, steps),
-        scalers.unscale_each(outputs.reshape(len(outputs), steps, targets, -1)),
+        scalers.unscale_each(outputs.reshape(len(outputs), steps, targets, -1), windows.series),
         baseline_forecasts(baselines, given),
     )
 
@@ -118,6 +132,7 @@ def describe_windows(dataset: WindowSource, table: TargetTable, rows: np.ndarray
         "last_origin": written(times.max()),
         "cuts": dataset.manifest["cuts"],
         "split_windows": dataset.manifest["windows"],
+        "seasons": FoundSeasons.from_facts(dataset.manifest).facts(),
     }
 
 

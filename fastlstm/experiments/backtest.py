@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from fastlstm.config.retrain import RetrainConfig
-from fastlstm.data.column_names import SEGMENT, TIME
-from fastlstm.data.scaling import Scalers, fit_scalers
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.scaling import Scalers, SeriesOfRows, beginnings, fit_scalers
+from fastlstm.data.seasons import FoundSeasons, SeasonSearch
 from fastlstm.data.split import Cuts
 from fastlstm.data.time_grid import label_end, later_times, microseconds
 from fastlstm.evaluation.evaluate import evaluate
@@ -59,10 +60,11 @@ def _windows(rows: Rows, fold: Fold, scalers: Scalers, settings: RetrainConfig) 
     data, hp = settings.data, settings.hyperparameters
     times = microseconds(rows.frame[TIME])
     chosen = np.flatnonzero((times >= fold.start) & (times < fold.end))
+    series = rows.frame[SERIES].to_numpy()[chosen]
     return RowWindows(
         rows.frame.iloc[chosen].reset_index(drop=True),
-        scalers.features(rows.x.iloc[chosen]),
-        scalers.targets(rows.y.iloc[chosen], data.targets),
+        scalers.features(rows.x.iloc[chosen], series),
+        scalers.targets(rows.y.iloc[chosen], data.targets, series),
         features=data.features,
         targets=data.targets,
         timesteps=hp.timesteps,
@@ -72,7 +74,20 @@ def _windows(rows: Rows, fold: Fold, scalers: Scalers, settings: RetrainConfig) 
         usable=_clear_of_gap(times[chosen], rows.frame[SEGMENT].to_numpy()[chosen], fold, settings),
         sample_weight=None if rows.sample_weight is None else rows.sample_weight[chosen],
         time_unit=rows.time_unit,
+        seasons=_seasons(rows, chosen, fold, settings),
     )
+
+
+def _seasons(rows: Rows, chosen: np.ndarray, fold: Fold, settings: RetrainConfig) -> FoundSeasons:
+    """The seasons of a fold's own train rows, of the rows ``chosen`` for it, ``(n,)``."""
+    data, hp = settings.data, settings.hyperparameters
+    if not hp.is_regressor:
+        return FoundSeasons()
+    search = SeasonSearch(
+        data.frequency, settings.evaluation.season_length, hp.steps_ahead, data.lookahead
+    )
+    targets = rows.y.iloc[chosen][data.targets]
+    return search.in_table(rows.frame.iloc[chosen], targets, fold.validation)
 
 
 def _clear_of_gap(
@@ -124,6 +139,7 @@ def evaluate_folds(
     evaluation = settings.evaluation.model_copy(update={"explain_windows": 0})
     settings = settings.model_copy(update={"evaluation": evaluation})
     network, scalers = before or (None, _scalers(rows, first, settings))
+    scalers = _with_new_series(scalers, rows, first, settings)
     table = TargetTable.of(rows.frame, rows.y)
     windows = _windows(rows, first, scalers, settings)
     trained = fit(
@@ -133,6 +149,7 @@ def evaluate_folds(
     epochs, results = len(trained.history), []
     for fold in folds:
         if fold is not first:
+            scalers = _with_new_series(scalers, rows, fold, settings)
             windows = _windows(rows, fold, scalers, settings)
         evaluated = evaluate(networks, windows, scalers, table, settings)
         results.append(
@@ -171,4 +188,16 @@ def _scalers(rows: Rows, fold: Fold, settings: RetrainConfig) -> Scalers:
         rows.x[in_fold], rows.y[in_fold], times[in_fold], label_known[in_fold],
         Cuts(fold.validation, fold.test), settings.hyperparameters,
         {name: of_rows[in_fold] for name, of_rows in later.items()},
+        None if data.series is None
+        else SeriesOfRows(rows.frame[SERIES].to_numpy()[in_fold], data.scaled_alike),
     )  # fmt: skip
+
+
+def _with_new_series(scalers: Scalers, rows: Rows, fold: Fold, settings: RetrainConfig) -> Scalers:
+    """Scalers with the series of a fold that the fold they were fitted in did not have."""
+    times, series = microseconds(rows.frame[TIME]), rows.frame[SERIES].to_numpy()
+    in_fold = (times >= fold.start) & (times < fold.end)
+    train = times[in_fold] < fold.validation
+    known = train | beginnings(series[in_fold], train, settings.hyperparameters.timesteps)
+    columns = pd.concat([rows.x, rows.y[[n for n in rows.y if n not in rows.x]]], axis=1)
+    return scalers.extended(columns[in_fold], series[in_fold], known)

@@ -24,6 +24,7 @@ from fastlstm.artifacts.file_names import (
     METRICS_FILE,
     MODEL_FILE,
     PREDICTIONS_FILE,
+    SERIES_SCALES_FILE,
     TRAINING_FILE,
     X_SCALER_FILE,
     Y_SCALER_FILE,
@@ -34,6 +35,7 @@ from fastlstm.config.data import DataConfig
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.tables import read_blocks
+from fastlstm.evaluation.baselines import NOT_REQUIRED
 from fastlstm.reporting.markdown import markdown_report
 from fastlstm.runs.csv_export import write_export
 from fastlstm.runs.figures import write_figures
@@ -130,6 +132,7 @@ def _copy_outputs(parts: Parts, target: Callable[[str], Path]) -> None:
         (parts.network / HISTORY_FILE, "history"),
         (parts.scaled / X_SCALER_FILE, "x_scaler"),
         (parts.scaled / Y_SCALER_FILE, "y_scaler"),
+        (parts.scaled / SERIES_SCALES_FILE, "series_scales"),
         (parts.evaluation / METRICS_FILE, "metrics"),
         (parts.evaluation / PREDICTIONS_FILE, "predictions"),
         (parts.evaluation / INTERVALS_FILE, "intervals"),
@@ -161,7 +164,7 @@ def _settings(run_id: str, config: RetrainConfig, target: Callable[[str], Path])
 
 
 def _on_same_windows(metrics: dict[str, Any]) -> dict[str, dict[str, float | None]]:
-    """Each baseline's primary score, and the network's on the windows the baseline is defined for."""
+    """Primary score of each baseline to beat, and the network's on the windows it is defined for."""
     name, test = metrics["primary"]["name"], metrics["test"]
     return {
         baseline: {
@@ -169,7 +172,7 @@ def _on_same_windows(metrics: dict[str, Any]) -> dict[str, dict[str, float | Non
             "model": scores.get("model_on_same_windows", test["model"])[name],
         }
         for baseline, scores in test.items()
-        if baseline != "model"
+        if baseline != "model" and baseline not in NOT_REQUIRED
     }
 
 

@@ -14,6 +14,7 @@ from fastlstm.artifacts.file_names import (
     CLEAN_FILE,
     INPUTS_FILE,
     SCALED_FILE,
+    SERIES_SCALES_FILE,
     TABLE_FILE,
     X_SCALER_FILE,
     Y_SCALER_FILE,
@@ -24,7 +25,8 @@ from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.input_summary import reference
 from fastlstm.data.reading import load
-from fastlstm.data.scaling import Scalers, fit_scalers, write_scalers
+from fastlstm.data.scaling import Scalers, SeriesOfRows, fit_scalers, write_scalers
+from fastlstm.data.seasons import FoundSeasons, SeasonSearch
 from fastlstm.data.split import cut_times
 from fastlstm.data.tables import StoredColumns, read_blocks, write_blocks, write_table
 from fastlstm.data.time_grid import label_end, later_times, microseconds
@@ -122,21 +124,33 @@ def scale_into(folder: Path, clean: Path, config: RetrainConfig) -> dict[str, An
     features = StoredColumns(clean, data.features)
     targets = StoredColumns(clean, data.targets)
     later = later_times(times, block, data.ahead_columns)
-    scalers = fit_scalers(features, targets, times, label_known, cuts, hp, later)
+    panel = None
+    if data.series is not None:
+        panel = SeriesOfRows(index[SERIES].to_numpy(), data.scaled_alike)
+    scalers = fit_scalers(features, targets, times, label_known, cuts, hp, later, panel)
     write_blocks(
         (_scaled(rows, scalers, data) for rows in read_blocks(clean)), folder / SCALED_FILE
     )
-    write_scalers(scalers, folder / X_SCALER_FILE, folder / Y_SCALER_FILE)
+    write_scalers(
+        scalers, *(folder / name for name in (X_SCALER_FILE, Y_SCALER_FILE, SERIES_SCALES_FILE))
+    )
     train = times < cuts.validation
     # Calendar features and static covariates change without drift of the inputs.
     inputs = StoredColumns(clean, [name for name in data.read_features if name not in data.static])
     write_json(folder / INPUTS_FILE, reference(inputs, train))
+    seasons = FoundSeasons()
+    if hp.is_regressor:
+        search = SeasonSearch(
+            data.frequency, config.evaluation.season_length, hp.steps_ahead, data.lookahead
+        )
+        seasons = search.in_table(index, targets, cuts.validation)
     return {
         "rows": len(times),
         "train_rows": int(train.sum()),
         "cuts": {"validation": cuts.validation, "test": cuts.test},
         "features": data.features,
         "targets": data.targets,
+        **seasons.facts(),
     }
 
 
@@ -147,8 +161,9 @@ def _scaled(clean: pd.DataFrame, scalers: Scalers, data: DataConfig) -> pd.DataF
         DataError: a value is infinite as float32.
     """
     with np.errstate(over="ignore"):  # overflow is refused below
-        x = scalers.features(clean)
-        y = scalers.targets(clean, data.targets)
+        series = clean[SERIES].to_numpy()
+        x = scalers.features(clean, series)
+        y = scalers.targets(clean, data.targets, series)
     columns = {name: clean[name] for name in (SERIES, TIME, SEGMENT)}
     for kind, names, values in (("x", data.features, x), ("y", data.targets, y)):
         for column, name in enumerate(names):
