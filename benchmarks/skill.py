@@ -29,8 +29,8 @@ import pandas as pd
 from fastlstm.artifacts.fingerprint import library_versions
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.seasons import season_candidates
 from fastlstm.data.split import Cuts
-from fastlstm.data.time_grid import season_rows
 from fastlstm.errors import DataError
 from fastlstm.evaluation.baselines import naive, seasonal_naive
 from fastlstm.network.build import use_fitting_threads
@@ -76,7 +76,7 @@ def read(file: Path) -> Table:
     season = None
     if dated:
         step = pd.to_datetime(frame.pop("date")).diff().median()
-        season = season_rows(pd.tseries.frequencies.to_offset(step).freqstr)
+        season = season_candidates(pd.tseries.frequencies.to_offset(step).freqstr)[0]
     values = frame.to_numpy(np.float64)
     if name.startswith("ETT"):
         rows_a_month = _MONTH * (4 if name.startswith("ETTm") else 1)

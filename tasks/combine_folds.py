@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fastlstm.artifacts.file_names import BACKTEST_SUMMARY_FILE
+from fastlstm.evaluation.baselines import NOT_REQUIRED
 from fastlstm.reporting.text import NAMES, number, title
 from fastlstm.steps.backtest import combine_into
 from tasks.caching import make
@@ -34,7 +35,9 @@ def combine_folds(
         content_sha256=output.content_sha256,
         folds=manifest["folds"],
         windows=manifest["windows"],
-        significantly_better={name: bool(test["better"]) for name, test in found.items()},
+        significantly_better={
+            name: bool(test["better"]) for name, test in found.items() if name not in NOT_REQUIRED
+        },
         message=f"{title(primary['name'])} {number(primary['value'])} over {manifest['folds']} folds, "
         + (
             f"significantly better (5%) than {' and '.join(better)}"

@@ -28,9 +28,12 @@ def scale(config: PipelineConfig, clean: StepOutput) -> StepOutput:
         f"{pd.Timestamp(manifest['cuts'][name], unit='us'):%Y-%m-%d %H:%M}"
         for name in ("validation", "test")
     ]
+    seasons = ""
+    if manifest["seasons"]:
+        seasons = f"; season {' and '.join(map(str, manifest['seasons']))} rows"
     notify(
         "scale",
         f"{config.hyperparameters.scaler_type} fitted on {manifest['train_rows']:,} train rows; "
-        f"validation from {cuts[0]}, test from {cuts[1]} UTC",
+        f"validation from {cuts[0]}, test from {cuts[1]} UTC{seasons}",
     )
     return output

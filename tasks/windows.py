@@ -7,6 +7,7 @@ from typing import Any
 
 from fastlstm.artifacts.file_names import SCALED_FILE
 from fastlstm.artifacts.folders import read_manifest
+from fastlstm.data.seasons import FoundSeasons
 from fastlstm.data.split import Cuts
 from fastlstm.data.tables import read_table
 from fastlstm.windows.parquet import write_windows
@@ -33,6 +34,7 @@ def windows(config: PipelineConfig, scaled: StepOutput) -> StepOutput:
             steps_ahead=hp.steps_ahead,
             lookahead=config.data.lookahead,
             cuts=Cuts(**made_from["cuts"]),
+            seasons=FoundSeasons.from_facts(made_from),
         )
         return {**about, "made_from": scaled.content_sha256}
 

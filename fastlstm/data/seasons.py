@@ -1,18 +1,11 @@
 """The seasons of a table: those its frequency allows, and those its train rows show.
 
-A season of ``m`` rows is found by the autocorrelation at lag ``m`` of the series without its trend, as
-in the test of M4's Naive2 benchmark (Makridakis, Spiliotis and Assimakopoulos 2020, "The M4
-Competition"). The trend is a moving average over one season, centred (Hyndman and Athanasopoulos,
-"Forecasting: Principles and Practice", 3rd ed., section 3.4). For white noise, a random walk, and a
-random walk with a random drift, what remains at ``t`` and at ``t - m`` depends on different shocks, so
-that a trend neither hides a season nor looks like one. Shorter seasons are averaged out before.
-
-All sums are over single series and single times, so that those of several tables can be merged.
+How a season is found in rows: ``fastlstm.data.season_sums``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,6 +13,11 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 from pandas.tseries.offsets import Day, Tick
+
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.season_sums import SeasonEvidence, SeasonSums, SeriesChunk, chunks
+from fastlstm.data.tables import Columns
+from fastlstm.data.time_grid import label_end, microseconds
 
 # Rows of a week and of a year for frequencies that follow the calendar. Business years have whole weeks.
 _WEEKS = {"B": 5, "C": 5}
@@ -32,18 +30,6 @@ _DAY = pd.Timedelta("1D")
 _WEEK = 7 * _DAY
 # 52 weeks keep the weekday, which 365 days do not; a year of weather or holidays moves by a day.
 _YEAR = 52 * _WEEK
-
-# A season must be significant at 1%, one-sided, and explain a twentieth of the variance without trend,
-# since in millions of rows any difference is significant.
-_CRITICAL = 2.326
-_LEAST_AUTOCORRELATION = 0.05
-# M4's test needs three seasons too: two to compare, one for the moving average.
-_LEAST_SEASONS = 3
-_MOST_LAGS = 8  # lags at which the autocorrelation of the noise is computed
-_MOST_STEPS = 4  # steps ahead at which naive forecasts are compared
-_CHUNK_ROWS = 1 << 19
-_MOST_ROWS = 1 << 21  # of one series, its latest ones
-_RATIO_LIMIT = 1e3  # of one series' relative error
 
 
 def season_candidates(frequency: str | None) -> list[int]:
@@ -66,36 +52,6 @@ def season_candidates(frequency: str | None) -> list[int]:
         code = offset.rule_code.split("-")[0]
         parts = [divmod(table.get(code, 0), offset.n) for table in (_WEEKS, _YEARS)]
     return [rows for rows, rest in parts if rows > 1 and rest == 0]
-
-
-@dataclass(frozen=True)
-class SeasonEvidence:
-    """What the train rows say about one candidate; each series and target counts alike.
-
-    Attributes:
-        rows: rows of the season.
-        series: number of series (times targets) that are long enough to be tested.
-        autocorrelation: mean over them at lag ``rows``, without trend and shorter seasons; None where
-            there are none.
-        bound: what ``autocorrelation`` must exceed to be significant (1%).
-        share: of the series that are significant by themselves.
-        relative_error: mean absolute error of the seasonal naive over that of the naive (last value)
-            forecast over the horizon, geometric mean over series; None where undefined.
-    """
-
-    rows: int
-    series: int = 0
-    autocorrelation: float | None = None
-    bound: float | None = None
-    share: float | None = None
-    relative_error: float | None = None
-
-    @property
-    def is_significant(self) -> bool:
-        """Whether the season is found."""
-        if self.autocorrelation is None or self.bound is None:
-            return False
-        return self.autocorrelation > max(self.bound, _LEAST_AUTOCORRELATION)
 
 
 @dataclass(frozen=True)
@@ -140,8 +96,49 @@ class FoundSeasons:
         )
 
 
+@dataclass(frozen=True)
+class SeasonSearch:
+    """Which seasons to look for, and the forecasts they are for.
+
+    Attributes:
+        frequency: a pandas offset; None where the rows have no known distance.
+        season_length: the season that the user has set, None for one that train rows show.
+        steps_ahead: steps to forecast.
+        lookahead: rows after its own that a target's value depends on.
+    """
+
+    frequency: str | None
+    season_length: int | None
+    steps_ahead: int
+    lookahead: int = 0
+
+    def in_table(self, index: Columns, targets: Columns, validation: int) -> FoundSeasons:
+        """The seasons of a table's train rows.
+
+        Args:
+            index: ``__series``, ``__time`` and ``__segment``, sorted by series and time.
+            targets: numeric columns of the same rows, read one after the other.
+            validation: first time of validation, microseconds since 1970 (UTC).
+        """
+        candidates = season_candidates(self.frequency)
+        if self.season_length == 1 or not (candidates or self.season_length):
+            return FoundSeasons()
+        times, block = microseconds(index[TIME]), index[SEGMENT].to_numpy()
+        return find_seasons(
+            (targets[name].to_numpy(np.float64) for name in targets),
+            index[SERIES].to_numpy(),
+            times,
+            block,
+            label_end(times, block, self.lookahead) < validation,
+            candidates=candidates,
+            steps_ahead=self.steps_ahead,
+            lookahead=self.lookahead,
+            chosen=self.season_length,
+        )
+
+
 def find_seasons(
-    targets: Sequence[np.ndarray],
+    targets: Iterable[np.ndarray],
     series: np.ndarray,
     times: np.ndarray,
     block: np.ndarray,
@@ -172,10 +169,13 @@ def find_seasons(
         return FoundSeasons()
     sums = {m: SeasonSums(m, _inner(m, tested), steps_ahead, lookahead) for m in tested}
     longest = 0
+    series = _numbers(series)
     for values in targets:
         known = train & np.isfinite(values)
-        for rows in _chunks(series, block, known):
-            chunk = _Chunk.of(values[rows], series[rows], times[rows], block[rows], known[rows])
+        for rows in chunks(series, block, known):
+            chunk = SeriesChunk.of(
+                values[rows], series[rows], times[rows], block[rows], known[rows]
+            )
             longest = max(longest, chunk.longest)
             for of_season in sums.values():
                 of_season.add(chunk)
@@ -204,241 +204,13 @@ def _choose(evidence: list[SeasonEvidence], longest: int, chosen: int | None) ->
     return FoundSeasons(None, (), assumed, tuple(evidence))
 
 
+def _numbers(series: np.ndarray) -> np.ndarray:
+    """Number of each row's series, ``(n,)``, from labels of rows sorted by series."""
+    changes = np.zeros(len(series), np.int64)
+    changes[1:] = series[1:] != series[:-1]
+    return np.cumsum(changes)
+
+
 def _inner(season: int, tested: Sequence[int]) -> int:
     """The longest shorter candidate that divides a season, 1 without one."""
     return max((m for m in tested if m < season and season % m == 0), default=1)
-
-
-def _chunks(series: np.ndarray, block: np.ndarray, known: np.ndarray) -> Iterator[slice]:
-    """Slices of whole series, some 500,000 rows each; of a very long series the latest known rows."""
-    if not len(series):
-        return
-    starts = np.concatenate([[0], np.flatnonzero(series[1:] != series[:-1]) + 1])
-    ends = np.append(starts[1:], len(series))
-    begin = 0
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        if end - start > _MOST_ROWS:
-            if start > begin:
-                yield slice(begin, start)
-            last = start + int(np.flatnonzero(known[start:end])[-1:].sum()) + 1
-            yield slice(max(start, last - _MOST_ROWS), last)
-            begin = end
-        elif end - begin >= _CHUNK_ROWS:
-            yield slice(begin, end)
-            begin = end
-    if begin < len(series):
-        yield slice(begin, len(series))
-
-
-@dataclass(frozen=True)
-class _Chunk:
-    """Known values of some whole series, each centred and scaled by itself.
-
-    Attributes:
-        values: float64 ``(n,)``.
-        code: number of each row's series in the chunk, ``(n,)``.
-        series: number of series.
-        times: time of each row, ``(n,)``.
-        block: number of each row's contiguous block of known values, ``(n,)``.
-        total: sum of the values before each row, ``(n + 1,)``.
-        longest: rows of the longest block.
-    """
-
-    values: np.ndarray
-    code: np.ndarray
-    series: int
-    times: np.ndarray
-    block: np.ndarray
-    total: np.ndarray
-    longest: int
-
-    @classmethod
-    def of(
-        cls, values: np.ndarray, series: np.ndarray, times: np.ndarray, block: np.ndarray,
-        known: np.ndarray,
-    ) -> _Chunk:  # fmt: skip
-        """From rows sorted by series and time; unknown values end a block."""
-        rows = np.flatnonzero(known)
-        values, block = values[rows].astype(np.float64), block[rows]
-        changes = np.diff(rows, prepend=-2) != 1
-        changes[1:] |= block[1:] != block[:-1]
-        numbers = np.cumsum(changes) - 1
-        of_series = series[rows]
-        begins = np.ones(len(rows), bool)
-        begins[1:] = of_series[1:] != of_series[:-1]
-        code = np.cumsum(begins) - 1
-        count = int(begins.sum())
-        sizes = np.bincount(code, minlength=count)
-        values -= (np.bincount(code, values, count) / np.maximum(sizes, 1))[code]
-        scale = np.sqrt(np.bincount(code, values**2, count) / np.maximum(sizes, 1))
-        values /= np.where(scale > 0, scale, 1.0)[code]
-        return cls(
-            values, code, count, times[rows], numbers, np.concatenate([[0.0], np.cumsum(values)]),
-            int(np.bincount(numbers).max(initial=0)),
-        )  # fmt: skip
-
-    def moving_average(self, length: int, begin: int, end: int) -> np.ndarray:
-        """Means over ``length`` rows centred at the rows ``begin`` to ``end``, whatever their block.
-
-        With an even length the first and the last of ``length + 1`` rows count half (a 2 x m moving
-        average), so that the mean has no shift in time.
-        """
-        half = length // 2
-
-        def sums(shift: int) -> np.ndarray:
-            return (
-                self.total[begin + half + shift : end + half + shift]
-                - self.total[begin + half + shift - length : end + half + shift - length]
-            )
-
-        if length % 2:
-            return sums(1) / length
-        return (sums(0) + sums(1)) / (2 * length)
-
-
-class SeasonSums:
-    """Sums over series and times that decide about one season.
-
-    Args:
-        season: rows of the season, m.
-        inner: rows of the shorter season that is averaged out, 1 for none.
-        steps_ahead: steps to forecast.
-        lookahead: rows after its own that a target's value depends on.
-    """
-
-    def __init__(self, season: int, inner: int, steps_ahead: int, lookahead: int) -> None:
-        self.season, self._inner = season, inner
-        steps = np.linspace(1, steps_ahead, min(steps_ahead, _MOST_STEPS)).round().astype(int)
-        self._naive_lags = (steps + lookahead).tolist()
-        self._noise_lags = np.unique(
-            np.geomspace(1, max(1, season // 2), _MOST_LAGS).round().astype(int)
-        )
-        self._series = self._significant = self._compared = 0
-        self._autocorrelation = self._spread = self._log_error = 0.0
-        self._times = np.zeros(0, np.int64)
-        self._at_time = np.zeros(0)
-
-    def merge(self, other: SeasonSums) -> None:
-        """Add the sums over other series."""
-        self._series += other._series
-        self._significant += other._significant
-        self._compared += other._compared
-        self._autocorrelation += other._autocorrelation
-        self._spread += other._spread
-        self._log_error += other._log_error
-        self._add_times(other._times, other._at_time)
-
-    def add(self, chunk: _Chunk) -> None:
-        """Add whole series."""
-        if chunk.longest <= 2 * self.season:
-            return
-        self._add_autocorrelation(chunk)
-        self._add_errors(chunk)
-
-    def evidence(self) -> SeasonEvidence:
-        """What the sums say.
-
-        The sum over times of what all series have there gives the variance of the mean, so that series
-        that move together count as few. The noise's own autocorrelation widens it (Bartlett 1946).
-        """
-        error = None
-        if self._compared:
-            error = float(np.exp(self._log_error / self._compared))
-        if not self._series:
-            return SeasonEvidence(self.season, relative_error=error)
-        count = self._series
-        variance = self._spread / count * float(np.sum(self._at_time**2)) / count**2
-        return SeasonEvidence(
-            self.season,
-            count,
-            self._autocorrelation / count,
-            _CRITICAL * float(np.sqrt(variance)),
-            self._significant / count,
-            error,
-        )
-
-    def _add_autocorrelation(self, chunk: _Chunk) -> None:
-        """Add the products of the rows that are one season apart, without trend."""
-        m, half, n = self.season, self.season // 2, len(chunk.values)
-        inner = self._inner
-        level = chunk.values[half : n - half]
-        if inner > 1:
-            level = chunk.moving_average(inner, half, n - half)
-        detrended = level - chunk.moving_average(m, half, n - half)
-        whole = chunk.block[: n - m - 2 * half] == chunk.block[m + 2 * half :]
-        pairs = np.flatnonzero(whole)  # position of the earlier row in ``detrended``
-        code = chunk.code[pairs + half]
-        enough = np.bincount(code, minlength=chunk.series) >= (_LEAST_SEASONS - 2) * m
-        pairs, code = pairs[enough[code]], code[enough[code]]
-        before, after = detrended[pairs], detrended[pairs + m]
-        power = np.bincount(code, before**2 + after**2, chunk.series) / 2
-        # What rounding leaves of a constant series is no season.
-        tested = power > 1e-12 * np.maximum(np.bincount(code, minlength=chunk.series), 1)
-        if not tested.any():
-            return
-        power = np.where(tested, power, np.inf)
-        products = before * after / power[code]
-        correlation = np.bincount(code, products, chunk.series)
-        widening = self._widening(before - after, code, chunk.block[pairs + half], chunk.series)
-        own = np.sqrt(widening * np.bincount(code, products**2, chunk.series))
-        self._series += int(tested.sum())
-        self._significant += int((correlation > _CRITICAL * own)[tested].sum())
-        self._autocorrelation += float(correlation[tested].sum())
-        self._spread += float(widening[tested].sum())
-        self._add_times(chunk.times[pairs + half + m], products)
-
-    def _widening(
-        self, noise: np.ndarray, code: np.ndarray, block: np.ndarray, series: int
-    ) -> np.ndarray:
-        """Bartlett's factor 1 + 2 Σ r² of each series, ``(series,)``.
-
-        The seasonal difference has no season, so its autocorrelation r up to half a season is that of
-        the noise. It is interpolated between some lags.
-        """
-        power = np.bincount(code, noise**2, series)
-        found = []
-        for lag in self._noise_lags.tolist():
-            same = block[lag:] == block[:-lag]
-            product = np.where(same, noise[lag:] * noise[:-lag], 0.0)
-            found.append(np.bincount(code[lag:], product, series))
-        r = np.array(found) / np.where(power > 0, power, np.inf)
-        lags = np.arange(1, self._noise_lags[-1] + 1)
-        right = np.minimum(np.searchsorted(self._noise_lags, lags), len(self._noise_lags) - 1)
-        left = np.maximum(right - 1, 0)
-        gap = np.maximum(self._noise_lags[right] - self._noise_lags[left], 1)
-        weight = np.where(left == right, 1.0, (lags - self._noise_lags[left]) / gap)
-        total = np.ones(series)
-        for near, far, share in zip(left, right, weight, strict=True):
-            total += 2 * ((1 - share) * r[near] + share * r[far]) ** 2
-        return total
-
-    def _add_times(self, times: np.ndarray, values: np.ndarray) -> None:
-        """Add values at times, in any order."""
-        times = np.concatenate([self._times, times])
-        values = np.concatenate([self._at_time, values])
-        if (np.diff(times) > 0).all():
-            self._times, self._at_time = times, values
-            return
-        self._times, position = np.unique(times, return_inverse=True)
-        self._at_time = np.bincount(position, values, len(self._times))
-
-    def _add_errors(self, chunk: _Chunk) -> None:
-        """Add the relative error of the seasonal naive forecast of each series."""
-        m = self.season
-        lags = [(m * -(-lag // m), lag) for lag in self._naive_lags]
-        longest = max(seasonal for seasonal, _ in lags)
-        values, n = chunk.values, len(chunk.values)
-        if chunk.longest <= longest:
-            return
-        rows = np.flatnonzero(chunk.block[longest:] == chunk.block[: n - longest]) + longest
-        code, last = chunk.code[rows], values[rows]
-        seasonal_error, naive_error = np.zeros(chunk.series), np.zeros(chunk.series)
-        for seasonal, naive in lags:
-            seasonal_error += np.bincount(
-                code, np.abs(last - values[rows - seasonal]), chunk.series
-            )
-            naive_error += np.bincount(code, np.abs(last - values[rows - naive]), chunk.series)
-        defined = naive_error > 0
-        ratio = seasonal_error[defined] / naive_error[defined]
-        self._compared += int(defined.sum())
-        self._log_error += float(np.log(np.clip(ratio, 1 / _RATIO_LIMIT, _RATIO_LIMIT)).sum())

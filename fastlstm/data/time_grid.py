@@ -9,9 +9,6 @@ import pandas as pd
 from pandas.tseries.frequencies import to_offset
 from pandas.tseries.offsets import Tick
 
-# Rows per season for the seasonal naive baseline: a week of days, a year of longer periods.
-_SEASONS = {"D": 7, "B": 5, "W": 52, "ME": 12, "MS": 12, "QE": 4, "QS": 4}
-
 
 def grid_positions(times: pd.Series, frequency: str, time_zone: str = "UTC") -> np.ndarray:
     """The position of each time on the grid of ``frequency``, -1 where it is off the grid.
@@ -50,20 +47,6 @@ def contiguous_blocks(series: np.ndarray, positions: np.ndarray) -> np.ndarray:
         return np.zeros(0, np.int64)
     breaks = (series[1:] != series[:-1]) | (np.diff(positions) != 1)
     return np.concatenate([[0], np.cumsum(breaks)]).astype(np.int64)
-
-
-def season_rows(frequency: str | None) -> int | None:
-    """Rows in the usual season of a frequency, or None where there is none."""
-    if frequency is None:
-        return None
-    offset = to_offset(frequency)
-    if isinstance(offset, Tick):
-        day = pd.Timedelta("1D").value
-        step = pd.Timedelta(offset).value
-        rows, rest = divmod(day, step)
-    else:
-        rows, rest = divmod(_SEASONS.get(offset.rule_code.split("-")[0], 0), offset.n)
-    return rows if rows > 1 and rest == 0 else None
 
 
 def step_times(

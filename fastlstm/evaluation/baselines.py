@@ -1,9 +1,9 @@
 """Naive forecasts of the windows that a network is evaluated on.
 
-Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., section 5.2 (naïve and
-seasonal naïve). Each uses only values that are known before the first target row: with a derived
-target that looks ``lookahead`` rows ahead, the last known label is that of the row ``lookahead``
-before the last one.
+Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., section 5.2 (naïve,
+seasonal naïve and drift). Each uses only values that are known before the first target row: with a
+derived target that looks ``lookahead`` rows ahead, the last known label is that of the row
+``lookahead`` before the last one.
 
 A new baseline is a function and an entry in one of the two tables at the end, and its name for people
 in ``fastlstm.reporting.text``. The keys of the tables are those of stored ``metrics.json`` files.
@@ -69,6 +69,38 @@ def seasonal_naive(
         row = target_start + k - season * seasons_back
         steps.append(_values_at(targets, block, target_start, row))
     return np.stack(steps, axis=1)
+
+
+def drift(
+    targets: np.ndarray,
+    block: np.ndarray,
+    target_start: np.ndarray,
+    steps_ahead: int,
+    timesteps: int,
+    lookahead: int = 0,
+) -> np.ndarray:
+    """The last known value, continued by the mean change from row to row in the window's look-back.
+
+    Only the look-back is used, not all earlier rows, so that it knows what the network knows.
+
+    Args:
+        targets: target values of every row, ``(n, n_targets)``.
+        block: number of each row's contiguous block, ``(n,)``.
+        target_start: first target row of each window, ``(n_windows,)``.
+        steps_ahead: steps to forecast.
+        timesteps: rows of the look-back, at least ``lookahead + 2``.
+        lookahead: rows after its own that a target's value depends on.
+
+    Returns:
+        As ``naive``.
+    """
+    changes = timesteps - 1 - lookahead
+    last = _values_at(targets, block, target_start, target_start - 1 - lookahead)
+    first = _values_at(targets, block, target_start, target_start - timesteps)
+    steps = np.arange(1, steps_ahead + 1) + lookahead
+    slope = (last - first)[:, None, :] / changes
+    forecasts: np.ndarray = last[:, None, :] + steps[:, None] * slope
+    return forecasts
 
 
 def _values_at(
@@ -149,6 +181,17 @@ def _seasonal_naive(given: BaselineInputs) -> np.ndarray | None:
     )  # fmt: skip
 
 
+def _drift(given: BaselineInputs) -> np.ndarray | None:
+    """See ``drift``; None where the look-back has no two known values."""
+    timesteps = given.dataset.manifest["timesteps"]
+    if timesteps < given.lookahead + 2:
+        return None
+    return drift(
+        given.targets, given.block, given.target_start, given.steps_ahead, timesteps,
+        given.lookahead,
+    )  # fmt: skip
+
+
 def _prior(given: BaselineInputs) -> np.ndarray:
     """The share of positive labels in the train windows, by step and target."""
     train = given.dataset.read("train", columns=("y",)).y
@@ -156,9 +199,16 @@ def _prior(given: BaselineInputs) -> np.ndarray:
     return np.broadcast_to(share, (len(given.target_start), *share.shape))
 
 
-REGRESSION_BASELINES: dict[str, Baseline] = {"last_value": _naive, "last_season": _seasonal_naive}
+REGRESSION_BASELINES: dict[str, Baseline] = {
+    "last_value": _naive,
+    "last_season": _seasonal_naive,
+    "drift": _drift,
+}
 
 CLASSIFICATION_BASELINES: dict[str, Baseline] = {"prior": _prior, "last_class": _naive}
+
+# Baselines that are shown, but that a challenger need not beat.
+NOT_REQUIRED = frozenset({"drift"})
 
 
 def baseline_forecasts(

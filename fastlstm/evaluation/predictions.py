@@ -132,8 +132,13 @@ def describe_windows(dataset: WindowSource, table: TargetTable, rows: np.ndarray
         "last_origin": written(times.max()),
         "cuts": dataset.manifest["cuts"],
         "split_windows": dataset.manifest["windows"],
-        "seasons": FoundSeasons.from_facts(dataset.manifest).facts(),
+        "seasons": _seasons(dataset.manifest),
     }
+
+
+def _seasons(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What train rows say about seasons; empty where nobody has looked."""
+    return FoundSeasons.from_facts(manifest).facts() if "season" in manifest else {}
 
 
 def prediction_table(

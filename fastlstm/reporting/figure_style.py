@@ -24,6 +24,7 @@ COLOURS = {
     "prediction": "#d9541e",
     "last_value": "#8a8f98",
     "last_season": "#3f9b6c",
+    "drift": "#b08d3c",
     "prior": "#8a8f98",
     "last_class": "#3f9b6c",
 }

@@ -12,6 +12,7 @@ NAMES = {
     "model": "network",
     "last_value": "naive (last value)",
     "last_season": "seasonal naive",
+    "drift": "drift (trend of the look-back)",
     "prior": "class prior",
     "last_class": "naive (last class)",
 }
@@ -23,6 +24,7 @@ TITLES = {
     "mape": "MAPE",
     "r2": "R²",
     "mase": "MASE",
+    "rmsse": "RMSSE",
     "average_precision": "average precision",
     "roc_auc": "ROC AUC",
     "brier": "Brier score",
@@ -87,6 +89,48 @@ def markdown_table(
         "| " + " | ".join(marks) + " |",
         *("| " + " | ".join(row) + " |" for row in rows),
     ]
+
+
+def season_text(season: int | None, found: dict[str, Any], *, chosen: bool = False) -> str:
+    """The season of the seasonal naive forecast and where it comes from, as a sentence.
+
+    Args:
+        season: its rows; None without one.
+        found: ``'seasons'`` of the metrics, see ``fastlstm.data.seasons``; empty in runs of earlier
+            versions.
+        chosen: whether ``evaluation.season_length`` is set.
+    """
+    evidence = [line for line in found.get("season_evidence", ()) if line["series"]]
+    if season is None:
+        if not evidence:
+            return (
+                "No season is known for this frequency; set evaluation.season_length for the seasonal "
+                "naive baseline."
+            )
+        return (
+            f"No season was found in the train rows ({_evidence_text(evidence)}); set "
+            "evaluation.season_length for the seasonal naive baseline."
+        )
+    if chosen:
+        return f"Season: {season:,} rows, as set."
+    if found.get("season") == season:
+        lines = [line for line in evidence if line["rows"] in found["seasons"]]
+        return f"Season: {season:,} rows (found in train rows: {_evidence_text(lines)})."
+    why = "; train is too short to find any" if found else ""
+    return f"Season: {season:,} rows (the usual one of this frequency{why})."
+
+
+def _evidence_text(lines: list[dict[str, Any]]) -> str:
+    """What train rows say about some seasons."""
+    return "; ".join(
+        f"{line['rows']:,} rows, autocorrelation {line['autocorrelation']:.2f}"
+        + (
+            f", error of the seasonal naive {line['relative_error']:.2f} of the naive forecast's"
+            if line["relative_error"] is not None
+            else ""
+        )
+        for line in lines
+    )
 
 
 def refit_text(training: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fastlstm.data.column_names import SERIES, TIME
+from fastlstm.data.seasons import FoundSeasons
 from fastlstm.data.split import SPLITS, Cuts, parts_of
 from fastlstm.data.time_grid import microseconds
 from fastlstm.windows.origins import input_windows, target_windows
@@ -36,6 +37,7 @@ class RowWindows:
         usable: whether a row may be the first target row of a window, ``(n,)``; None: every row.
         sample_weight: weight of each row, ``(n,)``; a window's is the mean over its target rows.
         time_unit: ``'row'`` where the times are row numbers.
+        seasons: those that the train rows show; None where nobody has looked.
         needed: the splits that must hold windows.
 
     Raises:
@@ -57,6 +59,7 @@ class RowWindows:
         usable: np.ndarray | None = None,
         sample_weight: np.ndarray | None = None,
         time_unit: str = "us",
+        seasons: FoundSeasons | None = None,
         needed: tuple[str, ...] = SPLITS,
     ) -> None:
         self._series = frame[SERIES].to_numpy()
@@ -81,6 +84,7 @@ class RowWindows:
             "windows": {name: len(rows) for name, rows in self._origins.items()},
             "series": len(set(self._series)),
             "time_unit": time_unit,
+            **({} if seasons is None else seasons.facts()),
         }
 
     def count(self, split: str) -> int:

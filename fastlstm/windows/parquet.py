@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from fastlstm.artifacts.folders import read_manifest
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.memory import give_back
+from fastlstm.data.seasons import FoundSeasons
 from fastlstm.data.split import LEARNED, Cuts, parts_of
 from fastlstm.data.time_grid import microseconds
 from fastlstm.windows.origins import Runs, input_windows, target_windows
@@ -42,6 +43,7 @@ _WRITE_BATCH = 1 << 20
 def write_windows(
     folder: Path, scaled: pd.DataFrame, *, features: list[str], targets: list[str],
     timesteps: int, steps_ahead: int, lookahead: int, cuts: Cuts,
+    seasons: FoundSeasons | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write ``train/``, ``validation/`` and ``test/`` below a folder; return the manifest's content.
 
@@ -57,6 +59,7 @@ def write_windows(
         steps_ahead: target rows of a window.
         lookahead: label horizon, the rows after its own that a target's value depends on.
         cuts: the cut times.
+        seasons: those that the train rows show; None where nobody has looked.
 
     Raises:
         DataError: a split would hold no window.
@@ -85,6 +88,7 @@ def write_windows(
         "cuts": {"validation": cuts.validation, "test": cuts.test},
         "windows": {name: len(origins) for name, origins in planned.items()},
         "series": int(scaled[SERIES].nunique()),
+        **({} if seasons is None else seasons.facts()),
     }
 
 

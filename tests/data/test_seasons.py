@@ -5,8 +5,8 @@ import time
 import numpy as np
 import pytest
 
-from fastlstm.data.seasons import FoundSeasons, SeasonSums, find_seasons, season_candidates
-from fastlstm.data.seasons import _Chunk as Chunk
+from fastlstm.data.season_sums import SeasonSums, SeriesChunk
+from fastlstm.data.seasons import FoundSeasons, find_seasons, season_candidates
 
 
 def found_in(*targets, candidates, series=None, known=None, steps_ahead=24, **more):
@@ -217,7 +217,7 @@ def test_sums_of_shards_are_those_of_the_table():
         times = np.tile(np.arange(300), len(shard))
         known = np.ones(len(series), bool)
         of_shard = SeasonSums(12, 1, 6, 0)
-        of_shard.add(Chunk.of(shard.ravel(), series, times, series, known))
+        of_shard.add(SeriesChunk.of(shard.ravel(), series, times, series, known))
         return of_shard
 
     whole, merged = sums(rows), sums(rows[:2])

@@ -11,7 +11,7 @@ import pytest
 from fastlstm.config.data import DataConfig
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.reading import load
-from fastlstm.data.time_grid import contiguous_blocks, grid_positions, season_rows
+from fastlstm.data.time_grid import contiguous_blocks, grid_positions
 from fastlstm.data.validation import validate
 from fastlstm.errors import DataError
 from fastlstm.steps.prepare import validate_into
@@ -213,9 +213,3 @@ def test_months_and_gaps():
     months = pd.Series(pd.to_datetime(["2024-01-01", "2024-02-01", "2024-04-01"], utc=True))
     assert grid_positions(months, "MS").tolist() == [0, 1, 3]
     assert contiguous_blocks(np.array(["a"] * 3), np.array([0, 1, 3])).tolist() == [0, 0, 1]
-
-
-def test_usual_seasons():
-    known = {"1h": 24, "15min": 96, "1D": 7, "B": 5, "MS": 12, "QS": 4, "7h": None, "YS": None}
-    assert {f: season_rows(f) for f in known} == known
-    assert season_rows(None) is None

@@ -114,7 +114,7 @@ def test_a_new_baseline_is_an_entry_and_a_name(panel, monkeypatch):
     config = build_config()
     network = constant(0.0, config)
     found = Evaluated(panel, config).by(network, network, config)
-    assert list(found.metrics["test"]) == ["model", "last_value", "last_season", "zero"]
+    assert list(found.metrics["test"]) == ["model", "last_value", "last_season", "drift", "zero"]
     truth = found.predictions["truth"]
     assert found.metrics["test"]["zero"]["mae"] == pytest.approx(truth.abs().mean())
     assert (found.predictions["zero"] == 0).all()

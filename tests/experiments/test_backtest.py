@@ -165,7 +165,11 @@ def test_figure_and_table_are_written(tmp_path, rows):
 
     found = run_backtest(rows, settings())
     about = write_backtest(tmp_path, found)
-    assert about["folds"] == 3 and set(about["significance"]) == {"last_value", "last_season"}
+    assert about["folds"] == 3 and set(about["significance"]) == {
+        "last_value",
+        "last_season",
+        "drift",
+    }
     table = pd.read_csv(tmp_path / BACKTEST_TABLE_FILE)
     np.testing.assert_allclose(table["model"], found.table["model"].astype(float))
     picture = imread(tmp_path / BACKTEST_FIGURE_FILE)

@@ -181,3 +181,33 @@ def test_tables_align_text_left_and_numbers_right():
 def test_a_baseline_without_an_entry_has_a_readable_name():
     assert forecast_name("model") == "network"
     assert forecast_name("moving_average") == "moving average"
+
+
+EVIDENCE = {
+    "rows": 24, "series": 3, "autocorrelation": 0.9, "bound": 0.1, "share": 1.0, "relative_error": 0.3,
+}  # fmt: skip
+WEEK = {**EVIDENCE, "rows": 168, "autocorrelation": 0.2, "relative_error": None}
+UNTESTED = {**dict.fromkeys(EVIDENCE), "rows": 168, "series": 0}
+
+
+@pytest.mark.parametrize(
+    ("season", "found", "sentence"),
+    [
+        (24, {}, "Season: 24 rows (the usual one of this frequency)."),
+        (24, {"season": None, "seasons": [], "assumed_season": 24, "season_evidence": [UNTESTED]},
+         "Season: 24 rows (the usual one of this frequency; train is too short to find any)."),
+        (24, {"season": 24, "seasons": [24, 168], "season_evidence": [EVIDENCE, WEEK]},
+         "Season: 24 rows (found in train rows: 24 rows, autocorrelation 0.90, error of the seasonal "
+         "naive 0.30 of the naive forecast's; 168 rows, autocorrelation 0.20)."),
+        (None, {"season": None, "seasons": [], "season_evidence": [WEEK]},
+         "No season was found in the train rows (168 rows, autocorrelation 0.20); set"),
+    ],
+)  # fmt: skip
+def test_the_season_and_its_origin_are_told(settings, context, season, found, sentence):
+    context.config.evaluation.season_length = None
+    context.metrics.update(season_length=season, seasons=found)
+    assert sentence in report(context)
+
+
+def test_a_season_that_is_set_is_told(context):
+    assert "Season: 24 rows, as set." in report(context)

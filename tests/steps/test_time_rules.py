@@ -6,18 +6,21 @@ same check must then raise.
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from fastlstm.artifacts import file_names
 from fastlstm.artifacts.file_names import CLEAN_FILE, INTERVALS_FILE, MODEL_FILE
-from fastlstm.artifacts.folders import publish
+from fastlstm.artifacts.folders import publish, read_manifest
 from fastlstm.config.reading import parse_config
 from fastlstm.config.retrain import RetrainConfig
-from fastlstm.data import cleaning, scaling
+from fastlstm.data import cleaning, scaling, seasons
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.scaling import fit_scalers
+from fastlstm.data.seasons import FoundSeasons
 from fastlstm.data.split import SPLITS, Cuts, cut_times
 from fastlstm.data.time_grid import microseconds
 from fastlstm.evaluation import baselines
@@ -228,6 +231,38 @@ def test_scalers_see_train_rows_only(settings, tmp_path, monkeypatch, scaler):
     monkeypatch.setattr(prepare, "fit_scalers", fit_on_all)
     with pytest.raises(LeakError, match="later rows"):
         check_scalers(tmp_path / "leak", config)
+
+
+def check_seasons(folder, config):
+    frame = make_panel(rows=400)
+    cut = cut_times(microseconds(frame["when"]), 0.7, 0.15).validation
+    changed = frame.copy()
+    later = after(frame, cut)
+    changed.loc[later, "load"] = np.random.default_rng(1).normal(0, 1e6, later.sum())
+    found = []
+    for name, table in (("one", frame), ("two", changed)):
+        steps(folder / name, table, config)
+        manifest = read_manifest(folder / name / "scaled")
+        found.append({key: manifest[key] for key in FoundSeasons().facts()})
+    demand(found[0]["season"] == 24, "no season was found in train rows")
+    demand(json.dumps(found[0]) == json.dumps(found[1]), "later rows changed the seasons")
+
+
+@pytest.mark.parametrize("lookahead", [0, 3])
+def test_seasons_see_train_rows_only(settings, tmp_path, monkeypatch, lookahead):
+    sections = {"evaluation": {"season_length": None}}
+    if lookahead:
+        target = {"column": "load", "operation": "mean", "horizon": 1 + lookahead}
+        sections["data"] = {"targets": ["next"], "derived_targets": {"next": target}}
+    config = parse_config(settings(**sections))
+    check_seasons(tmp_path / "right", config)
+    right = seasons.label_end
+    leaks = {"all": lambda times, *_: times * 0, "labels": lambda times, *_: times}
+    for leak in ("all", "labels") if lookahead else ("all",):
+        with monkeypatch.context() as patch, pytest.raises(LeakError, match="later rows"):
+            patch.setattr(seasons, "label_end", leaks[leak])
+            check_seasons(tmp_path / leak, config)
+    assert seasons.label_end is right
 
 
 def test_scaler_of_what_is_known_ahead_sees_no_value_from_beyond_train(
@@ -457,6 +492,7 @@ def check_baselines_know_the_past_only(lookahead):
                 "seasonal naive",
                 lambda v, o=at: baselines.seasonal_naive(v, segment, o, 5, 7, lookahead),
             ),
+            ("drift", lambda v, o=at: baselines.drift(v, segment, o, 5, 20, lookahead)),
         ):
             demand(np.array_equal(forecast(values), forecast(changed)), f"{name} knows the future")
 
@@ -474,9 +510,9 @@ def test_baselines_know_only_the_past(monkeypatch, lookahead):
 def test_every_evaluation_scores_the_baselines_too(settings, tmp_path, rain_sections, task):
     config = parse_config(settings(**(rain_sections if task == "classifier" else {})))
     metrics = thresholds(tmp_path, config, make_panel(rows=400))
-    names = {"regressor": ["last_value", "last_season"], "classifier": ["prior", "last_class"]}[
-        task
-    ]
+    names = {
+        "regressor": ["last_value", "last_season", "drift"], "classifier": ["prior", "last_class"]
+    }[task]  # fmt: skip
     assert list(metrics["test"]) == ["model", *names]
     for name in names:
         test = metrics["test"][name]
