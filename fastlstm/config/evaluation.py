@@ -14,8 +14,8 @@ class EvaluationConfig(StrictSettings):
 
     season_length: int | None = Field(
         None, ge=1,
-        description="Rows per season of the seasonal naive baseline. Default: by frequency (24 for "
-        "hourly rows, 7 for daily, …).",
+        description="Rows per season of the seasonal naive baseline; 1: no season. Default: the season "
+        "of the frequency (hours: day or week, days: week or year, …) that the train rows show.",
     )  # fmt: skip
     threshold_metric: Literal["f1", "balanced_accuracy"] = Field(
         "f1", description="Metric maximized on validation to choose the decision threshold."

@@ -53,7 +53,7 @@ def _test_metrics(
     test: SplitForecasts, dataset: WindowSource, table: TargetTable, settings: RetrainConfig
 ) -> dict[str, Any]:
     """All metrics but those of intervals, as ``metrics.json`` keeps them."""
-    data, season = settings.data, season_length(settings)
+    data, season = settings.data, season_length(settings, dataset.manifest)
     cut = dataset.manifest["cuts"]["validation"]
     scale = mase_scales(table, test.rows, cut, season or 1, data.lookahead)
     report = regression_report(test.truth, test.point_forecasts, scale, test.series, data.targets)

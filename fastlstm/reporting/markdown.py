@@ -20,6 +20,7 @@ from fastlstm.reporting.text import (
     plain,
     refit_text,
     score_table,
+    season_text,
     title,
     warm_start_text,
 )
@@ -88,17 +89,15 @@ def _minute(time: str) -> str:
 
 def metrics_on_test(context: ReportContext) -> list[str]:
     """Metrics of the network and the baselines on test."""
-    is_unseasonal = (
-        context.metrics["task"] != "classifier" and context.metrics["season_length"] is None
-    )
-    note = (
-        "No season is known for this frequency; set evaluation.season_length for the seasonal naive "
-        "baseline."
-    )
+    metrics, season = context.metrics, []
+    if metrics["task"] != "classifier":
+        is_set = context.config.evaluation.season_length is not None
+        found = metrics.get("seasons", {})  # absent in runs of earlier versions
+        season = [season_text(metrics["season_length"], found, chosen=is_set)]
     return _section(
         "Test metrics",
         markdown_table(*score_table(context.metrics["test"])),
-        [note] if is_unseasonal else [],
+        season,
     )
 
 

@@ -10,6 +10,7 @@ from fastlstm.evaluation.baselines import (
     CLASSIFICATION_BASELINES,
     REGRESSION_BASELINES,
     naive,
+    drift,
     seasonal_naive,
     seasonal_scale,
 )
@@ -24,6 +25,16 @@ from fastlstm.evaluation.metrics import (
 from fastlstm.evaluation.output_report import choose_threshold, output_report
 from fastlstm.evaluation.regression_report import regression_report
 from fastlstm.reporting.text import NAMES, TITLES, score_table
+
+
+def test_drift_by_hand():
+    values = np.array([0.0, 5.0, 1.0, 2.0, 4.0, 9.0])[:, None]
+    block, at = np.zeros(6, int), np.array([5])
+    # Rows 1 to 4 of the look-back change by (4 - 5) / 3 a row.
+    np.testing.assert_allclose(drift(values, block, at, 3, 4)[0, :, 0], 4 - np.arange(1, 4) / 3)
+    # With a label horizon of 1, row 3 is the last known one, two rows before the first step.
+    np.testing.assert_allclose(drift(values, block, at, 2, 4, 1)[0, :, 0], [2 - 3, 2 - 4.5])
+    assert np.isnan(drift(values, np.array([0, 0, 1, 1, 1, 1]), at, 1, 4)).all()
 
 
 def test_naive_and_seasonal_naive_by_hand():
