@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fastlstm.config.data import ahead_columns
+from fastlstm.config.known_future import ahead_columns
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.known_future import later_values
 from fastlstm.data.split import Cuts
@@ -31,8 +31,8 @@ class RowSettings:
         target_lookahead: number of rows after its own that a target's value depends on; such targets
             may be missing.
         known_ahead: known future covariates by name, and how many rows ahead each is known.
-        season_length: rows in a season for the seasonal naive baseline; None for the usual season of
-            ``frequency``.
+        season_length: rows in a season for the seasonal naive baseline; None for the season of
+            ``frequency`` that the train rows show.
 
     Raises:
         ConfigError: a number of rows is out of range.
