@@ -10,7 +10,7 @@ from flows.outcomes import DAY, final_state, flow_settings
 from tasks.caching import verified
 from tasks.check_source import check_source
 from tasks.combine_folds import combine_folds
-from tasks.load import load
+from tasks.load import load, with_calendar
 from tasks.plan_folds import plan_folds
 from tasks.references import BacktestOutcome
 from tasks.settings import PipelineConfig
@@ -35,6 +35,8 @@ def backtest(config: PipelineConfig) -> Any:
 
 def _steps(config: PipelineConfig) -> BacktestOutcome:
     source = check_source(config, full=True)
-    clean = verified(validate, config, verified(load, config, source))
+    table = verified(load, config, source)
+    config = with_calendar(config, table)
+    clean = verified(validate, config, table)
     count = plan_folds(config, clean)
     return combine_folds(config, clean, run_folds(config, clean, count))

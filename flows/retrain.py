@@ -16,7 +16,7 @@ from tasks.check_source import check_source
 from tasks.combine_folds import combine_folds
 from tasks.evaluate import evaluate
 from tasks.find_champion import find_champion
-from tasks.load import load
+from tasks.load import load, with_calendar
 from tasks.plan_folds import plan_folds
 from tasks.promote import promote
 from tasks.references import Outcome
@@ -71,6 +71,7 @@ def _steps(config: PipelineConfig, full: bool, reason: str) -> Outcome:
 def _train_and_decide(config: PipelineConfig, source: Any, reason: str) -> Outcome:
     worker.start_ahead()  # TensorFlow is imported while the steps prepare the data
     table = verified(load, config, source)
+    config = with_calendar(config, table)
     clean = verified(validate, config, table)
     scaled = verified(scale, config, clean)
     dataset = verified(windows, config, scaled)

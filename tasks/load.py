@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from fastlstm.artifacts.folders import read_manifest
 from fastlstm.steps.prepare import load_into
 from tasks.caching import make
 from tasks.notify import notify
@@ -32,3 +35,15 @@ def load(config: PipelineConfig, source: Source) -> StepOutput:
         f"{manifest['last'][:16].replace('T', ' ')} UTC",
     )
     return output
+
+
+def with_calendar(config: PipelineConfig, table: StepOutput) -> PipelineConfig:
+    """The settings with ``data.calendar: auto`` resolved by the times of the table's rows."""
+    if config.data.calendar != "auto":
+        return config
+    loaded = read_manifest(Path(table.path))
+    lasts = pd.Timestamp(loaded["last"]) - pd.Timestamp(loaded["first"])
+    resolved = config.with_calendar(lasts.total_seconds() * config.hyperparameters.train_size_rate)
+    if kinds := resolved.data.calendar_kinds:
+        notify("load", f"calendar of the rows to forecast: {', '.join(kinds)}")
+    return resolved

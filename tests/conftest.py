@@ -177,6 +177,7 @@ BASE: dict[str, Any] = {
         "frequency": "1h",
         "features": ["load", "heat"],
         "targets": ["load"],
+        "calendar": [],
     },
     "hyperparameters": {
         "model_name": "small",

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from fastlstm.config.backtest import BacktestConfig
 from fastlstm.config.base import StrictSettings
+from fastlstm.config.calendar import learnable_calendar
 from fastlstm.config.data import DataConfig
 from fastlstm.config.evaluation import EvaluationConfig
 from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.config.known_future import shifts
 from fastlstm.config.locations import FolderLocation, StoreLocation
 from fastlstm.config.messages import describe
 from fastlstm.config.tuning import NOT_SEARCHED, TuneConfig
@@ -59,6 +61,7 @@ class RetrainConfig(StrictSettings):
             self.hyperparameters = self.hyperparameters.model_copy(
                 update={"static_features": static}
             )
+        self._add_future_features()
         problems = [
             *self._covariate_problems(),
             *self._derived_target_problems(),
@@ -68,6 +71,39 @@ class RetrainConfig(StrictSettings):
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def _add_future_features(self) -> None:
+        """Add the features that hold what is known of the rows to forecast, for the decoder.
+
+        A run whose settings say that it has none (``future_features: {}``) stays as it is.
+        """
+        hp = self.hyperparameters
+        if hp.future_features == {}:
+            return
+        spans = self.tune.ranges.get("timesteps")
+        searched = [
+            end for end in (spans.ends if spans else []) if isinstance(end, int) and end > 0
+        ]
+        shortest = min([hp.timesteps, *searched])
+        self.data, future = self.data.with_future(shifts(hp.steps_ahead, shortest), hp.steps_ahead)
+        if future != (hp.future_features or {}):
+            self.hyperparameters = hp.model_copy(update={"future_features": future or None})
+
+    def with_calendar(self, train_seconds: float) -> Self:
+        """The settings with ``data.calendar: auto`` resolved to the kinds that the rows can teach.
+
+        Args:
+            train_seconds: time from the first to the last train row.
+        """
+        if self.data.calendar != "auto":
+            return self
+        kinds = learnable_calendar(self.data.frequency, train_seconds)
+        if not self.hyperparameters.is_regressor:
+            kinds = []
+        data = self.data.model_copy(update={"calendar": kinds})
+        changed = self.model_copy(update={"data": data})
+        changed._add_future_features()
+        return changed
 
     def _covariate_problems(self) -> list[str]:
         """Known future and static covariates against the network."""

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fastlstm.config.data import DataConfig
-from fastlstm.data.calendar import calendar_features
+from fastlstm.data.calendar import calendar_of
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.derived_targets import derive
 from fastlstm.data.findings import CASES, Finding
@@ -112,14 +112,29 @@ def _nothing_left(dropped: dict[str, int], rows: int) -> Finding:
 def _add_computed_columns(
     clean: pd.DataFrame, block: np.ndarray, ahead: pd.DataFrame, data: DataConfig
 ) -> None:
-    """Add calendar features, known future covariates, indicators of series and derived targets."""
-    for name, column in calendar_features(clean[TIME], data.calendar, data.time_zone).items():
-        clean[name] = column
-    for name, (source, rows) in zip(data.ahead_columns, data.known_ahead.items(), strict=True):
-        if source in clean:
-            clean[name] = ahead_values(clean, block, ahead, source, rows, data)
+    """Add what is known ahead, indicators of series and derived targets."""
+    add_known_columns(clean, block, ahead, data)
     for label, name in zip(data.embedded_series, data.series_columns, strict=True):
         clean[name] = (clean[SERIES] == label).astype(float)
     for name, target in data.derived_targets.items():
         if target.column in clean:
             clean[name] = derive(clean[target.column].to_numpy(), block, target)
+
+
+def add_known_columns(
+    clean: pd.DataFrame, block: np.ndarray, ahead: pd.DataFrame, data: DataConfig
+) -> None:
+    """Add the features of the calendar and of known future covariates that a table lacks.
+
+    Args:
+        clean: rows sorted by series and time.
+        block: number of each row's contiguous block, ``(n,)``.
+        ahead: rows after the end of a series that hold known future covariates alone.
+        data: the settings.
+    """
+    for name, column in calendar_of(clean[TIME], data).items():
+        if name not in clean:
+            clean[name] = column
+    for name, (source, rows) in data.ahead_sources.items():
+        if name not in clean and source in clean:
+            clean[name] = ahead_values(clean, block, ahead, source, rows, data)

@@ -1,7 +1,8 @@
-"""Known future covariates: a holiday, a planned price, another forecast.
+"""Known future covariates: a promotion, a planned price, another forecast.
 
 Every such column adds a feature whose value at row ``t`` is the column's value a number of rows later.
-If that number is the horizon, the last rows of a window hold the values at the rows it forecasts.
+If that number is the horizon, the last rows of a window hold the values at the rows it forecasts; see
+``fastlstm.config.known_future``.
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ from fastlstm.data.time_grid import step_times
 
 
 def is_ahead(frame: pd.DataFrame, data: DataConfig, values: list[str]) -> np.ndarray:
-    """Rows at the end of a series that hold known future covariates alone, ``(n,)``.
+    """Rows at the end of a series that hold nothing but what is known ahead, ``(n,)``.
 
     Args:
         frame: a table sorted by series and time.
-        data: ``known_ahead``.
+        data: known future covariates and static columns.
         values: the value columns present.
     """
-    observed = [name for name in values if name not in data.known_ahead]
-    if not data.known_ahead or not observed:
+    known = data.known_columns
+    observed = [name for name in values if name not in known]
+    if (not data.known_future and not data.known_ahead) or not observed:
         return np.zeros(len(frame), bool)
     seen = frame[observed].notna().any(axis=1)
     later = ~seen[::-1].groupby(frame[SERIES][::-1], sort=False).cummax()[::-1]

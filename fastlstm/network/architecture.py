@@ -54,6 +54,10 @@ class Architecture:
         naive_unless_better: whether the naive forecast replaces the network's unless validation shows
             the network to be significantly better.
         linear_component: whether the forecast is a mean of the LSTM's and a linear forecaster's.
+        future: known future covariates: numbers of rows, rising to the steps ahead, each with the
+            positions of the features that hold the covariates so many rows later. The last of these
+            features' rows hold what is known of the steps up to it, from the one after the number
+            before it on.
     """
 
     kind: str
@@ -66,6 +70,12 @@ class Architecture:
     seasonal_residual: int | None
     naive_unless_better: bool
     linear_component: bool
+    future: tuple[tuple[int, tuple[int, ...]], ...] = ()
+
+    @property
+    def unread(self) -> tuple[int, ...]:
+        """Positions of the features that the LSTM does not read row by row: static and future ones."""
+        return (*self.static, *(position for _, group in self.future for position in group))
 
     def naive_rows(self, timesteps: int, steps: int) -> list[int]:
         """Rows of a window whose target values are the naive forecast of each step.
@@ -110,8 +120,8 @@ def resolve(
 
     Raises:
         ConfigError: an option needs targets among the features, or scaled targets; a static feature is
-            no feature, or a target, or none is left that changes; a window is too large for a linear
-            component.
+            no feature, or a target, or none is left that changes; features of the rows to forecast are
+            absent, or do not cover them all; a window is too large for a linear component.
     """
     hp = hyperparameters
     names = list(features)
@@ -129,7 +139,9 @@ def resolve(
     if absent:
         _require_no_own_targets(hp, normalization, independent, skill_tested, absent[0])
     static = _static_positions(hp.static_features, names, targets)
-    columns = len(names) - len(static) - (len(targets) - 1 if independent else 0)
+    future = _future_positions(hp, names)
+    unread = len(static) + sum(len(group) for _, group in future)
+    columns = len(names) - unread - (len(targets) - 1 if independent else 0)
     return Architecture(
         kind=kind,
         normalization=normalization,
@@ -142,6 +154,7 @@ def resolve(
         seasonal_residual=hp.seasonal_residual,
         naive_unless_better=skill_tested,
         linear_component=_has_linear_component(hp, segment, normalization, columns),
+        future=future,
     )
 
 
@@ -250,3 +263,29 @@ def _static_positions(
     if static and len(set(static)) == len(features):
         raise ConfigError("static_features: no feature is left that changes; give one that does")
     return tuple(sorted(features.index(name) for name in set(static)))
+
+
+def _future_positions(
+    hp: Hyperparameters, features: list[str]
+) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    """``Architecture.future``, of ``future_features``."""
+    found: dict[int, dict[str, int]] = {}
+    for name, rows in (hp.future_features or {}).items():
+        if name not in features:
+            raise ConfigError(
+                f"future_features: {name!r} is none of the features; add it to them, or remove it"
+            )
+        found.setdefault(rows, {})[name.removesuffix(f"+{rows}")] = features.index(name)
+    if not found:
+        return ()
+    shifts = sorted(found)
+    gaps = [rows - before for before, rows in zip([0, *shifts], shifts, strict=False)]
+    columns = list(found[shifts[0]])
+    same = all(set(group) == set(columns) for group in found.values())
+    if shifts[-1] != hp.steps_ahead or max(gaps) > hp.timesteps or not same:
+        raise ConfigError(
+            f"future_features: {hp.future_features} do not hold each column at all of the "
+            f"{hp.steps_ahead} rows to forecast in the last {hp.timesteps} rows of a window; remove "
+            "future_features, which then follows from data.known_future and the calendar"
+        )
+    return tuple((rows, tuple(found[rows][name] for name in columns)) for rows in shifts)

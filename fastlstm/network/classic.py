@@ -14,6 +14,7 @@ from fastlstm.network.side_inputs import (
     static_embedding,
     with_column_embedding,
 )
+from fastlstm.network.temporal_decoder import TemporalDecoder
 
 # Largest size of the static features' embedding, which is appended to each row.
 _STATIC_UNITS = 16
@@ -23,8 +24,9 @@ _STATIC_UNITS = 16
 class ClassicCore:
     """A stack ``(LSTM → Dropout) x n → Dense``.
 
-    The layers' widths are multiples of the number of features that are not static. Only the last LSTM
-    returns its final state alone, also when there is one.
+    The layers' widths are multiples of the number of features that the LSTM reads. Only the last LSTM
+    returns its final state alone, also when there is one. Known future covariates enter a temporal
+    decoder after the last layer; see ``fastlstm.network.temporal_decoder``.
 
     Attributes:
         hyperparameters: widths, dropout and activation of the layers.
@@ -41,7 +43,7 @@ class ClassicCore:
     @property
     def widths(self) -> list[int]:
         """Units of each LSTM layer."""
-        changing = self.features - len(self.architecture.static)
+        changing = self.features - len(self.architecture.unread)
         return [
             max(1, round(width * changing)) for width in self.hyperparameters.model_relative_width
         ]
@@ -67,6 +69,11 @@ class ClassicCore:
                 name=f"lstm_{number}",
             )(hidden)
             hidden = layers.dropout(rate, name=f"dropout_{number}")(hidden)
-        hidden = with_column_embedding(layers, hidden, window, a, max(1, widths[-1] // 2))
-        outputs = hp.steps_ahead * (1 if a.channel_independent else self.targets) * hp.outputs_each
-        return layers.dense(outputs, activation=output_activation(hp), name="output")(hidden)
+        joined = with_column_embedding(layers, hidden, window, a, max(1, widths[-1] // 2))
+        each = (1 if a.channel_independent else self.targets) * hp.outputs_each
+        outputs, activation = hp.steps_ahead * each, output_activation(hp)
+        if not a.future:
+            return layers.dense(outputs, activation=activation, name="output")(joined)
+        decoded = layers.dense(outputs, name="decoded")(joined)
+        decoder = TemporalDecoder(layers, a, each, hp.model_dropout[-1], activation)
+        return decoder(decoded, hidden, window)

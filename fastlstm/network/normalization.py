@@ -35,9 +35,9 @@ def normalized_sequences(
     a = architecture
     plain = a.normalization == "none" and a.seasonal_residual is None
     timesteps, n_features = window.shape[1], window.shape[2]
-    changing = [column for column in range(n_features) if column not in a.static]
+    changing = [column for column in range(n_features) if column not in a.unread]
     if plain and not a.channel_independent and not a.naive_unless_better:
-        columns = ops.take(window, changing, axis=2) if a.static else window
+        columns = ops.take(window, changing, axis=2) if a.unread else window
         return columns, lambda outputs_of_core: outputs_of_core
     others = [column for column in changing if column not in a.own]
     own = ops.take(window, list(a.own), axis=2)

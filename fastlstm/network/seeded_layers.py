@@ -48,6 +48,12 @@ class SeededLayers:
             units, kernel_initializer=kernel, name=name + self._suffix, **settings
         )
 
+    def identity(self, units: int, name: str, **settings: Any) -> Any:
+        """``keras.layers.Dense`` that begins as the identity of its first inputs; it draws no seed."""
+        return self._layers.Dense(
+            units, kernel_initializer="identity", name=name + self._suffix, **settings
+        )
+
     def lstm(self, units: int, name: str, **settings: Any) -> Any:
         """``keras.layers.LSTM``."""
         kernel = self._initializers.GlorotUniform(seed=self._next_seed())

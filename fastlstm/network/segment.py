@@ -3,6 +3,7 @@
 SegRNN (Lin et al. 2023, "SegRNN: Segment Recurrent Neural Network for Long-Term Time Series
 Forecasting") with an LSTM in place of its GRU. The look-back is cut into segments, each embedded by one
 linear layer; the LSTM reads the embeddings, and a decoder makes the future segments of its final state.
+What is known of the rows to forecast enters a temporal decoder after it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from fastlstm.network.side_inputs import (
     static_embedding,
     with_column_embedding,
 )
+from fastlstm.network.temporal_decoder import TemporalDecoder
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,29 @@ class SegmentCore:
 
     def __call__(self, layers: SeededLayers, sequences: Any, window: Any) -> Any:
         """Outputs of sequences; see ``fastlstm.network.cores.Core``."""
-        hp, units = self.hyperparameters, self.architecture.units
+        hp = self.hyperparameters
         embedded = self._embedded_segments(layers, sequences, window)
         # Encoder and decoder share their weights, as in SegRNN.
-        lstm = layers.lstm(units, return_state=True, name="lstm_1")
+        lstm = layers.lstm(self.architecture.units, return_state=True, name="lstm_1")
         _, hidden, cell = lstm(embedded)
         dropout = layers.dropout(hp.segment_dropout, name="dropout_1")
+        decoded = self._decoded(layers, lstm, dropout, hidden, cell, window)
+        if not self.architecture.future:
+            return decoded
+        decoder = TemporalDecoder(
+            layers,
+            self.architecture,
+            self.outputs_of_step,
+            hp.segment_dropout,
+            output_activation(hp),
+        )
+        return decoder(decoded, dropout(hidden), window)
+
+    def _decoded(
+        self, layers: SeededLayers, lstm: Any, dropout: Any, hidden: Any, cell: Any, window: Any
+    ) -> Any:
+        """Final encoder states ``(n, units)`` to the outputs of all steps, step-major."""
+        hp, units = self.hyperparameters, self.architecture.units
         if hp.decoding == "direct":
             return self._all_steps(layers, dropout(hidden), window)
         length = min(self.architecture.segment_length, hp.steps_ahead)
@@ -90,7 +109,9 @@ class SegmentCore:
         return ops.relu(layers.dense(a.units, name="segment")(segments) + static)
 
     def _output_layer(self, layers: SeededLayers, steps: int) -> Any:
-        """The layer that gives the outputs of so many steps."""
+        """The layer that gives the outputs of so many steps; a temporal decoder's come after it."""
+        if self.architecture.future:
+            return layers.dense(steps * self.outputs_of_step, name="decoded")
         activation = output_activation(self.hyperparameters)
         return layers.dense(steps * self.outputs_of_step, activation=activation, name="output")
 

@@ -61,8 +61,20 @@ def test_declared_ones_are_features_that_the_source_need_not_have():
     ("changes", "expected"),
     [
         ({"calendar": ["hour", "hour"]}, "calendar: 'hour' is listed twice"),
-        ({"calendar": ["minute"]}, "calendar.0"),
+        ({"calendar": ["decade"]}, "calendar"),
         ({"calendar": ["hour"], "targets": ["hour_sin"]}, "'hour_sin' is a calendar feature"),
+        (
+            {"holidays": {"country": "Germny"}},
+            "data.holidays.country: the package holidays has no 'Germny'; use one of DE",
+        ),
+        (
+            {"holidays": {"country": "DE", "subdivision": "Berlyn"}},
+            "data.holidays.subdivision: 'DE' has no 'Berlyn'; use one of BE",
+        ),
+        (
+            {"holidays": {"country": "DE"}, "frequency": "1W"},
+            "holidays: needs rows of a day or less, frequency is '1W'",
+        ),
     ],
 )
 def test_refusals(tmp_path, changes, expected):

@@ -1,0 +1,114 @@
+"""What is known of every row by its time alone: parts of the calendar, and public holidays."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from fastlstm.config.base import StrictSettings
+
+CalendarKind = Literal[
+    "minute", "hour", "weekday", "day", "day_of_year", "week", "month", "quarter"
+]
+
+
+# Features of public holidays; see ``fastlstm.data.holidays``.
+HOLIDAY_COLUMNS = ("holiday", "before_holiday", "after_holiday")
+
+
+_DAY = 86_400.0
+_YEAR = 365.25 * _DAY
+
+
+# Length in seconds of frequencies that are no fixed number of seconds, by the start of their name.
+_LENGTHS = {"D": _DAY, "B": _DAY, "W": 7 * _DAY, "M": _YEAR / 12, "Q": _YEAR / 4, "Y": _YEAR}
+
+
+# For each kind: the shortest and longest distance between rows for which 'auto' takes it, and the
+# length of train rows from which on it is learnable: three of its periods, or two long ones.
+_LEARNABLE: dict[CalendarKind, tuple[float, float, float]] = {
+    "hour": (0, _DAY / 2, 3 * _DAY),
+    "weekday": (0, _DAY, 21 * _DAY),
+    "day_of_year": (0, 7 * _DAY, 2 * _YEAR),
+    "month": (7 * _DAY + 1, _YEAR / 12 + 1, 3 * _YEAR),
+    "quarter": (_YEAR / 12 + 2, _YEAR / 4 + 1, 3 * _YEAR),
+}
+
+
+class Holidays(StrictSettings):
+    """The public holidays of a country, as the package ``holidays`` knows them."""
+
+    country: str = Field(description="ISO 3166-1 code of the country, e.g. 'DE'.")
+    subdivision: str | None = Field(
+        None, description="ISO 3166-2 code of a state or province, e.g. 'BE'."
+    )
+
+    @model_validator(mode="after")
+    def _known(self) -> Holidays:
+        import holidays
+        from holidays.registry import COUNTRIES
+
+        if self.country not in holidays.list_supported_countries(include_aliases=True):
+            # Each entry has the class' name, then the codes of two and of three letters.
+            codes = {code: names[1] for names in COUNTRIES.values() for code in names}
+            raise ValueError(
+                f"country: the package holidays has no {self.country!r}; "
+                f"{_near(self.country, codes)}"
+            )
+        if self.subdivision is not None:
+            of_country = holidays.country_holidays(self.country)
+            codes = {code: code for code in of_country.subdivisions}
+            codes |= of_country.subdivisions_aliases
+            if self.subdivision not in codes:
+                raise ValueError(
+                    f"subdivision: {self.country!r} has no {self.subdivision!r}; "
+                    f"{_near(self.subdivision, codes)}"
+                )
+        return self
+
+
+def _near(name: str, codes: Mapping[str, str]) -> str:
+    """The codes whose names are most like one that is not known, or all where few are."""
+    by_lower = {known.lower(): code for known, code in codes.items()}
+    near = difflib.get_close_matches(name.lower(), list(by_lower), n=5)
+    found = [by_lower[known] for known in near] or list(codes.values())[:60]
+    if not found:
+        return "it has none, remove subdivision"
+    return f"use one of {', '.join(sorted({*found}))}"
+
+
+def calendar_columns(kinds: list[CalendarKind], holidays: Holidays | None) -> list[str]:
+    """Columns of kinds of the calendar, a sine and a cosine each, and of holidays."""
+    columns = [f"{kind}_{part}" for kind in kinds for part in ("sin", "cos")]
+    return columns if holidays is None else [*columns, *HOLIDAY_COLUMNS]
+
+
+def row_seconds(frequency: str) -> float:
+    """Seconds from row to row; the mean where months differ. 0 for a frequency of another kind."""
+    from pandas.tseries.frequencies import to_offset
+    from pandas.tseries.offsets import Tick
+
+    offset = to_offset(frequency)
+    if isinstance(offset, Tick):
+        return float(offset.nanos) / 1e9
+    return float(_LENGTHS.get(offset.rule_code[:1], 0.0) * offset.n)
+
+
+def learnable_calendar(frequency: str | None, train_seconds: float) -> list[CalendarKind]:
+    """The kinds of the calendar that rows can teach, by their frequency and how long they last.
+
+    Args:
+        frequency: pandas offset; None means that there are none.
+        train_seconds: time from the first to the last train row.
+    """
+    seconds = 0.0 if frequency is None else row_seconds(frequency)
+    if not seconds:
+        return []
+    return [
+        kind
+        for kind, (shortest, longest, needed) in _LEARNABLE.items()
+        if shortest <= seconds <= longest and train_seconds >= needed
+    ]
