@@ -15,7 +15,6 @@ from fastlstm.artifacts.file_names import CLEAN_FILE
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.series import rows_by_series
 from fastlstm.data.tables import read_table
-from fastlstm.data.time_grid import season_rows
 from fastlstm.evaluation.metrics import mean_classification_scores, regression_scores
 from fastlstm.evaluation.target_table import TargetTable, mase_scales
 from fastlstm.runs.saved_run import SavedRun
@@ -149,7 +148,7 @@ def _scorer(run: SavedRun, table: TargetTable, rows: np.ndarray, config: Retrain
     if metric == "mase":
         # The runs' train rows may differ; rows before the challenger's test period scale both.
         cut = pd.Timestamp(run.manifest["cuts"]["first_test_origin"]).value // 1_000
-        season = config.evaluation.season_length or season_rows(run.data.frequency) or 1
+        season = run.metrics["season_length"] or 1
         scale = mase_scales(table, rows, cut, season, run.data.lookahead)
 
     def regression(truth: np.ndarray, forecast: np.ndarray, windows: np.ndarray) -> float | None:
