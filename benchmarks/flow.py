@@ -20,6 +20,7 @@ from fastlstm.artifacts.file_names import CLEAN_FILE, SCALED_FILE, TABLE_FILE
 from fastlstm.artifacts.folders import publish
 from fastlstm.config.reading import read_settings
 from fastlstm.config.retrain import RetrainConfig
+from fastlstm.data.seasons import FoundSeasons
 from fastlstm.data.split import Cuts
 from fastlstm.data.tables import read_table
 from fastlstm.registry.promotion import decide_promotion
@@ -105,6 +106,7 @@ def prepare(config: RetrainConfig, work: Path) -> dict[str, Any]:
             folder, read_table(work / "scaled" / SCALED_FILE), features=scaled["features"],
             targets=scaled["targets"], timesteps=hp.timesteps, steps_ahead=hp.steps_ahead,
             lookahead=data.lookahead, cuts=Cuts(**scaled["cuts"]),
+            seasons=FoundSeasons.from_facts(scaled),
         ),
     )  # fmt: skip
     return validated

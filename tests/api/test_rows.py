@@ -64,6 +64,19 @@ def test_windows_do_not_cross_a_hole_where_a_frequency_is_declared(wave, tmp_pat
         regressor(x.to_numpy(), y.to_numpy(), tmp_path, frequency="1h")
 
 
+def test_the_season_of_train_rows_is_found_where_a_frequency_is_declared(tmp_path):
+    times = pd.date_range("2024-01-01", periods=400, freq="1h", name="when")
+    noise = np.random.default_rng(0).normal(0, 0.3, 400)
+    x = pd.DataFrame({"a": np.sin(2 * np.pi * np.arange(400) / 24) + noise}, index=times)
+
+    def manifest(**settings):
+        return regressor(x, x, tmp_path, **settings)._windows().manifest
+
+    found = manifest(frequency="1h")
+    assert (found["season"], found["seasons"]) == (24, [24])
+    assert manifest()["season"] is None
+
+
 def test_targets_that_look_ahead_stay_in_their_split(wave, tmp_path):
     x, _ = wave
     y = x["a"].rolling(4).max().shift(-3).rename("top")  # of the next 4 rows; unknown at the end

@@ -17,8 +17,10 @@ from fastlstm.evaluation.baselines import REGRESSION_BASELINES
 from fastlstm.evaluation.evaluate import evaluate
 from fastlstm.evaluation.long_format import long_format
 from fastlstm.evaluation.networks import EvaluatedNetworks
+from fastlstm.evaluation.predictions import season_length
 from fastlstm.evaluation.target_table import TargetTable
 from fastlstm.reporting.text import NAMES, score_table
+from fastlstm.runs.writing import _on_same_windows
 from fastlstm.windows.in_memory import RowWindows
 
 pytestmark = pytest.mark.usefixtures("untraced")
@@ -134,3 +136,28 @@ def test_long_format_has_a_row_for_each_window_step_and_target():
     assert frame["value"].tolist() == list(range(12))
     assert frame["time"].dtype == "datetime64[us, UTC]"
     assert frame["time"].dt.hour.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+
+
+@pytest.mark.parametrize(
+    ("given", "manifest", "season"),
+    [
+        (12, {"season": 24, "assumed_season": None}, 12),
+        (1, {"season": None, "assumed_season": None}, 1),
+        (None, {"season": 168, "assumed_season": None}, 168),
+        (None, {"season": None, "assumed_season": 24}, 24),
+        (None, {"season": None, "assumed_season": None}, None),
+        (None, {}, 24),  # windows of earlier versions
+    ],
+)
+def test_the_season_is_the_one_set_or_found_or_usual(given, manifest, season):
+    config = build_config()
+    config.evaluation.season_length = given
+    assert season_length(config, manifest) == season
+
+
+def test_a_challenger_need_not_beat_the_drift():
+    metrics = {
+        "primary": {"name": "mae"},
+        "test": {name: {"mae": 1.0} for name in ("model", *REGRESSION_BASELINES)},
+    }
+    assert set(_on_same_windows(metrics)) == {"last_value", "last_season"}

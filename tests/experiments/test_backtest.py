@@ -17,7 +17,9 @@ from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.time_grid import microseconds
 from fastlstm.errors import ConfigError, DataError
+from fastlstm.evaluation.predictions import season_length
 from fastlstm.evaluation.significance import diebold_mariano
+from fastlstm.experiments import backtest
 from fastlstm.experiments.backtest import Rows, evaluate_folds, run_backtest
 from fastlstm.experiments.backtest_summary import write_backtest
 from fastlstm.experiments.folds import groups, plan_folds
@@ -96,20 +98,34 @@ def test_every_origin_of_the_test_periods_is_scored_once(rows, gap):
 
 
 def test_scores_are_those_of_the_predictions(rows):
+    """Means over series of errors, each scaled by its seasonal naive error on the fold's train rows."""
     found = run_backtest(rows, settings())
-    errors = (found.predictions["prediction"] - found.predictions["truth"]).abs()
-    by_fold = errors.groupby(found.predictions["fold"]).mean()
+    told, fold = found.predictions, plan_folds(
+        microseconds(rows.frame[TIME]), settings().hyperparameters, settings().backtest
+    )[0]  # fmt: skip
+    train = microseconds(rows.frame[TIME]) < fold.validation
+    scale = (
+        rows.y["load"][train].groupby(rows.frame[SERIES]).apply(lambda v: v.diff(24).abs().mean())
+    )
+    of_fold = told[told["fold"] == 1]
+    np.testing.assert_allclose(of_fold["scale"], of_fold["series"].map(scale).astype(float))
+    assert found.primary == "mase"
+    errors = (told["prediction"] - told["truth"]).abs() / told["scale"]
+    by_fold = errors.groupby([told["fold"], told["series"]]).mean().groupby("fold").mean()
     np.testing.assert_allclose(found.table["model"][:-1].astype(float), by_fold)
-    assert found.table["model"].iloc[-1] == pytest.approx(errors.mean())
-    by_step = errors.groupby(found.predictions["step"]).mean()
+    by_series = errors.groupby(told["series"]).mean()
+    assert found.table["model"].iloc[-1] == pytest.approx(by_series.mean())
+    by_step = errors.groupby([told["step"], told["series"]]).mean().groupby("step").mean()
     np.testing.assert_allclose(found.by_step["model"], by_step)
     assert found.by_series["series"].tolist() == ["a", "b"]
-    base = (found.predictions["last_season"] - found.predictions["truth"]).abs()
+    np.testing.assert_allclose(found.by_series["model"], by_series)
+    base = (told["last_season"] - told["truth"]).abs() / told["scale"]
     known = base.notna()
-    gain = ((base - errors) / base.mean())[known].groupby(found.predictions["origin"]).mean()
+    gain = (base - errors)[known].groupby(told["origin"]).mean()
     expected = diebold_mariano(gain.to_numpy(), 3)
     overall = found.significance["last_season"]["overall"]
     assert overall["statistic"] == pytest.approx(expected.statistic)
+    assert overall["difference"] == pytest.approx(expected.difference)
     assert [row["step"] for row in found.significance["last_value"]["by_step"]] == [1, 2, 3]
 
 
@@ -202,3 +218,36 @@ def test_labels_are_backtested_too(panel):
     found = made.backtest(folds=2)
     assert (found.primary, found.better) == ("average_precision", "higher")
     assert set(found.significance) == {"prior", "last_class"}
+
+
+def test_each_fold_finds_the_season_of_its_own_train_rows():
+    """The rows have no season at first, then a day."""
+    config = settings(window="sliding")
+    config = config.model_copy(
+        update={"evaluation": config.evaluation.model_copy(update={"season_length": None})}
+    )
+    times = pd.Series(pd.date_range("2024-01-01", periods=1200, freq="1h", tz="UTC"))
+    load = np.random.default_rng(0).normal(0, 1, 1200)
+    load[600:] += 2 * np.sin(2 * np.pi * np.arange(600) / 24)
+    frame = pd.DataFrame({SERIES: "a", TIME: times, SEGMENT: 0})
+    values = pd.DataFrame({"load": load, "heat": load})
+    rows = Rows(frame, values, values[["load"]])
+
+    def found(of_rows):
+        folds = plan_folds(microseconds(times), config.hyperparameters, config.backtest)
+        return [
+            backtest._windows(
+                of_rows, fold, backtest._scalers(of_rows, fold, config), config
+            ).manifest
+            for fold in folds
+        ]
+
+    manifests = found(rows)
+    assert [manifest["season"] for manifest in manifests] == [None, 24, 24]
+    assert [season_length(config, manifest) for manifest in manifests] == [None, 24, 24]
+    # Rows from the first fold's validation on do not change what it finds.
+    changed = rows.y.copy()
+    changed.loc[microseconds(times) >= manifests[0]["cuts"]["validation"], "load"] = 0.0
+    seasons = [key for key in manifests[0] if key.startswith(("season", "assumed"))]
+    later = found(Rows(frame, values, changed))[0]
+    assert {key: later[key] for key in seasons} == {key: manifests[0][key] for key in seasons}

@@ -71,7 +71,7 @@ def steps(folder, frame: pd.DataFrame, config: RetrainConfig) -> WindowDataset:
         lambda f: write_windows(
             f, scaled, features=config.data.features, targets=config.data.targets,
             timesteps=hp.timesteps, steps_ahead=hp.steps_ahead, lookahead=config.data.lookahead,
-            cuts=Cuts(**made["cuts"]),
+            cuts=Cuts(**made["cuts"]), seasons=FoundSeasons.from_facts(made),
         ),
     )  # fmt: skip
     return WindowDataset(folder / "windows")
@@ -242,7 +242,7 @@ def check_seasons(folder, config):
     found = []
     for name, table in (("one", frame), ("two", changed)):
         steps(folder / name, table, config)
-        manifest = read_manifest(folder / name / "scaled")
+        manifest = read_manifest(folder / name / "windows")
         found.append({key: manifest[key] for key in FoundSeasons().facts()})
     demand(found[0]["season"] == 24, "no season was found in train rows")
     demand(json.dumps(found[0]) == json.dumps(found[1]), "later rows changed the seasons")
