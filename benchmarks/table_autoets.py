@@ -1,0 +1,65 @@
+"""AutoETS of statsforecast, fitted anew to all rows before each forecast.
+
+``python -m benchmarks.table_autoets ROWS SETTINGS OUTPUT``, in the peers' environment; see
+``benchmarks.table_tasks.Task.write_for_peers`` for the two files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+
+def forecasts(rows: pd.DataFrame, settings: dict) -> pd.DataFrame:
+    """Forecasts of every series at every start.
+
+    Args:
+        rows: ``unique_id``, ``ds``, ``y``.
+        settings: ``frequency``, ``horizon``, ``seasons``, ``starts`` (none: after each series' end).
+
+    Returns:
+        ``unit, start, step, value``.
+    """
+    from statsforecast import StatsForecast  # type: ignore[import-not-found]
+    from statsforecast.models import AutoETS, Naive  # type: ignore[import-not-found]
+
+    rows = rows[["unique_id", "ds", "y"]]
+    horizon = settings["horizon"]
+    tables = []
+    for start in settings["starts"] or [None]:
+        known = rows if start is None else rows[rows["ds"] < start]
+        forecaster = StatsForecast(
+            models=[AutoETS(season_length=settings["seasons"][0])], freq=settings["frequency"],
+            n_jobs=os.cpu_count() or 1, fallback_model=Naive(),
+        )  # fmt: skip
+        made = forecaster.forecast(df=known, h=horizon).rename(columns={"AutoETS": "value"})
+        tables.append(with_steps(made, horizon))
+    return pd.concat(tables, ignore_index=True)
+
+
+def with_steps(made: pd.DataFrame, horizon: int) -> pd.DataFrame:
+    """A library's forecasts ``unique_id, ds, value`` of one start as ``unit, start, step, value``."""
+    made = made.sort_values(["unique_id", "ds"], ignore_index=True)
+    group = made.groupby("unique_id")
+    assert (group.size() == horizon).all()
+    return pd.DataFrame({
+        "unit": made["unique_id"],
+        "start": group["ds"].transform("min"),
+        "step": group.cumcount() + 1,
+        "value": made["value"],
+    })  # fmt: skip
+
+
+def main() -> None:
+    """Forecast and write."""
+    rows, settings, output = map(Path, sys.argv[1:])
+    made = forecasts(pd.read_parquet(rows), json.loads(settings.read_text(encoding="utf-8")))
+    made.to_parquet(output, index=False)
+
+
+if __name__ == "__main__":
+    main()
