@@ -260,13 +260,13 @@ class SeasonSums:
 
     def _add_times(self, times: np.ndarray, values: np.ndarray) -> None:
         """Add values at times, in any order."""
-        times = np.concatenate([self._times, times])
-        values = np.concatenate([self._at_time, values])
-        if (np.diff(times) > 0).all():
-            self._times, self._at_time = times, values
+        times, values = _by_time(times, values)
+        if np.array_equal(times, self._times):
+            self._at_time = self._at_time + values
             return
-        self._times, position = np.unique(times, return_inverse=True)
-        self._at_time = np.bincount(position, values, len(self._times))
+        self._times, self._at_time = _by_time(
+            np.concatenate([self._times, times]), np.concatenate([self._at_time, values])
+        )
 
     def _add_errors(self, chunk: SeriesChunk) -> None:
         """Add the relative error of the seasonal naive forecast of each series."""
@@ -288,3 +288,11 @@ class SeasonSums:
         ratio = seasonal_error[defined] / naive_error[defined]
         self._compared += int(defined.sum())
         self._log_error += float(np.log(np.clip(ratio, 1 / _RATIO_LIMIT, _RATIO_LIMIT)).sum())
+
+
+def _by_time(times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each time once, rising, with the sum of its values."""
+    if (np.diff(times) > 0).all():
+        return times, values
+    distinct, position = np.unique(times, return_inverse=True)
+    return distinct, np.bincount(position, values, len(distinct))
