@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
 from fastlstm.api.keywords import documented_signature, parse_hyperparameters, split_loss_object
+from fastlstm.api.known_columns import (
+    described_data,
+    holidays_of,
+    with_calendar,
+    with_future_features,
+    with_known_columns,
+)
 from fastlstm.api.network_methods import NetworkMethods
 from fastlstm.api.opening import find_history, open_run, read_history
 from fastlstm.api.prepared_rows import prepare_rows, run_config
-from fastlstm.api.row_table import RowSettings, row_table
+from fastlstm.api.row_table import RowSettings, RowTable, row_table
 from fastlstm.api.saving import evaluate_and_store
 from fastlstm.config.backtest import BacktestConfig
+from fastlstm.config.data import DataConfig
 from fastlstm.config.messages import describe
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.errors import ConfigError
@@ -51,9 +59,16 @@ class fastLSTM(NetworkMethods):
         target_lookahead: number of rows after its own that a target's value depends on, e.g. 5 for
             'within the next 6 rows'. Windows then keep such rows within their split, and baselines use
             only targets known at the time. Such targets may be missing where those rows are.
-        known_ahead: known future covariates (a holiday, a planned price) and how many rows ahead each
-            is known, ``steps_ahead`` at most: ``{'holiday': 24}`` adds the feature ``'holiday+24'``,
-            its value 24 rows later. To forecast, append rows to the table that hold these alone.
+        known_future: known future covariates (a promotion, a planned price), columns of ``X_data`` that
+            are known for every row to forecast; the network reads them as what holds at that very row.
+            To forecast, append rows to the table that hold these and static columns alone.
+        known_ahead: covariates that are known only some rows ahead, and how many, less than
+            ``steps_ahead``: ``{'price': 6}`` adds the feature ``'price+6'``, its value 6 rows later.
+        calendar: parts of the time that the network knows of each row to forecast: of 'minute', 'hour',
+            'weekday', 'day', 'day_of_year', 'week', 'month' and 'quarter'. 'auto': those that
+            ``frequency`` and the train rows make learnable, if ``X_data`` has a DatetimeIndex; tables
+            to forecast from then need one too. ``[]``: none.
+        holidays: public holidays that it knows of too: ``{'country': 'DE', 'subdivision': 'BE'}``.
         data_storage_path: folder of the runs, or ``s3://bucket/prefix``; each run goes to
             ``<model_name>/<run id>/`` below it.
         distribution_strategy: a ``tf.distribute.Strategy`` to train under.
@@ -90,6 +105,9 @@ class fastLSTM(NetworkMethods):
         frequency: str | None = None,
         target_lookahead: int = 0,
         known_ahead: dict[str, int] | None = None,
+        known_future: Sequence[str] = (),
+        calendar: Literal["auto"] | Sequence[str] = "auto",
+        holidays: Mapping[str, str] | None = None,
         data_storage_path: str | Path = ".",
         distribution_strategy: Any = None,
         **hyperparameters: Any,
@@ -98,7 +116,16 @@ class fastLSTM(NetworkMethods):
         super().__init__(
             parse_hyperparameters(named),
             RowSettings(
-                series, time, sample_weight, frequency, "UTC", target_lookahead, known_ahead or {}
+                series,
+                time,
+                sample_weight,
+                frequency,
+                "UTC",
+                target_lookahead,
+                known_ahead or {},
+                known_future=known_future,
+                calendar=calendar,
+                holidays=holidays_of(holidays),
             ),
         )
         self.X_data, self.Y_data = X_data, Y_data
@@ -123,8 +150,11 @@ class fastLSTM(NetworkMethods):
         """
         labels = not self._hp.is_regressor
         table = row_table(self.X_data, self.Y_data, self._row_settings, labels=labels)
-        if not self._trained:
-            self._features, self._targets = [*map(str, table.x)], [*map(str, table.y)]
+        if self._trained:
+            data = described_data(self._row_settings, self._features, self._targets, table)
+        else:
+            data = self._resolve_columns(table)
+        table = with_known_columns(table, data)
         rows = prepare_rows(
             table, self._row_settings, self._hp, self._features, self._targets,
             self._scalers if self._trained else None,
@@ -133,6 +163,15 @@ class fastLSTM(NetworkMethods):
         self.X_scaler, self.Y_scaler = rows.scalers.x, rows.scalers.y
         for name, values in rows.split_tables():
             setattr(self, name, values)
+
+    def _resolve_columns(self, table: RowTable) -> DataConfig:
+        """Name the inputs and outputs of a network of these rows, with what is known ahead of them."""
+        self._row_settings = with_calendar(self._row_settings, table, self._hp)
+        given = [*map(str, table.x)], [*map(str, table.y)]
+        data = described_data(self._row_settings, *given, table)
+        data, self._hp = with_future_features(data, self._hp)
+        self._features, self._targets = data.features, data.targets
+        return data
 
     def create_sequences(self, data: Any, window_size: int) -> list[Any]:
         """Every sequence of ``window_size`` consecutive rows of a table, as nested lists.
@@ -174,7 +213,7 @@ class fastLSTM(NetworkMethods):
         if timesteps is not None:
             self._change_settings(timesteps=timesteps)
         self._half_widths = None
-        if self._trained:
+        if self._trained or timesteps is not None:
             self._trained = False
             self.split_and_scale()
         self._config()

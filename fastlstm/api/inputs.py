@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fastlstm.config.known_future import ahead_columns
+from fastlstm.api.known_columns import known_columns_of
+from fastlstm.config.data import DataConfig
 from fastlstm.data.scaling import ScaledArray, Scalers
 from fastlstm.errors import ConfigError, DataError
 from fastlstm.windows.origins import input_windows
@@ -38,16 +39,18 @@ class NetworkInputs:
     Attributes:
         features: names of the inputs, in the network's order.
         timesteps: rows of a window.
-        known_ahead: known future covariates by name, and how many rows ahead each is known.
+        data: what is known of later rows.
         scalers: fitted on the network's train rows; None before there are any.
         series_column: name of the series column of the rows it was trained on; None without one.
+        static: features with one value per series.
     """
 
     features: list[str]
     timesteps: int
-    known_ahead: Mapping[str, int]
+    data: DataConfig
     scalers: Scalers | None
     series_column: str | None = None
+    static: Collection[str] = ()
 
     def sample(self, data: Any, last_row: int, *, scale: bool, series: Any = None) -> np.ndarray:
         """The window that ends with a row of a table.
@@ -137,21 +140,18 @@ class NetworkInputs:
         rows = np.asarray(data, dtype=np.float64)
         return rows[:, None] if rows.ndim == 1 and len(names) == 1 else rows
 
-    def _with_covariates(self, data: pd.DataFrame) -> pd.DataFrame:
-        """Add the features of known future covariates; drop the last rows that hold these alone."""
-        features = ahead_columns(self.known_ahead)
-        shifted = {
-            feature: data[source].shift(-rows)
-            for feature, (source, rows) in zip(features, self.known_ahead.items(), strict=True)
-            if source in data and feature not in data
-        }
-        if not shifted:
-            return data
-        covariates = {*self.known_ahead, *features}
-        observed = [name for name in self.features if name not in covariates and name in data]
-        complete = np.flatnonzero(data[observed].notna().any(axis=1))
-        end = int(complete[-1]) + 1 if len(complete) else len(data)
-        return data.assign(**shifted).iloc[:end]
+    def _with_covariates(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Add the features of what is known ahead; drop the last rows that hold nothing else."""
+        added = known_columns_of(rows, self.data)
+        if not added:
+            return rows
+        known = {*self.data.known_columns, *self.static, *added, *self.data.ahead_columns}
+        observed = [name for name in self.features if name not in known and name in rows]
+        end = len(rows)
+        if {*self.data.known_columns} & {*rows}:
+            complete = np.flatnonzero(rows[observed].notna().any(axis=1))
+            end = int(complete[-1]) + 1 if len(complete) else end
+        return rows.assign(**added).iloc[:end]
 
     def _windows_of_table(self, rows: np.ndarray) -> np.ndarray:
         if len(rows) < self.timesteps:
@@ -175,7 +175,7 @@ class NetworkInputs:
         missing = [name for name, bad in zip(self.features, empty, strict=True) if bad]
         if not missing:
             return
-        rows_ahead = ahead_columns(self.known_ahead)
+        rows_ahead = self.data.ahead_columns
         if all(name in rows_ahead for name in missing):
             rows = rows_ahead[missing[0]]
             source = missing[0].removesuffix(f"+{rows}")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fastlstm.api.inputs import NetworkInputs
+from fastlstm.api.known_columns import described_data
 from fastlstm.api.outputs import NetworkOutputs, require_intervals
 from fastlstm.api.prepared_rows import PreparedRows
 from fastlstm.api.reports import (
@@ -77,9 +78,14 @@ class NetworkMethods:
 
     @property
     def _inputs(self) -> NetworkInputs:
-        known_ahead = self._row_settings.known_ahead
+        table = self._rows.table if self._rows else None
         return NetworkInputs(
-            self._features, self._hp.timesteps, known_ahead, self._scalers, self._series_column
+            self._features,
+            self._hp.timesteps,
+            described_data(self._row_settings, self._features, self._targets, table),
+            self._scalers,
+            self._series_column,
+            self._hp.static_features,
         )
 
     # Forecasts

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fastlstm.api.known_columns import data_section, described_data
 from fastlstm.api.row_table import RowSettings, RowTable
 from fastlstm.config.hyperparameters import Hyperparameters
-from fastlstm.config.known_future import ahead_columns
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.scaling import (
@@ -132,10 +132,12 @@ def prepare_rows(
     if scalers is None:
         segment = table.frame[SEGMENT].to_numpy()
         label_known = label_end(times, segment, settings.target_lookahead)
-        later = later_times(times, segment, ahead_columns(settings.known_ahead))
+        data = described_data(settings, features, targets, table)
+        later = later_times(times, segment, data.ahead_columns)
         panel = None
         if table.series_name is not None:
-            panel = SeriesOfRows(series, hyperparameters.static_features)
+            alike = [*hyperparameters.static_features, *data.scaled_alike]
+            panel = SeriesOfRows(series, alike)
         scalers = fit_scalers(x, y, times, label_known, cuts, hyperparameters, later, panel)
     else:
         train = times < cuts.validation
@@ -177,17 +179,7 @@ def run_config(
     """
     return RetrainConfig.model_validate(
         {
-            "data": {
-                "path": "memory",
-                "time": table.time_name if table else "time",
-                "series": table.series_name if table else None,
-                "frequency": settings.frequency,
-                "time_zone": settings.time_zone,
-                "features": features,
-                "targets": targets,
-                "target_lookahead": settings.target_lookahead,
-                "known_ahead": dict(settings.known_ahead),
-            },
+            "data": data_section(settings, features, targets, table),
             "evaluation": {"season_length": settings.season_length},
             "hyperparameters": hyperparameters.model_dump(),
         }

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from fastlstm.config.known_future import ahead_columns
+from fastlstm.config.calendar import Holidays
+from fastlstm.config.known_future import shifted_columns
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
-from fastlstm.data.known_future import later_values
 from fastlstm.data.split import Cuts
 from fastlstm.data.time_grid import contiguous_blocks, grid_positions, microseconds
 from fastlstm.errors import ConfigError, DataError
@@ -33,6 +33,10 @@ class RowSettings:
         known_ahead: known future covariates by name, and how many rows ahead each is known.
         season_length: rows in a season for the seasonal naive baseline; None for the season of
             ``frequency`` that the train rows show.
+        known_future: known future covariates, known for every row to forecast.
+        calendar: parts of the time that are known of every row to forecast; 'auto': those that
+            ``frequency`` and the length of the train rows make learnable.
+        holidays: whose public holidays are known of every row to forecast.
 
     Raises:
         ConfigError: a number of rows is out of range.
@@ -46,6 +50,9 @@ class RowSettings:
     target_lookahead: int = 0
     known_ahead: Mapping[str, int] = field(default_factory=dict)
     season_length: int | None = None
+    known_future: Sequence[str] = ()
+    calendar: Literal["auto"] | Sequence[str] = ()
+    holidays: Holidays | None = None
 
     def __post_init__(self) -> None:
         if self.target_lookahead < 0:
@@ -55,6 +62,11 @@ class RowSettings:
         for name, rows in self.known_ahead.items():
             if rows < 1:
                 raise ConfigError(f"known_ahead: {name!r} has {rows} rows; give 1 or more")
+
+    @property
+    def known_columns(self) -> list[str]:
+        """Columns that are known ahead."""
+        return [*self.known_future, *self.known_ahead]
 
 
 @dataclass(frozen=True)
@@ -119,8 +131,7 @@ def row_table(
 ) -> RowTable:
     """Check features and targets and sort them by series and time.
 
-    Each known future covariate gives the feature ``<name>+<rows>``, missing at the end of a contiguous
-    block, unless ``X_data`` holds that already.
+    ``fastlstm.api.known_columns`` adds the features of what is known ahead.
 
     Args:
         X_data: features: DataFrame, Series or array, ``(n, n_features)`` or ``(n,)``.
@@ -134,7 +145,7 @@ def row_table(
     settings = settings or RowSettings()
     given_x, given_y = _as_frame(X_data, "X"), _as_frame(Y_data, "Y")
     _require_same_rows(X_data, Y_data, given_x, given_y)
-    covariates = _covariates(settings.known_ahead, given_x)
+    covariates = _covariates(settings, given_x)
     _require_finite(given_x, "X", may_be_missing=covariates)
     _require_finite(
         given_y, "Y", may_be_missing=[*map(str, given_y)] if settings.target_lookahead else ()
@@ -154,7 +165,6 @@ def row_table(
     frame = pd.DataFrame({SERIES: key, TIME: moments}).iloc[order].reset_index(drop=True)
     positions = _positions(frame[TIME], settings, order, has_times=times is not None)
     frame[SEGMENT] = contiguous_blocks(frame[SERIES].to_numpy(), positions)
-    given_x = _with_covariates(given_x, covariates, order, frame[SEGMENT].to_numpy())
 
     taken = {*given_x, *given_y}
     time_name = _free_name(str(given_x.index.name or "time"), taken)
@@ -315,32 +325,14 @@ def _positions(
     return positions
 
 
-def _covariates(
-    known_ahead: Mapping[str, int], given_x: pd.DataFrame
-) -> dict[str, tuple[str, int]]:
-    """Source column and rows ahead of each feature that holds a later row's value."""
-    found = dict(zip(ahead_columns(known_ahead), known_ahead.items(), strict=True))
-    for feature, (source, _) in found.items():
-        if source not in given_x and feature not in given_x:
-            raise DataError(
-                f"known_ahead: {source!r} is no column of X_data, which has {list(given_x)}; correct it"
-            )
-    return found
-
-
-def _with_covariates(
-    given_x: pd.DataFrame,
-    covariates: Mapping[str, tuple[str, int]],
-    order: np.ndarray,
-    segment: np.ndarray,
-) -> pd.DataFrame:
-    """Add the features that hold a later row's value, in the order rows were given."""
-    columns = {}
-    for feature, (source, rows_ahead) in covariates.items():
-        if feature not in given_x:
-            column = np.empty(len(given_x))
-            column[order] = later_values(
-                given_x[source].to_numpy(np.float64)[order], segment, rows_ahead
-            )
-            columns[feature] = column
-    return given_x.assign(**columns)
+def _covariates(settings: RowSettings, given_x: pd.DataFrame) -> Collection[str]:
+    """Features among the given ones that hold a later row's value of a column known ahead."""
+    later = shifted_columns(map(str, given_x), settings.known_columns)
+    sources = {source for source, _ in later.values()}
+    for kind in ("known_future", "known_ahead"):
+        for source in getattr(settings, kind):
+            if source not in given_x and source not in sources:
+                raise DataError(
+                    f"{kind}: {source!r} is no column of X_data, which has {list(given_x)}; correct it"
+                )
+    return later

@@ -69,6 +69,9 @@ class Holidays(StrictSettings):
                 )
         return self
 
+    def __str__(self) -> str:
+        return self.country + (f" ({self.subdivision})" if self.subdivision else "")
+
 
 def _near(name: str, codes: Mapping[str, str]) -> str:
     """The codes whose names are most like one that is not known, or all where few are."""

@@ -66,6 +66,7 @@ class RetrainConfig(StrictSettings):
             *self._covariate_problems(),
             *self._derived_target_problems(),
             *self._class_problems(),
+            *self._metric_problems(),
             *self._range_problems(),
         ]
         if problems:
@@ -162,6 +163,16 @@ class RetrainConfig(StrictSettings):
                     f"model has {sorted(classes)}; give one weight per class"
                 )
         return problems
+
+    def _metric_problems(self) -> list[str]:
+        """The primary metric against the task."""
+        metric = self.evaluation.primary_metric
+        if metric == "auto" or self.hyperparameters.is_regressor:
+            return []
+        return [
+            f"evaluation.primary_metric: {metric!r} is for quantities, LSTM_type is 'classifier', whose "
+            "metric is average precision; remove it"
+        ]
 
     def _range_problems(self) -> list[str]:
         """The search space: every value to search must be a valid setting."""

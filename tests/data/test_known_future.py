@@ -80,9 +80,25 @@ def test_a_missing_value_amid_the_rows_is_still_refused():
     assert error.column == "load" and error.rows == 2
 
 
+def test_rows_of_the_future_may_hold_known_and_static_columns_alone():
+    nan = np.nan
+    frame = table([0, 1, 2, 3], [1.0, 2, nan, nan], [10.0, 11, 12, 13]).assign(height=5.0)
+    declared = data(known_ahead={}, known_future=["price"], static=["height"])
+    assert declared.features == ["load", "price", "height"]
+    assert is_ahead(frame, declared, declared.read_features).tolist() == [False, False, True, True]
+    shifted, future = declared.with_future([2], 2)
+    assert shifted.features == ["load", "price", "height", "price+2"] and future == {"price+2": 2}
+    assert cleaned(frame, shifted)["price+2"].tolist() == [12, 13]
+    # Without anything known ahead, a row without its load is a row with a missing value.
+    assert not is_ahead(frame, data(known_ahead={}, static=["height"]), ["load"]).any()
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
+        ({"known_future": ["load"]}, "targets: 'load' is in known_future"),
+        ({"known_future": ["heat"], "known_ahead": {"heat": 1}}, "'heat' is in known_future too"),
+        ({"known_future": ["heat"], "static": ["heat"]}, "'heat' is in static too"),
         ({"known_ahead": {"rain": 1}}, "known_ahead: 'rain' is not in features"),
         ({"known_ahead": {"heat": 0}}, "known_ahead: 'heat' has 0 rows"),
         ({"known_ahead": {"load": 1}}, "targets: 'load' is in known_ahead"),

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from fastlstm.config.reading import check_settings
+from fastlstm.data.column_names import SERIES
 from fastlstm.forecasting.forecast import forecast_latest
 from fastlstm.runs.saved_run import SavedRun
 from tasks.settings import PipelineConfig
@@ -18,35 +19,36 @@ pytestmark = pytest.mark.usefixtures("prefect_server", "in_process")
 
 
 def test_trained_with_and_forecast_with(settings, ready_network, tmp_path):
+    """The calendar is that of the rows to forecast; 'auto' takes what the rows can teach."""
     from flows.retrain import retrain
 
     given = settings(
-        data={"calendar": ["hour", "weekday"], "time_zone": "America/New_York"},
+        data={"calendar": "auto", "time_zone": "America/New_York"},
         hyperparameters={"epochs": 1},
     )
     outcome = retrain(check_settings(given, PipelineConfig))
     run = SavedRun(Path(outcome.run.location))
-    names = ["hour_sin", "hour_cos", "weekday_sin", "weekday_cos"]
-    assert run.data.features == ["load", "heat", *names]
-    assert run.network.input_shape[2] == 6
+    assert run.data.calendar == ["hour"]  # a week of train rows shows no course of the week
+    assert run.data.features == ["load", "heat", "hour_sin+2", "hour_cos+2"]
+    assert run.hyperparameters.future_features == {"hour_sin+2": 2, "hour_cos+2": 2}
+    assert run.network.input_shape[2] == 4
     assert set(run.inputs) == {"load", "heat"}  # the calendar's drift tells nothing
+    assert "hour" in run.path("report").read_text()
     stored = pd.read_csv(run.path("x_data"))
     local = pd.to_datetime(stored["when"], utc=True).dt.tz_convert("America/New_York")
-    np.testing.assert_allclose(
-        stored["hour_cos"], np.cos(2 * np.pi * local.dt.hour / 24), atol=1e-12
-    )
+    later = np.cos(2 * np.pi * (local.dt.hour + 2) / 24)
+    np.testing.assert_allclose(stored["hour_cos+2"], later, atol=1e-12)
 
     panel = make_panel(40)
     file = tmp_path / "new.csv"
     panel.to_csv(file, index=False)
-    made = forecast_latest(run, str(file)).frame
+    made = forecast_latest(run, str(file)).frame  # without rows of the future: all is known by rule
     last = pd.to_datetime(panel["when"].max()).tz_convert("America/New_York")
     rows = panel[panel["site"] == "a"].copy()
-    hours = pd.to_datetime(rows["when"]).dt.tz_convert("America/New_York")
-    rows["hour_sin"] = np.sin(2 * np.pi * hours.dt.hour / 24)
-    rows["hour_cos"] = np.cos(2 * np.pi * hours.dt.hour / 24)
-    rows["weekday_sin"] = np.sin(2 * np.pi * hours.dt.day_of_week / 7)
-    rows["weekday_cos"] = np.cos(2 * np.pi * hours.dt.day_of_week / 7)
+    hours = pd.to_datetime(rows["when"]).dt.tz_convert("America/New_York").dt.hour + 2
+    rows["hour_sin+2"] = np.sin(2 * np.pi * hours / 24)
+    rows["hour_cos+2"] = np.cos(2 * np.pi * hours / 24)
+    rows[SERIES] = "a"
     direct = run.forecast(rows, np.array([len(rows)]))[0, :, 0]
     mine = made[made["series"] == "a"].sort_values("step")
     assert mine["prediction"].tolist() == pytest.approx(direct.tolist())

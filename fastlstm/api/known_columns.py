@@ -1,0 +1,152 @@
+"""What is known of later rows as features of a table in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import ValidationError
+
+from fastlstm.api.row_table import RowSettings, RowTable
+from fastlstm.config.calendar import Holidays, learnable_calendar
+from fastlstm.config.data import DataConfig
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.config.known_future import shifts
+from fastlstm.config.messages import describe
+from fastlstm.config.retrain import RetrainConfig
+from fastlstm.data.calendar import calendar_of
+from fastlstm.data.column_names import SEGMENT, TIME
+from fastlstm.data.known_future import later_values
+from fastlstm.errors import ConfigError
+
+
+def holidays_of(given: Mapping[str, str] | None) -> Holidays | None:
+    """Whose public holidays are meant.
+
+    Raises:
+        ConfigError: the country or subdivision is not known.
+    """
+    try:
+        return None if given is None else Holidays.model_validate(given)
+    except ValidationError as error:
+        raise ConfigError(describe(error, RetrainConfig)) from None
+
+
+def with_calendar(
+    settings: RowSettings, table: RowTable, hyperparameters: Hyperparameters
+) -> RowSettings:
+    """The settings with ``calendar`` 'auto' resolved by the times of the rows.
+
+    A table to forecast from must hold its times the same way, so 'auto' takes none unless the features
+    have a DatetimeIndex.
+
+    Raises:
+        ConfigError: a calendar is set, and the rows have no times.
+    """
+    has_times = table.time_unit != "row"
+    if settings.calendar != "auto":
+        if not has_times and (settings.calendar or settings.holidays):
+            raise ConfigError(
+                "calendar, holidays: the rows have no times; give X_data a DatetimeIndex, or give time"
+            )
+        return settings
+    kinds: list[Any] = []
+    indexed = isinstance(table.given_x.index, pd.DatetimeIndex)
+    if has_times and indexed and hyperparameters.is_regressor:
+        seconds = (table.frame[TIME].max() - table.frame[TIME].min()).total_seconds()
+        share = hyperparameters.train_size_rate
+        kinds = list(learnable_calendar(settings.frequency, seconds * share))
+    return replace(settings, calendar=kinds)
+
+
+def data_section(
+    settings: RowSettings, features: list[str], targets: list[str], table: RowTable | None
+) -> dict[str, Any]:
+    """The section ``data`` of a run over rows in memory."""
+    return {
+        "path": "memory",
+        "time": table.time_name if table else "time",
+        "series": table.series_name if table else None,
+        "frequency": settings.frequency,
+        "time_zone": settings.time_zone,
+        "features": features,
+        "targets": targets,
+        "target_lookahead": settings.target_lookahead,
+        "known_ahead": dict(settings.known_ahead),
+        "known_future": list(settings.known_future),
+        "calendar": [] if settings.calendar == "auto" else list(settings.calendar),
+        "holidays": settings.holidays,
+    }
+
+
+def described_data(
+    settings: RowSettings, features: list[str], targets: list[str], table: RowTable | None
+) -> DataConfig:
+    """The same as checked settings.
+
+    Raises:
+        ConfigError: they contradict each other.
+    """
+    try:
+        return DataConfig.model_validate(data_section(settings, features, targets, table))
+    except ValidationError as error:
+        raise ConfigError(describe(error, RetrainConfig)) from None
+
+
+def with_future_features(
+    data: DataConfig, hyperparameters: Hyperparameters
+) -> tuple[DataConfig, Hyperparameters]:
+    """Settings with the features of the rows to forecast; see ``RetrainConfig``."""
+    if hyperparameters.future_features == {}:
+        return data, hyperparameters
+    rows = shifts(hyperparameters.steps_ahead, hyperparameters.timesteps)
+    data, future = data.with_future(rows, hyperparameters.steps_ahead)
+    return data, hyperparameters.model_copy(update={"future_features": future or None})
+
+
+def with_known_columns(table: RowTable, data: DataConfig) -> RowTable:
+    """The table with the features of later rows and of the calendar that it lacks.
+
+    A later row's value is missing at the end of a contiguous block.
+    """
+    block = table.frame[SEGMENT].to_numpy()
+    columns = dict(calendar_of(table.frame[TIME], data))
+    for name, (source, rows) in data.ahead_sources.items():
+        if name not in columns and source in table.x:
+            columns[name] = later_values(table.x[source].to_numpy(np.float64), block, rows)
+    added = {name: values for name, values in columns.items() if name not in table.x}
+    if not added:
+        return table
+    given: dict[str, np.ndarray] = {}
+    for name, values in added.items():
+        given[name] = np.empty(len(values))
+        given[name][table.given_row] = values
+    return replace(table, x=table.x.assign(**added), given_x=table.given_x.assign(**given))
+
+
+def known_columns_of(frame: pd.DataFrame, data: DataConfig) -> Mapping[str, Any]:
+    """The same of the rows of one series, which are to be forecast.
+
+    Raises:
+        ConfigError: the calendar needs times, and the index has none.
+    """
+    columns: dict[str, Any] = {
+        name: frame[source].shift(-rows)
+        for name, (source, rows) in data.ahead_sources.items()
+        if source in frame
+    }
+    of_time = {*data.calendar_columns}
+    wanted = [
+        name for name in data.features
+        if name not in frame and (name in of_time or data.ahead_sources.get(name, ("",))[0] in of_time)
+    ]  # fmt: skip
+    if wanted:
+        if not isinstance(frame.index, pd.DatetimeIndex):
+            raise ConfigError(
+                f"{wanted[0]!r} follows from the time of a row; give the table a DatetimeIndex"
+            )
+        columns |= calendar_of(pd.to_datetime(frame.index, utc=True), data)
+    return {name: values for name, values in columns.items() if name not in frame}
