@@ -69,7 +69,8 @@ def evaluate_and_store(
             rows.scalers,
             *(folder / name for name in (X_SCALER_FILE, Y_SCALER_FILE, SERIES_SCALES_FILE)),
         )
-        _write_data_files(folder, rows, table, windows.manifest["cuts"]["validation"])
+        cut = windows.manifest["cuts"]["validation"]
+        _write_data_files(folder, rows, table, cut, config.data.read_features)
 
         def build(target: Path, run_id: str) -> dict[str, Any]:
             parts = Parts(folder, folder, folder, folder)
@@ -95,11 +96,15 @@ def _opens_anywhere(hyperparameters: Hyperparameters, loss: Any) -> bool:
 
 
 def _write_data_files(
-    folder: Path, rows: PreparedRows, table: TargetTable, validation_cut: int
+    folder: Path,
+    rows: PreparedRows,
+    table: TargetTable,
+    validation_cut: int,
+    features: list[str],
 ) -> None:
     """Write what a run keeps of its rows: the checks they passed and a summary of the train inputs."""
     count = len(rows.table.frame)
     checks = ValidationReport(count, count, _CHECKS_RUN, [], [], {}, {}, {}, {})
     write_json(folder / CHECKS_FILE, checks.to_dict())
     train = table.times < validation_cut
-    write_json(folder / INPUTS_FILE, reference(rows.table.x[rows.features], train))
+    write_json(folder / INPUTS_FILE, reference(rows.table.x[features], train))

@@ -48,6 +48,7 @@ def test_trained_saved_opened_and_forecast_with(tmp_path):
     run = SavedRun(model.run_folder)
     assert run.data.features == names and run.data.calendar == ["hour"]
     assert set(run.hyperparameters.future_features) == {*names[2:]}
+    assert set(run.inputs) == {"load", "price"}
     assert run.network.get_layer("future_covariates").kernel.shape[0] == 6
 
     new = table(12)
