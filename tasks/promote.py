@@ -49,7 +49,6 @@ def promote(
                     "challenger": str(challenger),
                     "champion": str(champion),
                     "clean": clean.path,
-                    "config": config.for_library(),
                     "hashes": known_hashes(challenger) + known_hashes(champion),
                 },
             )

@@ -84,6 +84,10 @@ class StudyReference(_Reference):
     path: str = Field(description="Folder of the search.")
     key: str = Field(description="Name of the study: hash of data, fixed settings and code.")
     left: int = Field(description="Number of trials still to run.")
+    primary: str | None = Field(
+        None,
+        description="Primary metric that scores trials; none where their best epoch's does.",
+    )
 
 
 class TuneOutcome(_Reference):

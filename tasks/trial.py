@@ -6,7 +6,7 @@ import tempfile
 
 from fastlstm.errors import DataError, TrainingError
 from fastlstm.experiments.tuning import PrunedError, with_hyperparameters
-from fastlstm.reporting.text import as_text, number
+from fastlstm.reporting.text import as_text, number, title
 from fastlstm.steps import worker
 from tasks.begin_search import open_search
 from tasks.caching import verified
@@ -26,7 +26,9 @@ def trial(config: PipelineConfig, clean: StepOutput, study: StudyReference) -> s
     try:
         # A refit follows the epoch that validation chose, whose score is all a trial needs.
         changed = with_hyperparameters(config, {**current.chosen, "refit": False})
-        dataset = verified(windows, changed, verified(scale, changed, clean))
+        scaled = verified(scale, changed, clean)
+        dataset = verified(windows, changed, scaled)
+        score = None
         with tempfile.TemporaryDirectory(prefix="fastlstm-trial-") as folder:
             facts = worker.call(
                 "fastlstm.steps.train:train_into",
@@ -39,6 +41,8 @@ def trial(config: PipelineConfig, clean: StepOutput, study: StudyReference) -> s
                 config.training_time_limit,
                 fresh=True,
             )
+            if study.primary is not None:
+                score = _primary_score(changed, folder, dataset, scaled, clean)
     except PrunedError:
         current.prune()
         ended = f"pruned at {number(current.best)}"
@@ -46,9 +50,37 @@ def trial(config: PipelineConfig, clean: StepOutput, study: StudyReference) -> s
         current.fail(str(error))
         ended = f"failed: {error}"
     else:
-        current.complete()
+        current.complete(score)
         monitored = config.hyperparameters.checkpoint_monitor_metric
         ended = f"{monitored} {number(current.best)} in {facts['epochs']} epochs"
+        if study.primary is not None:
+            ended = f"{title(study.primary)} {number(score)}, {ended}"
     message = f"trial {current.number}: {tried}: {ended}"
     notify("trial", message)
     return message
+
+
+def _primary_score(
+    config: PipelineConfig, network: str, windows: StepOutput, scaled: StepOutput, clean: StepOutput
+) -> float:
+    """The primary metric of a trial's network on validation windows.
+
+    Raises:
+        DataError: it is undefined.
+    """
+    score: float | None = worker.call(
+        "fastlstm.steps.trial_score:score_trial",
+        {
+            "network": network,
+            "windows": windows.path,
+            "scaled": scaled.path,
+            "clean": clean.path,
+            "config": config.for_library(),
+        },
+    )
+    if score is None:
+        raise DataError(
+            "the primary metric is undefined: no series with validation windows changes in its train "
+            "rows; set evaluation.primary_metric to 'mae', or give more rows"
+        )
+    return score

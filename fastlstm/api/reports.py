@@ -13,7 +13,7 @@ from fastlstm.api.prepared_rows import PreparedRows
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.column_names import SERIES
 from fastlstm.errors import ConfigError
-from fastlstm.evaluation.metrics import REGRESSION_METRICS, QuantityForecasts
+from fastlstm.evaluation.metrics import QuantityForecasts, regression_score
 from fastlstm.network.seeded_layers import MEMBER
 from fastlstm.reporting.text import forecast_name, number, title
 
@@ -57,8 +57,8 @@ def regression_table(
         actual, predicted = (
             frame[name].to_numpy(np.float64)[:, None, None] for frame in (truth, forecast)
         )
-        scored = QuantityForecasts(actual, predicted, scale=np.ones((len(truth), 1)))
-        scores = {key: REGRESSION_METRICS[key].compute(scored) for key in ("mae", "rmse", "r2")}
+        scored = QuantityForecasts.unscaled(actual, predicted)
+        scores = {key: regression_score(key, scored) for key in ("mae", "rmse", "r2")}
         rows[str(name)] = {
             key: float("nan") if score is None else score for key, score in scores.items()
         }

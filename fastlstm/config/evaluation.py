@@ -12,6 +12,13 @@ from fastlstm.config.base import StrictSettings
 class EvaluationConfig(StrictSettings):
     """Settings of the evaluation on test and of prediction intervals."""
 
+    primary_metric: Literal["auto", "mae", "rmse", "mase", "rmsse"] = Field(
+        "auto",
+        description="Metric of a regressor that decides promotion, search, backtest and monitoring. "
+        "'mase', 'rmsse': mean over series of errors scaled by each series' seasonal naive error on "
+        "train rows, so that every series counts alike. 'mae', 'rmse': pooled, so that large series "
+        "dominate. 'auto': 'mae' with one series and one target, otherwise 'mase'.",
+    )
     season_length: int | None = Field(
         None, ge=1,
         description="Rows per season of the seasonal naive baseline; 1: no season. Default: the season "

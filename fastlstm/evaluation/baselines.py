@@ -113,32 +113,6 @@ def _values_at(
     return np.where(same_block[:, None], targets[existing], np.nan)
 
 
-def seasonal_scale(
-    targets: np.ndarray, block: np.ndarray, train: np.ndarray, season: int
-) -> np.ndarray:
-    """Mean absolute error of the seasonal naive forecast on train rows, the denominator of MASE.
-
-    Hyndman and Koehler 2006, "Another look at measures of forecast accuracy".
-
-    Args:
-        targets: target values of one series, ``(n, n_targets)``.
-        block: number of each row's contiguous block, ``(n,)``.
-        train: which rows are train rows, ``(n,)``.
-        season: rows in one season; 1 for the naive forecast.
-
-    Returns:
-        ``(n_targets,)``; NaN where it is undefined or 0.
-    """
-    if len(targets) <= season:
-        return np.full(targets.shape[1], np.nan)
-    pairs = (block[season:] == block[:-season]) & train[season:]
-    if not pairs.any():
-        return np.full(targets.shape[1], np.nan)
-    errors = np.abs(targets[season:] - targets[:-season])[pairs]
-    scale = errors.mean(axis=0)
-    return np.where(scale > 0, scale, np.nan)
-
-
 @dataclass(frozen=True)
 class BaselineInputs:
     """What a baseline may know of the windows it forecasts.

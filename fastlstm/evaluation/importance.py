@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from fastlstm.config.retrain import RetrainConfig
-from fastlstm.evaluation.metrics import pointwise_loss
 from fastlstm.evaluation.networks import EvaluatedNetworks
 from fastlstm.network.inference import predict_point, windows_at_once
 from fastlstm.windows.source import WindowSource
@@ -35,8 +34,8 @@ def scaled_error(model: Any, x: np.ndarray, truth: np.ndarray, is_regressor: boo
         truth: scaled targets or labels, ``(n, n_outputs)``.
         is_regressor: which of the two.
     """
-    forecast = predict_point(model, x, truth.shape[1])
-    return float(pointwise_loss(forecast, truth, is_regressor).mean())
+    error = predict_point(model, x, truth.shape[1]) - truth
+    return float((np.abs(error) if is_regressor else error**2).mean())
 
 
 def lag_blocks(timesteps: int) -> list[tuple[int, int]]:

@@ -3,36 +3,74 @@
 A new metric is a function and an entry in one of the two tables, and its title for people in
 ``fastlstm.reporting.text``. The keys of the tables are those of stored ``metrics.json`` files.
 
+Metrics of quantities are computed for all series at once. Those that are scaled by series are means over
+series, in which every series counts alike; the others are pooled over all values, so that they are those
+of the largest series.
+
 scikit-learn takes seconds to import, so the functions that need it import it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
-import pandas as pd
+
+from fastlstm.evaluation.groups import Groups
 
 Scored = TypeVar("Scored")
-Values = TypeVar("Values", np.ndarray, pd.Series)
+
+
+@dataclass(frozen=True)
+class ErrorScales:
+    """What the errors of series are divided by, a row for each series or each window.
+
+    Attributes:
+        absolute: mean absolute difference of train rows one season apart, the denominator of MASE,
+            ``(n, n_targets)``; NaN where it is undefined or 0.
+        squared: mean squared difference of the same rows, the denominator in RMSSE, same shape; NaN
+            where ``absolute`` is.
+    """
+
+    absolute: np.ndarray
+    squared: np.ndarray
+
+    def some(self, rows: Any, targets: Any = slice(None)) -> ErrorScales:
+        """Those of some rows and targets."""
+        return ErrorScales(self.absolute[rows][:, targets], self.squared[rows][:, targets])
+
+    def denominators(self, metric: str) -> np.ndarray | None:
+        """What an error is divided by in a metric, ``(n, n_targets)``; None where it is not scaled."""
+        if metric == "mase":
+            return self.absolute
+        return np.sqrt(self.squared) if metric == "rmsse" else None
 
 
 @dataclass(frozen=True)
 class QuantityForecasts:
-    """Forecasts of quantities with their true values.
+    """Forecasts of quantities with their true values, in groups that are scored one by one.
 
     Attributes:
         truth: ``(n, steps, n_targets)``.
         forecast: same shape.
-        scale: denominators of MASE, ``(n, n_targets)``.
+        scales: a row for each window.
+        groups: group of each window, its series.
     """
 
     truth: np.ndarray
     forecast: np.ndarray
-    scale: np.ndarray
+    scales: ErrorScales
+    groups: Groups
+
+    @classmethod
+    def unscaled(cls, truth: np.ndarray, forecast: np.ndarray) -> QuantityForecasts:
+        """Forecasts of one group, whose scaled errors are undefined."""
+        undefined = np.full((len(truth), truth.shape[2]), np.nan)
+        return cls(truth, forecast, ErrorScales(undefined, undefined), Groups.one(len(truth)))
 
     @cached_property
     def error(self) -> np.ndarray:
@@ -43,7 +81,18 @@ class QuantityForecasts:
     @cached_property
     def absolute_error(self) -> np.ndarray:
         """Same shape as ``error``."""
-        return pointwise_loss(self.forecast, self.truth, is_regressor=True)
+        absolute: np.ndarray = np.abs(self.error)
+        return absolute
+
+    @cached_property
+    def squared_error(self) -> np.ndarray:
+        """Same shape as ``error``."""
+        squared: np.ndarray = self.error**2
+        return squared
+
+    def pooled(self) -> QuantityForecasts:
+        """The same windows as one group."""
+        return replace(self, groups=Groups.one(len(self.truth)))
 
 
 @dataclass(frozen=True)
@@ -66,7 +115,7 @@ class ProbabilityForecasts:
 
 @dataclass(frozen=True)
 class Metric(Generic[Scored]):
-    """A metric over all the given values.
+    """A metric of probabilities over all the given values.
 
     Attributes:
         compute: the metric of some forecasts; None where it is undefined.
@@ -77,59 +126,73 @@ class Metric(Generic[Scored]):
     better: Literal["lower", "higher"]
 
 
-def pointwise_loss(forecast: Values, truth: Values, is_regressor: bool) -> Values:
-    """Absolute errors of quantities, squared errors of probabilities.
+@dataclass(frozen=True)
+class QuantityMetric:
+    """A metric of quantities.
 
-    Their means are the mean absolute error and the Brier score.
-
-    Args:
-        forecast: any shape.
-        truth: same shape.
-        is_regressor: which of the two.
+    Attributes:
+        compute: the metric of each group, ``(n_groups,)``; NaN where it is undefined.
+        better: which values are better.
+        mean_over_series: whether the metric of several series is the mean of theirs; it is computed
+            over all values otherwise.
     """
-    error: Values = forecast - truth
-    loss: Values = abs(error) if is_regressor else error**2
-    return loss
+
+    compute: Callable[[QuantityForecasts], np.ndarray]
+    better: Literal["lower", "higher"]
+    mean_over_series: bool = False
 
 
-def loss_metric(is_regressor: bool) -> str:
-    """Key of the metric that is the mean of ``pointwise_loss``."""
-    return "mae" if is_regressor else "brier"
-
-
-def mean_absolute_error(scored: QuantityForecasts) -> float:
+def mean_absolute_error(scored: QuantityForecasts) -> np.ndarray:
     """In the targets' unit."""
-    return float(scored.absolute_error.mean())
+    return scored.groups.mean(scored.absolute_error)
 
 
-def root_mean_squared_error(scored: QuantityForecasts) -> float:
+def root_mean_squared_error(scored: QuantityForecasts) -> np.ndarray:
     """In the targets' unit."""
-    return float(np.sqrt((scored.error**2).mean()))
+    root: np.ndarray = np.sqrt(scored.groups.mean(scored.squared_error))
+    return root
 
 
-def mean_absolute_percentage_error(scored: QuantityForecasts) -> float | None:
-    """As a share, not in percent; None where a true value is 0."""
-    if not (scored.truth != 0).all():
-        return None
-    return float((scored.absolute_error / np.abs(scored.truth)).mean())
+def mean_absolute_percentage_error(scored: QuantityForecasts) -> np.ndarray:
+    """As a share, not in percent; undefined where a true value is 0."""
+    size = np.where(scored.truth == 0, np.nan, np.abs(scored.truth))
+    return scored.groups.mean(scored.absolute_error / size)
 
 
-def coefficient_of_determination(scored: QuantityForecasts) -> float | None:
-    """``1 - residual / total`` sum of squares, mean over targets; None where a truth is constant."""
-    truth = scored.truth.reshape(-1, scored.truth.shape[-1])
-    total = ((truth - truth.mean(axis=0)) ** 2).sum(axis=0)
-    residual = (scored.error.reshape(truth.shape) ** 2).sum(axis=0)
-    return float((1 - residual / total).mean()) if (total > 0).all() else None
+def coefficient_of_determination(scored: QuantityForecasts) -> np.ndarray:
+    """``1 - residual / total`` sum of squares, mean over targets; undefined if a truth is constant."""
+    groups, truth = scored.groups, scored.truth
+    # Distances from a value of the group are exactly 0 where its truth is constant.
+    distance = truth - groups.first(truth[:, 0])[groups.code][:, None]
+    centre = groups.mean_by_target(distance)[groups.code][:, None, :]
+    total = groups.mean_by_target((distance - centre) ** 2)
+    residual = groups.mean_by_target(scored.squared_error)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        by_target = np.where(total > 0, 1 - residual / total, np.nan)
+    means: np.ndarray = by_target.mean(axis=1)
+    return means
 
 
-def mean_absolute_scaled_error(scored: QuantityForecasts) -> float | None:
-    """Errors divided by the seasonal naive error of their series on train rows.
+def mean_absolute_scaled_error(scored: QuantityForecasts) -> np.ndarray:
+    """Errors divided by the (seasonal) naive error of their series on train rows.
 
-    Hyndman and Koehler 2006, "Another look at measures of forecast accuracy". None where a
-    denominator is undefined.
+    Hyndman and Koehler 2006, "Another look at measures of forecast accuracy". Targets with an undefined
+    scale are left out of their series.
     """
-    value = (scored.absolute_error / scored.scale[:, None, :]).mean()
-    return float(value) if np.isfinite(value) else None
+    scaled = scored.absolute_error.mean(axis=1) / scored.scales.absolute
+    return scored.groups.mean_where(scaled, ~np.isnan(scored.scales.absolute))
+
+
+def root_mean_squared_scaled_error(scored: QuantityForecasts) -> np.ndarray:
+    """Root of squared errors over the mean squared (seasonal) difference of their series' train rows.
+
+    Makridakis, Spiliotis and Assimakopoulos 2022, "M5 accuracy competition: Results, findings, and
+    conclusions". Targets with an undefined scale are left out of their series.
+    """
+    scaled = scored.squared_error.mean(axis=1) / scored.scales.squared
+    mean = scored.groups.mean_where(scaled, ~np.isnan(scored.scales.squared))
+    root: np.ndarray = np.sqrt(mean)
+    return root
 
 
 def roc_auc(scored: ProbabilityForecasts) -> float | None:
@@ -154,15 +217,16 @@ def brier_score(scored: ProbabilityForecasts) -> float | None:
     """Brier 1950, "Verification of Forecasts Expressed in Terms of Probability"."""
     if not len(scored.truth):
         return None
-    return float(pointwise_loss(scored.probability, scored.truth, is_regressor=False).mean())
+    return float(((scored.probability - scored.truth) ** 2).mean())
 
 
-REGRESSION_METRICS: dict[str, Metric[QuantityForecasts]] = {
-    "mae": Metric(mean_absolute_error, "lower"),
-    "rmse": Metric(root_mean_squared_error, "lower"),
-    "mape": Metric(mean_absolute_percentage_error, "lower"),
-    "r2": Metric(coefficient_of_determination, "higher"),
-    "mase": Metric(mean_absolute_scaled_error, "lower"),
+REGRESSION_METRICS: dict[str, QuantityMetric] = {
+    "mae": QuantityMetric(mean_absolute_error, "lower"),
+    "rmse": QuantityMetric(root_mean_squared_error, "lower"),
+    "mape": QuantityMetric(mean_absolute_percentage_error, "lower"),
+    "r2": QuantityMetric(coefficient_of_determination, "higher"),
+    "mase": QuantityMetric(mean_absolute_scaled_error, "lower", mean_over_series=True),
+    "rmsse": QuantityMetric(root_mean_squared_scaled_error, "lower", mean_over_series=True),
 }
 
 CLASSIFICATION_METRICS: dict[str, Metric[ProbabilityForecasts]] = {
@@ -172,31 +236,68 @@ CLASSIFICATION_METRICS: dict[str, Metric[ProbabilityForecasts]] = {
 }
 
 
-def primary_regression_metric(targets: list[str]) -> str:
-    """The metric that champions are chosen by.
+def primary_regression_metric(setting: str, targets: int, series: int) -> str:
+    """The metric that everything is decided by: champions, tuning, backtests, monitoring.
 
-    Targets of different units cannot be averaged; their scaled errors can.
+    Absolute errors of series or targets of different sizes are those of the largest one; scaled errors
+    count each alike.
+
+    Args:
+        setting: ``evaluation.primary_metric``.
+        targets: number of targets.
+        series: number of series in the table.
     """
-    return "mae" if len(targets) == 1 else "mase"
+    if setting != "auto":
+        return setting
+    return "mae" if targets == series == 1 else "mase"
 
 
 PRIMARY_CLASSIFICATION_METRIC = "average_precision"
 
 
-def regression_scores(
-    truth: np.ndarray, forecast: np.ndarray, scale: np.ndarray
-) -> dict[str, float | None]:
-    """Every regression metric over all the given values; None where one is undefined.
+def regression_scores(scored: QuantityForecasts) -> dict[str, float | None]:
+    """Every regression metric over all the given values; None where one is undefined."""
+    if scored.truth.size == 0:
+        return dict.fromkeys(REGRESSION_METRICS)
+    pooled = scored.pooled()
+    return {
+        name: mean_over_series(metric.compute(scored if metric.mean_over_series else pooled))
+        for name, metric in REGRESSION_METRICS.items()
+    }
+
+
+def scores_by_series(scored: QuantityForecasts) -> dict[str, np.ndarray]:
+    """Every regression metric of each group, ``(n_groups,)``; NaN where one is undefined."""
+    return {name: metric.compute(scored) for name, metric in REGRESSION_METRICS.items()}
+
+
+def regression_score(name: str, scored: QuantityForecasts) -> float | None:
+    """One regression metric over all the given values; None where it is undefined."""
+    metric = REGRESSION_METRICS[name]
+    if scored.truth.size == 0:
+        return None
+    return mean_over_series(metric.compute(scored if metric.mean_over_series else scored.pooled()))
+
+
+def values_or_none(values: np.ndarray) -> list[float | None]:
+    """As JSON keeps them: None where a value is undefined."""
+    return [value if math.isfinite(value) else None for value in values.tolist()]
+
+
+def mean_over_series(values: np.ndarray) -> float | None:
+    """Mean of the series whose value is defined, whatever their order; None where there is none.
+
+    A series lies in one part of the table, so that values of parts can be joined.
 
     Args:
-        truth: ``(n, steps, n_targets)``.
-        forecast: same shape.
-        scale: denominators of MASE, ``(n, n_targets)``.
+        values: a metric of each series, ``(n_series,)``, NaN where it is undefined.
     """
-    if truth.size == 0:
-        return dict.fromkeys(REGRESSION_METRICS)
-    scored = QuantityForecasts(truth, forecast, scale)
-    return {name: metric.compute(scored) for name, metric in REGRESSION_METRICS.items()}
+    defined = values[~np.isnan(values)]
+    if not len(defined):
+        return None
+    # An exact sum does not depend on the order of the series.
+    mean = math.fsum(defined.tolist()) / len(defined)
+    return mean if math.isfinite(mean) else None
 
 
 def classification_scores(truth: np.ndarray, probability: np.ndarray) -> dict[str, float | None]:
@@ -230,7 +331,7 @@ def mean_classification_scores(
 
 
 def primary_score(
-    name: str, value: float | None, metrics: dict[str, Metric[Any]]
+    name: str, value: float | None, metrics: Mapping[str, Metric[Any] | QuantityMetric]
 ) -> dict[str, Any]:
     """The primary metric as ``metrics.json`` and manifests keep it."""
     return {"name": name, "value": value, "better": metrics[name].better}

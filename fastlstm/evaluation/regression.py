@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.scaling import Scalers
 from fastlstm.evaluation.baselines import REGRESSION_BASELINES
+from fastlstm.evaluation.groups import Groups
 from fastlstm.evaluation.interval_scores import evaluate_intervals
 from fastlstm.evaluation.metrics import (
     REGRESSION_METRICS,
+    QuantityForecasts,
     primary_regression_metric,
     primary_score,
+    regression_score,
 )
 from fastlstm.evaluation.networks import EvaluatedNetworks
+from fastlstm.evaluation.pointwise import SCALE_COLUMN
 from fastlstm.evaluation.predictions import (
     SplitForecasts,
     describe_windows,
@@ -23,8 +29,13 @@ from fastlstm.evaluation.predictions import (
 )
 from fastlstm.evaluation.regression_report import regression_report
 from fastlstm.evaluation.result import Evaluation
-from fastlstm.evaluation.target_table import TargetTable, mase_scales
+from fastlstm.evaluation.target_table import DifferenceSums, TargetTable, difference_sums
 from fastlstm.windows.source import WindowSource
+
+# Why a series does not count, as reports say it.
+NO_WINDOW = "no test window"
+TOO_SHORT = "too few train rows"
+CONSTANT = "constant in train"
 
 
 def evaluate_regression(
@@ -38,8 +49,10 @@ def evaluate_regression(
     sources = dataset, scalers, table, settings, REGRESSION_BASELINES
     targets = settings.data.targets
     test = forecast_split(networks.served, "test", *sources)
-    metrics = _test_metrics(test, dataset, table, settings)
+    metrics, denominators = score_test(test, dataset, table, settings)
     columns = test.columns
+    if denominators is not None:
+        columns[SCALE_COLUMN] = np.broadcast_to(denominators[:, None, :], test.truth.shape)
     half_widths = None
     if settings.evaluation.interval_levels:
         validation = forecast_split(networks.chosen, "validation", *sources)
@@ -49,16 +62,28 @@ def evaluate_regression(
     return Evaluation(metrics, prediction_table(table, test.rows, targets, columns), half_widths)
 
 
-def _test_metrics(
+def score_test(
     test: SplitForecasts, dataset: WindowSource, table: TargetTable, settings: RetrainConfig
-) -> dict[str, Any]:
-    """All metrics but those of intervals, as ``metrics.json`` keeps them."""
+) -> tuple[dict[str, Any], np.ndarray | None]:
+    """All metrics but those of intervals, and what errors are divided by in the primary metric.
+
+    Args:
+        test: the test windows with their forecasts.
+        dataset: the windows.
+        table: unscaled targets of every row.
+        settings: names, season and primary metric.
+
+    Returns:
+        What ``metrics.json`` keeps, and ``(n, n_targets)``; None where errors are not scaled.
+    """
     data, season = settings.data, season_length(settings, dataset.manifest)
-    cut = dataset.manifest["cuts"]["validation"]
-    scale = mase_scales(table, test.rows, cut, season or 1, data.lookahead)
-    report = regression_report(test.truth, test.point_forecasts, scale, test.series, data.targets)
-    primary = primary_regression_metric(data.targets)
-    return {
+    primary = _primary_metric(table, settings)
+    sums = _difference_sums(dataset, table, settings, season)
+    scales = sums.scales.some(table.code[test.rows])
+    report = regression_report(
+        test.truth, test.point_forecasts, scales, test.series, data.targets, primary
+    )
+    metrics = {
         "task": "regressor",
         "primary": primary_score(primary, report["overall"]["model"][primary], REGRESSION_METRICS),
         **describe_windows(dataset, table, test.rows),
@@ -67,4 +92,73 @@ def _test_metrics(
         "by_step": report["by_step"],
         "by_target": report["by_target"],
         "by_series": report["by_series"],
+        "over_series": report["over_series"],
+        "undefined_series": _undefined_series(table, test.rows, sums, primary),
+    }
+    return metrics, scales.denominators(primary)
+
+
+def score_validation(
+    network: Any,
+    dataset: WindowSource,
+    scalers: Scalers,
+    table: TargetTable,
+    settings: RetrainConfig,
+) -> float | None:
+    """The primary metric of a network on validation windows; None where it is undefined.
+
+    Args:
+        network: the Keras network.
+        dataset: the windows; validation alone is read.
+        scalers: to give forecasts in the targets' units.
+        table: unscaled targets of every row.
+        settings: names, horizon, season and primary metric.
+    """
+    found = forecast_split(network, "validation", dataset, scalers, table, settings, {})
+    sums = _difference_sums(dataset, table, settings, season_length(settings, dataset.manifest))
+    scored = QuantityForecasts(
+        found.truth,
+        found.point_forecasts["model"],
+        sums.scales.some(table.code[found.rows]),
+        Groups.of(found.series)[0],
+    )
+    return regression_score(_primary_metric(table, settings), scored)
+
+
+def _primary_metric(table: TargetTable, settings: RetrainConfig) -> str:
+    """Key of the primary metric, by the settings and the number of series."""
+    return primary_regression_metric(
+        settings.evaluation.primary_metric, len(settings.data.targets), len(table.labels)
+    )
+
+
+def _difference_sums(
+    dataset: WindowSource, table: TargetTable, settings: RetrainConfig, season: int | None
+) -> DifferenceSums:
+    """What the scales of errors come from, by train rows alone."""
+    cut = dataset.manifest["cuts"]["validation"]
+    return difference_sums(table, cut, season or 1, settings.data.lookahead)
+
+
+def _undefined_series(
+    table: TargetTable, rows: np.ndarray, sums: DifferenceSums, primary: str
+) -> dict[str, Any]:
+    """The series that do not count in the primary metric, and why.
+
+    Args:
+        table: all rows.
+        rows: first target row of each test window, ``(n,)``.
+        sums: of every series.
+        primary: key of the metric.
+    """
+    has_windows = np.bincount(table.code[rows], minlength=len(table.labels)) > 0
+    why = {NO_WINDOW: ~has_windows}
+    if REGRESSION_METRICS[primary].mean_over_series:
+        no_scale = has_windows & np.isnan(sums.scales.absolute).all(axis=1)
+        why[TOO_SHORT] = no_scale & (sums.count == 0)
+        why[CONSTANT] = no_scale & (sums.count > 0)
+    names = {reason: list(map(str, table.labels[found])) for reason, found in why.items()}
+    return {
+        "count": sum(map(len, names.values())),
+        "names": {reason: found for reason, found in names.items() if found},
     }

@@ -12,7 +12,11 @@ from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.series import rows_by_series
 from fastlstm.data.time_grid import label_end, microseconds
 from fastlstm.errors import StoreError
-from fastlstm.evaluation.baselines import seasonal_scale
+from fastlstm.evaluation.groups import Groups
+from fastlstm.evaluation.metrics import ErrorScales
+
+# Differences up to this share of the values are rounding errors of a constant.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -85,26 +89,58 @@ class TargetTable:
         return rows
 
 
-def mase_scales(
-    table: TargetTable, rows: np.ndarray, cut: int, season: int, lookahead: int
-) -> np.ndarray:
-    """Denominators of MASE for some windows, each from its own series before a cut.
+@dataclass(frozen=True)
+class DifferenceSums:
+    """Sums over train rows by series that the scales of errors come from; those of parts add up.
+
+    Attributes:
+        absolute: of the absolute differences of rows one season apart, ``(n_series, n_targets)``.
+        squared: of their squares, same shape.
+        values: of the absolute values of the later rows, same shape.
+        count: number of differences, ``(n_series,)``.
+    """
+
+    absolute: np.ndarray
+    squared: np.ndarray
+    values: np.ndarray
+    count: np.ndarray
+
+    @property
+    def scales(self) -> ErrorScales:
+        """A row for each series; undefined where a series has no difference, or none above rounding."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            defined = self.absolute > _ROUNDING * self.values
+            absolute, squared = (
+                np.where(defined, total / self.count[:, None], np.nan)
+                for total in (self.absolute, self.squared)
+            )
+        return ErrorScales(absolute, squared)
+
+
+def difference_sums(
+    table: TargetTable, cut: int | np.ndarray, season: int, lookahead: int
+) -> DifferenceSums:
+    """Sums of the differences of every series' train rows one season apart, in one pass over all.
+
+    A difference is the error of the (seasonal) naive forecast of a row. Its mean is the denominator of
+    MASE (Hyndman and Koehler 2006, "Another look at measures of forecast accuracy").
 
     Args:
         table: targets of every row.
-        rows: first target row of each window, ``(n,)``.
-        cut: microseconds since 1970 (UTC); a row counts where its target depends on earlier rows only.
-        season: rows in one season.
+        cut: end of the train rows in microseconds since 1970 (UTC), one or for each row ``(n,)``; a row
+            counts where its target depends on earlier rows only.
+        season: rows in one season; 1 for the naive forecast.
         lookahead: rows after its own that a target's value depends on.
-
-    Returns:
-        ``(n, n_targets)``.
     """
-    before = label_end(table.times, table.block, lookahead) < cut
-    scales = np.empty((len(rows), table.targets.shape[1]))
-    for label, windows in rows_by_series(table.series(rows)).items():
-        of_series = table.series_rows(label)
-        scales[windows] = seasonal_scale(
-            table.targets[of_series], table.block[of_series], before[of_series], season
-        )
-    return scales
+    train = label_end(table.times, table.block, lookahead) < cut
+    same_block = table.block[season:] == table.block[:-season]
+    later = np.flatnonzero(same_block & train[season:]) + season
+    values = table.targets[later]
+    difference = values - table.targets[later - season]
+    series = Groups(table.code[later], len(table.labels))
+    return DifferenceSums(
+        series.sums(np.abs(difference)),
+        series.sums(difference**2),
+        series.sums(np.abs(values)),
+        series.sizes,
+    )

@@ -18,7 +18,7 @@ from fastlstm.artifacts.file_names import (
 from fastlstm.artifacts.files import write_json
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.tables import write_table
-from fastlstm.evaluation.metrics import pointwise_loss
+from fastlstm.evaluation.pointwise import SCALE_COLUMN, PointwiseLoss, loss_of
 from fastlstm.evaluation.significance import by_origin, diebold_mariano
 from fastlstm.experiments.folds import Fold
 from fastlstm.reporting.text import forecast_name
@@ -53,9 +53,10 @@ class Backtest:
             primary metric of the network and of each baseline.
         significance: by baseline, and by step ahead in it, whether the network is significantly better
             (5%): the Diebold-Mariano test (``fastlstm.evaluation.significance``) over all folds'
-            origins.
-        by_step: mean absolute error (for labels the Brier score) of each forecast by step ahead.
-        by_series: the same by series.
+            origins, of the mean over series of the losses that give the primary metric.
+        by_step: the primary metric (for labels the Brier score) of each forecast by target and step
+            ahead; of scaled errors the mean over series.
+        by_series: the same by target and series.
         primary: name of the primary metric.
         better: 'lower' or 'higher'.
         predictions: one row per fold, window, step and target.
@@ -109,17 +110,24 @@ def summarise(
         [result.predictions.assign(fold=np.int32(result.fold.number)) for result in results],
         ignore_index=True,
     )
-    losses = _losses(predictions, names, settings.hyperparameters.is_regressor)
+    loss = loss_of(primary["name"], predictions.columns)
+    losses = _losses(predictions, names, loss)
     steps = settings.hyperparameters.steps_ahead
     return Backtest(
-        table=_fold_table(results, names, primary["name"], time_unit),
+        table=_fold_table(
+            results,
+            names,
+            primary["name"],
+            time_unit,
+            _means_over_series(losses, predictions, loss) if loss.scaled else None,
+        ),
         significance={
-            name: _significance(predictions, losses, name, steps)
+            name: _significance(predictions, losses, name, steps, loss)
             for name in names
             if name != "model"
         },
-        by_step=_mean_losses(losses, predictions, "step"),
-        by_series=_mean_losses(losses, predictions, "series"),
+        by_step=_metric_by(losses, predictions, "step", loss),
+        by_series=_metric_by(losses, predictions, "series", loss),
         primary=primary["name"],
         better=primary["better"],
         predictions=predictions,
@@ -127,9 +135,19 @@ def summarise(
 
 
 def _fold_table(
-    results: list[FoldResult], names: list[str], metric: str, time_unit: str
-) -> pd.DataFrame:
-    """A row for each fold, and one over all whose metrics are means weighted by windows."""
+    results: list[FoldResult], names: list[str], metric: str, time_unit: str,
+    over_series: dict[str, float] | None,
+) -> pd.DataFrame:  # fmt: skip
+    """A row for each fold, and one over all.
+
+    Args:
+        results: every fold, in order.
+        names: of the forecasts.
+        metric: key of the primary metric.
+        time_unit: ``'row'`` where times are row numbers.
+        over_series: by forecast the metric over all folds; None where it is the mean over folds,
+            weighted by windows.
+    """
     rows = []
     for result in results:
         fold, test = result.fold, result.metrics["test"]
@@ -152,7 +170,9 @@ def _fold_table(
     for name in names:
         values = table[name].astype(float)
         known = values.notna().to_numpy()
-        if known.any():
+        if over_series is not None:
+            over_all[name] = over_series[name]
+        elif known.any():
             over_all[name] = float(np.average(values[known], weights=weights[known]))
     table = pd.concat([table, pd.DataFrame([over_all])], ignore_index=True)
     table[["trained_at_fold", "epochs"]] = table[["trained_at_fold", "epochs"]].astype("Int64")
@@ -164,32 +184,41 @@ def _written(time: int, time_unit: str) -> str:
     return str(time) if time_unit == "row" else f"{pd.Timestamp(time, unit='us'):%Y-%m-%d %H:%M}"
 
 
-def _losses(predictions: pd.DataFrame, names: list[str], is_regressor: bool) -> pd.DataFrame:
-    """Loss of each forecast in each row: absolute error, or squared error for probabilities."""
+def _losses(predictions: pd.DataFrame, names: list[str], loss: PointwiseLoss) -> pd.DataFrame:
+    """Loss of each forecast in each row; NaN where the forecast or the scale is undefined."""
     truth = predictions["truth"]
+    scale = predictions[SCALE_COLUMN] if loss.scaled else None
     columns = {name: "prediction" if name == "model" else name for name in names}
     return pd.DataFrame(
-        {
-            name: pointwise_loss(predictions[column], truth, is_regressor)
-            for name, column in columns.items()
-        }
+        {name: loss.of(predictions[column], truth, scale) for name, column in columns.items()}
     )
 
 
-def _mean_losses(losses: pd.DataFrame, predictions: pd.DataFrame, key: str) -> pd.DataFrame:
-    """Mean losses by step or series, target by target since their units differ."""
-    means = losses.groupby([predictions["target"], predictions[key]], sort=True).mean()
-    return means.reset_index()
+def _means_over_series(
+    losses: pd.DataFrame, predictions: pd.DataFrame, loss: PointwiseLoss
+) -> dict[str, float]:
+    """By forecast the mean over series of the metric of each series in all folds."""
+    return {str(name): loss.over_all(losses[name], predictions["series"]) for name in losses}
+
+
+def _metric_by(
+    losses: pd.DataFrame, predictions: pd.DataFrame, key: str, loss: PointwiseLoss
+) -> pd.DataFrame:
+    """The metric by step or series, target by target since their units may differ."""
+    by = ["target", key] if key == "series" or not loss.scaled else ["target", key, "series"]
+    metrics = loss.metric_of(losses.groupby([predictions[name] for name in by], sort=True).mean())
+    return metrics.groupby(["target", key], sort=True).mean().reset_index()
 
 
 def _significance(
-    predictions: pd.DataFrame, losses: pd.DataFrame, baseline: str, steps: int
+    predictions: pd.DataFrame, losses: pd.DataFrame, baseline: str, steps: int, loss: PointwiseLoss
 ) -> dict[str, Any]:
     """Whether the network is significantly better than a baseline, over all steps and at each."""
     gain = losses[baseline] - losses["model"]
-    # The baseline's mean error makes targets of different units comparable.
-    unit = losses[baseline].groupby(predictions["target"]).transform("mean")
-    gain = gain / unit.where(unit > 0)
+    if not loss.scaled:
+        # The baseline's mean error makes targets of different units comparable.
+        unit = losses[baseline].groupby(predictions["target"]).transform("mean")
+        gain = gain / unit.where(unit > 0)
     known = gain.notna().to_numpy()
     gains = predictions.loc[known, ["origin", "step"]].assign(gain=gain[known])
     return {
@@ -205,7 +234,9 @@ def _comparison(gains: pd.DataFrame, horizon: int) -> dict[str, Any]:
     """The Diebold-Mariano test of some gains, by columns ``origin, gain``."""
     by_time = by_origin(gains["origin"].to_numpy(), gains["gain"].to_numpy())
     comparison = diebold_mariano(by_time, horizon)
-    return {**asdict(comparison), "better": comparison.is_better()}
+    facts = {**asdict(comparison), "better": comparison.is_better()}
+    # Without an origin there is no difference.
+    return facts if comparison.origins else {**facts, "difference": None}
 
 
 def significance_lines(summary: dict[str, Any]) -> list[str]:
@@ -244,7 +275,7 @@ def write_backtest(folder: Path, backtest: Backtest) -> dict[str, Any]:
         "folds": len(backtest.table) - 1,
         "primary": {
             "name": backtest.primary,
-            "value": float(over_all["model"]),
+            "value": None if pd.isna(over_all["model"]) else float(over_all["model"]),
             "better": backtest.better,
         },
         "significance": {

@@ -1,5 +1,8 @@
 """Search for hyperparameters with Optuna, scored on validation windows; every trial is kept.
 
+With several series or targets a trial's score is the primary metric of its network, otherwise the
+monitored metric of its best epoch. Pruning always compares epochs.
+
 Akiba et al. 2019, "Optuna: A Next-generation Hyperparameter Optimization Framework"; the search is its
 tree-structured Parzen estimator (Bergstra et al. 2011), pruning its median rule.
 """
@@ -28,6 +31,7 @@ from fastlstm.config.locations import database_url
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.config.tuning import Range, TuneConfig
 from fastlstm.errors import ConfigError, StoreError, TrainingError
+from fastlstm.reporting.text import title
 
 # Trials before the first may be pruned, and before the sampler models their scores.
 _BEFORE_PRUNING, _BEFORE_MODEL = 4, 8
@@ -58,7 +62,8 @@ def study_key(config: RetrainConfig, data_sha256: str) -> str:
         del hp[name]
     ranges = {name: span.model_dump() for name, span in config.tune.ranges.items()}
     search = ranges, config.tune.seed, config.tune.prune
-    return fingerprint(data_sha256, hp, search, code_version())
+    scoring = config.evaluation.primary_metric, config.evaluation.season_length
+    return fingerprint(data_sha256, hp, search, scoring, code_version())
 
 
 class Search:
@@ -70,19 +75,24 @@ class Search:
         folder: where the trials are kept unless ``tune.storage`` names another place.
         resume: whether to try again the hyperparameters of interrupted trials; only while no trial
             runs.
+        primary: key of the primary metric, lower values better, that scores the trials; None where it
+            is the metric of the best epoch.
 
     Raises:
         ConfigError: no ranges, or Optuna is not installed.
         StoreError: the storage cannot be reached, or is damaged.
     """
 
-    def __init__(self, config: RetrainConfig, key: str, folder: Path, resume: bool = False) -> None:
+    def __init__(
+        self, config: RetrainConfig, key: str, folder: Path, resume: bool = False,
+        primary: str | None = None,
+    ) -> None:  # fmt: skip
         if not config.tune.ranges:
             raise ConfigError(
                 "tune.ranges: nothing to search; name hyperparameters, e.g. "
                 "'learning_rate: {low: 0.0001, high: 0.01, log: true}'"
             )
-        self._config, self._optuna = config, _optuna()
+        self._config, self._optuna, self._primary = config, _optuna(), primary
         try:
             self._study = self._open_study(key, folder)
             if resume:
@@ -100,10 +110,15 @@ class Search:
         return optuna.create_study(
             storage=self._storage(folder),
             study_name=f"{hp.model_name}-{key[:32]}",
-            direction="minimize" if hp.checkpoint_mode == "min" else "maximize",
+            direction="minimize" if self._lower_is_better else "maximize",
             pruner=self._pruner(),
             load_if_exists=True,
         )
+
+    @property
+    def _lower_is_better(self) -> bool:
+        """Which scores of trials are better."""
+        return self._primary is not None or self._config.hyperparameters.checkpoint_mode == "min"
 
     def _storage(self, folder: Path) -> Any:
         """The database of the settings; without one a journal file in the folder."""
@@ -157,7 +172,9 @@ class Search:
         chosen = {
             name: _suggest(trial, name, span) for name, span in self._config.tune.ranges.items()
         }
-        return Trial(self._study, trial, chosen, self._config.hyperparameters)
+        return Trial(
+            self._study, trial, chosen, self._config.hyperparameters, self._lower_is_better
+        )
 
     def summary(self) -> dict[str, Any]:
         """All trials, the best one, and the importance of each hyperparameter, as JSON-like values.
@@ -173,8 +190,8 @@ class Search:
             raise TrainingError(f"none of {len(rows)} trials completed; the first: {reason}")
         best = self._study.best_trial
         return {
-            "metric": hp.checkpoint_monitor_metric,
-            "better": "lower" if hp.checkpoint_mode == "min" else "higher",
+            "metric": title(self._primary) if self._primary else hp.checkpoint_monitor_metric,
+            "better": "lower" if self._lower_is_better else "higher",
             "best": {
                 "trial": best.number + 1,
                 "value": best.value,
@@ -216,13 +233,16 @@ class Trial:
     Attributes:
         number: from 1.
         chosen: the hyperparameters it tries.
-        best: the best score so far.
+        best: the best epoch's score so far.
     """
 
     def __init__(
-        self, study: Any, trial: Any, chosen: dict[str, Any], hyperparameters: Hyperparameters
-    ) -> None:
+        self, study: Any, trial: Any, chosen: dict[str, Any], hyperparameters: Hyperparameters,
+        lower_is_better: bool,
+    ) -> None:  # fmt: skip
         self._study, self._trial, self._hp = study, trial, hyperparameters
+        # A study has one direction, in which pruning compares epochs too.
+        self._sign = 1 if lower_is_better == (hyperparameters.checkpoint_mode == "min") else -1
         self.number: int = trial.number + 1
         self.chosen = chosen
         self.best: float | None = None
@@ -238,13 +258,17 @@ class Trial:
         value = event[self._hp.checkpoint_monitor_metric]
         better = min if self._hp.checkpoint_mode == "min" else max
         self.best = value if self.best is None else better(self.best, value)
-        self._trial.report(self.best, event["epoch"])
+        self._trial.report(self._sign * self.best, event["epoch"])
         if self._trial.should_prune():
             raise PrunedError
 
-    def complete(self) -> None:
-        """End it with its best score."""
-        self._study.tell(self._trial, self.best)
+    def complete(self, score: float | None = None) -> None:
+        """End it.
+
+        Args:
+            score: the primary metric of its network; None where the best epoch's score counts.
+        """
+        self._study.tell(self._trial, self.best if score is None else score)
 
     def prune(self) -> None:
         """End it as pruned."""

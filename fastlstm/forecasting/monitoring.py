@@ -16,7 +16,7 @@ from fastlstm.data.reading import load
 from fastlstm.data.tables import read_table
 from fastlstm.data.validation import validate
 from fastlstm.errors import DataError
-from fastlstm.evaluation.metrics import loss_metric, pointwise_loss
+from fastlstm.evaluation.pointwise import SCALE_COLUMN, PointwiseLoss, loss_of
 from fastlstm.forecasting.drift import population_stability_index
 from fastlstm.reporting.text import title
 from fastlstm.runs.saved_run import SavedRun
@@ -27,12 +27,12 @@ class LiveError:
     """Errors of forecasts whose actual values are known.
 
     Attributes:
-        name: ``'MAE'`` for quantities, ``'Brier score'`` for labels.
-        live: mean error of the forecasts.
-        expected: mean error of the same steps and targets on the run's test windows, in the
-            proportions in which they occur live, so that a forecast of which only the first steps are
-            known is compared with these steps.
-        forecasts: number of forecasts with an actual value.
+        name: of the primary metric; ``'Brier score'`` for labels.
+        live: the metric of the forecasts; of scaled errors the mean over series.
+        expected: the same of the same steps and targets (with scaled errors, of the same series) on the
+            run's test windows, in the proportions in which they occur live, so that a forecast of which
+            only the first steps are known is compared with these steps.
+        forecasts: number of forecasts with an actual value, without series whose error has no scale.
     """
 
     name: str
@@ -74,7 +74,7 @@ def measure(
 
     Args:
         runs: the runs that forecast.
-        forecasts: see ``live_error``; ``newest_run`` needs the column ``after`` too.
+        forecasts: see ``live_error``.
         intervals: see ``live_coverage``.
         inputs: see ``input_drift``.
         actuals: see ``actual_values``; None where there are none.
@@ -130,34 +130,66 @@ def actual_values(
 def live_error(runs: list[SavedRun], forecasts: pd.DataFrame, actuals: pd.DataFrame) -> LiveError:
     """Compare the error of forecasts with that of the same runs on their test windows.
 
+    The metric is the primary one of the newest run. Errors are scaled as on its test windows, those of
+    other runs too.
+
     Args:
         runs: the runs that made the forecasts.
-        forecasts: columns ``run_id, series, time, step, target, prediction``.
+        forecasts: columns ``run_id, series, after, time, step, target, prediction``.
         actuals: see ``actual_values``.
     """
-    is_regressor = runs[0].hyperparameters.is_regressor
-    name = title(loss_metric(is_regressor))
+    newest = newest_run(runs, forecasts)
+    test = {run.run_id: read_table(run.path("predictions")) for run in runs}
+    loss = loss_of(newest.manifest["primary"]["name"], test[newest.run_id].columns)
+    scales = _scales(test[newest.run_id]) if loss.scaled else None
     known = forecasts.dropna(subset=["time"]).merge(actuals, on=["series", "time", "target"])
-    expected = pd.concat([_error_on_test(run) for run in runs])
-    known = known.merge(expected, on=["run_id", "step", "target"])
+    expected = pd.concat(
+        [_loss_on_test(of_run, loss, scales).assign(run_id=run) for run, of_run in test.items()]
+    )
+    alike = ["step", "target", "series"] if loss.scaled else ["step", "target"]
+    known = known.merge(expected, on=["run_id", *alike])
+    if scales is not None:
+        known = known.merge(scales, on=["series", "target"])
     if known.empty:
-        return LiveError(name, float("nan"), float("nan"), 0)
-    live = pointwise_loss(
-        known["prediction"].to_numpy(np.float64), known["actual"].to_numpy(np.float64), is_regressor
+        return LiveError(title(loss.metric), float("nan"), float("nan"), 0)
+    live = _losses(known, "actual", loss)
+    return LiveError(
+        title(loss.metric),
+        loss.over_all(live, known["series"]),
+        loss.over_all(known["expected"], known["series"]),
+        len(known),
     )
-    return LiveError(name, float(live.mean()), float(known["expected"].mean()), len(known))
 
 
-def _error_on_test(run: SavedRun) -> pd.DataFrame:
-    """Mean error of a run on its test windows: columns ``run_id, step, target, expected``."""
-    test = read_table(run.path("predictions"))
-    test["expected"] = pointwise_loss(
-        test["prediction"].to_numpy(np.float64),
-        test["truth"].to_numpy(np.float64),
-        run.hyperparameters.is_regressor,
-    )
-    means = test.groupby(["step", "target"])["expected"].mean().reset_index()
-    return means.assign(run_id=run.run_id)
+def _scales(test: pd.DataFrame) -> pd.DataFrame:
+    """What errors are divided by, where it is defined: columns ``series, target, scale``."""
+    defined = test[["series", "target", SCALE_COLUMN]].dropna()
+    return defined.drop_duplicates(["series", "target"])
+
+
+def _losses(rows: pd.DataFrame, truth: str, loss: PointwiseLoss) -> pd.Series:
+    """Loss of each forecast against the column ``truth``."""
+    prediction, true = (rows[name].astype(np.float64) for name in ("prediction", truth))
+    return loss.of(prediction, true, rows[SCALE_COLUMN] if loss.scaled else None)
+
+
+def _loss_on_test(
+    test: pd.DataFrame, loss: PointwiseLoss, scales: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Mean loss of a run on its test windows: columns ``step, target, expected``.
+
+    Args:
+        test: the run's test predictions.
+        loss: which loss.
+        scales: see ``_scales``; with them the means are by series too, in a column ``series``.
+    """
+    by = ["step", "target"]
+    if scales is not None:
+        by = [*by, "series"]
+        unscaled = test.drop(columns=SCALE_COLUMN, errors="ignore")
+        test = unscaled.merge(scales, on=["series", "target"])
+    test = test.assign(expected=_losses(test, "truth", loss))
+    return test.groupby(by)["expected"].mean().reset_index()
 
 
 def live_coverage(

@@ -1,4 +1,8 @@
-"""The promotion rule: a challenger must beat the naive baselines and the champion on test."""
+"""The promotion rule: a challenger must beat the naive baselines and the champion on test.
+
+First every baseline that is defined on some of the test windows must be beaten there on the primary
+metric, the naive and the seasonal naive forecast alike; the champion is compared after that.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +23,22 @@ class PromotionDecision:
 
 @dataclass(frozen=True)
 class _Metric:
-    """The primary metric: its name in sentences, and which values are better."""
+    """The primary metric: its key, and which values are better."""
 
-    label: str
+    key: str
     lower_is_better: bool
+
+    @property
+    def label(self) -> str:
+        """Its name in sentences."""
+        return title(self.key)
+
+    @property
+    def why_undefined(self) -> str:
+        """What leaves it without a value."""
+        if self.key in ("mase", "rmsse"):
+            return "no series has train rows that change from season to season"
+        return "one class only?"
 
     def beats(self, score: float, other: float) -> bool:
         return score < other if self.lower_is_better else score > other
@@ -51,7 +67,7 @@ def decide_promotion(
     primary = manifest.get("primary")
     if not primary:
         raise StoreError("the run's manifest has no primary metric")
-    metric = _Metric(title(primary["name"]), primary["better"] == "lower")
+    metric = _Metric(primary["name"], primary["better"] == "lower")
     value, baselines = primary["value"], manifest["baselines"]
     objection = _objection(metric, value, baselines, backtest)
     if objection is not None:
@@ -75,15 +91,21 @@ def _objection(
 ) -> str | None:  # fmt: skip
     """Why a challenger may not become champion whatever the champion's score, or None."""
     if value is None:
-        return f"{metric.label} is undefined on these test windows (one class only?)"
-    for baseline, scores in baselines.items():
+        return f"{metric.label} is undefined on these test windows ({metric.why_undefined})"
+    lost = {
+        baseline: scores
+        for baseline, scores in baselines.items()
         # Both on the windows for which the baseline is defined.
-        score, other = scores["model"], scores["baseline"]
-        if score is not None and other is not None and not metric.beats(score, other):
-            return (
-                f"challenger's {metric.label} {number(score)} does not beat the "
-                f"{forecast_name(baseline)} forecast, {number(other)}"
-            )
+        if scores["model"] is not None and scores["baseline"] is not None
+        if not metric.beats(scores["model"], scores["baseline"])
+    }
+    if lost:
+        best = metric.best([scores["baseline"] for scores in lost.values()])
+        baseline, scores = next((b, s) for b, s in lost.items() if s["baseline"] == best)
+        return (
+            f"challenger's {metric.label} {number(scores['model'])} does not beat the "
+            f"{forecast_name(baseline)} forecast, {number(scores['baseline'])}"
+        )
     if backtest is not None and not all(backtest.values()):
         names = " and the ".join(
             f"{forecast_name(baseline)} forecast" for baseline, won in backtest.items() if not won

@@ -26,6 +26,7 @@ from fastlstm.reporting.text import (
 )
 
 _MOST_FEATURES = 8  # in the table of feature importance
+_MOST_SERIES = 10  # in the table by series, and by name among those left out
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,34 @@ def summary(context: ReportContext) -> list[str]:
     return [
         f"# {hp.model_name} · {context.run_id} UTC",
         "",
-        f"{title(primary['name'])} on test: **{number(primary['value'])}**. "
+        f"{title(primary['name'])} on test{_over_series(metrics)}: **{number(primary['value'])}**. "
         f"Target {targets}, horizon {steps}, look-back {hp.timesteps}. Test: "
         f"{metrics['windows']:,} windows, {_minute(metrics['first_origin'])} to {_minute(last)}"
         f"{' UTC' if last.endswith('Z') else ''}.",
         "",
+        *_known_of_later_rows(context.data),
     ]
+
+
+def _known_of_later_rows(data: DataConfig) -> list[str]:
+    """The calendar and the covariates that are known of the rows to forecast, where there are any."""
+    known = [*data.calendar_kinds, *map(plain, data.known_future), *map(plain, data.known_ahead)]
+    if data.holidays is not None:
+        known.append(f"public holidays of {data.holidays}")
+    return [f"Known of the rows to forecast: {', '.join(known)}.", ""] if known else []
+
+
+def _over_series(metrics: dict[str, Any]) -> str:
+    """What the primary metric of a panel is a mean over, where it is one."""
+    if not _counts_series_alike(metrics):
+        return ""
+    return f", mean over {metrics['over_series']['series']:,} series"
+
+
+def _counts_series_alike(metrics: dict[str, Any]) -> bool:
+    """Whether there are several series and the primary metric is the mean of theirs."""
+    is_mean = metrics["primary"]["name"] in ("mase", "rmsse") and "over_series" in metrics
+    return is_mean and len(metrics["by_series"]) > 1
 
 
 def _minute(time: str) -> str:
@@ -94,9 +117,14 @@ def metrics_on_test(context: ReportContext) -> list[str]:
         is_set = context.config.evaluation.season_length is not None
         found = metrics.get("seasons", {})  # absent in runs of earlier versions
         season = [season_text(metrics["season_length"], found, chosen=is_set)]
+    pooled = (
+        "MASE and RMSSE are means over series. The other metrics are pooled over all windows, so that "
+        "large series dominate them."
+    )
     return _section(
         "Test metrics",
         markdown_table(*score_table(context.metrics["test"])),
+        [pooled] if _counts_series_alike(context.metrics) else [],
         season,
     )
 
@@ -163,18 +191,69 @@ def prediction_intervals(context: ReportContext) -> list[str]:
 
 
 def metrics_by_series(context: ReportContext) -> list[str]:
-    """The primary metric of every series of a panel."""
-    by_series = context.metrics["by_series"]
-    if len(by_series) < 2:
+    """The primary metric over the series of a panel: its distribution and the worst series."""
+    metrics = context.metrics
+    by_series, left_out = metrics["by_series"], metrics.get("undefined_series", {"count": 0})
+    if len(by_series) < 2 and not left_out["count"]:
         return []
-    name, kinds = context.metrics["primary"]["name"], list(context.metrics["test"])
+    primary, kinds = metrics["primary"], list(metrics["test"])
+    name = primary["name"]
+    defined = {
+        label: scores for label, scores in by_series.items() if scores["model"][name] is not None
+    }
+    # Runs of earlier versions do not say which values are better.
+    worst = sorted(
+        defined,
+        key=lambda label: defined[label]["model"][name],
+        reverse=primary.get("better", "lower") == "lower",
+    )[:_MOST_SERIES]
     rows = [
-        [plain(label), *(number(scores[kind][name], name) for kind in kinds)]
-        for label, scores in by_series.items()
+        [plain(label), *(number(defined[label][kind][name], name) for kind in kinds)]
+        for label in worst
     ]
-    return _section(
-        f"{title(name)} by series", markdown_table(["series", *map(forecast_name, kinds)], rows)
+    table = markdown_table(["series", *map(forecast_name, kinds)], rows)
+    chosen = (
+        f"The worst {len(rows)} of {len(defined):,} series:" if len(rows) < len(defined) else ""
     )
+    return _section(
+        f"{title(name)} by series",
+        _distribution(metrics),
+        [chosen] if chosen else [],
+        table if rows else [],
+        _left_out(left_out, title(name)),
+    )
+
+
+def _distribution(metrics: dict[str, Any]) -> list[str]:
+    """Mean, median and worst tenth over the series, and how many are better than the baselines."""
+    over = metrics.get("over_series")
+    if not over or not over["series"]:
+        return []
+    shares = [
+        f"{forecast_name(baseline)} on {found['share']:.0%} of {found['series']:,} series"
+        for baseline, found in over["better_than"].items()
+        if found["share"] is not None
+    ]
+    better = f" Better than the {', than the '.join(shares)}." if shares else ""
+    return [
+        f"Over {over['series']:,} series: mean {number(over['mean'])}, median "
+        f"{number(over['median'])}, worst tenth {number(over['worst_tenth'])} or more.{better}"
+    ]
+
+
+def _left_out(undefined: dict[str, Any], metric: str) -> list[str]:
+    """The series that do not count in the metric, the first ones by name."""
+    if not undefined["count"]:
+        return []
+    reasons = []
+    for reason, names in undefined["names"].items():
+        more = len(names) - _MOST_SERIES
+        shown = ", ".join(map(plain, names[:_MOST_SERIES]))
+        reasons.append(f"{reason}: {shown}{f' and {more:,} more' if more > 0 else ''}")
+    return [
+        f"{undefined['count']:,} series left out, as {metric} is undefined for them "
+        f"({'; '.join(reasons)})."
+    ]
 
 
 def feature_importance(context: ReportContext) -> list[str]:

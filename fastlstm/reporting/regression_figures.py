@@ -21,7 +21,7 @@ from fastlstm.reporting.figure_style import (
     legend,
     new_axes,
 )
-from fastlstm.reporting.text import forecast_name
+from fastlstm.reporting.text import forecast_name, title
 
 # Columns of predictions that are drawn, below to above, and their names in the legend.
 _LABELS = {
@@ -31,18 +31,21 @@ _LABELS = {
 }
 
 
-def error_by_step(by_step: list[dict[str, Any]], unit: str = "", ax: Axes | None = None) -> Axes:
-    """Mean absolute error of network and baselines by step ahead.
+def error_by_step(
+    by_step: list[dict[str, Any]], unit: str = "", ax: Axes | None = None, metric: str = "mae"
+) -> Axes:
+    """Error of network and baselines by step ahead.
 
     Args:
         by_step: ``'by_step'`` of the metrics.
         unit: unit of the targets, for the label; empty where they differ.
         ax: where to draw.
+        metric: key of the metric to draw.
     """
     ax = new_axes(ax)
     steps = [row["step"] for row in by_step]
     for name in (key for key in by_step[0] if key != "step"):
-        values = [row[name]["mae"] for row in by_step]
+        values = [row[name][metric] for row in by_step]
         ax.plot(
             steps,
             [np.nan if v is None else v for v in values],
@@ -54,8 +57,9 @@ def error_by_step(by_step: list[dict[str, Any]], unit: str = "", ax: Axes | None
     from_zero(ax)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend(ax)
-    label = f"mean absolute error ({unit})" if unit else "mean absolute error"
-    return finish(ax, "Mean absolute error on test by step ahead", "steps ahead", label)
+    name = "mean absolute error" if metric == "mae" else title(metric)
+    label = f"{name} ({unit})" if unit and metric in ("mae", "rmse") else name
+    return finish(ax, f"{name[0].upper()}{name[1:]} on test by step ahead", "steps ahead", label)
 
 
 def forecast_against_truth(

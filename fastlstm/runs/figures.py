@@ -60,10 +60,11 @@ def _write_regression(
 
     units = {data.rules(name).unit for name in data.targets}
     common_unit = units.pop() if len(units) == 1 else ""
-    save_axes(error_by_step(metrics["by_step"], common_unit), target("error_by_step"))
+    figure = error_by_step(metrics["by_step"], common_unit, metric=metrics["primary"]["name"])
+    save_axes(figure, target("error_by_step"))
     for name in data.targets:
-        figure = forecast_against_truth(predictions, name, data.rules(name).unit)
-        save_figure(figure, target("forecast", name if len(data.targets) > 1 else ""))
+        forecasts = forecast_against_truth(predictions, name, data.rules(name).unit)
+        save_figure(forecasts, target("forecast", name if len(data.targets) > 1 else ""))
     if "intervals" in metrics:
         save_axes(coverage_by_step(metrics["intervals"]["by_step"]), target("coverage"))
 

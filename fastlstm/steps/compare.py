@@ -12,20 +12,29 @@ import pandas as pd
 
 from fastlstm.artifacts.file_hashes import accept_hashes
 from fastlstm.artifacts.file_names import CLEAN_FILE
-from fastlstm.config.retrain import RetrainConfig
+from fastlstm.data.cleaning import add_known_columns
+from fastlstm.data.column_names import SEGMENT
 from fastlstm.data.series import rows_by_series
 from fastlstm.data.tables import read_table
-from fastlstm.evaluation.metrics import mean_classification_scores, regression_scores
-from fastlstm.evaluation.target_table import TargetTable, mase_scales
+from fastlstm.evaluation.groups import Groups
+from fastlstm.evaluation.metrics import (
+    PRIMARY_CLASSIFICATION_METRIC,
+    REGRESSION_METRICS,
+    QuantityForecasts,
+    mean_classification_scores,
+    regression_score,
+    values_or_none,
+)
+from fastlstm.evaluation.target_table import TargetTable, difference_sums
 from fastlstm.runs.saved_run import SavedRun
 
-# Score of a forecast (truth, forecast, windows that count), None where the metric is undefined.
-Scorer = Callable[[np.ndarray, np.ndarray, np.ndarray], float | None]
+# The primary metric over all series and by series, None where it is undefined.
+Scores = tuple[float | None, dict[str, float | None]]
 
 
 def compare(
-    challenger: str, champion: str, clean: str, config: dict[str, Any],
-    on_event: Callable[[dict[str, Any]], None], hashes: list[list[int | str]] | None = None,
+    challenger: str, champion: str, clean: str, on_event: Callable[[dict[str, Any]], None],
+    hashes: list[list[int | str]] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Score champion and challenger on the same test windows, those of the challenger.
 
@@ -35,18 +44,18 @@ def compare(
         challenger: folder of the new run.
         champion: folder of the run in service.
         clean: folder of the clean table.
-        config: all settings.
         on_event: unused; a comparison has no events.
         hashes: of the run folders' files, as the caller has computed them (``known_hashes``).
 
     Returns:
         ``{'comparable': False, 'why': …}``, or ``challenger`` and ``champion`` (value of the
-        primary metric), ``windows``, ``by_series`` and ``trained_on_test`` (whether the champion
-        was trained on rows of this test period).
+        challenger's primary metric, whatever the champion's was), ``windows``, ``by_series`` and
+        ``trained_on_test`` (whether the champion was trained on rows of this test period).
     """
     accept_hashes(hashes or [])
     new, old = SavedRun(Path(challenger)), SavedRun(Path(champion))
     frame = read_table(Path(clean) / CLEAN_FILE)
+    add_known_columns(frame, frame[SEGMENT].to_numpy(), frame[:0], old.data)
     if why := _why_not_comparable(new, old, frame):
         return {"comparable": False, "why": why}
     table = TargetTable.of(frame, frame[new.data.targets])
@@ -56,19 +65,19 @@ def compare(
         why = "its windows are longer than any contiguous block of rows"
         return {"comparable": False, "why": why}
     forecasts = {"challenger": test.forecast, "champion": old.forecast(frame, test.rows)}
-    score = _scorer(new, table, test.rows, RetrainConfig.model_validate(config))
-
-    def scores(windows: np.ndarray) -> dict[str, float | None]:
-        return {name: score(test.truth, forecast, windows) for name, forecast in forecasts.items()}
-
+    score = _score_labels if not new.hyperparameters.is_regressor else _quantity_scorer(new, table)
+    overall, by_series = {}, {}
+    for name, forecast in forecasts.items():
+        overall[name], by_series[name] = score(test, forecast)
     # A champion whose train rows reach into this test period has an advantage.
     champion_cut = old.manifest["cuts"]["first_test_origin"]
     return {
         "comparable": True,
         "windows": len(test.rows),
-        **scores(np.arange(len(test.rows))),
+        **overall,
         "by_series": {
-            label: scores(windows) for label, windows in rows_by_series(test.series).items()
+            label: {name: values[label] for name, values in by_series.items()}
+            for label in by_series["challenger"]
         },
         "trained_on_test": bool(champion_cut > new.manifest["cuts"]["first_test_origin"]),
     }
@@ -111,6 +120,10 @@ class _TestWindows:
         )
 
 
+# From the windows and a forecast of them, of the shape of their truth.
+Scorer = Callable[[_TestWindows, np.ndarray], Scores]
+
+
 def _read_test_windows(run: SavedRun, table: TargetTable) -> _TestWindows:
     """The windows in a run's table of test predictions."""
     predictions = read_table(run.path("predictions"))
@@ -132,26 +145,30 @@ def _have_inputs(rows: np.ndarray, table: TargetTable, timesteps: int) -> np.nda
     return in_block
 
 
-def _scorer(run: SavedRun, table: TargetTable, rows: np.ndarray, config: RetrainConfig) -> Scorer:
-    """The primary metric of a run as a function of some of its windows."""
+def _score_labels(test: _TestWindows, forecast: np.ndarray) -> Scores:
+    """The primary metric of a classifier's probabilities."""
+
+    def score(windows: np.ndarray) -> float | None:
+        labels, probability = (a.reshape(len(a), -1)[windows] for a in (test.truth, forecast))
+        return mean_classification_scores(labels, probability)[PRIMARY_CLASSIFICATION_METRIC]
+
+    by_series = {label: score(rows) for label, rows in rows_by_series(test.series).items()}
+    return score(np.arange(len(test.rows))), by_series
+
+
+def _quantity_scorer(run: SavedRun, table: TargetTable) -> Scorer:
+    """The primary metric of a regressor, errors scaled by its own train rows whoever forecasts."""
     metric = run.manifest["primary"]["name"]
-    if not run.hyperparameters.is_regressor:
+    season = run.metrics["season_length"] or 1
+    cut = run.manifest["cuts"]["validation"]
+    scales = difference_sums(table, cut, season, run.data.lookahead).scales
 
-        def classification(
-            truth: np.ndarray, forecast: np.ndarray, windows: np.ndarray
-        ) -> float | None:
-            labels, probability = (a.reshape(len(a), -1)[windows] for a in (truth, forecast))
-            return mean_classification_scores(labels, probability)[metric]
+    def score(test: _TestWindows, forecast: np.ndarray) -> Scores:
+        groups, labels = Groups.of(test.series)
+        of_windows = scales.some(table.code[test.rows])
+        scored = QuantityForecasts(test.truth, forecast, of_windows, groups)
+        values = REGRESSION_METRICS[metric].compute(scored)
+        by_series = dict(zip(labels, values_or_none(values), strict=True))
+        return regression_score(metric, scored), by_series
 
-        return classification
-    scale = np.ones((len(rows), len(run.data.targets)))
-    if metric == "mase":
-        # The runs' train rows may differ; rows before the challenger's test period scale both.
-        cut = pd.Timestamp(run.manifest["cuts"]["first_test_origin"]).value // 1_000
-        season = run.metrics["season_length"] or 1
-        scale = mase_scales(table, rows, cut, season, run.data.lookahead)
-
-    def regression(truth: np.ndarray, forecast: np.ndarray, windows: np.ndarray) -> float | None:
-        return regression_scores(truth[windows], forecast[windows], scale[windows])[metric]
-
-    return regression
+    return score

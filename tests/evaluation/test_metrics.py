@@ -9,18 +9,21 @@ from sklearn import metrics as sk
 from fastlstm.evaluation.baselines import (
     CLASSIFICATION_BASELINES,
     REGRESSION_BASELINES,
-    naive,
     drift,
+    naive,
     seasonal_naive,
-    seasonal_scale,
 )
+from fastlstm.evaluation.groups import Groups
 from fastlstm.evaluation.metrics import (
     CLASSIFICATION_METRICS,
     REGRESSION_METRICS,
-    Metric,
+    ErrorScales,
+    QuantityForecasts,
+    QuantityMetric,
     classification_scores,
     mean_classification_scores,
     regression_scores,
+    scores_by_series,
 )
 from fastlstm.evaluation.output_report import choose_threshold, output_report
 from fastlstm.evaluation.regression_report import regression_report
@@ -52,34 +55,63 @@ def test_naive_and_seasonal_naive_by_hand():
     assert seasonal_naive(values, segment, np.array([9]), 1, 3, 2)[0, 0, 0] == 6
 
 
-def test_seasonal_scale_uses_train_rows_of_one_contiguous_block():
-    values = np.array([1.0, 2, 4, 7, 100, 200])[:, None]
-    train = np.array([True] * 4 + [False] * 2)
-    whole = np.zeros(6, int)
-    assert seasonal_scale(values, whole, train, 1) == pytest.approx([(1 + 2 + 3) / 3])
-    assert seasonal_scale(values, np.array([0, 0, 1, 1, 1, 1]), train, 1) == pytest.approx([2.0])
-    assert np.isnan(seasonal_scale(np.ones((6, 1)), whole, train, 1))
-    assert np.isnan(seasonal_scale(values, whole, train, 6))
+def one_series(truth, forecast, absolute=1.0, squared=1.0):
+    """Windows of one series; scales are one for all targets or one for each."""
+    shape = len(truth), truth.shape[2]
+    scales = ErrorScales(*(np.broadcast_to(v, shape).astype(float) for v in (absolute, squared)))
+    return QuantityForecasts(truth, forecast, scales, Groups.one(len(truth)))
 
 
 def test_errors_agree_with_scikit_learn():
     rng = np.random.default_rng(0)
     truth, forecast = rng.normal(5, 1, (40, 3, 2)), rng.normal(5, 1, (40, 3, 2))
-    scale = np.tile([2.0, 4.0], (40, 1))
-    found = regression_scores(truth, forecast, scale)
+    found = regression_scores(one_series(truth, forecast, [2.0, 4.0], [9.0, 25.0]))
     flat, guess = truth.reshape(-1, 2), forecast.reshape(-1, 2)
     assert found["mae"] == pytest.approx(sk.mean_absolute_error(flat, guess))
     assert found["rmse"] == pytest.approx(np.sqrt(sk.mean_squared_error(flat, guess)))
     assert found["mape"] == pytest.approx(sk.mean_absolute_percentage_error(flat, guess))
     assert found["r2"] == pytest.approx(sk.r2_score(flat, guess))
     assert found["mase"] == pytest.approx(np.mean(np.abs(flat - guess) / [2.0, 4.0]))
+    assert found["rmsse"] == pytest.approx(np.sqrt(np.mean((flat - guess) ** 2 / [9.0, 25.0])))
+
+
+def test_metrics_of_all_series_at_once_are_those_of_each():
+    rng = np.random.default_rng(1)
+    truth, forecast = rng.normal(5, 1, (60, 3, 2)), rng.normal(5, 1, (60, 3, 2))
+    code = rng.integers(0, 4, 60)
+    truth[code == 3] = 2.0  # its coefficient of determination is undefined
+    scales = ErrorScales(*(rng.uniform(1, 2, (4, 2))[code] for _ in range(2)))
+    scored = QuantityForecasts(truth, forecast, scales, Groups(code, 5))
+    found = scores_by_series(scored)
+    for number in range(4):
+        rows = np.flatnonzero(code == number)
+        alone = regression_scores(
+            QuantityForecasts(truth[rows], forecast[rows], scales.some(rows), Groups.one(len(rows)))
+        )
+        assert {name: values[number] for name, values in found.items() if name != "r2"} == (
+            pytest.approx({name: value for name, value in alone.items() if name != "r2"})
+        )
+        assert alone["r2"] == (None if number == 3 else pytest.approx(found["r2"][number]))
+    assert all(np.isnan(values[4]) for values in found.values())  # a series without windows
+    pooled = regression_scores(scored)
+    assert pooled["mae"] == pytest.approx(np.abs(forecast - truth).mean())
+    assert pooled["mase"] == pytest.approx(found["mase"][:4].mean())
 
 
 def test_undefined_errors_are_none():
     truth = np.zeros((4, 1, 1))
-    found = regression_scores(truth, truth + 1, np.full((4, 1), np.nan))
+    found = regression_scores(QuantityForecasts.unscaled(truth, truth + 1))
     assert found["mae"] == 1
-    assert found["mape"] is found["r2"] is found["mase"] is None
+    assert found["mape"] is found["r2"] is found["mase"] is found["rmsse"] is None
+    empty = regression_scores(QuantityForecasts.unscaled(truth[:0], truth[:0]))
+    assert set(empty.values()) == {None}
+
+
+def test_targets_without_a_scale_are_left_out_of_their_series():
+    truth = np.zeros((3, 2, 2))
+    forecast = np.broadcast_to([1.0, 50.0], truth.shape)
+    found = regression_scores(one_series(truth, forecast, [2.0, np.nan], [4.0, np.nan]))
+    assert found["mase"] == found["rmsse"] == 0.5
 
 
 def test_report_compares_on_the_windows_a_baseline_has():
@@ -88,18 +120,23 @@ def test_report_compares_on_the_windows_a_baseline_has():
     partial[0] = np.nan
     model = truth.copy()
     model[0] += 10
+    scales = ErrorScales(np.ones((4, 1)), np.ones((4, 1)))
     report = regression_report(
         truth,
         {"model": model, "last_value": partial},
-        np.ones((4, 1)),
+        scales,
         np.array(list("aabb")),
         ["y"],
+        "mase",
     )
     assert report["overall"]["model"]["mae"] == 2.5
     assert report["overall"]["last_value"]["windows"] == 3
     assert report["overall"]["last_value"]["model_on_same_windows"]["mae"] == 0
     assert report["by_series"]["b"]["model"]["mae"] == 0
     assert [row["step"] for row in report["by_step"]] == [1, 2]
+    # On the windows of 'a' that the baseline has, the network makes no error.
+    assert report["overall"]["model"]["mase"] == 2.5
+    assert report["over_series"]["better_than"] == {"last_value": {"series": 2, "share": 1.0}}
 
 
 def test_threshold_is_the_best_of_all():
@@ -151,15 +188,18 @@ def test_every_metric_and_baseline_has_a_name_for_people(metrics, baselines):
 
 def test_a_new_metric_is_an_entry_and_a_title(monkeypatch):
     def largest_error(scored):
-        return float(scored.absolute_error.max())
+        largest = np.zeros(scored.groups.count)
+        np.maximum.at(largest, scored.groups.code, scored.absolute_error.max(axis=(1, 2)))
+        return largest
 
-    monkeypatch.setitem(REGRESSION_METRICS, "largest", Metric(largest_error, "lower"))
+    monkeypatch.setitem(REGRESSION_METRICS, "largest", QuantityMetric(largest_error, "lower"))
     monkeypatch.setitem(TITLES, "largest", "largest error")
     truth = np.arange(6.0).reshape(3, 2, 1) + 1
     forecast = truth.copy()
     forecast[1, 0] += 4
+    scales = ErrorScales(np.ones((3, 1)), np.ones((3, 1)))
     report = regression_report(
-        truth, {"model": forecast}, np.ones((3, 1)), np.array(list("aab")), ["y"]
+        truth, {"model": forecast}, scales, np.array(list("aab")), ["y"], "mae"
     )
     assert report["overall"]["model"]["largest"] == 4
     assert report["by_series"]["b"]["model"]["largest"] == 0

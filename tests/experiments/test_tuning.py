@@ -138,6 +138,40 @@ def test_the_highest_score_is_best_for_a_metric_to_maximise(config, tmp_path):
     assert search.summary()["best"]["value"] == 0.9 and search.summary()["better"] == "higher"
 
 
+def test_the_primary_metric_scores_a_trial_and_epochs_prune_it(config, tmp_path):
+    search = Search(config(), "k", tmp_path / "s", primary="mase")
+    for value in (1.0, 1.1, 1.2, 1.3):
+        trial = search.ask()
+        trial(epoch(1, value))
+        trial.complete(10 - value)  # the epoch's score says the opposite
+    hopeless = search.ask()
+    with pytest.raises(PrunedError):
+        hopeless(epoch(1, 50.0))
+    hopeless.prune()
+    summary = search.summary()
+    assert (summary["metric"], summary["better"]) == ("MASE", "lower")
+    assert summary["best"]["value"] == pytest.approx(8.7)
+
+
+def test_epochs_of_a_metric_to_maximise_prune_beside_a_primary_metric_to_minimise(config, tmp_path):
+    best_is_high = {
+        "checkpoint_monitor_metric": "val_r2",
+        "checkpoint_mode": "max",
+        "metrics": ["r2"],
+    }
+    settings = config()
+    hp = settings.hyperparameters.model_copy(update=best_is_high)
+    search = Search(
+        settings.model_copy(update={"hyperparameters": hp}), "k", tmp_path / "s", primary="mase"
+    )
+    for _ in range(5):
+        trial = search.ask()
+        trial({"event": "epoch", "epoch": 1, "val_r2": 0.9})
+        trial.complete(1.0)
+    with pytest.raises(PrunedError):
+        search.ask()({"event": "epoch", "epoch": 1, "val_r2": -3.0})
+
+
 def test_best_settings_are_a_config_file(config, tmp_path):
     settings = config(prune=False)
     search = Search(settings, "k", tmp_path / "s")

@@ -47,7 +47,11 @@ def against(mine, other, series=(), trained=False):
             "MAE 2.1 against champion 2.05; challenger not better on 2 of 3 series",
         ),
         (manifest(), against(2.05, 2.05), False, "against champion 2.05"),
-        (manifest(9.0), against(1.0, 2.0), False, "9 does not beat the naive (last value) forecast, 5"),
+        (manifest(9.0), against(1.0, 2.0), False, "9 does not beat the seasonal naive forecast, 4"),
+        (
+            manifest(4.5, last_value=4.0, last_season=6.0), against(1.0, 2.0), False,
+            "4.5 does not beat the naive (last value) forecast, 4",
+        ),
         (manifest(), against(1.0, 2.0, trained=True), True, "had trained on part of these windows"),
         (
             manifest(0.6, "higher", "average_precision", prior=0.2, last_class=0.4), None, True,
@@ -58,6 +62,7 @@ def against(mine, other, series=(), trained=False):
             "0.3 does not beat the naive (last class) forecast, 0.4",
         ),
         (manifest(None), None, False, "undefined"),
+        (manifest(None, name="mase"), None, False, "MASE is undefined on these test windows (no series"),
         (
             manifest(), {"comparable": False, "why": "it forecasts other targets"}, False,
             "cannot be compared with the champion: it forecasts other targets; promote by hand",
@@ -84,19 +89,18 @@ def two_runs(finished, tmp_path):
     copy = tmp_path / "champion"
     shutil.copytree(own, copy)
     clean = next((own.parents[2] / "work" / "validate").iterdir())
-    settings = {**SavedRun(own).settings}
-    config = {
-        "data": settings["data"], "hyperparameters": SavedRun(own).hyperparameters.model_dump(),
-        "evaluation": settings["evaluation"],
-    }  # fmt: skip
-    return own, copy, clean, config
+    return own, copy, clean
 
 
 def test_same_network_scores_the_same_on_the_same_windows(two_runs):
-    own, copy, clean, config = two_runs
-    scores = compare(str(own), str(copy), str(clean), config, lambda _: None)
+    own, copy, clean = two_runs
+    scores = compare(str(own), str(copy), str(clean), lambda _: None)
     assert scores["windows"] == SavedRun(own).metrics["windows"]
-    assert scores["challenger"] == pytest.approx(SavedRun(own).metrics["test"]["model"]["mae"])
+    metrics = SavedRun(own).metrics
+    assert metrics["primary"]["name"] == "mase"
+    assert scores["challenger"] == pytest.approx(metrics["primary"]["value"])
+    for label, of_series in metrics["by_series"].items():
+        assert scores["by_series"][label]["challenger"] == pytest.approx(of_series["model"]["mase"])
     assert scores["champion"] == pytest.approx(scores["challenger"], rel=1e-5)
     assert set(scores["by_series"]) == {"a", "b"} and not scores["trained_on_test"]
 
@@ -104,12 +108,12 @@ def test_same_network_scores_the_same_on_the_same_windows(two_runs):
 def test_the_champion_is_loaded_once_per_process(two_runs, monkeypatch):
     import fastlstm.runs.saved_run
 
-    own, copy, clean, config = two_runs
+    own, copy, clean = two_runs
     right, loaded = fastlstm.runs.saved_run.load_network, []
     monkeypatch.setattr(
         fastlstm.runs.saved_run, "load_network", lambda f: loaded.append(f) or right(f)
     )
-    compare(str(own), str(copy), str(clean), config, lambda _: None)
+    compare(str(own), str(copy), str(clean), lambda _: None)
     assert len(loaded) == 1 and loaded[0].is_relative_to(copy)
     champion = SavedRun(copy)
     frame = pd.read_parquet(next(clean.glob("*.parquet")))
@@ -118,20 +122,38 @@ def test_the_champion_is_loaded_once_per_process(two_runs, monkeypatch):
     assert len(loaded) == 2
 
 
-def test_scaled_errors_are_measured_before_the_test_period(two_runs):
-    """By hand: the error over each series' last-season error before the first test origin."""
-    own, copy, clean, config = two_runs
-    about = json.loads((copy / "manifest.json").read_text())
-    about["primary"]["name"] = "mase"
-    write_manifest(copy, {k: v for k, v in about.items() if k not in ("files", "content_sha256")})
-    scores = compare(str(copy), str(own), str(clean), config, lambda _: None)
+def with_primary(folder, name):
+    """Let a stored run have another primary metric."""
+    about = json.loads((folder / "manifest.json").read_text())
+    about["primary"]["name"] = name
+    write_manifest(folder, {k: v for k, v in about.items() if k not in ("files", "content_sha256")})
+
+
+def test_scaled_errors_are_means_over_series_by_the_challengers_train_rows(two_runs):
+    """By hand: each series' error over its seasonal naive error on the challenger's train rows."""
+    own, copy, clean = two_runs
+    with_primary(copy, "mae")  # the champion's own metric does not count
+    scores = compare(str(own), str(copy), str(clean), lambda _: None)
     frame = pd.read_parquet(next(clean.glob("*.parquet")))
-    before = frame[frame["__time"] < pd.Timestamp(about["cuts"]["first_test_origin"])]
-    scale = before.groupby("__series")["load"].apply(lambda v: v.diff(24).abs().mean())
+    cut = pd.Timestamp(SavedRun(own).manifest["cuts"]["validation"], unit="us", tz="UTC")
+    train = frame[frame["__time"] < cut]
+    scale = train.groupby("__series")["load"].apply(lambda v: v.diff(24).abs().mean())
     told = pd.read_parquet(SavedRun(own).path("predictions"))
     error = (told["prediction"] - told["truth"]).abs() / told["series"].map(scale).astype(float)
-    assert scores["challenger"] == pytest.approx(error.mean())
-    assert scores["champion"] == pytest.approx(error.mean(), rel=1e-5)
+    by_series = error.groupby(told["series"]).mean()
+    np.testing.assert_allclose(told["scale"], told["series"].map(scale).astype(float))
+    assert scores["challenger"] == pytest.approx(by_series.mean())
+    assert scores["champion"] == pytest.approx(by_series.mean(), rel=1e-5)
+    assert scores["by_series"]["a"]["challenger"] == pytest.approx(by_series["a"])
+
+
+def test_a_champion_is_compared_on_the_challengers_metric(two_runs):
+    own, copy, clean = two_runs
+    with_primary(copy, "mae")
+    scores = compare(str(copy), str(own), str(clean), lambda _: None)
+    pooled = SavedRun(own).metrics["test"]["model"]["mae"]
+    assert scores["challenger"] == pytest.approx(pooled)
+    assert scores["champion"] == pytest.approx(pooled, rel=1e-5)
 
 
 def edited(copy, **changes):
@@ -152,15 +174,15 @@ def edited(copy, **changes):
     ],
 )
 def test_champions_that_cannot_be_compared(two_runs, changes, why):
-    own, copy, clean, config = two_runs
+    own, copy, clean = two_runs
     edited(copy, **changes)
-    scores = compare(str(own), str(copy), str(clean), config, lambda _: None)
+    scores = compare(str(own), str(copy), str(clean), lambda _: None)
     assert scores["comparable"] is False and why in scores["why"]
 
 
 def test_a_champion_that_trained_on_these_windows_is_told(two_runs):
-    own, copy, clean, config = two_runs
+    own, copy, clean = two_runs
     about = json.loads((copy / "manifest.json").read_text())
     about["cuts"]["first_test_origin"] = "2030-01-01T00:00:00.000000Z"
     write_manifest(copy, {k: v for k, v in about.items() if k not in ("files", "content_sha256")})
-    assert compare(str(own), str(copy), str(clean), config, lambda _: None)["trained_on_test"]
+    assert compare(str(own), str(copy), str(clean), lambda _: None)["trained_on_test"]

@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 
 from fastlstm.artifacts.file_names import BEST_SETTINGS_FILE, TRIALS_FILE
+from fastlstm.artifacts.folders import read_manifest
 from fastlstm.config.reading import check_settings, read_config
 from fastlstm.steps import train as training
+from fastlstm.steps.trial_score import score_trial
 from tasks.settings import PipelineConfig
 from tests.conftest import make_panel
 
@@ -77,9 +79,34 @@ def test_the_best_of_the_trials_is_a_config_that_runs(tune, settings):
     from flows.retrain import retrain
 
     given = best.model_dump()
-    outcome = retrain(check_settings(given, PipelineConfig))
-    history = pd.read_csv(next(Path(outcome.run.location).glob("*HISTORY*")))
-    assert history["val_loss"].min() == pytest.approx(row["value"])
+    retrain(check_settings(given, PipelineConfig))
+    # Its score is the primary metric of a panel, of the network on validation windows.
+    assert "MASE" in state.message
+    made = {
+        name: list((Path(best.work) / name).iterdir()) for name in ("train", "scale", "validate")
+    }
+    folders = {name: str(only) for name, (only,) in made.items()}
+    (windows,) = (
+        folder
+        for folder in (Path(best.work) / "windows").iterdir()
+        if read_manifest(folder)["timesteps"] == row["timesteps"]
+    )
+    score = score_trial(
+        folders["train"], str(windows), folders["scale"], folders["validate"], given, lambda _: None
+    )
+    assert score == pytest.approx(row["value"])
+
+
+def test_one_series_is_searched_by_the_best_epoch(tune):
+    state = tune(trials=1, folder="single", frame=make_panel(series=("a",)), epochs=1)
+    assert "val_loss" in state.message and state.result().best == trials_of(state)["value"][0]
+
+
+def test_a_trial_whose_metric_is_undefined_fails_and_says_so(tune, ready_network):
+    frame = make_panel()
+    frame.loc[frame.groupby("site").cumcount() < 180, "load"] = 5.0
+    state = tune(trials=1, folder="flat", frame=frame)
+    assert state.is_failed() and "primary metric is undefined" in state.message
 
 
 def test_a_search_cut_off_ends_as_one_that_was_not(tune, trainings, ready_network):

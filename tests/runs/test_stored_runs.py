@@ -79,13 +79,7 @@ def test_the_class_opens_it_and_gives_the_same_forecasts(stored, clean):
 
 def test_it_is_compared_as_before(stored, clean):
     challenger, champion = stored / "small" / FIRST, stored / "small" / SECOND
-    settings = SavedRun(challenger).settings
-    hyperparameters = SavedRun(challenger).hyperparameters.model_dump()
-    config = {name: settings[name] for name in ("data", "evaluation")}
-    found = compare(
-        str(challenger), str(champion), str(clean), {**config, "hyperparameters": hyperparameters},
-        lambda event: None,
-    )  # fmt: skip
+    found = compare(str(challenger), str(champion), str(clean), lambda event: None)
     expected = EXPECTED["comparison"]
     for name in ("challenger", "champion"):
         assert found[name] == pytest.approx(expected[name], rel=1e-5)
