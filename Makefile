@@ -24,10 +24,10 @@ serve: $(STAMP) ## start a Prefect server on this machine with the example deplo
 s3: $(STAMP) ## retrain the example into a real S3 server on this machine
 	@$(BIN)/python -m deployments.s3_demo
 
-test: $(STAMP) browser ## set up, then run the tests
+test: $(STAMP) ## set up, then run the tests
 	@$(BIN)/python -m pytest
 
-soak: $(STAMP) ## the tests that must take long: real outages, every kill moment, crowds, whole examples
+soak: $(STAMP) browser ## the tests that must take long: real outages, every kill moment, crowds, whole examples
 	@$(BIN)/python -m pytest -m soak
 
 quick: $(STAMP) ## the tests of what differs from the last commit, or from BASE=revision (under a minute)

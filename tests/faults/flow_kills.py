@@ -34,11 +34,13 @@ MOMENTS = (
     "before the rename of the run", "after save",
     "before the champion moves", "after promote",
 )  # fmt: skip
-# One of each stage, of all kinds.
-ONE_A_STAGE = (
-    "within load", "before the rename of validate", "after scale", "within windows",
-    "between two epochs", "within evaluate", "before the manifest of the run",
-    "before the champion moves",
+# One of each kind: within a file, a training, and the storing of a run.
+A_FEW = ("within windows", "between two epochs", "before the manifest of the run")
+# What each retraining imports.
+LOADED = (
+    "tensorflow", "keras", "sklearn.preprocessing", "pandera.pandas", "pyarrow.parquet", "prefect",
+    "fastlstm.steps.train", "fastlstm.steps.evaluate", "fastlstm.steps.compare",
+    "fastlstm.steps.prepare", "fastlstm.runs.writing", "fastlstm.training.fit", "flows.retrain",
 )  # fmt: skip
 WITH_FIGURES = "before the figures of the run"
 WITH_STEPS = "within an epoch"
@@ -181,9 +183,8 @@ def killed(folder: Path, config: Any, moment: str, *, steps: bool) -> bool:
 
 def main() -> None:
     """Kill at each moment, then let one through."""
-    import tensorflow  # noqa: F401 (loaded once, before the forks; not used here)
-
-    import flows.retrain  # noqa: F401
+    for module in LOADED:  # once, before the forks
+        importlib.import_module(module)
     from fastlstm.config.reading import check_settings
     from fastlstm.registry.maintenance import examine
     from fastlstm.registry.opening import open_store

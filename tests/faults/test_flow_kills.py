@@ -13,13 +13,13 @@ from fastlstm.artifacts.folders import verify
 from fastlstm.registry.folder_store import FolderStore
 from fastlstm.runs.saved_run import SavedRun
 from tests.conftest import ROOT
-from tests.faults.flow_kills import MOMENTS, NEVER, ONE_A_STAGE, STAGES
+from tests.faults.flow_kills import A_FEW, MOMENTS, NEVER, STAGES
 
 
 @pytest.mark.parametrize(
     "moments",
     [
-        pytest.param(ONE_A_STAGE, marks=pytest.mark.slow, id="once a stage"),
+        pytest.param(A_FEW, marks=pytest.mark.slow, id="a few"),
         pytest.param(MOMENTS, marks=pytest.mark.soak, id="every boundary and every middle"),
     ],
 )

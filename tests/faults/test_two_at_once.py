@@ -85,11 +85,6 @@ def test_eight_at_once(place, tmp_path):
     assert examine(store).whole == 8 and examine(store).findings == []
 
 
-@pytest.mark.slow
-def test_two_whole_retrainings_at_once(prefect_server, tmp_path):
-    retrain_at_once(2, str(tmp_path / "runs"), tmp_path)
-
-
 @pytest.mark.soak
 def test_eight_whole_retrainings_at_once(place, prefect_server, tmp_path):
     retrain_at_once(8, place, tmp_path)

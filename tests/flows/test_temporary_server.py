@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ from flows.temporary_server import TemporaryServer
 
 _ROOT = Path(__file__).parents[2]
 _PROGRAM = """
-import sys, time
+import time
 from flows.temporary_server import TemporaryServer
 server = TemporaryServer()
 from prefect import flow, task
@@ -27,16 +26,16 @@ def one():
 def small():
     one()
     print("running", server._process.pid, flush=True)
-    time.sleep(float(sys.argv[1]))
+    time.sleep(600)
 server.use()
 small()
 """
 
 
-def begun(home: Path, seconds: float) -> subprocess.Popen[str]:
+def begun(home: Path) -> subprocess.Popen[str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_API_")}
     process = subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, str(seconds)], cwd=_ROOT, text=True,
+        [sys.executable, "-c", _PROGRAM], cwd=_ROOT, text=True,
         stdout=subprocess.PIPE, env={**environment, "PREFECT_HOME": str(home)},
     )  # fmt: skip
     return process
@@ -62,18 +61,9 @@ def is_gone(pid: int, seconds: float = 15) -> bool:
 
 
 @pytest.mark.slow
-def test_it_records_the_flow_and_ends_with_the_process_even_by_kill(tmp_path):
-    process = begun(tmp_path, 0)
-    server = server_of(process)
-    assert process.wait(60) == 0
-    assert is_gone(server)
-    with sqlite3.connect(tmp_path / "prefect.db") as stored:
-        flows = stored.execute("select state_type from flow_run").fetchall()
-        tasks = stored.execute("select state_type from task_run").fetchall()
-    # The task's states come as events, which are the last to arrive.
-    assert flows == [("COMPLETED",)] and tasks == [("COMPLETED",)]
-
-    process = begun(tmp_path, 600)
+def test_it_ends_with_its_process_even_by_kill(tmp_path):
+    """That it records a flow, and ends with one that ends by itself, ``test_cli.py`` shows."""
+    process = begun(tmp_path)
     server = server_of(process)
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -26,6 +26,8 @@ from fastlstm.training.class_weights import class_weights
 from fastlstm.training.fit import fit
 from fastlstm.windows.parquet import WindowDataset, write_windows
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 
 def dataset(folder, hp, *, labels=False, targets=1, rows=300, change=lambda frame: None):
     """Windows of a noisy wave; with labels, whether the wave is high. ``change`` changes the rows."""
@@ -58,7 +60,7 @@ def dataset(folder, hp, *, labels=False, targets=1, rows=300, change=lambda fram
 def regressor(**changes):
     given = {
         "LSTM_type": "regressor", "timesteps": 8, "steps_ahead": 2, "epochs": 3,
-        "learning_rate": 0.01, "batch_size": 32, "model_relative_width": [2], **changes,
+        "learning_rate": 0.01, "batch_size": 128, "model_relative_width": [2], **changes,
     }  # fmt: skip
     return Hyperparameters.model_validate(given)
 
@@ -122,11 +124,11 @@ def test_same_seed_same_numbers_other_seed_others(tmp_path):
 
 def test_best_epoch_is_kept(tmp_path):
     # A huge step makes later epochs worse than an early one.
-    hp = regressor(epochs=12, learning_rate=0.3, learning_rate_schedule="constant")
+    hp = regressor(epochs=6, learning_rate=0.3, batch_size=64, learning_rate_schedule="constant")
     windows = dataset(tmp_path / "w", hp)
     trained = fit(windows, hp)
     losses = trained.history["val_loss"]
-    assert trained.best_epoch == losses.idxmin() + 1 < 12
+    assert trained.best_epoch == losses.idxmin() + 1 < 6
     compile_network(trained.model, hp, 1)
     validation = windows.read("validation")
     scored = trained.model.evaluate(
@@ -134,7 +136,7 @@ def test_best_epoch_is_kept(tmp_path):
     )
     assert scored[0] == pytest.approx(losses.min(), rel=1e-4)
     last = fit(windows, hp.model_copy(update={"save_best_only": False}))
-    assert last.best_epoch == 12
+    assert last.best_epoch == 6
 
 
 def test_averages_of_the_weights_are_scored_and_kept_while_training_goes_on_from_the_last(tmp_path):

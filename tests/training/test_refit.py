@@ -17,6 +17,7 @@ from fastlstm.training.fit import fit
 from fastlstm.windows.parquet import WindowDataset
 from tests.training.test_fit import dataset, regressor
 
+pytestmark = pytest.mark.usefixtures("untraced")
 ROWS = 240
 
 

@@ -16,6 +16,7 @@ from fastlstm.training.input_pipeline import Epoch, tf_dataset
 from fastlstm.training.skill_test import SkillTest, set_gate
 from fastlstm.windows.in_memory import RowWindows
 
+pytestmark = pytest.mark.usefixtures("untraced")
 COUNT, CUTS = 900, Cuts(600, 750)
 
 
@@ -25,6 +26,10 @@ def hyperparameters(**changes):
         "learning_rate": 0.01, **changes,
     }  # fmt: skip
     return Hyperparameters.model_validate(given)
+
+
+# Where the claim holds whatever the network learned.
+SHORT = {"epochs": 2, "batch_size": 600}
 
 
 def windows(values, hp):
@@ -54,7 +59,7 @@ def wave():
 
 @pytest.mark.parametrize("refit", [False, pytest.param(True, marks=pytest.mark.soak)])
 def test_a_random_walk_is_forecast_by_its_last_value(tmp_path, refit):
-    hp = hyperparameters(refit=refit)
+    hp = hyperparameters(refit=refit, **SHORT)
     dataset = windows(random_walk(), hp)
     trained = fit(dataset, hp)
     skill = trained.finding(SkillTest)
@@ -69,6 +74,7 @@ def test_a_random_walk_is_forecast_by_its_last_value(tmp_path, refit):
     np.testing.assert_array_equal(predict(loaded, x), np.repeat(x[:, -1], 6, axis=1))
 
 
+@pytest.mark.traced
 def test_a_wave_is_forecast_by_the_network():
     hp = hyperparameters()
     dataset = windows(wave(), hp)
@@ -80,6 +86,7 @@ def test_a_wave_is_forecast_by_the_network():
     assert error < 0.5 * np.abs(test.x[:, -1] - test.y[:, :, 0]).mean()
 
 
+@pytest.mark.traced
 def test_with_too_few_origins_for_all_steps_the_first_are_tested():
     # 150 rows of validation hold 91 windows of 60 steps, where 120 are needed: 22 steps are tested.
     hp = hyperparameters(steps_ahead=60)
@@ -120,7 +127,7 @@ def test_it_is_significant_beyond_the_margin_and_better_over_all_steps(changes, 
 
 def test_with_a_seasonal_residual_the_naive_forecast_is_the_last_seasons():
     exact = np.tile(np.random.default_rng(1).normal(size=12), COUNT // 12)
-    hp = hyperparameters(seasonal_residual=12)
+    hp = hyperparameters(seasonal_residual=12, **SHORT)
     dataset = windows(exact, hp)
     trained = fit(dataset, hp)
     assert not trained.finding(SkillTest).is_better()
@@ -129,7 +136,7 @@ def test_with_a_seasonal_residual_the_naive_forecast_is_the_last_seasons():
 
 
 def test_the_user_may_turn_the_test_off():
-    hp = hyperparameters(naive_unless_better=False)
+    hp = hyperparameters(naive_unless_better=False, **SHORT)
     dataset = windows(random_walk(), hp)
     trained = fit(dataset, hp)
     assert trained.finding(SkillTest) is None
@@ -138,7 +145,7 @@ def test_the_user_may_turn_the_test_off():
 
 
 def test_it_sees_no_test_row():
-    hp, found = hyperparameters(), []
+    hp, found = hyperparameters(**SHORT), []
     for change in (0.0, 1e3):
         values = wave()
         values[CUTS.test :] += change * np.random.default_rng(5).normal(size=COUNT - CUTS.test)
@@ -149,6 +156,7 @@ def test_it_sees_no_test_row():
         np.testing.assert_array_equal(weights, with_change)
 
 
+@pytest.mark.traced
 def test_training_again_begins_with_the_network_forecasting():
     hp = hyperparameters(epochs=1)
     shut = fit(windows(random_walk(), hp), hp)
