@@ -64,7 +64,9 @@ class SeriesScales:
         found = np.minimum(np.searchsorted(self.labels, names), max(len(self.labels) - 1, 0))
         absent = names[self.labels[found] != names] if len(self.labels) else names
         if len(absent):
-            raise StoreError(f"series {str(absent[0])!r} has no scale; extend the scales by its rows")
+            raise StoreError(
+                f"series {str(absent[0])!r} has no scale; extend the scales by its rows"
+            )
         rows: np.ndarray = found[codes]
         return rows
 

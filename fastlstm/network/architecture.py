@@ -38,6 +38,25 @@ _BATCH, _SEQUENCES = 32, 224
 _MOST_LINEAR_INPUTS = 4_096
 
 
+# Names of the forecasters of a combination; a seasonal naive one has its season's rows after its name.
+LSTM, LINEAR_REGRESSION, NAIVE, SEASONAL_NAIVE, DRIFT = (
+    "lstm", "linear", "naive", "seasonal_naive", "drift",
+)  # fmt: skip
+
+# Most seasons whose naive forecasts take part.
+_MOST_SEASONS = 3
+
+
+def seasonal_naive_name(season: int) -> str:
+    """Name of the seasonal naive forecaster of a season, in rows."""
+    return f"{SEASONAL_NAIVE}_{season}"
+
+
+def season_of(name: str) -> int:
+    """Season in rows of a naive or seasonal naive forecaster, 1 for the naive one."""
+    return 1 if name == NAIVE else int(name.removeprefix(f"{SEASONAL_NAIVE}_"))
+
+
 @dataclass(frozen=True)
 class Architecture:
     """A network's structure, every 'auto' resolved.
@@ -51,9 +70,10 @@ class Architecture:
         segment_length: rows in a segment.
         units: units of the segment network's LSTM.
         seasonal_residual: rows in the season whose naive forecast the network corrects, or None.
-        naive_unless_better: whether the naive forecast replaces the network's unless validation shows
-            the network to be significantly better.
-        linear_component: whether the forecast is a mean of the LSTM's and a linear forecaster's.
+        naive_unless_better: whether naive forecasts take part in the forecast, with weights that
+            validation chooses.
+        linear_component: whether a linear forecaster does.
+        seasons: rows in the seasons whose naive forecasts do.
         future: known future covariates: numbers of rows, rising to the steps ahead, each with the
             positions of the features that hold the covariates so many rows later. The last of these
             features' rows hold what is known of the steps up to it, from the one after the number
@@ -70,7 +90,27 @@ class Architecture:
     seasonal_residual: int | None
     naive_unless_better: bool
     linear_component: bool
+    seasons: tuple[int, ...] = ()
     future: tuple[tuple[int, tuple[int, ...]], ...] = ()
+
+    @property
+    def mixed_start(self) -> bool:
+        """Whether the LSTM corrects a mean of the naive forecasts, with weights from train windows."""
+        plain = self.normalization == "last" and self.seasonal_residual is None
+        return plain and self.naive_unless_better
+
+    @property
+    def naive_forecasters(self) -> tuple[str, ...]:
+        """Names of the naive forecasts that take part."""
+        if not self.naive_unless_better:
+            return ()
+        return (NAIVE, *(seasonal_naive_name(season) for season in self.seasons), DRIFT)
+
+    @property
+    def forecasters(self) -> tuple[str, ...]:
+        """Names of all forecasters that take part; the LSTM alone where there is no combination."""
+        linear = (LINEAR_REGRESSION,) if self.linear_component else ()
+        return (LSTM, *linear, *self.naive_forecasters)
 
     @property
     def unread(self) -> tuple[int, ...]:
@@ -97,6 +137,7 @@ def resolve(
     features: Sequence[str],
     targets: Sequence[str],
     train_windows: int | None = None,
+    seasons: Sequence[int] = (),
 ) -> Architecture:
     """The architecture of hyperparameters for these columns.
 
@@ -117,6 +158,8 @@ def resolve(
         features: names of the input columns.
         targets: names of the output columns.
         train_windows: how many there are to learn from; None means many.
+        seasons: rows in the seasons found in the train rows, the best first; one that is longer than the
+            look-back cannot take part in the forecast.
 
     Raises:
         ConfigError: an option needs targets among the features, or scaled targets; a static feature is
@@ -154,8 +197,16 @@ def resolve(
         seasonal_residual=hp.seasonal_residual,
         naive_unless_better=skill_tested,
         linear_component=_has_linear_component(hp, segment, normalization, columns),
+        seasons=_usable_seasons(hp, seasons) if skill_tested else (),
         future=future,
     )
+
+
+def _usable_seasons(hp: Hyperparameters, seasons: Sequence[int]) -> tuple[int, ...]:
+    """The seasons whose naive forecasts a window of this look-back can give."""
+    wanted = [*([hp.seasonal_residual] if hp.seasonal_residual else []), *seasons]
+    usable = [season for season in dict.fromkeys(wanted) if 1 < season <= hp.timesteps]
+    return tuple(usable[:_MOST_SEASONS])
 
 
 def _kind(hp: Hyperparameters, own: bool) -> str:

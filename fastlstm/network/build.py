@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastlstm.config.hyperparameters import Hyperparameters
-from fastlstm.network.architecture import resolve
+from fastlstm.network.architecture import LINEAR_REGRESSION, LSTM, Architecture, resolve
+from fastlstm.network.combination import combined
 from fastlstm.network.cores import CORES
 from fastlstm.network.ensemble import averaged
-from fastlstm.network.fixed_weights import LINEAR, LINEAR_WEIGHT, fixed_weight
+from fastlstm.network.fixed_weights import LINEAR
 from fastlstm.network.fused_lstm import is_chosen, use_one_thread_per_operation
 from fastlstm.network.keras_import import import_keras
 from fastlstm.network.normalization import normalized_sequences
@@ -60,6 +61,7 @@ def build_network(
     features: Sequence[str],
     targets: Sequence[str],
     train_windows: int | None = None,
+    seasons: Sequence[int] = (),
 ) -> keras.Model:
     """The network, not compiled: ``(timesteps, n_features)`` to ``steps_ahead * n_targets``, step-major.
 
@@ -70,8 +72,8 @@ def build_network(
     are sorted, so that no two cross (Chernozhukov et al. 2010, "Quantile and Probability Curves Without
     Crossing").
 
-    The linear component, where there is one, has no weight in the forecast before it is solved; see
-    ``fastlstm.training.linear_weight``.
+    Where other forecasters take part, the LSTM has all weight at first; see
+    ``fastlstm.network.combination``.
 
     The members of an ensemble (``ensemble_size``) stand side by side and share the normalization. The
     output is the mean of theirs, quantile by quantile, and of a classifier the activation of their mean
@@ -82,50 +84,53 @@ def build_network(
         features: names of the input columns.
         targets: names of the output columns.
         train_windows: how many there are to learn from; see ``fastlstm.network.architecture.resolve``.
+        seasons: found in the train rows; see there.
 
     Raises:
         ConfigError: an option needs targets among the features.
     """
     keras = import_keras()
     hp = hyperparameters
-    architecture = resolve(hp, features, targets, train_windows)
+    architecture = resolve(hp, features, targets, train_windows, seasons)
     window = keras.Input((hp.timesteps, len(features)), name="window")
     members = hp.ensemble_size
     outputs_of_step = hp.outputs_each * members
-    sequences, forecast = normalized_sequences(
-        window, architecture, hp.steps_ahead, len(targets), outputs_of_step
-    )
+    sequences, forecast = normalized_sequences(window, architecture, hp.steps_ahead, len(targets))
     core = CORES[architecture.kind](hp, architecture, len(features), len(targets))
     layers = SeededLayers(hp.seed)
     by_member = [core(layers.of_member(number), sequences, window) for number in range(members)]
-    if architecture.linear_component:
-        by_member = _with_linear_component(by_member, sequences, window)
-    outputs = forecast(_side_by_side(by_member))
+    outputs = forecast(_side_by_side(by_member), outputs_of_step)
     if hp.outputs_each > 1:
         quantiles = (-1, hp.steps_ahead * len(targets), hp.outputs_each, members)
         ordered = keras.ops.sort(keras.ops.reshape(outputs, quantiles), axis=2)
         outputs = keras.ops.reshape(ordered, (-1, quantiles[1] * outputs_of_step))
     if members > 1:
         outputs = averaged(outputs, members, None if hp.is_regressor else hp.last_layer_activation)
+    if len(architecture.forecasters) > 1:
+        by_name = {LSTM: outputs}
+        if architecture.linear_component:
+            linear = _linear_component(sequences, architecture, hp.steps_ahead, len(targets))
+            by_name[LINEAR_REGRESSION] = forecast(linear, 1)
+        outputs = combined(window, architecture, by_name, hp.steps_ahead, len(targets))
     return keras.Model(window, outputs, name="fastlstm")
 
 
-def _with_linear_component(by_member: list[Any], sequences: Any, window: Any) -> list[Any]:
-    """Outputs of each member averaged with those of a linear layer, by a weight that is set later.
+def _linear_component(sequences: Any, architecture: Architecture, steps: int, targets: int) -> Any:
+    """Outputs of a linear layer on all values of a sequence, ``(n, outputs)``.
+
+    It is solved, not trained; see ``fastlstm.training.linear_component``.
 
     Args:
-        by_member: outputs of each member's core, ``(n, outputs)``.
         sequences: inputs of the core.
-        window: the network's input.
+        architecture: says whether the targets share the layer.
+        steps: steps ahead.
+        targets: number of target columns.
     """
     keras = import_keras()
     flat = keras.layers.Flatten(name="linear_inputs")(sequences)
-    layer = keras.layers.Dense(
-        by_member[0].shape[1], kernel_initializer="zeros", name=LINEAR, trainable=False
-    )
-    linear = layer(flat)
-    weight = keras.ops.reshape(fixed_weight(window, "zeros", LINEAR_WEIGHT), (1, 1))
-    return [own + weight * (linear - own) for own in by_member]
+    outputs = steps * (1 if architecture.channel_independent else targets)
+    layer = keras.layers.Dense(outputs, kernel_initializer="zeros", name=LINEAR, trainable=False)
+    return layer(flat)
 
 
 def _side_by_side(by_member: list[Any]) -> Any:

@@ -8,13 +8,8 @@ import numpy as np
 
 from fastlstm.network.keras_import import import_keras
 
-# The layer whose one weight is 1 where the network forecasts, 0 where the naive forecast replaces it.
-GATE = "gate"
-
-
-# The layer of the linear component, and the one whose single weight is that of the component in the
-# forecast; names in saved networks.
-LINEAR, LINEAR_WEIGHT = "linear", "linear_share"
+# The layer of the linear component in saved networks.
+LINEAR = "linear"
 
 
 def numbered(inputs: Any, count: int) -> Any:
@@ -30,17 +25,3 @@ def numbered(inputs: Any, count: int) -> Any:
 def constants(count: int, initializer: str, name: str) -> Any:
     """A layer with one weight for each number from 0 to ``count - 1``, all with the same first value."""
     return import_keras().layers.Embedding(count, 1, embeddings_initializer=initializer, name=name)
-
-
-def fixed_weight(inputs: Any, initializer: str, name: str) -> Any:
-    """One weight that no training changes, ``(1, 1)``; see ``set_weight``."""
-    layer = constants(1, initializer, name)
-    layer.trainable = False
-    return layer(numbered(inputs, 1))
-
-
-def set_weight(model: Any, name: str, value: float) -> None:
-    """Set the one weight of ``GATE`` or ``LINEAR_WEIGHT``; a network without it stays as it is."""
-    for layer in model.layers:
-        if layer.name == name:
-            layer.set_weights([np.full((1, 1), value, np.float32)])

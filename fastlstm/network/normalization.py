@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastlstm.network.architecture import Architecture
-from fastlstm.network.fixed_weights import GATE, constants, fixed_weight, numbered
+from fastlstm.network.combination import mixed_start
+from fastlstm.network.fixed_weights import constants, numbered
 from fastlstm.network.keras_import import import_keras
 
 # Keeps the deviation of a constant window from being zero.
@@ -15,8 +16,8 @@ _SMALLEST_VARIANCE = 1e-5
 
 
 def normalized_sequences(
-    window: Any, architecture: Architecture, steps: int, targets: int, outputs: int
-) -> tuple[Any, Callable[[Any], Any]]:
+    window: Any, architecture: Architecture, steps: int, targets: int
+) -> tuple[Any, Callable[[Any, int], Any]]:
     """Sequences for the core, and the function that makes forecasts of the core's outputs.
 
     Args:
@@ -24,24 +25,25 @@ def normalized_sequences(
         architecture: the network's.
         steps: steps ahead.
         targets: number of target columns.
-        outputs: outputs for each step and target.
 
     Returns:
         Sequences ``(n, timesteps, columns)``; with a network shared by the targets, ``n`` is the batch
-        times the targets, target by target. And the function from ``(n, …)`` outputs of the core to
-        ``(batch, steps * targets * outputs)``.
+        times the targets, target by target. And the function from ``(n, …)`` outputs of the core, and
+        how many outputs each step and target has, to ``(batch, steps * targets * outputs)``.
     """
     ops = import_keras().ops
     a = architecture
     plain = a.normalization == "none" and a.seasonal_residual is None
     timesteps, n_features = window.shape[1], window.shape[2]
     changing = [column for column in range(n_features) if column not in a.unread]
-    if plain and not a.channel_independent and not a.naive_unless_better:
+    if plain and not a.channel_independent:
         columns = ops.take(window, changing, axis=2) if a.unread else window
-        return columns, lambda outputs_of_core: outputs_of_core
+        return columns, lambda outputs_of_core, _: outputs_of_core
     others = [column for column in changing if column not in a.own]
     own = ops.take(window, list(a.own), axis=2)
     normalized = _normalized(own, window, a)
+    if a.mixed_start:
+        normalized = replace(normalized, start=mixed_start(window, a, steps))
     rest = [ops.take(window, others, axis=2)] if others else []
     if a.channel_independent:
         by_target = ops.expand_dims(ops.transpose(normalized.values, (0, 2, 1)), 3)
@@ -52,7 +54,7 @@ def normalized_sequences(
         values = normalized.values
         sequences = ops.concatenate([values, *rest], axis=2) if rest else values
 
-    def forecast(outputs_of_core: Any) -> Any:
+    def forecast(outputs_of_core: Any, outputs: int) -> Any:
         if a.channel_independent:
             by_target = ops.reshape(outputs_of_core, (-1, targets, steps, outputs))
             by_step = ops.transpose(by_target, (0, 2, 1, 3))
@@ -69,35 +71,33 @@ class _Normalized:
 
     Attributes:
         own: the target columns, ``(batch, timesteps, n_targets)``.
-        window: the network's input.
         architecture: the network's.
         values: the normalized columns, same shape as ``own``.
         level: what is subtracted, ``(batch, 1, n_targets)``, or 0.
         scale: what outputs are multiplied by, same shape, or 1.
         shift: what is subtracted from outputs before, ``(1, 1, n_targets)``, or 0.
+        start: the naive forecast that outputs correct, ``(batch, steps, n_targets)``; None: the level,
+            or the seasonal naive forecast of ``seasonal_residual``.
     """
 
     own: Any
-    window: Any
     architecture: Architecture
     values: Any
     level: Any = 0.0
     scale: Any = 1.0
     shift: Any = 0.0
+    start: Any = None
 
     def forecast(self, outputs: Any) -> Any:
         """Outputs of the core to forecasts, ``(batch, steps, n_targets, outputs)`` both."""
         ops, a = import_keras().ops, self.architecture
-        rows = a.naive_rows(self.own.shape[1], outputs.shape[1])
-        naive = _of_each_output(ops.take(self.own, rows, axis=1))
         forecast = (outputs - _of_each_output(self.shift)) * _of_each_output(self.scale)
-        forecast = forecast + (
-            _of_each_output(self.level) if a.seasonal_residual is None else naive
-        )
-        if not a.naive_unless_better:
-            return forecast
-        gate = ops.reshape(fixed_weight(self.window, "ones", GATE), (1, 1, 1, 1))
-        return naive + gate * (forecast - naive)
+        if self.start is not None:
+            return forecast + _of_each_output(self.start)
+        if a.seasonal_residual is None:
+            return forecast + _of_each_output(self.level)
+        rows = a.naive_rows(self.own.shape[1], outputs.shape[1])
+        return forecast + _of_each_output(ops.take(self.own, rows, axis=1))
 
 
 def _of_each_output(values: Any) -> Any:
@@ -115,9 +115,9 @@ def _normalized(own: Any, window: Any, architecture: Architecture) -> _Normalize
     ops, a = import_keras().ops, architecture
     if a.normalization == "last":
         level = own[:, -1:, :]
-        return _Normalized(own, window, a, own - level, level)
+        return _Normalized(own, a, own - level, level)
     if a.normalization == "none":
-        return _Normalized(own, window, a, own)
+        return _Normalized(own, a, own)
     level = ops.mean(own, axis=1, keepdims=True)
     deviation = ops.sqrt(ops.var(own, axis=1, keepdims=True) + _SMALLEST_VARIANCE)
     targets = numbered(window, len(a.own))
@@ -126,4 +126,4 @@ def _normalized(own: Any, window: Any, architecture: Architecture) -> _Normalize
     values = (own - level) / deviation * gain + shift
     # As RevIN's authors do: a learned scale may pass through zero.
     scale = deviation / (gain + _SMALLEST_VARIANCE**2)
-    return _Normalized(own, window, a, values, level, scale, shift)
+    return _Normalized(own, a, values, level, scale, shift)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.network.build import build_network
-from fastlstm.network.fixed_weights import GATE, LINEAR_WEIGHT, set_weight
+from fastlstm.network.combination import forecast_by_lstm_alone, set_start
 from fastlstm.network.keras_import import import_keras
 from fastlstm.training.checkpoint import earlier_state
 from fastlstm.training.epochs import compiled_network, run_epochs, train_batches
@@ -94,9 +94,11 @@ def _train(setup: TrainingSetup, given: keras.Model | None, checkpoint: Path | N
     network, compiled = compiled_network(
         setup, "train", lambda: _new_network(setup) if given is None else given
     )
-    # The LSTM is trained and scored alone; the selection steps set both afterwards.
-    set_weight(network, GATE, 1.0)
-    set_weight(network, LINEAR_WEIGHT, 0.0)
+    # The LSTM is trained and scored alone; the combination's weights are chosen afterwards.
+    steps, targets = dataset.manifest["steps_ahead"], len(dataset.manifest["targets"])
+    forecast_by_lstm_alone(network, setup.architecture, steps, targets)
+    if setup.architecture.mixed_start:
+        set_start(network, setup.naive_by_step)
     first_weights = network.get_weights() if hp.refit else []
 
     epoch = Epoch()
@@ -159,6 +161,7 @@ def _new_network(setup: TrainingSetup) -> keras.Model:
         manifest["features"],
         manifest["targets"],
         setup.dataset.count("train"),
+        setup.seasons,
     )
 
 

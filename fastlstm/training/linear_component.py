@@ -3,8 +3,8 @@
 It is ridge regression (Hoerl and Kennard 1970, "Ridge Regression: Biased Estimation for Nonorthogonal
 Problems") of all outputs on all values of the window as the LSTM gets it, so what an instance
 normalization subtracts is added to both. It is solved, not trained: the LSTM learns by its own loss and
-its epoch is chosen by its own validation score, and the two are averaged afterwards
-(``fastlstm.training.linear_weight``). Lai et al. 2018 ("Modeling Long- and Short-Term Temporal Patterns
+its epoch is chosen by its own validation score, and the two are combined afterwards
+(``fastlstm.training.combination``). Lai et al. 2018 ("Modeling Long- and Short-Term Temporal Patterns
 with Deep Neural Networks") give a network a linear component for the same reason.
 """
 
@@ -19,16 +19,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastlstm.network.architecture import Architecture
+from fastlstm.network.combination import start_forecasts
 from fastlstm.network.fixed_weights import LINEAR
 from fastlstm.network.inference import predict
 from fastlstm.network.keras_import import import_keras
 
 if TYPE_CHECKING:
     from fastlstm.windows.source import WindowSource
-
-# Weights in the forecast that are compared, the LSTM having the rest; those nearer to half first.
-LINEAR_WEIGHTS = (0.5, 0.25, 0.75, 0.0, 1.0)
-
 
 # Penalties of the squared weights of standardised inputs, per sequence.
 _PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -135,7 +132,7 @@ def linear_forecaster(
     component = import_keras().Model(model.input, model.get_layer(LINEAR).output)
 
     def forecast(x: np.ndarray) -> np.ndarray:
-        return _forecast(predict(component, x), x, steps, architecture)
+        return _forecast(predict(component, x), x, steps, architecture, model)
 
     return forecast
 
@@ -182,7 +179,7 @@ class _Moments:
             x, y = every_x[chosen], every_y[chosen]
             given = np.empty((len(x) * per_window, wide + 1))
             given[:, :-1], given[:, -1] = predict(inputs_of, x), 1
-            wanted = _wanted(x, y, architecture)
+            wanted = _wanted(x, y, architecture, model)
             if of_windows is not None:
                 root = np.repeat(np.sqrt(of_windows[in_split].astype(np.float64)), per_window)[
                     :, None
@@ -243,7 +240,7 @@ def _own_inputs(count: int, timesteps: int, architecture: Architecture) -> np.nd
     return np.arange(count) % columns < first
 
 
-def _wanted(x: np.ndarray, y: np.ndarray, architecture: Architecture) -> np.ndarray:
+def _wanted(x: np.ndarray, y: np.ndarray, architecture: Architecture, model: Any) -> np.ndarray:
     """The outputs that the component is fitted to, ``(n_sequences, n_outputs)``.
 
     Args:
@@ -251,24 +248,34 @@ def _wanted(x: np.ndarray, y: np.ndarray, architecture: Architecture) -> np.ndar
         y: targets, ``(n, steps_ahead, n_targets)``.
         architecture: says what the network adds to the outputs of its core, and whether it takes the
             targets one by one.
+        model: the network.
     """
     wanted = y.astype(np.float64)
     if _adds_naive(architecture):
-        wanted -= architecture.naive(x, y.shape[1])
+        wanted -= _added(x, y.shape[1], architecture, model)
     if architecture.channel_independent:
         return wanted.transpose(0, 2, 1).reshape(-1, y.shape[1])
     return wanted.reshape(len(y), -1)
 
 
 def _forecast(
-    outputs: np.ndarray, x: np.ndarray, steps: int, architecture: Architecture
+    outputs: np.ndarray, x: np.ndarray, steps: int, architecture: Architecture, model: Any
 ) -> np.ndarray:
     """Forecasts ``(n, steps, n_targets)`` of the component's outputs: the inverse of ``_wanted``."""
     if architecture.channel_independent:
         forecast = outputs.reshape(len(x), -1, steps).transpose(0, 2, 1)
     else:
         forecast = outputs.reshape(len(x), steps, -1)
-    return forecast + architecture.naive(x, steps) if _adds_naive(architecture) else forecast
+    return (
+        forecast + _added(x, steps, architecture, model) if _adds_naive(architecture) else forecast
+    )
+
+
+def _added(x: np.ndarray, steps: int, architecture: Architecture, model: Any) -> np.ndarray:
+    """The naive forecast that the network adds to the outputs of its core, ``(n, steps, n_targets)``."""
+    if architecture.mixed_start:
+        return start_forecasts(model, x, architecture, steps)
+    return architecture.naive(x, steps)
 
 
 def _adds_naive(architecture: Architecture) -> bool:

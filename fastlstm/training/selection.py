@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fastlstm.training.result import Finding, FindingType, Trained, Training, finding_of
 from fastlstm.training.setup import TrainingSetup
-from fastlstm.training.validation_errors import ValidationErrors, validation_errors
 
 if TYPE_CHECKING:
     import keras
@@ -53,14 +51,6 @@ class SelectionContext:
     def networks(self) -> list[Any]:
         """The networks that a decision changes: the chosen one, and the refitted one if there is one."""
         return [self.chosen] if self.refitted is None else [self.chosen, self.refitted]
-
-    @cached_property
-    def validation_errors(self) -> ValidationErrors:
-        """Errors of the chosen network on validation windows, which are forecast once for all steps.
-
-        First read while the linear component has no weight in the forecast and the gate is open.
-        """
-        return validation_errors(self.chosen, self.setup.dataset, self.setup.architecture)
 
     def finding(self, kind: type[FindingType]) -> FindingType | None:
         """What a step before found, by the finding's class; None where it did not apply."""

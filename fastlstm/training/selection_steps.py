@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from fastlstm.training.calibration import CalibrationStep
-from fastlstm.training.linear_weight import LinearWeightStep
+from fastlstm.training.combination import CombinationStep
 from fastlstm.training.refit import RefitStep
 from fastlstm.training.selection import SelectionStep
-from fastlstm.training.skill_test import SkillTestStep
 from fastlstm.training.warm_start import WarmStartStep
 
-# A warm start decides which network is selected at all; the refit adds the network to use; the linear
-# component's weight comes before the skill test, which tests the forecast with it; calibration needs
-# the outputs as they will be.
+# A warm start decides which network is selected at all; the refit adds the network to use; calibration
+# needs the outputs as the combination gives them.
 SELECTION_STEPS: tuple[SelectionStep, ...] = (
     WarmStartStep(),
     RefitStep(),
-    LinearWeightStep(),
-    SkillTestStep(),
+    CombinationStep(),
     CalibrationStep(),
 )

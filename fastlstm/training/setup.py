@@ -13,10 +13,17 @@ import numpy as np
 from fastlstm.config.data import DataConfig
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.network.architecture import Architecture, resolve
+from fastlstm.network.combination import naive_forecasts
+from fastlstm.network.inference import windows_at_once
+from fastlstm.training.combination_weights import naive_weights
+from fastlstm.training.error_sums import error_sums, step_blocks
 from fastlstm.training.series_weights import series_weights, weight_of_series
 from fastlstm.windows.source import WindowSource
 
 # Called with each progress event; see ``fastlstm.training.fit.fit``.
+# Most train windows by which the naive forecasts are weighed.
+_NAIVE_WINDOWS = 4_000
+
 OnEvent = Callable[[dict[str, Any]], None]
 
 
@@ -82,7 +89,39 @@ class TrainingSetup:
             manifest["features"],
             manifest["targets"],
             self.dataset.count("train"),
+            self.seasons,
         )
+
+    @cached_property
+    def naive_weights(self) -> np.ndarray:
+        """Weights of the naive forecasts in the one to improve on, ``(n_blocks, n_targets, n)``.
+
+        Train windows decide: they are many, and no naive forecast was fitted to them.
+        """
+        a, manifest = self.architecture, self.dataset.manifest
+        steps = manifest["steps_ahead"]
+
+        def forecast(x: np.ndarray, _: np.ndarray) -> np.ndarray:
+            return np.stack(list(naive_forecasts(x, a, steps).values()))
+
+        sums = error_sums(
+            a.naive_forecasters, forecast, self.dataset, "train", windows_at_once(manifest),
+            self.weights("train"), _NAIVE_WINDOWS,
+        )  # fmt: skip
+        return naive_weights(sums)
+
+    @property
+    def naive_by_step(self) -> np.ndarray:
+        """``naive_weights`` by step, ``(n, steps, n_targets)``."""
+        blocks = step_blocks(self.dataset.manifest["steps_ahead"])
+        return np.asarray(self.naive_weights[blocks].transpose(2, 0, 1))
+
+    @property
+    def seasons(self) -> list[int]:
+        """Rows in the seasons found in the train rows, the best first."""
+        found: list[int] = self.dataset.manifest.get("seasons") or []
+        best = self.dataset.manifest.get("season")
+        return found if best is None else list(dict.fromkeys([best, *found]))
 
     def weights(self, split: str) -> np.ndarray | None:
         """Weight of each window of a split in the loss, ``(n,)``; None where all weigh alike.

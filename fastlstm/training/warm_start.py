@@ -55,7 +55,11 @@ class WarmStartStep:
         why = _obstacle(champion, manifest, hp)
         if why is None:
             network = build_network(
-                hp, manifest["features"], manifest["targets"], setup.dataset.count("train")
+                hp,
+                manifest["features"],
+                manifest["targets"],
+                setup.dataset.count("train"),
+                setup.seasons,
             )
             if [w.shape for w in champion.network.weights] != [w.shape for w in network.weights]:
                 why = "its layers differ"

@@ -1,0 +1,161 @@
+"""The forecast of a network: a weighted mean of its LSTM, its linear component and naive forecasts.
+
+Forecasters that err differently do better together than the best of them (Bates and Granger 1969, "The
+Combination of Forecasts"). The weights are in the saved file, by forecaster, step and target;
+validation decides them after training, see ``fastlstm.training.combination``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastlstm.network.architecture import DRIFT, LSTM, Architecture, season_of
+from fastlstm.network.fixed_weights import constants, numbered
+from fastlstm.network.keras_import import import_keras
+
+if TYPE_CHECKING:
+    import keras
+
+# Layers of a saved network: the weights of all forecasters, and those of the naive forecasts in the one
+# that the LSTM and the linear component correct.
+COMBINATION, START = "combination", "start"
+
+
+def combined(
+    window: Any, architecture: Architecture, by_name: Mapping[str, Any], steps: int, targets: int
+) -> Any:
+    """The weighted mean of all forecasters, ``(batch, steps * targets * outputs)``.
+
+    Args:
+        window: the network's input, ``(batch, timesteps, n_features)``.
+        architecture: names the forecasters.
+        by_name: forecasts of those that learn, ``(batch, steps * targets * outputs)`` each.
+        steps: steps ahead.
+        targets: number of target columns.
+    """
+    ops, names = import_keras().ops, architecture.forecasters
+    flat_width = by_name[LSTM].shape[1]
+    outputs = flat_width // (steps * targets)
+    own = ops.take(window, list(architecture.own), axis=2)
+    weights = _weights(window, len(names), steps, targets, COMBINATION)
+    total: Any = 0.0
+    for number, name in enumerate(names):
+        if name in by_name:
+            forecast = ops.reshape(by_name[name], (-1, steps, targets, outputs))
+        else:
+            forecast = ops.expand_dims(_naive_forecast(ops, own, name, steps), 3)
+        total = total + ops.expand_dims(weights[number], -1) * forecast
+    return ops.reshape(total, (-1, flat_width))
+
+
+def mixed_start(window: Any, architecture: Architecture, steps: int) -> Any:
+    """The weighted mean of the naive forecasts that the network corrects, ``(batch, steps, n_targets)``.
+
+    Its weights are 0 before they are set; see ``set_start``.
+
+    Args:
+        window: the network's input.
+        architecture: names the naive forecasts.
+        steps: steps ahead.
+    """
+    names, targets = architecture.naive_forecasters, len(architecture.own)
+    ops = import_keras().ops
+    own = ops.take(window, list(architecture.own), axis=2)
+    weights = _weights(window, len(names), steps, targets, START)
+    total: Any = 0.0
+    for number, name in enumerate(names):
+        total = total + weights[number] * _naive_forecast(ops, own, name, steps)
+    return total
+
+
+def start_forecasts(
+    model: keras.Model, windows: np.ndarray, architecture: Architecture, steps: int
+) -> np.ndarray:
+    """What ``mixed_start`` gives for windows ``(n, timesteps, n_features)``."""
+    by_name = naive_forecasts(windows, architecture, steps)
+    stored = model.get_layer(START).get_weights()[0]
+    weights = stored.reshape(len(by_name), 1, steps, len(architecture.own))
+    total: np.ndarray = (weights * np.stack(list(by_name.values()))).sum(axis=0)
+    return total
+
+
+def set_start(model: keras.Model, weights: np.ndarray) -> None:
+    """Set the weights of the naive forecasts in the one to correct; a network without it stays.
+
+    Args:
+        model: the network.
+        weights: ``(n_naive_forecasters, steps, n_targets)``.
+    """
+    _set(model, START, weights)
+
+
+def _weights(window: Any, forecasters: int, steps: int, targets: int, name: str) -> Any:
+    """Weights that no training changes, ``(forecasters, 1, steps, targets)``."""
+    count = forecasters * steps * targets
+    layer = constants(count, "zeros", name)
+    layer.trainable = False
+    shape = (forecasters, 1, steps, targets)
+    return import_keras().ops.reshape(layer(numbered(window, count)), shape)
+
+
+def _set(model: keras.Model, name: str, weights: np.ndarray) -> None:
+    """Set the weights of a layer that ``_weights`` made, where the network has it."""
+    for layer in model.layers:
+        if layer.name == name:
+            layer.set_weights([weights.reshape(-1, 1).astype(np.float32)])
+
+
+def naive_forecasts(
+    windows: np.ndarray, architecture: Architecture, steps: int
+) -> dict[str, np.ndarray]:
+    """The naive forecasts of windows ``(n, timesteps, n_features)``, ``(n, steps, n_targets)`` each."""
+    own = windows[:, :, list(architecture.own)]
+    return {name: _naive_forecast(np, own, name, steps) for name in architecture.naive_forecasters}
+
+
+def _naive_forecast(ops: Any, own: Any, name: str, steps: int) -> Any:
+    """One naive forecast of target columns ``(n, timesteps, n_targets)``: ``(n, steps, n_targets)``.
+
+    Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., section 5.2. The drift
+    is the mean change from row to row of the window.
+
+    Args:
+        ops: ``numpy`` or ``keras.ops``.
+        own: the columns.
+        name: of ``Architecture.naive_forecasters``.
+        steps: steps ahead.
+    """
+    timesteps = own.shape[1]
+    if name == DRIFT:
+        ahead = np.arange(1, steps + 1, dtype=np.float32)[None, :, None] / max(timesteps - 1, 1)
+        last = own[:, -1:, :]
+        return last + (last - own[:, :1, :]) * ahead
+    season = season_of(name)
+    rows = [timesteps + k - season * (k // season + 1) for k in range(steps)]
+    return ops.take(own, np.array(rows), axis=1)
+
+
+def has_combination(model: keras.Model) -> bool:
+    """Whether a network combines forecasters."""
+    return any(layer.name == COMBINATION for layer in model.layers)
+
+
+def set_combination(model: keras.Model, weights: np.ndarray) -> None:
+    """Set the weights of a network's forecasters; one without stays as it is.
+
+    Args:
+        model: the network.
+        weights: ``(n_forecasters, steps, n_targets)``, in the order of ``Architecture.forecasters``.
+    """
+    _set(model, COMBINATION, weights)
+
+
+def forecast_by_lstm_alone(
+    model: keras.Model, architecture: Architecture, steps: int, targets: int
+) -> None:
+    """Give the LSTM all weight, as while it is trained."""
+    chosen = np.array([name == LSTM for name in architecture.forecasters], np.float32)
+    set_combination(model, np.repeat(chosen, steps * targets))

@@ -1,0 +1,207 @@
+"""Weights of a combination of forecasters, none negative and together 1, from their errors.
+
+Of naive forecasts the train windows give the weights with the least squared error (Bates and Granger
+1969, "The Combination of Forecasts"; Granger and Ramanathan 1984, "Improved Methods of Combining
+Forecasts"): they are many. Of what learned from those windows only validation can tell, and its windows
+are few and of one period, so weights estimated there do worse than simple ones (Timmermann 2006,
+"Forecast Combinations"). LSTM and linear component therefore have half each unless one of them is far
+better, and share the forecast with the naive one by as much as their gain over it is certain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from fastlstm.evaluation.significance import diebold_mariano
+from fastlstm.training.error_sums import ErrorSums
+
+# Weights of the linear component beside the LSTM that are compared; those nearer to half first. And how
+# much worse than the best of them, relatively, one may be on validation.
+_LINEAR_WEIGHTS, _TOLERANCE = (0.5, 0.25, 0.75, 0.0, 1.0), 0.01
+
+# How strongly weights of a block of steps and of a target are drawn to those of all, by the number of
+# horizons of origins.
+_POOLING = 0.5
+
+# Relative gain over the naive forecast that one horizon of origins may show by chance.
+_CHANCE = 0.15
+
+# What learned was trained to have the least error by itself, so its weight is this many times the one with
+# the least error beside the naive forecast: all where that is two thirds, three quarters where the two
+# forecasts are equally good.
+_OWN_RIGHT = 1.5
+
+# Fewest horizons of origins that are reckoned with.
+_FEWEST_HORIZONS = 0.25
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of what learned, which together forecast, beside a naive forecast.
+
+    Attributes:
+        linear: of the linear component beside the LSTM, from 0 to 1.
+        trust: of both beside the naive forecast, by block of steps and target,
+            ``(n_blocks, n_targets)``, from 0 to 1.
+        gain: relative reduction of the naive forecast's loss by both; NaN without a naive forecast.
+    """
+
+    linear: float
+    trust: np.ndarray
+    gain: float
+
+
+def naive_weights(sums: ErrorSums) -> np.ndarray:
+    """Weights of naive forecasters by block of steps, ``(n_blocks, n_targets, n_forecasters)``."""
+    pooled = simplex_weights(sums.pooled[None])[0]
+    strength = _POOLING / _horizons(sums)
+    of_steps = sums.by_block.mean(axis=1)
+    by_step = simplex_weights(of_steps, np.broadcast_to(pooled, of_steps.shape[:2]), strength)
+    blocks, targets, count, _ = sums.by_block.shape
+    if targets == 1:
+        return by_step[:, None]
+    drawn_to = np.repeat(by_step, targets, axis=0)
+    flat = sums.by_block.reshape(-1, count, count)
+    return simplex_weights(flat, drawn_to, strength).reshape(blocks, targets, count)
+
+
+def combination_weights(sums: ErrorSums, *, linear: bool, naive: bool) -> Weights:
+    """Weights of what learned.
+
+    Args:
+        sums: products of the errors on validation of the LSTM, the linear component and the naive
+            forecast, those of them that there are.
+        linear: whether there is a linear component.
+        naive: whether there is a naive forecast.
+    """
+    weight = _linear_weight(sums) if linear else 0.0
+    learned = np.array([1 - weight, weight] if linear else [1.0])
+    shape = sums.by_block.shape[:2]
+    if not naive:
+        return Weights(weight, np.ones(shape), float("nan"))
+    best = np.append(learned, 0.0)
+    base = np.append(np.zeros(len(learned)), 1.0)
+    rate, curvature = (
+        np.einsum("i,btij,j->bt", of, sums.by_block, base - best) for of in (base, base - best)
+    )
+    strength = _POOLING / _horizons(sums)
+    share = _drawn(rate, strength) / np.maximum(_drawn(curvature, strength), 1e-12)
+    certainty, gain = _certainty(sums, best, base)
+    return Weights(weight, np.clip(_OWN_RIGHT * share, 0, 1) * certainty, gain)
+
+
+def _linear_weight(sums: ErrorSums) -> float:
+    """The weight nearest to half among those whose loss on validation is about the lowest."""
+    pooled = sums.pooled[:2, :2]
+    losses = []
+    for weight in _LINEAR_WEIGHTS:
+        both = np.array([1 - weight, weight])
+        losses.append(np.sqrt(both @ pooled @ both))
+    return _LINEAR_WEIGHTS[int(np.argmax(np.array(losses) <= (1 + _TOLERANCE) * min(losses)))]
+
+
+def _horizons(sums: ErrorSums) -> float:
+    return max(sums.independent_origins, _FEWEST_HORIZONS)
+
+
+def _drawn(values: np.ndarray, strength: float) -> np.ndarray:
+    """Values by block and target, ``(n_blocks, n_targets)``, drawn to the means of all."""
+    of_steps = values.mean(axis=1, keepdims=True)
+    by_step = (of_steps + strength * values.mean()) / (1 + strength)
+    return np.asarray((values + strength * by_step) / (1 + strength))
+
+
+def _certainty(sums: ErrorSums, best: np.ndarray, naive: np.ndarray) -> tuple[np.ndarray, float]:
+    """How far the forecast goes from the naive one to the best, by target, and the gain over all.
+
+    The loss falls along that way at a rate that is known with an error. The estimate that shrinks it in
+    proportion to that error is positive-part James-Stein (Efron and Morris 1973, "Stein's Estimation
+    Rule and Its Competitors"): no step at all up to a statistic of 1, three quarters at 2, 0.9 at 3.
+    Unlike a test, it does not turn with the last digit of a p-value.
+
+    Args:
+        sums: on validation.
+        best: weights of the best combination, ``(n_forecasters,)``.
+        naive: of the naive forecast.
+
+    Returns:
+        ``(n_targets,)`` from 0 to 1, those of each target drawn to that of all; and the relative gain.
+    """
+    whole, first = sums.by_origin, sums.first_by_origin
+    of_all, gain = _shrinkage(whole.mean(axis=1), first.mean(axis=1), sums, best, naive)
+    targets = whole.shape[1]
+    if targets == 1:
+        return np.array([of_all]), gain
+    each = np.array(
+        [_shrinkage(whole[:, t], first[:, t], sums, best, naive)[0] for t in range(targets)]
+    )
+    horizons = _horizons(sums)
+    return (horizons * each + 2 * of_all) / (horizons + 2), gain
+
+
+def _shrinkage(
+    whole: np.ndarray, first: np.ndarray, sums: ErrorSums, best: np.ndarray, naive: np.ndarray
+) -> tuple[float, float]:
+    """Of products by origin over all steps and the first, ``(n_origins, n, n)``; see ``_certainty``."""
+    rates, noise = [], 0.0
+    for products, horizon in ((whole, len(sums.blocks)), (first, sums.first)):
+        rate = np.einsum("i,nij,j->n", naive, products, naive - best)
+        loss = float(np.einsum("i,nij,j->n", naive, products, naive).mean())
+        if loss <= 0:
+            return 0.0, 0.0
+        rates.append(float(rate.mean()) / loss)
+        test = diebold_mariano(rate, horizon)
+        if test.statistic:
+            noise = abs(test.difference / test.statistic) / loss
+    gain = 1 - float(best @ whole.mean(axis=0) @ best) / float(naive @ whole.mean(axis=0) @ naive)
+    rate_of_both = min(rates)
+    variance = noise**2 + _CHANCE**2 / _horizons(sums)
+    return (max(0.0, 1 - variance / rate_of_both**2) if rate_of_both > 0 else 0.0), gain
+
+
+def simplex_weights(
+    products: np.ndarray, drawn_to: np.ndarray | None = None, strength: float = 0.0
+) -> np.ndarray:
+    """Weights ``w``, none negative and together 1, that minimise ``w' P w + c |w - w0|^2``.
+
+    Every set of forecasters with weight above 0 is tried, so the solution is exact.
+
+    Args:
+        products: ``P``, ``(k, n, n)``.
+        drawn_to: ``w0``, ``(k, n)``; None for none.
+        strength: ``c``, in units of the smallest diagonal of each ``P``.
+
+    Returns:
+        ``(k, n)``.
+    """
+    k, n, _ = products.shape
+    scale = np.maximum(np.einsum("kii->ki", products).min(axis=1), 1e-12)[:, None, None]
+    # Forecasters that are the same have a singular matrix; a trace of equality tells them apart.
+    strength = max(strength, 1e-9)
+    centre = np.full((k, n), 1 / n) if drawn_to is None else drawn_to
+    quadratic = products / scale + strength * np.eye(n)
+    linear = strength * centre
+    best, lowest = np.zeros((k, n)), np.full(k, np.inf)
+    for size in range(1, n + 1):
+        for chosen in map(list, combinations(range(n), size)):
+            weights = _with_sum_one(quadratic[:, chosen][:, :, chosen], linear[:, chosen])
+            full = np.zeros((k, n))
+            full[:, chosen] = weights
+            loss = np.einsum("ki,kij,kj->k", full, quadratic, full) - 2 * (linear * full).sum(1)
+            better = (weights >= -1e-12).all(axis=1) & (loss < lowest - 1e-12)
+            best[better], lowest[better] = np.maximum(full[better], 0.0), loss[better]
+    return np.asarray(best / best.sum(axis=1, keepdims=True))
+
+
+def _with_sum_one(quadratic: np.ndarray, linear: np.ndarray) -> np.ndarray:
+    """The minimum of ``w' Q w - 2 b' w`` where the weights sum to 1, ``(k, n)``."""
+    ones = np.ones((*linear.shape, 1))
+    free, towards_one = np.split(
+        np.linalg.solve(quadratic, np.concatenate([linear[..., None], ones], axis=2)), 2, axis=2
+    )
+    excess = (1 - free.sum(axis=1)) / towards_one.sum(axis=1)
+    weights: np.ndarray = (free + towards_one * excess[:, None])[..., 0]
+    return weights

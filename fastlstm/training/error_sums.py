@@ -1,0 +1,146 @@
+"""Products of the errors of several forecasters, summed over windows: all that a combination needs.
+
+They are sums, so that those of parts of the windows add up to those of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastlstm.evaluation.significance import by_origin
+from fastlstm.windows.source import WindowSource
+
+# Most forecast values of a split that are looked at; evenly spaced windows where there are more.
+_MOST_VALUES = 20_000_000
+
+# Most blocks of steps; the steps of a block share their sums.
+_MOST_BLOCKS = 24
+
+# Errors below this, in units of the scaled targets, weigh as squared errors do.
+_SMALL_ERROR = 0.02
+
+# Inputs and targets of some windows, ``(n, timesteps, n_features)`` and ``(n, steps, n_targets)``, to
+# forecasts ``(n_forecasters, n, steps, n_targets)``.
+Forecasters = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class ErrorSums:
+    """Products of errors, each divided by the forecasters' mean absolute error at that value.
+
+    So divided, large errors weigh in proportion and not by their square, as in a mean absolute error,
+    and a sum of products still gives the loss of every weighted mean of the forecasters.
+
+    Attributes:
+        names: the forecasters.
+        blocks: number of each step's block, ``(steps,)``.
+        by_block: mean products by block of steps and target,
+            ``(n_blocks, n_targets, n_forecasters, n_forecasters)``.
+        by_origin: mean products over all steps by forecast origin, in order of time, and target,
+            ``(n_origins, n_targets, n_forecasters, n_forecasters)``.
+        first_by_origin: the same over the first steps alone.
+        first: how many these are; all steps where there are two horizons of origins, else a quarter as
+            many as there are origins.
+    """
+
+    names: Sequence[str]
+    blocks: np.ndarray
+    by_block: np.ndarray
+    by_origin: np.ndarray
+    first_by_origin: np.ndarray
+    first: int
+
+    @property
+    def pooled(self) -> np.ndarray:
+        """Mean products over all steps and targets, ``(n_forecasters, n_forecasters)``."""
+        mean: np.ndarray = self.by_block.mean(axis=(0, 1))
+        return mean
+
+    @property
+    def independent_origins(self) -> float:
+        """How many horizons of origins there are; forecasts of nearer origins share steps."""
+        return len(self.by_origin) / len(self.blocks)
+
+
+def error_sums(
+    names: Sequence[str],
+    forecast: Forecasters,
+    dataset: WindowSource,
+    split: str,
+    batch_size: int,
+    weights: np.ndarray | None = None,
+    most_windows: int | None = None,
+) -> ErrorSums:
+    """The sums over a split.
+
+    Args:
+        names: the forecasters.
+        forecast: gives their forecasts.
+        dataset: the windows; no split but the named one is read.
+        split: train or validation.
+        batch_size: windows at once.
+        weights: of each window, ``(n,)``; None where all weigh alike.
+        most_windows: evenly spaced windows where there are more; None: by the values they have.
+    """
+    steps, targets = dataset.manifest["steps_ahead"], len(dataset.manifest["targets"])
+    count = dataset.count(split)
+    most = most_windows or max(1, _MOST_VALUES // (steps * targets))
+    chosen = np.arange(0, count, -(-count // most))
+    origin = dataset.read(split, columns=()).origin[chosen]
+    origins = len(np.unique(origin))
+    first = steps if origins >= 2 * steps else max(1, origins // 4)
+    blocks = step_blocks(steps)
+    by_step = np.zeros((steps, targets, len(names), len(names)))
+    total = 0.0
+    by_window: list[np.ndarray] = []
+    first_by_window: list[np.ndarray] = []
+    weight_of: list[np.ndarray] = []
+    for place, x, y in _batches(dataset, split, batch_size, chosen):
+        errors = (forecast(x, y) - y).astype(np.float64)
+        size = np.maximum(np.abs(errors).mean(axis=0), _SMALL_ERROR)
+        weight = np.ones(len(y)) if weights is None else weights[place].astype(np.float64)
+        scaled = errors / np.sqrt(size)
+        weighted = scaled * weight[:, None, None]
+        by_step += np.einsum("anst,bnst->stab", weighted, scaled, optimize=True)
+        total += float(weight.sum())
+        for parts, some in ((by_window, scaled), (first_by_window, scaled[:, :, :first])):
+            parts.append(np.einsum("anst,bnst->ntab", some, some, optimize=True) / some.shape[2])
+        weight_of.append(weight)
+    of_windows = np.concatenate(weight_of)
+    by_block = np.stack([by_step[blocks == block].mean(axis=0) for block in range(blocks[-1] + 1)])
+    return ErrorSums(
+        names,
+        blocks,
+        by_block / total,
+        _mean_by_origin(origin, np.concatenate(by_window), of_windows),
+        _mean_by_origin(origin, np.concatenate(first_by_window), of_windows),
+        first,
+    )
+
+
+def step_blocks(steps: int) -> np.ndarray:
+    """Number of each step's block, ``(steps,)``."""
+    return np.arange(steps) * min(steps, _MOST_BLOCKS) // steps
+
+
+def _batches(
+    dataset: WindowSource, split: str, size: int, chosen: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Numbers, inputs and targets of the chosen windows of a split."""
+    start = 0
+    for x, y in dataset.batches(split, size):
+        inside = chosen[(chosen >= start) & (chosen < start + len(x))]
+        if len(inside):
+            yield inside, x[inside - start], y[inside - start]
+        start += len(x)
+
+
+def _mean_by_origin(origin: np.ndarray, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted mean over the windows of each origin, ``(n_origins, …)``, of values ``(n, …)``."""
+    total = by_origin(origin, weights)
+    flat = values.reshape(len(values), -1) * weights[:, None]
+    means = np.stack([by_origin(origin, column) / total for column in flat.T], axis=1)
+    return means.reshape(-1, *values.shape[1:])
