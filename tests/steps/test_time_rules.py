@@ -296,7 +296,7 @@ def trained(folder, config, frame, **patches):
 
 
 def check_training_ignores_test(folder, config):
-    frame = make_panel()
+    frame = make_panel(rows=120)
     changed = frame.copy()
     cut = cut_times(microseconds(frame["when"]), 0.7, 0.15).test
     changed.loc[after(frame, cut), ["load", "heat"]] *= -3
@@ -402,7 +402,7 @@ def check_a_refit_changes_nothing_that_validation_decides(
     """``from_validation`` picks from the metrics what an evaluation takes from validation."""
     found = []
     for name, refit in (("one", False), ("two", True)):
-        own = {**sections["hyperparameters"], "refit": refit, "epochs": 2}
+        own = {**sections["hyperparameters"], "refit": refit, "epochs": 1}
         config = parse_config(settings(**{**sections, "hyperparameters": own}))
         metrics = thresholds(folder / name, config, make_panel(rows=400, series=("a",)))
         intervals = folder / name / "evaluation" / INTERVALS_FILE
@@ -467,6 +467,7 @@ def test_threshold_is_chosen_on_validation(settings, tmp_path, monkeypatch, rain
         def read(self, split, columns=("x", "y")):
             return super().read("test" if split == "validation" else split, columns)
 
+    rain_sections["hyperparameters"]["epochs"] = 1
     config = parse_config(settings(**rain_sections))
     check_threshold(tmp_path / "right", config)
     monkeypatch.setattr(fastlstm.steps.evaluate, "WindowDataset", Redirected)
