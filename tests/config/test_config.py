@@ -38,6 +38,15 @@ EXAMPLES = sorted(Path("deployments").glob("weather_*.yaml"))
             "hyperparameters.steps_ahead",
             "steps_ahead 1",
         ),
+        (
+            {
+                "hyperparameters": {"LSTM_type": "classifier", "steps_ahead": 1, "scale_targets": False},
+                "evaluation": {"primary_metric": "mase"},
+            },
+            "evaluation.primary_metric",
+            "remove it",
+        ),
+        ({"evaluation": {"primary_metric": "smape"}}, "evaluation.primary_metric", "'mase'"),
         ({"hyperparameters": {"train_size_rate": 0.9}}, "hyperparameters.validation_size_rate", "lower"),
         ({"hyperparameters": {"loss": "bianry"}}, "hyperparameters.loss", "choose one of"),
         ({"hyperparameters": {"loss": "binary_crossentropy"}}, "hyperparameters.loss", "'mse'"),

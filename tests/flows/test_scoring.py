@@ -246,22 +246,27 @@ def test_monitor_compares_with_what_the_test_promised(scoring, tmp_path):
     # 36 rows of a wave of 24 hours fill the bins unevenly, and 12 values tell little of intervals.
     usual = {"max_psi": 50.0, "max_coverage_shortfall": 0.7}
     fine = look(monitoring(given, tmp_path, panel, max_error_ratio=3.0, **usual))
-    assert not fine.degraded and fine.message.startswith("Within limits: live MAE")
+    assert not fine.degraded and fine.message.startswith("Within limits: live MASE")
     assert fine.forecasts == 12 and fine.input_rows == 36
 
-    # By hand: the mean over the forecasts, and over the same steps of the test.
+    # By hand: means over series of the scaled errors, and of those of the same steps on test.
     kept = rows_of(tmp_path / "forecasts")
     truth = panel.melt(["when", "site"], ["load"]).rename(
         columns={"when": "time", "site": "series"}
     )
     joined = kept.merge(truth, on=["time", "series"])
     assert len(joined) == 12
-    assert fine.live_error == pytest.approx((joined["prediction"] - joined["value"]).abs().mean())
     (run_id,) = kept["run_id"].unique()
     test = SavedRun(Path(given["store"]) / "small" / run_id)
     predictions = pd.read_parquet(test.path("predictions"))
-    by_step = (predictions["prediction"] - predictions["truth"]).abs().groupby(predictions["step"])
-    assert fine.promised_error == pytest.approx(joined["step"].map(by_step.mean()).mean())
+    scale = predictions.groupby("series")["scale"].first()
+    live = (joined["prediction"] - joined["value"]).abs() / joined["series"].map(scale).astype(float)
+    assert fine.live_error == pytest.approx(live.groupby(joined["series"]).mean().mean())
+    on_test = (predictions["prediction"] - predictions["truth"]).abs() / predictions["scale"]
+    by_step = on_test.groupby([predictions["series"], predictions["step"]]).mean()
+    alike = by_step[pd.MultiIndex.from_frame(joined[["series", "step"]])].to_numpy()
+    expected = pd.Series(alike).groupby(joined["series"].to_numpy()).mean()
+    assert fine.promised_error == pytest.approx(expected.mean())
 
     bounds = rows_of(tmp_path / "forecasts", "intervals")
     which = ["series", "after", "step", "target"]
@@ -273,7 +278,7 @@ def test_monitor_compares_with_what_the_test_promised(scoring, tmp_path):
 
     broken = panel.assign(load=panel["load"] + 500)
     worse = look(monitoring(given, tmp_path, broken, **usual))
-    assert worse.degraded and worse.message.startswith("Degraded: live MAE")
+    assert worse.degraded and worse.message.startswith("Degraded: live MASE")
     assert "intervals of level 0.95 hold 0% of the actual values (limit 25%)" in worse.message
     early = look(monitoring(given, tmp_path, panel[hours < 41], **usual))
     assert early.forecasts == 2 and early.live_error is None

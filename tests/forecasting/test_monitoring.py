@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from fastlstm.data.tables import read_table
+from fastlstm.artifacts.folders import write_manifest
+from fastlstm.data.tables import read_table, write_table
 from fastlstm.forecasting.monitoring import input_rows, measure, newest_run
 from fastlstm.runs.saved_run import SavedRun
 
@@ -87,6 +89,69 @@ def test_a_forecast_of_known_first_steps_is_compared_with_these_steps(runs):
     first = run.metrics["by_step"][0]["model"]["mae"]
     assert measured.error.live == pytest.approx(first)
     assert measured.error.expected == pytest.approx(first)
+
+
+@pytest.fixture
+def scaled(runs, tmp_path) -> SavedRun:
+    """The first run with MASE as its primary metric, and 'b' with values a million times as large."""
+    shutil.copytree(runs[0].folder, tmp_path / "run")
+    run = SavedRun(tmp_path / "run")
+    test = read_table(run.path("predictions"))
+    size = np.where(test["series"] == "b", 1e6, 1.0)
+    values = test.select_dtypes("float").mul(size, axis=0)
+    write_table(test.assign(**values, scale=2.0 * size), run.path("predictions"))
+    facts = {k: v for k, v in run.manifest.items() if k not in ("files", "content_sha256")}
+    facts["primary"] = {"name": "mase", "value": 1.0, "better": "lower"}
+    write_manifest(run.folder, facts)
+    return SavedRun(run.folder)
+
+
+def test_scaled_errors_are_means_over_series(scaled, runs):
+    measured = measure([scaled], **live_tables(scaled), inputs=pd.DataFrame())
+    expected = np.mean([s["model"]["mae"] / 2 for s in runs[0].metrics["by_series"].values()])
+    assert measured.error.name == "MASE"
+    assert measured.error.live == pytest.approx(expected)
+    assert measured.error.expected == pytest.approx(expected)
+
+
+def test_a_small_series_that_got_worse_degrades_a_panel(scaled):
+    tables = live_tables(scaled)
+    small = tables["actuals"]["series"] == "a"
+    tables["actuals"].loc[small, "actual"] += 500.0
+    measured = measure([scaled], **tables, inputs=pd.DataFrame())
+    # Pooled, an error of 500 would be lost among those of a million.
+    assert measured.error.ratio > 10
+
+
+def test_forecasts_of_one_series_are_compared_with_its_own_test_windows(scaled):
+    tables = live_tables(scaled)
+    tables["forecasts"] = tables["forecasts"][tables["forecasts"]["series"] == "a"]
+    measured = measure([scaled], **tables, inputs=pd.DataFrame())
+    assert measured.error.live == pytest.approx(measured.error.expected)
+    assert measured.error.forecasts == len(tables["forecasts"])
+
+
+def test_series_without_a_scale_do_not_count(scaled):
+    test = read_table(scaled.path("predictions"))
+    only_a = test["scale"].where(test["series"] == "a")
+    write_table(test.assign(scale=only_a), scaled.path("predictions"))
+    tables = live_tables(scaled)
+    measured = measure([scaled], **tables, inputs=pd.DataFrame())
+    assert measured.error.forecasts == (tables["forecasts"]["series"] == "a").sum()
+    write_table(test.assign(scale=np.nan), scaled.path("predictions"))
+    nothing = measure([scaled], **tables, inputs=pd.DataFrame()).error
+    assert nothing.forecasts == 0 and np.isnan(nothing.live)
+
+
+def test_an_earlier_run_is_measured_on_the_metric_and_scales_of_the_newest(scaled, runs):
+    old, tables = runs[1], live_tables(runs[1])
+    mine = live_tables(scaled)
+    tables["forecasts"]["after"] -= pd.Timedelta(days=30)
+    tables["forecasts"] = pd.concat([tables["forecasts"], mine["forecasts"]])
+    tables["actuals"] = mine["actuals"]
+    error = measure([old, scaled], **tables, inputs=pd.DataFrame()).error
+    assert error.name == "MASE" and np.isfinite([error.live, error.expected]).all()
+    assert error.forecasts > len(mine["forecasts"])
 
 
 def test_without_actual_values_drift_alone_is_measured(runs):
