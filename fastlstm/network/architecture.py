@@ -38,6 +38,10 @@ _BATCH, _SEQUENCES = 32, 224
 _MOST_LINEAR_INPUTS = 4_096
 
 
+# Most values of known future covariates among them: with more, the sums take longer than they are worth.
+_MOST_LINEAR_COVARIATES = 512
+
+
 # Names of the forecasters of a combination; a seasonal naive one has its season's rows after its name.
 LSTM, LINEAR_REGRESSION, NAIVE, SEASONAL_NAIVE, DRIFT = (
     "lstm", "linear", "naive", "seasonal_naive", "drift",
@@ -78,6 +82,8 @@ class Architecture:
             positions of the features that hold the covariates so many rows later. The last of these
             features' rows hold what is known of the steps up to it, from the one after the number
             before it on.
+        linear_covariates: values of known future covariates that the linear forecaster reads, those of
+            all steps, or 0.
     """
 
     kind: str
@@ -92,6 +98,7 @@ class Architecture:
     linear_component: bool
     seasons: tuple[int, ...] = ()
     future: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    linear_covariates: int = 0
 
     @property
     def mixed_start(self) -> bool:
@@ -151,7 +158,8 @@ def resolve(
     units, but 64 with fewer than 5,000 sequences to learn from (train windows, times the columns that
     share the network), and 32 with fewer than 1,000. ``linear_component`` is true for 'segment' with
     'last' and no quantiles, where a window has 4,096 values at most (rows, times the columns that the
-    LSTM reads).
+    LSTM reads). It reads known future covariates too where these have 512 values at most (steps, times
+    covariates).
 
     Args:
         hyperparameters: the settings.
@@ -199,6 +207,7 @@ def resolve(
         linear_component=_has_linear_component(hp, segment, normalization, columns),
         seasons=_usable_seasons(hp, seasons) if skill_tested else (),
         future=future,
+        linear_covariates=_linear_covariates(future, hp.timesteps * columns),
     )
 
 
@@ -275,6 +284,13 @@ def _has_linear_component(
             "linear_component out"
         )
     return hp.linear_component
+
+
+def _linear_covariates(future: tuple[tuple[int, tuple[int, ...]], ...], past_values: int) -> int:
+    """``Architecture.linear_covariates``; ``past_values`` are the other inputs of the component."""
+    values = future[-1][0] * len(future[-1][1]) if future else 0
+    fits = values <= min(_MOST_LINEAR_COVARIATES, _MOST_LINEAR_INPUTS - past_values)
+    return values if fits else 0
 
 
 def batch_size(

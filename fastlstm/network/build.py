@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.network.architecture import LINEAR_REGRESSION, LSTM, Architecture, resolve
-from fastlstm.network.combination import combined
+from fastlstm.network.combination import combined, forecast_by_lstm_alone, start_from_last_value
 from fastlstm.network.cores import CORES
 from fastlstm.network.ensemble import averaged
 from fastlstm.network.fixed_weights import LINEAR
@@ -21,6 +21,7 @@ from fastlstm.network.fused_lstm import is_chosen, use_one_thread_per_operation
 from fastlstm.network.keras_import import import_keras
 from fastlstm.network.normalization import normalized_sequences
 from fastlstm.network.seeded_layers import SeededLayers
+from fastlstm.network.temporal_decoder import future_covariates
 
 if TYPE_CHECKING:
     import keras
@@ -72,7 +73,7 @@ def build_network(
     are sorted, so that no two cross (Chernozhukov et al. 2010, "Quantile and Probability Curves Without
     Crossing").
 
-    Where other forecasters take part, the LSTM has all weight at first; see
+    Where other forecasters take part, the LSTM has all weight at first, and corrects the last value; see
     ``fastlstm.network.combination``.
 
     The members of an ensemble (``ensemble_size``) stand side by side and share the normalization. The
@@ -109,25 +110,39 @@ def build_network(
     if len(architecture.forecasters) > 1:
         by_name = {LSTM: outputs}
         if architecture.linear_component:
-            linear = _linear_component(sequences, architecture, hp.steps_ahead, len(targets))
+            linear = _linear_component(
+                sequences, window, architecture, hp.steps_ahead, len(targets)
+            )
             by_name[LINEAR_REGRESSION] = forecast(linear, 1)
         outputs = combined(window, architecture, by_name, hp.steps_ahead, len(targets))
-    return keras.Model(window, outputs, name="fastlstm")
+    model = keras.Model(window, outputs, name="fastlstm")
+    forecast_by_lstm_alone(model, architecture, hp.steps_ahead, len(targets))
+    start_from_last_value(model, architecture, hp.steps_ahead)
+    return model
 
 
-def _linear_component(sequences: Any, architecture: Architecture, steps: int, targets: int) -> Any:
-    """Outputs of a linear layer on all values of a sequence, ``(n, outputs)``.
+def _linear_component(
+    sequences: Any, window: Any, architecture: Architecture, steps: int, targets: int
+) -> Any:
+    """Outputs of a linear layer on a sequence and on the covariates of all steps, ``(n, outputs)``.
 
     It is solved, not trained; see ``fastlstm.training.linear_component``.
 
     Args:
         sequences: inputs of the core.
-        architecture: says whether the targets share the layer.
+        window: the network's input.
+        architecture: says whether the targets share the layer, and whether it reads covariates.
         steps: steps ahead.
         targets: number of target columns.
     """
     keras = import_keras()
     flat = keras.layers.Flatten(name="linear_inputs")(sequences)
+    if architecture.linear_covariates:
+        known = future_covariates(window, architecture)
+        known = keras.ops.reshape(known, (-1, architecture.linear_covariates))
+        if architecture.channel_independent:
+            known = keras.ops.repeat(known, targets, axis=0)
+        flat = keras.ops.concatenate([flat, known], axis=1)
     outputs = steps * (1 if architecture.channel_independent else targets)
     layer = keras.layers.Dense(outputs, kernel_initializer="zeros", name=LINEAR, trainable=False)
     return layer(flat)

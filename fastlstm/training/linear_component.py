@@ -231,13 +231,15 @@ def _own_inputs(count: int, timesteps: int, architecture: Architecture) -> np.nd
     """Which inputs of the component are the past of a target it forecasts, ``(count,)``.
 
     In each row of a sequence the target columns come first where the network adds something of theirs to
-    its outputs; where it does not, all inputs are penalised alike.
+    its outputs; where it does not, all inputs are penalised alike. Known future covariates come last.
     """
-    a, columns = architecture, count // timesteps
+    a, past = architecture, count - architecture.linear_covariates
+    columns = past // timesteps
     if a.normalization == "none" and a.seasonal_residual is None and not a.channel_independent:
         return np.ones(count, bool)
     first = 1 if a.channel_independent else len(a.own)
-    return np.arange(count) % columns < first
+    position = np.arange(count)
+    return (position % columns < first) & (position < past)
 
 
 def _wanted(x: np.ndarray, y: np.ndarray, architecture: Architecture, model: Any) -> np.ndarray:

@@ -10,8 +10,10 @@ from fastlstm.config.known_future import shifted, shifted_columns, shifts
 from fastlstm.errors import ConfigError
 from fastlstm.network.architecture import resolve
 from fastlstm.network.build import build_network, lstm_sizes
+from fastlstm.network.fixed_weights import LINEAR
 from fastlstm.network.inference import load_network
 from fastlstm.network.temporal_decoder import future_covariates
+from fastlstm.training.linear_component import _own_inputs
 
 STEPS = 4
 KINDS = {
@@ -32,7 +34,7 @@ KINDS = {
 def settings(**changes):
     given = {
         "LSTM_type": "regressor", "steps_ahead": STEPS, "scale_targets": True,
-        "naive_unless_better": False, **changes,
+        "naive_unless_better": False, "linear_component": False, **changes,
     }  # fmt: skip
     future = shifted(["promo", "holiday"], shifts(STEPS, given["timesteps"]))
     return Hyperparameters.model_validate({"future_features": future, **given})
@@ -117,6 +119,31 @@ def test_the_network_begins_as_one_without_them(kind):
     assert lstm_sizes(hp, names, ["load"]) == lstm_sizes(
         without, ["load", "promo", "heat"], ["load"]
     )
+
+
+@pytest.mark.usefixtures("untraced")
+@pytest.mark.parametrize("kind", ["segment", "segment, jointly, recursive"])
+def test_the_linear_forecaster_reads_those_of_all_steps(kind):
+    import keras
+
+    hp = settings(**{**KINDS[kind], "ensemble_size": 1, "linear_component": True})
+    names, targets = columns(hp), ["load", "heat"]
+    architecture = resolve(hp, names, targets)
+    network = build_network(hp, names, targets)
+    inputs = keras.Model(network.input, network.get_layer(LINEAR).input)
+    x = np.random.default_rng(0).normal(size=(3, 24, len(names))).astype(np.float32)
+    given = np.asarray(inputs(x))
+    known = np.asarray(future_covariates(x, architecture)).reshape(3, STEPS * 2)
+    each = 2 if architecture.channel_independent else 1
+    np.testing.assert_array_equal(given[:, -STEPS * 2 :], np.repeat(known, each, axis=0))
+    own = _own_inputs(given.shape[1], 24, architecture)
+    assert own.sum() == 24 * (2 // each) and not own[-STEPS * 2 :].any()
+    # So many values would take longer than they are worth, and the LSTM alone reads them.
+    many = settings(architecture="segment", timesteps=96, steps_ahead=300, future_features={
+        "promo+300": 300, "promo+204": 204, "promo+108": 108, "promo+12": 12,
+        "holiday+300": 300, "holiday+204": 204, "holiday+108": 108, "holiday+12": 12,
+    })  # fmt: skip
+    assert resolve(many, columns(many), ["load"]).linear_covariates == 0
 
 
 @pytest.mark.usefixtures("untraced")
