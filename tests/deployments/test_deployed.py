@@ -39,7 +39,7 @@ def test_run_through_the_api_with_a_changed_parameter(company):
     assert late["state"]["message"].startswith("Skipped: another retrain of 'small' is running")
 
     message = ended["state"]["message"]
-    assert message.startswith(("Promoted: MAE ", "Kept champion: ", "Not promoted: "))
+    assert message.startswith(("Promoted: MASE ", "Kept champion: ", "Not promoted: "))
     store = company.store()
     entry = store.runs("small")[-1]
     run = SavedRun(store.run_folder("small", entry.run_id))
@@ -214,7 +214,7 @@ def test_refused_data_of_a_scheduled_run_ends_in_words_and_people_are_told(compa
         ours = company.ask("POST", "/automations/filter")
         assert sum(a["name"].startswith("fastlstm: ") for a in ours) == 3
         company.put_rows("readings/history.csv", broken)
-        company.schedule("retrain/due-soon", 5)
+        company.schedule("retrain/due-soon", 12)  # the scheduler must see it before
         run = company.appears(lambda: company.runs_of("retrain/due-soon", by_schedule=True))[0]
         run_id = run["id"]
         ended = company.ended(run_id)
@@ -255,7 +255,7 @@ def test_no_secret_is_written_anywhere(company, _):
         for item in page.get("Contents", [])
     ]
     files = [f for f in company.folder.rglob("*") if f.is_file() and not f.is_symlink()]
-    assert all(len(part) for part in told) and len(objects) > 30 and len(files) > 30
+    assert all(len(part) for part in told) and len(objects) > 20 and len(files) > 30
     for secret in secrets:
         assert not any(secret in json.dumps(part) for part in told)
         for bucket, key in objects:
