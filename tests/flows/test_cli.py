@@ -61,7 +61,7 @@ def test_retrain_tells_stages_progress_and_outcome(home):
         assert f"  {step} " in told
     assert "epoch 1 of 3: loss" in told
     assert "naive (last value)" in told and "seasonal naive" in told and "network" in told
-    assert "Promoted: MAE" in told and "load_all(" in told and "Run: " in told
+    assert "Promoted: MASE" in told and "load_all(" in told and "Run: " in told
 
 
 @pytest.mark.slow
@@ -119,7 +119,7 @@ def test_runs_show_predict_promote_rollback(home, in_process, tmp_path):
     by_path = runner.invoke(main, ["show", str(store.run_folder("small", entry.run_id))])
     by_id = runner.invoke(main, ["show", entry.run_id, "--config", config])
     assert by_path.exit_code == by_id.exit_code == 0
-    assert "MAE on test" in by_path.output and "LSTM MODEL - small.keras" in by_id.output
+    assert "MASE on test" in by_path.output and "LSTM MODEL - small.keras" in by_id.output
 
     rows = make_panel(rows=30, series=("a", "b", "short"))
     rows = rows[(rows["site"] != "short") | (rows["when"] < rows["when"].iloc[4])]
