@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastlstm.network.architecture import DRIFT, LSTM, Architecture, season_of
+from fastlstm.network.architecture import DRIFT, LSTM, NAIVE, Architecture, season_of
 from fastlstm.network.fixed_weights import constants, numbered
 from fastlstm.network.keras_import import import_keras
 
@@ -54,7 +54,7 @@ def combined(
 def mixed_start(window: Any, architecture: Architecture, steps: int) -> Any:
     """The weighted mean of the naive forecasts that the network corrects, ``(batch, steps, n_targets)``.
 
-    Its weights are 0 before they are set; see ``set_start``.
+    Its weights come from train windows; see ``set_start``.
 
     Args:
         window: the network's input.
@@ -90,6 +90,12 @@ def set_start(model: keras.Model, weights: np.ndarray) -> None:
         weights: ``(n_naive_forecasters, steps, n_targets)``.
     """
     _set(model, START, weights)
+
+
+def start_from_last_value(model: keras.Model, architecture: Architecture, steps: int) -> None:
+    """Have the LSTM correct the last value, as before train windows choose the weights."""
+    chosen = np.array([name == NAIVE for name in architecture.naive_forecasters], np.float32)
+    set_start(model, np.repeat(chosen, steps * len(architecture.own)))
 
 
 def _weights(window: Any, forecasters: int, steps: int, targets: int, name: str) -> Any:
