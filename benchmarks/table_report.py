@@ -127,21 +127,22 @@ def _summary(results: list[Result]) -> list[str]:
 
 
 def _coverage_summary(results: list[Result]) -> list[str]:
-    """A sentence on the intervals of all sets."""
-    found: dict[str, list[dict[str, float]]] = {}
+    """A sentence for each level on the intervals of all sets."""
+    found: dict[str, list[tuple[float, float, int]]] = {}
     for result in results:
         for scores in finished_seeds(result):
             for level, of_level in scores.get("coverage", {}).items():
-                found.setdefault(level, []).append(of_level)
-    means = {
-        level: [np.mean([one[key] for one in of_level]) for key in ("overall", "units_within")]
-        for level, of_level in found.items()
-    }
-    return [
-        f"- Intervals of {float(level):.0%} hold {overall:.1%} of the truth, and are within 10 points "
-        f"for {within:.0%} of the series (mean over sets)."
-        for level, (overall, within) in means.items()
-    ]
+                row = (of_level["overall"], of_level["units_within"], result["units"])
+                found.setdefault(level, []).append(row)
+    lines = []
+    for level, rows in found.items():
+        overall, within, units = np.transpose(rows)
+        lines.append(
+            f"- Intervals of {float(level):.0%} hold {overall.mean():.1%} of the truth, and are "
+            f"within 10 points for {within.mean():.0%} of the series (both as mean over sets; "
+            f"{np.average(within, weights=units):.0%} of all series)."
+        )
+    return lines
 
 
 def _competition_lines(results: list[Result]) -> list[str]:
