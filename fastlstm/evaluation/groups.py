@@ -54,7 +54,7 @@ class Groups:
 
     def mean(self, values: np.ndarray) -> np.ndarray:
         """Mean over windows and all further axes, ``(count,)`` from ``(n, ...)``; NaN without any."""
-        by_window = values.reshape(len(values), -1).mean(axis=1)
+        by_window = values.mean(axis=tuple(range(1, values.ndim)))
         return _ratio(np.bincount(self.code, by_window, self.count), self.sizes)
 
     def mean_by_target(self, values: np.ndarray) -> np.ndarray:
@@ -72,7 +72,9 @@ class Groups:
         return _ratio(total, np.bincount(self.code, counted.sum(axis=1), self.count))
 
     def first(self, values: np.ndarray) -> np.ndarray:
-        """The values of each group's first window, ``(count, ...)``; of any window in an empty group."""
+        """The values of each group's first window, ``(count, ...)``; any value for an empty group."""
+        if not len(values):
+            return np.zeros((self.count, *values.shape[1:]))
         position = np.zeros(self.count, np.int64)
         # Of several positions of one group the last that is assigned stays, here the first window's.
         position[self.code[::-1]] = np.arange(len(self.code))[::-1]

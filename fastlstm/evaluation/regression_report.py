@@ -107,7 +107,9 @@ def _distribution(
         of series on which the network is better.
     """
     defined = values[~np.isnan(values)]
-    median, worst = np.quantile(defined, [0.5, 0.9]).tolist() if len(defined) else (None, None)
+    median, worst = None, None
+    if len(defined):
+        median, worst = values_or_none(np.quantile(defined, [0.5, 0.9]))
     shares = {}
     for name, (network, baseline) in against.items():
         both = ~np.isnan(network) & ~np.isnan(baseline)

@@ -233,6 +233,18 @@ def test_a_baseline_is_compared_on_the_windows_and_series_it_has():
     assert decide_promotion({"primary": found["primary"], "baselines": baselines}, None).promote
 
 
+def test_a_baseline_that_is_defined_nowhere_decides_nothing():
+    panel = Panel({"a": wave(1, 1), "b": wave(1, 2)})
+    nowhere = np.full(panel.truth.shape, np.nan)
+    forecast = (panel.truth + panel.errors({"a": 0.1, "b": 0.1}))[..., None]
+    test = SplitForecasts(panel.rows, panel.series, panel.truth, forecast, {"last_season": nowhere})
+    found, _ = score_test(test, panel.windows, panel.table, panel.settings)
+    assert found["test"]["last_season"]["windows"] == 0
+    assert found["over_series"]["better_than"]["last_season"] == {"series": 0, "share": None}
+    assert set(found["by_series"]["a"]["last_season"].values()) == {None}
+    assert decide_promotion(manifest(found), None).promote
+
+
 def test_the_order_of_the_series_changes_nothing():
     rng = np.random.default_rng(0)
     values = {f"s{i}": wave(10.0 ** rng.integers(-3, 6), i) for i in range(30)}
