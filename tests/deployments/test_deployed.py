@@ -39,7 +39,7 @@ def test_run_through_the_api_with_a_changed_parameter(company):
     assert late["state"]["message"].startswith("Skipped: another retrain of 'small' is running")
 
     message = ended["state"]["message"]
-    assert message.startswith(("Promoted: MASE ", "Kept champion: ", "Not promoted: "))
+    assert message.startswith(("Promoted: MAE ", "Kept champion: ", "Not promoted: "))
     store = company.store()
     entry = store.runs("small")[-1]
     run = SavedRun(store.run_folder("small", entry.run_id))
@@ -70,6 +70,15 @@ def test_new_data_event_starts_a_retraining(company):
     assert ended["state"]["type"] == "COMPLETED", company.logs(run["id"])
     assert len(company.store().runs("small")) == before + 1
     assert "Started because: new data: eleven days" in company.artifact("small-report")["data"]
+
+
+@pytest.mark.soak
+def test_schedule_due_in_seconds(company):
+    company.schedule("retrain/due-soon", 5)
+    run = company.appears(lambda: company.runs_of("retrain/due-soon", by_schedule=True))[0]
+    ended = company.ended(run["id"])
+    assert ended["auto_scheduled"] and ended["state"]["type"] == "COMPLETED"
+    assert ended["state"]["message"].startswith("No new data since "), ended["state"]
 
 
 @pytest.mark.soak
@@ -182,8 +191,8 @@ def test_command_line_over_s3(company, tmp_path):
     assert done.stdout.split("\n")[-2] == f"{earlier} True", done.stderr
 
 
-def test_refused_data_of_a_scheduled_run_ends_in_words_and_people_are_told(company):
-    """A real schedule, and a real notification by a block of Prefect, to a server of this test."""
+def test_refused_data_ends_in_words_and_people_are_told(company):
+    """A real notification through a block of Prefect, to a web server of this test."""
     from prefect.blocks.notifications import CustomWebhookNotificationBlock
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -214,16 +223,13 @@ def test_refused_data_of_a_scheduled_run_ends_in_words_and_people_are_told(compa
         ours = company.ask("POST", "/automations/filter")
         assert sum(a["name"].startswith("fastlstm: ") for a in ours) == 3
         company.put_rows("readings/history.csv", broken)
-        company.schedule("retrain/due-soon", 12)  # the scheduler must see it before
-        run = company.appears(lambda: company.runs_of("retrain/due-soon", by_schedule=True))[0]
-        run_id = run["id"]
+        run_id = company.start("retrain/nightly")
         ended = company.ended(run_id)
         company.appears(lambda: heard)
     finally:
         server.shutdown()
         company.put_rows("readings/history.csv", recent_panel(240))
     message = ended["state"]["message"]
-    assert ended["auto_scheduled"]
     assert ended["state"]["type"] == "FAILED" and message.startswith("Data refused: 1 of ")
     assert "checks failed, first: finite · load: 1 rows: infinite values" in message
     assert not any("Traceback" in line for line in company.logs(run_id))
