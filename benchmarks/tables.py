@@ -143,6 +143,8 @@ def main() -> None:
     given = arguments.parse_args()
     names = [name for name in given.sets.split(",") if name]
     seeds = [int(seed) for seed in given.seeds.split(",") if seed]
+    if given.write and not seeds:
+        arguments.error("--write needs seeds, for the page shows the product")
     results: list[dict[str, Any]] = []
     for task in tasks(names, given.data, Environment(given.cache.absolute())):
         results.append(result_of(task, Environment(given.cache.absolute()), seeds, given.jobs))
