@@ -58,7 +58,9 @@ def with_calendar(
     if has_times and indexed and hyperparameters.is_regressor:
         seconds = (table.frame[TIME].max() - table.frame[TIME].min()).total_seconds()
         share = hyperparameters.train_size_rate
-        kinds = list(learnable_calendar(settings.frequency, seconds * share))
+        kinds = list(
+            learnable_calendar(settings.frequency, seconds * share, hyperparameters.timesteps)
+        )
     return replace(settings, calendar=kinds)
 
 

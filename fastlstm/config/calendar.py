@@ -27,15 +27,19 @@ _YEAR = 365.25 * _DAY
 _LENGTHS = {"D": _DAY, "B": _DAY, "W": 7 * _DAY, "M": _YEAR / 12, "Q": _YEAR / 4, "Y": _YEAR}
 
 
-# For each kind: the shortest and longest distance between rows for which 'auto' takes it, and the
-# length of train rows from which on it is learnable: three of its periods, or two long ones.
-_LEARNABLE: dict[CalendarKind, tuple[float, float, float]] = {
-    "hour": (0, _DAY / 2, 3 * _DAY),
-    "weekday": (0, _DAY, 21 * _DAY),
-    "day_of_year": (0, 7 * _DAY, 2 * _YEAR),
-    "month": (7 * _DAY + 1, _YEAR / 12 + 1, 3 * _YEAR),
-    "quarter": (_YEAR / 12 + 2, _YEAR / 4 + 1, 3 * _YEAR),
+# For each kind: the shortest and longest distance between rows for which 'auto' takes it, its period,
+# and how many periods of train rows make it learnable.
+_LEARNABLE: dict[CalendarKind, tuple[float, float, float, int]] = {
+    "hour": (0, _DAY / 2, _DAY, 3),
+    "weekday": (0, _DAY, 7 * _DAY, 3),
+    "day_of_year": (0, 7 * _DAY, _YEAR, 2),
+    "month": (7 * _DAY + 1, _YEAR / 12 + 1, _YEAR, 3),
+    "quarter": (_YEAR / 12 + 2, _YEAR / 4 + 1, _YEAR, 3),
 }
+
+
+# A look-back of so many periods shows the period by itself.
+_SHOWN = 7
 
 
 class Holidays(StrictSettings):
@@ -100,18 +104,23 @@ def row_seconds(frequency: str) -> float:
     return float(_LENGTHS.get(offset.rule_code[:1], 0.0) * offset.n)
 
 
-def learnable_calendar(frequency: str | None, train_seconds: float) -> list[CalendarKind]:
-    """The kinds of the calendar that rows can teach, by their frequency and how long they last.
+def learnable_calendar(
+    frequency: str | None, train_seconds: float, timesteps: int
+) -> list[CalendarKind]:
+    """The kinds of the calendar that rows can teach and that a look-back does not show by itself.
 
     Args:
         frequency: pandas offset; None means that there are none.
         train_seconds: time from the first to the last train row.
+        timesteps: rows of the look-back; seven periods of a kind in it show the kind.
     """
     seconds = 0.0 if frequency is None else row_seconds(frequency)
     if not seconds:
         return []
     return [
         kind
-        for kind, (shortest, longest, needed) in _LEARNABLE.items()
-        if shortest <= seconds <= longest and train_seconds >= needed
+        for kind, (shortest, longest, period, needed) in _LEARNABLE.items()
+        if shortest <= seconds <= longest
+        and train_seconds >= needed * period
+        and timesteps * seconds < _SHOWN * period
     ]

@@ -56,8 +56,8 @@ class DataConfig(StrictSettings):
         "auto",
         description="Parts of the time in time_zone, known of every row to forecast, a sine and a "
         "cosine each. 'auto': hour, weekday, day_of_year, month or quarter, where frequency is set, "
-        "rows are shorter and train rows last for three of its periods (two years for day_of_year); "
-        "none for a classifier. []: none.",
+        "rows are shorter, train rows last for three of its periods (two years for day_of_year) and "
+        "the look-back for less than seven; none for a classifier. []: none.",
     )
     holidays: Holidays | None = Field(
         None,

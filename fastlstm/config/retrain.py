@@ -98,7 +98,8 @@ class RetrainConfig(StrictSettings):
         """
         if self.data.calendar != "auto":
             return self
-        kinds = learnable_calendar(self.data.frequency, train_seconds)
+        timesteps = self.hyperparameters.timesteps
+        kinds = learnable_calendar(self.data.frequency, train_seconds, timesteps)
         if not self.hyperparameters.is_regressor:
             kinds = []
         data = self.data.model_copy(update={"calendar": kinds})

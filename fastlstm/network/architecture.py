@@ -38,8 +38,8 @@ _BATCH, _SEQUENCES = 32, 224
 _MOST_LINEAR_INPUTS = 4_096
 
 
-# Most values of known future covariates among them: with more, the sums take longer than they are worth.
-_MOST_LINEAR_COVARIATES = 512
+# Most values of known future covariates among them: of hundreds it learns noise.
+_MOST_LINEAR_COVARIATES = 128
 
 
 # Names of the forecasters of a combination; a seasonal naive one has its season's rows after its name.
@@ -158,7 +158,7 @@ def resolve(
     units, but 64 with fewer than 5,000 sequences to learn from (train windows, times the columns that
     share the network), and 32 with fewer than 1,000. ``linear_component`` is true for 'segment' with
     'last' and no quantiles, where a window has 4,096 values at most (rows, times the columns that the
-    LSTM reads). It reads known future covariates too where these have 512 values at most (steps, times
+    LSTM reads). It reads known future covariates too where these have 128 values at most (steps, times
     covariates).
 
     Args:

@@ -146,7 +146,14 @@ def test_holidays_with_the_days_before_and_after():
     ],
 )
 def test_auto_takes_what_the_train_rows_can_teach(frequency, days, kinds):
-    assert learnable_calendar(frequency, days * 86_400) == kinds
+    assert learnable_calendar(frequency, days * 86_400, 6) == kinds
+
+
+def test_auto_takes_no_period_that_the_look_back_shows():
+    days = 800 * 86_400
+    assert learnable_calendar("1h", days, 7 * 24) == ["weekday", "day_of_year"]
+    assert learnable_calendar("1h", days, 7 * 24 - 1) == ["hour", "weekday", "day_of_year"]
+    assert learnable_calendar("1D", days, 49) == ["day_of_year"]
 
 
 @pytest.mark.parametrize(

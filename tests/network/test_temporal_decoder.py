@@ -138,7 +138,7 @@ def test_the_linear_forecaster_reads_those_of_all_steps(kind):
     np.testing.assert_array_equal(given[:, -STEPS * 2 :], np.repeat(known, each, axis=0))
     own = _own_inputs(given.shape[1], 24, architecture)
     assert own.sum() == 24 * (2 // each) and not own[-STEPS * 2 :].any()
-    # So many values would take longer than they are worth, and the LSTM alone reads them.
+    # So many would let it learn noise, and the LSTM alone reads them.
     many = settings(architecture="segment", timesteps=96, steps_ahead=300, future_features={
         "promo+300": 300, "promo+204": 204, "promo+108": 108, "promo+12": 12,
         "holiday+300": 300, "holiday+204": 204, "holiday+108": 108, "holiday+12": 12,
