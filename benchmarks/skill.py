@@ -35,8 +35,8 @@ from fastlstm.errors import DataError
 from fastlstm.evaluation.baselines import naive, seasonal_naive
 from fastlstm.network.build import use_fitting_threads
 from fastlstm.network.inference import predict
+from fastlstm.training.combination import Combination
 from fastlstm.training.fit import fit
-from fastlstm.training.skill_test import SkillTest
 from fastlstm.windows.in_memory import RowWindows
 from fastlstm.windows.origins import target_windows
 
@@ -177,14 +177,14 @@ def score(file: str, horizon: int, seed: int) -> dict[str, Any]:
     use_fitting_threads(hp, names, names, dataset.count("train"))
     trained = fit(dataset, hp)
     mse, mae = errors(trained.model, dataset, "test")
-    skill = trained.finding(SkillTest)
+    combination = trained.finding(Combination)
     return {
         **about,
         "windows": dataset.count("test"),
         "mse": mse,
         "mae": mae,
         "epochs": len(trained.history),
-        "skilful": skill is not None and skill.is_better(),
+        "trust": 1.0 if combination is None else combination.trust,
         "naive_errors": naive_errors(table, dataset, horizon),
         "gpu": _gpu(),
         "seconds": time.monotonic() - begin,
@@ -223,7 +223,7 @@ def table_of(found: list[dict[str, Any]]) -> list[str]:
     """Markdown lines: a row for each set and horizon."""
     lines = [
         "| set | horizon | look-back | test windows | MSE | MAE | last value | last season | "
-        "seeds the network stands | seconds a seed |",
+        "mean trust | seconds a seed |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     cells = sorted({(row["set"], row["horizon"]) for row in found})
@@ -238,7 +238,7 @@ def table_of(found: list[dict[str, Any]]) -> list[str]:
             f"| {name} | {horizon} | {first['look_back']} | {first['windows']:,} | "
             f"{_cell([r['mse'] for r in rows])} | {_cell([r['mae'] for r in rows])} | "
             f"{errors['last value']} | {errors.get('last season', '–')} | "
-            f"{sum(r['skilful'] for r in rows)} of {len(rows)} | "
+            f"{np.mean([r['trust'] for r in rows]):.2f} | "
             f"{np.mean([r['seconds'] for r in rows]):.0f} |"
         )
     return lines
@@ -290,7 +290,8 @@ def main() -> None:
             f"{library_versions()['tensorflow']}; {len(found)} trainings, {given.at_once} at a time, "
             f"in {(time.monotonic() - begin) / 60:.0f} minutes. Mean and "
             f"deviation over the seeds {', '.join(map(str, given.seeds))}, on "
-            "standardised values; last value and last season as MSE / MAE.",
+            "standardised values; last value and last season as MSE / MAE. Mean trust is the weight "
+            "of LSTM and ridge regression in the forecast, mean over seeds, steps and columns.",
             "",
             *table_of(found),
         ]

@@ -13,7 +13,7 @@ from fastlstm.network.architecture import batch_size, resolve
 from fastlstm.network.build import build_network, lstm_sizes
 from fastlstm.network.inference import load_network, predict
 from fastlstm.training.input_pipeline import tf_dataset
-from tests.training.test_skill_test import windows as windows_of
+from tests.training.test_combination import windows as windows_of
 
 FEATURES = ["a", "b", "c", "x"]
 

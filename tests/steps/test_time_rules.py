@@ -345,7 +345,7 @@ def test_training_never_opens_a_test_file(settings, tmp_path, monkeypatch):
 
 
 def test_a_refit_sees_no_test_row(settings, tmp_path, monkeypatch):
-    import fastlstm.training.linear_weight
+    import fastlstm.training.combination
     import fastlstm.training.refit
     import fastlstm.windows.parquet
 
@@ -355,22 +355,23 @@ def test_a_refit_sees_no_test_row(settings, tmp_path, monkeypatch):
         fastlstm.windows.parquet, "parts_of", lambda split: tuple(split.split(" and "))
     )
     assert WindowDataset(tmp_path / "right" / "one" / "windows").count("train and test")
-    for module in (fastlstm.training.linear_weight, fastlstm.training.refit):
+    for module in (fastlstm.training.combination, fastlstm.training.refit):
         monkeypatch.setattr(module, "LEARNED", "train and test")
     with pytest.raises(LeakError, match="test rows"):
         check_training_ignores_test(tmp_path / "leak", config)
 
 
-def test_a_linear_component_sees_no_test_row(settings, ready_network, tmp_path, monkeypatch):
-    from fastlstm.training import linear_weight, selection
+def test_a_combination_sees_no_test_row(settings, ready_network, tmp_path, monkeypatch):
+    from fastlstm.training import combination, setup
 
     segment = {"architecture": "segment", "timesteps": 8, "segment_units": 4, "epochs": 1}
     config = parse_config(settings(hyperparameters=segment))
     check_training_ignores_test(tmp_path / "right", config)
     for leak, module, name, moved in (
-        ("learned", linear_weight, "solve", {"train": "test"}),
-        ("chosen", linear_weight, "solve", {"validation": "test"}),
-        ("shared", selection, "validation_errors", {"validation": "test"}),
+        ("learned", combination, "solve", {"train": "test"}),
+        ("chosen", combination, "solve", {"validation": "test"}),
+        ("trusted", combination, "error_sums", {"validation": "test"}),
+        ("started", setup, "error_sums", {"train": "test"}),
     ):
         right = getattr(module, name)
         with monkeypatch.context() as patch:
@@ -379,9 +380,40 @@ def test_a_linear_component_sees_no_test_row(settings, ready_network, tmp_path, 
                 check_training_ignores_test(tmp_path / leak, config)
 
 
+def check_start(setup_of):
+    """``setup_of`` gives a training's settings and windows, where rows from a cut on are others."""
+    first, *others = (
+        setup_of(first_changed).naive_weights for first_changed in (None, "validation")
+    )
+    demand(np.array_equal(first, others[0]), "later rows changed the weights of naive forecasts")
+    assert not np.array_equal(first, setup_of("train").naive_weights)
+
+
+def test_the_naive_forecasts_to_improve_on_are_weighed_by_train_rows_alone(monkeypatch):
+    from fastlstm.training import setup
+    from tests.training.test_combination import CUTS, hyperparameters, wave, windows
+
+    def setup_of(first_changed):
+        values = wave()
+        if first_changed is not None:
+            start = {"train": 0, "validation": CUTS.validation}[first_changed]
+            values[start:] += np.cumsum(np.random.default_rng(3).normal(size=len(values) - start))
+        hp = hyperparameters()
+        return setup.TrainingSetup(windows(values, hp), hp, lambda _: None)
+
+    check_start(setup_of)
+    right = setup.error_sums
+    for split in ("validation", "test"):
+        monkeypatch.setattr(setup, "error_sums", leaking(right, {"train": split}))
+        with pytest.raises(LeakError, match="later rows"):
+            check_start(setup_of)
+
+
 def leaking(function, moved):
     """The function with windows of other splits than it asks for."""
-    return lambda model, windows, *more: function(model, Moved(windows, moved), *more)
+    return lambda *given: function(
+        *(Moved(one, moved) if hasattr(one, "manifest") else one for one in given)
+    )
 
 
 class Moved:

@@ -63,19 +63,18 @@ def test_operations_of_a_gradient_step():
     assert counts["While"] == counts["StatelessWhile"] == 0
 
 
-def test_validation_is_forecast_once_for_linear_weight_and_skill_test(monkeypatch):
+def test_validation_is_forecast_once_for_all_weights_of_the_combination(monkeypatch):
     from fastlstm.network import inference
+    from fastlstm.training.combination import Combination
     from fastlstm.training.fit import fit
-    from fastlstm.training.linear_weight import LinearWeight
-    from fastlstm.training.skill_test import SkillTest
-    from tests.training.test_skill_test import hyperparameters, wave, windows
+    from tests.training.test_combination import hyperparameters, wave, windows
 
     forecast, right = [], inference.predict
     monkeypatch.setattr(inference, "predict", lambda m, x: forecast.append(len(x)) or right(m, x))
     hp = hyperparameters(epochs=1)
     dataset = windows(wave(), hp)
     trained = fit(dataset, hp)
-    assert trained.finding(LinearWeight) is not None and trained.finding(SkillTest) is not None
+    assert trained.finding(Combination).forecasters == ("lstm", "linear", "naive", "drift")
     assert sum(forecast) == dataset.count("validation")
 
 

@@ -37,7 +37,7 @@ def alone(ensemble, hp, targets, number):
     single = build_network(hp.model_copy(update={"ensemble_size": 1}), FEATURES, targets)
     for layer in single.layers:
         if layer.get_weights():
-            shared = layer.name.startswith(("gate", "revin", "linear"))
+            shared = layer.name.startswith(("combination", "start", "revin", "linear"))
             name = layer.name + ("" if shared else member_of(number))
             layer.set_weights(ensemble.get_layer(name).get_weights())
     return single
@@ -59,8 +59,8 @@ def test_the_forecast_is_the_mean_of_networks_that_differ(tmp_path, changes):
     hp = settings(ensemble_size=3, **changes)
     ensemble, x = build_network(hp, FEATURES, TARGETS), some()
     draw = np.random.default_rng(0)
-    for layer in ensemble.layers:  # one for all members, with its weight in the forecast
-        if layer.name.startswith("linear"):
+    for layer in ensemble.layers:  # one for all members
+        if layer.name in ("linear", "combination", "start"):
             layer.set_weights([draw.normal(0, 0.1, w.shape) for w in layer.get_weights()])
     each = np.stack([predict(alone(ensemble, hp, TARGETS, n), x) for n in range(3)])
     assert (np.ptp(each, axis=0) > 1e-5).all()

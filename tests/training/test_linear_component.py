@@ -12,12 +12,13 @@ from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.split import LEARNED, Cuts
 from fastlstm.errors import ConfigError
 from fastlstm.network.architecture import resolve
-from fastlstm.network.fixed_weights import LINEAR, LINEAR_WEIGHT
+from fastlstm.network.combination import COMBINATION, START, set_combination
+from fastlstm.network.fixed_weights import LINEAR
 from fastlstm.network.inference import predict
-from fastlstm.training import linear_component, linear_weight
+from fastlstm.training import combination_weights, linear_component
+from fastlstm.training.combination import Combination
 from fastlstm.training.fit import fit
-from fastlstm.training.linear_weight import LinearWeight, best_linear_weight, set_linear_weight
-from fastlstm.training.validation_errors import validation_errors
+from fastlstm.training.setup import TrainingSetup
 from fastlstm.windows.in_memory import RowWindows
 from tests.network.test_architecture import FEATURES, settings
 from tests.training.test_series_weights import in_memory, panel
@@ -61,6 +62,8 @@ def by_hand(hp, windows, split):
         naive = own[:, [-hp.seasonal_residual + k % hp.seasonal_residual for k in range(3)]]
     elif hp.instance_normalization != "none":
         naive = np.repeat(own[:, -1:], 3, axis=1)
+        if hp.naive_unless_better is not False:
+            naive = mixed_start(hp, windows, own, naive)
     if hp.instance_normalization != "none":
         own = own - own[:, -1:]
     rest = x[:, :, [1, 3]]
@@ -73,6 +76,14 @@ def by_hand(hp, windows, split):
     if hp.instance_normalization != "none" or hp.seasonal_residual or hp.naive_unless_better:
         whole = np.concatenate([own, rest], axis=2)
     return whole.reshape(len(x), -1), (y - naive).reshape(len(y), -1)
+
+
+def mixed_start(hp, windows, own, last):
+    """The mean of last value and drift whose weights train windows give."""
+    weights = TrainingSetup(windows, hp, lambda _: None).naive_by_step
+    ahead = np.arange(1, 4)[None, :, None] / (own.shape[1] - 1)
+    drift = own[:, -1:] + (own[:, -1:] - own[:, :1]) * ahead
+    return (weights[:, None] * np.stack([last, drift])).sum(axis=0)
 
 
 def ridge(x, y, penalty, of_own, weight=None):
@@ -104,7 +115,7 @@ def test_it_is_the_ridge_regression_that_validation_finds_best(changes):
     hp = hyperparameters(**{"linear_component": True, **changes})
     windows = source(hp)
     trained = fit(windows, hp)
-    linear = trained.finding(LinearWeight)
+    linear = trained.finding(Combination)
     kernel, bias = trained.model.get_layer(LINEAR).get_weights()
     x, y = by_hand(hp, windows, "train")
     per_row = x.shape[1] // 12
@@ -123,24 +134,39 @@ def test_it_is_the_ridge_regression_that_validation_finds_best(changes):
     assert linear.penalty == min(errors, key=errors.__getitem__)
 
 
+def weight_of_linear(model):
+    """Its weight in the forecast of a network of LSTM and linear component alone, at every step."""
+    weights = model.get_layer(COMBINATION).get_weights()[0].reshape(2, -1)
+    np.testing.assert_allclose(weights.sum(axis=0), 1, atol=1e-6)
+    assert np.ptp(weights[1]) == 0
+    return weights[1, 0]
+
+
+def give_linear(model, weight):
+    """Give the linear component a weight, and the LSTM the rest."""
+    outputs = model.output_shape[1]
+    set_combination(model, np.repeat([1 - weight, weight], outputs))
+
+
 @pytest.mark.parametrize("members", [1, pytest.param(2, marks=pytest.mark.soak)])
 def test_the_forecast_is_a_mean_and_training_knows_nothing_of_it(members):
     hp = hyperparameters(epochs=2, naive_unless_better=False, ensemble_size=members)
     windows = source(hp)
     trained, x = fit(windows, hp), windows.read("validation").x
     plain = fit(windows, hp.model_copy(update={"linear_component": False}))
-    assert plain.finding(LinearWeight) is None
+    assert plain.finding(Combination) is None
     np.testing.assert_array_equal(trained.history, plain.history)
     both, lstm, model = predict(trained.model, x), predict(plain.model, x), trained.model
-    model.get_layer(LINEAR_WEIGHT).set_weights([np.ones((1, 1))])
+    weight = weight_of_linear(model)
+    assert weight == pytest.approx(trained.finding(Combination).by_name["linear"])
+    give_linear(model, 1.0)
     linear = predict(model, x)
     assert np.abs(linear - lstm).mean() > 0.01
-    weight = trained.finding(LinearWeight).weight
     np.testing.assert_allclose(both, (1 - weight) * lstm + weight * linear, atol=1e-5)
     # Trained further, the LSTM is scored alone again.
     again = fit(windows, hp, model=model)
     np.testing.assert_array_equal(again.history, fit(windows, hp, model=plain.model).history)
-    assert model.get_layer(LINEAR_WEIGHT).get_weights()[0] == again.finding(LinearWeight).weight > 0
+    assert weight_of_linear(model) == again.finding(Combination).by_name["linear"] > 0
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -149,44 +175,43 @@ def test_its_weight_is_the_nearest_to_half_of_those_about_best_on_validation(wei
     hp = hyperparameters(naive_unless_better=False)
     windows = source(hp, weights=weights)
     trained, found = fit(windows, hp), windows.read("validation")
-    linear = trained.finding(LinearWeight)
-    of_windows = np.ones(len(found.x)) if weights is None else windows.weights("validation")
-    layer, errors = trained.model.get_layer(LINEAR_WEIGHT), {}
+    chosen = weight_of_linear(trained.model)
+    of_windows = None if weights is None else windows.weights("validation")
+    truth = found.y.reshape(len(found.y), -1)
+    errors = []
+    for weight in (0.0, 1.0):
+        give_linear(trained.model, weight)
+        errors.append(predict(trained.model, found.x).astype(float) - truth)
+    size = np.maximum(np.abs(errors).mean(axis=0), 0.02)
+    losses = {}
     for weight in (0.5, 0.25, 0.75, 0.0, 1.0):
-        layer.set_weights([np.full((1, 1), weight)])
-        error = np.abs(predict(trained.model, found.x) - found.y.reshape(len(found.y), -1))
-        errors[weight] = error.mean(axis=1) @ of_windows
-    about = [weight for weight in errors if errors[weight] <= 1.01 * min(errors.values())]
-    assert linear.weight == min(about, key=lambda weight: abs(weight - 0.5))
+        mean = (1 - weight) * errors[0] + weight * errors[1]
+        loss = np.average((mean**2 / size).mean(axis=1), weights=of_windows)
+        losses[weight] = np.sqrt(loss)
+    about = [weight for weight in losses if losses[weight] <= 1.01 * min(losses.values())]
+    assert chosen == min(about, key=lambda weight: abs(weight - 0.5))
     # Where all are about the best, each has half.
-    monkeypatch.setattr(linear_weight, "_TOLERANCE", 1e6)
-    assert fit(windows, hp).finding(LinearWeight).weight == 0.5
-    assert linear.weight != 0.5
-
-
-def test_a_forecaster_of_no_use_has_no_weight():
-    hp = hyperparameters(naive_unless_better=False)
-    windows = source(hp)
-    model = fit(windows, hp).model
-    kernel, bias = model.get_layer(LINEAR).get_weights()
-    model.get_layer(LINEAR).set_weights([0 * kernel, bias + 50])
-    set_linear_weight(model, 0.0)
-    errors = validation_errors(model, windows, resolve(hp, FEATURES, TARGETS)).network
-    by_weight = {weight: found.all_steps for weight, found in errors.items()}
-    assert best_linear_weight(by_weight, None) == 0
+    monkeypatch.setattr(combination_weights, "_TOLERANCE", 1e6)
+    assert weight_of_linear(fit(windows, hp).model) == 0.5
+    assert chosen != 0.5
 
 
 def test_a_refit_has_one_of_train_and_validation_with_the_penalty_chosen_before():
     hp = hyperparameters(refit=True)
     windows = source(hp)
     trained = fit(windows, hp)
-    linear = trained.finding(LinearWeight)
+    penalty = trained.finding(Combination).penalty
     for model, split in ((trained.chosen, "train"), (trained.model, LEARNED)):
         parts = [by_hand(hp, windows, one) for one in split.split(" and ")]
         x, y = (np.concatenate(each) for each in zip(*parts, strict=True))
-        expected = ridge(x, y, linear.penalty, np.arange(x.shape[1]) % 3 < 1)
+        expected = ridge(x, y, penalty, np.arange(x.shape[1]) % 3 < 1)
         np.testing.assert_allclose(model.get_layer(LINEAR).get_weights()[0], expected[0], atol=2e-5)
-        assert model.get_layer(LINEAR_WEIGHT).get_weights()[0] == linear.weight > 0
+    for layer in (COMBINATION, START):
+        chosen, refitted = (
+            model.get_layer(layer).get_weights()[0] for model in (trained.chosen, trained.model)
+        )
+        np.testing.assert_array_equal(chosen, refitted)
+        assert chosen.max() > 0
 
 
 def test_windows_weigh_as_in_the_loss():
@@ -194,7 +219,7 @@ def test_windows_weigh_as_in_the_loss():
     hp = hyperparameters()
     windows = source(hp, weights=weights)
     trained = fit(windows, hp)
-    linear = trained.finding(LinearWeight)
+    linear = trained.finding(Combination)
     x, y = by_hand(hp, windows, "train")
     of_windows = np.repeat(windows.weights("train").astype(float), 2)
     own = np.arange(x.shape[1]) % 3 < 1
@@ -231,7 +256,7 @@ def test_of_very_many_windows_some_are_taken_evenly(monkeypatch):
     every = -(-(len(x) // 2) // 36)
     assert every > 1
     x, y = (a.reshape(-1, 2, a.shape[1])[::every].reshape(-1, a.shape[1]) for a in (x, y))
-    expected = ridge(x, y, trained.finding(LinearWeight).penalty, np.arange(36) % 3 < 1)
+    expected = ridge(x, y, trained.finding(Combination).penalty, np.arange(36) % 3 < 1)
     kernel = trained.model.get_layer(LINEAR).get_weights()[0]
     np.testing.assert_allclose(kernel, expected[0], atol=2e-5)
 

@@ -1,0 +1,210 @@
+"""A forecast is a mean of LSTM, ridge regression and naive forecasts, weighted by validation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.seasons import FoundSeasons
+from fastlstm.data.split import Cuts
+from fastlstm.network.combination import COMBINATION, START, has_combination, set_combination
+from fastlstm.network.inference import predict
+from fastlstm.training.combination import Combination
+from fastlstm.training.files import write_network
+from fastlstm.training.fit import fit
+from fastlstm.windows.in_memory import RowWindows
+
+pytestmark = pytest.mark.usefixtures("untraced")
+COUNT, CUTS = 900, Cuts(600, 750)
+
+
+def hyperparameters(**changes):
+    given = {
+        "LSTM_type": "regressor", "timesteps": 24, "steps_ahead": 6, "segment_units": 8, "epochs": 6,
+        "learning_rate": 0.01, **changes,
+    }  # fmt: skip
+    return Hyperparameters.model_validate(given)
+
+
+# Where the claim holds whatever the network learned.
+SHORT = {"epochs": 2, "batch_size": 600}
+
+
+def windows(values, hp, **more):
+    """Windows over rows ``(COUNT,)`` or ``(COUNT, n_columns)``, whose columns are all targets."""
+    frame = pd.DataFrame(
+        {
+            SERIES: "",
+            TIME: pd.to_datetime(np.arange(len(values)), unit="us", utc=True),
+            SEGMENT: 0,
+        }
+    )
+    values = values.astype(np.float32).reshape(len(values), -1)
+    names = [f"c{i}" for i in range(values.shape[1])]
+    return RowWindows(
+        frame, values, values, features=names, targets=names, timesteps=hp.timesteps,
+        steps_ahead=hp.steps_ahead, cuts=CUTS, time_unit="row", **more,
+    )  # fmt: skip
+
+
+def random_walk(seed=3):
+    return np.cumsum(np.random.default_rng(seed).normal(size=COUNT)) / 10
+
+
+def wave():
+    noise = np.random.default_rng(0).normal(0, 0.1, COUNT)
+    return np.sin(2 * np.pi * np.arange(COUNT) / 12) + noise
+
+
+def combination(trained):
+    found = trained.finding(Combination)
+    assert found is not None
+    return found
+
+
+def naive_mean(trained, x, steps=6):
+    """The mean of the last value and of the drift with the weights that the network starts from."""
+    last, drift = trained.model.get_layer(START).get_weights()[0].reshape(2, steps)
+    ahead = np.arange(1, steps + 1) / (x.shape[1] - 1)
+    end, begin = x[:, -1:, 0], x[:, :1, 0]
+    return last * end + drift * (end + (end - begin) * ahead)
+
+
+@pytest.mark.parametrize("refit", [False, pytest.param(True, marks=pytest.mark.soak)])
+def test_a_random_walk_is_forecast_by_the_naive_mean(tmp_path, refit):
+    import keras
+
+    hp = hyperparameters(refit=refit, **SHORT)
+    dataset = windows(random_walk(), hp)
+    trained = fit(dataset, hp)
+    found = combination(trained)
+    assert trained.refitted == refit
+    assert found.trust < 0.05 and found.forecasters == ("lstm", "linear", "naive", "drift")
+    x = dataset.read("test").x
+    assert trained.history["loss"].nunique() > 1  # it did learn something
+    forecast, naive = predict(trained.model, x), naive_mean(trained, x)
+    np.testing.assert_allclose(forecast, naive, atol=0.02 * np.abs(naive - x[:, -1]).max())
+    facts = write_network(tmp_path, trained)
+    assert facts["combination"]["trust"] < 0.05
+    assert sum(facts["combination"]["weights"].values()) == pytest.approx(1, abs=1e-3)
+    loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_allclose(predict(loaded, x), forecast, atol=1e-6)
+
+
+@pytest.mark.traced
+def test_a_wave_is_forecast_by_the_network():
+    hp = hyperparameters()
+    dataset = windows(wave(), hp)
+    trained = fit(dataset, hp)
+    assert combination(trained).trust > 0.95 and combination(trained).gain > 0.5
+    test = dataset.read("test")
+    error = np.abs(predict(trained.model, test.x) - test.y[:, :, 0]).mean()
+    assert error < 0.5 * np.abs(test.x[:, -1] - test.y[:, :, 0]).mean()
+
+
+def test_with_few_origins_a_trend_does_not_pass_for_skill():
+    # 150 rows of validation hold 91 windows of 60 steps: one horizon and a half of origins.
+    hp, found = hyperparameters(steps_ahead=60, **SHORT), {}
+    for name, values in (("wave", wave()), ("walk", random_walk())):
+        dataset = windows(values, hp)
+        assert dataset.count("validation") == 91
+        found[name] = combination(fit(dataset, hp))
+        assert found[name].origins == 91
+    assert found["walk"].trust < 0.05 and found["wave"].trust > 0.9
+    assert found["walk"].gain > 0.2  # which only looks like skill
+
+
+def test_seeds_of_a_series_on_the_border_give_close_forecasts():
+    # A weak season in a random walk, where a test of significance turns with the seed.
+    values, forecasts, trust = random_walk() + 0.1 * wave(), [], []
+    for seed in range(2):
+        hp = hyperparameters(seed=seed, **SHORT)
+        dataset = windows(values, hp)
+        trained = fit(dataset, hp)
+        forecasts.append(predict(trained.model, dataset.read("test").x))
+        trust.append(combination(trained).trust)
+    test = dataset.read("test")
+    naive = np.abs(test.x[:, -1] - test.y[:, :, 0]).mean()
+    assert 0.2 < np.mean(trust) < 0.8 and np.ptp(trust) < 0.3
+    assert 0 < np.abs(forecasts[0] - forecasts[1]).mean() < 0.15 * naive
+
+
+def test_an_exact_season_is_forecast_by_its_seasonal_naive_forecast():
+    exact = np.tile(np.random.default_rng(1).normal(size=12), COUNT // 12)
+    for changes, seasons in (({"seasonal_residual": 12}, ()), ({}, (12, 168))):
+        hp = hyperparameters(**changes, **SHORT)
+        more = {"seasons": FoundSeasons(seasons[0], seasons)} if seasons else {}
+        dataset = windows(exact, hp, **more)
+        trained = fit(dataset, hp)
+        found = combination(trained)
+        # A season longer than the look-back has no forecast.
+        assert found.forecasters[2:] == ("naive", "seasonal_naive_12", "drift")
+        assert found.by_name["seasonal_naive_12"] > 0.99
+        x = dataset.read("test").x
+        np.testing.assert_allclose(predict(trained.model, x), x[:, 12:18, 0], atol=1e-3)
+
+
+@pytest.mark.parametrize("linear", [False, True])
+def test_the_user_may_leave_the_naive_forecasts_out(linear):
+    hp = hyperparameters(naive_unless_better=False, linear_component=linear, **SHORT)
+    dataset = windows(random_walk(), hp)
+    trained = fit(dataset, hp)
+    found = trained.finding(Combination)
+    if linear:
+        assert found.forecasters == ("lstm", "linear") and found.trust == 1
+        assert np.isnan(found.gain) and found.facts()["combination"]["gain"] is None
+        assert sum(found.by_name.values()) == pytest.approx(1)
+    else:
+        assert found is None and not has_combination(trained.model)
+    x = dataset.read("test").x
+    assert (predict(trained.model, x) != np.repeat(x[:, -1], 6, axis=1)).all()
+
+
+def test_each_quantile_is_combined_with_the_naive_mean():
+    hp = hyperparameters(quantiles=[0.1, 0.5, 0.9], **SHORT)
+    dataset = windows(wave(), hp)
+    trained, x = fit(dataset, hp), dataset.read("test").x
+    weights = trained.model.get_layer(COMBINATION).get_weights()[0].reshape(3, 6)
+    assert combination(trained).forecasters == ("lstm", "naive", "drift") and weights[0].max() > 0.1
+    forecast = predict(trained.model, x).reshape(-1, 6, 3)
+    set_combination(trained.model, np.repeat([1.0, 0.0, 0.0], 6))
+    lstm = predict(trained.model, x).reshape(-1, 6, 3)
+    share = weights[0][:, None]
+    expected = share * lstm + (1 - share) * naive_mean(trained, x)[:, :, None]
+    np.testing.assert_allclose(forecast, expected, atol=1e-5)
+    assert (np.diff(forecast, axis=2) >= 0).all()
+
+
+def test_a_target_and_a_step_have_weights_of_their_own():
+    hp = hyperparameters(ensemble_size=2, **SHORT)
+    dataset = windows(np.column_stack([wave(), random_walk()]), hp)
+    trained = fit(dataset, hp)
+    weights = trained.model.get_layer(COMBINATION).get_weights()[0].reshape(4, 6, 2)
+    np.testing.assert_allclose(weights.sum(axis=0), 1, atol=1e-6)
+    assert weights.min() >= 0
+    learned = weights[:2].sum(axis=0)
+    assert learned[:, 0].min() > 0.9 and learned[:, 1].max() < 0.5
+    np.testing.assert_allclose(combination(trained).weights, weights.mean(axis=2), atol=1e-6)
+
+
+def test_it_sees_no_test_row():
+    hp, found = hyperparameters(**SHORT), []
+    for change in (0.0, 1e3):
+        values = wave()
+        values[CUTS.test :] += change * np.random.default_rng(5).normal(size=COUNT - CUTS.test)
+        trained = fit(windows(values, hp), hp)
+        found.append((combination(trained).facts(), trained.model.get_weights()))
+    assert found[0][0] == found[1][0]
+    for weights, with_change in zip(found[0][1], found[1][1], strict=True):
+        np.testing.assert_array_equal(weights, with_change)
+
+
+def test_training_again_begins_with_the_network_forecasting():
+    hp = hyperparameters(**SHORT)
+    untrusted = fit(windows(random_walk(), hp), hp)
+    assert combination(untrusted).trust < 0.05
+    again = fit(windows(wave(), hp), hp, model=untrusted.model)
+    assert combination(again).trust > 0.9
