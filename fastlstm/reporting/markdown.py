@@ -13,6 +13,7 @@ from typing import Any
 from fastlstm.config.data import DataConfig
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.retrain import RetrainConfig
+from fastlstm.reporting.combination import combination_of, old_skill_test
 from fastlstm.reporting.text import (
     forecast_name,
     markdown_table,
@@ -302,59 +303,11 @@ def training(context: ReportContext) -> list[str]:
             f"{facts['seconds']:.0f} s, seed {hp.seed}. Windows: {windows['train']:,} train, "
             f"{windows['validation']:,} validation, {windows['test']:,} test."
         ],
-        _skill_test(facts.get("proof")),
+        old_skill_test(facts.get("proof")),
         [] if warm_start is None else [f"Warm start: {warm_start_text(warm_start)}."],
         [f"Refit: {refit_text(facts)}."] if "refit" in facts else [],
-        _combination(facts),
+        combination_of(facts),
     )
-
-
-def _skill_test(skill: dict[str, Any] | None) -> list[str]:
-    """The result of the skill test on validation, where there was one."""
-    if skill is None:
-        return []
-    if skill["p_value"] is None:
-        finding = f"{skill['origins']:,} forecast origins are too few for the test"
-    else:
-        finding = (
-            f"its mean absolute error is {_difference(skill['difference'])} in scaled units, "
-            f"p = {skill['p_value']:.2g}, Diebold-Mariano test"
-        )
-        if skill.get("margin"):  # absent in runs of earlier versions
-            finding += (
-                f" over the first {skill['steps']:,} steps ahead, as the origins are too few to test "
-                f"all steps. A difference of more than {number(skill['margin'])} is required. Over "
-                f"all steps the error is {_difference(skill['of_all_steps'])}"
-            )
-    decision = (
-        "Skill test on validation: the network is significantly better (5%) than the naive forecast"
-        if skill["better"]
-        else "**Skill test on validation: the network is not significantly better (5%) than the naive "
-        "forecast, so the saved network gives the naive forecast** (naive_unless_better)"
-    )
-    return [f"{decision}; {finding}."]
-
-
-def _difference(gain: float) -> str:
-    """An error's difference in words."""
-    return f"{number(abs(gain))} {'lower' if gain > 0 else 'higher'}"
-
-
-def _combination(facts: dict[str, Any]) -> list[str]:
-    """The weights of LSTM and ridge regression, where both make the forecast."""
-    linear, skill = facts.get("linear"), facts.get("proof")
-    is_naive = skill is not None and not skill["better"]
-    if linear is None or is_naive:
-        return []
-    penalty, weight = linear["penalty"], linear["share"]
-    other_columns = (
-        "" if penalty["others"] == 1 else f", times {penalty['others']:g} for other columns"
-    )
-    return [
-        f"Forecast combination: weight {1 - weight:.0%} for the LSTM, {weight:.0%} for a ridge "
-        f"regression on the same windows (penalty {penalty['own']:g}{other_columns}), chosen on "
-        "validation. Epochs and learning curves are of the LSTM alone."
-    ]
 
 
 def data_checks(context: ReportContext) -> list[str]:

@@ -95,18 +95,67 @@ def test_an_unknown_season_is_named_with_its_setting(context):
              "Over all steps the error is 0.125 lower."),
     ],
 )  # fmt: skip
-def test_the_skill_test_in_words(context, change, sentence):
+def test_the_skill_test_of_a_stored_run_in_words(context, change, sentence):
     context.training["proof"] = {**SKILL, **change}
     assert sentence in report(context)
 
 
-def test_weights_of_the_combination_only_where_it_is_used(context):
+def test_weights_of_a_stored_runs_combination_only_where_it_is_used(context):
     context.training["linear"] = {"share": 0.75, "penalty": {"own": 0.1, "others": 3.0}}
     text = report(context)
     assert "weight 25% for the LSTM, 75% for a ridge regression" in text
     assert "(penalty 0.1, times 3 for other columns)" in text
     context.training["proof"] = {**SKILL, "better": False}
     assert "ridge" not in report(context)
+
+
+WEIGHTS = {"lstm": 0.3, "linear": 0.3, "naive": 0.1, "seasonal_naive_24": 0.3, "drift": 0.0}
+COMBINATION = {
+    "weights": WEIGHTS, "first_step": {**WEIGHTS, "lstm": 0.35, "naive": 0.05}, "last_step": WEIGHTS,
+    "trust": 0.6, "gain": 0.25, "origins": 900, "penalty": {"own": 0.1, "others": 3.0},
+}  # fmt: skip
+NAIVE_WEIGHTS = {"lstm": 0.01, "naive": 0.99, "drift": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({}, "Trust in the network: 60%; the loss of LSTM and ridge regression is 25% lower than that "
+             "of the mean of the naive forecasts over 900 forecast origins of validation."),
+        ({}, "Forecast combination, mean over the steps: LSTM 30%, ridge regression 30%, naive (last "
+             "value) 10%, seasonal naive (24 rows) 30%. The naive forecast is naive (last value) 25%, "
+             "seasonal naive (24 rows) 75%, by train windows. The ridge regression has the penalty "
+             "0.1, times 3 for other columns, chosen on validation."),
+        ({"first_step": {**WEIGHTS, "lstm": 0.5, "seasonal_naive_24": 0.1}},
+         "30%. At the first step ahead: LSTM 50%, ridge regression 30%, naive (last value) 10%, "
+         "seasonal naive (24 rows) 10%. At the last: LSTM 30%,"),
+        ({"weights": NAIVE_WEIGHTS, "first_step": NAIVE_WEIGHTS, "last_step": NAIVE_WEIGHTS,
+          "trust": 0.01, "gain": -0.1, "penalty": None},
+         "**On validation the network adds nothing to the naive forecast, so the forecast is the naive "
+         "one** (trust 1%): the loss of the LSTM is 10% higher than that of the mean of the naive "
+         "forecasts over 900 forecast origins of validation."),
+        ({"trust": 0.0, "gain": 0.4}, "of validation, which is no more than chance may give."),
+    ],
+)  # fmt: skip
+def test_the_combination_in_words(context, change, sentence):
+    context.training["combination"] = {**COMBINATION, **change}
+    text = report(context)
+    assert sentence in text
+    assert ("At the first step" in text) == (
+        "lstm" in change.get("first_step", {}) and len(change) == 1
+    )
+    assert ("adds nothing" in text) == (change.get("trust", 1) < 0.05)
+
+
+def test_without_naive_forecasts_nothing_is_said_of_trust(context):
+    both = {"lstm": 0.25, "linear": 0.75}
+    context.training["combination"] = {
+        **COMBINATION, "weights": both, "first_step": both, "last_step": both, "trust": 1.0,
+        "gain": None,
+    }  # fmt: skip
+    text = report(context)
+    assert "mean over the steps: LSTM 25%, ridge regression 75%. The ridge regression has" in text
+    assert "rust" not in text
 
 
 def test_refit_and_warm_start_are_reported(context):

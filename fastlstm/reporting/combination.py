@@ -1,0 +1,151 @@
+"""What a run's report says of the combination of forecasters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastlstm.reporting.text import number
+
+# With less weight in the forecast the network is said to add nothing.
+_NO_TRUST = 0.05
+
+# Weights of the first and the last step are listed where one differs by more than this.
+_DIFFERENT = 0.1
+
+_NAMES = {
+    "lstm": "LSTM",
+    "linear": "ridge regression",
+    "naive": "naive (last value)",
+    "drift": "drift",
+}
+
+
+def combination_of(facts: Mapping[str, Any]) -> list[str]:
+    """The weight of each forecaster, and how far what was learned is trusted.
+
+    Args:
+        facts: of a training; those of runs before the combination of all forecasters have the weights of
+            LSTM and ridge regression alone.
+    """
+    combination = facts.get("combination")
+    if combination is None:
+        return _old_combination(facts)
+    weights, first, last = (combination[name] for name in ("weights", "first_step", "last_step"))
+    spread = max(abs(first[name] - last[name]) for name in weights)
+    by_step = (
+        f" At the first step ahead: {_listed(first)}. At the last: {_listed(last)}."
+        if spread > _DIFFERENT
+        else ""
+    )
+    has_naive = combination["gain"] is not None
+    trust = [_trust(combination)] if has_naive else []
+    return [
+        *trust,
+        f"Forecast combination, mean over the steps: {_listed(weights)}.{by_step} "
+        f"{_start(weights)}{_penalty(combination['penalty'])}"
+        "Epochs and learning curves are of the LSTM alone.",
+    ]
+
+
+def _trust(combination: Mapping[str, Any]) -> str:
+    """How far the forecast goes from the naive forecast to the network's, and why."""
+    trust, gain = combination["trust"], combination["gain"]
+    change = f"{abs(gain):.0%} {'lower' if gain >= 0 else 'higher'}"
+    finding = (
+        f"the loss of LSTM and ridge regression is {change} than that of the mean of the naive "
+        f"forecasts"
+        if "linear" in combination["weights"]
+        else f"the loss of the LSTM is {change} than that of the mean of the naive forecasts"
+    )
+    origins = f"over {combination['origins']:,} forecast origins of validation"
+    if trust < _NO_TRUST:
+        return (
+            f"**On validation the network adds nothing to the naive forecast, so the forecast is the "
+            f"naive one** (trust {trust:.0%}): {finding} {origins}"
+            f"{', which is no more than chance may give' if gain > 0 else ''}."
+        )
+    return f"Trust in the network: {trust:.0%}; {finding} {origins}."
+
+
+def _start(weights: Mapping[str, float]) -> str:
+    """The mean of the naive forecasts, where it has enough weight for the share of each to be known."""
+    naive = {name: weight for name, weight in weights.items() if name not in ("lstm", "linear")}
+    total = sum(naive.values())
+    if len(naive) < 2 or total < _NO_TRUST:
+        return ""
+    shares = {name: weight / total for name, weight in naive.items()}
+    return f"The naive forecast is {_listed(shares)}, by train windows. "
+
+
+def _listed(weights: Mapping[str, float]) -> str:
+    """Forecasters with their weights; those below half a percent are left out."""
+    return ", ".join(
+        f"{_name(name)} {weight:.0%}" for name, weight in weights.items() if weight >= 0.005
+    )
+
+
+def _name(forecaster: str) -> str:
+    """A forecaster's name in a report."""
+    season = forecaster.removeprefix("seasonal_naive_")
+    return _NAMES.get(forecaster) or f"seasonal naive ({season} rows)"
+
+
+def _penalty(penalty: Mapping[str, float] | None) -> str:
+    """The penalty of the ridge regression, where there is one."""
+    if penalty is None:
+        return ""
+    return f"The ridge regression has the {_of_columns(penalty)}, chosen on validation. "
+
+
+def _of_columns(penalty: Mapping[str, float]) -> str:
+    """The penalty of the target's own past, and the factor of other columns."""
+    others = penalty["others"]
+    return f"penalty {penalty['own']:g}" + (
+        "" if others == 1 else f", times {others:g} for other columns"
+    )
+
+
+def old_skill_test(skill: dict[str, Any] | None) -> list[str]:
+    """The result of the skill test on validation, of runs that have no combination."""
+    if skill is None:
+        return []
+    if skill["p_value"] is None:
+        finding = f"{skill['origins']:,} forecast origins are too few for the test"
+    else:
+        finding = (
+            f"its mean absolute error is {_difference(skill['difference'])} in scaled units, "
+            f"p = {skill['p_value']:.2g}, Diebold-Mariano test"
+        )
+        if skill.get("margin"):  # absent in runs of earlier versions
+            finding += (
+                f" over the first {skill['steps']:,} steps ahead, as the origins are too few to test "
+                f"all steps. A difference of more than {number(skill['margin'])} is required. Over "
+                f"all steps the error is {_difference(skill['of_all_steps'])}"
+            )
+    decision = (
+        "Skill test on validation: the network is significantly better (5%) than the naive forecast"
+        if skill["better"]
+        else "**Skill test on validation: the network is not significantly better (5%) than the naive "
+        "forecast, so the saved network gives the naive forecast** (naive_unless_better)"
+    )
+    return [f"{decision}; {finding}."]
+
+
+def _difference(gain: float) -> str:
+    """An error's difference in words."""
+    return f"{number(abs(gain))} {'lower' if gain > 0 else 'higher'}"
+
+
+def _old_combination(facts: Mapping[str, Any]) -> list[str]:
+    """The weights of LSTM and ridge regression, where a stored run has these alone."""
+    linear, skill = facts.get("linear"), facts.get("proof")
+    is_naive = skill is not None and not skill["better"]
+    if linear is None or is_naive:
+        return []
+    weight = linear["share"]
+    return [
+        f"Forecast combination: weight {1 - weight:.0%} for the LSTM, {weight:.0%} for a ridge "
+        f"regression on the same windows ({_of_columns(linear['penalty'])}), chosen on "
+        "validation. Epochs and learning curves are of the LSTM alone."
+    ]
