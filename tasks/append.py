@@ -22,30 +22,34 @@ def append(config: ScoringConfig, scored: Scored) -> ScoringOutcome:
     """Append the forecasts that are not stored yet, their intervals, and the summary of their inputs."""
     folder = Path(scored.path)
     manifest = read_manifest(folder)
-    rows = read_table(folder / FORECASTS_FILE).assign(run_id=scored.run.run_id)
+    forecaster = scored.forecaster
+    rows = read_table(folder / FORECASTS_FILE).assign(run_id=forecaster.id)
+    # Its id says who forecasts, so that all stored forecasts have the same columns.
+    rows = rows.drop(columns="forecaster", errors="ignore")
     place = open_forecasts(config.output, config.model_name, config.s3)
     added = place.append("forecasts", rows)
     if (folder / INTERVALS_FILE).exists():
-        bounds = read_table(folder / INTERVALS_FILE).assign(run_id=scored.run.run_id)
+        bounds = read_table(folder / INTERVALS_FILE).assign(run_id=forecaster.id)
         place.append("intervals", bounds)
-    inputs = input_rows(scored.run.run_id, manifest)
+    inputs = input_rows(forecaster.id, manifest)
     if len(inputs):
         place.append("inputs", inputs)
     known = scored.forecasts - added
-    message = f"Scored {scored.series} series with run {scored.run.run_id}: {added:,} forecasts"
+    message = f"Scored {scored.series} series with {forecaster.text}: {added:,} forecasts"
     message += f" appended, {known:,} stored already" if known else " appended"
     if scored.skipped:
         name, why = next(iter(scored.skipped.items()))
         message += f"; skipped {len(scored.skipped)} series, first {name!r}: {why}"
     outcome = ScoringOutcome(
-        run=scored.run,
+        run=forecaster.run,
+        baseline=forecaster.baseline,
         forecasts=scored.forecasts,
         added=added,
         skipped=scored.skipped,
         message=message,
     )
     notify("append", message)
-    report_scoring(config.model_name, outcome, manifest)
+    report_scoring(config.model_name, outcome, manifest, forecaster)
     shutil.rmtree(
         folder, ignore_errors=True
     )  # it is appended now, and an hourly scoring must not fill the disk

@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from fastlstm.errors import StoreError
+from fastlstm.forecasting.forecaster import Forecaster, parse_forecaster_id
 from fastlstm.forecasting.health import HealthAssessment, HealthLimits, assess_health
-from fastlstm.forecasting.monitoring import Measurements, actual_values, measure, newest_run
+from fastlstm.forecasting.monitoring import Measurements, actual_values, measure, newest_forecaster
 from fastlstm.runs.saved_run import SavedRun
 from tasks.notify import notify
 from tasks.prefect_artifacts import report_health
@@ -45,18 +46,19 @@ def _measure(config: MonitorConfig) -> Measurements:
             f"{config.days:g} days; run the scoring, or raise days"
         )
     store = store_of(config)
-    runs = [
-        SavedRun(store.run_folder(config.model_name, run_id))
-        for run_id in sorted(forecasts["run_id"].unique())
-    ]
+    forecasters = []
+    for stored in sorted(forecasts["run_id"].unique()):
+        run_id, baseline = parse_forecaster_id(stored)
+        run = SavedRun(store.run_folder(config.model_name, run_id))
+        forecasters.append(Forecaster(run, baseline))
     actuals, intervals = None, pd.DataFrame()
     if config.actuals is not None:
         source, intervals = config.actuals, place.read("intervals", since)
         path = local_source(source.path, source.query, config.s3, Path(config.work))
-        newest = newest_run(runs, forecasts)
+        newest = newest_forecaster(forecasters, forecasts).run
         labels = not newest.hyperparameters.is_regressor
         actuals = actual_values(newest.data, path, source.format, labels=labels)
-    return measure(runs, forecasts, intervals, inputs, actuals)
+    return measure(forecasters, forecasts, intervals, inputs, actuals)
 
 
 def _health(measured: Measurements, assessment: HealthAssessment) -> Health:

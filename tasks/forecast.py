@@ -9,7 +9,7 @@ from fastlstm.artifacts.fingerprint import code_version, fingerprint
 from fastlstm.artifacts.folders import publish
 from fastlstm.steps import worker
 from tasks.notify import notify
-from tasks.references import LocalTable, RunReference, Scored
+from tasks.references import ChosenForecaster, LocalTable, Scored
 from tasks.settings import ScoringConfig, store_of
 from tasks.steps import pipeline_step
 
@@ -17,13 +17,15 @@ FORECASTS_FILE, INTERVALS_FILE = "forecasts.parquet", "intervals.parquet"
 
 
 @pipeline_step("forecast")
-def forecast(config: ScoringConfig, run: RunReference, table: LocalTable) -> Scored:
+def forecast(config: ScoringConfig, forecaster: ChosenForecaster, table: LocalTable) -> Scored:
     """Check the rows by the rules of the run's training, and forecast the rows after each series.
 
     This runs in a process of its own, which loads the network once.
     """
+    run = forecaster.run
     key = fingerprint(
         run.content_sha256,
+        forecaster.baseline or "",
         table.sha256,
         config.input.format,
         config.interval_windows,
@@ -41,6 +43,7 @@ def forecast(config: ScoringConfig, run: RunReference, table: LocalTable) -> Sco
                 "file_format": config.input.format,
                 "intervals": str(target / INTERVALS_FILE),
                 "interval_windows": config.interval_windows,
+                "baseline": forecaster.baseline,
             },
         )
         return facts
@@ -54,7 +57,7 @@ def forecast(config: ScoringConfig, run: RunReference, table: LocalTable) -> Sco
     return Scored(
         path=str(folder),
         content_sha256=manifest["content_sha256"],
-        run=run,
+        forecaster=forecaster,
         forecasts=manifest["rows"],
         series=manifest["series"],
         skipped=manifest["skipped"],

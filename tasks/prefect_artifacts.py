@@ -28,7 +28,14 @@ from fastlstm.registry.store import Store
 from fastlstm.reporting.text import NAMES, markdown_table, plain, title
 from fastlstm.runs.saved_run import SavedRun
 from tasks.notify import notify_progress
-from tasks.references import BacktestOutcome, Health, Outcome, ScoringOutcome, TuneOutcome
+from tasks.references import (
+    BacktestOutcome,
+    ChosenForecaster,
+    Health,
+    Outcome,
+    ScoringOutcome,
+    TuneOutcome,
+)
 
 # PNG bytes of all figures in one report. Prefect sets no limit; its database and the browser get slow.
 _FIGURES_LIMIT = 600_000
@@ -228,20 +235,38 @@ def report_refusal(model_name: str, message: str, checks: list[dict[str, Any]]) 
     )
 
 
-def report_scoring(model_name: str, outcome: ScoringOutcome, scored: dict[str, Any]) -> None:
-    """Create the report of a scoring; ``scored`` is the result of ``forecast_latest_into``."""
+def report_scoring(
+    model_name: str, outcome: ScoringOutcome, scored: dict[str, Any], forecaster: ChosenForecaster
+) -> None:
+    """Create the report of a scoring.
+
+    Args:
+        model_name: name of the model.
+        outcome: how it ended.
+        scored: the result of ``forecast_latest_into``.
+        forecaster: who forecast.
+    """
     lines = [f"# {outcome.message}", "", f"Run `{outcome.run.run_id}` in `{outcome.run.location}`."]
+    if forecaster.baseline is not None:
+        lines += [
+            "",
+            f"**No run of {plain(model_name)} was promoted, so these are forecasts of a baseline: "
+            f"{forecaster.score}**, the best one on the test windows of this run. They are stored with "
+            f"`run_id` `{forecaster.id}`.",
+        ]
     if outcome.skipped:
         rows = [[plain(name or "the table"), plain(why)] for name, why in outcome.skipped.items()]
         lines += ["", *markdown_table(["skipped series", "reason"], rows, text_columns=(0, 1))]
     if scored["interval_levels"]:
         levels = ", ".join(f"{level:.4g}" for level in scored["interval_levels"])
         learned = scored["intervals_learned_from"]
-        lines += [
-            "",
-            f"Prediction intervals of level {levels}. Those of each series are adapted to its past "
-            f"{learned[0]:,}{f' to {learned[-1]:,}' if len(learned) > 1 else ''} forecasts.",
-        ]
+        origin = (
+            "They come from the baseline's errors on the test windows."
+            if forecaster.baseline is not None
+            else "Those of each series are adapted to its past "
+            f"{learned[0]:,}{f' to {learned[-1]:,}' if len(learned) > 1 else ''} forecasts."
+        )
+        lines += ["", f"Prediction intervals of level {levels}. {origin}"]
     lines += ["", *(f"- warning: {warning}" for warning in scored["warnings"])]
     create_markdown_artifact(
         "\n".join(lines), key=artifact_key(model_name, "scoring"), description=outcome.message

@@ -10,6 +10,7 @@ from fastlstm.errors import StoreError
 from fastlstm.registry.champion import ChampionRecord
 from fastlstm.registry.promotion import decide_promotion
 from fastlstm.steps import worker
+from tasks.forecasters import UNTIL_PROMOTED
 from tasks.notify import notify
 from tasks.references import BacktestOutcome, Outcome, RunReference, StepOutput
 from tasks.settings import PipelineConfig, store_of
@@ -66,5 +67,7 @@ def promote(
     promoted = decision.action == "promoted"
     outcome = "Promoted" if promoted else "Kept champion" if record.champion else "Not promoted"
     message = f"{outcome}: {decision.reason}"
+    if record.champion is None:
+        message += f"; {UNTIL_PROMOTED}"
     notify("promote", message)
     return Outcome(run=run, promoted=promoted, message=message, **compared)

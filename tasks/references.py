@@ -100,6 +100,22 @@ class TuneOutcome(_Reference):
     message: str
 
 
+class ChosenForecaster(_Reference):
+    """Who forecasts: a run's network or, without a champion, its best baseline."""
+
+    run: RunReference
+    id: str = Field(description="What stored forecasts keep as ``run_id``.")
+    baseline: str | None = Field(None, description="Key of the baseline; none for the network.")
+    score: str = Field("", description="The baseline's name and its score on the run's test rows.")
+
+    @property
+    def text(self) -> str:
+        """Who forecasts, for people."""
+        if self.baseline is None:
+            return f"run {self.run.run_id}"
+        return f"a baseline, as there is no champion ({self.score} of run {self.run.run_id})"
+
+
 class LocalTable(_Reference):
     """Rows fetched to this machine."""
 
@@ -112,7 +128,7 @@ class Scored(_Reference):
 
     path: str = Field(description="Folder with the forecasts and the summary of their inputs.")
     content_sha256: str = Field(description="Hash of its content.")
-    run: RunReference
+    forecaster: ChosenForecaster
     forecasts: int
     series: int
     skipped: dict[str, str] = Field(description="Series without a forecast, with the reason.")
@@ -122,6 +138,9 @@ class ScoringOutcome(_Reference):
     """How a scoring ended."""
 
     run: RunReference
+    baseline: str | None = Field(
+        None, description="Key of the baseline of this run that forecast, without a champion."
+    )
     forecasts: int
     added: int = Field(description="Number of forecasts that were not stored before.")
     skipped: dict[str, str]

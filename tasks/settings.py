@@ -158,6 +158,11 @@ class ScoringConfig(_Placed):
     """All settings of one scoring."""
 
     run: str | None = Field(None, description="Id of the run to use; without it the champion.")
+    serve_baseline: bool = Field(
+        True,
+        description="Where no run was promoted, forecast with the baseline that was best on the test "
+        "windows of the newest run, and say so; otherwise fail.",
+    )
     input: SourceSettings = Field(description="The newest rows, at least one window per series.")
     output: ForecastPlace = Field(description="Where forecasts are appended.")
     interval_windows: int = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastlstm.errors import StoreError
 from fastlstm.registry.store import find_run
+from tasks.forecasters import UNTIL_PROMOTED
 from tasks.references import Outcome, Source
 from tasks.run_references import run_reference
 from tasks.settings import PipelineConfig, store_of
@@ -20,9 +21,13 @@ def unchanged(config: PipelineConfig, source: Source) -> Outcome:
         raise StoreError(
             f"run {source.unchanged_run} is no longer in {config.store}; start the retraining again"
         )
+    champion = store.champion(name).champion
+    message = f"No new data since {entry.run_id} UTC, and the same settings: nothing to retrain"
+    if champion is None:
+        message += f"; no run was promoted, {UNTIL_PROMOTED}"
     return Outcome(
         run=run_reference(store, name, entry),
-        promoted=store.champion(name).champion == entry.run_id,
+        promoted=champion == entry.run_id,
         unchanged=True,
-        message=f"No new data since {entry.run_id} UTC, and the same settings: nothing to retrain",
+        message=message,
     )

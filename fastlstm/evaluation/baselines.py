@@ -16,8 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastlstm.windows.source import WindowSource
-
 
 def naive(
     targets: np.ndarray,
@@ -124,7 +122,9 @@ class BaselineInputs:
         steps_ahead: steps to forecast.
         season: rows in one season; None where the data have none.
         lookahead: rows after its own that a target's value depends on.
-        dataset: the windows; a baseline reads the train windows alone.
+        timesteps: rows of a window's look-back.
+        train_share: gives the mean of each target over the train windows, for labels their share of
+            1, ``(steps_ahead, n_targets)``; only the baselines that need it ask.
     """
 
     targets: np.ndarray
@@ -133,7 +133,8 @@ class BaselineInputs:
     steps_ahead: int
     season: int | None
     lookahead: int
-    dataset: WindowSource
+    timesteps: int
+    train_share: Callable[[], np.ndarray]
 
 
 # Forecasts (n_windows, steps_ahead, n_targets), NaN where undefined; None where the data allow none.
@@ -157,19 +158,17 @@ def _seasonal_naive(given: BaselineInputs) -> np.ndarray | None:
 
 def _drift(given: BaselineInputs) -> np.ndarray | None:
     """See ``drift``; None where the look-back has no two known values."""
-    timesteps = given.dataset.manifest["timesteps"]
-    if timesteps < given.lookahead + 2:
+    if given.timesteps < given.lookahead + 2:
         return None
     return drift(
-        given.targets, given.block, given.target_start, given.steps_ahead, timesteps,
+        given.targets, given.block, given.target_start, given.steps_ahead, given.timesteps,
         given.lookahead,
     )  # fmt: skip
 
 
 def _prior(given: BaselineInputs) -> np.ndarray:
     """The share of positive labels in the train windows, by step and target."""
-    train = given.dataset.read("train", columns=("y",)).y
-    share = train.mean(axis=0).astype(np.float64)
+    share = given.train_share()
     return np.broadcast_to(share, (len(given.target_start), *share.shape))
 
 

@@ -100,7 +100,7 @@ def forecast_split(
     rows = table.rows_of(windows.series, windows.origin)
     given = BaselineInputs(
         table.targets, table.block, rows, steps, season_length(settings, dataset.manifest),
-        settings.data.lookahead, dataset,
+        settings.data.lookahead, dataset.manifest["timesteps"], lambda: _train_share(dataset),
     )  # fmt: skip
     return SplitForecasts(
         rows,
@@ -109,6 +109,12 @@ def forecast_split(
         scalers.unscale_each(outputs.reshape(len(outputs), steps, targets, -1), windows.series),
         baseline_forecasts(baselines, given),
     )
+
+
+def _train_share(dataset: WindowSource) -> np.ndarray:
+    """Mean of each target over the train windows, ``(steps_ahead, n_targets)``."""
+    share: np.ndarray = dataset.read("train", columns=("y",)).y.mean(axis=0).astype(np.float64)
+    return share
 
 
 def describe_windows(dataset: WindowSource, table: TargetTable, rows: np.ndarray) -> dict[str, Any]:

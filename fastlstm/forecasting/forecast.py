@@ -14,6 +14,8 @@ from fastlstm.data.column_names import TIME
 from fastlstm.data.input_summary import summarise
 from fastlstm.data.time_grid import step_times
 from fastlstm.evaluation.long_format import long_format
+from fastlstm.forecasting.baseline_forecast import baseline_intervals, forecast_baseline
+from fastlstm.forecasting.forecaster import Forecaster
 from fastlstm.forecasting.intervals import latest_intervals
 from fastlstm.forecasting.latest_windows import LatestWindows, read_latest_windows
 from fastlstm.network.inference import point_of
@@ -55,28 +57,37 @@ def forecast_latest(
     path: str,
     file_format: FormatName = "auto",
     interval_windows: int = 500,
+    baseline: str | None = None,
 ) -> LatestForecast:
     """Forecast from the latest window of each series in new files.
 
     The rows are read and checked by the rules the run was trained with. Target columns that are no
-    features may be absent.
+    features may be absent where the run's network forecasts.
 
     Args:
         run: the run to forecast with.
         path: a CSV or Parquet file, or a folder of them.
         file_format: their format; 'auto' goes by the ending.
-        interval_windows: most past forecasts of a series that its intervals adapt to.
+        interval_windows: most past forecasts of a series that its intervals adapt to; those of a
+            baseline do not adapt.
+        baseline: key of the naive baseline that forecasts in place of the run's network.
 
     Raises:
         ConfigError: the path does not exist.
         DataError: a check failed, or no series can be forecast.
     """
-    windows = read_latest_windows(run, path, file_format)
-    forecasts = run.forecast_scaled(windows.features, windows.target_start)
+    windows = read_latest_windows(run, path, file_format, with_targets=baseline is not None)
+    if baseline is None:
+        each = run.forecast_scaled(windows.features, windows.target_start)
+        forecasts = point_of(each)
+        intervals = latest_intervals(run, windows, each, interval_windows)
+    else:
+        windows, forecasts = forecast_baseline(run, windows, baseline)
+        intervals = baseline_intervals(Forecaster(run, baseline), windows, forecasts)
     inputs = windows.inputs(run.hyperparameters.timesteps)
     return LatestForecast(
-        _forecast_table(windows, point_of(forecasts), run.data),
-        latest_intervals(run, windows, forecasts, interval_windows),
+        _forecast_table(windows, forecasts, run.data),
+        intervals,
         windows.skipped,
         windows.warnings,
         None if run.inputs is None else summarise(inputs, run.inputs),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from fastlstm.config.data import DataConfig
 from fastlstm.config.file_formats import FormatName
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.known_future import is_ahead
@@ -48,39 +47,51 @@ class LatestWindows:
         times = microseconds(self.rows[TIME].iloc[self.target_start - 1])
         return times.astype("datetime64[us]")
 
+    def some(self, chosen: np.ndarray, skipped: dict[str, str]) -> LatestWindows:
+        """Those that are ``chosen``, ``(n,)`` of bool, and why the others are not."""
+        return replace(
+            self, target_start=self.target_start[chosen], skipped={**self.skipped, **skipped}
+        )
+
     def inputs(self, timesteps: int) -> pd.DataFrame:
         """The rows that the windows consist of, unscaled."""
         before = np.arange(1, timesteps + 1)
         return self.rows.iloc[(self.target_start[:, None] - before).ravel()]
 
 
-def read_latest_windows(run: SavedRun, path: str, file_format: FormatName) -> LatestWindows:
+def read_latest_windows(
+    run: SavedRun, path: str, file_format: FormatName, *, with_targets: bool = False
+) -> LatestWindows:
     """Read new files and find the latest window of each series.
 
     Args:
         run: the run whose features are needed and whose checks apply.
         path: a CSV or Parquet file, or a folder of them.
         file_format: their format; 'auto' goes by the ending.
+        with_targets: whether the targets' columns are needed too, as a baseline needs them, which on
+            the other hand needs nothing known ahead.
 
     Raises:
         ConfigError: the path does not exist.
         DataError: a check failed, or no series can be forecast.
     """
     data = run.data.model_copy(update={"path": path, "format": file_format, "query": None})
-    loaded = load(data, require=data.read_features)
+    values = data.value_columns if with_targets else data.read_features
+    ahead = [] if with_targets else list(data.ahead_columns.items())
+    loaded = load(data, require=values)
     clean, report = validate(
         loaded.frame,
         data,
         labels=False,
         rows_out_of_order=loaded.rows_out_of_order,
-        values=data.read_features,
+        values=values,
     )
     if not report.passed:
         lines = "\n".join(f.line() for f in report.errors)
         raise DataError(f"{path}: {len(report.errors)} checks failed:\n{lines}")
-    has_happened = ~is_ahead(loaded.frame, data, data.read_features)
+    has_happened = ~is_ahead(loaded.frame, data, values)
     newest = loaded.frame.loc[has_happened, [SERIES, TIME]].groupby(SERIES)[TIME].max()
-    target_start, skipped = _latest_windows(clean, newest, data, run.hyperparameters.timesteps)
+    target_start, skipped = _latest_windows(clean, newest, ahead, run.hyperparameters.timesteps)
     if not target_start:
         reasons = "; ".join(f"{name or 'the table'}: {why}" for name, why in skipped.items())
         raise DataError(f"{path}: no series can be forecast ({reasons}); give more rows")
@@ -95,14 +106,14 @@ def read_latest_windows(run: SavedRun, path: str, file_format: FormatName) -> La
 
 
 def _latest_windows(
-    clean: pd.DataFrame, newest: pd.Series, data: DataConfig, timesteps: int
+    clean: pd.DataFrame, newest: pd.Series, ahead: list[tuple[str, int]], timesteps: int
 ) -> tuple[list[int], dict[str, str]]:
     """Row after the last one of each series to forecast; and the other series with the reason.
 
     Args:
         clean: checked rows, sorted by series and time.
         newest: time of the last row of each series before any was dropped.
-        data: features that are known future covariates.
+        ahead: features that must be known ahead, and by how many rows.
         timesteps: rows of a window.
     """
     target_start, skipped = [], {}
@@ -110,7 +121,7 @@ def _latest_windows(
     none = np.zeros(0, np.int64)
     for label, newest_time in newest.items():
         rows = rows_of.get(str(label), none)
-        reason = _why_not_forecast(clean, rows, newest_time, data, timesteps)
+        reason = _why_not_forecast(clean, rows, newest_time, ahead, timesteps)
         if reason is None:
             target_start.append(int(rows[-1]) + 1)
         else:
@@ -122,7 +133,7 @@ def _why_not_forecast(
     clean: pd.DataFrame,
     rows: np.ndarray,
     newest_time: pd.Timestamp,
-    data: DataConfig,
+    ahead: list[tuple[str, int]],
     timesteps: int,
 ) -> str | None:
     """Why a series with these rows cannot be forecast; None where it can."""
@@ -135,11 +146,11 @@ def _why_not_forecast(
     after_gap = int((block == block[-1]).sum())
     if after_gap < timesteps:
         return f"a gap {after_gap} rows before its end, a window needs {timesteps} rows without one"
-    for name, ahead in data.ahead_columns.items():
+    for name, rows_ahead in ahead:
         if np.isnan(clean[name].iloc[last]):
-            column = name.removesuffix(f"+{ahead}")
+            column = name.removesuffix(f"+{rows_ahead}")
             return (
-                f"{column!r} is not known for all of the {ahead} rows after "
+                f"{column!r} is not known for all of the {rows_ahead} rows after "
                 f"{newest_time:%Y-%m-%d %H:%M} UTC; give rows with it"
             )
     return None

@@ -13,13 +13,12 @@ from fastlstm.config.data import DataConfig
 from fastlstm.config.file_formats import FormatName
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.reading import load
-from fastlstm.data.tables import read_table
 from fastlstm.data.validation import validate
 from fastlstm.errors import DataError
 from fastlstm.evaluation.pointwise import SCALE_COLUMN, PointwiseLoss, loss_of
 from fastlstm.forecasting.drift import population_stability_index
+from fastlstm.forecasting.forecaster import Forecaster
 from fastlstm.reporting.text import title
-from fastlstm.runs.saved_run import SavedRun
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Measurements:
 
 
 def measure(
-    runs: list[SavedRun],
+    forecasters: list[Forecaster],
     forecasts: pd.DataFrame,
     intervals: pd.DataFrame,
     inputs: pd.DataFrame,
@@ -73,24 +72,24 @@ def measure(
     """All measurements of a model.
 
     Args:
-        runs: the runs that forecast.
+        forecasters: those that made the forecasts.
         forecasts: see ``live_error``.
         intervals: see ``live_coverage``.
         inputs: see ``input_drift``.
         actuals: see ``actual_values``; None where there are none.
     """
-    psi, input_rows = input_drift(newest_run(runs, forecasts), inputs)
+    psi, input_rows = input_drift(newest_forecaster(forecasters, forecasts), inputs)
     if actuals is None:
         return Measurements(None, {}, psi, input_rows)
-    error = live_error(runs, forecasts, actuals)
+    error = live_error(forecasters, forecasts, actuals)
     coverage = live_coverage(intervals, forecasts, actuals)
     return Measurements(error, coverage, psi, input_rows)
 
 
-def newest_run(runs: list[SavedRun], forecasts: pd.DataFrame) -> SavedRun:
-    """The run that made the newest forecast, by columns ``run_id, after``."""
+def newest_forecaster(forecasters: list[Forecaster], forecasts: pd.DataFrame) -> Forecaster:
+    """The one that made the newest forecast, by columns ``run_id, after``."""
     newest = forecasts.groupby("run_id")["after"].max()
-    return max(runs, key=lambda run: newest[run.run_id])
+    return max(forecasters, key=lambda forecaster: newest[forecaster.id])
 
 
 def actual_values(
@@ -127,24 +126,27 @@ def actual_values(
     return long.rename(columns={SERIES: "series", TIME: "time"})
 
 
-def live_error(runs: list[SavedRun], forecasts: pd.DataFrame, actuals: pd.DataFrame) -> LiveError:
-    """Compare the error of forecasts with that of the same runs on their test windows.
+def live_error(
+    forecasters: list[Forecaster], forecasts: pd.DataFrame, actuals: pd.DataFrame
+) -> LiveError:
+    """Compare the error of forecasts with that of the same forecasters on their runs' test windows.
 
     The metric is the primary one of the newest run. Errors are scaled as on its test windows, those of
     other runs too.
 
     Args:
-        runs: the runs that made the forecasts.
-        forecasts: columns ``run_id, series, after, time, step, target, prediction``.
+        forecasters: those that made the forecasts.
+        forecasts: columns ``run_id`` (the forecaster's id), ``series, after, time, step, target,
+            prediction``.
         actuals: see ``actual_values``.
     """
-    newest = newest_run(runs, forecasts)
-    test = {run.run_id: read_table(run.path("predictions")) for run in runs}
-    loss = loss_of(newest.manifest["primary"]["name"], test[newest.run_id].columns)
-    scales = _scales(test[newest.run_id]) if loss.scaled else None
+    newest = newest_forecaster(forecasters, forecasts)
+    test = {forecaster.id: forecaster.test_predictions() for forecaster in forecasters}
+    loss = loss_of(newest.run.manifest["primary"]["name"], test[newest.id].columns)
+    scales = _scales(test[newest.id]) if loss.scaled else None
     known = forecasts.dropna(subset=["time"]).merge(actuals, on=["series", "time", "target"])
     expected = pd.concat(
-        [_loss_on_test(of_run, loss, scales).assign(run_id=run) for run, of_run in test.items()]
+        [_loss_on_test(table, loss, scales).assign(run_id=own) for own, table in test.items()]
     )
     alike = ["step", "target", "series"] if loss.scaled else ["step", "target"]
     known = known.merge(expected, on=["run_id", *alike])
@@ -176,10 +178,10 @@ def _losses(rows: pd.DataFrame, truth: str, loss: PointwiseLoss) -> pd.Series:
 def _loss_on_test(
     test: pd.DataFrame, loss: PointwiseLoss, scales: pd.DataFrame | None
 ) -> pd.DataFrame:
-    """Mean loss of a run on its test windows: columns ``step, target, expected``.
+    """Mean loss of a forecaster on its run's test windows: columns ``step, target, expected``.
 
     Args:
-        test: the run's test predictions.
+        test: the test predictions.
         loss: which loss.
         scales: see ``_scales``; with them the means are by series too, in a column ``series``.
     """
@@ -189,7 +191,7 @@ def _loss_on_test(
         unscaled = test.drop(columns=SCALE_COLUMN, errors="ignore")
         test = unscaled.merge(scales, on=["series", "target"])
     test = test.assign(expected=_losses(test, "truth", loss))
-    return test.groupby(by)["expected"].mean().reset_index()
+    return test.groupby(by)["expected"].mean().dropna().reset_index()
 
 
 def live_coverage(
@@ -215,18 +217,18 @@ def live_coverage(
     return coverage
 
 
-def input_drift(run: SavedRun, inputs: pd.DataFrame) -> tuple[dict[str, float], int]:
+def input_drift(forecaster: Forecaster, inputs: pd.DataFrame) -> tuple[dict[str, float], int]:
     """Population stability index of each feature, and the number of rows it is computed from.
 
     Scorings that overlap in time have rows in common; of those only the newest counts.
 
     Args:
-        run: the run the inputs were scored with.
+        forecaster: the one the inputs were scored with.
         inputs: columns ``run_id, first, through, feature, counts``, see ``input_rows``.
     """
-    scored = inputs[inputs["run_id"] == run.run_id] if len(inputs) else inputs
+    scored = inputs[inputs["run_id"] == forecaster.id] if len(inputs) else inputs
     index, rows = {}, 0
-    for feature, summary in (run.inputs or {}).items():
+    for feature, summary in (forecaster.run.inputs or {}).items():
         of_feature = scored[scored["feature"] == feature] if len(scored) else scored
         counts = _counts_without_overlap(of_feature, len(summary["counts"]))
         if counts.sum():
@@ -252,7 +254,7 @@ def input_rows(run_id: str, scored: dict[str, Any]) -> pd.DataFrame:
     """The summary of one scoring's inputs as a table, one line per feature.
 
     Args:
-        run_id: the run that scored.
+        run_id: id of the forecaster.
         scored: the result of ``fastlstm.steps.forecast.forecast_latest_into``.
     """
     return pd.DataFrame(

@@ -12,6 +12,7 @@ from fastlstm.config.file_formats import FormatName
 from fastlstm.data.tables import write_table
 from fastlstm.forecasting.forecast import forecast_latest
 from fastlstm.network.build import use_fitting_threads
+from fastlstm.reporting.text import forecast_name
 from fastlstm.runs.saved_run import SavedRun
 
 
@@ -23,6 +24,7 @@ def forecast_latest_into(
     file_format: FormatName = "auto",
     intervals: str | None = None,
     interval_windows: int = 500,
+    baseline: str | None = None,
 ) -> dict[str, Any]:
     """Forecast with a stored run and write the forecasts as the Parquet file ``output``.
 
@@ -37,12 +39,18 @@ def forecast_latest_into(
         intervals: file for the bounds of intervals; without it, or where the run has no intervals, none
             are written.
         interval_windows: most past forecasts of a series that its intervals adapt to.
+        baseline: key of the naive baseline that forecasts in place of the run's network; the file then
+            has a column ``forecaster`` with its name.
     """
     past_windows, opened = interval_windows if intervals else 0, SavedRun(Path(run))
     data, train_windows = opened.data, opened.metrics.get("split_windows", {}).get("train")
-    use_fitting_threads(opened.hyperparameters, data.features, data.targets, train_windows)
-    latest = forecast_latest(opened, source, file_format, past_windows)
-    for file, table in ((output, latest.frame), (intervals, latest.intervals)):
+    if baseline is None:
+        use_fitting_threads(opened.hyperparameters, data.features, data.targets, train_windows)
+    latest = forecast_latest(opened, source, file_format, past_windows, baseline)
+    frame = latest.frame
+    if baseline is not None:
+        frame = frame.assign(forecaster=forecast_name(baseline))
+    for file, table in ((output, frame), (intervals, latest.intervals)):
         if file is None or not len(table):
             continue
         target = Path(file)

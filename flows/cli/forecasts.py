@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastlstm.errors import ConfigError, StoreError
+from fastlstm.errors import ConfigError
 from flows.cli.arguments import CONFIG, open_config
+
+if TYPE_CHECKING:
+    from tasks.references import ChosenForecaster
 
 
 @click.command()
@@ -28,13 +31,23 @@ from flows.cli.arguments import CONFIG, open_config
     help="Parquet file of the forecasts' prediction intervals.",
 )
 @click.option("--run", help="Id of the run to forecast with, instead of the champion.")
-def predict(config: str, source: str, output: str, intervals: str | None, run: str | None) -> None:
+@click.option(
+    "--serve-baseline/--no-serve-baseline",
+    default=True,
+    help="Where no run was promoted: forecast with the newest run's best baseline, or fail.",
+)
+def predict(
+    config: str, source: str, output: str, intervals: str | None, run: str | None,
+    serve_baseline: bool,
+) -> None:  # fmt: skip
     """Forecast the next rows with the champion.
 
-    The forecasts of a series begin with the row after its last row in --input.
+    The forecasts of a series begin with the row after its last row in --input. Where no run was
+    promoted, the baseline that was best on test forecasts, and --output has its name.
     """
     from fastlstm.network.keras_import import require_tensorflow
     from fastlstm.steps import worker
+    from tasks.forecasters import choose_forecaster
     from tasks.storage.sources import local_source
 
     settings, store, name = open_config(config)
@@ -42,36 +55,38 @@ def predict(config: str, source: str, output: str, intervals: str | None, run: s
         if file is not None and not file.endswith(".parquet"):
             raise ConfigError(f"{option}: {file} must end in .parquet")
     require_tensorflow()
-    run_id = run or store.champion(name).champion
-    if run_id is None:
-        raise StoreError(
-            f"{store}: model {name!r} has no champion; run 'fastlstm retrain', or choose a "
-            "run with 'fastlstm promote' or --run"
-        )
+    chosen = choose_forecaster(store, name, run, serve_baseline=serve_baseline)
+    if chosen.baseline is not None:
+        click.echo(f"warning: the forecasts are those of {chosen.text}", err=True)
     source = local_source(source, None, settings.s3, Path(settings.work))
     written = worker.call(
         "fastlstm.steps.forecast:forecast_latest_into",
         {
             "output": str(Path(output).resolve()),
-            "run": str(store.run_folder(name, run_id)),
+            "run": str(store.run_folder(name, chosen.run.run_id)),
             "source": source,
             "intervals": str(Path(intervals).resolve()) if intervals else None,
+            "baseline": chosen.baseline,
         },
     )
-    _print_result(written, run_id, output, intervals)
+    _print_result(written, chosen, output, intervals)
 
 
-def _print_result(written: dict[str, Any], run_id: str, output: str, intervals: str | None) -> None:
+def _print_result(
+    written: dict[str, Any], chosen: ChosenForecaster, output: str, intervals: str | None
+) -> None:
     """Print what was written and which series were skipped."""
     for warning in written["warnings"]:
         click.echo(f"warning: {warning}", err=True)
     for series, why in written["skipped"].items():
         click.echo(f"skipped {series or 'the table'}: {why}", err=True)
     click.echo(
-        f"{written['rows']:,} forecasts of {written['series']} series by run {run_id} in {output}"
+        f"{written['rows']:,} forecasts of {written['series']} series by {chosen.text} in {output}"
     )
     if intervals and written["interval_levels"]:
         levels = ", ".join(f"{level:.4g}" for level in written["interval_levels"])
         click.echo(f"prediction intervals of level {levels} in {intervals}")
     elif intervals:
-        click.echo(f"run {run_id} has no intervals, so {intervals} was not written", err=True)
+        click.echo(
+            f"run {chosen.run.run_id} has no intervals, so {intervals} was not written", err=True
+        )

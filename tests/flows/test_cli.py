@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -203,9 +204,28 @@ def test_no_run_yet(tmp_path):
     done = CliRunner().invoke(
         main, ["predict", config, "--input", "x.csv", "--output", str(tmp_path / "o.parquet")]
     )
-    assert done.exit_code == 1 and "has no champion" in done.output
+    assert done.exit_code == 1 and "has no run yet; run 'fastlstm retrain' first" in done.output
     done = CliRunner().invoke(main, ["predict", config, "--input", "x.csv", "--output", "o.csv"])
     assert done.exit_code == 2 and "must end in .parquet" in done.output
+
+
+def test_without_a_champion_predict_names_the_baseline_that_forecasts(in_process, tmp_path):
+    stored = Path(__file__).parents[1] / "stored_runs"
+    ignored = shutil.ignore_patterns("champion.json")
+    shutil.copytree(stored / "small", tmp_path / "runs" / "small", ignore=ignored)
+    config, out = str(write(tmp_path, build_settings(tmp_path))), tmp_path / "out.parquet"
+    given = ["predict", config, "--input", str(stored / "table.csv"), "--output", str(out)]
+    refused = CliRunner().invoke(main, [*given, "--no-serve-baseline"])
+    assert refused.exit_code == 1 and "has no champion" in refused.output and not out.exists()
+    done = CliRunner().invoke(main, given)
+    assert done.exit_code == 0, done.output
+    newest = max(folder.name for folder in (stored / "small").glob("2*"))
+    name = (
+        f"a baseline, as there is no champion (seasonal naive, MAE 1.248 on test of run {newest})"
+    )
+    assert f"warning: the forecasts are those of {name}" in done.output
+    assert f"6 forecasts of 2 series by {name} in {out}" in done.output
+    assert pd.read_parquet(out)["forecaster"].unique().tolist() == ["seasonal naive"]
 
 
 def test_without_tensorflow_the_remedy_is_told_before_any_work(tmp_path, monkeypatch):

@@ -13,12 +13,14 @@ import pandas as pd
 import pytest
 
 from fastlstm.config.reading import check_settings
+from fastlstm.data.column_names import SERIES
 from fastlstm.errors import DataError, StoreError
 from fastlstm.evaluation.intervals import MEDIAN_PAIR
 from fastlstm.runs.saved_run import SavedRun
 from tasks.settings import MonitorConfig, ScoringConfig
 from tests.conftest import make_panel
 
+STORED_RUNS = Path(__file__).parents[1] / "stored_runs" / "small"
 pytestmark = pytest.mark.usefixtures("prefect_server", "in_process")
 
 
@@ -111,7 +113,8 @@ def test_appended_once_however_often_it_runs(scoring, served, tmp_path):
     # The very numbers the run gives when it is asked directly.
     run = SavedRun(Path(first.run.location))
     panel = make_panel(40)
-    direct = run.forecast(panel[panel["site"] == "b"], np.array([40]))[0, :, 0]
+    of_b = panel[panel["site"] == "b"].rename(columns={"site": SERIES})
+    direct = run.forecast(of_b, np.array([40]))[0, :, 0]
     mine = kept[(kept["series"] == "b") & (kept["after"] == panel["when"].max())]
     assert mine.sort_values("step")["prediction"].tolist() == pytest.approx(direct.tolist())
     assert (mine["origin"] - mine["after"] == pd.Timedelta("1h")).all()
@@ -146,14 +149,69 @@ def test_input_is_checked_by_the_rules_of_the_training(scoring, tmp_path):
     assert not (tmp_path / "forecasts").exists()
 
 
-def test_named_run_and_no_champion(scoring, served):
+def test_named_run_and_no_run(scoring, served):
     given = scoring(make_panel(40))
     with pytest.raises(StoreError, match="no run '2020'; it has"):
         score({**given, "run": "2020"})
-    with pytest.raises(
-        StoreError, match="model 'other' has no champion; retrain first, or set 'run'"
-    ):
+    with pytest.raises(StoreError, match="model 'other' has no run yet; run 'fastlstm retrain'"):
         score({**given, "model_name": "other"})
+
+
+@pytest.fixture
+def without_champion(scoring, tmp_path):
+    """Settings of a scoring of a table by a model with two runs, neither of them promoted."""
+    ignored = shutil.ignore_patterns("champion.json")
+    shutil.copytree(STORED_RUNS, tmp_path / "not promoted" / "small", ignore=ignored)
+    return lambda *given: {**scoring(*given), "store": str(tmp_path / "not promoted")}
+
+
+def test_without_a_champion_the_best_baseline_forecasts_and_is_monitored(
+    without_champion, tmp_path
+):
+    panel = recent_panel(60)
+    hours = panel.groupby("site").cumcount()
+    given = without_champion(panel[hours < 56])
+    first = score(given)
+    newest = max(folder.name for folder in STORED_RUNS.glob("2*"))
+    assert (first.run.run_id, first.baseline) == (newest, "last_season")
+    assert first.message == (
+        "Scored 2 series with a baseline, as there is no champion (seasonal naive, MAE 1.248 on test "
+        f"of run {newest}): 6 forecasts appended"
+    )
+    assert score(given).added == 0
+    kept = rows_of(tmp_path / "forecasts")
+    assert kept["run_id"].unique().tolist() == [f"{newest} last_season"]
+    assert list(kept.columns) == [
+        "series", "after", "origin", "step", "time", "target", "prediction", "run_id",
+    ]  # fmt: skip
+    a = panel[panel["site"] == "a"]["load"].to_numpy()
+    assert kept.loc[kept["series"] == "a", "prediction"].tolist() == a[56 - 24 : 59 - 24].tolist()
+    assert set(bounds_of(tmp_path / "forecasts")["level"]) == {0.8, 0.95}
+
+    # Stored beside those of the network of the same run, once it is chosen by name.
+    network = score({**given, "run": newest})
+    assert network.added == 6 and network.baseline is None
+    both = rows_of(tmp_path / "forecasts")
+    usual = {"max_error_ratio": 5.0, "max_psi": 50.0, "max_coverage_shortfall": 0.7}
+    found = look(monitoring(given, tmp_path, panel, **usual))
+    assert found.forecasts == len(both) == 12 and not found.degraded
+    assert found.live_error > 0 and set(found.psi) == {"load", "heat"}
+
+
+def test_without_a_champion_a_baseline_serves_into_a_table_too(without_champion, tmp_path):
+    url = f"sqlite:///{tmp_path / 'warehouse.db'}"
+    given = without_champion(make_panel(40), {"path": url, "table": "forecasts"})
+    assert score(given).added == score({**given, "run": score(given).run.run_id}).added == 6
+    with sqlite3.connect(tmp_path / "warehouse.db") as connection:
+        kept = pd.read_sql_query("SELECT * FROM forecasts", connection)
+    assert kept["run_id"].nunique() == 2 and len(kept) == 12
+
+
+def test_without_a_champion_and_with_baselines_off_it_says_what_to_do(without_champion):
+    with pytest.raises(
+        StoreError, match=r"has no champion; promote a run .* 'serve_baseline: true'"
+    ):
+        score({**without_champion(make_panel(40)), "serve_baseline": False})
 
 
 def bounds_of(folder: Path) -> pd.DataFrame:
@@ -171,8 +229,10 @@ def test_intervals_stand_beside_the_forecasts_once(scoring, tmp_path):
     assert (kept["learned_from"] == 0).all()
     run = SavedRun(Path(first.run.location))
     both = kept.merge(rows_of(tmp_path / "forecasts"), on=key[:-1])
+    half_widths = run.half_widths[MEDIAN_PAIR]
     for row in both.itertuples():
-        radius = run.half_widths[MEDIAN_PAIR].at(row.level)[row.step - 1, 0]
+        unit = half_widths.unit(np.array([row.series]), 1, run.scalers).item()
+        radius = half_widths.at(row.level)[row.step - 1, 0] * unit
         assert row.upper - row.prediction == pytest.approx(radius)
         assert row.prediction - row.lower == pytest.approx(radius)
 
@@ -260,7 +320,9 @@ def test_monitor_compares_with_what_the_test_promised(scoring, tmp_path):
     test = SavedRun(Path(given["store"]) / "small" / run_id)
     predictions = pd.read_parquet(test.path("predictions"))
     scale = predictions.groupby("series")["scale"].first()
-    live = (joined["prediction"] - joined["value"]).abs() / joined["series"].map(scale).astype(float)
+    live = (joined["prediction"] - joined["value"]).abs() / joined["series"].map(scale).astype(
+        float
+    )
     assert fine.live_error == pytest.approx(live.groupby(joined["series"]).mean().mean())
     on_test = (predictions["prediction"] - predictions["truth"]).abs() / predictions["scale"]
     by_step = on_test.groupby([predictions["series"], predictions["step"]]).mean()

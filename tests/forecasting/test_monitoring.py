@@ -11,7 +11,8 @@ import pytest
 
 from fastlstm.artifacts.folders import write_manifest
 from fastlstm.data.tables import read_table, write_table
-from fastlstm.forecasting.monitoring import input_rows, measure, newest_run
+from fastlstm.forecasting.forecaster import Forecaster
+from fastlstm.forecasting.monitoring import input_rows, measure, newest_forecaster
 from fastlstm.runs.saved_run import SavedRun
 
 STORED = Path(__file__).parents[1] / "stored_runs" / "small"
@@ -56,7 +57,7 @@ def train_counts(run: SavedRun) -> dict[str, list[int]]:
 def test_forecasts_like_those_on_test_have_its_error_and_coverage(runs):
     run = runs[0]
     inputs = scoring(run, "2024-01-01", "2024-01-02", train_counts(run))
-    measured = measure([run], **live_tables(run), inputs=inputs)
+    measured = measure([Forecaster(run)], **live_tables(run), inputs=inputs)
     mae = run.metrics["test"]["model"]["mae"]
     assert measured.error.name == "MAE"
     assert measured.error.live == pytest.approx(mae)
@@ -75,7 +76,7 @@ def test_forecasts_like_those_on_test_have_its_error_and_coverage(runs):
 
 def test_other_actual_values_are_outside_and_raise_the_error(runs):
     run = runs[0]
-    measured = measure([run], **live_tables(run, offset=500.0), inputs=pd.DataFrame())
+    measured = measure([Forecaster(run)], **live_tables(run, offset=500.0), inputs=pd.DataFrame())
     assert measured.error.ratio > 100
     assert all(share == 0 for share, _ in measured.coverage.values())
     assert measured.psi == {} and measured.input_rows == 0
@@ -85,7 +86,7 @@ def test_a_forecast_of_known_first_steps_is_compared_with_these_steps(runs):
     run = runs[0]
     tables = live_tables(run)
     tables["forecasts"] = tables["forecasts"][tables["forecasts"]["step"] == 1]
-    measured = measure([run], **tables, inputs=pd.DataFrame())
+    measured = measure([Forecaster(run)], **tables, inputs=pd.DataFrame())
     first = run.metrics["by_step"][0]["model"]["mae"]
     assert measured.error.live == pytest.approx(first)
     assert measured.error.expected == pytest.approx(first)
@@ -107,7 +108,7 @@ def scaled(runs, tmp_path) -> SavedRun:
 
 
 def test_scaled_errors_are_means_over_series(scaled, runs):
-    measured = measure([scaled], **live_tables(scaled), inputs=pd.DataFrame())
+    measured = measure([Forecaster(scaled)], **live_tables(scaled), inputs=pd.DataFrame())
     expected = np.mean([s["model"]["mae"] / 2 for s in runs[0].metrics["by_series"].values()])
     assert measured.error.name == "MASE"
     assert measured.error.live == pytest.approx(expected)
@@ -118,7 +119,7 @@ def test_a_small_series_that_got_worse_degrades_a_panel(scaled):
     tables = live_tables(scaled)
     small = tables["actuals"]["series"] == "a"
     tables["actuals"].loc[small, "actual"] += 500.0
-    measured = measure([scaled], **tables, inputs=pd.DataFrame())
+    measured = measure([Forecaster(scaled)], **tables, inputs=pd.DataFrame())
     # Pooled, an error of 500 would be lost among those of a million.
     assert measured.error.ratio > 10
 
@@ -126,7 +127,7 @@ def test_a_small_series_that_got_worse_degrades_a_panel(scaled):
 def test_forecasts_of_one_series_are_compared_with_its_own_test_windows(scaled):
     tables = live_tables(scaled)
     tables["forecasts"] = tables["forecasts"][tables["forecasts"]["series"] == "a"]
-    measured = measure([scaled], **tables, inputs=pd.DataFrame())
+    measured = measure([Forecaster(scaled)], **tables, inputs=pd.DataFrame())
     assert measured.error.live == pytest.approx(measured.error.expected)
     assert measured.error.forecasts == len(tables["forecasts"])
 
@@ -136,10 +137,10 @@ def test_series_without_a_scale_do_not_count(scaled):
     only_a = test["scale"].where(test["series"] == "a")
     write_table(test.assign(scale=only_a), scaled.path("predictions"))
     tables = live_tables(scaled)
-    measured = measure([scaled], **tables, inputs=pd.DataFrame())
+    measured = measure([Forecaster(scaled)], **tables, inputs=pd.DataFrame())
     assert measured.error.forecasts == (tables["forecasts"]["series"] == "a").sum()
     write_table(test.assign(scale=np.nan), scaled.path("predictions"))
-    nothing = measure([scaled], **tables, inputs=pd.DataFrame()).error
+    nothing = measure([Forecaster(scaled)], **tables, inputs=pd.DataFrame()).error
     assert nothing.forecasts == 0 and np.isnan(nothing.live)
 
 
@@ -149,7 +150,7 @@ def test_an_earlier_run_is_measured_on_the_metric_and_scales_of_the_newest(scale
     tables["forecasts"]["after"] -= pd.Timedelta(days=30)
     tables["forecasts"] = pd.concat([tables["forecasts"], mine["forecasts"]])
     tables["actuals"] = mine["actuals"]
-    error = measure([old, scaled], **tables, inputs=pd.DataFrame()).error
+    error = measure([Forecaster(old), Forecaster(scaled)], **tables, inputs=pd.DataFrame()).error
     assert error.name == "MASE" and np.isfinite([error.live, error.expected]).all()
     assert error.forecasts > len(mine["forecasts"])
 
@@ -158,7 +159,7 @@ def test_without_actual_values_drift_alone_is_measured(runs):
     run = runs[0]
     tables = {**live_tables(run), "actuals": None}
     inputs = scoring(run, "2024-01-01", "2024-01-02", train_counts(run))
-    measured = measure([run], **tables, inputs=inputs)
+    measured = measure([Forecaster(run)], **tables, inputs=inputs)
     assert measured.error is None and measured.coverage == {} and measured.psi
 
 
@@ -173,14 +174,48 @@ def test_rows_that_scorings_have_in_common_count_once(runs):
         ("2024-01-05", "2024-01-06"),
     ]
     inputs = pd.concat([scoring(run, first, through, counts) for first, through in days])
-    assert measure([run], **tables, inputs=inputs).input_rows == 2 * rows
+    assert measure([Forecaster(run)], **tables, inputs=inputs).input_rows == 2 * rows
 
 
-def test_the_newest_run_made_the_newest_forecast(runs):
+def test_the_newest_forecaster_made_the_newest_forecast(runs):
     forecasts = pd.DataFrame(
         {
             "run_id": [runs[1].run_id, runs[0].run_id, runs[1].run_id],
             "after": pd.to_datetime(np.array(["2024-01-03", "2024-01-05", "2024-01-04"]), utc=True),
         }
     )
-    assert newest_run(runs, forecasts) is runs[0]
+    forecasters = [Forecaster(run) for run in runs]
+    assert newest_forecaster(forecasters, forecasts) is forecasters[0]
+
+
+def test_forecasts_of_a_baseline_are_compared_with_its_own_error_on_test(runs):
+    """They stand beside those of the network of the same run."""
+    network, seasonal = Forecaster(runs[0]), Forecaster(runs[0], "last_season")
+    tables = live_tables(runs[0])
+    test = seasonal.test_predictions()
+    earlier = tables["forecasts"].assign(after=tables["forecasts"]["after"] - 400 * HOUR)
+    made = tables["forecasts"].assign(run_id=seasonal.id, prediction=test["last_season"])
+    tables["forecasts"] = made
+    tables["intervals"] = tables["intervals"].assign(run_id=seasonal.id)
+    inputs = scoring(runs[0], "2024-01-01", "2024-01-02", train_counts(runs[0]))
+    inputs = inputs.assign(run_id=seasonal.id)
+    error = measure([seasonal], **tables, inputs=inputs).error
+    mae = runs[0].metrics["test"]["last_season"]["mae"]
+    assert error.live == pytest.approx(mae) and error.expected == pytest.approx(mae)
+    tables["forecasts"] = pd.concat([earlier, made])
+    both = measure([network, seasonal], **tables, inputs=inputs)
+    assert both.error.forecasts == 2 * len(made)
+    assert set(both.psi) == set(runs[0].inputs) and set(both.coverage) == {0.8, 0.95}
+    model = runs[0].metrics["test"]["model"]["mae"]
+    assert both.error.expected == pytest.approx((mae + model) / 2)
+
+
+def test_steps_for_which_a_baseline_had_no_test_forecast_do_not_count(scaled):
+    table = read_table(scaled.path("predictions"))
+    lacking = table["last_season"].where(table["series"] == "a")
+    write_table(table.assign(last_season=lacking), scaled.path("predictions"))
+    seasonal = Forecaster(scaled, "last_season")
+    tables = live_tables(scaled)
+    tables["forecasts"] = tables["forecasts"].assign(run_id=seasonal.id)
+    error = measure([seasonal], **tables, inputs=pd.DataFrame()).error
+    assert error.forecasts == (tables["forecasts"]["series"] == "a").sum()

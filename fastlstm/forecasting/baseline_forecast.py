@@ -1,0 +1,137 @@
+"""Forecasts of a naive baseline beyond the last row of each series, and their intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from fastlstm.config.evaluation import EvaluationConfig
+from fastlstm.data.column_names import SEGMENT
+from fastlstm.errors import DataError
+from fastlstm.evaluation.baselines import (
+    CLASSIFICATION_BASELINES,
+    REGRESSION_BASELINES,
+    BaselineInputs,
+)
+from fastlstm.evaluation.intervals import calibrate
+from fastlstm.evaluation.long_format import long_format
+from fastlstm.evaluation.pointwise import SCALE_COLUMN
+from fastlstm.forecasting.forecaster import Forecaster
+from fastlstm.forecasting.intervals import COLUMNS
+from fastlstm.forecasting.latest_windows import LatestWindows
+from fastlstm.reporting.text import forecast_name
+from fastlstm.runs.saved_run import SavedRun
+from fastlstm.windows.origins import output_names
+
+
+def forecast_baseline(
+    run: SavedRun, windows: LatestWindows, key: str
+) -> tuple[LatestWindows, np.ndarray]:
+    """Forecast what follows the latest window of each series.
+
+    Args:
+        run: the run whose targets, horizon and season hold.
+        windows: the latest windows, with the target columns.
+        key: key of the baseline.
+
+    Returns:
+        The windows of the series that the baseline is defined for, and their forecasts,
+        ``(n, steps_ahead, n_targets)``. The others are skipped with the reason.
+
+    Raises:
+        DataError: the baseline is defined for no series.
+    """
+    baselines = (
+        REGRESSION_BASELINES if run.hyperparameters.is_regressor else CLASSIFICATION_BASELINES
+    )
+    given = _baseline_inputs(run, windows)
+    forecasts = baselines[key](given)
+    name = forecast_name(key)
+    if forecasts is None:
+        raise DataError(f"the {name} forecast is not defined for run {run.run_id}; retrain")
+    defined = np.asarray(~np.isnan(forecasts).any(axis=(1, 2)))
+    season = f" (season of {given.season} rows)" if key == "last_season" else ""
+    reason = f"it lacks a past value that the {name} forecast needs{season}"
+    skipped = {label: reason for label, ok in zip(windows.series, defined, strict=True) if not ok}
+    if not defined.any():
+        raise DataError(f"no series can be forecast: {reason}; give more rows")
+    return windows.some(defined, skipped), forecasts[defined]
+
+
+def _baseline_inputs(run: SavedRun, windows: LatestWindows) -> BaselineInputs:
+    """What a baseline may know, with a row of unknown targets after each series' last row.
+
+    A baseline forecasts from the first target row on, which the given rows do not have.
+    """
+    hp, data = run.hyperparameters, run.data
+    start = windows.target_start
+    block = windows.rows[SEGMENT].to_numpy()
+    targets = windows.rows[data.targets].to_numpy(np.float64)
+
+    def train_share() -> np.ndarray:
+        outputs = run.metrics["outputs"]
+        shares = [outputs[n]["prior"] for n in output_names(data.targets, hp.steps_ahead)]
+        return np.asarray(shares, np.float64).reshape(hp.steps_ahead, len(data.targets))
+
+    return BaselineInputs(
+        targets=np.insert(targets, start, np.nan, axis=0),
+        block=np.insert(block, start, block[start - 1]),
+        target_start=start + np.arange(len(start)),
+        steps_ahead=hp.steps_ahead,
+        season=run.metrics.get("season_length"),
+        lookahead=data.lookahead,
+        timesteps=hp.timesteps,
+        train_share=train_share,
+    )
+
+
+def baseline_intervals(
+    forecaster: Forecaster, windows: LatestWindows, forecasts: np.ndarray
+) -> pd.DataFrame:
+    """Split-conformal bounds of a baseline's forecasts, at the levels the run was evaluated with.
+
+    The nonconformity scores are the baseline's absolute errors on the run's test windows, from which a
+    baseline learns nothing and which are the newest ones known. In a panel they are divided by the
+    scale of their series, so that all series share the same half-widths in units of their scale; a
+    series without a scale has no bounds.
+
+    Args:
+        forecaster: the baseline.
+        windows: the latest windows.
+        forecasts: ``(n, steps_ahead, n_targets)``.
+
+    Returns:
+        As ``fastlstm.forecasting.intervals.latest_intervals``; ``learned_from`` is 0.
+    """
+    run = forecaster.run
+    levels = EvaluationConfig.model_validate(run.settings["evaluation"]).interval_levels
+    if not run.hyperparameters.is_regressor or not levels:
+        return pd.DataFrame(columns=COLUMNS)
+    test = forecaster.test_predictions()
+    if SCALE_COLUMN not in test:
+        test = test.assign(**{SCALE_COLUMN: 1.0})
+    scores = (test["prediction"] - test["truth"]).abs() / test[SCALE_COLUMN]
+    half_widths = calibrate(
+        scores.to_numpy(np.float64).reshape(-1, *forecasts.shape[1:]), run.data.targets
+    )
+    scales = _scales(test, windows.series, run.data.targets)[:, None, :]
+    tables = []
+    for level in levels:
+        half_width = half_widths.at(level) * scales
+        columns = {
+            "series": windows.series,
+            "after": windows.after,
+            "level": np.full(len(forecasts), level),
+            "lower": forecasts - half_width,
+            "upper": forecasts + half_width,
+            "learned_from": np.zeros(len(forecasts), np.int32),
+        }
+        tables.append(long_format(columns, forecasts.shape[1], run.data.targets)[COLUMNS])
+    return pd.concat(tables, ignore_index=True).dropna(subset=["lower"]).reset_index(drop=True)
+
+
+def _scales(test: pd.DataFrame, series: list[str], targets: list[str]) -> np.ndarray:
+    """What errors are divided by, ``(n_series, n_targets)``; NaN for a series without it."""
+    by_series = test.groupby(["series", "target"])[SCALE_COLUMN].first().unstack("target")
+    found: np.ndarray = by_series.reindex(index=series, columns=targets).to_numpy(np.float64)
+    return found
