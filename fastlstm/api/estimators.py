@@ -55,8 +55,8 @@ class LSTMRegressor(RegressorMixin, WindowedEstimator):  # type: ignore[misc]
         instance_normalization: 'auto', 'none', 'last' or 'revin'.
         channel_independent: whether one network is shared by the targets.
         seasonal_residual: rows in the season whose naive forecast the network corrects.
-        naive_unless_better: whether the naive (last value) forecast is given instead, unless the
-            network is significantly better (5%) on the held-out rows.
+        naive_unless_better: whether naive forecasts take part in the forecast; the held-out rows
+            choose how much of it is the network's, none where it is no better.
         linear_component: whether the forecast is a weighted mean of the LSTM and ridge regression on
             the same windows.
         ensemble_size: networks trained together whose forecasts are averaged; needs no

@@ -98,17 +98,17 @@ class HyperparameterFields(BaseModel):
     )  # fmt: skip
     naive_unless_better: bool | None = Field(
         None,
-        description="Skill test. The saved network gives the naive forecast (with "
-        "seasonal_residual the seasonal naive one) unless it is significantly better (5%) on "
-        "validation. If validation is too short to test all steps, only the first steps are "
-        "tested, and their error must be 10% lower. Needs scaled targets that are features. "
-        "Default: true for 'segment'.",
+        description="Whether naive forecasts (last value, seasonal naive of the found seasons, drift) "
+        "take part in the forecast. Train windows weigh them, the network corrects their mean, and "
+        "validation chooses by target and step how much of the forecast is the network's: none "
+        "where it is no better. Needs scaled targets that are features. Default: true for "
+        "'segment'.",
     )
     linear_component: bool | None = Field(
         None,
-        description="Forecast combination: the mean of the LSTM and a ridge regression on the same "
-        "windows (Bates and Granger 1969). Validation chooses the penalty. The weights are equal "
-        "unless others lower the validation error by more than 1%. Epochs are chosen by the LSTM "
+        description="Whether a ridge regression on the same windows takes part in the forecast (Bates "
+        "and Granger 1969). Validation chooses the penalty. LSTM and ridge regression weigh alike "
+        "unless other weights lower the validation error by more than 1%. Epochs are chosen by the LSTM "
         "alone. Default: true for 'segment' with instance_normalization 'last', no quantiles and "
         "at most 4,096 values per window.",
     )
