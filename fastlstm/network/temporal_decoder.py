@@ -1,8 +1,8 @@
 """The temporal decoder: each step's outputs are corrected by what is known of that very row.
 
 TiDE (Das et al. 2023, "Long-term Forecasting with TiDE: Time-series Dense Encoder", section 4.2): a
-small dense residual block, shared by the steps, reads the decoder's output of a step, the covariates of
-the step (a holiday, a promotion, the hour of the day) and the encoder's final state.
+small dense residual block, shared by the steps, reads the covariates of a step (a holiday, a promotion,
+the hour of the day) and the encoder's final state, and is added to the decoder's output of the step.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from fastlstm.network.fixed_weights import numbered
 from fastlstm.network.keras_import import import_keras
 from fastlstm.network.seeded_layers import SeededLayers
 
-# Units of the block's hidden layer: as many as the LSTM has, within these bounds.
-_FEWEST_UNITS, _MOST_UNITS = 32, 64
+# Units of the block's hidden layer: few, and the step's outputs are not among their inputs, so that
+# hourly series teach it no noise by the hour of the day.
+_UNITS = 16
 
 
 def future_covariates(window: Any, architecture: Architecture) -> Any:
@@ -73,18 +74,16 @@ class TemporalDecoder:
         columns = len(self.architecture.own) if self.architecture.channel_independent else 1
         covariates = ops.expand_dims(future_covariates(window, self.architecture), 1)
         steps = covariates.shape[2]
-        units = min(_MOST_UNITS, max(_FEWEST_UNITS, state.shape[-1]))
-        # A dense layer of all inputs side by side, as a sum of one for each of them: the covariates are
+        # A dense layer of both side by side, as a sum of one for each of them: the covariates are
         # multiplied once for all target columns, and the state once for all steps.
         by_step = ops.reshape(decoded, (-1, columns, steps, self.outputs))
-        of_state = layers.dense(units, use_bias=False, name="future_state")(state)
-        hidden = layers.dense(units, name="future_covariates")(covariates)
-        hidden = hidden + layers.dense(units, use_bias=False, name="future_step")(by_step)
-        hidden = hidden + ops.reshape(of_state, (-1, columns, 1, units))
+        of_state = layers.dense(_UNITS, use_bias=False, name="future_state")(state)
+        hidden = layers.dense(_UNITS, name="future_covariates")(covariates)
+        hidden = hidden + ops.reshape(of_state, (-1, columns, 1, _UNITS))
         if columns > 1:
-            column = layers.embedding(columns, units, name="future_column")
+            column = layers.embedding(columns, _UNITS, name="future_column")
             of_column = column(numbered(window, columns))
-            hidden = hidden + ops.reshape(of_column, (1, columns, 1, units))
+            hidden = hidden + ops.reshape(of_column, (1, columns, 1, _UNITS))
         hidden = layers.dropout(self.dropout, name="future_dropout")(ops.relu(hidden))
         linear = ops.zeros_like(by_step[..., :1]) + covariates
         block = ops.concatenate([by_step, hidden, linear], axis=3)
