@@ -36,6 +36,7 @@ from fastlstm.network.build import build_network
 from fastlstm.network.compiling import compile_network
 from fastlstm.network.keras_import import import_keras
 from fastlstm.training.fit import fit
+from fastlstm.windows.source import seasons_by_error
 
 
 class fastLSTM(NetworkMethods):
@@ -220,8 +221,14 @@ class fastLSTM(NetworkMethods):
         import_keras().utils.set_random_seed(self._hp.seed)
         strategy = self.distribution_strategy
         with strategy.scope() if strategy is not None else nullcontext():
-            count = self._windows().count("train")
-            self.model = build_network(self._hp, self._features, self._targets, count)
+            windows = self._windows()
+            self.model = build_network(
+                self._hp,
+                self._features,
+                self._targets,
+                windows.count("train"),
+                seasons_by_error(windows.manifest),
+            )
             compile_network(self.model, self._hp, 1, self._loss)
         self._summarise()
         print(self.model_summary)

@@ -149,6 +149,26 @@ def has_combination(model: keras.Model) -> bool:
     return any(layer.name == COMBINATION for layer in model.layers)
 
 
+def has_other_forecasters(
+    model: keras.Model, architecture: Architecture, steps: int, targets: int
+) -> bool:
+    """Whether a network of this library combines other forecasters than the architecture has.
+
+    It was built for rows with other seasons, or stored before naive forecasts took part; ``gate`` and
+    ``linear_share`` are the layers of these.
+    """
+    wanted = {
+        COMBINATION: len(architecture.forecasters) * steps * targets,
+        START: len(architecture.naive_forecasters) * steps * targets,
+    }
+    for layer in model.layers:
+        if layer.name in ("gate", "linear_share"):
+            return True
+        if layer.name in wanted and layer.get_weights()[0].size != wanted[layer.name]:
+            return True
+    return False
+
+
 def set_combination(model: keras.Model, weights: np.ndarray) -> None:
     """Set the weights of a network's forecasters; one without stays as it is.
 

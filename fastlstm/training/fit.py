@@ -13,7 +13,14 @@ import pandas as pd
 
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.network.build import build_network
-from fastlstm.network.combination import forecast_by_lstm_alone, set_start
+from fastlstm.network.combination import (
+    COMBINATION,
+    START,
+    forecast_by_lstm_alone,
+    has_other_forecasters,
+    set_start,
+)
+from fastlstm.network.fixed_weights import LINEAR
 from fastlstm.network.keras_import import import_keras
 from fastlstm.training.checkpoint import earlier_state
 from fastlstm.training.epochs import compiled_network, run_epochs, train_batches
@@ -91,9 +98,7 @@ def _train(setup: TrainingSetup, given: keras.Model | None, checkpoint: Path | N
 
     hp, dataset = setup.hyperparameters, setup.dataset
     _make_deterministic(hp.seed)
-    network, compiled = compiled_network(
-        setup, "train", lambda: _new_network(setup) if given is None else given
-    )
+    network, compiled = compiled_network(setup, "train", lambda: _first_network(setup, given))
     # The LSTM is trained and scored alone; the combination's weights are chosen afterwards.
     steps, targets = dataset.manifest["steps_ahead"], len(dataset.manifest["targets"])
     forecast_by_lstm_alone(network, setup.architecture, steps, targets)
@@ -151,6 +156,22 @@ def _make_deterministic(seed: int) -> None:
 
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
+
+
+def _first_network(setup: TrainingSetup, given: keras.Model | None) -> keras.Model:
+    """The network to train: the given one, or a new one, with the weights of a given one where that
+    combines other forecasters."""
+    manifest = setup.dataset.manifest
+    steps, targets = manifest["steps_ahead"], len(manifest["targets"])
+    if given is None:
+        return _new_network(setup)
+    if not has_other_forecasters(given, setup.architecture, steps, targets):
+        return given
+    network, layers = _new_network(setup), {layer.name: layer for layer in given.layers}
+    for layer in network.layers:
+        if layer.name not in (COMBINATION, START, LINEAR) and layer.name in layers:
+            layer.set_weights(layers[layer.name].get_weights())
+    return network
 
 
 def _new_network(setup: TrainingSetup) -> keras.Model:

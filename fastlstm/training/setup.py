@@ -18,7 +18,7 @@ from fastlstm.network.inference import windows_at_once
 from fastlstm.training.combination_weights import naive_weights
 from fastlstm.training.error_sums import error_sums, step_blocks
 from fastlstm.training.series_weights import series_weights, weight_of_series
-from fastlstm.windows.source import WindowSource
+from fastlstm.windows.source import WindowSource, seasons_by_error
 
 # Called with each progress event; see ``fastlstm.training.fit.fit``.
 # Most train windows by which the naive forecasts are weighed.
@@ -119,9 +119,7 @@ class TrainingSetup:
     @property
     def seasons(self) -> list[int]:
         """Rows in the seasons found in the train rows, the best first."""
-        found: list[int] = self.dataset.manifest.get("seasons") or []
-        best = self.dataset.manifest.get("season")
-        return found if best is None else list(dict.fromkeys([best, *found]))
+        return seasons_by_error(self.dataset.manifest)
 
     def weights(self, split: str) -> np.ndarray | None:
         """Weight of each window of a split in the loss, ``(n,)``; None where all weigh alike.

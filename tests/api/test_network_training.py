@@ -32,6 +32,22 @@ def test_class_and_pipeline_train_the_same_network(tmp_path):
     pd.testing.assert_frame_equal(model.network_training(1, verbose=0), history, check_exact=True)
 
 
+def test_a_network_built_first_has_the_naive_forecasts_of_the_seasons_found(tmp_path):
+    rows = np.arange(300)
+    load = np.sin(2 * np.pi * rows / 24) + np.random.default_rng(0).normal(0, 0.1, 300)
+    table = pd.DataFrame({"load": load})
+    model = fastLSTM(
+        table, table, time=pd.date_range("2024-01-01", periods=300, freq="h", tz="UTC"),
+        frequency="1h", calendar=[], LSTM_type="regressor", timesteps=24, steps_ahead=2,
+        segment_units=4, batch_size=256, data_storage_path=tmp_path,
+    )  # fmt: skip
+    built = model.network_structure_set_compile()
+    model.network_training(1, verbose=0)
+    assert model.model is built
+    facts = json.loads(next(model.run_folder.glob("manifest.json")).read_text())["training"]
+    assert "seasonal_naive_24" in facts["combination"]["weights"]
+
+
 def test_each_step_is_learned_as_its_own(tmp_path):
     """Targets count up, so step k is the last value plus k: no single value fits all steps."""
     rows = np.arange(300.0)

@@ -10,11 +10,14 @@ from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.seasons import FoundSeasons
 from fastlstm.data.split import Cuts
+from fastlstm.network.build import build_network
 from fastlstm.network.combination import COMBINATION, START, has_combination, set_combination
+from fastlstm.network.fixed_weights import constants, numbered
 from fastlstm.network.inference import predict
 from fastlstm.training.combination import Combination
 from fastlstm.training.files import write_network
-from fastlstm.training.fit import fit
+from fastlstm.training.fit import _first_network, fit
+from fastlstm.training.setup import TrainingSetup
 from fastlstm.windows.in_memory import RowWindows
 
 pytestmark = pytest.mark.usefixtures("untraced")
@@ -208,3 +211,27 @@ def test_training_again_begins_with_the_network_forecasting():
     assert combination(untrusted).trust < 0.05
     again = fit(windows(wave(), hp), hp, model=untrusted.model)
     assert combination(again).trust > 0.9
+
+
+@pytest.mark.parametrize("stored_before", [False, True])
+def test_a_network_of_other_forecasters_passes_its_lstm_on(stored_before):
+    import keras
+
+    hp = hyperparameters(segment_units=4, seed=7)
+    given = build_network(hp, ["c0"], ["c0"])
+    if stored_before:  # a closed gate, behind which nothing would be learned
+        gate = constants(1, "zeros", "gate")(numbered(given.input, 1))
+        given = keras.Model(given.input, given.output * keras.ops.reshape(gate, (1, 1)))
+    more = {} if stored_before else {"seasons": FoundSeasons(12, (12,))}
+    setup = TrainingSetup(windows(wave(), hp, **more), hp.model_copy(update={"seed": 1}), print)
+    network = _first_network(setup, given)
+    assert network is not given
+    for name in ("lstm_1", "output"):
+        for new, old in zip(
+            network.get_layer(name).get_weights(), given.get_layer(name).get_weights(), strict=True
+        ):
+            np.testing.assert_array_equal(new, old)
+    found = len(network.get_layer(COMBINATION).get_weights()[0])
+    assert found == len(setup.architecture.forecasters) * 6
+    # One of the same forecasters is trained itself.
+    assert _first_network(setup, network) is network
