@@ -99,9 +99,11 @@ class NetworkOutputs:
         count = len(scaled.values)
         shape = (count, self.hyperparameters.steps_ahead, len(self.targets), -1)
         each = predict_each(self.network, scaled.values, len(self.names)).reshape(shape)
-        unscaled = self._scalers_of(scaled).unscale_each(each, scaled.series)
+        scalers = self._scalers_of(scaled)
+        unscaled = scalers.unscale_each(each, scaled.series)
         low, high = base_interval(unscaled, pair, quantiles)
-        width = half_widths[pair].at(level)
+        unit = half_widths[pair].unit(scaled.series, count, scalers)
+        width = half_widths[pair].at(level) * unit
         return (low - width).reshape(count, -1), (high + width).reshape(count, -1)
 
     def test_forecasts(self, rows: PreparedRows) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -12,7 +12,7 @@ MODEL_FILE, HISTORY_FILE, TRAINING_FILE = "model.keras", "history.csv", "trainin
 # The network that validation chose, where the run's own was trained on validation windows too.
 CHOSEN_MODEL_FILE = "chosen.keras"
 METRICS_FILE, PREDICTIONS_FILE = "metrics.json", "test_predictions.parquet"
-INTERVALS_FILE = "intervals.parquet"
+INTERVALS_FILE, SPREADS_FILE = "intervals.parquet", "series_spreads.parquet"
 BACKTEST_SUMMARY_FILE, BACKTEST_TABLE_FILE = "backtest.json", "backtest.csv"
 BACKTEST_FIGURE_FILE = "backtest.png"
 BEST_SETTINGS_FILE, TRIALS_FILE, SEARCH_SUMMARY_FILE = "best.yaml", "trials.csv", "tune.json"

@@ -8,17 +8,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fastlstm.artifacts.file_names import INTERVALS_FILE, METRICS_FILE, PREDICTIONS_FILE
+from fastlstm.artifacts.file_names import (
+    INTERVALS_FILE,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    SPREADS_FILE,
+)
 from fastlstm.artifacts.files import write_json
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.scaling import Scalers
 from fastlstm.data.tables import write_table
 from fastlstm.evaluation.classification import evaluate_classification
 from fastlstm.evaluation.importance import explain
-from fastlstm.evaluation.intervals import write_half_widths
+from fastlstm.evaluation.intervals import MEDIAN_PAIR, write_half_widths
 from fastlstm.evaluation.networks import EvaluatedNetworks
 from fastlstm.evaluation.regression import evaluate_regression
 from fastlstm.evaluation.result import Evaluation
+from fastlstm.evaluation.series_spreads import write_spreads
 from fastlstm.evaluation.target_table import TargetTable
 from fastlstm.windows.source import WindowSource, require_same_shape
 
@@ -29,6 +35,9 @@ def write_evaluation(folder: Path, evaluated: Evaluation) -> dict[str, Any]:
     write_table(evaluated.predictions, folder / PREDICTIONS_FILE)
     if evaluated.half_widths is not None:
         write_half_widths(evaluated.half_widths, folder / INTERVALS_FILE)
+        spreads = evaluated.half_widths[MEDIAN_PAIR].spreads
+        if spreads is not None:
+            write_spreads(spreads, folder / SPREADS_FILE)
     return {key: evaluated.metrics[key] for key in ("primary", "windows")}
 
 

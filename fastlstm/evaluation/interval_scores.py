@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from fastlstm.config.retrain import RetrainConfig
+from fastlstm.data.scaling import Scalers
+from fastlstm.evaluation.conformal_quantiles import separate_scores
 from fastlstm.evaluation.intervals import (
     MEDIAN_PAIR,
     HalfWidths,
@@ -19,19 +21,26 @@ from fastlstm.evaluation.intervals import (
     quantile_pair,
 )
 from fastlstm.evaluation.predictions import SplitForecasts
+from fastlstm.evaluation.series_spreads import (
+    ErrorRatios,
+    SeriesSpreads,
+    fit_spreads,
+    series_scales,
+)
 
 # Lower and upper bounds, (n, steps_ahead, n_targets) each.
 Bounds = tuple[np.ndarray, np.ndarray]
 
 
 def evaluate_intervals(
-    validation: SplitForecasts, test: SplitForecasts, settings: RetrainConfig
+    validation: SplitForecasts, test: SplitForecasts, scalers: Scalers, settings: RetrainConfig
 ) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[Pair, HalfWidths]]:
     """Calibrate intervals on validation windows and score them on test windows.
 
     Args:
         validation: windows that the network has not learned from.
         test: windows to score the intervals on.
+        scalers: with the scales of the series of a panel.
         settings: levels, rate, targets, quantiles.
 
     Returns:
@@ -42,11 +51,13 @@ def evaluate_intervals(
     overall: list[dict[str, Any]] = []
     by_step: list[dict[str, Any]] = []
     columns: dict[str, np.ndarray] = {}
-    half_widths = {name: _calibrated(validation, name, settings) for name in test.point_forecasts}
+    half_widths = {
+        name: _calibrated(validation, name, scalers, settings) for name in test.point_forecasts
+    }
     for level in levels:
         for name in test.point_forecasts:
             for method, bounds in _intervals(
-                test, name, half_widths[name], level, settings
+                test, name, half_widths[name], level, scalers, settings
             ).items():
                 about = {"level": level, "forecast": name, "method": method}
                 overall += _by_target(about, test, name, bounds, data.targets)
@@ -76,19 +87,41 @@ def _scores(
 
 
 def _calibrated(
-    validation: SplitForecasts, name: str, settings: RetrainConfig
+    validation: SplitForecasts, name: str, scalers: Scalers, settings: RetrainConfig
 ) -> dict[Pair, HalfWidths]:
     """Half-widths of a forecast's intervals, by their base interval.
 
     Those around the median are always among them, so that an interval of any level can be had later.
     """
-    quantiles = _quantiles(name, settings)
+    quantiles, data = _quantiles(name, settings), settings.data
     levels = settings.evaluation.interval_levels
     pairs = {MEDIAN_PAIR, *(quantile_pair(level, quantiles) for level in levels)}
+    separate = separate_scores(
+        validation.rows, validation.series, validation.truth.shape[1], data.lookahead
+    )
+    spreads, unit = _spreads(validation, name, scalers, settings)
     return {
-        pair: calibrate(_scores(validation, name, pair, quantiles), settings.data.targets)
+        pair: calibrate(
+            _scores(validation, name, pair, quantiles) / unit, data.targets, separate, spreads
+        )
         for pair in sorted(pairs, reverse=True)
     }
+
+
+def _spreads(
+    validation: SplitForecasts, name: str, scalers: Scalers, settings: RetrainConfig
+) -> tuple[SeriesSpreads | None, np.ndarray]:
+    """Spreads of the series, and of each window ``(n, 1, n_targets)``; ones where series have no
+    scales."""
+    targets = settings.data.targets
+    scales = series_scales(scalers, targets, validation.series) if len(validation.rows) else None
+    if scales is None:
+        return None, np.ones((1, 1, len(targets)))
+    errors = np.abs(validation.truth - validation.point_forecasts[name]).mean(axis=1)
+    span = validation.truth.shape[1] + settings.data.lookahead
+    ratios = ErrorRatios(errors / scales, validation.rows, validation.series, span)
+    spreads, of_windows = fit_spreads(ratios, scales, targets)
+    return spreads, of_windows[:, None, :]
 
 
 def _intervals(
@@ -96,6 +129,7 @@ def _intervals(
     name: str,
     half_widths: dict[Pair, HalfWidths],
     level: float,
+    scalers: Scalers,
     settings: RetrainConfig,
 ) -> dict[str, Bounds]:
     """Intervals of one level around a forecast, by method; none where it is defined nowhere."""
@@ -105,13 +139,16 @@ def _intervals(
     if np.isnan(lower).any(axis=(1, 2)).all():  # a season longer than any contiguous block
         return {}
     calibrated = half_widths[pair]
+    unit = calibrated.unit(test.series, len(test.rows), scalers)
     widths = {"conformal": np.broadcast_to(calibrated.at(level), test.truth.shape)}
     if rate:
-        scores = _scores(test, name, pair, quantiles)
+        scores = _scores(test, name, pair, quantiles) / unit
         widths["adaptive"] = adaptive_by_series(
             calibrated, scores, test.rows, test.series, settings.data.lookahead, level, rate
         )
-    return {method: (lower - width, upper + width) for method, width in widths.items()}
+    return {
+        method: (lower - width * unit, upper + width * unit) for method, width in widths.items()
+    }
 
 
 def _by_target(

@@ -2,7 +2,9 @@
 
 Split-conformal prediction by step and target. An interval is a base interval and a half-width by which
 both its bounds are moved outwards: of level L, the ``ceil((n + 1) L)``-th smallest of ``n``
-nonconformity scores of validation windows.
+nonconformity scores of validation windows (for windows that overlap, or are few, see
+``fastlstm.evaluation.conformal_quantiles``). In a panel, scores and half-widths are in units of the
+spread of their series (``fastlstm.evaluation.series_spreads``).
 
 - The base interval is the point forecast, and the score its absolute error (Lei et al. 2018,
   "Distribution-Free Predictive Inference for Regression", section 2.2).
@@ -23,9 +25,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fastlstm.data.scaling import Scalers
 from fastlstm.data.series import rows_by_series
 from fastlstm.data.tables import read_table, write_table
-from fastlstm.errors import StoreError
+from fastlstm.errors import ConfigError, StoreError
+from fastlstm.evaluation.conformal_quantiles import conformal_half_widths
+from fastlstm.evaluation.recent_spread import spread_factors
+from fastlstm.evaluation.series_spreads import SeriesSpreads, read_spreads
 
 # Levels that half-widths are kept for; a level between two of them takes the greater.
 LEVELS = np.arange(1, 200) / 200
@@ -90,19 +96,38 @@ class HalfWidths:
     """By how much intervals of each level extend their base interval, by step and target.
 
     Attributes:
-        values: ``(len(LEVELS), steps_ahead, n_targets)``, never falling along the first axis; infinite
-            where the validation scores are too few for the level, negative where the forecast
-            quantiles are too wide.
+        values: ``(len(LEVELS), steps_ahead, n_targets)``, never falling along the first axis, in units
+            of the spread of a series; infinite where there are no validation scores, negative where
+            the forecast quantiles are too wide.
         targets: target names.
+        spreads: of the series of a panel; None where half-widths are in the targets' units.
     """
 
     values: np.ndarray
     targets: list[str]
+    spreads: SeriesSpreads | None = None
 
     def at(self, level: float) -> np.ndarray:
         """Half-widths of one level, ``(steps_ahead, n_targets)``."""
         of_level: np.ndarray = self.values[_position(np.asarray(level))]
         return of_level
+
+    def unit(self, series: np.ndarray | None, count: int, scalers: Scalers) -> np.ndarray:
+        """What the half-widths of some windows are multiplied by, ``(count, 1, n_targets)``.
+
+        Args:
+            series: label of each window's series, ``(count,)``; may be None without spreads.
+            count: number of windows.
+            scalers: with the scales of these series.
+
+        Raises:
+            ConfigError: the series are needed and not given.
+        """
+        if self.spreads is None:
+            return np.ones((count, 1, len(self.targets)))
+        if series is None:
+            raise ConfigError("series: intervals differ by series; give the label of each window's")
+        return self.spreads.of(series, scalers)[:, None, :]
 
 
 def write_half_widths(half_widths: dict[Pair, HalfWidths], file: Path) -> None:
@@ -125,13 +150,22 @@ def write_half_widths(half_widths: dict[Pair, HalfWidths], file: Path) -> None:
     write_table(pd.concat(parts, ignore_index=True).astype({"step": np.int32}), file)
 
 
-def read_half_widths(file: Path, targets: list[str]) -> dict[Pair, HalfWidths]:
+def read_half_widths(
+    file: Path, targets: list[str], spreads_file: Path | None = None
+) -> dict[Pair, HalfWidths]:
     """Read what ``write_half_widths`` wrote.
 
+    Args:
+        file: the half-widths.
+        targets: target names.
+        spreads_file: what ``write_spreads`` wrote; it need not exist.
+
     Raises:
-        StoreError: the file holds something else.
+        StoreError: a file holds something else.
     """
     table = read_table(file)
+    has_spreads = spreads_file is not None and spreads_file.exists()
+    spreads = read_spreads(spreads_file, targets) if spreads_file and has_spreads else None
     found = {}
     names = ["lower_quantile", "upper_quantile"]
     for low, high in table[names].drop_duplicates().itertuples(index=False):
@@ -140,7 +174,7 @@ def read_half_widths(file: Path, targets: list[str]) -> dict[Pair, HalfWidths]:
         if len(radius) % (len(LEVELS) * len(targets)):
             raise StoreError(f"{file}: {len(radius)} rows are no intervals of {targets}")
         found[float(low), float(high)] = HalfWidths(
-            radius.reshape(len(LEVELS), -1, len(targets)), targets
+            radius.reshape(len(LEVELS), -1, len(targets)), targets, spreads
         )
     return found
 
@@ -151,23 +185,30 @@ def _position(level: np.ndarray) -> np.ndarray:
     return position
 
 
-def calibrate(scores: np.ndarray, targets: list[str]) -> HalfWidths:
+def calibrate(
+    scores: np.ndarray,
+    targets: list[str],
+    separate: np.ndarray | None = None,
+    spreads: SeriesSpreads | None = None,
+) -> HalfWidths:
     """Half-widths from the scores of windows that the network did not learn from.
 
     Args:
-        scores: see ``nonconformity_scores``, ``(n, steps_ahead, n_targets)``; NaN does not count.
+        scores: see ``nonconformity_scores``, ``(n, steps_ahead, n_targets)``; NaN does not count. In
+            units of their series' spread where there are spreads.
         targets: target names.
+        separate: how many separate scores those of each step amount to, ``(steps_ahead,)``; see
+            ``fastlstm.evaluation.conformal_quantiles``. None: as many as there are.
+        spreads: of the series of a panel.
     """
     _, steps, outputs = scores.shape
     values = np.full((len(LEVELS), steps, outputs), np.inf)
-    for step in range(steps):
-        for output in range(outputs):
-            ordered = np.sort(scores[:, step, output])
-            ordered = ordered[~np.isnan(ordered)]
-            rank = np.ceil((len(ordered) + 1) * LEVELS - _CLOSE).astype(int)
-            reached = rank <= len(ordered)
-            values[reached, step, output] = ordered[rank[reached] - 1]
-    return HalfWidths(values, targets)
+    for output in range(outputs):
+        of_output = scores[:, :, output]
+        number = (~np.isnan(of_output)).sum(axis=0)
+        counts = number if separate is None else np.minimum(separate, number)
+        values[:, :, output] = conformal_half_widths(of_output, counts, LEVELS)
+    return HalfWidths(values, targets, spreads)
 
 
 def adaptive(
@@ -182,13 +223,16 @@ def adaptive(
 
     By step and target, from ``a = 1 - level`` on, ``a <- a + rate (1 - level - missed)`` after each
     forecast whose truth became known; a window's half-width is that of level ``1 - a``. Where ``a``
-    falls to 0, the formula gives an infinite interval; the widest finite one of validation is taken
+    falls to 0, the formula gives an infinite interval; that of the greatest of ``LEVELS`` is taken
     then.
+
+    In a panel, the spread of the series is corrected first by the known scores; see
+    ``fastlstm.evaluation.recent_spread``.
 
     Args:
         half_widths: from validation.
-        scores: see ``nonconformity_scores``, ``(n, steps_ahead, n_targets)``; NaN where unknown, which
-            changes nothing.
+        scores: see ``nonconformity_scores``, ``(n, steps_ahead, n_targets)``, in units of the spread of
+            the series; NaN where unknown, which changes nothing.
         target_start: first target row of each window, rising, ``(n,)``; a window's half-width depends
             on what is known before this row.
         lookahead: rows after its own that a target's value depends on.
@@ -199,6 +243,10 @@ def adaptive(
         ``(n, steps_ahead, n_targets)``.
     """
     count, steps, targets = scores.shape
+    factors = np.ones((1, 1, 1))
+    if half_widths.spreads is not None:
+        factors = spread_factors(scores, target_start, lookahead, half_widths.values, LEVELS)
+        scores = scores / factors
     adapted = np.empty(scores.shape)
     for step in range(steps):
         # The truth of a step (from 0) depends on rows up to t + step + lookahead.
@@ -212,7 +260,7 @@ def adaptive(
         adapted[:, step] = recurrence(
             half_widths.values[:, step], scores[:, step], known, level, rate
         )
-    return adapted
+    return adapted * factors
 
 
 def _adapted_level(level: float, rate: float, inside: Any, outside: Any) -> Any:

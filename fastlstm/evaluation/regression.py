@@ -56,7 +56,7 @@ def evaluate_regression(
     half_widths = None
     if settings.evaluation.interval_levels:
         validation = forecast_split(networks.chosen, "validation", *sources)
-        findings, bounds, half_widths = evaluate_intervals(validation, test, settings)
+        findings, bounds, half_widths = evaluate_intervals(validation, test, scalers, settings)
         metrics["intervals"] = {"validation_windows": len(validation.rows), **findings}
         columns |= bounds
     return Evaluation(metrics, prediction_table(table, test.rows, targets, columns), half_widths)

@@ -105,18 +105,23 @@ def _adapted_half_widths(
     windows_at_once = min(_WINDOWS_AT_ONCE, _VALUES_AT_ONCE // (shape[1] * shape[2]))
     series_at_once = max(1, windows_at_once // max(past_windows, 1))
     values = windows.rows.reindex(columns=data.targets).to_numpy(np.float64)
-    block = windows.rows[SEGMENT].to_numpy()
+    block, labels = windows.rows[SEGMENT].to_numpy(), windows.series
     for begin in range(0, len(past), series_at_once):
         chosen = range(begin, min(begin + series_at_once, len(past)))
         target_start = np.concatenate([past[i] for i in chosen])
-        ends = np.cumsum([len(past[i]) for i in chosen])
         forecasts = run.forecast_scaled(windows.features, target_start)
         truth = _truth(values, block, target_start, hp.steps_ahead)
+        series = np.array([labels[i] for i in chosen], dtype=str)
+        lengths = [len(past[i]) for i in chosen]
         for level, of_level in adapted.items():
             pair = quantile_pair(level, hp.quantiles)
             scores = nonconformity_scores(truth, *base_interval(forecasts, pair, hp.quantiles))
-            for i, of_series in zip(chosen, np.split(scores, ends[:-1]), strict=True):
-                of_level[i] = next_half_width(
+            units = half_widths[pair].unit(series, len(series), windows.features.scalers)
+            scores = scores / np.repeat(units, lengths, axis=0)
+            for i, unit, of_series in zip(
+                chosen, units, np.split(scores, np.cumsum(lengths)[:-1]), strict=True
+            ):
+                of_level[i] = unit * next_half_width(
                     half_widths[pair], of_series, past[i], windows.target_start[i],
                     data.lookahead, level, settings.interval_rate,
                 )  # fmt: skip

@@ -17,6 +17,7 @@ KINDS = {
     "metrics": ("METRICS OF LSTM MODEL", "json"),
     "predictions": ("TEST PREDICTIONS OF LSTM MODEL", "parquet"),
     "intervals": ("PREDICTION INTERVALS OF LSTM MODEL", "parquet"),
+    "spreads": ("SERIES SPREADS OF LSTM MODEL", "parquet"),
     "inputs": ("TRAIN INPUTS OF LSTM MODEL", "json"),
     "data_checks": ("DATA CHECKS OF LSTM MODEL", "json"),
     "report": ("REPORT OF LSTM MODEL", "md"),

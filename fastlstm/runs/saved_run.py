@@ -113,8 +113,8 @@ class SavedRun:
     @cached_property
     def half_widths(self) -> dict[Pair, HalfWidths] | None:
         """Half-widths of the intervals by their base interval; None where the run has no intervals."""
-        file = self.path("intervals")
-        return read_half_widths(file, self.data.targets) if file.exists() else None
+        file, spreads = self.path("intervals"), self.path("spreads")
+        return read_half_widths(file, self.data.targets, spreads) if file.exists() else None
 
     @property
     def first_test_origin(self) -> int | None:

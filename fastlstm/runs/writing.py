@@ -25,6 +25,7 @@ from fastlstm.artifacts.file_names import (
     MODEL_FILE,
     PREDICTIONS_FILE,
     SERIES_SCALES_FILE,
+    SPREADS_FILE,
     TRAINING_FILE,
     X_SCALER_FILE,
     Y_SCALER_FILE,
@@ -136,6 +137,7 @@ def _copy_outputs(parts: Parts, target: Callable[[str], Path]) -> None:
         (parts.evaluation / METRICS_FILE, "metrics"),
         (parts.evaluation / PREDICTIONS_FILE, "predictions"),
         (parts.evaluation / INTERVALS_FILE, "intervals"),
+        (parts.evaluation / SPREADS_FILE, "spreads"),
         (parts.clean / CHECKS_FILE, "data_checks"),
         (parts.scaled / INPUTS_FILE, "inputs"),
     ):

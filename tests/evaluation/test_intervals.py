@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fastlstm.config.reading import parse_config
+from fastlstm.data.scaling import Scalers
 from fastlstm.errors import StoreError
 from fastlstm.evaluation import intervals
 from fastlstm.evaluation.interval_scores import evaluate_intervals
@@ -43,7 +44,8 @@ def test_the_half_width_is_the_conformal_rank():
     half_widths = calibrate(nonconformity_scores(truth, forecast, forecast), ["y"])
     assert half_widths.at(0.8)[0, 0] == 16
     assert half_widths.at(0.95)[0, 0] == 19
-    assert np.isinf(half_widths.at(0.955)).all()  # would need a twentieth error
+    # A twentieth error would be needed: wider than the greatest, and finite.
+    assert 19 < half_widths.at(0.955)[0, 0] < half_widths.at(0.99)[0, 0] < 40
     assert half_widths.at(0.5)[0, 0] == 10
 
 
@@ -169,14 +171,26 @@ def test_series_do_not_learn_from_each_other():
     assert (before[40:] == after[40:]).all() and (before[:40] != after[:40]).any()
 
 
-def test_too_few_validation_windows_begin_infinite():
+def test_few_validation_windows_are_never_infinite():
     half_widths = calibrate(np.ones((9, 1, 1)), ["y"])
-    errors = np.full((50, 1, 1), 9.0)
-    assert np.isinf(walk(errors, 0.95, 0.0, half_widths=half_widths)).all()
-    moved = walk(errors, 0.95, 0.2, half_widths=half_widths)
-    assert np.isinf(moved[:5]).all() and np.isfinite(moved).any()  # what never misses is narrowed
-    assert (np.abs(errors) <= moved).mean() > 0.9
-    assert np.isfinite(walk(np.full((50, 1, 1), 9.0), 0.8, 0.2, half_widths=half_widths)).all()
+    fixed = walk(np.full((50, 1, 1), 9.0), 0.95, 0.0, half_widths=half_widths)
+    moved = walk(np.full((50, 1, 1), 9.0), 0.95, 0.2, half_widths=half_widths)
+    assert (fixed > 1).all() and (fixed < moved[-1]).all() and np.isfinite(moved).all()
+    narrowed = walk(np.full((50, 1, 1), 0.5), 0.95, 0.2, half_widths=half_widths)
+    assert (narrowed[-1] == 1).all()  # what never misses is narrowed
+
+
+def test_no_validation_score_gives_no_half_width():
+    assert np.isinf(calibrate(np.full((9, 1, 1), np.nan), ["y"]).at(0.8)).all()
+
+
+def test_the_infinite_half_widths_of_earlier_runs_are_left_where_they_miss():
+    values = np.where(LEVELS <= 0.9, 1.0, np.inf)[:, None, None]
+    moved = walk(np.full((50, 1, 1), 9.0), 0.95, 0.2, half_widths=HalfWidths(values, ["y"]))
+    assert np.isinf(moved[:5]).all()
+    assert np.isfinite(
+        walk(np.full((50, 1, 1), 9.0), 0.8, 0.2, half_widths=HalfWidths(values, ["y"]))
+    ).all()
 
 
 def test_windows_with_holes_wait_for_the_rows_themselves():
@@ -207,7 +221,7 @@ def test_baselines_that_are_defined_nowhere_are_left_out(tmp_path):
     split = SplitForecasts(
         np.arange(200), np.full(200, "s"), truth, np.zeros((200, 2, 1, 1)), baselines
     )
-    found, bounds, half_widths = evaluate_intervals(split, split, settings)
+    found, bounds, half_widths = evaluate_intervals(split, split, Scalers(None, None), settings)
     json.dumps(found, allow_nan=False)
     assert {row["forecast"] for row in found["overall"]} == {"model", "last_value"}
     # The baseline's intervals are scored on the windows for which it is defined.
