@@ -166,7 +166,7 @@ def test_calibration_moves_all_members_as_one(tmp_path):
     hp = regressor(
         LSTM_type="classifier", timesteps=3, steps_ahead=1, ensemble_size=3, loss="binary_crossentropy",
         metrics=["auc"], checkpoint_monitor_metric="val_loss", checkpoint_mode="min",
-        early_stop_monitor_metric="val_loss", early_stop_mode="min", calibration="none", epochs=1,
+        early_stop_monitor_metric="val_loss", early_stop_mode="min", calibration="none", epochs=3,
     )  # fmt: skip
     windows = dataset(tmp_path / "windows", hp, labels=True)
     raw = fit(windows, hp).model
