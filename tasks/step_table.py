@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 Manifest = dict[str, Any]
 # What is computed from settings, as the documentation calls it.
-_PROPERTIES = {"lookahead": "the label horizon", "scaled_alike": "which features are static"}
+_PROPERTIES = {
+    "lookahead": "the label horizon",
+    "scaled_alike": "which features are static",
+    "forecast_limits": "the limits of the targets",
+}
 
 
 @dataclass(frozen=True)
@@ -110,12 +114,22 @@ def _all_windows(manifest: Manifest) -> int:
 _TRAINING = Settings("hyperparameters", without=("model_name", "save_X_Y_data"))
 _SCORING = (
     Settings("evaluation"),
-    Settings("data", only=("frequency", "time_zone", "lookahead")),
+    Settings("data", only=("frequency", "time_zone", "lookahead", "forecast_limits")),
 )
 _FOLDS = (
     _TRAINING,
     Settings("evaluation"),
-    Settings("data", only=("features", "targets", "frequency", "time_zone", "lookahead")),
+    Settings(
+        "data",
+        only=(
+            "features",
+            "targets",
+            "frequency",
+            "time_zone",
+            "lookahead",
+            "forecast_limits",
+        ),
+    ),
     Settings("backtest", without=("parallel", "task_runner", "cluster")),
 )
 
@@ -128,7 +142,7 @@ _ALL = (
     Step(
         "load", "reads the source into one table", "data", 3,
         (
-            Settings("data", without=("path", "query", "columns", "frequency")),
+            Settings("data", without=("path", "query", "columns", "frequency", "clip_forecasts")),
             ColumnTypes(),
             Settings("hyperparameters", only=("timesteps", "steps_ahead")),
         ),
@@ -137,7 +151,7 @@ _ALL = (
     Step(
         "validate", "checks the rows, fills or drops missing values", "data", 2,
         (
-            Settings("data", without=("path", "query")),
+            Settings("data", without=("path", "query", "clip_forecasts")),
             Settings("hyperparameters", only=("LSTM_type",)),
         ),
         "rows", _number("rows"), folders=("validate", "refused"),

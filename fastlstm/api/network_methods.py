@@ -25,6 +25,7 @@ from fastlstm.api.reports import (
     state_text,
 )
 from fastlstm.api.row_table import RowSettings
+from fastlstm.config.data import DataConfig
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.scaling import Scalers
 from fastlstm.errors import ConfigError
@@ -116,7 +117,13 @@ class NetworkMethods:
     def _outputs(self) -> NetworkOutputs:
         if self.model is None or self._scalers is None:
             raise ConfigError("no network yet; train one, or open a run with load_all first")
-        return NetworkOutputs(self.model, self._scalers, self._hp, self._targets)
+        stored = self.hyperparameters.get("data")
+        data = DataConfig.of_run(stored) if isinstance(stored, dict) else None
+        # Rows in memory, on which the class trains, have no declared limits.
+        limited = data is not None and data.targets == self._targets
+        return NetworkOutputs(
+            self.model, self._scalers, self._hp, self._targets, data if limited else None
+        )
 
     def model_predict(
         self, data: Any, apply_scaler: bool = True, descale_result: bool = True,

@@ -10,7 +10,9 @@ import pandas as pd
 
 from fastlstm.api.inputs import InputWindows
 from fastlstm.api.prepared_rows import PreparedRows
+from fastlstm.config.data import DataConfig
 from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.data.forecast_limits import clip_forecasts
 from fastlstm.data.scaling import Scalers
 from fastlstm.errors import ConfigError
 from fastlstm.evaluation.intervals import (
@@ -33,12 +35,15 @@ class NetworkOutputs:
         scalers: fitted on its train rows.
         hyperparameters: its settings.
         targets: names of its targets.
+        data: settings of the run it comes from, whose limits its forecasts keep to; None where there
+            are none.
     """
 
     network: Any
     scalers: Scalers
     hyperparameters: Hyperparameters
     targets: list[str]
+    data: DataConfig | None = None
 
     @property
     def names(self) -> list[str]:
@@ -56,7 +61,14 @@ class NetworkOutputs:
             ``(n, n_outputs)``; the median where the network forecasts quantiles.
         """
         outputs = predict_point(self.network, scaled.values, len(self.names))
-        return self.unscale(outputs, scaled) if unscale else outputs
+        return self._clipped(self.unscale(outputs, scaled)) if unscale else outputs
+
+    def _clipped(self, values: np.ndarray) -> np.ndarray:
+        """Forecasts or bounds ``(n, n_outputs)`` within the limits of their targets."""
+        if self.data is None:
+            return values
+        by_target = values.reshape(len(values), -1, len(self.targets))
+        return clip_forecasts(by_target, self.data).reshape(values.shape)
 
     def unscale(self, outputs: np.ndarray, scaled: InputWindows) -> np.ndarray:
         """Outputs ``(n, n_outputs)`` of some windows in the targets' units.
@@ -104,7 +116,8 @@ class NetworkOutputs:
         low, high = base_interval(unscaled, pair, quantiles)
         unit = half_widths[pair].unit(scaled.series, count, scalers)
         width = half_widths[pair].at(level) * unit
-        return (low - width).reshape(count, -1), (high + width).reshape(count, -1)
+        lower, upper = (bound.reshape(count, -1) for bound in (low - width, high + width))
+        return self._clipped(lower), self._clipped(upper)
 
     def test_forecasts(self, rows: PreparedRows) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Truth and forecast of the test windows, one column per output.

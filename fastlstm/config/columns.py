@@ -69,6 +69,13 @@ class ColumnRules(StrictSettings):
                     )
         return self
 
+    @property
+    def limits(self) -> tuple[float | None, float | None]:
+        """Lowest and highest value that a checked row may hold, None where there is no such limit."""
+        if self.out_of_range == "warning":
+            return None, None
+        return self.minimum, self.maximum
+
 
 class DerivedTarget(StrictSettings):
     """A target computed from the next rows of a column.

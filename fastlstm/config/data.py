@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -103,11 +104,25 @@ class DataConfig(StrictSettings):
         default_factory=dict,
         description="Validation rules by column; other columns have the defaults.",
     )
+    clip_forecasts: bool = Field(
+        True,
+        description="Whether forecasts and prediction intervals keep to their target's minimum and "
+        "maximum in columns. A target whose out_of_range is 'warning' has none, for its values may lie "
+        "beyond them.",
+    )
     short_series: Literal["error", "skip"] = Field(
         "error",
         description="Treatment of a series shorter than one window. 'error': the run "
         "stops. 'skip': the series is left out.",
     )
+
+    @classmethod
+    def of_run(cls, stored: Mapping[str, Any]) -> DataConfig:
+        """The settings that a run keeps.
+
+        Forecasts of a run whose settings do not mention limits have none.
+        """
+        return cls.model_validate({"clip_forecasts": False, **stored})
 
     @field_validator("time_zone")
     @classmethod
@@ -330,6 +345,26 @@ class DataConfig(StrictSettings):
         """Label horizon: rows after its own that a target's value depends on."""
         derived = max((d.horizon for d in self.derived_targets.values()), default=1) - 1
         return max(derived, self.target_lookahead)
+
+    @property
+    def forecast_limits(self) -> dict[str, list[float | None]]:
+        """Lowest and highest forecast of each target that has limits; none without clip_forecasts.
+
+        Limits are those of the column that the target is or derives from, None on the side where there
+        is none.
+        """
+        if not self.clip_forecasts:
+            return {}
+        limits = {}
+        for target in self.targets:
+            derived = self.derived_targets.get(target)
+            if derived is not None and derived.is_label:
+                continue
+            rules = self.rules(target if derived is None else derived.column)
+            rows = derived.horizon if derived is not None and derived.operation == "sum" else 1
+            if any(end is not None for end in rules.limits):
+                limits[target] = [None if end is None else rows * end for end in rules.limits]
+        return limits
 
     def rules(self, column: str) -> ColumnRules:
         """The rules of a column, or the default rules."""

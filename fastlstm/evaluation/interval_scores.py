@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastlstm.config.retrain import RetrainConfig
+from fastlstm.data.forecast_limits import clip_forecasts
 from fastlstm.data.scaling import Scalers
-from fastlstm.evaluation.conformal_quantiles import separate_scores
+from fastlstm.evaluation.conformal_quantiles import scores_needed, separate_scores
 from fastlstm.evaluation.intervals import (
     MEDIAN_PAIR,
     HalfWidths,
@@ -67,10 +68,31 @@ def evaluate_intervals(
                     columns[f"lower_{level:g}"], columns[f"upper_{level:g}"] = bounds
     findings = {
         "rate": settings.evaluation.interval_rate,
+        "notes": _notes(validation, levels, data.lookahead),
         "overall": overall,
         "by_step": by_step,
     }
     return findings, columns, half_widths["model"]
+
+
+def _notes(validation: SplitForecasts, levels: list[float], lookahead: int) -> list[str]:
+    """What validation has too few windows for, by level."""
+    steps = validation.truth.shape[1]
+    separate = separate_scores(validation.rows, validation.series, steps, lookahead)
+    fewest, most, notes = int(separate.min()), int(separate.max()), []
+    for level in levels:
+        needed, which = scores_needed(level), f"{100 * level:.4g}% intervals"
+        if most < needed:
+            notes.append(
+                f"too few validation windows for {which}: {most}, {needed} needed; the largest error "
+                "is widened by the tail of Student's t distribution"
+            )
+        elif fewest < needed:
+            notes.append(
+                f"few validation windows for {which}: those at the last step are worth {fewest} that "
+                f"do not overlap, {needed} needed; neighbouring steps are pooled"
+            )
+    return notes
 
 
 def _quantiles(name: str, settings: RetrainConfig) -> list[float] | None:
@@ -146,9 +168,13 @@ def _intervals(
         widths["adaptive"] = adaptive_by_series(
             calibrated, scores, test.rows, test.series, settings.data.lookahead, level, rate
         )
+    data = settings.data
     return {
-        method: (lower - width * unit, upper + width * unit) for method, width in widths.items()
-    }
+        method: (
+            clip_forecasts(lower - width * unit, data), clip_forecasts(upper + width * unit, data)
+        )
+        for method, width in widths.items()
+    }  # fmt: skip
 
 
 def _by_target(

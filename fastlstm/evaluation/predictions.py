@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fastlstm.config.retrain import RetrainConfig
+from fastlstm.data.forecast_limits import clip_forecasts
 from fastlstm.data.scaling import Scalers
 from fastlstm.data.seasons import FoundSeasons, season_candidates
 from fastlstm.evaluation.baselines import Baseline, BaselineInputs, baseline_forecasts
@@ -82,7 +83,7 @@ def forecast_split(
     settings: RetrainConfig,
     baselines: dict[str, Baseline],
 ) -> SplitForecasts:
-    """Forecast every window of a split.
+    """Forecast every window of a split, within the limits of the targets.
 
     Args:
         network: the Keras network.
@@ -102,12 +103,16 @@ def forecast_split(
         table.targets, table.block, rows, steps, season_length(settings, dataset.manifest),
         settings.data.lookahead, dataset.manifest["timesteps"], lambda: _train_share(dataset),
     )  # fmt: skip
+    each = scalers.unscale_each(outputs.reshape(len(outputs), steps, targets, -1), windows.series)
     return SplitForecasts(
         rows,
         table.series(rows),
         target_windows(table.targets, rows, steps),
-        scalers.unscale_each(outputs.reshape(len(outputs), steps, targets, -1), windows.series),
-        baseline_forecasts(baselines, given),
+        clip_forecasts(each, settings.data, axis=-2),
+        {
+            name: clip_forecasts(forecast, settings.data)
+            for name, forecast in baseline_forecasts(baselines, given).items()
+        },
     )
 
 

@@ -62,7 +62,8 @@ def study_key(config: RetrainConfig, data_sha256: str) -> str:
         del hp[name]
     ranges = {name: span.model_dump() for name, span in config.tune.ranges.items()}
     search = ranges, config.tune.seed, config.tune.prune
-    scoring = config.evaluation.primary_metric, config.evaluation.season_length
+    evaluation = config.evaluation
+    scoring = evaluation.primary_metric, evaluation.season_length, config.data.forecast_limits
     return fingerprint(data_sha256, hp, search, scoring, code_version())
 
 

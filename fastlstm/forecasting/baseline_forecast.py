@@ -7,6 +7,7 @@ import pandas as pd
 
 from fastlstm.config.evaluation import EvaluationConfig
 from fastlstm.data.column_names import SEGMENT
+from fastlstm.data.forecast_limits import clip_forecasts
 from fastlstm.errors import DataError
 from fastlstm.evaluation.baselines import (
     CLASSIFICATION_BASELINES,
@@ -55,7 +56,7 @@ def forecast_baseline(
     skipped = {label: reason for label, ok in zip(windows.series, defined, strict=True) if not ok}
     if not defined.any():
         raise DataError(f"no series can be forecast: {reason}; give more rows")
-    return windows.some(defined, skipped), forecasts[defined]
+    return windows.some(defined, skipped), clip_forecasts(forecasts[defined], run.data)
 
 
 def _baseline_inputs(run: SavedRun, windows: LatestWindows) -> BaselineInputs:
@@ -122,8 +123,8 @@ def baseline_intervals(
             "series": windows.series,
             "after": windows.after,
             "level": np.full(len(forecasts), level),
-            "lower": forecasts - half_width,
-            "upper": forecasts + half_width,
+            "lower": clip_forecasts(forecasts - half_width, run.data),
+            "upper": clip_forecasts(forecasts + half_width, run.data),
             "learned_from": np.zeros(len(forecasts), np.int32),
         }
         tables.append(long_format(columns, forecasts.shape[1], run.data.targets)[COLUMNS])

@@ -82,6 +82,7 @@ def summary(context: ReportContext) -> list[str]:
         f"{' UTC' if last.endswith('Z') else ''}.",
         "",
         *_known_of_later_rows(context.data),
+        *_limits_of_forecasts(context.data),
     ]
 
 
@@ -91,6 +92,18 @@ def _known_of_later_rows(data: DataConfig) -> list[str]:
     if data.holidays is not None:
         known.append(f"public holidays of {data.holidays}")
     return [f"Known of the rows to forecast: {', '.join(known)}.", ""] if known else []
+
+
+def _limits_of_forecasts(data: DataConfig) -> list[str]:
+    """The limits that forecasts keep to, where targets have any."""
+    texts = []
+    for target, (lower, upper) in data.forecast_limits.items():
+        ends = [] if lower is None else [f"at least {number(lower)}"]
+        ends += [] if upper is None else [f"at most {number(upper)}"]
+        texts.append(f"{plain(target)} {' and '.join(ends)}")
+    if not texts:
+        return []
+    return [f"Forecasts and intervals keep to declared limits: {'; '.join(texts)}.", ""]
 
 
 def _over_series(metrics: dict[str, Any]) -> str:
@@ -187,6 +200,7 @@ def prediction_intervals(context: ReportContext) -> list[str]:
     return _section(
         "Prediction intervals on test",
         [method],
+        [f"- {plain(note)}" for note in intervals.get("notes", [])],
         markdown_table(header, rows, text_columns=(1, 2, 3)),
     )
 

@@ -18,6 +18,7 @@ from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.messages import describe
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SERIES
+from fastlstm.data.forecast_limits import clip_forecasts
 from fastlstm.data.scaling import Scalers, read_scalers
 from fastlstm.errors import DataError, StoreError
 from fastlstm.evaluation.intervals import HalfWidths, Pair, read_half_widths
@@ -73,7 +74,7 @@ class SavedRun:
             given.setdefault("future_features", {})
             given.setdefault("scaler_scope", "table")
             self.hyperparameters = Hyperparameters.model_validate(given)
-            self.data = DataConfig.model_validate(self.settings["data"])
+            self.data = DataConfig.of_run(self.settings["data"])
         except ValidationError as error:
             raise StoreError(f"{file}: {describe(error, RetrainConfig)[0]}") from None
         except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError) as error:
@@ -179,7 +180,7 @@ class SavedRun:
         return ScaledRows(scalers.features(features, series), series, scalers)
 
     def forecast_scaled(self, rows: ScaledRows, origins: np.ndarray) -> np.ndarray:
-        """``forecast_each`` for rows that are scaled already.
+        """``forecast_each`` for rows that are scaled already; within the limits of the targets.
 
         Args:
             rows: see ``scale``.
@@ -208,4 +209,5 @@ class SavedRun:
             return np.zeros((0, *shape[1:]))
         # The row before the first target row is of the same series, and always in the table.
         series = rows.series[np.asarray(origins) - 1]
-        return rows.scalers.unscale_each(np.concatenate(outputs).reshape(shape), series)
+        each = rows.scalers.unscale_each(np.concatenate(outputs).reshape(shape), series)
+        return clip_forecasts(each, self.data, axis=-2)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fastlstm.config.columns import ColumnRules
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.scaling import Scalers, fit_scalers
@@ -123,6 +124,39 @@ def test_a_new_baseline_is_an_entry_and_a_name(panel, monkeypatch):
     assert "zero" in {row["forecast"] for row in found.metrics["intervals"]["overall"]}
     _, rows = score_table(found.metrics["test"])
     assert [row[0] for row in rows][-1] == "zero forecast"
+
+
+def test_forecasts_and_bounds_on_test_keep_to_the_limits_of_their_target(panel):
+    limits = {"minimum": 40.0, "maximum": 52.0}
+    panel["load"] = panel["load"].clip(40.0, 52.0)
+    free = build_config()
+    free.data.columns["load"] = ColumnRules(**limits)
+    bound = free.model_copy(deep=True)
+    free.data.clip_forecasts = False
+    evaluated, far = Evaluated(panel, free), constant(1.5, free)
+    found, unlimited = (evaluated.by(far, far, config) for config in (bound, free))
+    names = [
+        "prediction",
+        "last_value",
+        "drift",
+        "lower_0.8",
+        "upper_0.8",
+        "lower_0.95",
+        "upper_0.95",
+    ]
+    for name in names:
+        before = unlimited.predictions[name]
+        np.testing.assert_array_equal(found.predictions[name], before.clip(40.0, 52.0))
+        assert (before > 52).any() or name in ("last_value", "lower_0.8", "lower_0.95")
+    assert found.metrics["test"]["model"]["mae"] < unlimited.metrics["test"]["model"]["mae"]
+    assert found.metrics["test"]["last_value"] == unlimited.metrics["test"]["last_value"]
+    # Metrics of intervals are those of the bounds in the table.
+    width = found.predictions["upper_0.8"] - found.predictions["lower_0.8"]
+    stored = [
+        row["width"] for row in found.metrics["intervals"]["overall"]
+        if (row["forecast"], row["method"], row["level"]) == ("model", "adaptive", 0.8)
+    ]  # fmt: skip
+    assert stored == [pytest.approx(width.mean())]
 
 
 def test_long_format_has_a_row_for_each_window_step_and_target():

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from fastlstm import fastLSTM
+from fastlstm.artifacts.folders import write_manifest
 from fastlstm.data.scaling import Scalers
 from fastlstm.errors import DataError
 from fastlstm.forecasting import intervals
@@ -111,3 +115,65 @@ def test_a_series_that_cannot_be_forecast_is_skipped_with_the_reason(run, table,
     short.to_csv(file, index=False)
     with pytest.raises(DataError, match=r"no series can be forecast \(short: 23 rows"):
         forecast_latest(run, str(file))
+
+
+@pytest.fixture
+def limited(run, tmp_path) -> Path:
+    """A copy of the run with limits in its settings."""
+    shutil.copytree(run.folder, tmp_path / "limited")
+    copy = SavedRun(tmp_path / "limited")
+    file = copy.path("hyperparameters")
+    changed = json.loads(file.read_text())
+    changed["data"]["columns"] = {"load": {"minimum": 48.0, "maximum": 51.0}}
+    changed["data"]["clip_forecasts"] = True
+    file.write_text(json.dumps(changed))
+    facts = {k: v for k, v in copy.manifest.items() if k not in ("files", "content_sha256")}
+    write_manifest(copy.folder, facts)
+    return copy.folder
+
+
+@pytest.fixture
+def within(tmp_path, table) -> Path:
+    """The stored table with loads within these limits."""
+    file = tmp_path / "within.csv"
+    table.assign(load=table["load"].clip(48, 51)).to_csv(file, index=False)
+    return file
+
+
+@pytest.mark.parametrize("baseline", [None, "last_season"])
+def test_forecasts_and_bounds_keep_to_the_limits_of_the_run(run, limited, within, baseline):
+    free, bound = (
+        forecast_latest(r, str(within), baseline=baseline) for r in (run, SavedRun(limited))
+    )
+    assert free.frame["prediction"].between(48, 51).all() == (baseline is not None)
+    np.testing.assert_array_equal(bound.frame["prediction"], free.frame["prediction"].clip(48, 51))
+    assert not free.intervals["lower"].between(48, 51).all()
+    for name in ("lower", "upper"):
+        assert bound.intervals[name].between(48, 51).all()
+    assert (bound.intervals["lower"] <= bound.intervals["upper"]).all()
+
+
+def test_the_class_opens_a_run_with_its_limits(run, limited, table):
+    rows = table[table["site"] == "a"].set_index("when")
+    rows.index = pd.to_datetime(rows.index)
+    free, bound = (
+        fastLSTM().load_all(SavedRun(folder).path("hyperparameters"))
+        for folder in (run.folder, limited)
+    )
+    expected = free.model_predict(rows).clip(48, 51)
+    assert (expected == 51).any() and (expected < 51).any()
+    np.testing.assert_array_equal(bound.model_predict(rows), expected)
+    lower, upper = bound.prediction_intervals(rows)
+    assert lower.min() >= 48 and upper.max() <= 51
+
+
+def test_a_run_whose_settings_do_not_mention_limits_has_none(run, limited, within):
+    copy = SavedRun(limited)
+    file = copy.path("hyperparameters")
+    changed = json.loads(file.read_text())
+    del changed["data"]["clip_forecasts"]
+    file.write_text(json.dumps(changed))
+    facts = {k: v for k, v in copy.manifest.items() if k not in ("files", "content_sha256")}
+    write_manifest(copy.folder, facts)
+    free, found = (forecast_latest(r, str(within)).frame for r in (run, SavedRun(limited)))
+    pd.testing.assert_frame_equal(found, free)
