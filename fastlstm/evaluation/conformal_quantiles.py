@@ -1,8 +1,10 @@
 """Half-widths from the scores of one step and target, also where validation has few windows.
 
 Consecutive windows overlap, so their errors are alike, and ``n`` windows say less than ``n`` separate
-ones. Forecasts of step ``k`` share their truth's last ``k - 1`` steps with the ones before, so that of
-the rows that validation windows cover, one in ``k`` counts. With ``m`` such scores, the quantile of
+ones. An error of step ``k`` comes from the innovations of ``k`` rows, of which two windows that begin
+``j`` rows apart share ``k - j``. Their correlation is then ``1 - j / k``, and the squared correlations of
+all windows with one add up to ``2 k / 3`` (Bartlett 1946, "On the Theoretical Specification and Sampling
+Properties of Autocorrelated Time-Series"), so that ``1.5 n / k`` scores count. With ``m`` such scores, the quantile of
 level ``L (1 + 1/m)`` of all scores covers a share of ``L`` (for separate windows this is the
 ``ceil((m + 1) L)``-th smallest: Lei et al. 2018, section 2.2).
 
@@ -75,7 +77,7 @@ def separate_scores(rows: np.ndarray, series: np.ndarray, steps: int, lookahead:
     np.minimum.at(first, codes, rows)
     np.maximum.at(last, codes, rows)
     span = np.arange(1, steps + 1)[:, None] + lookahead
-    counts: np.ndarray = np.minimum(1 + (last - first) / span, number).sum(axis=1)
+    counts: np.ndarray = np.minimum(1 + 1.5 * (last - first) / span, number).sum(axis=1)
     return counts
 
 
