@@ -169,8 +169,9 @@ class NetworkMethods:
             series: see ``model_predict``.
 
         Returns:
-            Lower and upper bounds in the targets' units, ``(n_windows, n_outputs)`` each; infinite
-            where validation had too few windows for the level.
+            Lower and upper bounds in the targets' units, ``(n_windows, n_outputs)`` each. In a
+            panel they are as wide as the errors of the window's series. Where validation had too few
+            windows for the level they are wider, as the report says.
 
         Raises:
             ConfigError: a classifier, no trained network, a run stored without intervals, or a level

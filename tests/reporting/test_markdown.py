@@ -196,7 +196,10 @@ def test_intervals_list_baselines_for_one_target_alone(context):
         for forecast in ("model", "last_value") for method in ("conformal", "adaptive")
     ]  # fmt: skip
     context.metrics["intervals"] = {"overall": rows, "rate": 0.005, "validation_windows": 56}
+    assert "too few" not in report(context)
+    context.metrics["intervals"]["notes"] = ["too few validation windows for 95% intervals: 3"]
     text = report(context)
+    assert "- too few validation windows for 95% intervals: 3" in text
     assert "| 0.8 | load | network | conformal | 81.5% | 3 | 4 |" in text
     assert "| 0.8 | load | naive (last value) | adaptive |" in text
     assert "naive (last value) | conformal" not in text
