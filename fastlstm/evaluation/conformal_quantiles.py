@@ -2,11 +2,11 @@
 
 Consecutive windows overlap, so their errors are alike, and ``n`` windows say less than ``n`` separate
 ones. An error of step ``k`` comes from the innovations of ``k`` rows, of which two windows that begin
-``j`` rows apart share ``k - j``. Their correlation is then ``1 - j / k``, and the squared correlations of
-all windows with one add up to ``2 k / 3`` (Bartlett 1946, "On the Theoretical Specification and Sampling
-Properties of Autocorrelated Time-Series"), so that ``1.5 n / k`` scores count. With ``m`` such scores, the quantile of
-level ``L (1 + 1/m)`` of all scores covers a share of ``L`` (for separate windows this is the
-``ceil((m + 1) L)``-th smallest: Lei et al. 2018, section 2.2).
+``j`` rows apart share ``k - j``. Their correlation is then ``1 - j / k``, and the squared correlations
+of all windows with one add up to ``2 k / 3`` (Bartlett 1946, "On the Theoretical Specification and
+Sampling Properties of Autocorrelated Time-Series"), so that ``1.5 n / k`` scores count. With ``m`` such
+scores, the quantile of level ``L (1 + 1/m)`` of all scores covers a share of ``L`` (for separate windows
+this is the ``ceil((m + 1) L)``-th smallest: Lei et al. 2018, section 2.2).
 
 Where that is above 1, scores of neighbouring steps are pooled, divided by how errors grow with the step.
 Where all steps together are too few, the greatest score is widened by the tail of Student's t

@@ -2,7 +2,7 @@
 
 Validation gives the spread of a series from few windows. The errors known at a later forecast origin are
 of the same series, and newer. Their mean, in units of what validation expects at each step, corrects the
-spread; few of them correct it little (a conjugate prior that counts as one window).
+spread; few of them correct it little (a prior that counts as half a window).
 
 All steps count together, so that the errors of the first steps, which are known at once, correct the
 intervals of the last ones too.
@@ -14,7 +14,7 @@ import numpy as np
 
 # The prior counts as so many windows that do not overlap. Validation is worth more of them; but the
 # spread of real series moves, and new errors are of now.
-_PRIOR_WINDOWS = 1.0
+_PRIOR_WINDOWS = 0.5
 
 # Scores beyond the half-width of this level count as that half-width, so that one cannot decide.
 _GREATEST_LEVEL = 0.975

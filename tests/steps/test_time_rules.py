@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from fastlstm.artifacts import file_names
-from fastlstm.artifacts.file_names import CLEAN_FILE, INTERVALS_FILE, MODEL_FILE
+from fastlstm.artifacts.file_names import CLEAN_FILE, INTERVALS_FILE, MODEL_FILE, SPREADS_FILE
 from fastlstm.artifacts.folders import publish, read_manifest
 from fastlstm.config.reading import parse_config
 from fastlstm.config.retrain import RetrainConfig
@@ -437,8 +437,9 @@ def check_a_refit_changes_nothing_that_validation_decides(
         own = {**sections["hyperparameters"], "refit": refit, "epochs": 1}
         config = parse_config(settings(**{**sections, "hyperparameters": own}))
         metrics = thresholds(folder / name, config, make_panel(rows=400, series=("a",)))
-        intervals = folder / name / "evaluation" / INTERVALS_FILE
-        half_widths = pd.read_parquet(intervals).to_dict() if intervals.exists() else None
+        files = [folder / name / "evaluation" / file for file in (INTERVALS_FILE, SPREADS_FILE)]
+        half_widths = [pd.read_parquet(file).to_dict() for file in files if file.exists()]
+        assert len(half_widths) in (0, 2)
         found.append((from_validation(metrics), half_widths, metrics["test"]["model"]))
     demand(
         found[0][:2] == found[1][:2], "a network that had learned validation windows forecast them"
