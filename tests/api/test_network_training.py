@@ -143,11 +143,13 @@ def test_a_linear_component_is_in_the_saved_network_and_in_the_report(wave, tmp_
     again = fastLSTM().load_all(settings_file(model))
     forecast = model.model_predict(row)
     np.testing.assert_array_equal(again.model_predict(row), forecast)
-    weight = again.model.get_layer("linear_share").get_weights()[0].item()
-    again.model.get_layer("linear_share").set_weights([np.zeros((1, 1))])
+    lstm, linear = again.model.get_layer("combination").get_weights()[0].reshape(2, -1).mean(axis=1)
+    kernel, bias = again.model.get_layer("linear").get_weights()
+    again.model.get_layer("linear").set_weights([0 * kernel, 0 * bias])
     assert np.abs(again.model_predict(row) - forecast).max() > 1e-4
     report = next(model.run_folder.glob("*REPORT*")).read_text()
-    assert f"weight {1 - weight:.0%} for the LSTM, {weight:.0%} for a ridge regression" in report
+    for name, weight in (("LSTM", lstm), ("ridge regression", linear)):
+        assert (f"{name} {weight:.0%}" in report) == (weight > 0)
 
 
 def test_a_network_that_is_not_used_is_reported(tmp_path):
@@ -160,9 +162,10 @@ def test_a_network_that_is_not_used_is_reported(tmp_path):
     model.network_structure_set_compile()
     model.network_training(1, verbose=0)
     report = next(model.run_folder.glob("*REPORT*")).read_text()
-    assert "not significantly better (5%) than the naive forecast, so the saved network" in report
-    assert "steps ahead, as the origins are too few to test all steps. A difference of" in report
-    assert "ridge regression" not in report
+    assert (
+        "**On validation the network adds nothing to the naive forecast, so the forecast" in report
+    )
+    assert "drift" in report and "LSTM 0%" not in report
 
 
 def test_a_classifiers_refit_is_calibrated_as_validation_had_the_first(

@@ -14,6 +14,7 @@ from sklearn.metrics import mean_pinball_loss
 from fastlstm import fastLSTM
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.network.build import build_network
+from fastlstm.network.combination import set_combination
 from fastlstm.network.compiling import compile_network
 from fastlstm.network.inference import load_network, predict, predict_each, predict_point
 from fastlstm.runs.saved_run import SavedRun
@@ -67,10 +68,10 @@ def test_every_architecture_has_them(tmp_path, architecture, normalization, inde
 
 
 def test_outputs_stand_by_step_then_target_then_quantile():
-    """With a closed gate every quantile is the naive forecast."""
+    """Where the last value has all weight, every quantile is the last value."""
     hp = hyperparameters(architecture="segment")
     network = build_network(hp, ["a", "b"], ["b", "a"])
-    network.get_layer("gate").set_weights([np.zeros((1, 1))])
+    set_combination(network, np.repeat([0.0, 1.0, 0.0], 5 * 2))  # LSTM, last value, drift
     x = RNG.normal(size=(3, 26, 2)).astype(np.float32)
     each = predict(network, x).reshape(3, 5, 2, 3)
     np.testing.assert_allclose(each, np.broadcast_to(x[:, None, -1, ::-1, None], each.shape))
