@@ -21,6 +21,7 @@ _PROPERTIES = {
     "lookahead": "the label horizon",
     "scaled_alike": "which features are static",
     "forecast_limits": "the limits of the targets",
+    "has_count_loss": "whether the loss is of counts",
 }
 
 
@@ -166,6 +167,7 @@ _ALL = (
             Settings("hyperparameters", only=(
                 "scaler_type", "scaler_scope", "scale_targets", "timesteps",
                 "train_size_rate", "validation_size_rate", "LSTM_type", "steps_ahead",
+                "has_count_loss",
             )),
             Settings("evaluation", only=("season_length",)),
         ),

@@ -199,6 +199,8 @@ def _classifier(hp: HyperparameterFields) -> list[str]:
             f"{hp.last_layer_activation!r} gives none; use 'sigmoid' or 'softmax'"
         )
     loss = canonical_loss(hp.loss)
+    if loss == "tweedie":
+        problems.append("loss: 'tweedie' is for amounts; a classifier takes 'binary_crossentropy'")
     if loss == "sparse_categorical_crossentropy":
         problems.append(
             "loss: targets are one column per class, not class numbers; use "

@@ -136,7 +136,8 @@ class HyperparameterFields(BaseModel):
     loss: str = Field(
         "binary_crossentropy",
         description="Keras loss, by function or class name. Default: 'binary_crossentropy' for a "
-        "classifier; 'mae' for a regressor, 'mse' with the 'classic' architecture.",
+        "classifier; 'mae' for a regressor, 'mse' with the 'classic' architecture. 'poisson' and "
+        "'tweedie' are for counts and amounts: forecasts are means, never below 0.",
         json_schema_extra=_by_task,
     )
     metrics: list[str] = Field(
@@ -153,6 +154,11 @@ class HyperparameterFields(BaseModel):
         "the point forecast, e.g. [0.1, 0.5, 0.9]. The loss is then 'quantile', the pinball loss "
         "of all of them (Koenker and Bassett 1978). Pairs of quantiles give prediction intervals.",
     )
+    tweedie_power: float = Field(
+        1.5, gt=1, lt=2,
+        description="Power of loss 'tweedie': the variance is the mean to this power, 1 as of Poisson "
+        "counts, 2 as of gamma amounts.",
+    )  # fmt: skip
     step_weights: list[float] | None = Field(
         None,
         min_length=1,

@@ -14,7 +14,7 @@ from pydantic import field_validator, model_validator
 from fastlstm.config.hyperparameter_checks import problems_between
 from fastlstm.config.hyperparameter_defaults import changes_classic_stack, with_names_and_defaults
 from fastlstm.config.hyperparameter_fields import HyperparameterFields
-from fastlstm.config.keras_names import OWN_LOSSES, canonical_loss, canonical_metric
+from fastlstm.config.keras_names import COUNT_LOSSES, OWN_LOSSES, canonical_loss, canonical_metric
 
 
 class Hyperparameters(HyperparameterFields):
@@ -90,6 +90,11 @@ class Hyperparameters(HyperparameterFields):
     def has_stock_loss(self) -> bool:
         """Whether Keras has the loss itself, so that a saved network can name it."""
         return canonical_loss(self.loss) not in OWN_LOSSES and self.step_weights is None
+
+    @property
+    def has_count_loss(self) -> bool:
+        """Whether the targets are counts or amounts by their loss: scaled by ratio, forecast above 0."""
+        return self.is_regressor and canonical_loss(self.loss) in COUNT_LOSSES
 
     @property
     def outputs_each(self) -> int:

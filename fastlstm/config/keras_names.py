@@ -10,7 +10,7 @@ LOSSES = (
     "binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy",
     "categorical_focal_crossentropy", "categorical_hinge", "cosine_similarity", "dice", "hinge",
     "huber", "kl_divergence", "log_cosh", "mean_absolute_error", "mean_absolute_percentage_error",
-    "mean_squared_error", "mean_squared_logarithmic_error", "poisson",
+    "mean_squared_error", "mean_squared_logarithmic_error",
     "sparse_categorical_crossentropy", "squared_hinge", "tversky",
 )  # fmt: skip
 
@@ -27,8 +27,12 @@ _SHORT_FORMS = {
 QUANTILE_LOSS = "quantile"
 
 
+# Losses of targets that are counts or amounts, none of them negative.
+COUNT_LOSSES = ("poisson", "tweedie")
+
+
 # Losses of this library; ``fastlstm.network.losses`` has a function for each.
-OWN_LOSSES = (QUANTILE_LOSS,)
+OWN_LOSSES = (QUANTILE_LOSS, *COUNT_LOSSES)
 
 
 PROBABILITY_LOSSES = {n for n in LOSSES if "crossentropy" in n}

@@ -13,6 +13,7 @@ import pandas as pd
 
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.scalers import SCALERS
+from fastlstm.data.count_scaling import divide_by_mean, require_counts
 from fastlstm.data.scaler_files import read_scaler, write_scaler
 from fastlstm.data.series_scales import (
     SeriesScales,
@@ -99,7 +100,9 @@ class Scalers:
             return values
 
         labels = np.asarray(series)[new]
-        fitted = fit_series_scales(values_of, present, labels, type(self.x).__name__)
+        fitted = fit_series_scales(
+            values_of, present, labels, type(self.x).__name__, self.series.ratios
+        )
         return replace(self, series=self.series.extended(fitted.with_columns(self.series)))
 
     def unscale_targets(self, y: np.ndarray, series: np.ndarray | None = None) -> np.ndarray:
@@ -178,7 +181,8 @@ def fit_scalers(
     A derived target's rows count as train only when all rows its value depends on do. With
     ``scaler_scope`` 'series' each series of a panel is scaled by its own train rows; one that has fewer
     than a look-back of them is scaled by its first look-back of rows, which every window of it has as
-    known rows. A column of zeros and ones alone is scaled by the whole table.
+    known rows. A column of zeros and ones alone is scaled by the whole table. Targets whose loss is one
+    of counts are divided by their mean alone, see ``fastlstm.data.count_scaling``.
 
     Args:
         x: features of every row.
@@ -192,7 +196,7 @@ def fit_scalers(
         series: the series of a panel; None for a table without a series column.
 
     Raises:
-        DataError: no train rows.
+        DataError: no train rows, or counts below 0.
     """
     train = times < cuts.validation
     if not train.any():
@@ -205,11 +209,16 @@ def fit_scalers(
     fitted = new_scaler().fit(_chosen(x, train, unknown))
     known = train & (label_known < cuts.validation)
     of_targets = None
+    if hyperparameters.has_count_loss:
+        require_counts(y, known, hyperparameters.loss)
     if hyperparameters.scale_targets:
         defined = known.copy()
         for target in y:
             defined &= y[target].notna().to_numpy()
         of_targets = new_scaler().fit(_chosen(y, defined, {}))
+        if hyperparameters.has_count_loss:
+            divide_by_mean(of_targets, y, defined, [str(name) for name in y])
+            divide_by_mean(fitted, x, train, [str(name) for name in y if name in x])
     if series is None or hyperparameters.scaler_scope == "table":
         return Scalers(fitted, of_targets)
     scales = _fit_by_series(x, y, train, known, unknown, series, hyperparameters)
@@ -248,7 +257,8 @@ def _fit_by_series(
         name for name in [*map(str, x), *sorted(targets - features)]
         if name in targets or (name not in series.alike and not _is_indicator(values_of(name)))
     ]  # fmt: skip
-    return fit_series_scales(values_of, names, series.labels, hp.scaler_type)
+    ratios = targets if hp.has_count_loss else ()
+    return fit_series_scales(values_of, names, series.labels, hp.scaler_type, ratios)
 
 
 def beginnings(labels: np.ndarray, train: np.ndarray, rows: int) -> np.ndarray:

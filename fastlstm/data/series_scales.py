@@ -8,7 +8,7 @@ The statistics of a series need its rows alone, so that they can be computed sha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -46,6 +46,12 @@ class SeriesScales:
 
     def __contains__(self, column: str) -> bool:
         return column in self._column_number
+
+    @property
+    def ratios(self) -> frozenset[str]:
+        """Columns that are divided by their mean alone: no series has a center."""
+        divided = (self.center == 0).all(axis=0) & (self.scale != 1).any(axis=0)
+        return frozenset(name for name, chosen in zip(self.columns, divided, strict=True) if chosen)
 
     def known(self, series: np.ndarray) -> np.ndarray:
         """Whether each of some series has scales, ``(n,)``."""
@@ -111,6 +117,7 @@ def fit_series_scales(
     names: list[str],
     series: np.ndarray,
     scaler: str,
+    ratios: Collection[str] = (),
 ) -> SeriesScales:
     """Fit a scale for each series and column.
 
@@ -123,12 +130,13 @@ def fit_series_scales(
         names: the columns to fit.
         series: label of each row, the rows of a series next to each other, ``(n,)``.
         scaler: name of a scikit-learn scaler; see ``fastlstm.config.scalers``.
+        ratios: columns that are divided by their mean alone; see ``fastlstm.data.count_scaling``.
     """
     code, labels = pd.factorize(np.asarray(series, str))
     starts = np.flatnonzero(np.r_[True, code[1:] != code[:-1]]) if len(code) else np.zeros(0, int)
     center, scale = (np.empty((len(labels), len(names))) for _ in range(2))
-    statistics = _STATISTICS[scaler]
     for number, name in enumerate(names):
+        statistics = _nothing_and_mean if name in ratios else _STATISTICS[scaler]
         with np.errstate(invalid="ignore", divide="ignore"):
             level, spread = statistics(values_of(name), starts)
         center[code[starts], number], scale[code[starts], number] = _defined(level, spread)
@@ -156,6 +164,12 @@ def _mean_and_deviation(values: np.ndarray, starts: np.ndarray) -> tuple[np.ndar
     lengths = np.diff(np.r_[starts, len(values)])
     squared = np.where(there, values - np.repeat(mean, lengths), 0.0) ** 2
     return mean, np.sqrt(np.add.reduceat(squared, starts) / count)
+
+
+def _nothing_and_mean(values: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of counts: zero and the mean; NaN both where a series has no value."""
+    mean, _ = _mean_and_deviation(values, starts)
+    return 0 * mean, mean
 
 
 def _least_and_range(values: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.network.architecture import LINEAR_REGRESSION, LSTM, Architecture, resolve
 from fastlstm.network.combination import combined, forecast_by_lstm_alone, start_from_last_value
 from fastlstm.network.cores import CORES
+from fastlstm.network.counts import above_zero
 from fastlstm.network.ensemble import averaged
 from fastlstm.network.fixed_weights import LINEAR
 from fastlstm.network.fused_lstm import is_chosen, use_one_thread_per_operation
@@ -101,6 +102,8 @@ def build_network(
     layers = SeededLayers(hp.seed)
     by_member = [core(layers.of_member(number), sequences, window) for number in range(members)]
     outputs = forecast(_side_by_side(by_member), outputs_of_step)
+    if hp.has_count_loss:
+        outputs = above_zero(outputs)
     if hp.outputs_each > 1:
         quantiles = (-1, hp.steps_ahead * len(targets), hp.outputs_each, members)
         ordered = keras.ops.sort(keras.ops.reshape(outputs, quantiles), axis=2)
@@ -115,6 +118,8 @@ def build_network(
             )
             by_name[LINEAR_REGRESSION] = forecast(linear, 1)
         outputs = combined(window, architecture, by_name, hp.steps_ahead, len(targets))
+        if hp.has_count_loss:  # a linear component or a drift may be below 0
+            outputs = keras.ops.relu(outputs)
     model = keras.Model(window, outputs, name="fastlstm")
     forecast_by_lstm_alone(model, architecture, hp.steps_ahead, len(targets))
     start_from_last_value(model, architecture, hp.steps_ahead)

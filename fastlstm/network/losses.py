@@ -13,6 +13,9 @@ from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.keras_names import QUANTILE_LOSS, canonical_loss
 from fastlstm.network.keras_import import import_keras
 
+# Share of a count's mean that is added to it in a deviance, which keeps gradients bounded near 0.
+_SHIFT = 1e-3
+
 # Takes truth and outputs, ``(batch, …, n)``, and gives the loss of each row, ``(batch, …)``.
 _Loss = Callable[[Any, Any], Any]
 
@@ -57,5 +60,48 @@ def _pinball(hp: Hyperparameters) -> _Loss:
     return pinball
 
 
+def _poisson(_: Hyperparameters) -> _Loss:
+    """Mean over targets of the unit deviance of the Poisson distribution."""
+    ops = import_keras().ops
+
+    def poisson(truth: Any, outputs: Any) -> Any:
+        y, mean = _shifted(truth), _shifted(outputs)
+        return ops.mean(2 * (y * ops.log(y / mean) - (y - mean)), axis=-1)
+
+    return poisson
+
+
+def _tweedie(hp: Hyperparameters) -> _Loss:
+    """Mean over targets of the unit deviance of a compound Poisson-gamma distribution.
+
+    Its variance is the mean to the power ``tweedie_power``, between 1 and 2, and it holds exact zeros
+    beside positive amounts (Jørgensen 1987, "Exponential Dispersion Models").
+    """
+    ops, p = import_keras().ops, hp.tweedie_power
+
+    def tweedie(truth: Any, outputs: Any) -> Any:
+        y, mean = _shifted(truth), _shifted(outputs)
+        deviance = (
+            y ** (2 - p) / ((1 - p) * (2 - p))
+            - y * mean ** (1 - p) / (1 - p)
+            + mean ** (2 - p) / (2 - p)
+        )
+        return ops.mean(2 * deviance, axis=-1)
+
+    return tweedie
+
+
+def _shifted(values: Any) -> Any:
+    """Counts or their forecasts, none below 0, and a little more, so that 0 has a logarithm.
+
+    Truth and forecast are shifted alike, so the best forecast is still the mean of the truth.
+    """
+    return import_keras().ops.maximum(values, 0.0) + _SHIFT
+
+
 # By canonical name: makes the loss of hyperparameters.
-_OWN_LOSSES: dict[str, Callable[[Hyperparameters], _Loss]] = {QUANTILE_LOSS: _pinball}
+_OWN_LOSSES: dict[str, Callable[[Hyperparameters], _Loss]] = {
+    QUANTILE_LOSS: _pinball,
+    "poisson": _poisson,
+    "tweedie": _tweedie,
+}
