@@ -187,7 +187,7 @@ BASE: dict[str, Any] = {
         "scale_targets": True,
         "epochs": 2,
         "learning_rate": 0.01,
-        "batch_size": 32,
+        "batch_size": 120,
         "seed": 1,
     },
     "evaluation": {"season_length": 24, "explain_windows": 0},
