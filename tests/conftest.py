@@ -182,12 +182,15 @@ BASE: dict[str, Any] = {
     "hyperparameters": {
         "model_name": "small",
         "LSTM_type": "regressor",
+        # One LSTM layer, a few steps and no second training: most tests look at what is around it.
+        "architecture": "classic",
+        "loss": "mae",
         "timesteps": 6,
         "steps_ahead": 2,
         "scale_targets": True,
         "epochs": 2,
         "learning_rate": 0.01,
-        "batch_size": 120,
+        "batch_size": 32,
         "seed": 1,
     },
     "evaluation": {"season_length": 24, "explain_windows": 0},
@@ -276,6 +279,21 @@ def _figures_where_they_are_looked_at(request, monkeypatch):
 
     if request.node.get_closest_marker("figures") is None:
         monkeypatch.setattr(fastlstm.runs.writing, "write_figures", lambda *_: None)
+
+
+@pytest.fixture(autouse=True)
+def _short_trainings(request, monkeypatch):
+    """A forecaster has one network and an epoch its few windows, but in tests marked ``recipe``.
+
+    By default few windows are drawn again and again, and five networks are averaged, which takes ten
+    times as long and is the claim of few tests.
+    """
+    from fastlstm.config.hyperparameter_defaults import FORECAST_DEFAULTS
+
+    if request.node.get_closest_marker("recipe") is None:
+        short = {"windows_per_epoch": None, "ensemble_size": 1, "refit": False}
+        for name, value in short.items():
+            monkeypatch.setitem(FORECAST_DEFAULTS, name, value)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.column_names import SERIES
 from fastlstm.errors import ConfigError
 from fastlstm.evaluation.metrics import QuantityForecasts, regression_score
+from fastlstm.network.ensemble import members_of
 from fastlstm.network.seeded_layers import MEMBER
 from fastlstm.reporting.text import forecast_name, number, title
 
@@ -132,7 +133,7 @@ def network_line(network: Any, hyperparameters: Hyperparameters, outputs: int) -
     recurrent = [layer for layer in network.layers if type(layer).__name__ == "LSTM"]
     # Layers of an ensemble's members repeat those of the first.
     units = [str(layer.units) for layer in recurrent if MEMBER not in layer.name]
-    size = hyperparameters.ensemble_size
+    size = members_of(network)
     members = f"{size} x " if size > 1 else ""
     return "network", (
         f"{hyperparameters.timesteps} rows in, {members}LSTM {' + '.join(units)}, {outputs} outputs, "

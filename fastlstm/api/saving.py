@@ -27,6 +27,7 @@ from fastlstm.evaluation.evaluate import evaluate, write_evaluation
 from fastlstm.evaluation.networks import EvaluatedNetworks
 from fastlstm.evaluation.result import Evaluation
 from fastlstm.evaluation.target_table import TargetTable
+from fastlstm.network.ensemble import members_of
 from fastlstm.registry.opening import open_store
 from fastlstm.runs.saved_run import SavedRun
 from fastlstm.runs.writing import Parts, build_run
@@ -63,7 +64,9 @@ def evaluate_and_store(
     )
     with tempfile.TemporaryDirectory(prefix="fastlstm-") as temporary:
         folder = Path(temporary)
-        write_network(folder, trained, compiled=_opens_anywhere(config.hyperparameters, loss))
+        write_network(
+            folder, trained, compiled=_opens_anywhere(trained.model, config.hyperparameters, loss)
+        )
         write_evaluation(folder, evaluated)
         write_scalers(
             rows.scalers,
@@ -83,7 +86,7 @@ def evaluate_and_store(
     return SavedRun(store.run_folder(model_name, entry.run_id)), evaluated
 
 
-def _opens_anywhere(hyperparameters: Hyperparameters, loss: Any) -> bool:
+def _opens_anywhere(network: Any, hyperparameters: Hyperparameters, loss: Any) -> bool:
     """Whether the compiled network opens without the caller's code.
 
     An ensemble is trained by another loss than that of its output, so it is stored without one.
@@ -92,7 +95,7 @@ def _opens_anywhere(hyperparameters: Hyperparameters, loss: Any) -> bool:
         stock = hyperparameters.has_stock_loss
     else:
         stock = type(loss).__module__.startswith("keras.")
-    return stock and hyperparameters.ensemble_size == 1
+    return stock and members_of(network) == 1
 
 
 def _write_data_files(

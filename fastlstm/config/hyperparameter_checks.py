@@ -132,7 +132,7 @@ def _quantiles(hp: HyperparameterFields) -> list[str]:
 def _loss_weights(hp: HyperparameterFields) -> list[str]:
     """Weights of steps and series in a regressor's loss."""
     weights = hp.step_weights
-    if hp.loss_scaling != "none" and not hp.is_regressor:
+    if hp.loss_scaling == "mase" and not hp.is_regressor:
         return [f"loss_scaling: {hp.loss_scaling!r} is for a regressor; use 'none'"]
     if weights is None:
         return []
@@ -235,7 +235,7 @@ def _regressor(hp: HyperparameterFields) -> list[str]:
 
 def _sampling(hp: HyperparameterFields) -> list[str]:
     """The windows of an epoch."""
-    if hp.windows_per_epoch is None or hp.shuffle:
+    if not isinstance(hp.windows_per_epoch, int) or hp.shuffle:
         return []
     return ["windows_per_epoch: windows are drawn by shuffling; set shuffle to true, or remove it"]
 

@@ -38,11 +38,15 @@ REGRESSOR_DEFAULTS: dict[str, Any] = {
 FORECAST_DEFAULTS: dict[str, Any] = {
     "scale_targets": True,
     "loss": "mae",
-    "epochs": 30,
+    "epochs": 60,
     "batch_size": None,
     "learning_rate": 0.002,
-    "learning_rate_patience": 1,
-    "early_stop_patience": 4,
+    "learning_rate_patience": 3,
+    "early_stop_patience": 10,
+    "windows_per_epoch": "auto",
+    "ensemble_size": None,
+    "loss_scaling": "auto",
+    "refit": "all",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -61,11 +61,13 @@ class HyperparameterFields(BaseModel):
         lt=1,
         description="Dropout rate before the output layer of the 'segment' architecture.",
     )
-    decoding: Literal["parallel", "direct", "recursive"] = Field(
-        "parallel",
+    decoding: Literal["auto", "parallel", "direct", "recursive"] = Field(
+        "auto",
         description="How the 'segment' architecture decodes. 'parallel': all segments at once, "
         "from the last state and a position embedding. 'direct': all steps by one dense layer. "
-        "'recursive': segment by segment, each from the forecast before.",
+        "'recursive': segment by segment, each from the forecast before. 'auto': 'parallel', or "
+        "'direct' with fewer than 5,000 sequences to learn from, which are too few to tell the "
+        "segments' positions apart.",
     )
     instance_normalization: Literal["auto", "none", "last", "revin"] = Field(
         "auto",
@@ -165,11 +167,14 @@ class HyperparameterFields(BaseModel):
         description="Weight of each step ahead in a regressor's loss, one per step. Default: equal "
         "weights.",
     )
-    loss_scaling: Literal["none", "mase"] = Field(
+    loss_scaling: Literal["auto", "none", "mase"] = Field(
         "none",
         description="'mase': weight of each series in a regressor's loss is the inverse of its "
-        "mean absolute change from row to row in train (MASE; Hyndman and Koehler 2006), so that "
-        "series of large values do not dominate. One target only.",
+        "mean absolute change from season to season (without a season: row to row) in train (MASE; "
+        "Hyndman and Koehler 2006), so that every series counts alike. One target only. 'auto': "
+        "'mase' for a panel with one target whose windows are in memory, else 'none'. Default: "
+        "'auto' for a regressor that is not 'classic'.",
+        json_schema_extra=_by_task,
     )
     epochs: int = Field(100, ge=1, le=1_000_000, description="Maximum number of epochs.")
     batch_size: int | None = Field(
@@ -178,11 +183,14 @@ class HyperparameterFields(BaseModel):
         "make more than 224 sequences of them.",
     )  # fmt: skip
     shuffle: bool = Field(True, description="Shuffle the train windows before every epoch.")
-    windows_per_epoch: int | None = Field(
-        None, ge=1,
+    windows_per_epoch: Annotated[int, Field(ge=1)] | Literal["auto"] | None = Field(
+        None,
         description="Random train windows drawn for each epoch, and most validation windows, "
-        "evenly spaced, that score it. Needs shuffle. Default: all windows.",
-    )  # fmt: skip
+        "evenly spaced, that score it. Needs shuffle. None: all windows. 'auto': at least 50 "
+        "gradient steps an epoch, for which few windows are drawn several times, and at most "
+        "16,384 sequences or 100 steps. Default: 'auto' for a regressor that is not 'classic'.",
+        json_schema_extra=_by_task,
+    )
     seed: int = Field(
         0, ge=0, le=2**31 - 1, description="Random seed of weights, dropout and shuffling."
     )
@@ -197,18 +205,24 @@ class HyperparameterFields(BaseModel):
         "scores and the saved file holds (Polyak and Juditsky 1992; Keras' use_ema). 0.99 averages "
         "over about the last 100 gradient steps. Default: no average.",
     )  # fmt: skip
-    ensemble_size: int = Field(
+    ensemble_size: int | None = Field(
         1, ge=1, le=100,
         description="Networks with different initial weights, trained together, whose forecasts "
         "are averaged (Lakshminarayanan et al. 2017); for a classifier their logits. The saved "
-        "file holds all members. Training time grows in proportion.",
+        "file holds all members. Training time grows in proportion. None: 5 with fewer than 2,000 "
+        "sequences to learn from, else 1. Default: None for a regressor that is not 'classic'.",
+        json_schema_extra=_by_task,
     )  # fmt: skip
-    refit: bool = Field(
+    refit: bool | Literal["all"] = Field(
         False,
-        description="After validation has chosen the epoch, retrain from the same initial weights "
+        description="True: after validation has chosen the epoch, retrain from the same initial weights "
         "for as many epochs on train and validation windows, and save that network (Goodfellow et "
         "al. 2016, Deep Learning, algorithm 7.2). Thresholds, calibration and intervals stay those "
-        "of the first network. Training takes twice as long.",
+        "of the first network. Training takes twice as long. 'all': once the test windows are "
+        "scored, a pipeline retrains so on all windows, and that network serves; the scored one "
+        "stays beside it for comparisons. Regressors only. Default: 'all' for a regressor that is "
+        "not 'classic'.",
+        json_schema_extra=_by_task,
     )  # fmt: skip
     class_weight: dict[int, float] | Literal["balanced"] | None = Field(
         None,

@@ -17,8 +17,8 @@ from fastlstm.errors import ConfigError
 if TYPE_CHECKING:
     import numpy as np
 
-# With fewer past rows 'auto' does not cut them into segments.
-_FEWEST_TIMESTEPS = 24
+# With fewer past rows there is nothing to cut into segments.
+_FEWEST_TIMESTEPS = 2
 
 
 # Most rows of a segment, and how many segments the look-back is cut into.
@@ -28,6 +28,10 @@ _LONGEST_SEGMENT, _SEGMENTS = 48, 8
 # Units by the fewest sequences to learn from.
 _MANY = 5_000
 _UNITS = ((_MANY, 128), (1_000, 64), (0, 32))
+
+
+# Members of an ensemble where there are fewer sequences to learn from than these.
+_MEMBERS, _FEW = 5, 2_000
 
 
 # Windows of a gradient step, and most sequences: 32 windows of seven columns.
@@ -73,6 +77,8 @@ class Architecture:
         static: position of each feature that is the same in every row of a window.
         segment_length: rows in a segment.
         units: units of the segment network's LSTM.
+        decoding: how the segment network decodes.
+        members: networks whose forecasts are averaged.
         seasonal_residual: rows in the season whose naive forecast the network corrects, or None.
         naive_unless_better: whether naive forecasts take part in the forecast, with weights that
             validation chooses.
@@ -93,6 +99,8 @@ class Architecture:
     static: tuple[int, ...]
     segment_length: int
     units: int
+    decoding: Literal["parallel", "direct", "recursive"]
+    members: int
     seasonal_residual: int | None
     naive_unless_better: bool
     linear_component: bool
@@ -149,14 +157,15 @@ def resolve(
     """The architecture of hyperparameters for these columns.
 
     ``architecture='auto'`` is 'segment' for a regressor with scaled, linear outputs whose targets are
-    all among the features, from 24 past rows on, unless a setting of the classic stack
+    all among the features, from two past rows on, unless a setting of the classic stack
     (``model_relative_width``, ``model_dropout``, ``activation``) was changed; else 'classic'.
 
     The settings without a value then follow. ``instance_normalization`` is 'last' for 'segment' and
     'none' for 'classic'. ``channel_independent`` and ``naive_unless_better`` are true for 'segment' with
     targets among the features. A segment has an eighth of the look-back, 48 rows at most. There are 128
     units, but 64 with fewer than 5,000 sequences to learn from (train windows, times the columns that
-    share the network), and 32 with fewer than 1,000. ``linear_component`` is true for 'segment' with
+    share the network), and 32 with fewer than 1,000. With fewer than 5,000 ``decoding`` is 'direct', and
+    with fewer than 2,000 an ensemble has five members. ``linear_component`` is true for 'segment' with
     'last' and no quantiles, where a window has 4,096 values at most (rows, times the columns that the
     LSTM reads). It reads known future covariates too where these have 128 values at most (steps, times
     covariates).
@@ -192,6 +201,9 @@ def resolve(
     static = _static_positions(hp.static_features, names, targets)
     future = _future_positions(hp, names)
     unread = len(static) + sum(len(group) for _, group in future)
+    sequences = (_MANY if train_windows is None else train_windows) * (
+        len(targets) if independent else 1
+    )
     columns = len(names) - unread - (len(targets) - 1 if independent else 0)
     return Architecture(
         kind=kind,
@@ -201,7 +213,9 @@ def resolve(
         static=static,
         segment_length=hp.segment_length
         or max(1, min(_LONGEST_SEGMENT, hp.timesteps // _SEGMENTS)),
-        units=_units(hp, train_windows, len(targets) if independent else 1),
+        units=_units(hp, sequences),
+        decoding=_decoding(hp, sequences),
+        members=hp.ensemble_size or (_MEMBERS if sequences < _FEW else 1),
         seasonal_residual=hp.seasonal_residual,
         naive_unless_better=skill_tested,
         linear_component=_has_linear_component(hp, segment, normalization, columns),
@@ -261,11 +275,17 @@ def _normalization(
     return "last" if segment and invertible else "none"
 
 
-def _units(hp: Hyperparameters, train_windows: int | None, sequences_of_window: int) -> int:
+def _decoding(hp: Hyperparameters, sequences: int) -> Literal["parallel", "direct", "recursive"]:
+    """``decoding``, by the number of sequences to learn from."""
+    if hp.decoding != "auto":
+        return hp.decoding
+    return "parallel" if sequences >= _MANY else "direct"
+
+
+def _units(hp: Hyperparameters, sequences: int) -> int:
     """``segment_units``, by the number of sequences to learn from."""
     if hp.segment_units is not None:
         return hp.segment_units
-    sequences = (_MANY if train_windows is None else train_windows) * sequences_of_window
     return next(units for fewest, units in _UNITS if sequences >= fewest)
 
 
@@ -311,9 +331,16 @@ def batch_size(
     """
     if hyperparameters.batch_size is not None:
         return hyperparameters.batch_size
-    independent = resolve(hyperparameters, features, targets).channel_independent
-    columns = len(targets) if independent else 1
+    columns = sequences_of_window(hyperparameters, features, targets)
     return max(1, min(_BATCH, _SEQUENCES // columns))
+
+
+def sequences_of_window(
+    hyperparameters: Hyperparameters, features: Sequence[str], targets: Sequence[str]
+) -> int:
+    """Sequences that a network takes one by one in each window; arguments are those of ``resolve``."""
+    independent = resolve(hyperparameters, features, targets).channel_independent
+    return len(targets) if independent else 1
 
 
 def _static_positions(

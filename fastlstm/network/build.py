@@ -95,7 +95,7 @@ def build_network(
     hp = hyperparameters
     architecture = resolve(hp, features, targets, train_windows, seasons)
     window = keras.Input((hp.timesteps, len(features)), name="window")
-    members = hp.ensemble_size
+    members = architecture.members
     outputs_of_step = hp.outputs_each * members
     sequences, forecast = normalized_sequences(window, architecture, hp.steps_ahead, len(targets))
     core = CORES[architecture.kind](hp, architecture, len(features), len(targets))

@@ -40,6 +40,12 @@ def averaged(outputs: Any, members: int, activation: str | None) -> Any:
     return mean if activation is None else layers.Activation(activation, name=AVERAGE)(mean)
 
 
+def members_of(model: keras.Model) -> int:
+    """How many members' forecasts a network averages; 1 without an ensemble."""
+    found = [layer for layer in model.layers if layer.name == MEMBERS]
+    return int(found[0].output.shape[2]) if found else 1
+
+
 def trained_by_member(model: keras.Model, seed: int) -> keras.Model:
     """The model to compile and fit for a network: itself, or of an ensemble one of the same layers.
 

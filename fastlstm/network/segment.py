@@ -30,8 +30,9 @@ class SegmentCore:
     """SegRNN with an LSTM.
 
     Attributes:
-        hyperparameters: decoding and dropout.
-        architecture: the resolved architecture, with the segments' length and the LSTM's units.
+        hyperparameters: dropout, quantiles and steps.
+        architecture: the resolved architecture, with the segments' length, the LSTM's units and how it
+            decodes.
         features: number of input columns.
         targets: number of output columns.
     """
@@ -81,13 +82,13 @@ class SegmentCore:
     ) -> Any:
         """Final encoder states ``(n, units)`` to the outputs of all steps, step-major."""
         hp, units = self.hyperparameters, self.architecture.units
-        if hp.decoding == "direct":
+        if self.architecture.decoding == "direct":
             return self._all_steps(layers, dropout(hidden), window)
         length = min(self.architecture.segment_length, hp.steps_ahead)
         segments = -(-hp.steps_ahead // length)
         output = self._output_layer(layers, length)
         decoder: RecursiveDecoder | SegmentDecoder
-        if hp.decoding == "recursive":
+        if self.architecture.decoding == "recursive":
             decoder = RecursiveDecoder(layers, lstm, dropout, output, segments, units)
         else:
             columns = len(self.architecture.own) if self.architecture.channel_independent else 1

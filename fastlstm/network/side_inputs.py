@@ -13,7 +13,7 @@ from fastlstm.network.seeded_layers import SeededLayers
 
 def output_activation(hp: Hyperparameters) -> str:
     """Activation of a member's last layer; an ensemble of classifiers averages logits."""
-    averages_logits = hp.ensemble_size > 1 and not hp.is_regressor
+    averages_logits = (hp.ensemble_size or 1) > 1 and not hp.is_regressor
     return "linear" if averages_logits else str(hp.last_layer_activation)
 
 

@@ -11,10 +11,14 @@ import numpy as np
 
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.errors import ConfigError
-from fastlstm.network.architecture import batch_size
+from fastlstm.network.architecture import batch_size, sequences_of_window
 from fastlstm.training.class_weights import weight_of_classes
 from fastlstm.windows.shared_rows import Folded, as_aligned
 from fastlstm.windows.source import WindowSource
+
+# Of 'auto' windows per epoch: fewest gradient steps; most sequences, or most steps where these are more.
+_FEWEST_STEPS, _MOST_SEQUENCES, _MOST_STEPS = 50, 16_384, 100
+
 
 # Gives the seed of the running epoch's order, or None for the order of time.
 _Seed = Callable[[], tuple[int, int] | None]
@@ -60,7 +64,7 @@ def tf_dataset(
     folded = dataset.folded(split)
     if folded is not None:
         batches = _from_rows(dataset, split, hp, weights, class_weight, folded, seed)
-    elif hp.loss_scaling != "none":
+    elif hp.loss_scaling == "mase":
         # In a shuffled stream from disk it is not known which series a window is of.
         raise ConfigError(
             f"loss_scaling: {hp.loss_scaling!r} needs the {split} windows in memory, and their rows "
@@ -86,9 +90,20 @@ def untuned(dataset: Any) -> Any:
 
 
 def _windows_of_an_epoch(dataset: WindowSource, split: str, hp: Hyperparameters) -> int:
-    """Windows of a split in an epoch: all, or ``windows_per_epoch``."""
+    """Windows of a split in an epoch: all, or as ``windows_per_epoch`` says.
+
+    More than there are where they are learned from and too few for the gradient steps of an epoch.
+    """
     count = dataset.count(split)
-    return min(count, hp.windows_per_epoch or count)
+    if hp.windows_per_epoch is None:
+        return count
+    if hp.windows_per_epoch != "auto":
+        return min(count, int(hp.windows_per_epoch))
+    size, manifest = _batch_size(dataset, hp), dataset.manifest
+    sequences = sequences_of_window(hp, manifest["features"], manifest["targets"])
+    most = max(_MOST_SEQUENCES // sequences, _MOST_STEPS * size)
+    fewest = 0 if split == "validation" else _FEWEST_STEPS * size
+    return max(min(count, most), fewest)
 
 
 def _batch_size(dataset: WindowSource, hp: Hyperparameters) -> int:
@@ -102,10 +117,15 @@ def steps_of_an_epoch(dataset: WindowSource, split: str, hp: Hyperparameters) ->
 
 
 def _order(count: int, wanted: int, seed: tuple[int, int] | None) -> np.ndarray:
-    """Numbers of an epoch's windows: shuffled, or without a seed in order of time, evenly spaced."""
+    """Numbers of an epoch's windows: shuffled, or without a seed in order of time, evenly spaced.
+
+    Where more are wanted than there are, each is drawn again only after all others were.
+    """
     if seed is None:
         return np.arange(wanted) * count // wanted
-    return np.random.default_rng(seed).permutation(count)[:wanted]
+    generator = np.random.default_rng(seed)
+    passes = -(-wanted // count)
+    return np.concatenate([generator.permutation(count) for _ in range(passes)])[:wanted]
 
 
 def _from_rows(
@@ -181,9 +201,10 @@ def _from_stream(
         dataset, epoch_seed = reference(), seed()
         assert dataset is not None  # noqa: S101 (the caller trains on it)
         of_windows = dataset.weights(split, epoch_seed)
-        # Shuffled batches come in the order of the seed, whose first windows are the epoch's.
+        # Shuffled batches come in the order of the seed, whose first windows are the epoch's. A split
+        # too large for memory has more windows than any epoch needs.
         taken = np.zeros(dataset.count(split), bool)
-        wanted = _windows_of_an_epoch(dataset, split, hp)
+        wanted = min(_windows_of_an_epoch(dataset, split, hp), len(taken))
         taken[np.arange(wanted) if epoch_seed else _order(len(taken), wanted, None)] = True
         start = 0
         for every_x, every_y in dataset.batches(split, size, epoch_seed):

@@ -15,24 +15,27 @@ from fastlstm.errors import ConfigError, DataError
 from fastlstm.windows.source import Windows, WindowSource
 
 
-def naive_errors(windows: Windows) -> dict[str, float]:
-    """Mean absolute change of the target from one row to the next, by series.
+def naive_errors(windows: Windows, season: int = 1) -> dict[str, float]:
+    """Mean absolute change of the target from one season to the next, by series.
 
     Args:
         windows: with targets ``(n, steps_ahead, 1)``, sorted by series and time. The first target row
             of each counts; windows with a gap between them are not compared.
+        season: rows in a season; 1 for the change from row to row.
 
     Returns:
         The naive error of each series that has one above 0.
     """
     first = windows.y[:, 0, 0].astype(np.float64)
-    gap = np.diff(windows.origin).astype(np.int64)
-    same_series = windows.series[1:] == windows.series[:-1]
+    if len(first) <= season:
+        return {}
+    gap = (windows.origin[season:] - windows.origin[:-season]).astype(np.int64)
+    same_series = windows.series[season:] == windows.series[:-season]
     if not same_series.any():
         return {}
     adjacent = same_series & (gap == gap[same_series].min())
-    changes = np.abs(np.diff(first))
-    names, code = np.unique(windows.series[1:][adjacent].astype(str), return_inverse=True)
+    changes = np.abs(first[season:] - first[:-season])
+    names, code = np.unique(windows.series[season:][adjacent].astype(str), return_inverse=True)
     means = np.bincount(code, changes[adjacent]) / np.bincount(code)
     return {str(n): float(m) for n, m in zip(names, means, strict=True) if m > 0}
 
@@ -60,7 +63,9 @@ def weight_of_series(dataset: WindowSource) -> dict[str, float]:
             "or use 'none'"
         )
     train = dataset.read("train", columns=("y",))
-    inverse = {name: 1 / error for name, error in naive_errors(train).items()}
+    season = dataset.manifest.get("season") or 1
+    errors = naive_errors(train, season) or naive_errors(train)
+    inverse = {name: 1 / error for name, error in errors.items()}
     if not inverse:
         raise DataError(
             "loss_scaling: 'mase' finds no series whose target changes in the train windows; use "

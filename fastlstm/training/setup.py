@@ -142,6 +142,14 @@ class TrainingSetup:
     @cached_property
     def _weight_of_series(self) -> dict[str, float] | None:
         """Weight of each series in the loss by its name; None without ``loss_scaling``."""
-        if self.hyperparameters.loss_scaling != "mase":
-            return None
-        return weight_of_series(self.dataset)
+        return weight_of_series(self.dataset) if self.weighs_series else None
+
+    @property
+    def weighs_series(self) -> bool:
+        """Whether each series has a weight of its own in the loss; see ``loss_scaling``."""
+        scaling, manifest = self.hyperparameters.loss_scaling, self.dataset.manifest
+        if scaling != "auto":
+            return scaling == "mase"
+        is_panel = manifest.get("series", 1) > 1 and len(manifest["targets"]) == 1
+        # Where the windows are streamed from disk it is not known which series each is of.
+        return is_panel and self.dataset.folded("train") is not None

@@ -41,7 +41,8 @@ def build(hp, features=FEATURES, targets=("c", "a")):
     ("changes", "targets", "kind"),
     [
         ({}, ["a"], "segment"),
-        ({"timesteps": 23}, ["a"], "classic"),
+        ({"timesteps": 3}, ["a"], "segment"),
+        ({"timesteps": 1}, ["a"], "classic"),
         ({"scale_targets": False}, ["a"], "classic"),
         ({"model_relative_width": [2]}, ["a"], "classic"),
         ({"activation": "relu"}, ["a"], "classic"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastlstm.training.input_pipeline import Epoch, tf_dataset
+from fastlstm.data.split import Cuts
+from fastlstm.training.input_pipeline import Epoch, steps_of_an_epoch, tf_dataset
 from tests.training.test_combination import COUNT, hyperparameters, windows
 
 
@@ -36,3 +37,27 @@ def test_windows_per_epoch_are_the_first_of_each_epochs_own_order(in_memory):
         order = np.random.default_rng((hp.seed, number)).permutation(dataset.count("train"))[:50]
         np.testing.assert_array_equal(rows, dataset.origin_rows("train")[order])
     assert drawn[0] != drawn[1] != drawn[2]
+
+
+@pytest.mark.recipe
+@pytest.mark.parametrize(
+    ("rows", "columns", "steps"),
+    [(COUNT, 1, 50), (4_000, 1, 87), (30_000, 1, 512), (30_000, 40, 100)],
+)
+def test_an_epoch_has_enough_gradient_steps_and_not_too_many(rows, columns, steps):
+    """600, 2,800 and 21,000 train windows, of one column or of 40, five windows at a time."""
+    hp = hyperparameters(windows_per_epoch="auto", batch_size=None)
+    dataset = windows(np.zeros((rows, columns)), hp, cuts=Cuts(int(rows * 0.7), int(rows * 0.85)))
+    assert steps_of_an_epoch(dataset, "train", hp) == steps
+    assert steps_of_an_epoch(dataset, "validation", hp) <= steps
+
+
+@pytest.mark.recipe
+def test_few_windows_are_drawn_again_only_after_all_others():
+    hp = hyperparameters(windows_per_epoch="auto", batch_size=32)
+    dataset = windows(np.arange(COUNT, dtype=float), hp)
+    drawn = np.concatenate([y[:, 0] for _, y in tf_dataset(dataset, "train", hp, epoch=Epoch())])
+    count = dataset.count("train")
+    assert len(drawn) == 50 * 32 > 2 * count
+    for start in (0, count):
+        assert len(set(drawn[start : start + count].tolist())) == count
