@@ -132,11 +132,21 @@ def main() -> None:
         made: dict[str, Any] = worker.call("fastlstm.steps.evaluate:evaluate_into", arguments)
         return made
 
+    def refit(folder: Path) -> dict[str, Any]:
+        arguments = {
+            "folder": str(folder), "windows": folders["windows"], "network": folders["network"],
+            "hyperparameters": hp.model_dump(),
+        }  # fmt: skip
+        made: dict[str, Any] = worker.call("fastlstm.steps.refit:refit_into", arguments, fresh=True)
+        return made
+
     publish(work / "network", train)
     publish(work / "evaluation", evaluate)
+    if hp.refit == "all":
+        publish(work / "served", refit)
     parts = Parts(
         clean=work / "clean", scaled=work / "scaled", network=work / "network",
-        evaluation=work / "evaluation",
+        evaluation=work / "evaluation", served=work / "served" if hp.refit == "all" else None,
     )  # fmt: skip
     entry = store.add_run(
         hp.model_name, datetime.now(UTC),

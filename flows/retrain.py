@@ -20,6 +20,7 @@ from tasks.load import load, with_calendar
 from tasks.plan_folds import plan_folds
 from tasks.promote import promote
 from tasks.references import Outcome
+from tasks.refit import refit
 from tasks.report import report
 from tasks.save import save
 from tasks.scale import scale
@@ -78,7 +79,10 @@ def _train_and_decide(config: PipelineConfig, source: Any, reason: str) -> Outco
     champion = find_champion(config) if config.warm_start else None
     network = verified(train, config, dataset, champion)
     evaluation = verified(evaluate, config, network, dataset, scaled, clean)
-    run = save(config, source, clean, scaled, network, evaluation)
+    served = None
+    if config.hyperparameters.refit == "all":
+        served = verified(refit, config, network, dataset, evaluation)
+    run = save(config, source, clean, scaled, network, evaluation, served)
     tested = None
     if config.backtest.decides:
         tested = combine_folds(config, clean, run_folds(config, clean, plan_folds(config, clean)))

@@ -24,6 +24,7 @@ def save(
     scaled: StepOutput,
     network: StepOutput,
     evaluation: StepOutput,
+    served: StepOutput | None = None,
 ) -> RunReference:
     """Store the run: network, scalers, data, history, figures, metrics and report, with a manifest."""
     store = store_of(config)
@@ -41,6 +42,7 @@ def save(
             scaled=Path(scaled.path),
             network=Path(network.path),
             evaluation=Path(evaluation.path),
+            served=None if served is None else Path(served.path),
         )
 
         def build(folder: Path, run_id: str) -> dict[str, Any]:

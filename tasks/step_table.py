@@ -190,6 +190,10 @@ _ALL = (
         "evaluate", "scores network and baselines on the test windows", "network", 1, _SCORING,
         "test windows", _number("windows"), deterministic=False, folders=("evaluate",),
     ),
+    Step(
+        "refit", "trains the network that serves on all windows", "network", 1, (_TRAINING,),
+        "epochs", _number("epochs"), deterministic=False, folders=("refit",),
+    ),
     Step("save", "stores the run", "store", 3),
     Step("promote", "compares the run with champion and baselines, promotes it if better", "store", 3),
     Step("report", "shows the run in Prefect", "store", 3),

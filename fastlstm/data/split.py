@@ -11,8 +11,8 @@ from fastlstm.errors import DataError
 SPLITS = ("train", "validation", "test")
 
 
-# Name of the train and validation windows together; see ``parts_of``.
-LEARNED = "train and validation"
+# Names of the train and validation windows together, and of all windows; see ``parts_of``.
+LEARNED, EVERY = "train and validation", "train, validation and test"
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,15 @@ class Cuts:
 
 
 def parts_of(split: str) -> tuple[str, ...]:
-    """The splits of a name: one of ``SPLITS``, or both of ``LEARNED``.
+    """The splits of a name: one of ``SPLITS``, both of ``LEARNED``, or all of ``EVERY``.
 
     Raises:
         ValueError: no split is named so.
     """
     if split == LEARNED:
         return SPLITS[:2]
+    if split == EVERY:
+        return SPLITS
     if split not in SPLITS:
         raise ValueError(
             f"no split is named {split!r}; choose one of {', '.join(SPLITS)}, {LEARNED}"

@@ -110,7 +110,8 @@ def _adapted_half_widths(
     for begin in range(0, len(past), series_at_once):
         chosen = range(begin, min(begin + series_at_once, len(past)))
         target_start = np.concatenate([past[i] for i in chosen])
-        forecasts = run.forecast_scaled(windows.features, target_start)
+        # The network that serves may have learned from these windows.
+        forecasts = run.evaluated.forecast_scaled(windows.features, target_start)
         truth = _truth(values, block, target_start, hp.steps_ahead)
         series = np.array([labels[i] for i in chosen], dtype=str)
         lengths = [len(past[i]) for i in chosen]

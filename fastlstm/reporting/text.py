@@ -141,7 +141,11 @@ def refit_text(training: dict[str, Any]) -> str:
     """
     epochs = training["best_epoch"]
     plural = "" if epochs == 1 else "s"
-    return f"retrained for {epochs} epoch{plural} on train and validation windows"
+    if training.get("refit") == "all":
+        windows = "all windows, once the test metrics were those of the network before"
+    else:
+        windows = "train and validation windows"
+    return f"retrained for {epochs} epoch{plural} on {windows}"
 
 
 def warm_start_text(warm_start: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 # Kind of file -> (words in its name, ending). The names up to "history" are those of fastLSTM 1.0.
 KINDS = {
     "model": ("LSTM MODEL", "keras"),
+    "evaluated_model": ("EVALUATED LSTM MODEL", "keras"),
     "x_scaler": ("SCALER FOR LSTM MODEL", "pkl"),
     "y_scaler": ("Y SCALER FOR LSTM MODEL", "pkl"),
     "series_scales": ("SERIES SCALES OF LSTM MODEL", "parquet"),

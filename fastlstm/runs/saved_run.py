@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -130,8 +131,21 @@ class SavedRun:
 
     @cached_property
     def network(self) -> Any:
-        """The Keras model, loaded once."""
+        """The Keras model that serves, loaded once."""
         return load_network(self.path("model"))
+
+    @cached_property
+    def evaluated(self) -> SavedRun:
+        """This run with the network that was scored on test, which has not learned from its windows.
+
+        It is the run itself unless the network that serves has learned from all windows.
+        """
+        file = self.path("evaluated_model")
+        if not file.exists():
+            return self
+        run = copy(self)
+        run.__dict__["network"] = load_network(file)
+        return run
 
     def forecast(self, features: pd.DataFrame, origins: np.ndarray) -> np.ndarray:
         """Forecasts in the targets' units for windows of a table.

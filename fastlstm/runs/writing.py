@@ -57,12 +57,21 @@ def git_commit() -> str | None:
 
 @dataclass(frozen=True)
 class Parts:
-    """The folders a run is put together from, as the steps wrote them."""
+    """The folders a run is put together from, as the steps wrote them.
+
+    Attributes:
+        clean: of the clean table.
+        scaled: of the scalers.
+        network: of the network that was scored on test.
+        evaluation: of its scores.
+        served: of the network that learned from all windows and serves; None: the scored one serves.
+    """
 
     clean: Path
     scaled: Path
     network: Path
     evaluation: Path
+    served: Path | None = None
 
 
 def build_run(
@@ -95,6 +104,8 @@ def build_run(
     metrics = json.loads(target("metrics").read_text(encoding="utf-8"))
     checks = json.loads(target("data_checks").read_text(encoding="utf-8"))
     training = json.loads((parts.network / TRAINING_FILE).read_text(encoding="utf-8"))
+    if parts.served is not None:
+        training["refit"] = "all"
     if hp.save_X_Y_data:
         for position, kind in enumerate(("x_data", "y_data")):
             blocks = [tables] if tables else _tables(parts.clean / CLEAN_FILE, data)
@@ -129,7 +140,7 @@ def build_run(
 def _copy_outputs(parts: Parts, target: Callable[[str], Path]) -> None:
     """Copy the steps' files that exist into the run under the names of a run's files."""
     for source, kind in (
-        (parts.network / MODEL_FILE, "model"),
+        *_networks(parts),
         (parts.network / HISTORY_FILE, "history"),
         (parts.scaled / X_SCALER_FILE, "x_scaler"),
         (parts.scaled / Y_SCALER_FILE, "y_scaler"),
@@ -143,6 +154,14 @@ def _copy_outputs(parts: Parts, target: Callable[[str], Path]) -> None:
     ):
         if source.exists():
             shutil.copyfile(source, target(kind))
+
+
+def _networks(parts: Parts) -> list[tuple[Path, str]]:
+    """Files of the networks by their kind."""
+    scored = parts.network / MODEL_FILE
+    if parts.served is None:
+        return [(scored, "model")]
+    return [(parts.served / MODEL_FILE, "model"), (scored, "evaluated_model")]
 
 
 def _settings(run_id: str, config: RetrainConfig, target: Callable[[str], Path]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def compare(
     if not len(test.rows):
         why = "its windows are longer than any contiguous block of rows"
         return {"comparable": False, "why": why}
-    forecasts = {"challenger": test.forecast, "champion": old.forecast(frame, test.rows)}
+    forecasts = {"challenger": test.forecast, "champion": old.evaluated.forecast(frame, test.rows)}
     score = _score_labels if not new.hyperparameters.is_regressor else _quantity_scorer(new, table)
     overall, by_series = {}, {}
     for name, forecast in forecasts.items():

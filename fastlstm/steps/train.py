@@ -58,7 +58,7 @@ def train_into(
         hp,
         on_event,
         checkpoint=Path(checkpoint) if checkpoint else None,
-        champion=SavedRun(Path(champion)) if champion else None,
+        champion=SavedRun(Path(champion)).evaluated if champion else None,
     )
     with writing_to(Path(folder)):
         return write_network(Path(folder), trained, compiled=hp.has_stock_loss)

@@ -99,12 +99,8 @@ def _train(setup: TrainingSetup, given: keras.Model | None, checkpoint: Path | N
     hp, dataset = setup.hyperparameters, setup.dataset
     _make_deterministic(hp.seed)
     network, compiled = compiled_network(setup, "train", lambda: _first_network(setup, given))
-    # The LSTM is trained and scored alone; the combination's weights are chosen afterwards.
-    steps, targets = dataset.manifest["steps_ahead"], len(dataset.manifest["targets"])
-    forecast_by_lstm_alone(network, setup.architecture, steps, targets)
-    if setup.architecture.mixed_start:
-        set_start(network, setup.naive_by_step)
-    first_weights = network.get_weights() if hp.refit else []
+    _begin_with_lstm_alone(setup, network)
+    first_weights = network.get_weights() if hp.refit is True else []
 
     epoch = Epoch()
     train = train_batches(setup, "train", epoch)
@@ -147,6 +143,23 @@ def _train(setup: TrainingSetup, given: keras.Model | None, checkpoint: Path | N
         seconds=time.monotonic() - begin,
         note=note,
     )
+
+
+def first_network(setup: TrainingSetup) -> keras.Model:
+    """The network that a training begins with, without a champion."""
+    _make_deterministic(setup.hyperparameters.seed)
+    network = _new_network(setup)
+    _begin_with_lstm_alone(setup, network)
+    return network
+
+
+def _begin_with_lstm_alone(setup: TrainingSetup, network: keras.Model) -> None:
+    """Have the LSTM trained and scored alone; the combination's weights are chosen afterwards."""
+    manifest = setup.dataset.manifest
+    steps, targets = manifest["steps_ahead"], len(manifest["targets"])
+    forecast_by_lstm_alone(network, setup.architecture, steps, targets)
+    if setup.architecture.mixed_start:
+        set_start(network, setup.naive_by_step)
 
 
 def _make_deterministic(seed: int) -> None:

@@ -1,4 +1,4 @@
-"""Retrain the chosen network on train and validation windows."""
+"""Retrain the chosen network on more windows than it was chosen with."""
 
 from __future__ import annotations
 
@@ -38,14 +38,15 @@ class RefitStep:
     """Retrain the chosen network on train and validation windows, for as many epochs (``refit``)."""
 
     def applies(self, context: SelectionContext) -> bool:
-        """Whether ``refit`` is set."""
-        return context.setup.hyperparameters.refit
+        """Whether ``refit`` is true; with 'all' the network is retrained once test was scored, see
+        ``fastlstm.training.refit_all``."""
+        return context.setup.hyperparameters.refit is True
 
     def run(self, context: SelectionContext) -> Refit | None:
         """Add the retrained network to the context, unless Ctrl-C ends this or ended the training."""
         note = ""
         if not context.training.interrupted:
-            context.refitted, note = retrain(context.setup, context.training)
+            context.refitted, note = retrain(context.setup, context.training, LEARNED)
         if context.refitted is None:
             context.interrupted = True
             context.notes.append("interrupted, so not retrained with the validation windows")
@@ -54,12 +55,13 @@ class RefitStep:
         return Refit()
 
 
-def retrain(setup: TrainingSetup, training: Training) -> tuple[keras.Model | None, str]:
-    """A network like the chosen one, trained on train and validation windows from its first weights.
+def retrain(setup: TrainingSetup, training: Training, split: str) -> tuple[keras.Model | None, str]:
+    """A network like the chosen one, trained on more windows from its first weights.
 
     Args:
         setup: windows, settings and options of both trainings.
         training: the training that validation scored; its network stays as it is.
+        split: what it learns from.
 
     Returns:
         The network, None where Ctrl-C ended its training; and a note for the user where it went on from
@@ -71,14 +73,14 @@ def retrain(setup: TrainingSetup, training: Training) -> tuple[keras.Model | Non
     hp = setup.hyperparameters
     rates = training.history["learning_rate"].tolist()[: training.best_epoch]
     network, compiled = compiled_network(
-        setup, LEARNED, lambda: copy_network(training.network, training.first_weights)
+        setup, split, lambda: copy_network(training.network, training.first_weights)
     )
     file = None if setup.checkpoint is None else refit_checkpoint(setup.checkpoint)
     state, note = earlier_state(file, compiled)
     epoch = Epoch()
     progress = Progress(
         hp.model_copy(update={"epochs": len(rates)}),
-        steps_of_an_epoch(setup.dataset, LEARNED, hp),
+        steps_of_an_epoch(setup.dataset, split, hp),
         lambda event: setup.on_event({**event, "refit": True}),
         epoch,
         list(state.rows) if state else [],
@@ -90,7 +92,7 @@ def retrain(setup: TrainingSetup, training: Training) -> tuple[keras.Model | Non
         begin = time.monotonic() - (state.seconds if state else 0.0)
         callbacks.append(SaveState(file, {}, None, progress, begin, None))
     interrupted = run_epochs(
-        setup, compiled, train_batches(setup, LEARNED, epoch), first=len(progress.rows),
+        setup, compiled, train_batches(setup, split, epoch), first=len(progress.rows),
         epochs=len(rates), callbacks=callbacks,
     )  # fmt: skip
     if interrupted:

@@ -92,7 +92,7 @@ def _obstacle(
             return f"its {setting} are {old}, now {new}"
     if "validation" not in cuts:
         return "it was stored before its cuts were"
-    learned = cuts["test" if champion.hyperparameters.refit else "validation"]
+    learned = cuts["test" if champion.hyperparameters.refit is True else "validation"]
     if learned > manifest["cuts"]["validation"] or cuts["test"] > manifest["cuts"]["test"]:
         return "it learned from rows that are validation or test now"
     return None

@@ -25,7 +25,7 @@ from fastlstm.artifacts.folders import read_manifest
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.memory import give_back
 from fastlstm.data.seasons import FoundSeasons
-from fastlstm.data.split import LEARNED, Cuts, parts_of
+from fastlstm.data.split import EVERY, LEARNED, Cuts, parts_of
 from fastlstm.data.time_grid import microseconds
 from fastlstm.windows.origins import Runs, input_windows, target_windows
 from fastlstm.windows.planning import PLANNED_ROWS, plan_windows, require_windows
@@ -255,9 +255,10 @@ class WindowDataset:
     def folded(self, split: str) -> tuple[Folded, Folded] | None:
         """Inputs and targets as the rows they share; None where those are larger than the pool."""
         if split not in self._in_memory:
-            if (
-                split == LEARNED
-            ):  # the rows of both splits are read again, so that none is kept twice
+            if split in (
+                LEARNED,
+                EVERY,
+            ):  # the rows of all are read again, so that none is kept twice
                 self._in_memory.clear()
             self._in_memory[split] = self._fold(split)
             give_back()

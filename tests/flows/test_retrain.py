@@ -13,9 +13,11 @@ import pytest
 
 from fastlstm.artifacts.folders import verify
 from fastlstm.config.reading import check_settings
+from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.errors import ConfigError, DataError, StoreError
 from fastlstm.registry.folder_store import FolderStore
 from fastlstm.runs.saved_run import SavedRun
+from fastlstm.steps.compare import compare
 from tasks.settings import PipelineConfig
 from tests.conftest import build_settings, make_panel
 
@@ -117,6 +119,8 @@ def test_a_run_holds_every_file(finished):
         "PREDICTION INTERVALS OF LSTM MODEL - small.parquet",
         "DATA CHECKS OF LSTM MODEL - small.json", "ERROR BY STEP - small.png",
         "FORECAST AGAINST TRUTH - small.png", "manifest.json",
+        "SERIES SCALES OF LSTM MODEL - small.parquet",
+        "SERIES SPREADS OF LSTM MODEL - small.parquet",
     }  # fmt: skip
     manifest = json.loads((folder / "manifest.json").read_text())
     assert {"keras", "tensorflow", "numpy", "pandas", "fastlstm", "python"} <= set(
@@ -162,6 +166,33 @@ def test_classifier_without_saved_data(settings, rain_sections):
     assert saved.metrics["test"]["prior"]["average_precision"] == pytest.approx(
         wet["positives"] / wet["windows"]
     )
+
+
+def test_a_network_that_learned_from_all_windows_serves_and_the_scored_one_is_compared(
+    settings, in_process, tmp_path
+):
+    config = settings(hyperparameters={"refit": "all", "epochs": 1})
+    outcome = retrain(config).result()
+    saved = SavedRun(Path(outcome.run.location))
+    assert saved.path("evaluated_model").exists() and saved.manifest["training"]["refit"] == "all"
+    assert "retrained for 1 epoch on all windows" in saved.path("report").read_text()
+    rows = make_panel().rename(columns={"site": SERIES, "when": TIME})
+    stored = pd.read_parquet(saved.path("predictions")).query("series == 'b'")
+    start = np.searchsorted(
+        rows.loc[rows[SERIES] == "b", TIME].to_numpy(), stored["origin"].unique().to_numpy()
+    )
+    scored, served = (run.forecast(rows, 240 + start).ravel() for run in (saved.evaluated, saved))
+    np.testing.assert_allclose(scored, stored["prediction"], rtol=1e-4)
+    assert np.abs(served - scored).max() > 1e-3
+    # Nothing new: the same challenger is compared by what was scored, so it cannot beat itself.
+    again = compare(outcome.run.location, outcome.run.location, str(step_folder(tmp_path)), print)
+    assert again["challenger"] == pytest.approx(again["champion"], rel=1e-4)
+
+
+def step_folder(tmp_path):
+    """Folder of the clean table."""
+    (found,) = (tmp_path / "work" / "validate").iterdir()
+    return found
 
 
 def test_refused_data_writes_the_report_and_nothing_else(settings, tmp_path):

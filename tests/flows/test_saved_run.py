@@ -71,14 +71,14 @@ def test_class_predicts_what_the_run_was_scored_with(copied):
     assert "lstm_1" in model.model_summary and len(model.loss_df) == 2
     assert model.hyperparameters["target_names"] == ["load"]
     rows = make_panel().query("site == 'b'").sort_values("when")
-    predicted = model.model_predict(rows[["heat", "load", "rain"]])  # other order, one more column
+    predicted = model.model_predict(rows[["heat", "site", "load"]])  # other order, and the series
     assert predicted.shape == (240 - 6 + 1, 2)
     stored = pd.read_parquet(saved.path("predictions")).query("series == 'b'")
     hour = (stored["origin"] - rows["when"].iloc[0]) // pd.Timedelta("1h")
     np.testing.assert_allclose(
         predicted[hour - 6, stored["step"] - 1], stored["prediction"], rtol=1e-5
     )
-    one = model.model_predict(rows[["load", "heat"]].to_numpy()[:6])
+    one = model.model_predict(rows[["load", "heat"]].to_numpy()[:6], series="b")
     np.testing.assert_allclose(one, predicted[:1], rtol=1e-5)
 
 

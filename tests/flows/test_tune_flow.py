@@ -109,6 +109,7 @@ def test_a_trial_whose_metric_is_undefined_fails_and_says_so(tune, ready_network
     assert state.is_failed() and "primary metric is undefined" in state.message
 
 
+@pytest.mark.soak
 def test_a_search_cut_off_ends_as_one_that_was_not(tune, trainings, ready_network):
     tried, cut_off = trainings
     whole = trials_of(tune(folder="whole"))

@@ -1,0 +1,62 @@
+"""The pipeline step that trains the network that serves on all windows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fastlstm.artifacts.disk import writing_to
+from fastlstm.artifacts.file_names import HISTORY_FILE, MODEL_FILE, TRAINING_FILE
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.network.build import use_fitting_threads
+from fastlstm.network.inference import load_network
+from fastlstm.training.linear_component import Penalty
+from fastlstm.training.refit_all import refit_on_all
+from fastlstm.training.setup import OnEvent, TrainingSetup
+from fastlstm.windows.parquet import WindowDataset
+
+
+def refit_into(
+    folder: str,
+    network: str,
+    windows: str,
+    hyperparameters: dict[str, Any],
+    on_event: OnEvent,
+    checkpoint: str | None = None,
+) -> dict[str, Any]:
+    """Train a network like the one in the folder ``network`` on all windows, and write it.
+
+    It takes and returns JSON-like values, to run in a process of its own; see
+    ``fastlstm.steps.worker.call``.
+
+    Args:
+        folder: where to write.
+        network: folder of the trained network, which was scored on test.
+        windows: folder of the window dataset.
+        hyperparameters: network and training.
+        on_event: called with progress; see ``fastlstm.training.fit.fit``.
+        checkpoint: file of the state to go on from.
+    """
+    hp, source = Hyperparameters.model_validate(hyperparameters), Path(network)
+    dataset = WindowDataset(Path(windows))
+    columns = dataset.manifest["features"], dataset.manifest["targets"]
+    use_fitting_threads(hp, *columns, dataset.count("train"))
+    facts = json.loads((source / TRAINING_FILE).read_text(encoding="utf-8"))
+    penalty = (facts.get("combination") or {}).get("penalty")
+    setup = TrainingSetup(
+        dataset, hp, on_event, checkpoint=Path(checkpoint) if checkpoint else None
+    )
+    fitted = refit_on_all(
+        setup,
+        load_network(source / MODEL_FILE),
+        pd.read_csv(source / HISTORY_FILE),
+        facts["best_epoch"],
+        None if penalty is None else Penalty(**penalty),
+        continued=facts.get("warm_start", {}).get("kept") == "champion",
+    )
+    with writing_to(Path(folder)):
+        fitted.save(Path(folder) / MODEL_FILE)
+    return {"epochs": facts["best_epoch"]}
