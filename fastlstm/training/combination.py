@@ -15,7 +15,11 @@ from fastlstm.data.split import LEARNED
 from fastlstm.network.architecture import LINEAR_REGRESSION, LSTM, NAIVE
 from fastlstm.network.combination import has_combination, naive_forecasts, set_combination
 from fastlstm.network.inference import predict_point, windows_at_once
-from fastlstm.training.combination_weights import Weights, combination_weights
+from fastlstm.training.combination_weights import (
+    Weights,
+    combination_weights,
+    means_to_compare,
+)
 from fastlstm.training.error_sums import Forecasters, error_sums, step_blocks
 from fastlstm.training.linear_component import (
     Penalty,
@@ -93,6 +97,8 @@ class CombinationStep:
             [*names, *([NAIVE] if a.naive_forecasters else [])],
             _forecasts(context.chosen, setup), dataset, "validation",
             windows_at_once(dataset.manifest), setup.weights("validation"),
+            means=means_to_compare(len(names) + bool(a.naive_forecasters))
+            if a.linear_component else None,
         )  # fmt: skip
         weights = combination_weights(
             sums, linear=a.linear_component, naive=bool(a.naive_forecasters)

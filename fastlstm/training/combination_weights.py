@@ -20,18 +20,19 @@ from fastlstm.training.error_sums import ErrorSums
 
 # Weights of the linear component beside the LSTM that are compared; those nearer to half first. And how
 # much worse than the best of them, relatively, one may be on validation.
-_LINEAR_WEIGHTS, _TOLERANCE = (0.5, 0.25, 0.75, 0.0, 1.0), 0.01
+LINEAR_WEIGHTS, _TOLERANCE = (0.5, 0.25, 0.75, 0.0, 1.0), 0.01
 
 # How strongly weights of a block of steps and of a target are drawn to those of all, by the number of
 # horizons of origins.
 _POOLING = 0.5
 
-# Relative gain over the naive forecast that one horizon of origins may show by chance.
-_CHANCE = 0.15
+# Relative gain over the naive forecast that one horizon of origins of one series may show by chance, and
+# the correlation of these gains between series, which share what happens to all at once.
+_CHANCE, _CORRELATION = 0.3, 0.3
 
-# What learned was trained to have the least error by itself, so its weight is this many times the one with
-# the least error beside the naive forecast: all where that is two thirds, three quarters where the two
-# forecasts are equally good.
+# What learned was trained to have the least error by itself, so its weight is this many times the one
+# with the least error beside the naive forecast: all where that is two thirds, three quarters where the
+# two forecasts are equally good.
 _OWN_RIGHT = 1.5
 
 # Fewest horizons of origins that are reckoned with.
@@ -74,10 +75,11 @@ def combination_weights(sums: ErrorSums, *, linear: bool, naive: bool) -> Weight
     Args:
         sums: products of the errors on validation of the LSTM, the linear component and the naive
             forecast, those of them that there are.
-        linear: whether there is a linear component.
+        linear: whether there is a linear component; ``sums.absolute`` then has the errors of
+            ``means_to_compare``.
         naive: whether there is a naive forecast.
     """
-    weight = _linear_weight(sums) if linear else 0.0
+    weight = _linear_weight(sums.absolute) if linear else 0.0
     learned = np.array([1 - weight, weight] if linear else [1.0])
     shape = sums.by_block.shape[:2]
     if not naive:
@@ -93,14 +95,24 @@ def combination_weights(sums: ErrorSums, *, linear: bool, naive: bool) -> Weight
     return Weights(weight, np.clip(_OWN_RIGHT * share, 0, 1) * certainty, gain)
 
 
-def _linear_weight(sums: ErrorSums) -> float:
-    """The weight nearest to half among those whose loss on validation is about the lowest."""
-    pooled = sums.pooled[:2, :2]
-    losses = []
-    for weight in _LINEAR_WEIGHTS:
-        both = np.array([1 - weight, weight])
-        losses.append(np.sqrt(both @ pooled @ both))
-    return _LINEAR_WEIGHTS[int(np.argmax(np.array(losses) <= (1 + _TOLERANCE) * min(losses)))]
+def means_to_compare(forecasters: int) -> np.ndarray:
+    """Means of the LSTM and the linear component that are compared by their absolute errors.
+
+    Args:
+        forecasters: how many there are, those two first.
+
+    Returns:
+        Weights of the forecasters, ``(len(LINEAR_WEIGHTS), forecasters)``.
+    """
+    weights = np.zeros((len(LINEAR_WEIGHTS), forecasters))
+    weights[:, 1] = LINEAR_WEIGHTS
+    weights[:, 0] = 1 - weights[:, 1]
+    return weights
+
+
+def _linear_weight(errors: np.ndarray) -> float:
+    """The weight nearest to half among those whose absolute error on validation is about the lowest."""
+    return LINEAR_WEIGHTS[int(np.argmax(errors <= (1 + _TOLERANCE) * errors.min()))]
 
 
 def _horizons(sums: ErrorSums) -> float:
@@ -131,21 +143,23 @@ def _certainty(sums: ErrorSums, best: np.ndarray, naive: np.ndarray) -> tuple[np
         ``(n_targets,)`` from 0 to 1, those of each target drawn to that of all; and the relative gain.
     """
     whole, first = sums.by_origin, sums.first_by_origin
-    of_all, gain = _shrinkage(whole.mean(axis=1), first.mean(axis=1), sums, best, naive)
     targets = whole.shape[1]
+    of_all, gain = _shrinkage(whole.mean(axis=1), first.mean(axis=1), sums, best, naive, targets)
     if targets == 1:
         return np.array([of_all]), gain
     each = np.array(
-        [_shrinkage(whole[:, t], first[:, t], sums, best, naive)[0] for t in range(targets)]
+        [_shrinkage(whole[:, t], first[:, t], sums, best, naive, 1)[0] for t in range(targets)]
     )
     horizons = _horizons(sums)
     return (horizons * each + 2 * of_all) / (horizons + 2), gain
 
 
 def _shrinkage(
-    whole: np.ndarray, first: np.ndarray, sums: ErrorSums, best: np.ndarray, naive: np.ndarray
-) -> tuple[float, float]:
-    """Of products by origin over all steps and the first, ``(n_origins, n, n)``; see ``_certainty``."""
+    whole: np.ndarray, first: np.ndarray, sums: ErrorSums, best: np.ndarray, naive: np.ndarray,
+    targets: int,
+) -> tuple[float, float]:  # fmt: skip
+    """Of products by origin over all steps and the first, ``(n_origins, n, n)``, means over so many
+    targets; see ``_certainty``."""
     rates, noise = [], 0.0
     for products, horizon in ((whole, len(sums.blocks)), (first, sums.first)):
         rate = np.einsum("i,nij,j->n", naive, products, naive - best)
@@ -158,7 +172,9 @@ def _shrinkage(
             noise = abs(test.difference / test.statistic) / loss
     gain = 1 - float(best @ whole.mean(axis=0) @ best) / float(naive @ whole.mean(axis=0) @ naive)
     rate_of_both = min(rates)
-    variance = noise**2 + _CHANCE**2 / _horizons(sums)
+    units = sums.series * targets
+    independent = units / (1 + (units - 1) * _CORRELATION)
+    variance = noise**2 + _CHANCE**2 / (_horizons(sums) * independent)
     return (max(0.0, 1 - variance / rate_of_both**2) if rate_of_both > 0 else 0.0), gain
 
 

@@ -6,7 +6,7 @@ They are sums, so that those of parts of the windows add up to those of all.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,10 +29,11 @@ Forecasters = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class ErrorSums:
-    """Products of errors, each divided by the forecasters' mean absolute error at that value.
+    """Products of errors, each divided by the forecasters' mean absolute error in that window.
 
-    So divided, large errors weigh in proportion and not by their square, as in a mean absolute error,
-    and a sum of products still gives the loss of every weighted mean of the forecasters.
+    So divided, windows of large errors weigh in proportion and not by their square, as in a mean
+    absolute error, and a sum of products still gives the loss of every weighted mean of the
+    forecasters. Divided value by value, one forecaster's noise would look like a gain over the others.
 
     Attributes:
         names: the forecasters.
@@ -44,6 +45,8 @@ class ErrorSums:
         first_by_origin: the same over the first steps alone.
         first: how many these are; all steps where there are two horizons of origins, else a quarter as
             many as there are origins.
+        series: number of series.
+        absolute: mean absolute errors of some weighted means of the forecasters, ``(n_means,)``.
     """
 
     names: Sequence[str]
@@ -52,6 +55,8 @@ class ErrorSums:
     by_origin: np.ndarray
     first_by_origin: np.ndarray
     first: int
+    series: int = 1
+    absolute: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     @property
     def pooled(self) -> np.ndarray:
@@ -73,6 +78,7 @@ def error_sums(
     batch_size: int,
     weights: np.ndarray | None = None,
     most_windows: int | None = None,
+    means: np.ndarray | None = None,
 ) -> ErrorSums:
     """The sums over a split.
 
@@ -84,28 +90,35 @@ def error_sums(
         batch_size: windows at once.
         weights: of each window, ``(n,)``; None where all weigh alike.
         most_windows: evenly spaced windows where there are more; None: by the values they have.
+        means: weights of the forecasters in means whose absolute errors are wanted,
+            ``(n_means, n_forecasters)``.
     """
     steps, targets = dataset.manifest["steps_ahead"], len(dataset.manifest["targets"])
     count = dataset.count(split)
     most = most_windows or max(1, _MOST_VALUES // (steps * targets))
     chosen = np.arange(0, count, -(-count // most))
-    origin = dataset.read(split, columns=()).origin[chosen]
+    windows = dataset.read(split, columns=())
+    origin = windows.origin[chosen]
     origins = len(np.unique(origin))
     first = steps if origins >= 2 * steps else max(1, origins // 4)
     blocks = step_blocks(steps)
     by_step = np.zeros((steps, targets, len(names), len(names)))
+    absolute = np.zeros(0 if means is None else len(means))
     total = 0.0
     by_window: list[np.ndarray] = []
     first_by_window: list[np.ndarray] = []
     weight_of: list[np.ndarray] = []
     for place, x, y in _batches(dataset, split, batch_size, chosen):
         errors = (forecast(x, y) - y).astype(np.float64)
-        size = np.maximum(np.abs(errors).mean(axis=0), _SMALL_ERROR)
+        size = np.maximum(np.abs(errors).mean(axis=(0, 2), keepdims=True), _SMALL_ERROR)
         weight = np.ones(len(y)) if weights is None else weights[place].astype(np.float64)
         scaled = errors / np.sqrt(size)
         weighted = scaled * weight[:, None, None]
         by_step += np.einsum("anst,bnst->stab", weighted, scaled, optimize=True)
         total += float(weight.sum())
+        for number in range(len(absolute)):
+            of_mean = np.abs(np.tensordot(means[number], errors, axes=1)).mean(axis=(1, 2))  # type: ignore[index]
+            absolute[number] += float((of_mean * weight).sum())
         for parts, some in ((by_window, scaled), (first_by_window, scaled[:, :, :first])):
             parts.append(np.einsum("anst,bnst->ntab", some, some, optimize=True) / some.shape[2])
         weight_of.append(weight)
@@ -118,6 +131,8 @@ def error_sums(
         _mean_by_origin(origin, np.concatenate(by_window), of_windows),
         _mean_by_origin(origin, np.concatenate(first_by_window), of_windows),
         first,
+        len(np.unique(windows.series)),
+        absolute / total,
     )
 
 

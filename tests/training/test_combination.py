@@ -36,7 +36,7 @@ def hyperparameters(**changes):
 SHORT = {"epochs": 2, "batch_size": 600}
 
 
-def windows(values, hp, **more):
+def windows(values, hp, cuts=CUTS, **more):
     """Windows over rows ``(COUNT,)`` or ``(COUNT, n_columns)``, whose columns are all targets."""
     frame = pd.DataFrame(
         {
@@ -49,7 +49,7 @@ def windows(values, hp, **more):
     names = [f"c{i}" for i in range(values.shape[1])]
     return RowWindows(
         frame, values, values, features=names, targets=names, timesteps=hp.timesteps,
-        steps_ahead=hp.steps_ahead, cuts=CUTS, time_unit="row", **more,
+        steps_ahead=hp.steps_ahead, cuts=cuts, time_unit="row", **more,
     )  # fmt: skip
 
 
@@ -122,7 +122,7 @@ def test_with_few_origins_a_trend_does_not_pass_for_skill():
 
 def test_seeds_of_a_series_on_the_border_give_close_forecasts():
     # A weak season in a random walk, where a test of significance turns with the seed.
-    values, forecasts, trust = random_walk() + 0.1 * wave(), [], []
+    values, forecasts, trust = random_walk() + 0.12 * wave(), [], []
     for seed in range(2):
         hp = hyperparameters(seed=seed, **SHORT)
         dataset = windows(values, hp)
@@ -166,8 +166,9 @@ def test_the_user_may_leave_the_naive_forecasts_out(linear):
     assert (predict(trained.model, x) != np.repeat(x[:, -1], 6, axis=1)).all()
 
 
+@pytest.mark.soak
 def test_each_quantile_is_combined_with_the_naive_mean():
-    hp = hyperparameters(quantiles=[0.1, 0.5, 0.9], **SHORT)
+    hp = hyperparameters(quantiles=[0.1, 0.5, 0.9])
     dataset = windows(wave(), hp)
     trained, x = fit(dataset, hp), dataset.read("test").x
     weights = trained.model.get_layer(COMBINATION).get_weights()[0].reshape(3, 6)
@@ -217,7 +218,7 @@ def test_training_again_begins_with_the_network_forecasting():
 def test_a_network_of_other_forecasters_passes_its_lstm_on(stored_before):
     import keras
 
-    hp = hyperparameters(segment_units=4, seed=7)
+    hp = hyperparameters(segment_units=4, seed=7, decoding="parallel")
     given = build_network(hp, ["c0"], ["c0"])
     if stored_before:  # a closed gate, behind which nothing would be learned
         gate = constants(1, "zeros", "gate")(numbered(given.input, 1))

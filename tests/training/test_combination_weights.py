@@ -9,6 +9,7 @@ from scipy.optimize import minimize
 from fastlstm.network.architecture import DRIFT, LINEAR_REGRESSION, LSTM, NAIVE
 from fastlstm.training.combination_weights import (
     combination_weights,
+    means_to_compare,
     naive_weights,
     simplex_weights,
 )
@@ -115,7 +116,7 @@ def test_sums_of_parts_add_up_and_give_the_loss_of_every_mean(weighted):
         np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-4)
     found = source.read("validation")
     errors = np.stack([one(found.x, found.y) - found.y for one in forecasters]).astype(float)
-    size = np.maximum(np.abs(errors).mean(axis=0), 0.02)
+    size = np.maximum(np.abs(errors).mean(axis=(0, 2), keepdims=True)[0], 0.02)
     mean = np.array([0.2, 0.5, 0.3])
     loss = (np.einsum("f,fnst->nst", mean, errors) ** 2 / size).mean(axis=(1, 2))
     assert mean @ whole.pooled @ mean == pytest.approx(np.average(loss, weights=weights), rel=1e-4)
@@ -135,12 +136,7 @@ def test_steps_share_sums_in_at_most_24_blocks():
     assert len(set(blocks)) == 24 and (np.bincount(blocks) == 4).all()
 
 
-# The weight of an error depends on the noise in it, so that noise as large as the naive error looks as
-# if it lowered the loss.
-_LARGE = pytest.param(0.1, marks=pytest.mark.xfail(strict=True, reason="large noise has trust 0.3"))
-
-
-@pytest.mark.parametrize("noise", [0.001, 0.01, _LARGE])
+@pytest.mark.parametrize("noise", [0.001, 0.01, 0.1])
 def test_a_network_that_learned_noise_on_a_random_walk_is_not_trusted(noise):
     for seed in range(4):
         assert trust(dataset(random_walk(seed)), Learned(0.0, noise, seed)).max() < 0.05
@@ -156,7 +152,7 @@ def test_trust_grows_with_the_gain_without_a_jump():
     shares = np.linspace(0, 1, 51)
     found = np.array([trust(source, Learned(share, 0.6, 1)).mean() for share in shares])
     assert found[-1] - found[0] > 0.5
-    assert np.diff(found).min() > -0.001 and np.diff(found).max() < 0.1
+    assert np.diff(found).min() > -0.001 and np.diff(found).max() < 0.2
     # So seeds of a network that is hardly better give about the same forecast.
     border = shares[np.argmin(np.abs(found - 0.5))]
     by_seed = [trust(source, Learned(border, 0.6, seed)).mean() for seed in range(6)]
@@ -189,7 +185,12 @@ def test_steps_at_which_the_network_is_no_better_have_less_trust():
 def test_lstm_and_linear_component_have_half_each_unless_one_is_far_better(lstm, linear, weight):
     forecasters = (Learned(1.0, lstm), Learned(1.0, linear, 1))
     found = combination_weights(
-        sums(dataset(wave()), *forecasters, names=(LSTM, LINEAR_REGRESSION)),
+        sums(
+            dataset(wave()),
+            *forecasters,
+            names=(LSTM, LINEAR_REGRESSION),
+            means=means_to_compare(2),
+        ),
         linear=True,
         naive=False,
     )

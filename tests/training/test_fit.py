@@ -29,8 +29,11 @@ from fastlstm.windows.parquet import WindowDataset, write_windows
 pytestmark = pytest.mark.usefixtures("untraced")
 
 
-def dataset(folder, hp, *, labels=False, targets=1, rows=300, change=lambda frame: None):
-    """Windows of a noisy wave; with labels, whether the wave is high. ``change`` changes the rows."""
+def dataset(folder, hp, *, labels=False, targets=1, rows=300, change=lambda frame: None, own=False):
+    """Windows of a noisy wave; with labels, whether the wave is high. ``change`` changes the rows.
+
+    With ``own`` the target is the feature 'a'.
+    """
     rng = np.random.default_rng(0)
     hours = np.arange(rows)
     wave = np.sin(hours / 4) + rng.normal(0, 0.1, rows)
@@ -45,6 +48,9 @@ def dataset(folder, hp, *, labels=False, targets=1, rows=300, change=lambda fram
         shifted = np.roll(wave, -i)
         frame[f"y.{name}"] = (shifted > 0.5).astype(float) if labels else shifted
     change(frame)
+    if own:
+        names = ["a"]
+        frame["y.a"] = frame["x.a"]
     stamps = pd.DatetimeIndex(frame[TIME]).tz_convert(None).as_unit("us").asi8
     publish(
         folder,
