@@ -316,6 +316,16 @@ def with_hyperparameters(config: Model, chosen: dict[str, Any]) -> Model:
     return config.model_copy(update={"hyperparameters": changed})
 
 
+def _differing(hp: Hyperparameters) -> dict[str, Any]:
+    """The hyperparameters that differ from what a config without them would have."""
+    values = hp.model_dump()
+    kept = {"LSTM_type": values["LSTM_type"], "architecture": values["architecture"]}
+    fields = Hyperparameters.model_fields
+    kept |= {name: value for name, value in values.items() if value != fields[name].get_default()}
+    own = Hyperparameters.model_validate(kept).model_dump()
+    return kept | {name: value for name, value in values.items() if own[name] != value}
+
+
 def write_search(folder: Path, summary: dict[str, Any], config: RetrainConfig) -> None:
     """Write the best settings as a config file, the trials as a table, and a figure.
 
@@ -331,6 +341,8 @@ def write_search(folder: Path, summary: dict[str, Any], config: RetrainConfig) -
     best = summary["best"]
     settings = with_hyperparameters(config, best["hyperparameters"])
     given = settings.model_copy(update={"tune": TuneConfig()}).model_dump(exclude_defaults=True)
+    # A hyperparameter's default depends on others, so one that equals its field's may yet be a choice.
+    given["hyperparameters"] = _differing(settings.hyperparameters)
     note = (
         f"# The best of {len(summary['trials'])} trials, number {best['trial']}: "
         f"{summary['metric']} {best['value']:.6g} on validation.\n"

@@ -7,11 +7,13 @@ import pytest
 import yaml
 
 from fastlstm.artifacts.file_names import BEST_SETTINGS_FILE, SEARCH_FIGURE_FILE, TRIALS_FILE
+from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.reading import check_settings, read_config
 from fastlstm.errors import ConfigError, StoreError, TrainingError
 from fastlstm.experiments.tuning import (
     PrunedError,
     Search,
+    _differing,
     study_key,
     with_hyperparameters,
     write_search,
@@ -256,3 +258,18 @@ def test_trials_may_be_kept_in_a_database(config, tmp_path, monkeypatch):
     assert Search(config(storage="env:TRIALS"), "k", tmp_path / "other").ended == 2
     with pytest.raises(ConfigError, match="password"):
         config(storage="postgresql://me:secret@host/db")
+
+
+def test_a_choice_that_equals_its_fields_default_is_kept():
+    """A forecaster's batch size and its ensemble have other defaults than the fields."""
+    chosen = Hyperparameters.model_validate({
+        "LSTM_type": "regressor", "timesteps": 24, "batch_size": 128, "ensemble_size": 1, "loss": "mse",
+        "refit": False,
+    })  # fmt: skip
+    written = _differing(chosen)
+    assert written["batch_size"] == 128
+    assert Hyperparameters.model_validate(written) == chosen
+    for changes in ({}, {"LSTM_type": "regressor"}, {"LSTM_type": "regressor", "epochs": 7}):
+        plain = Hyperparameters.model_validate(changes)
+        assert Hyperparameters.model_validate(_differing(plain)) == plain
+    assert "segment_dropout" not in _differing(plain)
