@@ -111,6 +111,7 @@ def error_of(config, panel, folder):
     return np.sqrt(np.mean((outputs - test.y.reshape(outputs.shape)) ** 2))
 
 
+@pytest.mark.soak
 @pytest.mark.traced
 @pytest.mark.parametrize("architecture", ["classic", "segment"])
 def test_an_effect_of_the_day_to_forecast_is_learned(tmp_path, architecture):
@@ -132,4 +133,4 @@ def test_an_effect_of_the_day_to_forecast_is_learned(tmp_path, architecture):
         error_of(config, panel, tmp_path / name)
         for name, config in (("without", without), ("known", known))
     ]
-    assert errors[1] < 0.6 * errors[0], errors
+    assert errors[1] < 0.7 * errors[0], errors
