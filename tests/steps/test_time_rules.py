@@ -411,8 +411,8 @@ def test_the_naive_forecasts_to_improve_on_are_weighed_by_train_rows_alone(monke
 
 def leaking(function, moved):
     """The function with windows of other splits than it asks for."""
-    return lambda *given: function(
-        *(Moved(one, moved) if hasattr(one, "manifest") else one for one in given)
+    return lambda *given, **settings: function(
+        *(Moved(one, moved) if hasattr(one, "manifest") else one for one in given), **settings
     )
 
 
