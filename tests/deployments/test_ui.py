@@ -82,9 +82,7 @@ def test_form_run_and_report(page, company, tmp_path):
     assert run["parameters"]["config"]["hyperparameters"]["seed"] == 11
 
     company.shows(run["id"], lambda: company.artifact("small-training"))  # it trains
-    page.goto(f"/runs/flow-run/{run['id']}")
-    page.get_by_text("Artifacts", exact=True).click()
-    page.get_by_text("small-training").first.wait_for()
+    _open_artifacts(page, run["id"])
     page.get_by_text("val_loss").first.wait_for()
     ended = company.ended(run["id"])
     message = ended["state"]["message"]
@@ -110,6 +108,21 @@ def test_form_run_and_report(page, company, tmp_path):
 
     page.goto("/artifacts/key/small-report")  # the history over the nights
     page.get_by_text("Created small-report").first.wait_for()
+
+
+def _open_artifacts(page, run_id) -> None:
+    """Open the list of a run's artifacts, which the page reads once, until the training's is in it."""
+    from playwright.sync_api import TimeoutError as NotShown
+
+    for _ in range(6):
+        page.goto(f"/runs/flow-run/{run_id}")
+        page.get_by_text("Artifacts", exact=True).click()
+        try:
+            page.get_by_text("small-training").first.wait_for(timeout=10_000)
+        except NotShown:
+            continue
+        return
+    raise AssertionError("the run's page lists no artifact of its training")
 
 
 def _seed_field(page) -> int:

@@ -77,6 +77,7 @@ class TrainHoldsBoth:
                 "learning_rate_factor": 0.3,
                 "learning_rate": 0.3,
                 "epochs": 8,
+                "batch_size": 32,
             },
             marks=pytest.mark.soak,
         ),
