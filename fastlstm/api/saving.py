@@ -12,9 +12,6 @@ from fastlstm.api.prepared_rows import PreparedRows
 from fastlstm.artifacts.file_names import (
     CHECKS_FILE,
     INPUTS_FILE,
-    SERIES_SCALES_FILE,
-    X_SCALER_FILE,
-    Y_SCALER_FILE,
 )
 from fastlstm.artifacts.files import write_json
 from fastlstm.artifacts.fingerprint import code_version, fingerprint
@@ -22,7 +19,7 @@ from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.findings import ValidationReport
 from fastlstm.data.input_summary import reference
-from fastlstm.data.scaling import write_scalers
+from fastlstm.data.scaling import scaler_files, write_scalers
 from fastlstm.evaluation.evaluate import evaluate, write_evaluation
 from fastlstm.evaluation.networks import EvaluatedNetworks
 from fastlstm.evaluation.result import Evaluation
@@ -70,7 +67,7 @@ def evaluate_and_store(
         write_evaluation(folder, evaluated)
         write_scalers(
             rows.scalers,
-            *(folder / name for name in (X_SCALER_FILE, Y_SCALER_FILE, SERIES_SCALES_FILE)),
+            *scaler_files(folder),
         )
         cut = windows.manifest["cuts"]["validation"]
         _write_data_files(folder, rows, table, cut, config.data.read_features)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fastlstm.artifacts.file_names import SERIES_SCALES_FILE, X_SCALER_FILE, Y_SCALER_FILE
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.scalers import SCALERS
 from fastlstm.data.count_scaling import divide_by_mean, require_counts
@@ -291,6 +292,11 @@ def _chosen(columns: Columns, rows: np.ndarray, unknown: Mapping[str, np.ndarray
         if name in unknown:
             values[unknown[name][rows], position] = np.nan
     return pd.DataFrame(values, columns=names, copy=False)
+
+
+def scaler_files(folder: Path) -> list[Path]:
+    """The files that ``write_scalers`` writes and ``read_scalers`` reads, in a step's folder."""
+    return [folder / name for name in (X_SCALER_FILE, Y_SCALER_FILE, SERIES_SCALES_FILE)]
 
 
 def write_scalers(scalers: Scalers, x_file: Path, y_file: Path, series_file: Path) -> None:

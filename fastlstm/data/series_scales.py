@@ -77,13 +77,13 @@ class SeriesScales:
         return rows
 
     def scaled(self, column: str, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Values of a column, scaled; ``rows`` as of ``rows_of``, all ``(n,)``."""
+        """Values of a column, scaled; for ``rows`` see ``rows_of``, all ``(n,)``."""
         number = self._column_number[column]
         scaled: np.ndarray = (values - self.center[rows, number]) / self.scale[rows, number]
         return scaled
 
     def of(self, columns: list[str], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Center and scale of some columns, ``(n, n_columns)`` each; ``rows`` as of ``rows_of``."""
+        """Center and scale of some columns, ``(n, n_columns)`` each; for ``rows`` see ``rows_of``."""
         numbers = [self._column_number[name] for name in columns]
         return self.center[rows][:, numbers], self.scale[rows][:, numbers]
 

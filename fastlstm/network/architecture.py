@@ -65,6 +65,11 @@ def season_of(name: str) -> int:
     return 1 if name == NAIVE else int(name.removeprefix(f"{SEASONAL_NAIVE}_"))
 
 
+def rows_of_season(timesteps: int, steps: int, season: int) -> list[int]:
+    """Rows of a window whose values are the seasonal naive forecast of each step; 1 is the naive one."""
+    return [timesteps + k - season * (k // season + 1) for k in range(steps)]
+
+
 @dataclass(frozen=True)
 class Architecture:
     """A network's structure, every 'auto' resolved.
@@ -137,10 +142,7 @@ class Architecture:
 
         They are the last row, or with ``seasonal_residual`` those of the last season.
         """
-        if self.seasonal_residual is None:
-            return [timesteps - 1] * steps
-        season = self.seasonal_residual
-        return [timesteps + k - season * (k // season + 1) for k in range(steps)]
+        return rows_of_season(timesteps, steps, self.seasonal_residual or 1)
 
     def naive(self, windows: np.ndarray, steps: int) -> np.ndarray:
         """The naive forecast of windows ``(n, timesteps, n_features)``: ``(n, steps, n_targets)``."""

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastlstm.network.architecture import DRIFT, LSTM, NAIVE, Architecture, season_of
+from fastlstm.network.architecture import (
+    DRIFT,
+    LSTM,
+    NAIVE,
+    Architecture,
+    rows_of_season,
+    season_of,
+)
 from fastlstm.network.fixed_weights import constants, numbered
 from fastlstm.network.keras_import import import_keras
 
@@ -75,10 +82,10 @@ def start_forecasts(
     model: keras.Model, windows: np.ndarray, architecture: Architecture, steps: int
 ) -> np.ndarray:
     """What ``mixed_start`` gives for windows ``(n, timesteps, n_features)``."""
-    by_name = naive_forecasts(windows, architecture, steps)
+    each = naive_forecasts(windows, architecture, steps)
     stored = model.get_layer(START).get_weights()[0]
-    weights = stored.reshape(len(by_name), 1, steps, len(architecture.own))
-    total: np.ndarray = (weights * np.stack(list(by_name.values()))).sum(axis=0)
+    weights = stored.reshape(len(each), 1, steps, len(architecture.own))
+    total: np.ndarray = (weights * each).sum(axis=0)
     return total
 
 
@@ -114,12 +121,12 @@ def _set(model: keras.Model, name: str, weights: np.ndarray) -> None:
             layer.set_weights([weights.reshape(-1, 1).astype(np.float32)])
 
 
-def naive_forecasts(
-    windows: np.ndarray, architecture: Architecture, steps: int
-) -> dict[str, np.ndarray]:
-    """The naive forecasts of windows ``(n, timesteps, n_features)``, ``(n, steps, n_targets)`` each."""
+def naive_forecasts(windows: np.ndarray, architecture: Architecture, steps: int) -> np.ndarray:
+    """The naive forecasts of windows ``(n, timesteps, n_features)``, ``(n_naive, n, steps, n_targets)``
+    in the order of ``Architecture.naive_forecasters``."""
     own = windows[:, :, list(architecture.own)]
-    return {name: _naive_forecast(np, own, name, steps) for name in architecture.naive_forecasters}
+    names = architecture.naive_forecasters
+    return np.stack([_naive_forecast(np, own, name, steps) for name in names])
 
 
 def _naive_forecast(ops: Any, own: Any, name: str, steps: int) -> Any:
@@ -139,8 +146,7 @@ def _naive_forecast(ops: Any, own: Any, name: str, steps: int) -> Any:
         ahead = np.arange(1, steps + 1, dtype=np.float32)[None, :, None] / max(timesteps - 1, 1)
         last = own[:, -1:, :]
         return last + (last - own[:, :1, :]) * ahead
-    season = season_of(name)
-    rows = [timesteps + k - season * (k // season + 1) for k in range(steps)]
+    rows = rows_of_season(timesteps, steps, season_of(name))
     return ops.take(own, np.array(rows), axis=1)
 
 

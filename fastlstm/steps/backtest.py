@@ -11,14 +11,11 @@ from fastlstm.artifacts.disk import writing_to
 from fastlstm.artifacts.file_names import (
     CLEAN_FILE,
     MODEL_FILE,
-    SERIES_SCALES_FILE,
-    X_SCALER_FILE,
-    Y_SCALER_FILE,
 )
 from fastlstm.artifacts.files import write_json
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
-from fastlstm.data.scaling import read_scalers, write_scalers
+from fastlstm.data.scaling import read_scalers, scaler_files, write_scalers
 from fastlstm.data.tables import read_table, write_table
 from fastlstm.data.time_grid import microseconds
 from fastlstm.experiments.backtest import Rows, StartingPoint, evaluate_folds
@@ -75,7 +72,7 @@ def evaluate_folds_into(
     target = Path(folder)
     with writing_to(target):
         trained.network.save(target / MODEL_FILE)
-        write_scalers(trained.scalers, *_scaler_files(target))
+        write_scalers(trained.scalers, *scaler_files(target))
         for result in results:
             _write_fold_result(target, result)
     return {
@@ -91,13 +88,8 @@ def combine_into(folder: Path, parts: list[Path], settings: RetrainConfig) -> di
     return write_backtest(folder, summarise(results, settings))
 
 
-def _scaler_files(folder: Path) -> list[Path]:
-    """Files of a starting point's scalers."""
-    return [folder / name for name in (X_SCALER_FILE, Y_SCALER_FILE, SERIES_SCALES_FILE)]
-
-
 def _read_starting_point(folder: Path) -> StartingPoint:
-    scalers = read_scalers(*_scaler_files(folder))
+    scalers = read_scalers(*scaler_files(folder))
     return StartingPoint(load_network(folder / MODEL_FILE), scalers)
 
 

@@ -11,14 +11,11 @@ from fastlstm.artifacts.file_names import (
     CHOSEN_MODEL_FILE,
     CLEAN_FILE,
     MODEL_FILE,
-    SERIES_SCALES_FILE,
-    X_SCALER_FILE,
-    Y_SCALER_FILE,
 )
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.memory import give_back
-from fastlstm.data.scaling import read_scalers
+from fastlstm.data.scaling import read_scalers, scaler_files
 from fastlstm.data.tables import read_table
 from fastlstm.evaluation.evaluate import evaluate, write_evaluation
 from fastlstm.evaluation.networks import EvaluatedNetworks
@@ -51,17 +48,18 @@ def evaluate_into(
     """
     settings = RetrainConfig.model_validate(config)
     dataset = WindowDataset(Path(windows))
-    scalers = read_scalers(
-        *(Path(scaled) / name for name in (X_SCALER_FILE, Y_SCALER_FILE, SERIES_SCALES_FILE))
-    )
-    targets = settings.data.targets
-    rows = read_table(Path(clean) / CLEAN_FILE, [SERIES, TIME, SEGMENT, *targets])
-    table = TargetTable.of(rows, rows[targets])
-    del rows
+    scalers = read_scalers(*scaler_files(Path(scaled)))
+    table = read_target_table(Path(clean), settings.data.targets)
     give_back()
     evaluated = evaluate(_networks(Path(network)), dataset, scalers, table, settings)
     with writing_to(Path(folder)):
         return write_evaluation(Path(folder), evaluated)
+
+
+def read_target_table(clean: Path, targets: list[str]) -> TargetTable:
+    """The targets of the clean table in a step's folder, and no other values."""
+    rows = read_table(clean / CLEAN_FILE, [SERIES, TIME, SEGMENT, *targets])
+    return TargetTable.of(rows, rows[targets])
 
 
 def _networks(folder: Path) -> EvaluatedNetworks:

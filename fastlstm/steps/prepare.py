@@ -14,10 +14,7 @@ from fastlstm.artifacts.file_names import (
     CLEAN_FILE,
     INPUTS_FILE,
     SCALED_FILE,
-    SERIES_SCALES_FILE,
     TABLE_FILE,
-    X_SCALER_FILE,
-    Y_SCALER_FILE,
 )
 from fastlstm.artifacts.files import write_json
 from fastlstm.config.data import DataConfig
@@ -25,7 +22,7 @@ from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.input_summary import reference
 from fastlstm.data.reading import load
-from fastlstm.data.scaling import Scalers, SeriesOfRows, fit_scalers, write_scalers
+from fastlstm.data.scaling import Scalers, SeriesOfRows, fit_scalers, scaler_files, write_scalers
 from fastlstm.data.seasons import FoundSeasons, SeasonSearch
 from fastlstm.data.split import cut_times
 from fastlstm.data.tables import StoredColumns, read_blocks, write_blocks, write_table
@@ -131,9 +128,7 @@ def scale_into(folder: Path, clean: Path, config: RetrainConfig) -> dict[str, An
     write_blocks(
         (_scaled(rows, scalers, data) for rows in read_blocks(clean)), folder / SCALED_FILE
     )
-    write_scalers(
-        scalers, *(folder / name for name in (X_SCALER_FILE, Y_SCALER_FILE, SERIES_SCALES_FILE))
-    )
+    write_scalers(scalers, *scaler_files(folder))
     train = times < cuts.validation
     # Calendar features and static covariates change without drift of the inputs.
     inputs = StoredColumns(clean, [name for name in data.read_features if name not in data.static])

@@ -9,18 +9,15 @@ from typing import Any
 from fastlstm.artifacts.file_names import (
     CLEAN_FILE,
     MODEL_FILE,
-    SERIES_SCALES_FILE,
-    X_SCALER_FILE,
-    Y_SCALER_FILE,
 )
 from fastlstm.config.retrain import RetrainConfig
-from fastlstm.data.column_names import SEGMENT, SERIES, TIME
-from fastlstm.data.scaling import read_scalers
+from fastlstm.data.column_names import SERIES
+from fastlstm.data.scaling import read_scalers, scaler_files
 from fastlstm.data.tables import read_table
 from fastlstm.evaluation.metrics import primary_regression_metric
 from fastlstm.evaluation.regression import score_validation
-from fastlstm.evaluation.target_table import TargetTable
 from fastlstm.network.inference import load_network
+from fastlstm.steps.evaluate import read_target_table
 from fastlstm.windows.parquet import WindowDataset
 
 
@@ -64,11 +61,7 @@ def score_trial(
         on_event: unused; scoring has no events.
     """
     settings = RetrainConfig.model_validate(config)
-    scalers = read_scalers(
-        *(Path(scaled) / name for name in (X_SCALER_FILE, Y_SCALER_FILE, SERIES_SCALES_FILE))
-    )
-    targets = settings.data.targets
-    rows = read_table(Path(clean) / CLEAN_FILE, [SERIES, TIME, SEGMENT, *targets])
-    table = TargetTable.of(rows, rows[targets])
+    scalers = read_scalers(*scaler_files(Path(scaled)))
+    table = read_target_table(Path(clean), settings.data.targets)
     served = load_network(Path(network) / MODEL_FILE)
     return score_validation(served, WindowDataset(Path(windows)), scalers, table, settings)

@@ -123,7 +123,7 @@ def _forecasts(model: Any, setup: TrainingSetup) -> Forecasters:
         if linear is not None:
             found.append(linear(x))
         if a.naive_forecasters:
-            each = np.stack(list(naive_forecasts(x, a, steps).values()))
+            each = naive_forecasts(x, a, steps)
             found.append((setup.naive_by_step[:, None] * each).sum(axis=0))
         return np.stack(found)
 

@@ -33,7 +33,7 @@ _CHANCE, _CORRELATION = 0.3, 0.3
 # What learned was trained to have the least error by itself, so its weight is this many times the one
 # with the least error beside the naive forecast: all where that is two thirds, three quarters where the
 # two forecasts are equally good.
-_OWN_RIGHT = 1.5
+_TRUST_FACTOR = 1.5
 
 # Fewest horizons of origins that are reckoned with.
 _FEWEST_HORIZONS = 0.25
@@ -92,7 +92,7 @@ def combination_weights(sums: ErrorSums, *, linear: bool, naive: bool) -> Weight
     strength = _POOLING / _horizons(sums)
     share = _drawn(rate, strength) / np.maximum(_drawn(curvature, strength), 1e-12)
     certainty, gain = _certainty(sums, best, base)
-    return Weights(weight, np.clip(_OWN_RIGHT * share, 0, 1) * certainty, gain)
+    return Weights(weight, np.clip(_TRUST_FACTOR * share, 0, 1) * certainty, gain)
 
 
 def means_to_compare(forecasters: int) -> np.ndarray:
