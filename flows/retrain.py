@@ -18,7 +18,7 @@ from tasks.evaluate import evaluate
 from tasks.find_champion import find_champion
 from tasks.load import load, with_calendar
 from tasks.plan_folds import plan_folds
-from tasks.promote import promote
+from tasks.promote import promote, with_left_out
 from tasks.references import Outcome
 from tasks.refit import refit
 from tasks.report import report
@@ -86,6 +86,6 @@ def _train_and_decide(config: PipelineConfig, source: Any, reason: str) -> Outco
     tested = None
     if config.backtest.decides:
         tested = combine_folds(config, clean, run_folds(config, clean, plan_folds(config, clean)))
-    outcome = promote(config, run, clean, tested)
+    outcome = with_left_out(promote(config, run, clean, tested), clean)
     report(config, outcome, reason)
     return outcome

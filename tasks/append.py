@@ -9,7 +9,7 @@ from fastlstm.artifacts.folders import read_manifest
 from fastlstm.data.tables import read_table
 from fastlstm.forecasting.monitoring import input_rows
 from tasks.forecast import FORECASTS_FILE, INTERVALS_FILE
-from tasks.notify import notify
+from tasks.notify import notify, with_warnings
 from tasks.prefect_artifacts import report_scoring
 from tasks.references import Scored, ScoringOutcome
 from tasks.settings import ScoringConfig
@@ -40,12 +40,14 @@ def append(config: ScoringConfig, scored: Scored) -> ScoringOutcome:
     if scored.skipped:
         name, why = next(iter(scored.skipped.items()))
         message += f"; skipped {len(scored.skipped)} series, first {name!r}: {why}"
+    message = with_warnings(message, scored.warnings)
     outcome = ScoringOutcome(
         run=forecaster.run,
         baseline=forecaster.baseline,
         forecasts=scored.forecasts,
         added=added,
         skipped=scored.skipped,
+        warnings=scored.warnings,
         message=message,
     )
     notify("append", message)

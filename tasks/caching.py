@@ -43,7 +43,8 @@ def step_key(step: str, config: PipelineConfig, *inputs: Input, part: int | None
 def _identity(item: Input) -> str:
     """The hash an input is identified by: of its content, or of what it was built from."""
     if isinstance(item, Source):
-        return item.data_sha256
+        # What is left out is written into the output.
+        return fingerprint(item.data_sha256, item.skipped) if item.skipped else item.data_sha256
     if isinstance(item, StepOutput) and Path(item.path).parent.name in _IDENTIFIED_BY_KEY:
         return item.key
     return item.content_sha256

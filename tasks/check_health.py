@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fastlstm.data.files import skipped_files_text, source_files
 from fastlstm.errors import StoreError
 from fastlstm.forecasting.forecaster import Forecaster, parse_forecaster_id
 from fastlstm.forecasting.health import HealthAssessment, HealthLimits, assess_health
@@ -54,10 +55,12 @@ def _measure(config: MonitorConfig) -> Measurements:
     actuals, intervals = None, pd.DataFrame()
     if config.actuals is not None:
         source, intervals = config.actuals, place.read("intervals", since)
-        path = local_source(source.path, source.query, config.s3, Path(config.work))
+        local = local_source(source.path, source.query, config.s3, Path(config.work))
+        if skipped := {**local.skipped, **source_files(local.path, source.format).skipped}:
+            notify("check health", f"warning: actuals: {skipped_files_text(skipped)}")
         newest = newest_forecaster(forecasters, forecasts).run
         labels = not newest.hyperparameters.is_regressor
-        actuals = actual_values(newest.data, path, source.format, labels=labels)
+        actuals = actual_values(newest.data, local.path, source.format, labels=labels)
     return measure(forecasters, forecasts, intervals, inputs, actuals)
 
 

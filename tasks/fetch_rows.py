@@ -17,7 +17,11 @@ from tasks.storage.sql import redacted
 def fetch_rows(config: ScoringConfig) -> LocalTable:
     """Fetch the newest rows, from files, S3 or a database."""
     source = config.input
-    path = local_source(source.path, source.query, config.s3, Path(config.work))
-    table = LocalTable(path=path, sha256=source_fingerprint(path, source.format))
+    local = local_source(source.path, source.query, config.s3, Path(config.work))
+    table = LocalTable(
+        path=local.path,
+        sha256=source_fingerprint(local.path, source.format),
+        skipped=local.skipped,
+    )
     notify("fetch rows", f"source {redacted(source.path)}, content {table.sha256[:12]}")
     return table

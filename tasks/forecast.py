@@ -7,6 +7,7 @@ from typing import Any
 
 from fastlstm.artifacts.fingerprint import code_version, fingerprint
 from fastlstm.artifacts.folders import publish
+from fastlstm.data.files import skipped_files_text
 from fastlstm.steps import worker
 from tasks.notify import notify
 from tasks.references import ChosenForecaster, LocalTable, Scored
@@ -50,7 +51,8 @@ def forecast(config: ScoringConfig, forecaster: ChosenForecaster, table: LocalTa
 
     manifest = publish(folder, build)
     notify("forecast", f"{manifest['rows']:,} forecasts of {manifest['series']} series")
-    for warning in manifest["warnings"]:
+    warnings = [*_left_out_of(table), *manifest["warnings"]]
+    for warning in warnings:
         notify("forecast", f"warning: {warning}")
     for name, why in manifest["skipped"].items():
         notify("forecast", f"skipped {name or 'the table'}: {why}")
@@ -61,4 +63,10 @@ def forecast(config: ScoringConfig, forecaster: ChosenForecaster, table: LocalTa
         forecasts=manifest["rows"],
         series=manifest["series"],
         skipped=manifest["skipped"],
+        warnings=warnings,
     )
+
+
+def _left_out_of(table: LocalTable) -> list[str]:
+    """What is not read of rows that were fetched to this machine."""
+    return [skipped_files_text(table.skipped)] if table.skipped else []

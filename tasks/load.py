@@ -23,9 +23,8 @@ def load(config: PipelineConfig, source: Source) -> StepOutput:
     window_rows = hp.timesteps + hp.steps_ahead + config.data.lookahead
 
     def build(folder: Path) -> dict[str, Any]:
-        return load_into(
-            folder, config.data.model_copy(update={"path": source.path, "query": None}), window_rows
-        )
+        data = config.data.model_copy(update={"path": source.path, "query": None})
+        return load_into(folder, data, window_rows, source.skipped)
 
     output, manifest = make("load", config, [source], build)
     notify(

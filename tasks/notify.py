@@ -39,6 +39,14 @@ def notify(step: str, message: str) -> None:
         subscriber.stage(step, message)
 
 
+def with_warnings(message: str, warnings: list[str]) -> str:
+    """A message for a flow's state, and the first of some warnings."""
+    if not warnings:
+        return message
+    more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
+    return f"{message}; warning: {warnings[0]}{more}"
+
+
 def run_name(step: str, model_name: str) -> str:
     """A run's name, e.g. ``train · weather · 2026-11-24 03:00`` (UTC)."""
     moment = prefect.runtime.flow_run.scheduled_start_time

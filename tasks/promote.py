@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from fastlstm.artifacts.file_hashes import known_hashes
@@ -11,7 +12,7 @@ from fastlstm.registry.champion import ChampionRecord
 from fastlstm.registry.promotion import decide_promotion
 from fastlstm.steps import worker
 from tasks.forecasters import UNTIL_PROMOTED
-from tasks.notify import notify
+from tasks.notify import notify, with_warnings
 from tasks.references import BacktestOutcome, Outcome, RunReference, StepOutput
 from tasks.settings import PipelineConfig, store_of
 from tasks.steps import pipeline_step
@@ -71,3 +72,16 @@ def promote(
         message += f"; {UNTIL_PROMOTED}"
     notify("promote", message)
     return Outcome(run=run, promoted=promoted, message=message, **compared)
+
+
+def with_left_out(outcome: Outcome, *steps: StepOutput) -> Outcome:
+    """The outcome with what its steps say of rows that are not used.
+
+    Args:
+        outcome: of the promotion.
+        *steps: outputs whose manifests say so.
+    """
+    manifests = [read_manifest(Path(step.path)) for step in steps]
+    left_out = [line for manifest in manifests for line in manifest.get("left_out", [])]
+    message = with_warnings(outcome.message, left_out)
+    return outcome.model_copy(update={"left_out": left_out, "message": message})

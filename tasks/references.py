@@ -19,6 +19,9 @@ class Source(_Reference):
 
     data_sha256: str = Field(description="Hash of the source files' bytes.")
     path: str = Field(description="Path of the source's files on this machine.")
+    skipped: dict[str, str] = Field(
+        default_factory=dict, description="Files that are not read, with the reason."
+    )
     run_fingerprint: str = Field(description="Hash of data, settings, code and libraries.")
     unchanged_run: str | None = Field(
         None, description="Finished run built from the same data, settings and code."
@@ -58,6 +61,9 @@ class Outcome(_Reference):
     run: RunReference
     promoted: bool
     unchanged: bool = False
+    left_out: list[str] = Field(
+        default_factory=list, description="What of the source is not used, and why."
+    )
     message: str
     champion: str | None = Field(None, description="Champion it was compared with.")
     champion_score: float | None = Field(
@@ -121,6 +127,10 @@ class LocalTable(_Reference):
 
     path: str = Field(description="A file, or a folder of them.")
     sha256: str = Field(description="Hash of the files' bytes.")
+    skipped: dict[str, str] = Field(
+        default_factory=dict,
+        description="Objects of an S3 prefix that are not read, with the reason.",
+    )
 
 
 class Scored(_Reference):
@@ -132,6 +142,9 @@ class Scored(_Reference):
     forecasts: int
     series: int
     skipped: dict[str, str] = Field(description="Series without a forecast, with the reason.")
+    warnings: list[str] = Field(
+        default_factory=list, description="What the data checks warned of, and what is left out."
+    )
 
 
 class ScoringOutcome(_Reference):
@@ -144,6 +157,7 @@ class ScoringOutcome(_Reference):
     forecasts: int
     added: int = Field(description="Number of forecasts that were not stored before.")
     skipped: dict[str, str]
+    warnings: list[str] = Field(default_factory=list)
     message: str
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,13 @@ class FoundSource:
         path: the file, or the folder of files.
         sha256: hash of the content of its files.
         files: path, size, time of change (ns) and inode of each file, from before it was hashed.
+        skipped: files that are not read, with the reason.
     """
 
     path: str
     sha256: str
     files: tuple[FileState, ...]
+    skipped: dict[str, str] = field(default_factory=dict)
 
 
 _handed_over: list[tuple[dict[str, Any], FoundSource]] = []
@@ -48,9 +50,10 @@ def find_source(config: PipelineConfig) -> FoundSource:
         StoreError: S3 refuses or cannot be reached, or the disk is full or read-only.
     """
     data = config.data
-    path = local_source(data.path, data.query, config.s3, Path(config.work))
-    files = _file_states(path, data.format)
-    return FoundSource(path, source_fingerprint(path, data.format), files)
+    local = local_source(data.path, data.query, config.s3, Path(config.work))
+    files = _file_states(local.path, data.format)
+    skipped = {**local.skipped, **source_files(local.path, data.format).skipped}
+    return FoundSource(local.path, source_fingerprint(local.path, data.format), files, skipped)
 
 
 @contextmanager
@@ -91,5 +94,6 @@ def _identity(config: PipelineConfig) -> dict[str, Any]:
 
 def _file_states(path: str, file_format: str) -> tuple[FileState, ...]:
     """The state of each file of a source, by which a change of it is noticed."""
-    states = [(str(file), file.stat()) for file, _ in source_files(path, file_format)]
+    found = source_files(path, file_format).files
+    states = [(str(file.path), file.path.stat()) for file in found]
     return tuple((file, s.st_size, s.st_mtime_ns, s.st_ino) for file, s in states)

@@ -34,6 +34,7 @@ def validate(config: PipelineConfig, table: StepOutput) -> StepOutput:
             rows_out_of_order=loaded["rows_out_of_order"],
             skipped_series=loaded["skipped_series"],
             refused_report=refused,
+            skipped_files=loaded["skipped_files"],
         )
 
     try:

@@ -22,7 +22,8 @@ class DataConfig(StrictSettings):
     """The source of the rows and the roles of its columns."""
 
     path: SourceLocation = Field(
-        description="Source of the rows: a CSV or Parquet file, a folder of them, or "
+        description="Source of the rows: a CSV (also .gz, .bz2, .zst, .lz4) or Parquet file, a folder "
+        "of them, also in Hive partitions ('year=2024/', which may hold a column), or "
         "'package:NAME/FILE' for a file inside an installed Python package. Relative paths start "
         "at the config file's folder. The pipeline also reads s3://bucket/key-or-prefix and "
         "databases: a SQLAlchemy URL without password, or 'env:NAME' or 'block:secret/NAME' that "

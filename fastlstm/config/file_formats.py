@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+# Endings of compressed text files, each with the name of its codec in Arrow.
+COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
+
 
 @dataclass(frozen=True)
 class FileFormat:
@@ -26,12 +29,20 @@ class FileFormat:
 
 
 FORMATS = {
-    "csv": FileFormat("CSV", (".csv",), header_lines=1),
+    "csv": FileFormat(
+        "CSV", (".csv", *(f".csv{compressed}" for compressed in COMPRESSIONS)), header_lines=1
+    ),
     "parquet": FileFormat("Parquet", (".parquet", ".pq")),
 }
 
 
 ENDINGS = {ending: name for name, known in FORMATS.items() for ending in known.endings}
+
+
+def format_of(name: str) -> str | None:
+    """The format that a file name's ending stands for; None for an unknown ending."""
+    lower = name.lower()
+    return next((known for ending, known in ENDINGS.items() if lower.endswith(ending)), None)
 
 
 # "CSV or Parquet", for sentences.

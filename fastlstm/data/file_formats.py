@@ -1,8 +1,7 @@
 """Readers of the source formats, each column by column.
 
-The reader of a format is the function ``read_<name>``; ``fastlstm.config.file_formats`` lists the
-formats. A reader takes a file, the settings and the names of the value columns, and yields the time
-column, the series column where one is declared, and every value column, in this order.
+A format has two functions, ``names_<name>`` for the columns of a file and ``read_<name>`` for their
+values; ``fastlstm.config.file_formats`` lists the formats.
 """
 
 from __future__ import annotations
@@ -10,75 +9,133 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
 from fastlstm.config.data import DataConfig
+from fastlstm.config.file_formats import COMPRESSIONS
 from fastlstm.data.column_types import ARROW_TYPES, NULLS, as_numbers
+from fastlstm.data.files import SourceFile
 from fastlstm.errors import DataError, first_line
 
+# Takes a file, the settings and the names of the columns to read; yields them in this order.
 Reader = Callable[[Path, DataConfig, list[str]], Iterator[pa.ChunkedArray]]
 
 
-def reader_of(name: str) -> Reader:
-    """The reader of a format."""
-    reader: Reader = globals()[f"read_{name}"]
-    return reader
+def read_columns(
+    source: SourceFile, data: DataConfig, values: list[str]
+) -> Iterator[pa.ChunkedArray]:
+    """The time column, the series column where one is declared, and value columns of a file.
+
+    A column that the file lacks may come from the names of its folders; see ``SourceFile.partition``.
+
+    Args:
+        source: the file.
+        data: the roles of the columns.
+        values: names of the value columns.
+
+    Raises:
+        DataError: the file cannot be read, or a column is absent.
+    """
+    names: list[str] = globals()[f"names_{source.format}"](source.path, data)
+    reader: Reader = globals()[f"read_{source.format}"]
+    wanted = [data.time, *([data.series] if data.series else []), *values]
+    of_folders = {n: v for n, v in source.partition.items() if n in wanted and n not in names}
+    _check_header(names, source, wanted, of_folders)
+    columns = reader(source.path, data, [name for name in wanted if name not in of_folders])
+    if not of_folders:
+        yield from columns
+        return
+    first = next(columns)
+    waiting: list[pa.ChunkedArray] = [first]
+    for name in wanted:
+        if name not in of_folders:
+            yield waiting.pop() if waiting else next(columns)
+            continue
+        value = pa.scalar(of_folders[name], pa.string())
+        yield pa.chunked_array([pa.repeat(value, len(first))])
 
 
-def _check_header(names: list[str], file: Path, data: DataConfig, values: list[str]) -> None:
+def _check_header(
+    names: list[str], source: SourceFile, wanted: list[str], of_folders: dict[str, str | None]
+) -> None:
     """Refuse a header that repeats a name or lacks a column."""
+    file = source.path
     repeated = sorted({n for n in names if names.count(n) > 1})
     if repeated:
         raise DataError(f"{file}: has two columns named {repeated[0]!r}; rename one")
-    for name in _columns_to_read(data, values):
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names)[:300]}"
+    present = [*names, *of_folders]
+    for name in wanted:
+        if name not in present:
+            near = difflib.get_close_matches(name, present, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(present)[:300]}"
             raise DataError(f"{file}: has no column {name!r}; {hint}")
+    if len(of_folders) == len(wanted):
+        raise DataError(f"{file}: all columns are names of folders; give at least one in the file")
 
 
-def _columns_to_read(data: DataConfig, values: list[str]) -> list[str]:
-    return [data.time, *([data.series] if data.series else []), *values]
-
-
-def read_csv(file: Path, data: DataConfig, values: list[str]) -> Iterator[pa.ChunkedArray]:
-    """The columns of a CSV file; each is freed when the next one is taken."""
-    table = _parse_csv(file, data, values)
-    columns = [table.column(name) for name in _columns_to_read(data, values)]
-    del table
-    while columns:
-        yield columns.pop(0)
-
-
-def _parse_csv(file: Path, data: DataConfig, values: list[str]) -> pa.Table:
-    """The whole file, values as the types they are declared as.
+def names_csv(file: Path, data: DataConfig) -> list[str]:
+    """The columns of a CSV file.
 
     Raises:
-        DataError: the file, its header or a cell cannot be read; a cell is named by its row.
+        DataError: it cannot be read, or its delimiter is another one.
     """
-    parse = pa.csv.ParseOptions(delimiter=data.delimiter, newlines_in_values=True)
-    names = _csv_header(file, parse)
-    if len(names) == 1 and len(_columns_to_read(data, values)) > 1:
+    names = _csv_header(file, _parsing(data))
+    if len(names) == 1 and names[0] not in data.source_columns:
         raise DataError(
             f"{file}: has one column only, {names[0][:60]!r}, with delimiter "
             f"{data.delimiter!r}; set data.delimiter"
         )
-    _check_header(names, file, data, values)
-    types = {name: ARROW_TYPES[data.rules(name).dtype] for name in values}
-    types |= dict.fromkeys(_columns_to_read(data, []), pa.string())
+    return names
+
+
+def _parsing(data: DataConfig) -> pa.csv.ParseOptions:
+    return pa.csv.ParseOptions(delimiter=data.delimiter, newlines_in_values=True)
+
+
+def _opened(file: Path) -> Any:
+    """A CSV file as Arrow takes it, decompressed by its ending."""
+    codec = COMPRESSIONS.get(file.suffix.lower())
+    return file if codec is None else pa.input_stream(str(file), compression=codec)
+
+
+def read_csv(file: Path, data: DataConfig, columns: list[str]) -> Iterator[pa.ChunkedArray]:
+    """The columns of a CSV file; each is freed when the next one is taken."""
+    table = _parse_csv(file, data, columns)
+    read = [table.column(name) for name in columns]
+    del table
+    while read:
+        yield read.pop(0)
+
+
+def _parse_csv(file: Path, data: DataConfig, columns: list[str]) -> pa.Table:
+    """The columns of a file, values as the types they are declared as.
+
+    Raises:
+        DataError: the file or a cell cannot be read; a cell is named by its row.
+    """
+    keys = (data.time, data.series)
+    types = {
+        name: pa.string() if name in keys else ARROW_TYPES[data.rules(name).dtype]
+        for name in columns
+    }
     try:
-        return pa.csv.read_csv(file, parse_options=parse, convert_options=_conversion(types))
+        return pa.csv.read_csv(
+            _opened(file), parse_options=_parsing(data), convert_options=_conversion(types)
+        )
     except pa.ArrowInvalid as error:
-        _raise_at_first_wrong_cell(file, data, values, parse)
+        _raise_at_first_wrong_cell(file, data, columns)
         raise DataError(f"{file}: cannot be read as CSV ({first_line(error)})") from None
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({first_line(error)})") from None
 
 
 def _csv_header(file: Path, parse: pa.csv.ParseOptions) -> list[str]:
     try:
-        with pa.csv.open_csv(file, parse_options=parse) as reader:
+        with pa.csv.open_csv(_opened(file), parse_options=parse) as reader:
             names: list[str] = reader.schema.names
             return names
     except pa.ArrowInvalid as error:
@@ -96,19 +153,19 @@ def _conversion(types: dict[str, pa.DataType]) -> pa.csv.ConvertOptions:
     )
 
 
-def _raise_at_first_wrong_cell(
-    file: Path, data: DataConfig, values: list[str], parse: pa.csv.ParseOptions
-) -> None:
+def _raise_at_first_wrong_cell(file: Path, data: DataConfig, columns: list[str]) -> None:
     """Read a file again as text, block by block, up to the first cell that is not as declared.
 
     Raises:
         DataError: there is such a cell.
     """
-    columns = [*values, *_columns_to_read(data, [])]
+    values = [name for name in columns if name not in (data.time, data.series)]
     as_text = _conversion(dict.fromkeys(columns, pa.string()))
     first_row = 2
     try:
-        with pa.csv.open_csv(file, parse_options=parse, convert_options=as_text) as reader:
+        with pa.csv.open_csv(
+            _opened(file), parse_options=_parsing(data), convert_options=as_text
+        ) as reader:
             for block in reader:
                 for name in values:
                     column = pa.chunked_array([block.column(name)])
@@ -118,16 +175,24 @@ def _raise_at_first_wrong_cell(
         pass  # the file is no CSV at all, which the caller reports
 
 
-def read_parquet(file: Path, data: DataConfig, values: list[str]) -> Iterator[pa.ChunkedArray]:
-    """The columns of a Parquet file; each is read when it is taken."""
+def names_parquet(file: Path, data: DataConfig) -> list[str]:
+    """The columns of a Parquet file.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     try:
-        names = pq.read_schema(file).names
+        names: list[str] = pq.read_schema(file).names
+        return names
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{file}: cannot be read as Parquet ({first_line(error)})") from None
-    _check_header(names, file, data, values)
+
+
+def read_parquet(file: Path, data: DataConfig, columns: list[str]) -> Iterator[pa.ChunkedArray]:
+    """The columns of a Parquet file; each is read when it is taken."""
     try:
         with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
-            for name in _columns_to_read(data, values):
+            for name in columns:
                 yield parquet.read([name]).column(0)
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{file}: cannot be read as Parquet ({first_line(error)})") from None

@@ -10,6 +10,9 @@ from fastlstm.errors import DataError
 
 CASES = 10
 
+# Names of the checks that tell what of the source is left out.
+FILES_CHECK, SHORT_SERIES_CHECK = "files", "short series"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -52,6 +55,12 @@ class ValidationReport:
     def passed(self) -> bool:
         """Whether the rows may be used."""
         return not self.errors
+
+    @property
+    def left_out(self) -> list[str]:
+        """What of the source is not used, a line for each finding."""
+        checks = (FILES_CHECK, SHORT_SERIES_CHECK)
+        return [found.message for found in self.warnings if found.check in checks]
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-like values."""

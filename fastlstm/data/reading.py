@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from fastlstm.config.data import DataConfig
 from fastlstm.config.file_formats import FORMATS
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.column_types import as_numbers
-from fastlstm.data.file_formats import reader_of
+from fastlstm.data.file_formats import read_columns
 from fastlstm.data.files import source_files
 from fastlstm.data.memory import give_back
 from fastlstm.data.time_stamps import as_utc
@@ -31,11 +31,13 @@ class LoadedTable:
             missing value is NaN).
         rows_out_of_order: rows that came after a later row of their series in the source.
         skipped_series: series left out as shorter than one window, with their number of rows.
+        skipped_files: files and subfolders of the source that are not read, with the reason.
     """
 
     frame: pd.DataFrame
     rows_out_of_order: int
     skipped_series: dict[str, int]
+    skipped_files: Mapping[str, str] = field(default_factory=dict)
 
 
 def load(
@@ -55,9 +57,11 @@ def load(
     """
     values = data.value_columns if require is None else require
     parts = []
-    for file, name in source_files(data.path, data.format):
-        columns = reader_of(name)(file, data, values)
-        parts.append(_one_file(columns, file, data, values, FORMATS[name].header_lines + 1))
+    source = source_files(data.path, data.format)
+    for file in source.files:
+        columns = read_columns(file, data, values)
+        first_row = FORMATS[file.format].header_lines + 1
+        parts.append(_one_file(columns, file.path, data, values, first_row))
         give_back()
     frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
     if frame.empty:
@@ -77,7 +81,7 @@ def load(
                 f"{window_rows}; lower timesteps or steps_ahead, or set data.short_series to 'skip'"
             )
         frame = frame[~frame[SERIES].isin(short)].reset_index(drop=True)
-    return LoadedTable(frame, out_of_order, short)
+    return LoadedTable(frame, out_of_order, short, source.skipped)
 
 
 def is_sorted(frame: pd.DataFrame) -> bool:

@@ -6,6 +6,7 @@ before the row in its contiguous block.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import numpy as np
@@ -15,17 +16,19 @@ from fastlstm.config.data import DataConfig
 from fastlstm.data.checks import out_of_range, run_checks
 from fastlstm.data.cleaning import CleanTable, clean_table
 from fastlstm.data.column_names import SERIES, TIME
-from fastlstm.data.findings import Finding, ValidationReport
+from fastlstm.data.files import skipped_files_text
+from fastlstm.data.findings import FILES_CHECK, SHORT_SERIES_CHECK, Finding, ValidationReport
 from fastlstm.data.known_future import is_ahead
 from fastlstm.data.leakage import suspected_leaks
 
-# Checks beside those of ``run_checks``: row order, short series, future times, suspected leakage.
-_OTHER_CHECKS = 4
+# Checks beside those of ``run_checks``: files, row order, short series, future times, suspected leakage.
+_OTHER_CHECKS = 5
 
 
 def validate(
     frame: pd.DataFrame, data: DataConfig, *, labels: bool, rows_out_of_order: int = 0,
     skipped_series: dict[str, int] | None = None, values: list[str] | None = None,
+    skipped_files: Mapping[str, str] | None = None,
 ) -> tuple[pd.DataFrame, ValidationReport]:  # fmt: skip
     """Check a table and complete it by policy.
 
@@ -38,6 +41,7 @@ def validate(
         skipped_series: series the loader left out, with their rows; reported as warnings.
         values: names of the value columns present, where rows are read to forecast from; without
             it all of ``data.value_columns``.
+        skipped_files: files of the source that are not read, with the reason; reported as a warning.
 
     Returns:
         The clean table (``__series``, ``__time``, ``__segment``, value columns, computed columns),
@@ -51,6 +55,7 @@ def validate(
     as_missing = _out_of_range_to_missing(frame, data, values)
     errors, warnings, checks = run_checks(frame, data, values, labels)
     warnings = [
+        *_skipped_files(skipped_files or {}),
         *_loading_warnings(data, rows_out_of_order, skipped_series or {}),
         *warnings,
         *_future_times(frame, data),
@@ -88,6 +93,13 @@ def _out_of_range_to_missing(
     return counts
 
 
+def _skipped_files(skipped: Mapping[str, str]) -> list[Finding]:
+    """Files beside those that are read."""
+    if not skipped:
+        return []
+    return [Finding(FILES_CHECK, "data.path", 0, skipped_files_text(skipped), [])]
+
+
 def _loading_warnings(
     data: DataConfig, rows_out_of_order: int, skipped_series: dict[str, int]
 ) -> list[Finding]:
@@ -100,7 +112,7 @@ def _loading_warnings(
         found.append(Finding("row order", data.time, rows_out_of_order, message, []))
     for name, rows in skipped_series.items():
         message = f"series {name!r} with {rows} rows is shorter than a window and was left out"
-        found.append(Finding("short series", data.series or "", rows, message, []))
+        found.append(Finding(SHORT_SERIES_CHECK, data.series or "", rows, message, []))
     return found
 
 

@@ -84,6 +84,7 @@ def read_latest_windows(
         data,
         labels=False,
         rows_out_of_order=loaded.rows_out_of_order,
+        skipped_files=loaded.skipped_files,
         values=values,
     )
     if not report.passed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,16 @@ from fastlstm.data.validation import validate
 from fastlstm.errors import DataError
 
 
-def load_into(folder: Path, data: DataConfig, window_rows: int) -> dict[str, Any]:
+def load_into(
+    folder: Path, data: DataConfig, window_rows: int, skipped_files: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Load the source and write ``table.parquet`` into a folder.
 
     Args:
         folder: the step's folder.
         data: the source.
         window_rows: rows one window spans.
+        skipped_files: what is not read of a source that was fetched to this machine, with the reason.
 
     Returns:
         Facts for the manifest.
@@ -56,12 +60,14 @@ def load_into(folder: Path, data: DataConfig, window_rows: int) -> dict[str, Any
         "last": frame[TIME].max().isoformat(),
         "rows_out_of_order": loaded.rows_out_of_order,
         "skipped_series": loaded.skipped_series,
+        "skipped_files": {**(skipped_files or {}), **loaded.skipped_files},
     }
 
 
 def validate_into(
     folder: Path, frame: pd.DataFrame, data: DataConfig, *, labels: bool, rows_out_of_order: int,
     skipped_series: dict[str, int], refused_report: Path,
+    skipped_files: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Validate a table and write ``clean.parquet`` and ``validation.json`` into a folder.
 
@@ -73,6 +79,7 @@ def validate_into(
         rows_out_of_order: as the loader counted them.
         skipped_series: as the loader left them out.
         refused_report: file of the report where a check fails.
+        skipped_files: as the loader left them out.
 
     Returns:
         Facts for the manifest.
@@ -82,7 +89,7 @@ def validate_into(
     """
     clean, report = validate(
         frame, data, labels=labels, rows_out_of_order=rows_out_of_order,
-        skipped_series=skipped_series,
+        skipped_series=skipped_series, skipped_files=skipped_files,
     )  # fmt: skip
     if not report.passed:
         with writing_to(refused_report):
@@ -95,6 +102,7 @@ def validate_into(
         "rows": report.rows_out,
         "series": int(clean[SERIES].nunique()),
         "warnings": [f.line() for f in report.warnings],
+        "left_out": report.left_out,
         "filled": report.filled,
         "dropped": report.dropped,
         "out_of_range_as_missing": report.out_of_range_as_missing,

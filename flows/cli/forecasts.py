@@ -45,6 +45,7 @@ def predict(
     The forecasts of a series begin with the row after its last row in --input. Where no run was
     promoted, the baseline that was best on test forecasts, and --output has its name.
     """
+    from fastlstm.data.files import skipped_files_text
     from fastlstm.network.keras_import import require_tensorflow
     from fastlstm.steps import worker
     from tasks.forecasters import choose_forecaster
@@ -58,13 +59,15 @@ def predict(
     chosen = choose_forecaster(store, name, run, serve_baseline=serve_baseline)
     if chosen.baseline is not None:
         click.echo(f"warning: the forecasts are those of {chosen.text}", err=True)
-    source = local_source(source, None, settings.s3, Path(settings.work))
+    local = local_source(source, None, settings.s3, Path(settings.work))
+    if local.skipped:
+        click.echo(f"warning: {skipped_files_text(local.skipped)}", err=True)
     written = worker.call(
         "fastlstm.steps.forecast:forecast_latest_into",
         {
             "output": str(Path(output).resolve()),
             "run": str(store.run_folder(name, chosen.run.run_id)),
-            "source": source,
+            "source": local.path,
             "intervals": str(Path(intervals).resolve()) if intervals else None,
             "baseline": chosen.baseline,
         },

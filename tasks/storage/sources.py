@@ -8,6 +8,7 @@ import shutil
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from fastlstm.artifacts.file_hashes import sha256_once
 from fastlstm.artifacts.files import replace_file
 from fastlstm.artifacts.fingerprint import fingerprint
 from fastlstm.artifacts.folders import mark_used
-from fastlstm.config.file_formats import ENDINGS, FORMAT_TITLES
+from fastlstm.config.file_formats import FORMAT_TITLES
 from fastlstm.config.locations import check_source, is_database, is_remote
+from fastlstm.data.files import choose_files, few
 from fastlstm.errors import ConfigError
 from tasks.settings import S3Settings
 from tasks.storage.s3_client import Location
@@ -25,7 +27,20 @@ from tasks.storage.s3_objects import S3Objects
 from tasks.storage.sql import query_into, redacted
 
 
-def local_source(path: str, query: str | None, s3: S3Settings, work: Path) -> str:
+@dataclass(frozen=True)
+class LocalSource:
+    """A source on this machine.
+
+    Attributes:
+        path: the file, or the folder of files.
+        skipped: objects of a prefix in S3 that are not read, by name below it, with the reason.
+    """
+
+    path: str
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+def local_source(path: str, query: str | None, s3: S3Settings, work: Path) -> LocalSource:
     """Where the files of a source lie on this machine; a local path is returned as it is.
 
     Objects already downloaded are known by their ETag and taken from the work folder.
@@ -44,17 +59,18 @@ def local_source(path: str, query: str | None, s3: S3Settings, work: Path) -> st
     """
     check_source(path, "source")
     if not is_remote(path):
-        return path
+        return LocalSource(path)
     home = work / "sources"
     with writing_to(home):
         home.mkdir(parents=True, exist_ok=True)
         return _bring(path, query, s3, home)
 
 
-def _bring(path: str, query: str | None, s3: S3Settings, home: Path) -> str:
+def _bring(path: str, query: str | None, s3: S3Settings, home: Path) -> LocalSource:
     """Fetch a remote source into a folder named by its content."""
     temporary = home / f".{uuid.uuid4().hex}"
     temporary.mkdir()
+    skipped: dict[str, str] = {}
     try:
         if is_database(path):
             if query is None:
@@ -64,7 +80,7 @@ def _bring(path: str, query: str | None, s3: S3Settings, home: Path) -> str:
             query_into(temporary / "query.parquet", path, query)
             files = ["query.parquet"]
         else:
-            files = _objects_into(temporary, Location.of(path), s3, home / "objects")
+            files, skipped = _objects_into(temporary, Location.of(path), s3, home / "objects")
         content = fingerprint([[name, sha256_once(temporary / name)] for name in sorted(files)])
         target = home / content[:32]
         try:
@@ -83,17 +99,26 @@ def _bring(path: str, query: str | None, s3: S3Settings, home: Path) -> str:
                 mark_used(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return str(target / files[0] if len(files) == 1 else target)
+    # The folders of a partition hold columns, so a file in one is read by way of its root.
+    is_file = len(files) == 1 and "/" not in files[0]
+    return LocalSource(str(target / files[0] if is_file else target), skipped)
 
 
-def _objects_into(folder: Path, location: Location, s3: S3Settings, cache: Path) -> list[str]:
-    """Put the object, or every table right below the prefix, into a folder; return their names."""
+def _objects_into(
+    folder: Path, location: Location, s3: S3Settings, cache: Path
+) -> tuple[list[str], dict[str, str]]:
+    """Put the object, or every table of the prefix, into a folder.
+
+    Returns:
+        Their names, and the objects that are not read with the reason.
+    """
     objects = S3Objects(location, s3)
-    found = _tables_at(objects)
+    found, skipped = _tables_at(objects)
     if not found:
+        beside = f", only {few(list(skipped))}" if skipped else ""
         raise ConfigError(
-            f"data.path: {location.url()} is no object and holds no {FORMAT_TITLES} file; correct the "
-            "path"
+            f"data.path: {location.url()} is no object and holds no {FORMAT_TITLES} file{beside}; "
+            "correct the path"
         )
     cache.mkdir(parents=True, exist_ok=True)
 
@@ -106,28 +131,33 @@ def _objects_into(folder: Path, location: Location, s3: S3Settings, cache: Path)
             item["ETag"],
             item["Size"],
         )
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         if not _from_cache(cache / identity[:32], folder / name):
             _download(objects, item, folder / name, cache / identity[:32])
 
     with ThreadPoolExecutor(s3.parallel) as pool:
         list(pool.map(fetch, found.items()))
-    return sorted(found)
+    return sorted(found), skipped
 
 
-def _tables_at(objects: S3Objects) -> dict[str, dict[str, Any]]:
-    """By file name, the object at the location itself, or every table right below it."""
+def _tables_at(objects: S3Objects) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """By file name, the object at the location itself, or the tables of the prefix; and the others.
+
+    The rule is that of a local folder, see ``fastlstm.data.files.choose_files``.
+    """
     prefix = objects.location.prefix
     folder_key = f"{prefix}/" if prefix else ""
-    found = {}
+    below = {}
     for item in objects.find(prefix):
         if item["Key"] == prefix:
-            return {Path(prefix).name: item}
+            return {Path(prefix).name: item}, {}
         name = item["Key"].removeprefix(folder_key)
-        plain = "/" not in name and not name.startswith((".", "_"))
-        inside = item["Key"].startswith(folder_key)
-        if inside and plain and name.lower().endswith(tuple(ENDINGS)):
-            found[name] = item
-    return found
+        # Keys that only begin alike are of another folder; those that end with a slash are folders.
+        if item["Key"].startswith(folder_key) and not name.endswith("/") and name:
+            below[name] = item
+    sizes = ((name, item["Size"]) for name, item in below.items())
+    chosen, skipped = choose_files(sizes, "auto")
+    return {name: below[name] for name in chosen}, skipped
 
 
 def _from_cache(cached: Path, target: Path) -> bool:

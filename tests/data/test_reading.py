@@ -8,7 +8,7 @@ import pytest
 
 from fastlstm.config.data import DataConfig
 from fastlstm.data.column_names import SERIES, TIME
-from fastlstm.data.files import resolve, source_fingerprint
+from fastlstm.data.files import resolve, skipped_files_text, source_files, source_fingerprint
 from fastlstm.data.reading import load
 from fastlstm.errors import ConfigError, DataError
 
@@ -45,6 +45,58 @@ def test_csv_parquet_and_folder_give_the_same_table(tmp_path, panel):
         pd.testing.assert_frame_equal(frames[0], frame)
     assert frames[0][TIME].dtype == "datetime64[us, UTC]"
     assert frames[0]["load"].dtype == np.float64
+
+
+def test_every_file_of_a_folder_is_read_or_named(tmp_path, panel):
+    """Compressed files and Hive partitions are read; other files and subfolders are listed."""
+    folder = tmp_path / "parts"
+    for day, part in panel.groupby(panel["when"].dt.date):
+        of_day = folder / f"day={day}"
+        of_day.mkdir(parents=True)
+        part.drop(columns="site").iloc[0::2].to_parquet(of_day / "a.parquet")
+        part.drop(columns="site").iloc[1::2].to_csv(of_day / "b.csv.gz", index=False)
+    whole = tmp_path / "sites"
+    for site, part in panel.groupby("site"):
+        (whole / f"site={site}").mkdir(parents=True)
+        part.drop(columns="site").to_csv(
+            whole / f"site={site}" / "rows.CSV.BZ2", index=False, compression="bz2"
+        )
+    (whole / "site=__HIVE_DEFAULT_PARTITION__").mkdir()
+    for name in ("_SUCCESS", ".hidden.csv", "rows.xlsx"):
+        (whole / name).write_text("" if name == "_SUCCESS" else "x")
+    (whole / "old").mkdir()
+    loaded = load(config(whole, series="site"))
+    panel.to_csv(tmp_path / "t.csv", index=False)
+    pd.testing.assert_frame_equal(
+        loaded.frame, load(config(tmp_path / "t.csv", series="site")).frame
+    )
+    assert list(loaded.skipped_files) == [".hidden.csv", "old/", "rows.xlsx"]
+    text = skipped_files_text(loaded.skipped_files)
+    assert text.startswith("3 files and subfolders are not read (.hidden.csv: its name begins")
+    only_parquet = source_files(str(folder), "parquet")
+    assert len(only_parquet.files) == 10 and len(only_parquet.skipped) == 10
+    # A folder's name may hold the times.
+    daily = load(config(folder, time="day", features=["load"]))
+    assert len(daily.frame) == 480 and daily.frame[TIME].nunique() == 10
+
+
+def test_values_of_partitions_are_part_of_the_content(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "t" / f"site={name}%20x").mkdir(parents=True)
+        csv(tmp_path / "t" / f"site={name}%20x", "when,load\n2024-01-01,1\n")
+    before = source_fingerprint(str(tmp_path / "t"))
+    assert set(load(config(tmp_path / "t", series="site")).frame[SERIES]) == {"a x", "b x"}
+    (tmp_path / "t" / "site=b%20x").rename(tmp_path / "t" / "site=c")
+    assert source_fingerprint(str(tmp_path / "t")) != before
+    (tmp_path / "t" / "site=c").rename(tmp_path / "t" / "site=__HIVE_DEFAULT_PARTITION__")
+    with pytest.raises(DataError, match="series column 'site' is empty in 1 rows"):
+        load(config(tmp_path / "t", series="site"))
+
+
+def test_a_folder_without_a_table_says_what_it_holds(tmp_path):
+    (tmp_path / "deeper").mkdir()
+    with pytest.raises(ConfigError, match="holds no CSV or Parquet file, only deeper/; correct"):
+        load(config(tmp_path))
 
 
 def test_rows_are_sorted_and_disorder_is_counted(tmp_path, panel):

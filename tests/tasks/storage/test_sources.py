@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import sqlite3
 import uuid
 
@@ -33,13 +34,33 @@ def prefix(s3_server, tmp_path):
 
 
 def test_a_prefix_is_read_like_a_folder(prefix, s3, s3_server, tmp_path):
-    path = local_source(f"s3://raw/{prefix}/", None, s3, tmp_path)
+    local = local_source(f"s3://raw/{prefix}/", None, s3, tmp_path)
+    path = local.path
+    assert local.skipped == {"old/": "a subfolder that is no partition <column>=<value>"}
     data = DataConfig(path=path, time="when", series="site", features=["load"], targets=["load"])
     frame = load(data).frame
     assert len(frame) == 40 and sorted(frame["__series"].unique()) == ["a", "b"]
     assert frame["load"].tolist() == pytest.approx(make_panel(rows=20)["load"].tolist())
-    one = local_source(f"s3://raw/{prefix}/a.csv", None, s3, tmp_path)
+    one = local_source(f"s3://raw/{prefix}/a.csv", None, s3, tmp_path).path
     assert one.endswith("/a.csv") and len(load(data.model_copy(update={"path": one})).frame) == 20
+
+
+def test_partitions_and_compressed_objects_are_read_and_the_rest_is_named(s3_server, s3, tmp_path):
+    client, home = s3_server.client(), uuid.uuid4().hex[:8]
+    for name in ("a", "b"):
+        rows = make_panel(rows=20, series=(name,)).drop(columns="site").to_csv(index=False)
+        client.put_object(
+            Bucket="raw", Key=f"{home}/site={name}/p.csv.gz", Body=gzip.compress(rows.encode())
+        )
+    client.put_object(Bucket="raw", Key=f"{home}/site=b/notes.txt", Body=b"x")
+    local = local_source(f"s3://raw/{home}", None, s3, tmp_path)
+    data = DataConfig(
+        path=local.path, time="when", series="site", features=["load"], targets=["load"]
+    )
+    assert load(data).frame["__series"].value_counts().to_dict() == {"a": 20, "b": 20}
+    assert list(local.skipped) == ["site=b/notes.txt"]
+    one = local_source(f"s3://raw/{home}/site=a", None, s3, tmp_path)
+    assert one.path.endswith("/p.csv.gz")
 
 
 def test_objects_are_downloaded_once_and_again_when_changed(prefix, s3, s3_server, tmp_path):
@@ -49,20 +70,20 @@ def test_objects_are_downloaded_once_and_again_when_changed(prefix, s3, s3_serve
         "before-send.s3.GetObject", lambda request, **_: fetched.append(request.url), unique_id="t"
     )
     try:
-        first = local_source(url, None, s3, tmp_path)
+        first = local_source(url, None, s3, tmp_path).path
         assert len(fetched) == 2
-        assert local_source(url, None, s3, tmp_path) == first and len(fetched) == 2
+        assert local_source(url, None, s3, tmp_path).path == first and len(fetched) == 2
         s3_server.client().put_object(
             Bucket="raw", Key=f"{prefix}/b.csv", Body=make_panel(rows=30).to_csv(index=False)
         )
-        second = local_source(url, None, s3, tmp_path)
+        second = local_source(url, None, s3, tmp_path).path
         assert len(fetched) == 3 and second != first
         assert source_fingerprint(first) != source_fingerprint(second)
         # A damaged copy is not handed on.
         victim = next(f for f in (tmp_path / "sources" / "objects").iterdir() if not f.suffix)
         with victim.open("r+b") as file:
             file.write(b"XXXX")
-        again = local_source(url, None, s3, tmp_path)
+        again = local_source(url, None, s3, tmp_path).path
         assert again == second and source_fingerprint(again) == source_fingerprint(second)
     finally:
         events.unregister("before-send.s3.GetObject", unique_id="t")
@@ -89,7 +110,7 @@ def test_a_query_is_read_and_known_by_its_result(database, tmp_path):
     url = f"sqlite:///{database}"
 
     def fetch(query):
-        return local_source(url, query, S3Settings(), tmp_path)
+        return local_source(url, query, S3Settings(), tmp_path).path
 
     path = fetch("SELECT * FROM readings")
     data = DataConfig(path=path, time="when", series="site", features=["load"], targets=["load"])
@@ -106,7 +127,7 @@ def test_a_query_is_read_and_known_by_its_result(database, tmp_path):
 def test_place_of_a_database_may_be_kept_out_of_the_settings(database, tmp_path, monkeypatch):
     query = "SELECT * FROM readings"
     monkeypatch.setenv("WAREHOUSE_URL", f"sqlite:///{database}")
-    made = local_source("env:WAREHOUSE_URL", query, S3Settings(), tmp_path)
+    made = local_source("env:WAREHOUSE_URL", query, S3Settings(), tmp_path).path
     assert len(pd.read_parquet(made)) == 40
     with pytest.raises(ConfigError, match="variable 'NOT_SET' is not set"):
         local_source("env:NOT_SET", query, S3Settings(), tmp_path)
