@@ -31,6 +31,10 @@ class TrainingError(FastLSTMError):
     """Training gave no usable network (loss not finite, process killed, time limit reached)."""
 
 
+class WorkerKilledError(TrainingError):
+    """The system killed a process before it answered; another try may succeed."""
+
+
 def first_line(error: Exception) -> str:
     """The first line of an error's text, 200 characters at most; its class where it has no text."""
     return (str(error) or type(error).__name__).splitlines()[0][:200]

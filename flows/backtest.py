@@ -13,8 +13,8 @@ from tasks.combine_folds import combine_folds
 from tasks.load import load, with_calendar
 from tasks.plan_folds import plan_folds
 from tasks.references import BacktestOutcome
+from tasks.run_folds import run_folds
 from tasks.settings import PipelineConfig
-from tasks.task_runners import run_folds
 from tasks.validate import validate
 
 

@@ -11,6 +11,7 @@ from fastlstm.config.base import StrictSettings
 from fastlstm.config.reading import absolute
 from fastlstm.errors import FastLSTMError
 from tasks.concurrency import AlreadyRunning, only_one
+from tasks.engine import close_engines
 from tasks.notify import ended, failed, flow_run_name, skipped
 
 HOUR = 3600
@@ -59,3 +60,5 @@ def final_state(
         return skipped(busy)
     except FastLSTMError as error:
         return failed(error)
+    finally:
+        close_engines()

@@ -22,10 +22,10 @@ from tasks.promote import promote, with_left_out
 from tasks.references import Outcome
 from tasks.refit import refit
 from tasks.report import report
+from tasks.run_folds import run_folds
 from tasks.save import save
 from tasks.scale import scale
 from tasks.settings import PipelineConfig
-from tasks.task_runners import run_folds
 from tasks.train import train
 from tasks.unchanged import unchanged
 from tasks.validate import validate

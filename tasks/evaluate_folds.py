@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fastlstm.steps import worker
 from tasks.caching import make
+from tasks.engine import engine_of
 from tasks.notify import notify, notify_progress
 from tasks.references import StepOutput
 from tasks.settings import PipelineConfig
@@ -19,8 +19,10 @@ def evaluate_folds(
 ) -> StepOutput:
     """Train on the rows before the first fold of a group and score all folds of the group."""
 
+    engine = engine_of(config)
+
     def build(folder: Path) -> dict[str, Any]:
-        about: dict[str, Any] = worker.call(
+        about: dict[str, Any] = engine.call(
             "fastlstm.steps.backtest:evaluate_folds_into",
             {
                 "folder": str(folder),
@@ -29,9 +31,10 @@ def evaluate_folds(
                 "part": part,
                 "before": before.path if before is not None else None,
             },
-            notify_progress if config.backtest.parallel == 1 else lambda _: None,
+            # The progress of several trainings at a time would be a jumble.
+            notify_progress if engine.slots == 1 or config.backtest.warm_start else None,
             config.training_time_limit,
-            fresh=True,
+            forked=True,
         )
         return about
 

@@ -131,7 +131,7 @@ _FOLDS = (
             "forecast_limits",
         ),
     ),
-    Settings("backtest", without=("parallel", "task_runner", "cluster")),
+    Settings("backtest"),
 )
 
 _ALL = (

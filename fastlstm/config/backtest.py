@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from fastlstm.config.base import StrictSettings
 
@@ -42,24 +42,3 @@ class BacktestConfig(StrictSettings):
         description="Start each training after the first from the weights of the previous fold, "
         "with the scalers of the first. The folds then run one after the other.",
     )
-    task_runner: Literal["threads", "dask", "ray"] = Field(
-        "threads",
-        description="What runs folds in parallel. 'threads': threads of this machine, each with a "
-        "training process. 'dask', 'ray': a cluster through prefect-dask or prefect-ray, whose "
-        "machines see the table and 'work' at the same paths.",
-    )
-    cluster: str | None = Field(
-        None,
-        description="Address of a running Dask or Ray cluster, such as tcp://10.0.0.5:8786 or "
-        "ray://10.0.0.5:10001. Default: one is started on this machine.",
-    )
-    parallel: int = Field(2, ge=1, le=1024, description="Folds in parallel with 'threads'.")
-
-    @model_validator(mode="after")
-    def _cluster_is_used(self) -> BacktestConfig:
-        if self.cluster is not None and self.task_runner == "threads":
-            raise ValueError(
-                "cluster: task_runner 'threads' uses none; remove it, or set task_runner to 'dask' or "
-                "'ray'"
-            )
-        return self

@@ -12,6 +12,7 @@ from fastlstm.config.base import StrictSettings
 from fastlstm.config.calendar import learnable_calendar
 from fastlstm.config.data import DataConfig
 from fastlstm.config.evaluation import EvaluationConfig
+from fastlstm.config.execution import ExecutionConfig, with_execution
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.known_future import shifts
 from fastlstm.config.locations import FolderLocation, StoreLocation
@@ -41,6 +42,10 @@ class RetrainConfig(StrictSettings):
         "training rows all lie before the new validation cut; otherwise training starts from new "
         "weights alone, and the report gives the reason.",
     )
+    execution: ExecutionConfig = Field(
+        default_factory=ExecutionConfig,
+        description="Where folds, shards and the models of groups run.",
+    )
     store: StoreLocation = Field(
         "runs",
         description="Store of all runs: a folder, or s3://bucket/prefix. Relative paths start at "
@@ -53,6 +58,11 @@ class RetrainConfig(StrictSettings):
     training_time_limit: float | None = Field(
         None, gt=0, description="Maximum training time in seconds; longer training fails."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_former_names(cls, given: Any) -> Any:
+        return with_execution(given) if isinstance(given, dict) else given
 
     @model_validator(mode="after")
     def _sections_agree(self) -> RetrainConfig:

@@ -14,39 +14,17 @@ no data or model crosses between the processes.
 from __future__ import annotations
 
 import atexit
-import contextlib
-import json
-import os
-import signal
-import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from fastlstm import errors
-from fastlstm.steps.worker_process import STARTED
+from fastlstm.steps.forks import call_fork, is_fork
+from fastlstm.steps.worker_client import EndedBeforeError, WorkerProcess
 
-_ERRORS = {
-    kind.__name__: kind
-    for kind in (
-        errors.ConfigError, errors.DataError, errors.StoreError, errors.TrainingError,
-        errors.FastLSTMError,
-    )
-}  # fmt: skip
-# Variables that change how devices, TensorFlow, Keras, threads and Python behave.
-_STEERING = (
-    "CUDA_", "NVIDIA_", "NCCL_", "HIP_", "ROCR_", "TF_", "XLA_", "KERAS_", "OMP_", "MKL_", "ONEDNN_",
-    "DNNL_", "LD_", "PYTHON", "PATH", "HOME", "TMP", "TEMP",
-)  # fmt: skip
 _TRAINING_IMPORTS = "fastlstm.steps.train:prepare"
-# How much of a dead process' output an error quotes.
-_TAIL_BYTES = 2000
 
 _lock = threading.Lock()
-_idle: _Process | None = None
+_idle: WorkerProcess | None = None
 
 
 def call(
@@ -74,32 +52,37 @@ def call(
         FastLSTMError: the same class and text that the function raised.
         TrainingError: any other error, a killed process, or the time limit.
     """
+    if is_fork():
+        return call_fork(function, arguments, on_event, time_limit)
     idle = _take_idle(fresh=fresh)
     if idle is not None:
         try:
             return _run(idle, function, arguments, on_event, time_limit)
-        except _EndedBeforeError:
+        except EndedBeforeError:
             pass  # idle for too long, or killed meanwhile; nothing was begun
-    return _run(_Process(), function, arguments, on_event, time_limit)
+    return _run(WorkerProcess(), function, arguments, on_event, time_limit)
 
 
 def start_ahead(function: str = _TRAINING_IMPORTS) -> None:
     """Start the process of the next call now, and call ``module:function`` there, without arguments.
 
     For imports that take long and leave nothing that a ``fresh`` call must not find. Returns at once;
-    what fails there shows in the next call. Does nothing where such a process waits already.
+    what fails there shows in the next call. Does nothing where such a process waits already, or where
+    this process is a fork, which forks for the next call.
 
     Args:
         function: by default it imports what a training needs.
     """
+    if is_fork():
+        return
     process = _take_idle(fresh=True)
     if process is None:
-        process = _Process()
+        process = WorkerProcess()
         process.prepare(function)
     _keep_idle(process)
 
 
-def _take_idle(*, fresh: bool) -> _Process | None:
+def _take_idle(*, fresh: bool) -> WorkerProcess | None:
     """The idle process if it may serve such a call, for the caller alone; one that may not is ended."""
     idle = _swap_idle(None)
     if idle is not None and ((fresh and idle.has_served) or not idle.is_current()):
@@ -108,14 +91,14 @@ def _take_idle(*, fresh: bool) -> _Process | None:
     return idle
 
 
-def _keep_idle(process: _Process) -> None:
+def _keep_idle(process: WorkerProcess) -> None:
     """Let a process wait for the next call, in place of any other."""
     former = _swap_idle(process)
     if former is not None:
         former.end()
 
 
-def _run(process: _Process, *request: Any) -> Any:
+def _run(process: WorkerProcess, *request: Any) -> Any:
     """Run a call in a process and keep the process for the next call; end it where the call fails."""
     try:
         result = process.run(*request)
@@ -126,7 +109,7 @@ def _run(process: _Process, *request: Any) -> Any:
     return result
 
 
-def _swap_idle(successor: _Process | None) -> _Process | None:
+def _swap_idle(successor: WorkerProcess | None) -> WorkerProcess | None:
     """Put a process in the place of the idle one, which is returned."""
     global _idle
     with _lock:
@@ -139,143 +122,3 @@ def _end_idle() -> None:
     former = _swap_idle(None)
     if former is not None:
         former.end()
-
-
-class _EndedBeforeError(Exception):
-    """The process ended before it began the call."""
-
-
-def _environment() -> dict[str, str]:
-    """The variables that steer such a process; libraries set others as they are imported."""
-    return {name: value for name, value in os.environ.items() if name.startswith(_STEERING)}
-
-
-class _Process:
-    """A Python process that serves one call after another; see ``fastlstm.steps.worker_process``.
-
-    Attributes:
-        has_served: whether a call ended in it.
-    """
-
-    def __init__(self) -> None:
-        self._environment, self._folder = _environment(), Path.cwd()
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
-        reading, writing = os.pipe()
-        self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-            [sys.executable, "-m", "fastlstm.steps.worker_process", str(writing)],
-            stdin=subprocess.PIPE,
-            stdout=self._log,
-            stderr=self._log,
-            pass_fds=(writing,),
-            # A Ctrl-C reaches the caller, who ends this process in order.
-            start_new_session=True,
-            text=True,
-        )
-        os.close(writing)
-        self._messages = os.fdopen(reading, encoding="utf-8")
-        self.has_served = self._is_prepared = False
-
-    def prepare(self, function: str) -> None:
-        """See ``start_ahead``."""
-        self._is_prepared = True
-        self._send({"prepare": function})
-
-    def is_current(self) -> bool:
-        """Whether a new process would have the same environment and folder."""
-        return self._environment == _environment() and self._folder == Path.cwd()
-
-    def end(self) -> None:
-        """Kill the process, whatever it does."""
-        self._process.kill()
-        self._process.wait()
-        assert self._process.stdin is not None  # noqa: S101 (stdin is a pipe)
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()
-        self._messages.close()
-        self._log.close()
-
-    def run(
-        self,
-        function: str,
-        arguments: dict[str, Any],
-        on_event: Callable[[dict[str, Any]], None],
-        time_limit: float | None,
-    ) -> Any:
-        """See ``call``.
-
-        Raises:
-            _EndedBeforeError: the process had ended, so that nothing was begun.
-        """
-        log_start = os.fstat(self._log.fileno()).st_size
-        timed_out = threading.Event()
-
-        def stop() -> None:
-            timed_out.set()
-            self._process.kill()
-
-        timer = threading.Timer(time_limit, stop) if time_limit else None
-        try:
-            if timer:
-                timer.start()
-            self._send({"function": function, "arguments": arguments})
-            begun, outcome = self._receive(on_event)
-        finally:
-            if timer:
-                timer.cancel()
-        if outcome is None:
-            raise self._death(
-                function, log_start, time_limit if timed_out.is_set() else None, begun
-            )
-        if "error" in outcome:
-            kind = _ERRORS.get(outcome["error"])
-            if kind:
-                raise kind(outcome["message"])
-            raise errors.TrainingError(
-                f"{function} failed: {outcome['error']}: {outcome['message']}"
-            ) from RuntimeError(outcome["traceback"])
-        self.has_served = True
-        return outcome["result"]
-
-    def _send(self, request: dict[str, Any]) -> None:
-        assert self._process.stdin is not None  # noqa: S101 (stdin is a pipe)
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-
-    def _receive(
-        self, on_event: Callable[[dict[str, Any]], None]
-    ) -> tuple[bool, dict[str, Any] | None]:
-        """Pass events on until the call ends: whether it began, and its result or error, if any."""
-        begun = False
-        for line in self._messages:
-            message = json.loads(line)
-            if "event" in message:
-                on_event(message)
-            elif message == STARTED:
-                begun = True
-            else:
-                return begun, message
-        return begun, None
-
-    def _death(
-        self, function: str, log_start: int, exceeded: float | None, begun: bool
-    ) -> Exception:
-        """The error that says why the process ended without an answer."""
-        code = self._process.wait()
-        if exceeded is not None:
-            return errors.TrainingError(
-                f"stopped after the time limit of {exceeded:g} s; raise training_time_limit, or lower "
-                "epochs"
-            )
-        if not begun and (self.has_served or self._is_prepared):
-            return _EndedBeforeError()
-        if code == -signal.SIGKILL:
-            return errors.TrainingError(
-                "the process was killed by the system, most likely for lack of memory; lower "
-                "batch_size or timesteps, or use a machine with more memory"
-            )
-        size = os.fstat(self._log.fileno()).st_size
-        first = max(log_start, size - _TAIL_BYTES)
-        # Read without moving the position, which the process shares.
-        tail = os.pread(self._log.fileno(), size - first, first).decode(errors="replace")
-        return errors.TrainingError(f"the process of {function} ended with code {code}: {tail}")

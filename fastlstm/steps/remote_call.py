@@ -1,0 +1,104 @@
+"""A call on a worker of a cluster, whose code and libraries must be those of the caller."""
+
+from __future__ import annotations
+
+import functools
+import platform
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+from fastlstm.artifacts.fingerprint import code_version, library_versions
+from fastlstm.artifacts.mapping import function_of
+from fastlstm.errors import ConfigError
+from fastlstm.steps.worker_pool import WorkerPool
+
+# A worker takes no more calls at a time than it has threads; processes start when they are needed.
+_MOST_AT_A_TIME = 256
+# Packages that some settings need.
+_OPTIONAL = ("boto3", "holidays", "scipy")
+
+
+@dataclass(frozen=True)
+class RemoteCall:
+    """A call that travels to a worker.
+
+    Attributes:
+        function: ``module:function``, which takes and returns JSON-like values.
+        arguments: its keyword arguments.
+        forked: whether it runs in a fork of a clean process; see ``fastlstm.steps.forks``.
+        time_limit: seconds after which a forked call is ended.
+        threads: number of threads that a forked call computes with.
+        prepare: ``module:function`` that imports what forked calls need.
+        versions: ``installed_versions()`` of the caller.
+    """
+
+    function: str
+    arguments: dict[str, Any]
+    forked: bool
+    time_limit: float | None
+    threads: int
+    prepare: str
+    versions: dict[str, str]
+
+
+def installed_versions() -> dict[str, str]:
+    """What must be the same on all machines: releases of this library, Python and other libraries.
+
+    An optional package that is not installed is left out.
+    """
+    return {
+        "fastlstm": metadata.version("fastlstm"),
+        "fastlstm's source code": code_version()[:12],
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        **library_versions(),
+        **_optional_versions(),
+    }
+
+
+def _optional_versions() -> dict[str, str]:
+    found = {}
+    for name in _OPTIONAL:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def version_problem(ours: dict[str, str], theirs: dict[str, str]) -> str | None:
+    """What differs between the versions of the caller and of a worker, and the remedy, or None."""
+    for name, version in ours.items():
+        if name not in theirs:
+            return f"lacks {name}, which is {version} here; install it there"
+        if theirs[name] != version:
+            return (
+                f"has {name} {theirs[name]}, here it is {version}; install the same release there"
+            )
+    return None
+
+
+def run(call: RemoteCall) -> Any:
+    """Serve a call on this worker.
+
+    Raises:
+        ConfigError: versions differ from those of the caller.
+        FastLSTMError: as the function raised it.
+        TrainingError: any other error, a killed process, or the time limit, of a forked call.
+    """
+    problem = version_problem(call.versions, _own_versions())
+    if problem is not None:
+        raise ConfigError(f"execution.cluster: worker {platform.node()} {problem}")
+    if not call.forked:
+        return function_of(call.function)(**call.arguments)
+    pool = _pool(call.threads, call.prepare)
+    return pool.call(call.function, call.arguments, time_limit=call.time_limit, forked=True)
+
+
+_own_versions = functools.cache(installed_versions)
+
+
+@functools.cache
+def _pool(threads: int, prepare: str) -> WorkerPool:
+    """The processes of this worker whose forks serve calls."""
+    return WorkerPool(_MOST_AT_A_TIME, threads, prepare)

@@ -1,0 +1,131 @@
+"""Calls on the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from fastlstm.config.execution import ExecutionConfig
+from fastlstm.errors import ConfigError, FastLSTMError, WorkerKilledError, first_line
+from fastlstm.steps import remote_call
+from fastlstm.steps.remote_call import RemoteCall, installed_versions, version_problem
+from fastlstm.steps.worker_pool import default_workers
+
+
+class DaskEngine:
+    """The workers of a Dask cluster, found by its address or started on this machine.
+
+    Args:
+        execution: the settings.
+        prepare: ``module:function`` that imports what forked calls need.
+
+    Attributes:
+        slots: number of threads of all workers; each serves one call at a time.
+
+    Raises:
+        ConfigError: prefect-dask is not installed, the cluster cannot be reached, or a worker has
+            other versions of the libraries.
+    """
+
+    def __init__(self, execution: ExecutionConfig, prepare: str) -> None:
+        try:
+            import distributed
+            from prefect_dask.task_runners import DaskTaskRunner
+        except ImportError:
+            raise ConfigError(
+                "execution.engine: 'dask' needs prefect-dask; run \"pip install 'fastlstm[dask]'\" here "
+                "and on every worker, or choose 'local'"
+            ) from None
+        self._distributed = distributed
+        self._execution, self._prepare = execution, prepare
+        self._place = execution.cluster or "the cluster of this machine"
+        self._versions = installed_versions()
+        self._running = ExitStack()
+        options: dict[str, Any] = {"address": execution.cluster}
+        if execution.cluster is None:
+            options["cluster_kwargs"] = {
+                "n_workers": execution.workers or default_workers(),
+                "threads_per_worker": 1,
+                "dashboard_address": None,
+            }
+        try:
+            runner = self._running.enter_context(DaskTaskRunner(**options))
+            self._client = runner.client
+            self._check_versions()
+        except OSError as error:
+            self._running.close()
+            raise ConfigError(
+                f"execution.cluster: {self._place} cannot be reached ({first_line(error)}); start the "
+                "cluster, or correct its address"
+            ) from None
+        except BaseException:
+            self._running.close()
+            raise
+        self.slots = max(1, sum(self._client.nthreads().values()))
+
+    def _check_versions(self) -> None:
+        """Refuse a cluster without workers, or with a worker whose versions differ from ours.
+
+        Raises:
+            ConfigError: names the worker, the package and both versions.
+        """
+        try:
+            self._client.wait_for_workers(1, timeout=30)
+        except TimeoutError:
+            raise ConfigError(
+                f"execution.cluster: {self._place} has no worker; start one with 'dask worker "
+                f"{self._execution.cluster or 'ADDRESS'}'"
+            ) from None
+        found = self._client.run(remote_call.installed_versions, on_error="return")
+        for worker, versions in sorted(found.items()):
+            if isinstance(versions, ImportError):
+                raise ConfigError(
+                    f"execution.cluster: worker {worker} lacks fastlstm {self._versions['fastlstm']} "
+                    f"({first_line(versions)}); install it there"
+                )
+            if isinstance(versions, Exception):
+                raise ConfigError(
+                    f"execution.cluster: worker {worker} cannot be used ({first_line(versions)}); "
+                    "restart it"
+                )
+            problem = version_problem(self._versions, versions)
+            if problem is not None:
+                raise ConfigError(f"execution.cluster: worker {worker} {problem}")
+
+    def call(
+        self, function: str, arguments: dict[str, Any],
+        on_event: Callable[[dict[str, Any]], None] | None = None,
+        time_limit: float | None = None, *, forked: bool = False,
+    ) -> Any:  # fmt: skip
+        """See ``tasks.engine.Engine``. Events stay on the worker.
+
+        Raises:
+            WorkerKilledError: every worker that took the call died.
+            FastLSTMError: as the function raised it, or the scheduler does not answer.
+        """
+        request = RemoteCall(
+            function, arguments, forked, time_limit, self._execution.threads_per_worker, self._prepare,
+            self._versions,
+        )  # fmt: skip
+        distributed = self._distributed
+        try:
+            return self._client.submit(remote_call.run, request, pure=False).result()
+        except distributed.scheduler.KilledWorker as error:
+            raise WorkerKilledError(
+                f"{self._place}: {error.allowed_failures + 1} workers died while they ran {function}, "
+                "most likely for lack of memory; give workers more memory, or lower "
+                "execution.shard_rows or batch_size"
+            ) from None
+        except (OSError, distributed.client.FutureCancelledError) as error:
+            if self._client.status == "running" and not isinstance(error, OSError):
+                raise
+            raise FastLSTMError(
+                f"execution.cluster: the scheduler of {self._place} does not answer any more "
+                f"({first_line(error)}); start it and run the same command again, which uses what is "
+                "finished"
+            ) from None
+
+    def close(self) -> None:
+        """Leave the cluster, and end it where it was started here."""
+        self._running.close()
