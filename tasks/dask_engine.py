@@ -47,7 +47,7 @@ class DaskEngine:
             options["cluster_kwargs"] = {
                 "n_workers": execution.workers or default_workers(),
                 "threads_per_worker": 1,
-                "dashboard_address": None,
+                "dashboard_address": "127.0.0.1:0",
             }
         try:
             runner = self._running.enter_context(DaskTaskRunner(**options))

@@ -21,6 +21,7 @@ def in_process(monkeypatch, untraced):
     import importlib
 
     import fastlstm.steps.worker
+    import tasks.engine
 
     def call(function, arguments, on_event=lambda _: None, time_limit=None, *, fresh=False):
         module, _, name = function.partition(":")
@@ -28,8 +29,12 @@ def in_process(monkeypatch, untraced):
         found = getattr(importlib.import_module(module), name)
         return json.loads(json.dumps(found(**plain, on_event=on_event)))
 
+    def call_on_engine(_, function, arguments, on_event=None, time_limit=None, *, forked=False):
+        return call(function, arguments, on_event or (lambda _: None))
+
     monkeypatch.setattr(fastlstm.steps.worker, "call", call)
     monkeypatch.setattr(fastlstm.steps.worker, "start_ahead", lambda: None)
+    monkeypatch.setattr(tasks.engine.LocalEngine, "call", call_on_engine)
 
 
 @pytest.fixture

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from fastlstm.artifacts.file_names import BACKTEST_SUMMARY_FILE, BACKTEST_TABLE_FILE
 from fastlstm.config.reading import check_settings
@@ -91,39 +89,13 @@ def test_a_fold_that_was_damaged_is_made_again(backtest, trainings, ready_networ
     assert trainings == [0, 1, 0]
 
 
-def test_what_cannot_be_done_is_told(backtest):
+def test_what_cannot_be_done_is_told(backtest, monkeypatch):
     too_many = backtest(folds=500)
     assert too_many.is_failed() and "backtest.folds" in too_many.message
     with pytest.raises(DataError):
         too_many.result()
-    absent = backtest(task_runner="dask")
-    assert absent.is_failed() and "pip install prefect-dask" in absent.message
+    monkeypatch.setitem(sys.modules, "ray", None)
+    absent = backtest(task_runner="ray")
+    assert absent.is_failed() and "pip install prefect-ray" in absent.message
     with pytest.raises(ConfigError):
         absent.result()
-    with pytest.raises(
-        ConfigError, match=r"backtest\.cluster: task_runner 'threads' uses none; remove it"
-    ):
-        backtest(cluster="tcp://127.0.0.1:8786")
-
-
-@pytest.mark.parametrize("kind", ["dask", "ray"])
-def test_cluster_that_cannot_be_reached(backtest, monkeypatch, kind):
-    class Unreachable(ThreadPoolTaskRunner):
-        """As Dask's: it connects when the first task is submitted."""
-
-        def __init__(self, address):
-            super().__init__()
-            self.address = address
-
-        def submit(self, *_, **__):
-            raise OSError(f"timed out trying to connect to {self.address}")
-
-    class_name = f"{kind.title()}TaskRunner"
-    monkeypatch.setitem(
-        sys.modules, f"prefect_{kind}", SimpleNamespace(**{class_name: Unreachable})
-    )
-    state = backtest(task_runner=kind, cluster="tcp://127.0.0.1:1")
-    assert state.is_failed()
-    assert "backtest.cluster: tcp://127.0.0.1:1 cannot be reached (timed out" in state.message
-    # Ray's client times out, with no word of why, where it does not send the cluster's token.
-    assert ("RAY_AUTH_MODE=token" in state.message) == (kind == "ray")

@@ -1,0 +1,124 @@
+"""The engines: what each returns, and what happens when a worker or the scheduler fails."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastlstm.config.execution import ExecutionConfig
+from fastlstm.config.reading import check_settings
+from fastlstm.errors import ConfigError, DataError, WorkerKilledError
+from tasks.engine import close_engines, engine_map, engine_of
+from tasks.settings import PipelineConfig
+
+CALLS = "tests.steps.engine_calls"
+
+
+@pytest.fixture(scope="module")
+def configs(tmp_path_factory):
+    """Settings of each engine with two workers; the engines end with the module's tests."""
+    from tests.conftest import build_settings
+
+    def settings(**execution):
+        given = build_settings(tmp_path_factory.mktemp("engine"), execution=execution)
+        return check_settings(given, PipelineConfig)
+
+    yield {
+        name: settings(engine=name, workers=2)
+        for name in ("local", "dask")
+    }  # fmt: skip
+    close_engines()
+
+
+@pytest.mark.parametrize("name", ["local", "dask"])
+def test_calls_run_on_two_processes_and_come_back_in_order(configs, name):
+    run = engine_map(configs[name])
+    found = run(f"{CALLS}:doubled", [{"number": number} for number in range(20)])
+    assert [one["value"] for one in found] == list(range(0, 40, 2))
+    assert engine_of(configs[name]).slots == 2
+
+
+@pytest.mark.parametrize("name", ["local", "dask"])
+def test_the_error_of_the_first_call_that_fails_is_raised(configs, name):
+    run = engine_map(configs[name])
+    with pytest.raises(DataError, match=r"^number -2 is negative$"):
+        run(f"{CALLS}:doubled", [{"number": number} for number in (1, -2, -3, 4)])
+
+
+@pytest.mark.parametrize("name", ["local", "dask"])
+def test_a_worker_that_is_killed_in_a_map_costs_one_more_try(configs, name, tmp_path):
+    run = engine_map(configs[name])
+    calls = [{"flag": str(tmp_path / f"{number}")} for number in range(2)]
+    assert run(f"{CALLS}:killed_once", calls) == ["done", "done"]
+
+
+@pytest.mark.parametrize("name", ["local", "dask"])
+def test_a_call_that_kills_each_worker_ends_with_advice(configs, name):
+    with pytest.raises(WorkerKilledError, match=r"lack of memory; .*batch_size"):
+        engine_of(configs[name]).call(f"{CALLS}:killed", {})
+
+
+def test_one_call_needs_no_worker(configs, monkeypatch):
+    monkeypatch.setattr("tasks.engine.engine_of", None)
+    found = engine_map(configs["dask"])(f"{CALLS}:doubled", [{"number": 4}])
+    assert found[0]["value"] == 8
+
+
+@pytest.mark.parametrize(
+    ("package", "theirs", "message"),
+    [
+        ("fastlstm", "1.9", r"worker \S+ has fastlstm 1\.9, here it is .*; install the same"),
+        ("scipy", None, r"worker \S+ lacks scipy, which is .* here; install it there"),
+    ],
+)
+def test_a_worker_of_another_version_is_refused_by_name(
+    configs, monkeypatch, package, theirs, message
+):
+    from fastlstm.steps import remote_call
+
+    engine = engine_of(configs["dask"])
+    versions = {name: v for name, v in engine._versions.items() if name != package or theirs}
+    if theirs:
+        versions[package] = theirs
+    # What a worker answers before any call, and what it checks with each call.
+    monkeypatch.setattr(engine._client, "run", lambda *_, **__: {"tcp://10.0.0.5:1": versions})
+    with pytest.raises(ConfigError, match=message):
+        engine._check_versions()
+    monkeypatch.setattr(remote_call, "_own_versions", lambda: versions)
+    call = remote_call.RemoteCall("m:f", {}, False, None, 1, "", engine._versions)
+    with pytest.raises(ConfigError, match=message):
+        remote_call.run(call)
+
+
+def test_a_worker_without_the_library_is_refused(configs, monkeypatch):
+    engine = engine_of(configs["dask"])
+    absent = ModuleNotFoundError("No module named 'fastlstm'")
+    monkeypatch.setattr(engine._client, "run", lambda *_, **__: {"tcp://10.0.0.5:1": absent})
+    with pytest.raises(ConfigError, match=r"worker tcp://10.0.0.5:1 lacks fastlstm .*install it"):
+        engine._check_versions()
+
+
+@pytest.mark.parametrize(("name", "package"), [("dask", "distributed"), ("ray", "ray")])
+def test_an_engine_whose_package_is_absent(configs, monkeypatch, name, package):
+    import sys
+
+    monkeypatch.setitem(sys.modules, package, None)
+    other = configs["local"].model_copy(
+        update={"execution": ExecutionConfig(engine=name, workers=3)}
+    )
+    with pytest.raises(
+        ConfigError, match=rf"execution\.engine: '{name}' needs prefect-{name}; run"
+    ):
+        engine_of(other)
+
+
+def test_a_cluster_that_cannot_be_reached(configs):
+    execution = ExecutionConfig(engine="dask", cluster="tcp://127.0.0.1:1")
+    from dask import config as dask_config
+
+    with (
+        dask_config.set({"distributed.comm.timeouts.connect": "0.2s"}),
+        pytest.raises(
+            ConfigError, match=r"execution\.cluster: tcp://127.0.0.1:1 cannot be reached"
+        ),
+    ):
+        engine_of(configs["local"].model_copy(update={"execution": execution}))
