@@ -16,6 +16,7 @@ from fastlstm.api.reports import (
     StateLines,
     classification_text,
     data_lines,
+    decided_labels,
     logged_quantity,
     network_line,
     precision_recall_table,
@@ -188,12 +189,14 @@ class NetworkMethods:
         return self._outputs().test_forecasts(self._require_rows())
 
     def network_predictions_evaluation(
-        self, min_probability: float = 0.5, output_dict: bool = False
+        self, min_probability: float | None = None, output_dict: bool = False
     ) -> Any:
         """Score the network on the present test windows and print the report.
 
         Args:
-            min_probability: a classifier's outputs above it count as class 1.
+            min_probability: a classifier's outputs above it count as class 1; the default is 0.5. The
+                outputs of ``softmax`` are one choice among classes: each row is given the most probable
+                one, and no cut-off applies.
             output_dict: give data instead of text.
 
         Returns:
@@ -201,11 +204,19 @@ class NetworkMethods:
             column per output) and the report as a dict: scikit-learn's for a classifier's only
             output, that dict by output name for several, errors by output for a regressor.
         """
+        if min_probability is not None and self._hp.last_layer_activation == "softmax":
+            raise ConfigError(
+                f"min_probability: {min_probability:g} given, but softmax outputs have no cut-off: "
+                "each row is given its most probable class; leave it out"
+            )
         truth, forecast = self._test_forecasts()
         if self._hp.is_regressor:
             text, report = regression_table(truth, forecast)
         else:
-            forecast = (forecast > min_probability).astype(int)
+            forecast = decided_labels(
+                forecast, 0.5 if min_probability is None else min_probability,
+                exclusive=self._hp.last_layer_activation == "softmax",
+            )  # fmt: skip
             text, report = classification_text(truth.astype(int), forecast)
         print(text)
         return (forecast, report) if output_dict else text

@@ -21,6 +21,22 @@ from fastlstm.reporting.text import forecast_name, number, title
 StateLines = list[tuple[str, str]]
 
 
+def decided_labels(probability: pd.DataFrame, cut_off: float, *, exclusive: bool) -> pd.DataFrame:
+    """Decisions 0 and 1 by probabilities.
+
+    Args:
+        probability: one column per output.
+        cut_off: outputs above it are 1.
+        exclusive: whether the columns are the classes of one choice; the most probable one is 1 then,
+            whatever the cut-off.
+    """
+    if not exclusive:
+        return (probability > cut_off).astype(int)
+    chosen = probability.to_numpy().argmax(axis=1)
+    decided = np.eye(probability.shape[1], dtype=int)[chosen]
+    return pd.DataFrame(decided, probability.index, probability.columns)
+
+
 def classification_text(truth: pd.DataFrame, decided: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     """scikit-learn's report of every output.
 

@@ -113,18 +113,16 @@ def _add_computed_columns(
     clean: pd.DataFrame, block: np.ndarray, ahead: pd.DataFrame, data: DataConfig
 ) -> None:
     """Add what is known ahead, indicators of series and derived targets."""
-    add_known_columns(clean, block, ahead, data)
-    for label, name in zip(data.embedded_series, data.series_columns, strict=True):
-        clean[name] = (clean[SERIES] == label).astype(float)
+    add_computed_features(clean, block, ahead, data)
     for name, target in data.derived_targets.items():
         if target.column in clean:
             clean[name] = derive(clean[target.column].to_numpy(), block, target)
 
 
-def add_known_columns(
+def add_computed_features(
     clean: pd.DataFrame, block: np.ndarray, ahead: pd.DataFrame, data: DataConfig
 ) -> None:
-    """Add the features of the calendar and of known future covariates that a table lacks.
+    """Add the features of the calendar, of known future covariates and of series that a table lacks.
 
     Args:
         clean: rows sorted by series and time.
@@ -138,3 +136,6 @@ def add_known_columns(
     for name, (source, rows) in data.ahead_sources.items():
         if name not in clean and source in clean:
             clean[name] = ahead_values(clean, block, ahead, source, rows, data)
+    for label, name in zip(data.embedded_series, data.series_columns, strict=True):
+        if name not in clean:
+            clean[name] = (clean[SERIES] == label).astype(float)

@@ -81,7 +81,7 @@ def _scores_by_output(
     forecasts: dict[str, np.ndarray],
     threshold_metric: str,
 ) -> tuple[dict[str, Any], list[str]]:
-    """Scores of each output at its threshold, and notes on thresholds that could not be chosen."""
+    """Scores of each output at its threshold, and notes on what could not be chosen or scored."""
     seen_truth = _by_output(validation.truth)
     seen_probability = _by_output(validation.point_forecasts["model"])
     outputs, notes = {}, []
@@ -93,6 +93,11 @@ def _scores_by_output(
                 f"{_DEFAULT_THRESHOLD:g} was used"
             )
         threshold = _DEFAULT_THRESHOLD if chosen is None else chosen
+        if len(np.unique(truth[:, i])) == 1:
+            notes.append(
+                f"{name}: test holds one class only, so this output is left out of the mean ROC AUC and "
+                "average precision"
+            )
         outputs[name] = {
             **output_report(truth[:, i], forecasts["model"][:, i], threshold),
             "threshold_chosen_on": "nothing" if chosen is None else "validation",
@@ -102,7 +107,7 @@ def _scores_by_output(
 
 
 def _overall(truth: np.ndarray, forecasts: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
-    """Scores of the network and each baseline, the mean over outputs."""
+    """Scores of the network and each baseline, means over the outputs with both classes."""
     overall: dict[str, dict[str, Any]] = {}
     for name, forecast in forecasts.items():
         defined = ~np.isnan(forecast).any(axis=1)

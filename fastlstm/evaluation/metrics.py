@@ -160,7 +160,7 @@ def mean_absolute_percentage_error(scored: QuantityForecasts) -> np.ndarray:
 
 
 def coefficient_of_determination(scored: QuantityForecasts) -> np.ndarray:
-    """``1 - residual / total`` sum of squares, mean over targets; undefined if a truth is constant."""
+    """``1 - residual / total`` sum of squares, mean over the targets whose truth is not constant."""
     groups, truth = scored.groups, scored.truth
     # Distances from a value of the group are exactly 0 where its truth is constant.
     distance = truth - groups.first(truth[:, 0])[groups.code][:, None]
@@ -168,8 +168,9 @@ def coefficient_of_determination(scored: QuantityForecasts) -> np.ndarray:
     total = groups.mean_by_target((distance - centre) ** 2)
     residual = groups.mean_by_target(scored.squared_error)
     with np.errstate(divide="ignore", invalid="ignore"):
-        by_target = np.where(total > 0, 1 - residual / total, np.nan)
-    means: np.ndarray = by_target.mean(axis=1)
+        changes = total > 0
+        by_target = np.where(changes, 1 - residual / total, 0.0)
+        means: np.ndarray = by_target.sum(axis=1) / changes.sum(axis=1)
     return means
 
 
@@ -314,7 +315,9 @@ def classification_scores(truth: np.ndarray, probability: np.ndarray) -> dict[st
 def mean_classification_scores(
     truth: np.ndarray, probability: np.ndarray
 ) -> dict[str, float | None]:
-    """Every classification metric averaged over outputs; None where it is undefined for one.
+    """Every classification metric, mean over the outputs for which it is defined; None without one.
+
+    A class that some windows lack thus does not void the metric of the others.
 
     Args:
         truth: labels ``(n, n_outputs)``.
@@ -326,7 +329,7 @@ def mean_classification_scores(
     means: dict[str, float | None] = {}
     for name in CLASSIFICATION_METRICS:
         values = [value for scores in by_output if (value := scores[name]) is not None]
-        means[name] = float(np.mean(values)) if len(values) == len(by_output) else None
+        means[name] = float(np.mean(values)) if values else None
     return means
 
 

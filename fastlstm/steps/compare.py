@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from fastlstm.artifacts.file_hashes import accept_hashes
 from fastlstm.artifacts.file_names import CLEAN_FILE
-from fastlstm.data.cleaning import add_known_columns
-from fastlstm.data.column_names import SEGMENT
 from fastlstm.data.series import rows_by_series
 from fastlstm.data.tables import read_table
+from fastlstm.errors import DataError
 from fastlstm.evaluation.groups import Groups
 from fastlstm.evaluation.metrics import (
     PRIMARY_CLASSIFICATION_METRIC,
@@ -27,6 +25,7 @@ from fastlstm.evaluation.metrics import (
 )
 from fastlstm.evaluation.target_table import TargetTable, difference_sums
 from fastlstm.runs.saved_run import SavedRun
+from fastlstm.steps.comparability import rows_for, why_not_comparable
 
 # The primary metric over all series and by series, None where it is undefined.
 Scores = tuple[float | None, dict[str, float | None]]
@@ -55,8 +54,8 @@ def compare(
     accept_hashes(hashes or [])
     new, old = SavedRun(Path(challenger)), SavedRun(Path(champion))
     frame = read_table(Path(clean) / CLEAN_FILE)
-    add_known_columns(frame, frame[SEGMENT].to_numpy(), frame[:0], old.data)
-    if why := _why_not_comparable(new, old, frame):
+    of_champion = rows_for(old, frame)
+    if why := why_not_comparable(new, old, of_champion):
         return {"comparable": False, "why": why}
     table = TargetTable.of(frame, frame[new.data.targets])
     test = _read_test_windows(new, table)
@@ -64,7 +63,11 @@ def compare(
     if not len(test.rows):
         why = "its windows are longer than any contiguous block of rows"
         return {"comparable": False, "why": why}
-    forecasts = {"challenger": test.forecast, "champion": old.evaluated.forecast(frame, test.rows)}
+    try:
+        of_old = old.evaluated.forecast(of_champion, test.rows)
+    except DataError as error:
+        return {"comparable": False, "why": f"it cannot forecast these windows ({error})"}
+    forecasts = {"challenger": test.forecast, "champion": of_old}
     score = _score_labels if not new.hyperparameters.is_regressor else _quantity_scorer(new, table)
     overall, by_series = {}, {}
     for name, forecast in forecasts.items():
@@ -81,20 +84,6 @@ def compare(
         },
         "trained_on_test": bool(champion_cut > new.manifest["cuts"]["first_test_origin"]),
     }
-
-
-def _why_not_comparable(new: SavedRun, old: SavedRun, frame: pd.DataFrame) -> str | None:
-    """Why the champion cannot forecast the challenger's test windows; None where it can."""
-    same_task = (
-        new.data.targets == old.data.targets
-        and new.data.derived_targets == old.data.derived_targets
-        and new.hyperparameters.steps_ahead == old.hyperparameters.steps_ahead
-        and new.hyperparameters.LSTM_type == old.hyperparameters.LSTM_type
-    )
-    if not same_task:
-        return "it forecasts other targets or another horizon"
-    absent = [name for name in old.data.features if name not in frame]
-    return f"its feature {absent[0]!r} is no longer in the data" if absent else None
 
 
 @dataclass(frozen=True)

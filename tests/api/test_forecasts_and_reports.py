@@ -128,6 +128,28 @@ def test_classifier_report_is_a_report(trained_classifier, capsys):
     assert isinstance(model.plot_training_history(ax=Figure().subplots()), Axes)
 
 
+def test_softmax_gives_each_row_its_most_probable_class(labels, tmp_path, capsys):
+    x, y = labels
+    third = pd.Series(np.arange(len(y)) % 3 == 0, y.index)
+    classes = {"high": y["high"].eq(1) & ~third, "low": y["high"].eq(0) & ~third, "third": third}
+    y = pd.DataFrame(classes).astype(int)
+    model = classifier(
+        x, y, tmp_path, last_layer_activation="softmax", loss="categorical_crossentropy"
+    )
+    model.network_structure_set_compile()
+    decided, report = model.network_predictions_evaluation(output_dict=True)
+    assert (decided.sum(axis=1) == 1).all()
+    truth, probability = model._test_forecasts()
+    likeliest = probability.to_numpy().argmax(axis=1)
+    assert (decided.to_numpy().argmax(axis=1) == likeliest).all()
+    for number, name in enumerate(y):
+        of_class = truth[name].to_numpy() == 1
+        recall = (likeliest[of_class] == number).mean()
+        assert report[name]["1"]["recall"] == pytest.approx(recall)
+    with pytest.raises(ConfigError, match=r"0.6 given, but softmax outputs have no cut-off"):
+        model.network_predictions_evaluation(0.6)
+
+
 def test_several_outputs(labels, tmp_path):
     x, y = labels
     y = y.assign(low=1 - y["high"])

@@ -170,7 +170,20 @@ def test_classification_scores():
     both = mean_classification_scores(
         np.column_stack([truth, np.zeros(5)]), np.column_stack([probability] * 2)
     )
-    assert both["roc_auc"] is None and both["brier"] is not None
+    assert both["roc_auc"] == report["roc_auc"]
+    assert both["average_precision"] == report["average_precision"]
+    empty = ((probability) ** 2).mean()
+    assert both["brier"] == pytest.approx((report["brier"] + empty) / 2)
+    none = mean_classification_scores(np.zeros((5, 1)), probability[:, None])
+    assert none["roc_auc"] is none["average_precision"] is None and none["brier"] is not None
+
+
+def test_a_constant_target_does_not_void_r2():
+    truth = np.array([[1.0, 5.0], [2.0, 5.0], [4.0, 5.0]])[:, None, :]
+    forecast = truth + np.array([[0.5, 1.0], [0.0, 0.0], [-1.0, 0.0]])[:, None, :]
+    found = regression_scores(one_series(truth, forecast))
+    assert found["r2"] == pytest.approx(sk.r2_score(truth[:, 0, 0], forecast[:, 0, 0]))
+    assert regression_scores(one_series(truth[..., 1:], forecast[..., 1:]))["r2"] is None
 
 
 @pytest.mark.parametrize(

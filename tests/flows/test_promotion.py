@@ -13,6 +13,7 @@ import pytest
 from fastlstm import SavedRun
 from fastlstm.artifacts.folders import write_manifest
 from fastlstm.registry.promotion import decide_promotion
+from fastlstm.steps.comparability import rows_for
 from fastlstm.steps.compare import compare
 from tests.flows.test_saved_run import remanifest
 
@@ -171,6 +172,20 @@ def edited(copy, **changes):
         ({"steps_ahead": 3}, "other targets or another horizon"),
         ({"data": {"features": ["load", "wind"]}}, "feature 'wind' is no longer in the data"),
         ({"timesteps": 400}, "longer than any contiguous block"),
+        ({"data": {"target_lookahead": 3}}, "other targets or another horizon"),
+        ({"data": {"frequency": "15min"}}, "its rows are 15min apart, now 1h"),
+        ({"data": {"frequency": "B"}}, "its rows are B apart, now 1h"),
+        ({"data": {"series": None}}, "its rows are one series, those of 'site' now are several"),
+        (
+            {
+                "data": {
+                    "time_zone": "Asia/Tokyo",
+                    "calendar": ["hour"],
+                    "features": ["load", "heat", "hour_sin", "hour_cos"],
+                }
+            },
+            "its time zone is Asia/Tokyo, now UTC",
+        ),
     ],
 )
 def test_champions_that_cannot_be_compared(two_runs, changes, why):
@@ -178,6 +193,53 @@ def test_champions_that_cannot_be_compared(two_runs, changes, why):
     edited(copy, **changes)
     scores = compare(str(own), str(copy), str(clean), lambda _: None)
     assert scores["comparable"] is False and why in scores["why"]
+
+
+@pytest.mark.parametrize("now", [None, "1h"])
+@pytest.mark.parametrize(
+    ("before", "why"), [("1h", None), ("15min", "its rows are 15min apart, now 1h")]
+)
+def test_rows_without_a_declared_frequency_are_compared_by_their_times(two_runs, before, now, why):
+    """Where a run declares none, the distance is that of the rows of its test windows."""
+    own, copy, clean = two_runs
+    edited(copy, data={"frequency": None})
+    told = pd.read_parquet(SavedRun(copy).path("predictions"))
+    hours = (told["origin"] - told["origin"].min()) / pd.Timedelta("1h")
+    told["origin"] = told["origin"].min() + hours * pd.Timedelta(before)
+    told.to_parquet(SavedRun(copy).path("predictions"))
+    remanifest(copy)
+    if now is None:
+        other = copy.parent / "challenger"
+        shutil.copytree(own, other)
+        edited(other, data={"frequency": None})
+        own = other
+    scores = compare(str(own), str(copy), str(clean), lambda _: None)
+    assert scores.get("why") == why and scores["comparable"] is (why is None)
+
+
+@pytest.mark.parametrize(("units", "comparable"), [(("kW", "kW"), True), (("kW", "W"), False)])
+def test_columns_in_another_unit_are_not_compared(two_runs, units, comparable):
+    own, copy, clean = two_runs
+    other = copy.parent / "challenger"
+    shutil.copytree(own, other)
+    for folder, unit in zip((copy, other), units, strict=True):
+        edited(folder, data={"columns": {"load": {"unit": unit}}})
+    scores = compare(str(other), str(copy), str(clean), lambda _: None)
+    assert scores["comparable"] is comparable
+    assert comparable or scores["why"] == "its 'load' is in kW, now in W"
+
+
+def test_a_champion_has_the_calendar_and_the_series_that_it_was_trained_with(two_runs):
+    """Columns of one name may come from other settings, or be columns of the source now."""
+    _, copy, clean = two_runs
+    frame = pd.read_parquet(next(clean.glob("*.parquet"))).assign(hour_sin=7.0)
+    frame["site=b"] = 7.0
+    own = {"calendar": ["hour"], "embedded_series": ["b"], "time_zone": "Asia/Tokyo"}
+    edited(copy, data={**own, "features": ["load", "heat", "hour_sin", "site=b"]})
+    rows = rows_for(SavedRun(copy), frame)
+    angle = 2 * np.pi * frame["__time"].dt.tz_convert("Asia/Tokyo").dt.hour / 24
+    np.testing.assert_allclose(rows["hour_sin"], np.sin(angle), atol=1e-9)
+    assert (rows["site=b"] == (frame["__series"] == "b")).all()
 
 
 def test_a_champion_that_trained_on_these_windows_is_told(two_runs):
