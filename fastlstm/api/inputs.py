@@ -143,15 +143,30 @@ class NetworkInputs:
     def _with_covariates(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Add the features of what is known ahead; drop the last rows that hold nothing else."""
         added = known_columns_of(rows, self.data)
-        if not added:
-            return rows
-        known = {*self.data.known_columns, *self.static, *added, *self.data.ahead_columns}
-        observed = [name for name in self.features if name not in known and name in rows]
         end = len(rows)
         if {*self.data.known_columns} & {*rows}:
-            complete = np.flatnonzero(rows[observed].notna().any(axis=1))
+            complete = np.flatnonzero(rows[self._observed_in(rows)].notna().any(axis=1))
             end = int(complete[-1]) + 1 if len(complete) else end
         return rows.assign(**added).iloc[:end]
+
+    def _observed_in(self, rows: pd.DataFrame) -> list[str]:
+        """The columns of a table that tell whether a row has happened.
+
+        Raises:
+            DataError: all features are known ahead, and the table has no target.
+        """
+        data = self.data
+        made = {*data.ahead_columns, *data.calendar_columns, *data.series_columns}
+        known = {*data.known_columns, *self.static, *made}
+        names = [name for name in self.features if name not in known]
+        if not names:
+            names = [name for name in data.targets if name in rows]
+        if not names:
+            raise DataError(
+                f"all features are known ahead, so the targets tell which rows have happened; give "
+                f"{data.targets[0]!r} too, empty in rows to forecast"
+            )
+        return [name for name in names if name in rows]
 
     def _windows_of_table(self, rows: np.ndarray) -> np.ndarray:
         if len(rows) < self.timesteps:

@@ -307,6 +307,12 @@ class DataConfig(StrictSettings):
         return [*self.known_future, *self.known_ahead, *self.static]
 
     @property
+    def has_only_known_features(self) -> bool:
+        """Whether every feature is known of rows to forecast, so that targets alone tell what has
+        happened."""
+        return {*self.read_features} <= {*self.known_columns}
+
+    @property
     def series_columns(self) -> list[str]:
         """Features of ``embedded_series``, in its order."""
         return [f"{self.series}={label}" for label in self.embedded_series]

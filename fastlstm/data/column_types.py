@@ -15,6 +15,10 @@ from fastlstm.errors import DataError
 ARROW_TYPES = {"float": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_()}
 
 
+# What 64 bits hold.
+_LARGEST_INTEGER = 2.0**63
+
+
 # Cells of text that count as missing.
 NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 
@@ -43,7 +47,8 @@ def as_numbers(
         column = _parsed(column, dtype, where, first_row, advice)
     elif not _is_numeric(column.type):
         raise DataError(f"{where} holds {column.type}, declared {dtype}; convert it to numbers")
-    numbers: np.ndarray = column.cast(pa.float64()).to_numpy()
+    # Integers beyond 2**53 are rounded to 15 digits, as they are where CSV text is read.
+    numbers: np.ndarray = column.cast(pa.float64(), safe=False).to_numpy()
     if dtype != "float":
         valid = numbers == np.floor(numbers)
         if dtype == "boolean":
@@ -84,7 +89,8 @@ def _parsed(
     except pa.ArrowInvalid:
         text = column.to_pandas()
         if dtype == "integer":
-            valid = text.str.fullmatch(r"[+-]?\d{1,18}", na=True).astype(bool)
+            digits = text.str.fullmatch(r"[+-]?\d+", na=True).astype(bool)
+            valid = digits & pd.to_numeric(text, errors="coerce").abs().lt(_LARGEST_INTEGER)
         elif dtype == "boolean":
             valid = text.str.lower().isin(["true", "false", "0", "1"])
         else:

@@ -18,6 +18,9 @@ from fastlstm.data.time_grid import step_times
 def is_ahead(frame: pd.DataFrame, data: DataConfig, values: list[str]) -> np.ndarray:
     """Rows at the end of a series that hold nothing but what is known ahead, ``(n,)``.
 
+    Whether a row has happened is told by the columns that cannot be known before: the targets, and the
+    features that are neither known future covariates nor static.
+
     Args:
         frame: a table sorted by series and time.
         data: known future covariates and static columns.
@@ -25,7 +28,8 @@ def is_ahead(frame: pd.DataFrame, data: DataConfig, values: list[str]) -> np.nda
     """
     known = data.known_columns
     observed = [name for name in values if name not in known]
-    if (not data.known_future and not data.known_ahead) or not observed:
+    has_known = data.known_future or data.known_ahead or data.has_only_known_features
+    if not has_known or not observed:
         return np.zeros(len(frame), bool)
     seen = frame[observed].notna().any(axis=1)
     later = ~seen[::-1].groupby(frame[SERIES][::-1], sort=False).cummax()[::-1]

@@ -62,7 +62,8 @@ def forecast_latest(
     """Forecast from the latest window of each series in new files.
 
     The rows are read and checked by the rules the run was trained with. Target columns that are no
-    features may be absent where the run's network forecasts.
+    features may be absent where the run's network forecasts, unless all features are known ahead: the
+    targets then tell which rows have happened.
 
     Args:
         run: the run to forecast with.

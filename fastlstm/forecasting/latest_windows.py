@@ -76,7 +76,9 @@ def read_latest_windows(
         DataError: a check failed, or no series can be forecast.
     """
     data = run.data.model_copy(update={"path": path, "format": file_format, "query": None})
-    values = data.value_columns if with_targets else data.read_features
+    # Where all features are known ahead, the targets tell which rows have happened.
+    needs_targets = with_targets or data.has_only_known_features
+    values = data.value_columns if needs_targets else data.read_features
     ahead = [] if with_targets else list(data.ahead_columns.items())
     loaded = load(data, require=values)
     clean, report = validate(

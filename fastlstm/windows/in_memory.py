@@ -12,10 +12,20 @@ from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.seasons import FoundSeasons
 from fastlstm.data.split import SPLITS, Cuts, parts_of
 from fastlstm.data.time_grid import microseconds
+from fastlstm.errors import DataError
 from fastlstm.windows.origins import input_windows, target_windows
 from fastlstm.windows.planning import plan_windows, require_windows
 from fastlstm.windows.shared_rows import Folded
 from fastlstm.windows.source import Windows
+
+
+def no_weight_message(split: str) -> str:
+    """What is wrong where no window of a split counts in the loss, and what to do."""
+    role = "learn from" if split == "train" else "choose the epoch by"
+    return (
+        f"sample_weight: is 0 for every {split} window, so there is nothing to {role}; give weights above "
+        "0 to some of its rows, or move the split"
+    )
 
 
 class RowWindows:
@@ -41,7 +51,7 @@ class RowWindows:
         needed: the splits that must hold windows.
 
     Raises:
-        DataError: a needed split would hold no window.
+        DataError: a needed split would hold no window, or train or validation none with a weight above 0.
     """
 
     def __init__(
@@ -74,6 +84,10 @@ class RowWindows:
         wanted = {name: self._origins[name] for name in needed}
         require_windows(wanted, timesteps, steps_ahead + lookahead)
         self._sample_weight = sample_weight
+        for name in (split for split in needed if split != "test"):
+            weights = self.weights(name)
+            if weights is not None and not (weights > 0).any():
+                raise DataError(no_weight_message(name))
         self.manifest: dict[str, Any] = {
             "features": features,
             "targets": targets,

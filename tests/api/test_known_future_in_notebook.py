@@ -75,6 +75,38 @@ def test_trained_saved_opened_and_forecast_with(tmp_path):
     assert SavedRun(again.run_folder).data == run.data
 
 
+def test_all_features_may_be_known_ahead(tmp_path):
+    """The targets, which are no features, then tell which rows have happened."""
+    x = table().assign(height=3.0)
+    x["load"] = 5 - x["price"] % 2
+    model = fastLSTM(
+        x[["price", "height"]], x[["load"]], LSTM_type="regressor", architecture="classic",
+        timesteps=4, steps_ahead=3, known_future=["price"], static_features=["height"],
+        frequency="1h", calendar=["hour"], epochs=1, data_storage_path=tmp_path,
+    )  # fmt: skip
+    model.network_training(1, verbose=0)
+    new = x.iloc[:12].copy()
+    new.loc[new.index[-3:], "load"] = np.nan
+    outputs = model.model_predict(new)
+    assert len(outputs) == 9 - 4 + 1
+    # Columns that the library makes may be filled, too.
+    made = new.assign(hour_sin=0.5, hour_cos=0.5)
+    assert len(model.model_predict(made)) == len(outputs)
+    with pytest.raises(
+        DataError, match="the targets tell which rows have happened; give 'load' too"
+    ):
+        model.model_predict(new.drop(columns="load"))
+
+    run, file = SavedRun(model.run_folder), tmp_path / "new.csv"
+    new.to_csv(file)
+    latest = forecast_latest(run, str(file)).frame.sort_values("step")
+    assert (latest["after"] == new.index[8]).all()
+    np.testing.assert_allclose(model.model_predict(new)[-1], latest["prediction"], rtol=1e-4)
+    new.drop(columns="load").to_csv(file)
+    with pytest.raises(DataError, match="has no column 'load'"):
+        forecast_latest(run, str(file))
+
+
 def test_a_look_back_shorter_than_the_horizon_needs_more_of_them(tmp_path):
     model = network(tmp_path, table(), calendar=[])
     assert list(model.X_test) == ["load", "price", "price+3"]

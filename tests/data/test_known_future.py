@@ -70,6 +70,21 @@ def test_rows_of_known_future_covariates_alone_fill_the_end_of_their_series():
     np.testing.assert_array_equal(clean["price+2"], [12, 13, 14, 22, 24])
 
 
+@pytest.mark.parametrize(
+    ("known", "values", "happened"),
+    [
+        ({"known_ahead": {"price": 2}}, ["price", "load"], 3),
+        ({"known_ahead": {}, "static": ["price"]}, ["price", "load"], 3),
+        ({"known_ahead": {}, "features": ["price", "load"], "static": ["price"]}, None, 5),
+    ],
+)
+def test_targets_tell_what_has_happened_where_all_features_are_known(known, values, happened):
+    frame = table([0, 1, 2, 3, 4], [1.0, 2, 3, np.nan, np.nan], [1.0] * 5)
+    settings = data(**{"features": ["price"], **known})
+    ahead = is_ahead(frame, settings, values or settings.value_columns)
+    assert ahead.tolist() == [False] * happened + [True] * (5 - happened)
+
+
 def test_a_missing_value_amid_the_rows_is_still_refused():
     frame = table([0, 1, 2, 3], [1.0, np.nan, 3, np.nan], [1.0, 2, 3, 4])
     _, report = validate(frame, data(), labels=False)
