@@ -21,6 +21,7 @@ _PROPERTIES = {
     "lookahead": "the label horizon",
     "scaled_alike": "which features are static",
     "forecast_limits": "the limits of the targets",
+    "rounded_targets": "which targets are rounded",
     "has_count_loss": "whether the loss is of counts",
 }
 
@@ -112,10 +113,15 @@ def _all_windows(manifest: Manifest) -> int:
     return sum(manifest["windows"].values())
 
 
+# What concerns forecasts alone.
+_OF_FORECASTS = ("clip_forecasts", "round_forecasts")
 _TRAINING = Settings("hyperparameters", without=("model_name", "save_X_Y_data"))
 _SCORING = (
     Settings("evaluation"),
-    Settings("data", only=("frequency", "time_zone", "lookahead", "forecast_limits")),
+    Settings(
+        "data",
+        only=("frequency", "time_zone", "lookahead", "forecast_limits", "rounded_targets"),
+    ),
 )
 _FOLDS = (
     _TRAINING,
@@ -129,6 +135,7 @@ _FOLDS = (
             "time_zone",
             "lookahead",
             "forecast_limits",
+            "rounded_targets",
         ),
     ),
     Settings("backtest"),
@@ -143,7 +150,7 @@ _ALL = (
     Step(
         "load", "reads the source into one table", "data", 3,
         (
-            Settings("data", without=("path", "query", "columns", "frequency", "clip_forecasts")),
+            Settings("data", without=("path", "query", "columns", "frequency", *_OF_FORECASTS)),
             ColumnTypes(),
             Settings("hyperparameters", only=("timesteps", "steps_ahead")),
         ),
@@ -152,7 +159,7 @@ _ALL = (
     Step(
         "validate", "checks the rows, fills or drops missing values", "data", 2,
         (
-            Settings("data", without=("path", "query", "clip_forecasts")),
+            Settings("data", without=("path", "query", *_OF_FORECASTS)),
             Settings("hyperparameters", only=("LSTM_type",)),
         ),
         "rows", _number("rows"), folders=("validate", "refused"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from fastlstm.api.inputs import InputWindows
 from fastlstm.api.prepared_rows import PreparedRows
 from fastlstm.config.data import DataConfig
 from fastlstm.config.hyperparameters import Hyperparameters
-from fastlstm.data.forecast_limits import clip_forecasts
+from fastlstm.data.forecast_limits import limited
 from fastlstm.data.scaling import Scalers
 from fastlstm.errors import ConfigError
 from fastlstm.evaluation.intervals import (
@@ -61,14 +61,17 @@ class NetworkOutputs:
             ``(n, n_outputs)``; the median where the network forecasts quantiles.
         """
         outputs = predict_point(self.network, scaled.values, len(self.names))
-        return self._clipped(self.unscale(outputs, scaled)) if unscale else outputs
+        return self._limited(self.unscale(outputs, scaled)) if unscale else outputs
 
-    def _clipped(self, values: np.ndarray) -> np.ndarray:
+    def _limited(
+        self, values: np.ndarray, kind: Literal["forecast", "lower", "upper"] = "forecast"
+    ) -> np.ndarray:
         """Forecasts or bounds ``(n, n_outputs)`` within the limits of their targets."""
         if self.data is None:
             return values
         by_target = values.reshape(len(values), -1, len(self.targets))
-        return clip_forecasts(by_target, self.data).reshape(values.shape)
+        of_kind = limited(by_target, self.data, self.hyperparameters, kind=kind)
+        return of_kind.reshape(values.shape)
 
     def unscale(self, outputs: np.ndarray, scaled: InputWindows) -> np.ndarray:
         """Outputs ``(n, n_outputs)`` of some windows in the targets' units.
@@ -117,7 +120,7 @@ class NetworkOutputs:
         unit = half_widths[pair].unit(scaled.series, count, scalers)
         width = half_widths[pair].at(level) * unit
         lower, upper = (bound.reshape(count, -1) for bound in (low - width, high + width))
-        return self._clipped(lower), self._clipped(upper)
+        return self._limited(lower, "lower"), self._limited(upper, "upper")
 
     def test_forecasts(self, rows: PreparedRows) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Truth and forecast of the test windows, one column per output.

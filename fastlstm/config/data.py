@@ -111,6 +111,11 @@ class DataConfig(StrictSettings):
         "maximum in columns. A target whose out_of_range is 'warning' has none, for its values may lie "
         "beyond them.",
     )
+    round_forecasts: bool = Field(
+        False,
+        description="Whether forecasts of targets whose dtype in columns is 'integer' are rounded to "
+        "whole numbers, and the ends of their prediction intervals outwards.",
+    )
     short_series: Literal["error", "skip"] = Field(
         "error",
         description="Treatment of a series shorter than one window. 'error': the run "
@@ -173,6 +178,11 @@ class DataConfig(StrictSettings):
             *self._covariate_problems(),
             *self._name_problems(),
         ]
+        if self.round_forecasts and not self.rounded_targets:
+            problems.append(
+                "round_forecasts: no target has dtype 'integer' in columns; declare it, or remove "
+                "round_forecasts"
+            )
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -372,6 +382,20 @@ class DataConfig(StrictSettings):
             if any(end is not None for end in rules.limits):
                 limits[target] = [None if end is None else rows * end for end in rules.limits]
         return limits
+
+    @property
+    def rounded_targets(self) -> list[str]:
+        """Targets whose forecasts are rounded to whole numbers; none without round_forecasts."""
+        if not self.round_forecasts:
+            return []
+        found = []
+        for target in self.targets:
+            derived = self.derived_targets.get(target)
+            is_whole = derived is None or derived.operation in ("max", "min", "sum")
+            column = target if derived is None else derived.column
+            if is_whole and self.rules(column).dtype == "integer":
+                found.append(target)
+        return found
 
     def rules(self, column: str) -> ColumnRules:
         """The rules of a column, or the default rules."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastlstm.config.retrain import RetrainConfig
-from fastlstm.data.forecast_limits import clip_forecasts
+from fastlstm.data.forecast_limits import limited
 from fastlstm.data.scaling import Scalers
 from fastlstm.evaluation.conformal_quantiles import scores_needed, separate_scores
 from fastlstm.evaluation.intervals import (
@@ -168,13 +168,14 @@ def _intervals(
         widths["adaptive"] = adaptive_by_series(
             calibrated, scores, test.rows, test.series, settings.data.lookahead, level, rate
         )
-    data = settings.data
+    data, hp = settings.data, settings.hyperparameters
     return {
         method: (
-            clip_forecasts(lower - width * unit, data), clip_forecasts(upper + width * unit, data)
+            limited(lower - width * unit, data, hp, kind="lower"),
+            limited(upper + width * unit, data, hp, kind="upper"),
         )
         for method, width in widths.items()
-    }  # fmt: skip
+    }
 
 
 def _by_target(

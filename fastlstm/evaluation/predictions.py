@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fastlstm.config.retrain import RetrainConfig
-from fastlstm.data.forecast_limits import clip_forecasts
+from fastlstm.data.forecast_limits import limited
 from fastlstm.data.scaling import Scalers
 from fastlstm.data.seasons import FoundSeasons, season_candidates
 from fastlstm.evaluation.baselines import Baseline, BaselineInputs, baseline_forecasts
@@ -108,9 +108,9 @@ def forecast_split(
         rows,
         table.series(rows),
         target_windows(table.targets, rows, steps),
-        clip_forecasts(each, settings.data, axis=-2),
+        limited(each, settings.data, settings.hyperparameters, axis=-2),
         {
-            name: clip_forecasts(forecast, settings.data)
+            name: limited(forecast, settings.data, settings.hyperparameters)
             for name, forecast in baseline_forecasts(baselines, given).items()
         },
     )

@@ -63,7 +63,8 @@ def study_key(config: RetrainConfig, data_sha256: str) -> str:
     ranges = {name: span.model_dump() for name, span in config.tune.ranges.items()}
     search = ranges, config.tune.seed, config.tune.prune
     evaluation = config.evaluation
-    scoring = evaluation.primary_metric, evaluation.season_length, config.data.forecast_limits
+    scored = config.data.forecast_limits, *config.data.rounded_targets
+    scoring = evaluation.primary_metric, evaluation.season_length, *scored
     return fingerprint(data_sha256, hp, search, scoring, code_version())
 
 

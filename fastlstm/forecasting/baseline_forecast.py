@@ -7,7 +7,7 @@ import pandas as pd
 
 from fastlstm.config.evaluation import EvaluationConfig
 from fastlstm.data.column_names import SEGMENT
-from fastlstm.data.forecast_limits import clip_forecasts
+from fastlstm.data.forecast_limits import limited
 from fastlstm.errors import DataError
 from fastlstm.evaluation.baselines import (
     CLASSIFICATION_BASELINES,
@@ -56,7 +56,8 @@ def forecast_baseline(
     skipped = {label: reason for label, ok in zip(windows.series, defined, strict=True) if not ok}
     if not defined.any():
         raise DataError(f"no series can be forecast: {reason}; give more rows")
-    return windows.some(defined, skipped), clip_forecasts(forecasts[defined], run.data)
+    kept = limited(forecasts[defined], run.data, run.hyperparameters)
+    return windows.some(defined, skipped), kept
 
 
 def _baseline_inputs(run: SavedRun, windows: LatestWindows) -> BaselineInputs:
@@ -123,8 +124,8 @@ def baseline_intervals(
             "series": windows.series,
             "after": windows.after,
             "level": np.full(len(forecasts), level),
-            "lower": clip_forecasts(forecasts - half_width, run.data),
-            "upper": clip_forecasts(forecasts + half_width, run.data),
+            "lower": limited(forecasts - half_width, run.data, run.hyperparameters, kind="lower"),
+            "upper": limited(forecasts + half_width, run.data, run.hyperparameters, kind="upper"),
             "learned_from": np.zeros(len(forecasts), np.int32),
         }
         tables.append(long_format(columns, forecasts.shape[1], run.data.targets)[COLUMNS])

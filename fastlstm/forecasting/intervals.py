@@ -7,7 +7,7 @@ import pandas as pd
 
 from fastlstm.config.evaluation import EvaluationConfig
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
-from fastlstm.data.forecast_limits import clip_forecasts
+from fastlstm.data.forecast_limits import limited
 from fastlstm.data.time_grid import microseconds
 from fastlstm.evaluation.intervals import (
     HalfWidths,
@@ -63,8 +63,8 @@ def latest_intervals(
             "series": windows.series,
             "after": windows.after,
             "level": np.full(len(past), level),
-            "lower": clip_forecasts(lower - adapted[level], run.data),
-            "upper": clip_forecasts(upper + adapted[level], run.data),
+            "lower": limited(lower - adapted[level], run.data, run.hyperparameters, kind="lower"),
+            "upper": limited(upper + adapted[level], run.data, run.hyperparameters, kind="upper"),
             "learned_from": np.array([len(rows) for rows in past], np.int32),
         }
         tables.append(long_format(columns, forecasts.shape[1], run.data.targets)[COLUMNS])

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastlstm.config.data import DataConfig
+from fastlstm.config.forecast_limits import forecast_limits
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.reporting.combination import combination_of, old_skill_test
@@ -82,7 +83,7 @@ def summary(context: ReportContext) -> list[str]:
         f"{' UTC' if last.endswith('Z') else ''}.",
         "",
         *_known_of_later_rows(context.data),
-        *_limits_of_forecasts(context.data),
+        *_limits_of_forecasts(context.data, context.hp),
     ]
 
 
@@ -94,16 +95,18 @@ def _known_of_later_rows(data: DataConfig) -> list[str]:
     return [f"Known of the rows to forecast: {', '.join(known)}.", ""] if known else []
 
 
-def _limits_of_forecasts(data: DataConfig) -> list[str]:
-    """The limits that forecasts keep to, where targets have any."""
+def _limits_of_forecasts(data: DataConfig, hyperparameters: Hyperparameters) -> list[str]:
+    """The limits that forecasts keep to, where targets have any, and which of them are rounded."""
     texts = []
-    for target, (lower, upper) in data.forecast_limits.items():
+    for target, (lower, upper) in forecast_limits(data, hyperparameters).items():
         ends = [] if lower is None else [f"at least {number(lower)}"]
         ends += [] if upper is None else [f"at most {number(upper)}"]
         texts.append(f"{plain(target)} {' and '.join(ends)}")
-    if not texts:
-        return []
-    return [f"Forecasts and intervals keep to declared limits: {'; '.join(texts)}.", ""]
+    whole = ", ".join(map(plain, data.rounded_targets))
+    lines = [f"Forecasts are rounded to whole numbers: {whole}.", ""] if whole else []
+    if texts:
+        lines += [f"Forecasts and intervals keep to the limits: {'; '.join(texts)}.", ""]
+    return lines
 
 
 def _over_series(metrics: dict[str, Any]) -> str:

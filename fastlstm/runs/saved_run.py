@@ -19,7 +19,7 @@ from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.messages import describe
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SERIES
-from fastlstm.data.forecast_limits import clip_forecasts
+from fastlstm.data.forecast_limits import limited
 from fastlstm.data.scaling import Scalers, read_scalers
 from fastlstm.errors import DataError, StoreError
 from fastlstm.evaluation.intervals import HalfWidths, Pair, read_half_widths
@@ -224,4 +224,4 @@ class SavedRun:
         # The row before the first target row is of the same series, and always in the table.
         series = rows.series[np.asarray(origins) - 1]
         each = rows.scalers.unscale_each(np.concatenate(outputs).reshape(shape), series)
-        return clip_forecasts(each, self.data, axis=-2)
+        return limited(each, self.data, hp, axis=-2)

@@ -23,8 +23,8 @@ def no_weight_message(split: str) -> str:
     """What is wrong where no window of a split counts in the loss, and what to do."""
     role = "learn from" if split == "train" else "choose the epoch by"
     return (
-        f"sample_weight: is 0 for every {split} window, so there is nothing to {role}; give weights above "
-        "0 to some of its rows, or move the split"
+        f"sample_weight: is 0 for every {split} window, so there is nothing to {role}; give weights "
+        "above 0 to some of its rows, or move the split"
     )
 
 
@@ -51,7 +51,8 @@ class RowWindows:
         needed: the splits that must hold windows.
 
     Raises:
-        DataError: a needed split would hold no window, or train or validation none with a weight above 0.
+        DataError: a needed split would hold no window, or train or validation none that has a weight
+            above 0.
     """
 
     def __init__(
@@ -84,10 +85,6 @@ class RowWindows:
         wanted = {name: self._origins[name] for name in needed}
         require_windows(wanted, timesteps, steps_ahead + lookahead)
         self._sample_weight = sample_weight
-        for name in (split for split in needed if split != "test"):
-            weights = self.weights(name)
-            if weights is not None and not (weights > 0).any():
-                raise DataError(no_weight_message(name))
         self.manifest: dict[str, Any] = {
             "features": features,
             "targets": targets,
@@ -100,6 +97,10 @@ class RowWindows:
             "time_unit": time_unit,
             **({} if seasons is None else seasons.facts()),
         }
+        for name in (split for split in needed if split != "test"):
+            weights = self.weights(name)
+            if weights is not None and not (weights > 0).any():
+                raise DataError(no_weight_message(name))
 
     def count(self, split: str) -> int:
         """Windows in a split."""

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fastlstm import fastLSTM
+from fastlstm import LSTMRegressor, fastLSTM
 from fastlstm.errors import DataError
 from tests.api.examples import classifier, regressor, settings_file
 from tests.conftest import make_panel
@@ -135,3 +135,28 @@ def test_sample_weight(wave, tmp_path):
         regressor(x, y, tmp_path, sample_weight=[1, 2, 3])
     with pytest.raises(DataError, match="not negative"):
         regressor(x, y, tmp_path, sample_weight=-weight)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "split"), [(0, 210, "train"), (205, 256, "validation"), (0, 300, "train")]
+)
+def test_weights_of_zero_in_a_whole_split_are_refused_with_the_rows(
+    wave, tmp_path, first, last, split
+):
+    x, y = wave
+    weight = np.ones(300)
+    weight[first:last] = 0
+    with pytest.raises(DataError, match=f"sample_weight: is 0 for every {split} window"):
+        regressor(x, y, tmp_path, sample_weight=weight)
+    # A window's weight is the mean over its target rows: one of them is enough.
+    weight[first:last] = 0
+    weight[255] = weight[100] = 1
+    regressor(x, y, tmp_path, sample_weight=weight, steps_ahead=2)._windows()
+
+
+@pytest.mark.parametrize(("rows", "split"), [(slice(0, 210), "train"), (slice(210, 300), "valid")])
+def test_estimators_refuse_weights_of_zero_in_a_whole_split(wave, rows, split):
+    weight = np.ones(300)
+    weight[rows] = 0
+    with pytest.raises(DataError, match=f"sample_weight: is 0 for every {split}"):
+        LSTMRegressor(validation_size_rate=0.3).fit(*wave, sample_weight=weight)

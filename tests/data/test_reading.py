@@ -80,6 +80,29 @@ def test_every_file_of_a_folder_is_read_or_named(tmp_path, panel):
     assert len(daily.frame) == 480 and daily.frame[TIME].nunique() == 10
 
 
+@pytest.mark.parametrize("rules", [{}, {"load": {"dtype": "integer"}}])
+@pytest.mark.parametrize("kind", ["int64", "uint64"])
+def test_large_integers_are_read_as_floats_from_every_format(tmp_path, rules, kind):
+    first = 9_100_000_000_000_000_001 if kind == "int64" else 18_000_000_000_000_000_001
+    table = pd.DataFrame(
+        {
+            "when": pd.date_range("2024-01-01", periods=3),
+            "load": np.array([first, 2**53 + 1, 5], kind),
+        }
+    )
+    table.to_parquet(tmp_path / "t.parquet")
+    table.to_csv(tmp_path / "t.csv", index=False)
+    expected = table["load"].astype(float).tolist()
+    assert load(config(tmp_path / "t.parquet", columns=rules)).frame["load"].tolist() == expected
+    if kind == "int64" or not rules:
+        assert load(config(tmp_path / "t.csv", columns=rules)).frame["load"].tolist() == expected
+    else:  # 64 bits with a sign do not hold it
+        with pytest.raises(
+            DataError, match=r"row 2: '18000000000000000001' is no integer \(1 such"
+        ):
+            load(config(tmp_path / "t.csv", columns=rules))
+
+
 def test_values_of_partitions_are_part_of_the_content(tmp_path):
     for name in ("a", "b"):
         (tmp_path / "t" / f"site={name}%20x").mkdir(parents=True)

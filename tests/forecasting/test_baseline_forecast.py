@@ -185,8 +185,16 @@ def test_for_labels_the_prior_and_the_last_known_class():
     })  # fmt: skip
     windows = LatestWindows(rows, None, np.array([4, 7]), {}, [])
     run = SimpleNamespace(
-        hyperparameters=SimpleNamespace(is_regressor=False, steps_ahead=2, timesteps=3),
-        data=SimpleNamespace(targets=["wet"], lookahead=2, forecast_limits={}),
+        hyperparameters=SimpleNamespace(
+            is_regressor=False, steps_ahead=2, timesteps=3, has_count_loss=False
+        ),
+        data=SimpleNamespace(
+            targets=["wet"],
+            lookahead=2,
+            forecast_limits={},
+            rounded_targets=[],
+            clip_forecasts=True,
+        ),
         metrics={"outputs": {"wet_step_1": {"prior": 0.25}, "wet_step_2": {"prior": 0.5}}},
     )
     _, prior = forecast_baseline(run, windows, "prior")

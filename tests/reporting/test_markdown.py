@@ -268,10 +268,10 @@ def test_a_season_that_is_set_is_told(context):
 def test_limits_of_forecasts_are_named(settings):
     rules = {"columns": {"load": {"minimum": 0}}}
     for data, text in (
-        (rules, "Forecasts and intervals keep to declared limits: load at least 0."),
+        (rules, "Forecasts and intervals keep to the limits: load at least 0."),
         ({"columns": {"load": {"minimum": -1, "maximum": 90}}}, "load at least -1 and at most 90."),
         ({**rules, "clip_forecasts": False}, None),
     ):
         config = parse_config(settings(data=data))
         found = report(ReportContext("2024-01-10 00-00-00", config, METRICS, TRAINING, CHECKS))
-        assert text in found if text else "declared limits" not in found
+        assert text in found if text else "keep to the limits" not in found
