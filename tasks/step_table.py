@@ -150,7 +150,7 @@ _ALL = (
     Step(
         "load", "reads the source into one table", "data", 3,
         (
-            Settings("data", without=("path", "query", "columns", "frequency", *_OF_FORECASTS)),
+            Settings("data", without=("path", "query", "columns", *_OF_FORECASTS)),
             ColumnTypes(),
             Settings("hyperparameters", only=("timesteps", "steps_ahead")),
         ),

@@ -15,6 +15,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from fastlstm.api.containers import rows_of_one_series
 from fastlstm.api.windowed_estimator import WindowedEstimator
 from fastlstm.errors import ConfigError, DataError
 from fastlstm.windows.origins import target_windows
@@ -84,6 +85,7 @@ class LSTMRegressor(RegressorMixin, WindowedEstimator):  # type: ignore[misc]
         Raises:
             ValueError: rows or settings that cannot be used.
         """
+        X, y = rows_of_one_series(X, "X"), rows_of_one_series(y, "y")
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, X)
         hp = self._hyperparameters(
@@ -151,6 +153,7 @@ class LSTMClassifier(ClassifierMixin, WindowedEstimator):  # type: ignore[misc]
         Raises:
             ValueError: rows or settings that cannot be used, or fewer than two classes.
         """
+        X, y = rows_of_one_series(X, "X"), rows_of_one_series(y, "y")
         X, y = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(y)
         if type_of_target(y) == "multilabel-indicator":

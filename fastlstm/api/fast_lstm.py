@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from fastlstm.api.keywords import documented_signature, parse_hyperparameters, split_loss_object
 from fastlstm.api.known_columns import (
+    checked_setting,
     described_data,
-    holidays_of,
     with_calendar,
     with_future_features,
     with_known_columns,
@@ -26,6 +26,8 @@ from fastlstm.api.prepared_rows import prepare_rows, run_config
 from fastlstm.api.row_table import RowSettings, RowTable, row_table
 from fastlstm.api.saving import evaluate_and_store
 from fastlstm.config.backtest import BacktestConfig
+from fastlstm.config.calendar import Holidays
+from fastlstm.config.closed_days import ClosedDays
 from fastlstm.config.data import DataConfig
 from fastlstm.config.messages import describe
 from fastlstm.config.retrain import RetrainConfig
@@ -48,12 +50,15 @@ class fastLSTM(NetworkMethods):
     ``t - timesteps .. t - 1`` as inputs and forecasts rows ``t .. t + steps_ahead - 1``.
 
     Args:
-        X_data: features, rows in order of time within each series: DataFrame, Series or array
+        X_data: features, rows in order of time within each series: DataFrame (also of Polars, Arrow or
+            another library with the Arrow interface), structured array, Series or array
             ``(n, n_features)``. Optional, so that ``fastLSTM().load_all(...)`` works.
         Y_data: targets of the same rows, ``(n, n_targets)`` or ``(n,)``; labels are 0 and 1.
-        series: group label of each row, ``(n,)``: windows never mix series.
-        time: time of each row, ``(n,)``. The default is the DatetimeIndex of ``X_data`` where it has
-            one, else row numbers.
+        series: group label of each row, ``(n,)``, text or integers: windows never mix series. The
+            default is the item of an index (item, time).
+        time: time of each row, ``(n,)``: time stamps, dates, ISO 8601 text, or what ``time_format``
+            says. The default is the DatetimeIndex or PeriodIndex of ``X_data``, or that level of an
+            index (item, time); else row numbers.
         sample_weight: weight of each row in the loss, ``(n,)``.
         frequency: distance between rows as a pandas offset ('1h'). Windows then never cross a missing
             row, and the seasonal naive forecast is a baseline too. Needs times.
@@ -70,6 +75,12 @@ class fastLSTM(NetworkMethods):
             ``frequency`` and the train rows make learnable, if ``X_data`` has a DatetimeIndex; tables
             to forecast from then need one too. ``[]``: none.
         holidays: public holidays that it knows of too: ``{'country': 'DE', 'subdivision': 'BE'}``.
+        time_format: how ``time`` is written: a strftime format ('%d/%m/%Y', '%Y' for years), or
+            'epoch_s', 'epoch_ms', 'epoch_us' or 'epoch_ns' for numbers since 1970.
+        time_zone: IANA zone of times without one, in which days and months begin. The default is the
+            zone of the times, else UTC.
+        closed_days: weekdays without rows of frequency 'B' or 'C': dates, or a mapping with 'market',
+            'country', 'subdivision', 'dates' and 'week'.
         data_storage_path: folder of the runs, or ``s3://bucket/prefix``; each run goes to
             ``<model_name>/<run id>/`` below it.
         distribution_strategy: a ``tf.distribute.Strategy`` to train under.
@@ -109,6 +120,9 @@ class fastLSTM(NetworkMethods):
         known_future: Sequence[str] = (),
         calendar: Literal["auto"] | Sequence[str] = "auto",
         holidays: Mapping[str, str] | None = None,
+        time_format: str | None = None,
+        time_zone: str | None = None,
+        closed_days: Mapping[str, Any] | Sequence[Any] | None = None,
         data_storage_path: str | Path = ".",
         distribution_strategy: Any = None,
         **hyperparameters: Any,
@@ -121,12 +135,14 @@ class fastLSTM(NetworkMethods):
                 time,
                 sample_weight,
                 frequency,
-                "UTC",
+                time_zone,
                 target_lookahead,
                 known_ahead or {},
                 known_future=known_future,
                 calendar=calendar,
-                holidays=holidays_of(holidays),
+                holidays=checked_setting(holidays, Holidays, "holidays"),
+                time_format=time_format,
+                closed_days=checked_setting(closed_days, ClosedDays, "closed_days"),
             ),
         )
         self.X_data, self.Y_data = X_data, Y_data

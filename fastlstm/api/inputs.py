@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fastlstm.api.containers import arrow_column, as_pandas, levels_of
 from fastlstm.api.known_columns import known_columns_of
 from fastlstm.config.data import DataConfig
+from fastlstm.data.labels import as_labels
 from fastlstm.data.scaling import ScaledArray, Scalers
 from fastlstm.errors import ConfigError, DataError
 from fastlstm.windows.origins import input_windows
@@ -67,6 +69,7 @@ class NetworkInputs:
         Raises:
             DataError: too few rows before it, or a column is absent.
         """
+        data = as_pandas(data, "X")
         rows = self._rows(data)
         if not self.timesteps - 1 <= last_row < len(rows):
             raise DataError(
@@ -97,6 +100,8 @@ class NetworkInputs:
             ConfigError: no scaler yet, or as many labels as windows are needed.
             DataError: a column is absent, the shape does not fit, or a value is missing.
         """
+        if not isinstance(data, ScaledArray):
+            data = as_pandas(data, "data")
         rows = self._rows(data)
         if isinstance(data, pd.DataFrame | pd.Series):
             windows = self._windows_of_table(rows)
@@ -113,17 +118,26 @@ class NetworkInputs:
         """The series of each of ``count`` windows; None where series have no scales of their own."""
         if self.scalers is None or self.scalers.series is None:
             return None
-        if series is None and isinstance(data, pd.DataFrame) and self.series_column in data:
-            series = _only_series(data[self.series_column])
+        if series is None and isinstance(data, pd.DataFrame | pd.Series):
+            series = self._series_of(data)
         if series is None:
             # No label of a stored series holds this character.
             return np.array([f"\0{number}" for number in range(count)])
-        labels = np.atleast_1d(np.asarray(series, str))
+        one = isinstance(series, str | int | np.integer)
+        column = arrow_column([series] if one else series, "series")
+        labels = as_labels(column, "series", first_row=0).to_numpy(str)
         if len(labels) not in (1, count):
             raise ConfigError(
                 f"series: {len(labels)} labels for {count} windows; give one for each"
             )
         return np.resize(labels, count)
+
+    def _series_of(self, table: pd.DataFrame | pd.Series) -> str | None:
+        """The series of a table, by its column or the level of its index; None where it has neither."""
+        if isinstance(table, pd.DataFrame) and self.series_column in table:
+            return _only_series(table[self.series_column])
+        of_index = levels_of(table.index, "data").series
+        return None if of_index is None else _only_series(of_index)
 
     def _rows(self, data: Any) -> np.ndarray:
         """Unscaled values in the network's column order; windows of an array stay windows."""
@@ -131,7 +145,9 @@ class NetworkInputs:
         if isinstance(data, pd.Series):
             data = data.to_frame(names[0] if data.name is None else str(data.name))
         if isinstance(data, pd.DataFrame):
-            table = self._with_covariates(data)
+            if isinstance(data.index, pd.MultiIndex):
+                self._series_of(data)  # refuses several series, whose rows no window may mix
+            table = self._with_covariates(data.rename(columns=str))
             absent = [name for name in names if name not in table]
             if absent:
                 raise DataError(f"column {absent[0]!r} is absent; the network needs {names}")
@@ -220,10 +236,10 @@ def _only_series(labels: pd.Series) -> str:
     Raises:
         DataError: it holds several.
     """
-    found = labels.astype(str).unique()
+    found = as_labels(arrow_column(labels, "series"), "series", first_row=0).unique()
     if len(found) != 1:
         raise DataError(
-            f"column {labels.name!r} holds {len(found)} series, first {list(found[:2])}; give the rows "
-            "of one series at a time"
+            f"{labels.name!r} holds {len(found)} series, first {list(found[:2])}; give the rows of one "
+            "series at a time"
         )
     return str(found[0])

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from fastlstm.api.containers import levels_of
 from fastlstm.api.row_table import RowSettings, RowTable
-from fastlstm.config.calendar import Holidays, learnable_calendar
+from fastlstm.api.row_times import utc_times
+from fastlstm.config.calendar import learnable_calendar
 from fastlstm.config.data import DataConfig
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.known_future import shifts
@@ -22,17 +24,24 @@ from fastlstm.data.column_names import SEGMENT, TIME
 from fastlstm.data.known_future import later_values
 from fastlstm.errors import ConfigError
 
+Setting = TypeVar("Setting", bound=BaseModel)
 
-def holidays_of(given: Mapping[str, str] | None) -> Holidays | None:
-    """Whose public holidays are meant.
+
+def checked_setting(given: Any, model: type[Setting], name: str) -> Setting | None:
+    """A setting of several values, e.g. ``holidays``, checked; None where it is not given.
+
+    Args:
+        given: its values.
+        model: what they are.
+        name: the setting's name, for messages.
 
     Raises:
-        ConfigError: the country or subdivision is not known.
+        ConfigError: a value is not known.
     """
     try:
-        return None if given is None else Holidays.model_validate(given)
+        return None if given is None else model.model_validate(given)
     except ValidationError as error:
-        raise ConfigError(describe(error, RetrainConfig)) from None
+        raise ConfigError([f"{name}.{line}" for line in describe(error, RetrainConfig)]) from None
 
 
 def with_calendar(
@@ -54,7 +63,7 @@ def with_calendar(
             )
         return settings
     kinds: list[Any] = []
-    indexed = isinstance(table.given_x.index, pd.DatetimeIndex)
+    indexed = levels_of(table.given_x.index, "X_data").time is not None
     if has_times and indexed and hyperparameters.is_regressor:
         seconds = (table.frame[TIME].max() - table.frame[TIME].min()).total_seconds()
         share = hyperparameters.train_size_rate
@@ -73,7 +82,8 @@ def data_section(
         "time": table.time_name if table else "time",
         "series": table.series_name if table else None,
         "frequency": settings.frequency,
-        "time_zone": settings.time_zone,
+        "time_zone": table.time_zone if table else settings.time_zone or "UTC",
+        "closed_days": settings.closed_days,
         "features": features,
         "targets": targets,
         "target_lookahead": settings.target_lookahead,
@@ -146,9 +156,11 @@ def known_columns_of(frame: pd.DataFrame, data: DataConfig) -> Mapping[str, Any]
         if name not in frame and (name in of_time or data.ahead_sources.get(name, ("",))[0] in of_time)
     ]  # fmt: skip
     if wanted:
-        if not isinstance(frame.index, pd.DatetimeIndex):
+        index = levels_of(frame.index, "data").time
+        if index is None:
             raise ConfigError(
                 f"{wanted[0]!r} follows from the time of a row; give the table a DatetimeIndex"
             )
-        columns |= calendar_of(pd.to_datetime(frame.index, utc=True), data)
+        times = utc_times(index, "the index", None, data.time_zone, data.frequency)
+        columns |= calendar_of(times, data)
     return {name: values for name, values in columns.items() if name not in frame}

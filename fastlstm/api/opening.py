@@ -106,14 +106,15 @@ def read_history(file: str | Path) -> pd.DataFrame:
 def _from_run(run: SavedRun) -> OpenedRun:
     data, tables, time, series = run.data, None, None, None
     if run.path("x_data").exists() and run.path("y_data").exists():
-        x, y = read_export(run.path("x_data")), read_export(run.path("y_data"))
         # The first columns are the index: time or row number, and series where there are several.
         index_columns = 2 if data.series else 1
+        labels = range(1, index_columns)
+        x, y = (read_export(run.path(kind), labels) for kind in ("x_data", "y_data"))
         row_label = x.iloc[:, 0]
         if not pd.api.types.is_integer_dtype(row_label):
-            row_label = time = pd.to_datetime(row_label, utc=True)
+            row_label = time = pd.to_datetime(row_label, format="ISO8601", utc=True)
         if data.series:
-            series = x.iloc[:, 1].astype(str).rename(data.series)
+            series = x.iloc[:, 1].rename(data.series)
         index = pd.Index(row_label, name=x.columns[0])
         tables = (
             x.iloc[:, index_columns:].set_axis(data.features, axis=1).set_axis(index),
@@ -140,6 +141,7 @@ def _from_run(run: SavedRun) -> OpenedRun:
             known_future=data.known_future,
             calendar=data.calendar_kinds,
             holidays=data.holidays,
+            closed_days=data.closed_days,
             season_length=run.settings.get("evaluation", {}).get("season_length"),
         ),
         tables=tables,

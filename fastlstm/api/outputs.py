@@ -131,7 +131,7 @@ class NetworkOutputs:
         windows, table = rows.windows(self.hyperparameters), rows.table
         test = windows.read("test")
         index = table.given_x.index[table.given_row[windows.origin_rows("test")]]
-        if table.series_name is not None:
+        if table.series_name is not None and index.nlevels == 1:
             index = pd.MultiIndex.from_arrays(
                 [test.series, index], names=[table.series_name, index.name or table.time_name]
             )

@@ -52,6 +52,11 @@ class PreparedRows:
     x_scaled: np.ndarray
     y_scaled: np.ndarray
 
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Series, time and contiguous block of each row, sorted."""
+        return self.table.frame
+
     def windows(self, hyperparameters: Hyperparameters) -> RowWindows:
         """The windows of the three splits.
 
@@ -59,7 +64,7 @@ class PreparedRows:
             DataError: a split would hold no window.
         """
         return RowWindows(
-            self.table.frame,
+            self.frame,
             self.x_scaled,
             self.y_scaled,
             features=self.features,

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from fastlstm.config.calendar import Holidays
+from fastlstm.api.containers import arrow_column, as_pandas, levels_of
+from fastlstm.api.row_times import utc_times, zone_of
+from fastlstm.config.calendar import Holidays, check_frequency
+from fastlstm.config.closed_days import ClosedDays
+from fastlstm.config.data import RESERVED_PREFIX
 from fastlstm.config.known_future import shifted_columns
+from fastlstm.config.time_formats import check_time_format, check_time_zone
+from fastlstm.data.closed_days import row_offset
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.labels import as_labels
 from fastlstm.data.split import Cuts
-from fastlstm.data.time_grid import contiguous_blocks, grid_positions, microseconds
+from fastlstm.data.time_grid import (
+    contiguous_blocks,
+    fitting_frequency,
+    grid_positions,
+    microseconds,
+)
 from fastlstm.errors import ConfigError, DataError
 
 
@@ -27,7 +40,8 @@ class RowSettings:
         sample_weight: weight of each row in the loss, ``(n,)``; None for equal weights.
         frequency: distance between rows as a pandas offset; a missing row then ends a contiguous
             block.
-        time_zone: zone in which days and months of ``frequency`` begin.
+        time_zone: IANA zone of times without one, and in which days and months of ``frequency`` begin;
+            None for the zone that the times have, or UTC.
         target_lookahead: number of rows after its own that a target's value depends on; such targets
             may be missing.
         known_ahead: known future covariates by name, and how many rows ahead each is known.
@@ -37,22 +51,26 @@ class RowSettings:
         calendar: parts of the time that are known of every row to forecast; 'auto': those that
             ``frequency`` and the length of the train rows make learnable.
         holidays: whose public holidays are known of every row to forecast.
+        time_format: how ``time`` is written; see ``fastlstm.config.data.DataConfig``.
+        closed_days: days without rows of frequency 'B' or 'C'; see there.
 
     Raises:
-        ConfigError: a number of rows is out of range.
+        ConfigError: a number of rows is out of range, or a time setting is unknown.
     """
 
     series: Any = None
     time: Any = None
     sample_weight: Any = None
     frequency: str | None = None
-    time_zone: str = "UTC"
+    time_zone: str | None = None
     target_lookahead: int = 0
     known_ahead: Mapping[str, int] = field(default_factory=dict)
     season_length: int | None = None
     known_future: Sequence[str] = ()
     calendar: Literal["auto"] | Sequence[str] = ()
     holidays: Holidays | None = None
+    time_format: str | None = None
+    closed_days: ClosedDays | None = None
 
     def __post_init__(self) -> None:
         if self.target_lookahead < 0:
@@ -62,6 +80,16 @@ class RowSettings:
         for name, rows in self.known_ahead.items():
             if rows < 1:
                 raise ConfigError(f"known_ahead: {name!r} has {rows} rows; give 1 or more")
+        checks: dict[str, Callable[[str], object]] = {
+            "frequency": check_frequency, "time_zone": check_time_zone, "time_format": check_time_format,
+        }  # fmt: skip
+        for name, check in checks.items():
+            value = getattr(self, name)
+            try:
+                if value is not None:
+                    check(value)
+            except ValueError as error:
+                raise ConfigError(f"{name}: {error}") from None
 
     @property
     def known_columns(self) -> list[str]:
@@ -82,6 +110,7 @@ class RowTable:
         given_x: features as given.
         given_y: targets as given.
         time_unit: ``'us'``, or ``'row'`` where the times are row numbers.
+        time_zone: IANA zone in which days and months begin.
         time_name: name for the time column when it is stored.
         series_name: name for the series column, None with one series.
     """
@@ -94,6 +123,7 @@ class RowTable:
     given_x: pd.DataFrame
     given_y: pd.DataFrame
     time_unit: str
+    time_zone: str
     time_name: str
     series_name: str | None
 
@@ -153,9 +183,13 @@ def row_table(
     if labels:
         _require_binary(given_y)
 
-    count = len(given_x)
-    group = _labels_of(settings.series, count)
-    times = _times_of(settings, given_x.index, count)
+    count, levels = len(given_x), levels_of(given_x.index, "X_data")
+    series = levels.series if settings.series is None else settings.series
+    time = levels.time if settings.time is None else settings.time
+    for name in ("series", "time", "sample_weight"):
+        _require_same_order(getattr(settings, name), name, X_data)
+    group = None if series is None else _labels_of(series, count)
+    times, zone = _times_of(time, settings, count)
     moments = _row_numbers(group, count) if times is None else times
     weight = _weights_of(settings.sample_weight, count)
     key = pd.Series([""] * count) if group is None else group
@@ -163,12 +197,12 @@ def row_table(
 
     order = np.argsort(key.to_numpy(dtype=object), kind="stable")
     frame = pd.DataFrame({SERIES: key, TIME: moments}).iloc[order].reset_index(drop=True)
-    positions = _positions(frame[TIME], settings, order, has_times=times is not None)
+    positions = _positions(frame[TIME], settings, zone, order, has_times=times is not None)
     frame[SEGMENT] = contiguous_blocks(frame[SERIES].to_numpy(), positions)
 
     taken = {*given_x, *given_y}
-    time_name = _free_name(str(given_x.index.name or "time"), taken)
-    series_name = _free_name(str(getattr(settings.series, "name", None) or "series"), taken)
+    time_name = _free_name(str(getattr(levels.time, "name", None) or "time"), taken)
+    series_name = _free_name(str(getattr(series, "name", None) or "series"), {*taken, time_name})
     return RowTable(
         frame=frame,
         x=given_x.iloc[order].reset_index(drop=True).astype(np.float64),
@@ -178,6 +212,7 @@ def row_table(
         given_x=given_x,
         given_y=given_y,
         time_unit="row" if times is None else "us",
+        time_zone=zone,
         time_name="row_number" if times is None else time_name,
         series_name=None if group is None else series_name,
     )
@@ -185,11 +220,11 @@ def row_table(
 
 def _as_frame(data: Any, letter: str) -> pd.DataFrame:
     """A table of numbers with text column names, from what a user holds."""
+    data = as_pandas(data, f"{letter}_data")
     if isinstance(data, pd.Series):
         data = data.to_frame(letter if data.name is None else str(data.name))
     if not isinstance(data, pd.DataFrame):
-        values = np.asarray(data)
-        values = values[:, None] if values.ndim == 1 else values
+        values = data[:, None] if data.ndim == 1 else data
         if values.ndim != 2:
             raise DataError(
                 f"{letter}_data: has shape {values.shape}; give rows by columns, without windows"
@@ -206,7 +241,27 @@ def _as_frame(data: Any, letter: str) -> pd.DataFrame:
             raise DataError(
                 f"{letter}_data: column {name!r} holds {frame[name].dtype}; convert it to numbers"
             )
+        if str(name).startswith(RESERVED_PREFIX):
+            raise DataError(
+                f"{letter}_data: column {name!r} begins with {RESERVED_PREFIX!r}, which is reserved; "
+                "rename it"
+            )
     return frame
+
+
+def _require_same_order(values: Any, name: str, X_data: Any) -> None:
+    """Refuse an argument whose index has the labels of the rows in another order."""
+    indexed = pd.DataFrame | pd.Series
+    if not isinstance(values, indexed) or not isinstance(X_data, indexed):
+        return
+    own, index = values.index, X_data.index
+    if len(own) != len(index) or own.equals(index) or not index.is_unique:
+        return
+    if own.isin(index).all():
+        raise DataError(
+            f"{name}: its index has X_data's labels in another order; align it first, e.g. with "
+            f"{name}.reindex(X_data.index)"
+        )
 
 
 def _default_names(letter: str, count: int) -> list[str]:
@@ -266,29 +321,32 @@ def _require_rising(moments: pd.Series, key: pd.Series) -> None:
         )
 
 
-def _per_row(values: Any, name: str, count: int) -> pd.Series:
+def _per_row(values: Any, name: str, count: int) -> pa.ChunkedArray:
     """An argument with one value for each row."""
-    found = pd.Series(np.asarray(values)) if not isinstance(values, pd.Series) else values
+    found = arrow_column(values, name)
     if len(found) != count:
         raise DataError(f"{name}: has {len(found)} values for {count} rows; give one per row")
-    if found.isna().any():
-        row = int(np.flatnonzero(found.isna())[0])
+    if found.null_count:
+        row = int(np.flatnonzero(found.is_null().to_numpy())[0])
         raise DataError(f"{name}: is empty in row {row}; give one per row")
-    return found.reset_index(drop=True)
+    return found
 
 
-def _labels_of(series: Any, count: int) -> pd.Series | None:
-    return None if series is None else _per_row(series, "series", count).astype(str)
+def _labels_of(series: Any, count: int) -> pd.Series:
+    return as_labels(_per_row(series, "series", count), "series", first_row=0)
 
 
-def _times_of(settings: RowSettings, index: pd.Index, count: int) -> pd.Series | None:
-    """UTC time of each row; None where neither times nor a DatetimeIndex are given."""
-    time = settings.time
-    if time is None and isinstance(index, pd.DatetimeIndex):
-        time = index
+def _times_of(time: Any, settings: RowSettings, count: int) -> tuple[pd.Series | None, str]:
+    """UTC time of each row, None where none are given; and the zone in which days begin."""
+    zone = settings.time_zone
     if time is None:
-        return None
-    return pd.to_datetime(_per_row(time, "time", count), utc=True).dt.as_unit("us")
+        if settings.time_format is not None:
+            raise DataError("time_format: there are no times to read; give time, or remove it")
+        return None, zone or "UTC"
+    column = _per_row(time, "time", count)
+    if zone is None:
+        zone = zone_of(column)
+    return utc_times(column, "time", settings.time_format, zone, settings.frequency), zone
 
 
 def _row_numbers(group: pd.Series | None, count: int) -> pd.Series:
@@ -300,27 +358,29 @@ def _row_numbers(group: pd.Series | None, count: int) -> pd.Series:
 def _weights_of(sample_weight: Any, count: int) -> np.ndarray | None:
     if sample_weight is None:
         return None
-    weight = _per_row(sample_weight, "sample_weight", count).to_numpy(np.float64)
+    weight: np.ndarray = _per_row(sample_weight, "sample_weight", count).to_numpy()
+    weight = weight.astype(np.float64)
     if (weight < 0).any() or not np.isfinite(weight).all():
         raise DataError("sample_weight: must be finite and not negative")
     return weight
 
 
 def _positions(
-    times: pd.Series, settings: RowSettings, order: np.ndarray, *, has_times: bool
+    times: pd.Series, settings: RowSettings, zone: str, order: np.ndarray, *, has_times: bool
 ) -> np.ndarray:
     """Position of each sorted row on the grid of the frequency, or its number without a frequency."""
-    frequency = settings.frequency
-    if frequency is None:
+    if settings.frequency is None:
         return np.arange(len(times))
     if not has_times:
         raise DataError("frequency: has no meaning without times; give time, or a DatetimeIndex")
-    positions = grid_positions(times, frequency, settings.time_zone)
+    offset = row_offset(settings.frequency, settings.closed_days)
+    positions = grid_positions(times, offset, zone)
     off = np.flatnonzero(positions < 0)
     if len(off):
+        remedy = fitting_frequency(times, offset, zone) or "correct the times or frequency"
         raise DataError(
-            f"frequency: {len(off)} times stand off a grid of {frequency}, first in row "
-            f"{order[off[0]]}; correct the times or frequency"
+            f"frequency: {len(off)} times stand off a grid of {settings.frequency}, first in row "
+            f"{order[off[0]]}; {remedy}"
         )
     return positions
 

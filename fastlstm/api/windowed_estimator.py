@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
+from fastlstm.api.containers import rows_of_one_series
 from fastlstm.api.row_table import RowSettings, RowTable, row_table
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.column_names import TIME
@@ -250,7 +251,7 @@ class WindowedEstimator(BaseEstimator):  # type: ignore[misc]
     def _outputs(self, X: Any) -> np.ndarray:
         """The network's outputs for every row, ``(n, n_outputs)``, in scaled units."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=np.float64)
+        X = validate_data(self, rows_of_one_series(X, "X"), reset=False, dtype=np.float64)
         timesteps, scaled = self.hyperparameters_.timesteps, self._scaled(X)
         if self.history == "train":
             past = self._scaled(self.last_rows_)

@@ -23,8 +23,27 @@ _DAY = 86_400.0
 _YEAR = 365.25 * _DAY
 
 
-# Length in seconds of frequencies that are no fixed number of seconds, by the start of their name.
-_LENGTHS = {"D": _DAY, "B": _DAY, "W": 7 * _DAY, "M": _YEAR / 12, "Q": _YEAR / 4, "Y": _YEAR}
+# Length in seconds of frequencies that are no fixed number of seconds, by their name without anchor.
+_LENGTHS = {
+    **dict.fromkeys(("D", "B", "C"), _DAY),
+    "W": 7 * _DAY,
+    **dict.fromkeys(("SMS", "SME"), _YEAR / 24),
+    **dict.fromkeys(("MS", "ME", "BMS", "BME", "CBMS", "CBME", "WOM", "LWOM"), _YEAR / 12),
+    **dict.fromkeys(("QS", "QE", "BQS", "BQE"), _YEAR / 4),
+    **dict.fromkeys(("YS", "YE", "BYS", "BYE"), _YEAR),
+}
+
+
+# What to write for names that pandas had before its version 3.
+_OF_OLD_NAMES = {
+    **dict.fromkeys("Hh", "use 'h'"),
+    **dict.fromkeys(("T", "MIN"), "use 'min'"),
+    "S": "use 's'",
+    "M": "use 'MS' for the first day of months, or 'ME' for the last",
+    "BM": "use 'BMS' for the first business day of months, or 'BME' for the last",
+    "Q": "use 'QS' for the first day of quarters, or 'QE' for the last",
+    **dict.fromkeys("AY", "use 'YS' for the first day of years, or 'YE' for the last"),
+}
 
 
 # For each kind: the shortest and longest distance between rows for which 'auto' takes it, its period,
@@ -52,29 +71,36 @@ class Holidays(StrictSettings):
 
     @model_validator(mode="after")
     def _known(self) -> Holidays:
-        import holidays
-        from holidays.registry import COUNTRIES
-
-        if self.country not in holidays.list_supported_countries(include_aliases=True):
-            # Each entry has the class' name, then the codes of two and of three letters.
-            codes = {code: names[1] for names in COUNTRIES.values() for code in names}
-            raise ValueError(
-                f"country: the package holidays has no {self.country!r}; "
-                f"{_near(self.country, codes)}"
-            )
-        if self.subdivision is not None:
-            of_country = holidays.country_holidays(self.country)
-            codes = {code: code for code in of_country.subdivisions}
-            codes |= of_country.subdivisions_aliases
-            if self.subdivision not in codes:
-                raise ValueError(
-                    f"subdivision: {self.country!r} has no {self.subdivision!r}; "
-                    f"{_near(self.subdivision, codes)}"
-                )
+        check_country(self.country, self.subdivision)
         return self
 
     def __str__(self) -> str:
         return self.country + (f" ({self.subdivision})" if self.subdivision else "")
+
+
+def check_country(country: str, subdivision: str | None) -> None:
+    """Refuse what the package ``holidays`` does not know.
+
+    Raises:
+        ValueError: the message lists the codes that are most alike.
+    """
+    import holidays
+    from holidays.registry import COUNTRIES
+
+    if country not in holidays.list_supported_countries(include_aliases=True):
+        # Each entry has the class' name, then the codes of two and of three letters.
+        codes = {code: names[1] for names in COUNTRIES.values() for code in names}
+        raise ValueError(
+            f"country: the package holidays has no {country!r}; {_near(country, codes)}"
+        )
+    if subdivision is not None:
+        of_country = holidays.country_holidays(country)
+        codes = {code: code for code in of_country.subdivisions}
+        codes |= of_country.subdivisions_aliases
+        if subdivision not in codes:
+            raise ValueError(
+                f"subdivision: {country!r} has no {subdivision!r}; {_near(subdivision, codes)}"
+            )
 
 
 def _near(name: str, codes: Mapping[str, str]) -> str:
@@ -93,6 +119,25 @@ def calendar_columns(kinds: list[CalendarKind], holidays: Holidays | None) -> li
     return columns if holidays is None else [*columns, *HOLIDAY_COLUMNS]
 
 
+def check_frequency(frequency: str) -> None:
+    """Refuse what is no distance between rows.
+
+    Raises:
+        ValueError: the message says what to write.
+    """
+    from pandas.tseries.frequencies import to_offset
+
+    try:
+        offset = to_offset(frequency)
+    except ValueError:
+        hint = _OF_OLD_NAMES.get(frequency.lstrip("0123456789"), "use e.g. '1h', '15min' or '1D'")
+        raise ValueError(f"{frequency!r} is no pandas offset of positive length; {hint}") from None
+    if offset is None or offset.n < 1:
+        raise ValueError(
+            f"{frequency!r} is no pandas offset of positive length; use e.g. '1h', '15min' or '1D'"
+        )
+
+
 def row_seconds(frequency: str) -> float:
     """Seconds from row to row; the mean where months differ. 0 for a frequency of another kind."""
     from pandas.tseries.frequencies import to_offset
@@ -101,7 +146,7 @@ def row_seconds(frequency: str) -> float:
     offset = to_offset(frequency)
     if isinstance(offset, Tick):
         return float(offset.nanos) / 1e9
-    return float(_LENGTHS.get(offset.rule_code[:1], 0.0) * offset.n)
+    return float(_LENGTHS.get(offset.rule_code.partition("-")[0], 0.0) * offset.n)
 
 
 def learnable_calendar(

@@ -9,11 +9,19 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from fastlstm.config.base import StrictSettings
-from fastlstm.config.calendar import CalendarKind, Holidays, calendar_columns, row_seconds
+from fastlstm.config.calendar import (
+    CalendarKind,
+    Holidays,
+    calendar_columns,
+    check_frequency,
+    row_seconds,
+)
+from fastlstm.config.closed_days import ClosedDays
 from fastlstm.config.columns import ColumnRules, DerivedTarget
 from fastlstm.config.file_formats import FormatName
 from fastlstm.config.known_future import ahead_columns, shifted, shifted_columns
 from fastlstm.config.locations import SourceLocation, database_setting_problems
+from fastlstm.config.time_formats import check_time_format, check_time_zone
 
 RESERVED_PREFIX = "__"
 
@@ -40,18 +48,30 @@ class DataConfig(StrictSettings):
     )
     time: str = Field(description="Time stamp column.")
     time_format: str | None = Field(
-        None, description="strftime format of the time stamps. Default: ISO 8601."
+        None,
+        description="How times are written: a strftime format ('%d/%m/%Y'; '%Y' for years; '%G-W%V' for "
+        "ISO weeks, which begin on Monday), or 'epoch_s', 'epoch_ms', 'epoch_us' or 'epoch_ns' for "
+        "numbers since 1970 (UTC). Numbers need one. Default: ISO 8601, or time stamps.",
     )
     time_zone: str = Field(
-        "UTC", description="IANA time zone of time stamps without an offset; stored times are UTC."
+        "UTC",
+        description="IANA time zone of time stamps without an offset, and of days, weeks and months; "
+        "stored times are UTC. A day whose midnight a clock change skips begins with its first time; of "
+        "two midnights the first counts.",
     )
     series: str | None = Field(
         None, description="Series id column of a panel. Default: all rows are one series."
     )
     frequency: str | None = Field(
         None,
-        description="Sampling frequency as a pandas offset ('1h', '15min', '1D'). Windows then "
-        "never cross a gap in time.",
+        description="Sampling frequency as a pandas offset ('1h', '15min', '1D', 'W-MON', 'MS'; 'B' for "
+        "weekdays, 'C' for trading days). Windows then never cross a gap in time.",
+    )
+    closed_days: ClosedDays | None = Field(
+        None,
+        description="Weekdays without rows of frequency 'B' or 'C', which are no gaps and get no "
+        "forecasts: a mapping with market (an exchange, 'XNYS'), country, dates and week, or a list of "
+        "dates. Without it each weekday is a row of 'B', and rows of 'C' follow each other as given.",
     )
     features: list[str] = Field(min_length=1, description="Feature columns.")
     calendar: Literal["auto"] | list[CalendarKind] = Field(
@@ -130,17 +150,17 @@ class DataConfig(StrictSettings):
         """
         return cls.model_validate({"clip_forecasts": False, **stored})
 
+    @field_validator("time_format")
+    @classmethod
+    def _known_time_format(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_time_format(value)
+        return value
+
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        from zoneinfo import ZoneInfo
-
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError):
-            raise ValueError(
-                f"no time zone is named {value!r}; use an IANA name such as 'America/New_York'"
-            ) from None
+        check_time_zone(value)
         return value
 
     @field_validator("frequency")
@@ -148,16 +168,7 @@ class DataConfig(StrictSettings):
     def _known_frequency(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        from pandas.tseries.frequencies import to_offset
-
-        try:
-            offset = to_offset(value)
-        except ValueError:
-            offset = None
-        if offset is None or offset.n < 1:
-            raise ValueError(
-                f"{value!r} is no pandas offset of positive length; use e.g. '1h', '15min' or '1D'"
-            )
+        check_frequency(value)
         return value
 
     @model_validator(mode="after")
@@ -245,6 +256,11 @@ class DataConfig(StrictSettings):
             problems.append(
                 f"holidays: needs rows of a day or less, frequency is {self.frequency!r}; set it, or "
                 "remove holidays"
+            )
+        if self.closed_days is not None and self.frequency not in ("B", "C"):
+            problems.append(
+                f"closed_days: frequency is {self.frequency!r}; set it to 'B' or 'C', or remove "
+                "closed_days"
             )
         if self.embedded_series and self.series is None:
             problems.append("embedded_series: needs series, the series id column; set it")

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.tseries.frequencies import to_offset
-from pandas.tseries.offsets import Tick
 
 from fastlstm.config.calendar import Holidays
 from fastlstm.config.data import DataConfig
+from fastlstm.data.closed_days import row_offset
 from fastlstm.data.holidays import holiday_features
+from fastlstm.data.time_grid import later_rows
 
 # The phase of each kind, from 0 at the start of its period to 1 at its end.
 _PHASES: dict[str, Callable[[pd.DatetimeIndex], Any]] = {
@@ -60,22 +60,6 @@ def calendar_features(
     return features
 
 
-def later_rows(times: Any, rows: int, frequency: str, time_zone: str) -> pd.DatetimeIndex:
-    """The time so many rows later than each of some times on the grid of a frequency, in UTC.
-
-    Args:
-        times: time stamps with their time zone, ``(n,)``.
-        rows: how many rows later.
-        frequency: a pandas offset; days and months begin in ``time_zone``.
-        time_zone: IANA zone.
-    """
-    offset = to_offset(frequency)
-    index = pd.DatetimeIndex(times)
-    if isinstance(offset, Tick):
-        return index + rows * offset
-    return (index.tz_convert(time_zone) + rows * offset).tz_convert("UTC")
-
-
 def calendar_of(times: Any, data: DataConfig) -> dict[str, np.ndarray]:
     """The features of the settings that follow from the time of a row alone, ``(n,)`` each.
 
@@ -91,7 +75,8 @@ def calendar_of(times: Any, data: DataConfig) -> dict[str, np.ndarray]:
         own = calendar_features(times, kinds, data.time_zone, data.holidays)
         features = {name: values for name, values in own.items() if name in data.features}
     for rows in sorted({rows for _, rows in later.values()}):
-        then = later_rows(times, rows, str(data.frequency), data.time_zone)
+        offset = row_offset(str(data.frequency), data.closed_days)
+        then = later_rows(times, rows, offset, data.time_zone)
         values = calendar_features(then, kinds, data.time_zone, data.holidays)
         features |= {name: values[column] for name, (column, n) in later.items() if n == rows}
     return features

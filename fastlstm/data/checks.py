@@ -17,10 +17,11 @@ import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
 from fastlstm.config.data import DataConfig
+from fastlstm.data.closed_days import row_offset
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.findings import CASES, Finding
 from fastlstm.data.reading import is_sorted
-from fastlstm.data.time_grid import grid_positions
+from fastlstm.data.time_grid import fitting_frequency, grid_positions, rows_as_given
 
 # Squares of larger values overflow, and so do means, deviations and losses.
 _LARGEST = 1e150
@@ -207,25 +208,45 @@ def _grid(table: CheckedTable) -> list[Rule]:
     data, frame = table.data, table.frame
     if not data.frequency:
         return []
-    positions = grid_positions(frame[TIME], data.frequency, data.time_zone)
-    on_grid = pd.Series(positions >= 0, index=frame.index)
+    offset = row_offset(data.frequency, data.closed_days)
+    positions = grid_positions(frame[TIME], offset, data.time_zone)
     steps = pd.Series(positions, index=frame.index).diff()
+    # A day whose midnight happens twice has one row.
+    again = table.same_series & (steps == 0) & (frame[TIME] != frame[TIME].shift())
+    on_grid = pd.Series(positions >= 0, index=frame.index) & ~again
     after_gap = table.same_series & on_grid & on_grid.shift(fill_value=False) & (steps > 1)
     absent = int((steps[after_gap] - 1).sum())
-    return [
+    remedy = "correct the source or data.frequency"
+    if not on_grid.all():
+        remedy = fitting_frequency(frame[TIME], offset, data.time_zone, "data.") or remedy
+    closed = ""
+    if data.frequency == "B" and data.closed_days is None:
+        closed = "; name holidays in data.closed_days"
+    rules = [
         Rule(
             "frequency",
             lambda _: on_grid,
-            f"times off the declared grid of {data.frequency}; correct the source or data.frequency",
+            f"times off the declared grid of {data.frequency}; {remedy}",
         ),
         Rule(
             "gaps in time",
             lambda _: ~after_gap,
             f"{int(after_gap.sum())} gaps, {absent} rows of {data.frequency} absent; no window "
-            "crosses a gap",
+            f"crosses a gap{closed}",
             is_error=False,
         ),
     ]
+    if rows_as_given(offset):
+        rules.append(
+            Rule(
+                "closed days",
+                lambda _: False,
+                "none are named, so each weekday without a row counts as closed and forecasts are for "
+                "the next weekdays, holidays too; name the closed days in data.closed_days",
+                is_error=False,
+            )
+        )
+    return rules
 
 
 COLUMN_CHECKS: tuple[Callable[[CheckedTable, str], list[Rule]], ...] = (

@@ -9,6 +9,7 @@ import pandas as pd
 
 from fastlstm.config.data import DataConfig
 from fastlstm.data.calendar import calendar_of
+from fastlstm.data.closed_days import row_offset
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.derived_targets import derive
 from fastlstm.data.findings import CASES, Finding
@@ -46,7 +47,8 @@ def clean_table(
     """
     series, _ = pd.factorize(frame[SERIES])
     if data.frequency:
-        positions = grid_positions(frame[TIME], data.frequency, data.time_zone)
+        offset = row_offset(data.frequency, data.closed_days)
+        positions = grid_positions(frame[TIME], offset, data.time_zone)
     else:
         positions = np.arange(len(frame))
     cleaned = CleanTable(frame)

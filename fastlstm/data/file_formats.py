@@ -147,9 +147,16 @@ def _csv_header(file: Path, parse: pa.csv.ParseOptions) -> list[str]:
 
 
 def _conversion(types: dict[str, pa.DataType]) -> pa.csv.ConvertOptions:
-    """Options that read these columns alone, as these types."""
+    """Options that read these columns alone, as these types.
+
+    Text stays as it is: a series may be called 'NA', and cells of numbers that are read as text are
+    compared with the missing values later.
+    """
     return pa.csv.ConvertOptions(
-        column_types=types, include_columns=list(types), null_values=NULLS, strings_can_be_null=True
+        column_types=types,
+        include_columns=list(types),
+        null_values=NULLS,
+        strings_can_be_null=False,
     )
 
 

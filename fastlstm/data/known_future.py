@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from fastlstm.config.data import DataConfig
+from fastlstm.data.closed_days import row_offset
 from fastlstm.data.column_names import SERIES, TIME
-from fastlstm.data.time_grid import step_times
+from fastlstm.data.time_grid import rows_as_given, step_times, usual_time_of_day
 
 
 def is_ahead(frame: pd.DataFrame, data: DataConfig, values: list[str]) -> np.ndarray:
@@ -63,6 +64,8 @@ def ahead_values(
     found = later_values(clean[column].to_numpy(np.float64), block, rows)
     if not len(ahead):
         return found
+    of_day = usual_time_of_day(clean[TIME], data.time_zone) if data.frequency else None
+    as_given = rows_as_given(data.frequency)
     ends = pd.Series(np.arange(len(clean))).groupby(clean[SERIES].to_numpy()).max()
     for series, later in ahead.groupby(SERIES, sort=False):
         if series not in ends:
@@ -70,9 +73,10 @@ def ahead_values(
         end = int(ends[series])
         times = pd.DatetimeIndex(later[TIME].iloc[:rows])
         known = later[column].to_numpy(np.float64)[:rows]
-        if data.frequency:
+        if data.frequency and not as_given:
             last = clean[TIME].iloc[end]
-            grid = step_times(last, len(times) + 1, data.frequency, data.time_zone)[1:]
+            offset = row_offset(data.frequency, data.closed_days)
+            grid = step_times(last, len(times) + 1, offset, data.time_zone, of_day)[1:]
             next_ones = np.logical_and.accumulate(np.asarray(times == grid))
             known = known[next_ones]
         first = end + 1 - rows

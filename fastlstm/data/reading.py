@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -17,8 +16,9 @@ from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.column_types import as_numbers
 from fastlstm.data.file_formats import read_columns
 from fastlstm.data.files import source_files
+from fastlstm.data.labels import as_labels
 from fastlstm.data.memory import give_back
-from fastlstm.data.time_stamps import as_utc
+from fastlstm.data.time_stamps import TimeRules, as_utc
 from fastlstm.errors import ConfigError, DataError
 
 
@@ -108,29 +108,22 @@ def _one_file(
         values: names of the value columns.
         first_row: number of the first row in messages.
     """
-    times = as_utc(next(columns), file, data, first_row)
+    times = as_utc(
+        next(columns),
+        TimeRules(
+            f"{file}: time column {data.time!r}",
+            first_row,
+            data.time_format,
+            data.time_zone,
+            data.frequency,
+            "data.",
+        ),
+    )
     if data.series is None:
         series = pd.Series([""], dtype="str").repeat(len(times)).reset_index(drop=True)
     else:
-        series = _series(next(columns), file, data).astype("str")
+        series = as_labels(next(columns), f"{file}: series column {data.series!r}", first_row)
     table: dict[str, Any] = {SERIES: series, TIME: times}
     for name in values:
         table[name] = as_numbers(next(columns), name, file, data, first_row)
     return pd.DataFrame(table, copy=False)
-
-
-def _series(column: pa.ChunkedArray, file: Path, data: DataConfig) -> pd.Series:
-    """The series column as text."""
-    if column.null_count:
-        row = int(np.flatnonzero(column.is_null().to_numpy())[0])
-        raise DataError(
-            f"{file}: series column {data.series!r} is empty in {column.null_count} rows, first "
-            f"data row {row + 1}; name the series of every row"
-        )
-    if pa.types.is_floating(column.type):
-        raise DataError(
-            f"{file}: series column {data.series!r} holds {column.type}; label series with text or "
-            "integers"
-        )
-    labels: pd.Series = column.cast(pa.string()).to_pandas()
-    return labels

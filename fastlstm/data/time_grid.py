@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
-from pandas.tseries.offsets import Tick
+from pandas.tseries.offsets import BaseOffset, BusinessDay, BusinessHour, CustomBusinessDay, Tick
+
+from fastlstm.data.clock_changes import day_instants, wall_times
+
+# Frequencies that a table off its grid may be on, by what they are called.
+_OTHER_FREQUENCIES = (
+    *(f"W-{day}" for day in ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")),
+    "MS", "ME", "BMS", "BME", "SMS", "SME",
+    *(f"{kind}-{month}" for kind in ("QS", "QE") for month in ("JAN", "FEB", "MAR")),
+    *(f"{kind}-{month}" for kind in ("YS", "YE") for month in (
+        "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
+    )),
+    "B",
+)  # fmt: skip
 
 
-def grid_positions(times: pd.Series, frequency: str, time_zone: str = "UTC") -> np.ndarray:
+def rows_as_given(frequency: str | BaseOffset | None) -> bool:
+    """Whether every day without a row counts as closed: frequency 'C' without a calendar."""
+    return isinstance(frequency, str) and isinstance(to_offset(frequency), CustomBusinessDay)
+
+
+def grid_positions(times: Any, frequency: str | BaseOffset, time_zone: str = "UTC") -> np.ndarray:
     """The position of each time on the grid of ``frequency``, -1 where it is off the grid.
 
     Clock-length frequencies (hours, minutes, …) count in UTC from the most common phase. Calendar
-    frequencies (days, months, …) count in ``time_zone``, where a day may have 23 or 25 hours.
+    frequencies (days, months, …) count in ``time_zone`` from the most common time of day; a day may
+    have 23 or 25 hours there, and no midnight or two (see ``fastlstm.data.clock_changes``). With 'C'
+    rows follow each other as given: a position is the row's number.
 
     Args:
-        times: UTC time stamps, shape ``(n,)``.
+        times: UTC time stamps, shape ``(n,)``; sorted within their series for 'C'.
         frequency: a pandas offset.
         time_zone: IANA zone of calendar frequencies.
     """
@@ -28,9 +49,82 @@ def grid_positions(times: pd.Series, frequency: str, time_zone: str = "UTC") -> 
         values, counts = np.unique(stamps % step, return_counts=True)
         phase = values[np.argmax(counts)]
         return np.where(stamps % step == phase, (stamps - phase) // step, -1)
-    local = pd.DatetimeIndex(times).tz_convert(time_zone)
-    grid = pd.date_range(local.min(), local.max(), freq=offset)
-    return np.asarray(grid.get_indexer(local))
+    if not len(times):
+        return np.zeros(0, np.int64)
+    index = pd.DatetimeIndex(times)
+    wall = wall_times(index, time_zone)
+    grid = _calendar_grid(wall, offset)
+    instants = day_instants(grid, time_zone)
+    # A day that a zone skipped as a whole has no row (Samoa had no 30 December 2011).
+    exists = instants.tz_convert(time_zone).day == grid.day
+    grid, instants = grid[exists], instants[exists]
+    positions = np.asarray(instants.get_indexer(index.tz_convert("UTC")))
+    others = np.flatnonzero(positions < 0)
+    if len(others):  # the second of two midnights
+        positions[others] = grid.get_indexer(wall[others])
+    if rows_as_given(frequency):
+        return np.where(positions < 0, -1, np.arange(len(positions)))
+    return positions
+
+
+def _calendar_grid(wall: pd.DatetimeIndex, offset: BaseOffset) -> pd.DatetimeIndex:
+    """Every local time of a calendar frequency from the first to the last of some local times."""
+    if isinstance(offset, BusinessHour):
+        return pd.date_range(wall.min(), wall.max(), freq=offset, unit="us")
+    of_day = _usual_time_of_day(wall)
+    if isinstance(offset, BusinessDay) and offset.n == 1:
+        calendar: Any = getattr(offset, "calendar", None)
+        if not isinstance(calendar, np.busdaycalendar):
+            calendar = np.busdaycalendar()
+        first, last = (
+            day.to_datetime64().astype("datetime64[D]") for day in (wall.min(), wall.max())
+        )
+        days = np.arange(first, last + 1)
+        return pd.DatetimeIndex(days[np.is_busday(days, busdaycal=calendar)]).as_unit("us") + of_day
+    return pd.date_range(wall.min().normalize() + of_day, wall.max(), freq=offset, unit="us")
+
+
+def _usual_time_of_day(wall: pd.DatetimeIndex) -> pd.Timedelta:
+    values, counts = np.unique((wall - wall.normalize()).asi8, return_counts=True)
+    return pd.Timedelta(int(values[np.argmax(counts)]), unit=wall.unit)
+
+
+def usual_time_of_day(times: Any, time_zone: str) -> pd.Timedelta:
+    """The most common local time of day of some rows.
+
+    Args:
+        times: time stamps with their time zone, at least one.
+        time_zone: IANA zone.
+    """
+    return _usual_time_of_day(wall_times(times, time_zone))
+
+
+def fitting_frequency(
+    times: Any, frequency: str | BaseOffset, time_zone: str, settings: str = ""
+) -> str | None:
+    """Another frequency or zone whose grid holds all times, where that of ``frequency`` does not.
+
+    Args:
+        times: see ``grid_positions``.
+        frequency: a pandas offset.
+        time_zone: IANA zone.
+        settings: what stands before a setting's name: ``'data.'`` or nothing.
+
+    Returns:
+        What to set, as a clause; None where no other calendar fits.
+    """
+    offset = to_offset(frequency)
+    if isinstance(offset, Tick):
+        return None
+    index = pd.DatetimeIndex(times).unique().sort_values()
+    if time_zone != "UTC" and (grid_positions(index, offset, "UTC") >= 0).all():
+        return f"they are on it in UTC, so set {settings}time_zone to 'UTC'"
+    family = offset.rule_code.partition("-")[0].removeprefix("B").removeprefix("C")[:1]
+    for other in _OTHER_FREQUENCIES:
+        alike = other.removeprefix("B")[:1] == family
+        if alike and (grid_positions(index, other, time_zone) >= 0).all():
+            return f"all rows are on that of {other!r}, so set {settings}frequency to {other!r}"
+    return None
 
 
 def contiguous_blocks(series: np.ndarray, positions: np.ndarray) -> np.ndarray:
@@ -50,13 +144,51 @@ def contiguous_blocks(series: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
 
 def step_times(
-    origin: pd.Timestamp, steps: int, frequency: str, time_zone: str
+    origin: pd.Timestamp,
+    steps: int,
+    frequency: str | BaseOffset,
+    time_zone: str,
+    time_of_day: pd.Timedelta | None = None,
 ) -> pd.DatetimeIndex:
-    """The times (UTC) of ``steps`` grid rows, ``origin`` the first."""
-    local = origin.tz_convert(time_zone)
-    return pd.DatetimeIndex([local + k * to_offset(frequency) for k in range(steps)]).tz_convert(
-        "UTC"
-    )
+    """The times (UTC) of ``steps`` grid rows, ``origin`` the first.
+
+    Args:
+        origin: time of the first row, with its time zone.
+        steps: how many rows.
+        frequency: a pandas offset; with 'C' every weekday is a row.
+        time_zone: IANA zone of calendar frequencies.
+        time_of_day: local time of a calendar frequency's rows, which a clock change may have moved in
+            ``origin``; without it that of ``origin``, or midnight where it begins its day.
+    """
+    offset = to_offset(frequency)
+    if isinstance(offset, Tick):
+        return pd.DatetimeIndex([origin + k * offset for k in range(steps)]).tz_convert("UTC")
+    first = wall_times([origin], time_zone)[0]
+    if time_of_day is not None:
+        first = first.normalize() + time_of_day
+    later = pd.DatetimeIndex([first, *(first + k * offset for k in range(1, steps))])[:steps]
+    return day_instants(later.as_unit("us"), time_zone)
+
+
+def later_rows(
+    times: Any, rows: int, frequency: str | BaseOffset, time_zone: str
+) -> pd.DatetimeIndex:
+    """The time so many rows later than each of some times on the grid of a frequency, in UTC.
+
+    Args:
+        times: time stamps with their time zone, ``(n,)``.
+        rows: how many rows later.
+        frequency: a pandas offset; days and months begin in ``time_zone``.
+        time_zone: IANA zone.
+    """
+    offset = to_offset(frequency)
+    index = pd.DatetimeIndex(times)
+    if isinstance(offset, Tick):
+        return index + rows * offset
+    codes, unique = pd.factorize(wall_times(index, time_zone))
+    # Most calendar offsets are added value by value, so each time is shifted once.
+    later = pd.DatetimeIndex([time + rows * offset for time in pd.DatetimeIndex(unique)])
+    return day_instants(later.as_unit("us"), time_zone)[codes]
 
 
 def microseconds(times: pd.Series) -> np.ndarray:

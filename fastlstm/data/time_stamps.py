@@ -1,102 +1,200 @@
-"""The time column of a source in UTC."""
+"""Times as they stand in a source, in UTC."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from fastlstm.config.data import DataConfig
+from fastlstm.config.time_formats import EPOCH_UNITS, ISO_WEEK, of_whole_days
+from fastlstm.data.clock_changes import day_instants
 from fastlstm.errors import DataError, first_line
 
 _OFFSET = r"(?:[Zz]|[+-]\d{2}:?\d{2})$"
+_LAST = 253_402_300_800_000_000  # microseconds from 1970 to the year 10000
 
 
-def as_utc(column: pa.ChunkedArray, file: Path, data: DataConfig, first_row: int) -> pd.Series:
-    """The time column in UTC, in microseconds.
+@dataclass(frozen=True)
+class TimeRules:
+    """How a column is read as times, and what messages about it say.
+
+    Attributes:
+        where: file and column, or the argument.
+        first_row: number of the first row.
+        time_format: strftime format, or ``'epoch_s'`` and its like; None for ISO 8601.
+        time_zone: IANA zone of times without an offset.
+        frequency: distance between rows as a pandas offset; None where it is not declared.
+        settings: what stands before a setting's name in messages: ``'data.'`` or nothing.
+    """
+
+    where: str
+    first_row: int
+    time_format: str | None = None
+    time_zone: str = "UTC"
+    frequency: str | None = None
+    settings: str = ""
+
+    def refuse(self, row: int, problem: str) -> DataError:
+        """The error about one row."""
+        return DataError(f"{self.where}, row {row + self.first_row}: {problem}")
+
+
+def as_utc(column: pa.ChunkedArray, rules: TimeRules) -> pd.Series:
+    """A time column in UTC, in microseconds.
+
+    Times without an offset are those of ``rules.time_zone``. Where rows are a day or more apart, a time
+    that a clock change skips is the first one after it, and of one that happens twice the first is
+    meant: so a day begins although the clock has no midnight that day. Elsewhere both are refused.
 
     Args:
-        column: the time column as read.
-        file: its file, for messages.
-        data: name, format and time zone of the column.
-        first_row: number of the first row in messages.
+        column: the time column as read: time stamps, dates, text, or numbers with a format.
+        rules: how to read it.
 
     Raises:
         DataError: a cell is empty or holds no time; the first such row is named.
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    kind = column.type
-    values = column.to_pandas()
-    where = f"{file}: time column {data.time!r}"
-    if values.isna().any():
-        row = int(np.flatnonzero(values.isna())[0])
-        raise DataError(
-            f"{where}, row {row + first_row}: is empty ({int(values.isna().sum())} such rows); give "
-            "every row a time"
-        )
-    if pa.types.is_timestamp(kind):
-        times = values
-    elif pa.types.is_date(kind):
-        times = pd.to_datetime(values)
-    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        times = _parsed(values.str.strip(), where, data, first_row)
-    else:
-        raise DataError(f"{where} holds {kind}; give time stamps, or text with data.time_format")
+    if _is_text(column.type):
+        column = pc.utf8_trim_whitespace(column)
+        column = pc.if_else(pc.equal(column, ""), None, column)
+    if column.null_count:
+        row = int(np.flatnonzero(column.is_null().to_numpy())[0])
+        raise rules.refuse(row, f"is empty ({column.null_count} such rows); give every row a time")
+    times = _read(column, rules)
     if times.dt.tz is None:
-        times = _localized(times, where, data, first_row)
+        times = _localized(times, rules)
     try:
         utc: pd.Series = times.dt.tz_convert("UTC").dt.as_unit("us")
         return utc
     except (ValueError, OverflowError, pd.errors.OutOfBoundsDatetime) as error:
         raise DataError(
-            f"{where}: {first_line(error)}; use times that microseconds can represent"
+            f"{rules.where}: {first_line(error)}; use times that microseconds can represent"
         ) from None
 
 
-def _parsed(text: pd.Series, where: str, data: DataConfig, first_row: int) -> pd.Series:
-    """Times written as text, in ``data.time_format`` or ISO 8601.
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def _read(column: pa.ChunkedArray, rules: TimeRules) -> pd.Series:
+    """The times, with a zone where the column or its format has one."""
+    kind, declared = column.type, rules.time_format
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        times: pd.Series = pd.to_datetime(column.to_pandas())
+        return times
+    number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    if declared in EPOCH_UNITS and (number or _is_text(kind)):
+        return _since_epoch(column, EPOCH_UNITS[declared], rules)
+    if number and declared is not None:
+        return _parsed(_whole_numbers(column, rules), rules)
+    if _is_text(kind):
+        return _parsed(column.to_pandas(), rules)
+    remedy = (
+        f"say what the numbers are with {rules.settings}time_format: 'epoch_s' or 'epoch_ms' for "
+        "seconds or milliseconds since 1970, '%Y' for years, '%Y%m%d' for days; or give time stamps"
+        if number
+        else f"give time stamps, or text with {rules.settings}time_format"
+    )
+    raise DataError(f"{rules.where} holds {kind}; {remedy}")
+
+
+def _since_epoch(column: pa.ChunkedArray, per_second: int, rules: TimeRules) -> pd.Series:
+    """Numbers of units since 1970 (UTC) as times."""
+    numbers = pd.to_numeric(column.to_pandas(), errors="coerce")
+    wrong = np.flatnonzero(~np.isfinite(numbers.to_numpy(np.float64)))
+    if len(wrong):
+        found = column[int(wrong[0])].as_py()
+        raise rules.refuse(
+            wrong[0],
+            f"{found!r} is no number, {rules.settings}time_format is {rules.time_format!r}; correct "
+            "the rows or the format",
+        )
+    beyond = np.flatnonzero(np.abs(numbers.to_numpy(np.float64)) >= _LAST / 1e6 * per_second)
+    if len(beyond):
+        raise rules.refuse(
+            beyond[0],
+            f"{numbers.iloc[beyond[0]]} lies beyond the year 9999 as {rules.time_format!r}; set "
+            f"{rules.settings}time_format to the unit of the numbers: {', '.join(EPOCH_UNITS)}",
+        )
+    whole = numbers.to_numpy()
+    if not np.issubdtype(whole.dtype, np.integer):
+        micros = np.round(whole.astype(np.float64) * (1e6 / per_second)).astype(np.int64)
+    elif per_second > 1_000_000:
+        micros = whole.astype(np.int64) // (per_second // 1_000_000)
+    else:
+        micros = whole.astype(np.int64) * (1_000_000 // per_second)
+    return pd.Series(pd.DatetimeIndex(micros.view("datetime64[us]")).tz_localize("UTC"))
+
+
+def _whole_numbers(column: pa.ChunkedArray, rules: TimeRules) -> pd.Series:
+    """Numbers such as 2024 or 20240131 as text, to be read by a format."""
+    numbers = column.cast(pa.float64()).to_numpy()
+    wrong = np.flatnonzero(numbers != np.floor(numbers))
+    if len(wrong):
+        raise rules.refuse(
+            wrong[0],
+            f"{numbers[wrong[0]]} is no whole number, {rules.settings}time_format is "
+            f"{rules.time_format!r}; correct the rows or the format",
+        )
+    text: pd.Series = column.cast(pa.int64()).cast(pa.string()).to_pandas()
+    return text
+
+
+def _parsed(text: pd.Series, rules: TimeRules) -> pd.Series:
+    """Times written as text, in ``rules.time_format`` or ISO 8601.
 
     Raises:
         DataError: a cell holds no such time, or only some have an offset.
     """
-    if data.time_format is None:
+    declared = rules.time_format
+    if declared is None:
         has_offset = text.str.contains(_OFFSET, regex=True) & text.str.contains(":")
         without = pd.to_datetime(text[~has_offset], format="ISO8601", errors="coerce")
         if has_offset.any() and without.notna().any():
             row = int(np.flatnonzero(has_offset != has_offset.iloc[0])[0])
-            raise DataError(
-                f"{where}, row {row + first_row}: {text.iloc[row]!r} mixes times with and "
-                "without an offset; write all the same way"
+            raise rules.refuse(
+                row,
+                f"{text.iloc[row]!r} mixes times with and without an offset; write all the same way",
             )
         aware = bool(has_offset.any())
     else:
-        aware = "%z" in data.time_format
-    times = pd.to_datetime(text, format=data.time_format or "ISO8601", errors="coerce", utc=aware)
+        aware = "%z" in declared
+    if declared is not None and re.search(ISO_WEEK, declared):
+        # pandas needs a day of the week, which begins on Monday.
+        times = pd.to_datetime(text + " 1", format=f"{declared} %u", errors="coerce")
+    else:
+        times = pd.to_datetime(text, format=declared or "ISO8601", errors="coerce", utc=aware)
     wrong = np.flatnonzero(times.isna())
     if len(wrong):
-        raise DataError(
-            f"{where}, row {wrong[0] + first_row}: {text.iloc[wrong[0]]!r} is no "
-            f"{data.time_format or 'ISO 8601'} time ({len(wrong)} such rows); correct the file or "
-            "set data.time_format"
+        raise rules.refuse(
+            wrong[0],
+            f"{text.iloc[wrong[0]]!r} is no {declared or 'ISO 8601'} time ({len(wrong)} such rows); "
+            f"correct the rows or set {rules.settings}time_format, e.g. '%d/%m/%Y'",
         )
     return times
 
 
-def _localized(times: pd.Series, where: str, data: DataConfig, first_row: int) -> pd.Series:
-    """Times without an offset as times of ``data.time_zone``.
+def _localized(times: pd.Series, rules: TimeRules) -> pd.Series:
+    """Times without an offset as times of ``rules.time_zone``.
 
     Raises:
-        DataError: a clock change makes a time ambiguous or skips it.
+        DataError: a clock change makes a time ambiguous or skips it, where rows are no days.
     """
-    localized: pd.Series = times.dt.tz_localize(data.time_zone, ambiguous="NaT", nonexistent="NaT")
+    if of_whole_days(rules.frequency, bool((times == times.dt.normalize()).all())):
+        return pd.Series(day_instants(pd.DatetimeIndex(times), rules.time_zone))
+    localized: pd.Series = times.dt.tz_localize(rules.time_zone, ambiguous="NaT", nonexistent="NaT")
     wrong = np.flatnonzero(localized.isna())
     if len(wrong):
-        raise DataError(
-            f"{where}, row {wrong[0] + first_row}: {times.iloc[wrong[0]]} happens twice or never in "
-            f"{data.time_zone} (clock change; {len(wrong)} such rows); store times in UTC or with "
-            "their offset"
+        raise rules.refuse(
+            wrong[0],
+            f"{times.iloc[wrong[0]]} happens twice or never in {rules.time_zone} (clock change; "
+            f"{len(wrong)} such rows); store times in UTC or with their offset",
         )
     return localized

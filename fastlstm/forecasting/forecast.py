@@ -10,9 +10,10 @@ import pandas as pd
 
 from fastlstm.config.data import DataConfig
 from fastlstm.config.file_formats import FormatName
+from fastlstm.data.closed_days import row_offset
 from fastlstm.data.column_names import TIME
 from fastlstm.data.input_summary import summarise
-from fastlstm.data.time_grid import step_times
+from fastlstm.data.time_grid import step_times, usual_time_of_day
 from fastlstm.evaluation.long_format import long_format
 from fastlstm.forecasting.baseline_forecast import baseline_intervals, forecast_baseline
 from fastlstm.forecasting.forecaster import Forecaster
@@ -118,8 +119,10 @@ def _target_times(windows: LatestWindows, steps: int, data: DataConfig) -> np.nd
     times = np.full((len(windows.target_start), steps), np.datetime64("NaT"), "datetime64[us]")
     if data.frequency is None:
         return times
-    last_times = windows.rows[TIME].iloc[windows.target_start - 1]
-    for i, last_time in enumerate(last_times):
-        later = step_times(last_time, steps + 1, data.frequency, data.time_zone)[1:]
-        times[i] = later.tz_convert(None).to_numpy()
+    offset = row_offset(data.frequency, data.closed_days)
+    of_day = usual_time_of_day(windows.rows[TIME], data.time_zone)
+    codes, last_times = pd.factorize(windows.rows[TIME].iloc[windows.target_start - 1])
+    for code, last_time in enumerate(pd.DatetimeIndex(last_times)):
+        later = step_times(last_time, steps + 1, offset, data.time_zone, of_day)[1:]
+        times[codes == code] = later.tz_convert(None).to_numpy()
     return times

@@ -8,7 +8,7 @@ by which spreadsheets know text, and which is removed on reading.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,19 @@ def write_export(blocks: Iterable[pd.DataFrame], file: Path) -> None:
             _map_text(block, _escape).to_csv(text, index=False, header=number == 0)
 
 
-def read_export(file: Path) -> pd.DataFrame:
-    """Read what ``write_export`` wrote."""
-    return _map_text(pd.read_csv(file), _unescape)
+def read_export(file: Path, labels: Collection[int] = ()) -> pd.DataFrame:
+    """Read what ``write_export`` wrote.
+
+    Args:
+        file: the CSV file.
+        labels: numbers of the columns whose cells are text whatever they look like: '007', 'NA', '1e5'.
+    """
+    lines: Any = {"lineterminator": "\n"}  # a carriage return is part of its cell
+    table = pd.read_csv(file, **lines)
+    for number in labels:
+        text = pd.read_csv(file, usecols=[number], dtype="str", na_filter=False, **lines)
+        table.isetitem(number, text.iloc[:, 0].array)
+    return _map_text(table, _unescape)
 
 
 def _escape(text: Any) -> Any:

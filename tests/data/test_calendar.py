@@ -9,9 +9,10 @@ import pytest
 from fastlstm.config.calendar import Holidays, learnable_calendar
 from fastlstm.config.data import DataConfig
 from fastlstm.config.reading import parse_config
-from fastlstm.data.calendar import calendar_features, calendar_of, later_rows
+from fastlstm.data.calendar import calendar_features, calendar_of
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.holidays import holiday_features
+from fastlstm.data.time_grid import later_rows
 from fastlstm.data.validation import validate
 from fastlstm.errors import ConfigError
 from tests.conftest import build_settings

@@ -1,0 +1,74 @@
+"""How times may be written, and the zones they may be in."""
+
+from __future__ import annotations
+
+import re
+
+# Names of a time_format for numbers since 1970 (UTC), and how many of their units a second has.
+EPOCH_UNITS = {
+    "epoch_s": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000, "epoch_ns": 1_000_000_000,
+}  # fmt: skip
+
+
+# A format of ISO weeks that names no day of the week.
+ISO_WEEK = r"^(?=.*%V)(?!.*%[uwaA])"
+
+
+def check_time_format(time_format: str) -> None:
+    """Refuse what is neither a strftime format that pandas reads nor a unit since 1970.
+
+    Raises:
+        ValueError: the message names what to give.
+    """
+    if time_format in EPOCH_UNITS:
+        return
+    units = ", ".join(EPOCH_UNITS)
+    if "%" not in time_format:
+        raise ValueError(
+            f"{time_format!r} is no time format; give a strftime format such as '%d/%m/%Y', or one of "
+            f"{units} for numbers since 1970"
+        )
+    import pandas as pd
+
+    text, written = "", time_format
+    if re.search(ISO_WEEK, time_format):
+        text, written = " 1", f"{time_format} %u"
+    try:
+        pd.to_datetime([text], format=written, errors="coerce")
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"{time_format!r}: {reason}; give a strftime format such as '%d/%m/%Y' or '%G-W%V', or one "
+            f"of {units} for numbers since 1970"
+        ) from None
+
+
+def check_time_zone(time_zone: str) -> None:
+    """Refuse what is no IANA time zone.
+
+    Raises:
+        ValueError: the message names an example.
+    """
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(time_zone)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(
+            f"no time zone is named {time_zone!r}; use an IANA name such as 'America/New_York'"
+        ) from None
+
+
+def of_whole_days(frequency: str | None, all_at_midnight: bool) -> bool:
+    """Whether rows are days or longer, so that their times follow the calendar, not the clock.
+
+    Args:
+        frequency: a pandas offset; None where it is not declared.
+        all_at_midnight: whether every time is a midnight, as dates are.
+    """
+    if frequency is None:
+        return all_at_midnight
+    from pandas.tseries.frequencies import to_offset
+    from pandas.tseries.offsets import Tick
+
+    return not isinstance(to_offset(frequency), Tick)
