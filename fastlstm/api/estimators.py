@@ -17,6 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from fastlstm.api.containers import rows_of_one_series
 from fastlstm.api.windowed_estimator import WindowedEstimator
+from fastlstm.config.keras_names import OF_AMOUNTS, OF_LABELS, canonical_loss
 from fastlstm.errors import ConfigError, DataError
 from fastlstm.windows.origins import target_windows
 
@@ -30,7 +31,8 @@ class LSTMRegressor(RegressorMixin, WindowedEstimator):  # type: ignore[misc]
         model_relative_width: units of each LSTM layer as a multiple of the number of features.
         model_dropout: dropout rate after each layer.
         activation: activation of the LSTM layers.
-        loss: any Keras loss by name; the default is 'mse', or 'mae' for the 'segment' architecture.
+        loss: any Keras loss of quantities by name; the default is 'mse', or 'mae' for the 'segment'
+            architecture. It is taken of scaled targets.
         learning_rate: Adam's initial step size.
         learning_rate_schedule: how it falls; see ``fastlstm.config.hyperparameters.Hyperparameters``.
         epochs: most passes over the train windows.
@@ -88,6 +90,7 @@ class LSTMRegressor(RegressorMixin, WindowedEstimator):  # type: ignore[misc]
         X, y = rows_of_one_series(X, "X"), rows_of_one_series(y, "y")
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, X)
+        _require_loss_of_scaled(self.loss)
         hp = self._hyperparameters(
             {"LSTM_type": "regressor", "scale_targets": True, "class_weight": self.class_weight}
         )
@@ -125,6 +128,26 @@ class LSTMRegressor(RegressorMixin, WindowedEstimator):  # type: ignore[misc]
         # scikit-learn's checks shuffle rows, after which the past does not predict the present.
         tags.regressor_tags.poor_score = True
         return tags
+
+
+def _require_loss_of_scaled(loss: str | None) -> None:
+    """Refuse a loss that means nothing of scaled targets, with what scikit-learn has for it.
+
+    Raises:
+        ConfigError: the loss is one.
+    """
+    if loss is None:
+        return
+    if canonical_loss(loss) in OF_AMOUNTS:
+        raise ConfigError(
+            f"loss: {loss!r} compares amounts, and the targets are scaled; use 'poisson' or 'tweedie', "
+            "or wrap the estimator with loss 'mse' in sklearn.compose.TransformedTargetRegressor(..., "
+            "func=numpy.log1p, inverse_func=numpy.expm1)"
+        )
+    if canonical_loss(loss) in OF_LABELS:
+        raise ConfigError(
+            f"loss: {loss!r} is for labels, shares or directions; a regressor takes e.g. 'mae' or 'mse'"
+        )
 
 
 class LSTMClassifier(ClassifierMixin, WindowedEstimator):  # type: ignore[misc]

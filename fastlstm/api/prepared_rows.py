@@ -25,7 +25,7 @@ from fastlstm.data.seasons import FoundSeasons, SeasonSearch
 from fastlstm.data.split import Cuts, cut_times
 from fastlstm.data.time_grid import label_end, later_times, microseconds
 from fastlstm.errors import DataError
-from fastlstm.windows.in_memory import RowWindows, no_weight_message
+from fastlstm.windows.in_memory import RowWindows
 
 
 @dataclass(frozen=True)
@@ -128,13 +128,12 @@ def prepare_rows(
         scalers: those of a trained network; without them new ones are fitted on the train rows.
 
     Raises:
-        DataError: a column is absent, there are no train rows, or weights are 0 in a whole split.
+        DataError: a column is absent, or there are no train rows.
     """
     _require_columns(table, features, targets)
     x, y = table.x[features], table.y[targets]
     times, series = microseconds(table.frame[TIME]), table.frame[SERIES].to_numpy()
     cuts = cut_times(times, hyperparameters.train_size_rate, hyperparameters.validation_size_rate)
-    _require_weight(table, cuts)
     if scalers is None:
         segment = table.frame[SEGMENT].to_numpy()
         label_known = label_end(times, segment, settings.target_lookahead)
@@ -160,16 +159,6 @@ def prepare_rows(
         scalers.features(x, series),
         scalers.targets(y, targets, series),
     )
-
-
-def _require_weight(table: RowTable, cuts: Cuts) -> None:
-    """Refuse rows none of which counts in the train or the validation split."""
-    if table.weight is None:
-        return
-    part = np.digitize(microseconds(table.frame[TIME]), [cuts.validation, cuts.test])
-    for code, split in enumerate(("train", "validation")):
-        if not (table.weight[part == code] > 0).any():
-            raise DataError(no_weight_message(split))
 
 
 def _require_columns(table: RowTable, features: list[str], targets: list[str]) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from fastlstm.config.hyperparameter_fields import HyperparameterFields
 from fastlstm.config.keras_names import (
     CLASS_METRICS,
+    OF_AMOUNTS,
+    OF_LABELS,
     PROBABILITY_LOSSES,
     QUANTILE_LOSS,
     canonical_loss,
@@ -233,6 +235,32 @@ def _regressor(hp: HyperparameterFields) -> list[str]:
     return problems
 
 
+def _units_of_targets(hp: HyperparameterFields) -> list[str]:
+    """Losses and metrics that need the targets' own units, which scaled targets have lost."""
+    if not (hp.is_regressor and hp.scale_targets):
+        return []
+    own_units = "set scale_targets to false and architecture to 'classic'"
+    problems = []
+    loss = canonical_loss(hp.loss)
+    if loss in OF_AMOUNTS:
+        problems.append(
+            f"loss: {hp.loss!r} compares amounts, and the targets are scaled, so that 0 is their mean; "
+            f"use 'poisson' or 'tweedie', which keep amounts as they are, or {own_units}"
+        )
+    if loss in OF_LABELS:
+        problems.append(
+            f"loss: {hp.loss!r} is for labels, shares or directions, and the targets are scaled "
+            f"quantities; use 'mae' or 'mse', or {own_units}"
+        )
+    problems += [
+        f"metrics: {name!r} needs the targets' own units, and they are scaled; remove it (the report "
+        f"has errors in their units), or {own_units}"
+        for name in hp.metrics
+        if canonical_metric(name) in (*OF_AMOUNTS, *OF_LABELS)
+    ]
+    return problems
+
+
 def _sampling(hp: HyperparameterFields) -> list[str]:
     """The windows of an epoch."""
     if not isinstance(hp.windows_per_epoch, int) or hp.shuffle:
@@ -269,6 +297,18 @@ CHECKS: tuple[Callable[[HyperparameterFields], list[str]], ...] = (
 )
 
 
-def problems_between(hyperparameters: HyperparameterFields) -> list[str]:
-    """Every problem of hyperparameters that contradict each other, one line each."""
-    return [problem for check in CHECKS for problem in check(hyperparameters)]
+# Checks of settings that a stored run may have, since earlier versions trained with them.
+CHECKS_OF_NEW: tuple[Callable[[HyperparameterFields], list[str]], ...] = (_units_of_targets,)
+
+
+def problems_between(
+    hyperparameters: HyperparameterFields, *, is_stored: bool = False
+) -> list[str]:
+    """Every problem of hyperparameters that contradict each other, one line each.
+
+    Args:
+        hyperparameters: each valid by itself.
+        is_stored: whether they are of a stored run, which is opened whatever it was trained with.
+    """
+    checks = CHECKS if is_stored else (*CHECKS, *CHECKS_OF_NEW)
+    return [problem for check in checks for problem in check(hyperparameters)]

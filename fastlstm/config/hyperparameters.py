@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
 from fastlstm.config.hyperparameter_checks import problems_between
 from fastlstm.config.hyperparameter_defaults import changes_classic_stack, with_names_and_defaults
 from fastlstm.config.hyperparameter_fields import HyperparameterFields
 from fastlstm.config.keras_names import COUNT_LOSSES, OWN_LOSSES, canonical_loss, canonical_metric
+
+# Context of a validation of settings that a stored run has.
+STORED = {"stored": True}
 
 
 class Hyperparameters(HyperparameterFields):
@@ -26,6 +29,9 @@ class Hyperparameters(HyperparameterFields):
     regressor whose ``architecture`` is not 'classic', and that changes no setting of the classic
     stack, also has the default training recipe of forecasts (see
     ``fastlstm.config.hyperparameter_defaults``). What is set is never replaced.
+
+    Settings of a stored run are validated with the context ``STORED``: what only new trainings
+    may not have is not refused then.
 
     Raises:
         pydantic.ValidationError: an unknown name, a wrong type, a value out of range or settings
@@ -76,8 +82,9 @@ class Hyperparameters(HyperparameterFields):
         return value
 
     @model_validator(mode="after")
-    def _settings_agree(self) -> Hyperparameters:
-        if problems := problems_between(self):
+    def _settings_agree(self, info: ValidationInfo) -> Hyperparameters:
+        is_stored = bool(info.context and info.context.get("stored"))
+        if problems := problems_between(self, is_stored=is_stored):
             raise ValueError("\n".join(problems))
         return self
 

@@ -35,6 +35,15 @@ COUNT_LOSSES = ("poisson", "tweedie")
 OWN_LOSSES = (QUANTILE_LOSS, *COUNT_LOSSES)
 
 
+# Losses and metrics that mean nothing of standardized targets: those of ratios of amounts, and those of
+# labels, shares or directions.
+OF_AMOUNTS = ("mean_absolute_percentage_error", "mean_squared_logarithmic_error")
+OF_LABELS = (
+    "categorical_hinge", "cosine_similarity", "dice", "hinge", "kl_divergence", "squared_hinge",
+    "tversky",
+)  # fmt: skip
+
+
 PROBABILITY_LOSSES = {n for n in LOSSES if "crossentropy" in n}
 
 

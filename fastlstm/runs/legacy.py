@@ -17,7 +17,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from fastlstm.config.hyperparameter_defaults import ALIASES
-from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.config.hyperparameters import STORED, Hyperparameters
 from fastlstm.config.keras_names import canonical_loss
 from fastlstm.config.messages import describe
 from fastlstm.data.scaler_files import read_scaler_pair
@@ -145,7 +145,7 @@ def _hyperparameters(file: Path, settings: dict[str, Any], network: Any) -> Hype
             for name in ("metric", "check_point_metric", "metric_mode", "early_stop_condittion"):
                 given.pop(name, None)
     try:
-        return Hyperparameters.model_validate(given)
+        return Hyperparameters.model_validate(given, context=STORED)
     except ValidationError as error:
         raise StoreError(f"{file}: {describe(error, Hyperparameters)[0]}") from None
 

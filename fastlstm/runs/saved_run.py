@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from fastlstm.artifacts.folders import verify
 from fastlstm.config.data import DataConfig
-from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.config.hyperparameters import STORED, Hyperparameters
 from fastlstm.config.messages import describe
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SERIES
@@ -74,7 +74,7 @@ class SavedRun:
             # One whose settings do not mention features of the rows to forecast has none.
             given.setdefault("future_features", {})
             given.setdefault("scaler_scope", "table")
-            self.hyperparameters = Hyperparameters.model_validate(given)
+            self.hyperparameters = Hyperparameters.model_validate(given, context=STORED)
             self.data = DataConfig.of_run(self.settings["data"])
         except ValidationError as error:
             raise StoreError(f"{file}: {describe(error, RetrainConfig)[0]}") from None

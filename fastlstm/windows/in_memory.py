@@ -19,15 +19,6 @@ from fastlstm.windows.shared_rows import Folded
 from fastlstm.windows.source import Windows
 
 
-def no_weight_message(split: str) -> str:
-    """What is wrong where no window of a split counts in the loss, and what to do."""
-    role = "learn from" if split == "train" else "choose the epoch by"
-    return (
-        f"sample_weight: is 0 for every {split} window, so there is nothing to {role}; give weights "
-        "above 0 to some of its rows, or move the split"
-    )
-
-
 class RowWindows:
     """The windows of a scaled table, with the interface of a window dataset on disk.
 
@@ -97,10 +88,18 @@ class RowWindows:
             "time_unit": time_unit,
             **({} if seasons is None else seasons.facts()),
         }
-        for name in (split for split in needed if split != "test"):
-            weights = self.weights(name)
+        self._require_weight([split for split in needed if split != "test"])
+
+    def _require_weight(self, splits: list[str]) -> None:
+        """Refuse splits of which no window counts in the loss."""
+        for split in splits:
+            weights = self.weights(split)
             if weights is not None and not (weights > 0).any():
-                raise DataError(no_weight_message(name))
+                role = "learn from" if split == "train" else "choose the epoch by"
+                raise DataError(
+                    f"sample_weight: is 0 for every {split} window, so there is nothing to {role}; give "
+                    "weights above 0 to some of its rows, or move the split"
+                )
 
     def count(self, split: str) -> int:
         """Windows in a split."""

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
@@ -156,12 +157,22 @@ def test_same_random_state_same_numbers_frames_by_name_and_pickles():
         one.predict(frame[["c", "s"]])
 
 
+def test_amounts_may_be_transformed_as_the_refusal_of_their_loss_advises():
+    amounts = np.expm1(2 + X[:, 0])
+    model = TransformedTargetRegressor(
+        LSTMRegressor(**{**QUICK, "epochs": 1}, loss="mse"), func=np.log1p, inverse_func=np.expm1
+    )
+    assert (model.fit(X, amounts).predict(X) > -1).all()
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [
         (LSTMRegressor(timesteps=300), r"n_samples=240 is too few"),
         (LSTMRegressor(history="both"), r"history: 'both' given"),
         (LSTMRegressor(loss="nonsense"), r"no loss is named 'nonsense'"),
+        (LSTMRegressor(loss="msle"), r"wrap the estimator with loss 'mse' in sklearn.compose"),
+        (LSTMRegressor(loss="hinge"), r"a regressor takes e.g. 'mae' or 'mse'"),
         (LSTMRegressor(model_dropout=(0, 0)), r"one rate for each layer"),
         (LSTMClassifier(steps_ahead=2), r"steps_ahead: 2 given"),
         (LSTMClassifier(class_weight={0: 1.0}), r"class 1 has none"),

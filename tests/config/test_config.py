@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from fastlstm.config.hyperparameter_defaults import ALIASES, REGRESSOR_DEFAULTS
-from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.config.hyperparameters import STORED, Hyperparameters
 from fastlstm.config.keras_names import ACTIVATIONS, LOSSES, METRICS, canonical_loss
 from fastlstm.config.reading import parse_config, read_config
 from fastlstm.config.retrain import RetrainConfig
@@ -51,6 +51,10 @@ EXAMPLES = sorted(Path("deployments").glob("weather_*.yaml"))
         ({"hyperparameters": {"loss": "bianry"}}, "hyperparameters.loss", "choose one of"),
         ({"hyperparameters": {"loss": "binary_crossentropy"}}, "hyperparameters.loss", "'mse'"),
         ({"hyperparameters": {"class_weight": "balanced"}}, "hyperparameters.class_weight", "remove"),
+        ({"hyperparameters": {"loss": "msle"}}, "hyperparameters.loss: 'msle'", "use 'poisson' or"),
+        ({"hyperparameters": {"loss": "MeanAbsolutePercentageError"}}, "hyperparameters.loss", "oisson"),
+        ({"hyperparameters": {"loss": "cosine_similarity"}}, "hyperparameters.loss", "use 'mae' or"),
+        ({"hyperparameters": {"metrics": ["mae", "mape"]}}, "metrics: 'mape'", "remove it"),
         ({"hyperparameters": {"early_stop_condittion": "val_auc"}}, "early_stop_monitor", "choose one"),
         ({"hyperparameters": {"model_name": "../x"}}, "hyperparameters.model_name", "letters"),
         ({"seed": 3}, "seed", "belongs under hyperparameters"),
@@ -93,6 +97,19 @@ def test_all_problems_are_reported_at_once(settings):
     with pytest.raises(ConfigError) as refused:
         parse_config(settings(hyperparameters={"batch_size": 0, "epochs": 0, "foo": 1}))
     assert len(refused.value.problems) == 3
+
+
+@pytest.mark.parametrize("loss", ["msle", "mape", "hinge"])
+def test_losses_of_amounts_take_targets_in_their_own_units_and_stored_runs_open(loss):
+    """As the refusal advises; an earlier version trained with them, and its runs are opened."""
+    given = {"LSTM_type": "regressor", "loss": loss}
+    own_units = {"scale_targets": False, "architecture": "classic"}
+    assert Hyperparameters.model_validate({**given, **own_units}).has_stock_loss
+    with pytest.raises(
+        ValidationError, match="scale_targets to false and architecture to 'classic'"
+    ):
+        Hyperparameters.model_validate(given)
+    assert Hyperparameters.model_validate(given, context=STORED).loss == loss
 
 
 def test_old_names_are_aliases():
