@@ -17,7 +17,7 @@ def importance_figure(lines: list[dict[str, Any]]) -> Figure:
     Args:
         lines: ``'importance'`` of the metrics. The 15 most important features are drawn.
     """
-    table = pd.DataFrame(lines)
+    table = pd.DataFrame(lines).dropna(subset=["permutation"]).astype({"permutation": float})
     kinds = {
         "permutation": "permutation (increase of the error)",
         "integrated_gradients": "integrated gradients",

@@ -283,7 +283,9 @@ def feature_importance(context: ReportContext) -> list[str]:
     for line in importance:
         by_feature.setdefault(line["feature"], []).append(line)
     totals = {
-        name: sum(line["permutation"] for line in lines) for name, lines in by_feature.items()
+        name: sum(line["permutation"] for line in lines)
+        for name, lines in by_feature.items()
+        if lines[0]["permutation"] is not None
     }
     rows = []
     for name in sorted(totals, key=lambda n: -totals[n])[:_MOST_FEATURES]:
@@ -294,6 +296,8 @@ def feature_importance(context: ReportContext) -> list[str]:
     error = "mean absolute error in scaled units" if context.hp.is_regressor else "Brier score"
     left = len(totals) - len(rows)
     more = f" {left} more feature{'s' if left > 1 else ''} of less importance." if left else ""
+    if others := len(by_feature) - len(totals):
+        more += f" The {others} features with the smallest integrated gradients were not permuted."
     return _section(
         "Feature importance",
         [

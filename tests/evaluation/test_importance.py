@@ -89,6 +89,35 @@ def test_the_rows_that_matter_are_named():
     assert line["permutation"] == pytest.approx(4 * np.sqrt(2 / np.pi), rel=0.1)
 
 
+@pytest.mark.parametrize(("limits", "permuted"), [((24, 10**9), 2), ((600, 30 * 60 * 24 * 24), 2),
+                                                  ((1, 1), 1)])  # fmt: skip
+def test_of_many_features_those_with_the_greatest_attributions_are_permuted(
+    limits, permuted, monkeypatch
+):
+    monkeypatch.setattr(importance, "_PERMUTATIONS", limits[0])
+    monkeypatch.setattr(importance, "_PERMUTED_VALUES", limits[1])
+    weight = np.zeros((24, 60), np.float32)
+    weight[20, 41], weight[3, 7] = 2, -1
+    window = keras.Input((24, 60))
+    output = keras.layers.Dense(1, use_bias=False)
+    network = keras.Model(window, output(keras.layers.Flatten()(window)))
+    output.set_weights([weight.reshape(-1, 1)])
+    x = RNG.normal(size=(30, 24, 60)).astype(np.float32)
+    truth, scored = predict(network, x), []
+
+    def score(given):
+        scored.append(None)
+        return scaled_error(network, given, truth, True)
+
+    names = [f"c{number}" for number in range(60)]
+    table = lag_importance(network, score, x, names)
+    known = table.dropna(subset=["permutation"])
+    assert list(known["feature"].unique()) == ["c7", "c41"][2 - permuted :]
+    assert len(scored) == 1 + 12 * permuted and len(table) == 12 * 60
+    assert known.loc[known["permutation"].idxmax(), ["feature", "from"]].tolist() == ["c41", 4]
+    assert table["integrated_gradients"].notna().all()
+
+
 def test_errors_by_task():
     inputs = keras.Input((1, 1))
     network = keras.Model(inputs, keras.layers.Flatten()(inputs))

@@ -86,9 +86,11 @@ def test_importance_by_lag():
         {"feature": f, "from": a, "to": b, "permutation": 0.1, "integrated_gradients": 0.2}
         for f in ("load", "heat") for a, b in ((4, 3), (2, 1))
     ]  # fmt: skip
+    lines += [{**line, "feature": "rain", "permutation": None} for line in lines[:2]]
     figure = importance_figure(lines)
     assert "Feature importance: integrated gradients" in words(figure)
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["4–3", "2–1"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["heat", "load"]
 
 
 def test_forecasts_with_intervals_and_learning_curve(tmp_path):

@@ -187,6 +187,12 @@ def test_feature_importance_counts_the_features_it_leaves_out(context, features,
     top = features - 1
     assert f"| f{top} | {top * 1.5:.4g} | 1 | 0.5 |" in text
     assert note in text and ("more feature" in text) == bool(note)
+    context.metrics["importance"] += [
+        {"feature": "unknown", "from": 1, "to": 1, "permutation": None, "integrated_gradients": 0.1}
+    ]
+    text = report(context)
+    assert "The 1 features with the smallest integrated gradients were not permuted." in text
+    assert "| unknown" not in text
 
 
 def test_intervals_list_baselines_for_one_target_alone(context):
