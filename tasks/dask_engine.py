@@ -18,7 +18,6 @@ class DaskEngine:
 
     Args:
         execution: the settings.
-        prepare: ``module:function`` that imports what forked calls need.
 
     Attributes:
         slots: number of threads of all workers; each serves one call at a time.
@@ -28,7 +27,7 @@ class DaskEngine:
             other versions of the libraries.
     """
 
-    def __init__(self, execution: ExecutionConfig, prepare: str) -> None:
+    def __init__(self, execution: ExecutionConfig) -> None:
         try:
             import distributed
             from prefect_dask.task_runners import DaskTaskRunner
@@ -38,7 +37,7 @@ class DaskEngine:
                 "and on every worker, or choose 'local'"
             ) from None
         self._distributed = distributed
-        self._execution, self._prepare = execution, prepare
+        self._execution = execution
         self._place = execution.cluster or "the cluster of this machine"
         self._versions = installed_versions()
         self._running = ExitStack()
@@ -96,7 +95,7 @@ class DaskEngine:
     def call(
         self, function: str, arguments: dict[str, Any],
         on_event: Callable[[dict[str, Any]], None] | None = None,
-        time_limit: float | None = None, *, forked: bool = False,
+        time_limit: float | None = None, *, prepare: str | None = None,
     ) -> Any:  # fmt: skip
         """See ``tasks.engine.Engine``. Events stay on the worker.
 
@@ -105,7 +104,7 @@ class DaskEngine:
             FastLSTMError: as the function raised it, or the scheduler does not answer.
         """
         request = RemoteCall(
-            function, arguments, forked, time_limit, self._execution.threads_per_worker, self._prepare,
+            function, arguments, time_limit, self._execution.threads_per_worker, prepare,
             self._versions,
         )  # fmt: skip
         distributed = self._distributed

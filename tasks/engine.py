@@ -16,10 +16,9 @@ from typing import Any, Protocol
 from fastlstm.artifacts.mapping import Mapper, run_here
 from fastlstm.config.execution import ExecutionConfig
 from fastlstm.config.retrain import RetrainConfig
+from fastlstm.steps.forks import call_fork, is_fork
 from fastlstm.steps.worker_pool import WorkerPool, default_workers
 
-# What a process of this machine or of a worker imports before its first fork.
-PREPARE = "fastlstm.steps.train:prepare"
 _WITHOUT_EVENTS = "fastlstm.steps.worker_messages:without_events"
 
 OnEvent = Callable[[dict[str, Any]], None]
@@ -36,21 +35,22 @@ class Engine(Protocol):
 
     def call(
         self, function: str, arguments: dict[str, Any], on_event: OnEvent | None = None,
-        time_limit: float | None = None, *, forked: bool = False,
+        time_limit: float | None = None, *, prepare: str | None = None,
     ) -> Any:  # fmt: skip
         """Call ``module:function`` on a worker.
 
         Args:
             function: takes and returns JSON-like values.
             arguments: its keyword arguments.
-            on_event: receives the events of a forked call on this machine; None for no events.
-            time_limit: seconds after which a forked call is ended.
-            forked: in a fork of a process that has imported TensorFlow and never used it, so that
-                results are those of a new process; the function then also takes ``on_event``.
+            on_event: receives the events of a call in a fork on this machine; None for no events.
+            time_limit: seconds after which a call in a fork is ended.
+            prepare: ``module:function`` that imports what the call needs, TensorFlow for example. The
+                call then runs in a fork of a process that did no more, so that results are those of a
+                new process, and the function also takes ``on_event``. None: in the worker's process.
 
         Raises:
             FastLSTMError: as the function raised it, or the cluster cannot be used.
-            TrainingError: any other error of a forked call, a killed process, or the time limit.
+            TrainingError: any other error of a call in a fork, a killed process, or the time limit.
         """
 
     def close(self) -> None:
@@ -62,23 +62,24 @@ class LocalEngine:
 
     Args:
         execution: the settings.
-        prepare: ``module:function`` that imports what forked calls need.
     """
 
-    def __init__(self, execution: ExecutionConfig, prepare: str) -> None:
+    def __init__(self, execution: ExecutionConfig) -> None:
         self.slots = execution.workers or default_workers()
-        self._pool = WorkerPool(self.slots, execution.threads_per_worker, prepare)
+        self._pool = WorkerPool(self.slots, execution.threads_per_worker)
 
     def call(
         self, function: str, arguments: dict[str, Any], on_event: OnEvent | None = None,
-        time_limit: float | None = None, *, forked: bool = False,
+        time_limit: float | None = None, *, prepare: str | None = None,
     ) -> Any:  # fmt: skip
         """See ``Engine``."""
         listener = on_event or (lambda _: None)
-        if not forked:
+        if is_fork():  # one model of many, whose own parts run one after the other
+            return call_fork(function, arguments, listener, time_limit)
+        if prepare is None:
             arguments = {"function": function, "arguments": arguments}
             function = _WITHOUT_EVENTS
-        return self._pool.call(function, arguments, listener, time_limit, forked=forked)
+        return self._pool.call(function, arguments, listener, time_limit, prepare=prepare)
 
     def close(self) -> None:
         """End the processes."""
@@ -108,12 +109,12 @@ def _start(execution: ExecutionConfig) -> Engine:
     if execution.engine == "dask":
         from tasks.dask_engine import DaskEngine
 
-        return DaskEngine(execution, PREPARE)
+        return DaskEngine(execution)
     if execution.engine == "ray":
         from tasks.ray_engine import RayEngine
 
-        return RayEngine(execution, PREPARE)
-    return LocalEngine(execution, PREPARE)
+        return RayEngine(execution)
+    return LocalEngine(execution)
 
 
 @atexit.register

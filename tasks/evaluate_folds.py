@@ -34,7 +34,7 @@ def evaluate_folds(
             # The progress of several trainings at a time would be a jumble.
             notify_progress if engine.slots == 1 or config.backtest.warm_start else None,
             config.training_time_limit,
-            forked=True,
+            prepare="fastlstm.steps.train:prepare",
         )
         return about
 

@@ -59,7 +59,7 @@ class TrainingProgress:
     """
 
     def __init__(self, config: RetrainConfig) -> None:
-        self._key = artifact_key(config.hyperparameters.model_name, "training")
+        self._key = artifact_key(config.stored_name, "training")
         self._artifact: UUID | None = None
 
     def __call__(self, event: dict[str, Any]) -> None:
@@ -151,7 +151,8 @@ def _order(name: Path) -> tuple[int, str]:
 
 def _caption(name: str, run: SavedRun) -> str:
     """What a figure shows, by its file name."""
-    content = name.removeprefix(f"{run.run_id} - ").removesuffix(f" - {run.model_name}.png")
+    model = run.model_name.partition("/")[0]
+    content = name.removeprefix(f"{run.run_id} - ").removesuffix(f" - {model}.png")
     curve = content.removeprefix("TRAINING ").removesuffix(" CURVE").lower()
     if curve != content.lower():
         return f"{title(curve)} by epoch"

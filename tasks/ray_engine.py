@@ -18,7 +18,6 @@ class RayEngine:
 
     Args:
         execution: the settings.
-        prepare: ``module:function`` that imports what forked calls need.
 
     Attributes:
         slots: number of calls that the cluster's CPUs serve at a time.
@@ -28,7 +27,7 @@ class RayEngine:
             other versions of the libraries.
     """
 
-    def __init__(self, execution: ExecutionConfig, prepare: str) -> None:
+    def __init__(self, execution: ExecutionConfig) -> None:
         try:
             import ray  # type: ignore[import-not-found]
             from prefect_ray import RayTaskRunner
@@ -38,7 +37,7 @@ class RayEngine:
                 "every worker, or choose 'local'"
             ) from None
         self._ray = ray
-        self._execution, self._prepare = execution, prepare
+        self._execution = execution
         self._place = execution.cluster or "the cluster of this machine"
         self._versions = installed_versions()
         self._running = ExitStack()
@@ -67,7 +66,7 @@ class RayEngine:
     def call(
         self, function: str, arguments: dict[str, Any],
         on_event: Callable[[dict[str, Any]], None] | None = None,
-        time_limit: float | None = None, *, forked: bool = False,
+        time_limit: float | None = None, *, prepare: str | None = None,
     ) -> Any:  # fmt: skip
         """See ``tasks.engine.Engine``. Events stay on the worker.
 
@@ -76,7 +75,7 @@ class RayEngine:
             FastLSTMError: as the function raised it, or the cluster does not answer.
         """
         request = RemoteCall(
-            function, arguments, forked, time_limit, self._execution.threads_per_worker, self._prepare,
+            function, arguments, time_limit, self._execution.threads_per_worker, prepare,
             self._versions,
         )  # fmt: skip
         failures = self._ray.exceptions

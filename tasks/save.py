@@ -28,7 +28,7 @@ def save(
 ) -> RunReference:
     """Store the run: network, scalers, data, history, figures, metrics and report, with a manifest."""
     store = store_of(config)
-    name = config.hyperparameters.model_name
+    name = config.model_name
     entry = find_run(store, name, source.run_fingerprint)
     if entry is not None:
         try:

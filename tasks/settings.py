@@ -104,7 +104,7 @@ class PipelineConfig(RetrainConfig):
     @property
     def model_name(self) -> str:
         """Name of the model in the store."""
-        return self.hyperparameters.model_name
+        return self.stored_name
 
     def for_library(self) -> dict[str, Any]:
         """The library's part of the settings, as JSON-like values."""

@@ -227,7 +227,7 @@ _ALL = (
 
 STEPS = {step.name: step for step in _ALL}
 # Work of a whole flow: the steps of a full retraining, and copies of runs stored in S3.
-_FOLDERS_OF_FLOWS = ("full", "s3", "s3/manifests")
+_FOLDERS_OF_FLOWS = ("full", "s3", "s3/manifests", "s3/champions")
 FOLDERS = (*(folder for step in _ALL for folder in step.folders), *_FOLDERS_OF_FLOWS)
 
 

@@ -15,7 +15,7 @@ from tasks.steps import pipeline_step
 def unchanged(config: PipelineConfig, source: Source) -> Outcome:
     """The outcome of the finished run that was built from the same source and settings."""
     store = store_of(config)
-    name = config.hyperparameters.model_name
+    name = config.model_name
     entry = find_run(store, name, source.run_fingerprint)
     if entry is None:
         raise StoreError(

@@ -113,4 +113,6 @@ def absolute(config: Model, base: Path) -> Model:
             changes[name] = value.model_copy(update={"path": resolved(value.path)})  # type: ignore[attr-defined]
         elif name in ("store", "work"):
             changes[name] = resolved(value)
+        elif name == "groups" and value.overrides is not None:
+            changes[name] = value.model_copy(update={"overrides": resolved(value.overrides)})
     return config.model_copy(update=changes)

@@ -13,6 +13,8 @@ from fastlstm.config.calendar import learnable_calendar
 from fastlstm.config.data import DataConfig
 from fastlstm.config.evaluation import EvaluationConfig
 from fastlstm.config.execution import ExecutionConfig, with_execution
+from fastlstm.config.group_names import is_group_name, model_of_group
+from fastlstm.config.groups import GroupsConfig
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.known_future import shifts
 from fastlstm.config.locations import FolderLocation, StoreLocation
@@ -41,6 +43,20 @@ class RetrainConfig(StrictSettings):
         "the better validation score. Needs a champion with the same columns and layers whose "
         "training rows all lie before the new validation cut; otherwise training starts from new "
         "weights alone, and the report gives the reason.",
+    )
+    models_by: list[str] = Field(
+        default_factory=list,
+        description="Columns whose values divide the rows into groups with a model each: own scalers, "
+        "champion and history, under '<model_name>/<group>' in the store. Default: one model of all "
+        "rows.",
+    )
+    groups: GroupsConfig = Field(
+        default_factory=GroupsConfig, description="Models by group, where 'models_by' is set."
+    )
+    group: str | None = Field(
+        None,
+        description="A group such as 'region=north', whose model alone these settings are of; its rows "
+        "alone are in data.path. 'models_by' sets it for each group.",
     )
     execution: ExecutionConfig = Field(
         default_factory=ExecutionConfig,
@@ -78,6 +94,7 @@ class RetrainConfig(StrictSettings):
             *self._class_problems(),
             *self._metric_problems(),
             *self._range_problems(),
+            *self._group_problems(),
         ]
         if problems:
             raise ValueError("\n".join(problems))
@@ -116,6 +133,31 @@ class RetrainConfig(StrictSettings):
         changed = self.model_copy(update={"data": data})
         changed._add_future_features()
         return changed
+
+    @property
+    def stored_name(self) -> str:
+        """Name of the model in the store."""
+        name = self.hyperparameters.model_name
+        return name if self.group is None else model_of_group(name, self.group)
+
+    def _group_problems(self) -> list[str]:
+        """Settings of models by group."""
+        if len(set(self.models_by)) < len(self.models_by):
+            return ["models_by: lists a column twice; list each once"]
+        if self.group is not None and self.models_by:
+            return ["group: models_by divides the rows into all groups; remove one of them"]
+        if self.group is not None and (not is_group_name(self.group) or "/" in self.group):
+            return [f"group: {self.group!r} names no group; write it like 'region=north'"]
+        used = [n for n in self.models_by if n in (self.data.time, *self.data.value_columns)]
+        if used:
+            return [
+                f"models_by: {used[0]!r} is the time or a column of numbers; name a column of labels"
+            ]
+        if self.models_by and self.groups.small == "pool" and self.data.embedded_series:
+            return [
+                "models_by: pooled groups cannot have data.embedded_series; set groups.small to 'refuse'"
+            ]
+        return []
 
     def _covariate_problems(self) -> list[str]:
         """Known future and static covariates against the network."""

@@ -12,7 +12,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,12 @@ from fastlstm.artifacts.folders import (
     verify,
     write_manifest,
 )
+from fastlstm.config.group_names import is_group_name, model_of_group
 from fastlstm.errors import StoreError
 from fastlstm.registry.champion import CHAMPION, ChampionRecord
 from fastlstm.registry.store import (
     QUARANTINE,
+    GroupRuns,
     RunEntry,
     Stored,
     age,
@@ -136,13 +138,46 @@ class FolderStore:
     def models(self) -> list[str]:
         """Name of every model that has anything stored."""
         folders = self.root.iterdir() if self.root.is_dir() else []
-        return sorted(f.name for f in folders if f.is_dir() and not f.name.startswith("."))
+        names = sorted(f.name for f in folders if f.is_dir() and not f.name.startswith("."))
+        found = []
+        for name in names:
+            groups = self._group_folders(name)
+            own = any(f.name not in groups for f in (self.root / name).iterdir() if f.is_dir())
+            found += [name] if own or not groups else []
+            found += [model_of_group(name, group) for group in groups]
+        return found
+
+    def groups(self, model_name: str) -> dict[str, GroupRuns]:
+        """The models of a model's groups, by the group's name."""
+        return {
+            group: self._group_runs(model_of_group(model_name, group))
+            for group in self._group_folders(model_name)
+        }
+
+    def _group_folders(self, model_name: str) -> list[str]:
+        """Names of the folders of groups below a model, in order."""
+        home = self.root / model_name
+        if not home.is_dir():
+            return []
+        return sorted(e.name for e in os.scandir(home) if is_group_name(e.name) and e.is_dir())
+
+    def _group_runs(self, model_name: str) -> GroupRuns:
+        home = self.root / model_name
+        run_ids = sorted(
+            (e.name for e in os.scandir(home)
+             if e.is_dir() and not e.name.startswith(".") and (home / e.name / MANIFEST).is_file()),
+            key=age,
+        )  # fmt: skip
+        newest = None
+        with suppress(StoreError):  # a run without a whole manifest does not exist
+            newest = RunEntry(run_ids[-1], read_manifest(home / run_ids[-1])) if run_ids else None
+        return GroupRuns(run_ids, newest, self.champion(model_name))
 
     def stored(self, model_name: str) -> list[Stored]:
         """Every entry below a model, whole or not, in order of name."""
         found = []
         for folder in sorted((self.root / model_name).iterdir()):
-            if not folder.is_dir():
+            if not folder.is_dir() or is_group_name(folder.name):
                 continue
             try:
                 touched = max(f.lstat().st_mtime for f in [folder, *folder.rglob("*")])

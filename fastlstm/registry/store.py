@@ -43,6 +43,21 @@ class Stored:
     touched: datetime
 
 
+@dataclass(frozen=True)
+class GroupRuns:
+    """What a store holds of the model of one group.
+
+    Attributes:
+        run_ids: of every run that has a manifest, oldest first.
+        newest: the newest run; None where there is none with a whole manifest.
+        record: the champion record.
+    """
+
+    run_ids: list[str]
+    newest: RunEntry | None
+    record: ChampionRecord
+
+
 class Store(Protocol):
     """A store of runs.
 
@@ -71,10 +86,13 @@ class Store(Protocol):
         """Store a new run; ``build(folder, run_id)`` writes its files and returns its description."""
 
     def models(self) -> list[str]:
-        """Name of every model that has anything stored."""
+        """Name of every model that has anything stored, ``<model>/<group>`` for those of groups."""
+
+    def groups(self, model_name: str) -> dict[str, GroupRuns]:
+        """The models of a model's groups by the group's name, found by one listing."""
 
     def stored(self, model_name: str) -> list[Stored]:
-        """Every entry below a model, whole or not, in order of name."""
+        """Every entry below a model, whole or not, in order of name; groups are models of their own."""
 
     def read_all(self, model_name: str, run_id: str) -> None:
         """Refuse a run of which a file is missing, differs from the manifest, or is not in it."""

@@ -56,7 +56,7 @@ def check_for_changes(
     """
     data = data_fingerprint or source_fingerprint(config.data.path, config.data.format)
     whole = fingerprint(data, settings_of_results(config), code_version())
-    name = config.hyperparameters.model_name
+    name = config.stored_name
     entry = find_run(store, name, whole)
     if entry is not None and not _is_finished(store, name, entry.run_id):
         entry = None

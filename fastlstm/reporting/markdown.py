@@ -75,7 +75,7 @@ def summary(context: ReportContext) -> list[str]:
     targets = ", ".join(map(plain, context.data.targets))
     steps = f"{hp.steps_ahead} step{'s' if hp.steps_ahead > 1 else ''}"
     return [
-        f"# {hp.model_name} · {context.run_id} UTC",
+        f"# {plain(context.config.stored_name)} · {context.run_id} UTC",
         "",
         f"{title(primary['name'])} on test{_over_series(metrics)}: **{number(primary['value'])}**. "
         f"Target {targets}, horizon {steps}, look-back {hp.timesteps}. Test: "

@@ -62,7 +62,8 @@ class SavedRun:
         self.run_id, self.model_name = (
             str(self.manifest.get(key)) for key in ("run_id", "model_name")
         )
-        for name in (self.run_id, self.model_name):
+        model, _, group = self.model_name.partition("/")
+        for name in (self.run_id, model, *([group] if group else [])):
             if Path(name).name != name:
                 raise StoreError(f"{self.folder}: its manifest's name {name!r} leaves the folder")
         file = self.path("hyperparameters")
@@ -83,7 +84,7 @@ class SavedRun:
 
     def path(self, kind: str) -> Path:
         """A file of the run by kind; it may not exist for optional kinds."""
-        return self.folder / file_name(self.run_id, kind, self.model_name)
+        return self.folder / file_name(self.run_id, kind, self.model_name.partition("/")[0])
 
     @cached_property
     def metrics(self) -> dict[str, Any]:

@@ -26,19 +26,18 @@ class RemoteCall:
     Attributes:
         function: ``module:function``, which takes and returns JSON-like values.
         arguments: its keyword arguments.
-        forked: whether it runs in a fork of a clean process; see ``fastlstm.steps.forks``.
-        time_limit: seconds after which a forked call is ended.
-        threads: number of threads that a forked call computes with.
-        prepare: ``module:function`` that imports what forked calls need.
+        time_limit: seconds after which a call in a fork is ended.
+        threads: number of threads that a call in a fork computes with.
+        prepare: ``module:function`` that imports what the call needs; the call then runs in a fork of
+            a clean process, see ``fastlstm.steps.forks``. None: in the worker's process.
         versions: ``installed_versions()`` of the caller.
     """
 
     function: str
     arguments: dict[str, Any]
-    forked: bool
     time_limit: float | None
     threads: int
-    prepare: str
+    prepare: str | None
     versions: dict[str, str]
 
 
@@ -84,21 +83,22 @@ def run(call: RemoteCall) -> Any:
     Raises:
         ConfigError: versions differ from those of the caller.
         FastLSTMError: as the function raised it.
-        TrainingError: any other error, a killed process, or the time limit, of a forked call.
+        TrainingError: any other error, a killed process, or the time limit, of a call in a fork.
     """
     problem = version_problem(call.versions, _own_versions())
     if problem is not None:
         raise ConfigError(f"execution.cluster: worker {platform.node()} {problem}")
-    if not call.forked:
+    if call.prepare is None:
         return function_of(call.function)(**call.arguments)
-    pool = _pool(call.threads, call.prepare)
-    return pool.call(call.function, call.arguments, time_limit=call.time_limit, forked=True)
+    return _pool(call.threads).call(
+        call.function, call.arguments, time_limit=call.time_limit, prepare=call.prepare
+    )
 
 
 _own_versions = functools.cache(installed_versions)
 
 
 @functools.cache
-def _pool(threads: int, prepare: str) -> WorkerPool:
+def _pool(threads: int) -> WorkerPool:
     """The processes of this worker whose forks serve calls."""
-    return WorkerPool(_MOST_AT_A_TIME, threads, prepare)
+    return WorkerPool(_MOST_AT_A_TIME, threads)

@@ -62,12 +62,13 @@ class WorkerProcess:
         )
         os.close(writing)
         self._messages = os.fdopen(reading, encoding="utf-8")
-        self.has_served = self._is_prepared = False
+        self.has_served = False
+        self._prepared: set[str] = set()
 
     def prepare(self, function: str) -> None:
         """Call ``module:function`` without arguments, once; see ``worker.start_ahead``."""
-        if not self._is_prepared:
-            self._is_prepared = True
+        if function not in self._prepared:
+            self._prepared.add(function)
             self._send({"prepare": function})
 
     def is_current(self) -> bool:
@@ -168,7 +169,7 @@ class WorkerProcess:
         code = self._process.wait() if fork is None else fork
         if exceeded is not None:
             return time_limit_error(exceeded)
-        if not begun and (self.has_served or self._is_prepared):
+        if not begun and (self.has_served or self._prepared):
             return EndedBeforeError()
         if code == -signal.SIGKILL:
             return killed_error()

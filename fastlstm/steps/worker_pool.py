@@ -31,13 +31,11 @@ class WorkerPool:
     Args:
         size: most processes at a time; further calls wait.
         threads: number of threads that each computes with.
-        prepare: ``module:function`` without arguments that each runs before its first fork, for imports.
     """
 
-    def __init__(self, size: int, threads: int, prepare: str) -> None:
+    def __init__(self, size: int, threads: int) -> None:
         self.size = size
         self._variables = dict.fromkeys(_THREADS, str(threads))
-        self._prepare = prepare
         self._free: queue.LifoQueue[WorkerProcess | None] = queue.LifoQueue()
         for _ in range(size):
             self._free.put(None)
@@ -49,7 +47,7 @@ class WorkerPool:
         on_event: Callable[[dict[str, Any]], None] = lambda _: None,
         time_limit: float | None = None,
         *,
-        forked: bool = False,
+        prepare: str | None = None,
     ) -> Any:
         """Call ``module:function`` in a free process; see ``fastlstm.steps.worker.call``.
 
@@ -60,7 +58,9 @@ class WorkerPool:
             arguments: keyword arguments.
             on_event: called in the calling thread.
             time_limit: seconds after which the call is ended.
-            forked: in a fork of the process, whose results are those of a new process.
+            prepare: ``module:function`` without arguments that imports what the call needs; the call
+                then runs in a fork of a process that did no more, whose results are those of a new
+                process. None: in the process itself.
 
         Raises:
             FastLSTMError: the same class and text that the function raised.
@@ -68,28 +68,28 @@ class WorkerPool:
         """
         request = (function, arguments, on_event, time_limit)
         try:
-            return self._call(request, forked)
+            return self._call(request, prepare)
         except WorkerKilledError:
-            return self._call(request, forked)
+            return self._call(request, prepare)
 
-    def _call(self, request: tuple[Any, ...], forked: bool) -> Any:
+    def _call(self, request: tuple[Any, ...], prepare: str | None) -> Any:
         process = self._free.get()
         try:
-            if process is not None and forked and process.has_served:
+            if process is not None and prepare is not None and process.has_served:
                 process.end()  # a fork would find what its calls left
                 process = None
             if process is not None:
-                if forked:
-                    process.prepare(self._prepare)
+                if prepare is not None:
+                    process.prepare(prepare)
                 try:
-                    return process.run(*request, forked=forked)
+                    return process.run(*request, forked=prepare is not None)
                 except EndedBeforeError:  # idle for too long; nothing was begun
                     process.end()
                     process = None
             process = WorkerProcess(self._variables)
-            if forked:
-                process.prepare(self._prepare)
-            return process.run(*request, forked=forked)
+            if prepare is not None:
+                process.prepare(prepare)
+            return process.run(*request, forked=prepare is not None)
         except BaseException:
             if process is not None and not process.is_alive():
                 process.end()

@@ -8,6 +8,7 @@ its manifest does, which is written in the same way. Nothing is overwritten but 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import random
@@ -26,10 +27,12 @@ from fastlstm.artifacts.disk import writing_to
 from fastlstm.artifacts.file_hashes import sha256_once
 from fastlstm.artifacts.files import replace_file
 from fastlstm.artifacts.folders import MANIFEST, mark_used, parse_manifest, verify, write_manifest
+from fastlstm.config.group_names import is_group_name, model_of_group
 from fastlstm.errors import StoreError
 from fastlstm.registry.champion import CHAMPION, ChampionRecord
 from fastlstm.registry.store import (
     QUARANTINE,
+    GroupRuns,
     RunEntry,
     Stored,
     age,
@@ -240,7 +243,61 @@ class S3Store:
     def models(self) -> list[str]:
         """Name of every model that has anything stored."""
         home = self._key() + "/" if self._key() else ""
-        return [name for name in self.objects.folders(home) if not name.startswith(".")]
+        found = []
+        for name in self.objects.folders(home):
+            if name.startswith("."):
+                continue
+            below = self.objects.folders(self._key(name) + "/")
+            groups = [folder for folder in below if is_group_name(folder)]
+            found += [name] if len(groups) < len(below) or not groups else []
+            found += [model_of_group(name, group) for group in groups]
+        return found
+
+    def groups(self, model_name: str) -> dict[str, GroupRuns]:
+        """The models of a model's groups, by the group's name; of each the newest run alone is read."""
+        home = self._key(model_name) + "/"
+        runs: dict[str, dict[str, str]] = {}
+        records: dict[str, str] = {}
+        for item in self._list(model_name):
+            group, _, rest = item["Key"].removeprefix(home).partition("/")
+            run_id, _, file = rest.partition("/")
+            if not is_group_name(group):
+                continue
+            etags = runs.setdefault(group, {})
+            if rest == CHAMPION:
+                records[group] = item["ETag"].strip('"')
+            elif file == MANIFEST and is_run_id(run_id):
+                etags[run_id] = item["ETag"].strip('"')
+
+        def read(group: str) -> GroupRuns:
+            name, etags = model_of_group(model_name, group), runs[group]
+            run_ids = sorted(etags, key=age)
+            newest = self._manifest(name, run_ids[-1], etags[run_ids[-1]]) if run_ids else None
+            entry = None if newest is None else RunEntry(run_ids[-1], newest)
+            record = self._kept_champion(name, records[group]) if group in records else None
+            return GroupRuns(run_ids, entry, record or ChampionRecord())
+
+        with ThreadPoolExecutor(self._settings.parallel) as pool:
+            return dict(zip(sorted(runs), pool.map(read, sorted(runs)), strict=True))
+
+    @_using_cache
+    def _kept_champion(self, model_name: str, etag: str) -> ChampionRecord:
+        """A champion record by its ETag, from the local cache where that has it."""
+        where = self._location.url(model_name, CHAMPION)
+        kept = self._cache / "champions" / f"{etag}.json" if etag.isalnum() else None
+        if kept is not None and kept.is_file():
+            with contextlib.suppress(StoreError, UnicodeDecodeError):
+                record = ChampionRecord.read(kept.read_text(encoding="utf-8"), where)
+                mark_used(kept)
+                return record
+        found = self._read(model_name, CHAMPION)
+        if found is None:
+            return ChampionRecord()
+        record = ChampionRecord.read(found[0], where)
+        if kept is not None and found[1].strip('"') == etag:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(kept, found[0])
+        return record
 
     def stored(self, model_name: str) -> list[Stored]:
         """Every entry below a model, whole or not, in order of name."""
@@ -248,7 +305,7 @@ class S3Store:
         touched: dict[str, datetime] = {}
         for item in self._list(model_name):
             name, separator, file = item["Key"].removeprefix(home).partition("/")
-            if separator:
+            if separator and not is_group_name(name):
                 touched[name] = max(item["LastModified"], touched.get(name, item["LastModified"]))
                 if file == MANIFEST:
                     finished.add(name)

@@ -29,7 +29,7 @@ def in_process(monkeypatch, untraced):
         found = getattr(importlib.import_module(module), name)
         return json.loads(json.dumps(found(**plain, on_event=on_event)))
 
-    def call_on_engine(_, function, arguments, on_event=None, time_limit=None, *, forked=False):
+    def call_on_engine(_, function, arguments, on_event=None, time_limit=None, *, prepare=None):
         return call(function, arguments, on_event or (lambda _: None))
 
     monkeypatch.setattr(fastlstm.steps.worker, "call", call)

@@ -84,7 +84,7 @@ def test_a_worker_of_another_version_is_refused_by_name(
     with pytest.raises(ConfigError, match=message):
         engine._check_versions()
     monkeypatch.setattr(remote_call, "_own_versions", lambda: versions)
-    call = remote_call.RemoteCall("m:f", {}, False, None, 1, "", engine._versions)
+    call = remote_call.RemoteCall("m:f", {}, None, 1, None, engine._versions)
     with pytest.raises(ConfigError, match=message):
         remote_call.run(call)
 
