@@ -35,6 +35,10 @@ class WorkerKilledError(TrainingError):
     """The system killed a process before it answered; another try may succeed."""
 
 
+class EngineError(FastLSTMError):
+    """The engine that runs parts of a flow does not answer any more."""
+
+
 def first_line(error: Exception) -> str:
     """The first line of an error's text, 200 characters at most; its class where it has no text."""
     return (str(error) or type(error).__name__).splitlines()[0][:200]

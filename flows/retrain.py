@@ -10,26 +10,19 @@ import prefect.runtime
 from prefect import flow
 
 from fastlstm.steps import worker
+from flows.model_steps import Running, train_and_decide
 from flows.outcomes import DAY, final_state, flow_settings
 from tasks.caching import verified
 from tasks.check_source import check_source
-from tasks.combine_folds import combine_folds
-from tasks.evaluate import evaluate
-from tasks.find_champion import find_champion
-from tasks.load import load, with_calendar
-from tasks.plan_folds import plan_folds
-from tasks.promote import promote, with_left_out
-from tasks.references import Outcome
-from tasks.refit import refit
+from tasks.plan_groups import check_overrides, plan_groups
+from tasks.references import GroupsOutcome, Outcome, Source
 from tasks.report import report
+from tasks.report_groups import report_groups
+from tasks.retrain_group import retrain_groups
 from tasks.run_folds import run_folds
-from tasks.save import save
-from tasks.scale import scale
 from tasks.settings import PipelineConfig
-from tasks.train import train
+from tasks.split_groups import split_groups
 from tasks.unchanged import unchanged
-from tasks.validate import validate
-from tasks.windows import windows
 
 
 @flow(**flow_settings("retrain", DAY))
@@ -44,9 +37,13 @@ def retrain(config: PipelineConfig, full: bool = False, reason: str = "") -> Any
         full: Rebuild every step without using the cache, and train even if nothing changed.
         reason: Why this run was started; shown in its report.
 
+    With ``models_by`` all this is done for each group of rows, on the engine; a group that fails stops
+    no other, and only groups whose rows or settings changed are retrained.
+
     Returns:
-        A completed state with the outcome; its result is an ``Outcome``. A failed state with what is
-        wrong; a cancelled one while another retraining of the model is running.
+        A completed state with the outcome; its result is an ``Outcome``, with ``models_by`` a
+        ``GroupsOutcome``. A failed state with what is wrong; a cancelled one while another retraining
+        of the model is running.
     """
     return final_state(
         config,
@@ -55,37 +52,52 @@ def retrain(config: PipelineConfig, full: bool = False, reason: str = "") -> Any
     )
 
 
-def _steps(config: PipelineConfig, full: bool, reason: str) -> Outcome:
+def _steps(config: PipelineConfig, full: bool, reason: str) -> Outcome | GroupsOutcome:
+    if config.models_by:
+        check_overrides(config)
     source = check_source(config, full)
     if source.unchanged_run is not None:
         return unchanged(config, source)
     if not full:
-        return _train_and_decide(config, source, reason)
+        return _retrain(config, source, [], reason)
     # Outputs are looked up by their folder, so in a work folder of its own every step is rebuilt.
     own = Path(config.work) / "full" / str(prefect.runtime.flow_run.id)
     try:
-        return _train_and_decide(config.model_copy(update={"work": str(own)}), source, reason)
+        placed = config.model_copy(update={"work": str(own)})
+        return _retrain(placed, source, [str(prefect.runtime.flow_run.id)], reason)
     finally:
         shutil.rmtree(own, ignore_errors=True)
 
 
-def _train_and_decide(config: PipelineConfig, source: Any, reason: str) -> Outcome:
+def _retrain(
+    config: PipelineConfig, source: Source, again: list[str], reason: str
+) -> Outcome | GroupsOutcome:
+    """Retrain one model, or the models of all groups.
+
+    Args:
+        config: all settings.
+        source: the rows.
+        again: what makes a full retraining differ from any before; empty for one that is not.
+        reason: why it was started.
+    """
+    if config.models_by:
+        return _retrain_groups(config, source, again, reason)
+    return _train_and_decide(config, source, reason)
+
+
+def _train_and_decide(config: PipelineConfig, source: Source, reason: str) -> Outcome:
     worker.start_ahead()  # TensorFlow is imported while the steps prepare the data
-    table = verified(load, config, source)
-    config = with_calendar(config, table)
-    clean = verified(validate, config, table)
-    scaled = verified(scale, config, clean)
-    dataset = verified(windows, config, scaled)
-    champion = find_champion(config) if config.warm_start else None
-    network = verified(train, config, dataset, champion)
-    evaluation = verified(evaluate, config, network, dataset, scaled, clean)
-    served = None
-    if config.hyperparameters.refit == "all":
-        served = verified(refit, config, network, dataset, evaluation)
-    run = save(config, source, clean, scaled, network, evaluation, served)
-    tested = None
-    if config.backtest.decides:
-        tested = combine_folds(config, clean, run_folds(config, clean, plan_folds(config, clean)))
-    outcome = with_left_out(promote(config, run, clean, tested), clean)
+    outcome = train_and_decide(config, source, Running(verified, _run, run_folds))
     report(config, outcome, reason)
     return outcome
+
+
+def _run(task: Any, *arguments: Any) -> Any:
+    return task(*arguments)
+
+
+def _retrain_groups(
+    config: PipelineConfig, source: Source, again: list[str], reason: str
+) -> GroupsOutcome:
+    plan = plan_groups(config, verified(split_groups, config, source), again)
+    return report_groups(config, source, plan, retrain_groups(config, plan), reason)

@@ -11,7 +11,7 @@ from fastlstm.evaluation.baselines import NOT_REQUIRED
 from fastlstm.reporting.text import NAMES, number, title
 from fastlstm.steps.backtest import combine_into
 from tasks.caching import make
-from tasks.notify import notify
+from tasks.notify import is_relayed, notify
 from tasks.prefect_artifacts import report_backtest
 from tasks.references import BacktestOutcome, StepOutput
 from tasks.settings import PipelineConfig
@@ -46,6 +46,7 @@ def combine_folds(
         ),
     )
     summary = json.loads((Path(output.path) / BACKTEST_SUMMARY_FILE).read_text(encoding="utf-8"))
-    report_backtest(config.model_name, outcome, summary)
+    if not is_relayed():
+        report_backtest(config.model_name, outcome, summary)
     notify("combine folds", outcome.message)
     return outcome

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from fastlstm.config.execution import ExecutionConfig
-from fastlstm.errors import ConfigError, FastLSTMError, WorkerKilledError, first_line
+from fastlstm.errors import ConfigError, EngineError, WorkerKilledError, first_line
 from fastlstm.steps import remote_call
 from fastlstm.steps.remote_call import RemoteCall, installed_versions, version_problem
 from fastlstm.steps.worker_pool import default_workers
@@ -101,7 +101,8 @@ class DaskEngine:
 
         Raises:
             WorkerKilledError: every worker that took the call died.
-            FastLSTMError: as the function raised it, or the scheduler does not answer.
+            EngineError: the scheduler does not answer.
+            FastLSTMError: as the function raised it.
         """
         request = RemoteCall(
             function, arguments, time_limit, self._execution.threads_per_worker, prepare,
@@ -119,7 +120,7 @@ class DaskEngine:
         except (OSError, distributed.client.FutureCancelledError) as error:
             if self._client.status == "running" and not isinstance(error, OSError):
                 raise
-            raise FastLSTMError(
+            raise EngineError(
                 f"execution.cluster: the scheduler of {self._place} does not answer any more "
                 f"({first_line(error)}); start it and run the same command again, which uses what is "
                 "finished"

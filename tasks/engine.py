@@ -74,11 +74,11 @@ class LocalEngine:
     ) -> Any:  # fmt: skip
         """See ``Engine``."""
         listener = on_event or (lambda _: None)
-        if is_fork():  # one model of many, whose own parts run one after the other
-            return call_fork(function, arguments, listener, time_limit)
         if prepare is None:
             arguments = {"function": function, "arguments": arguments}
             function = _WITHOUT_EVENTS
+        if is_fork():  # one model of many, whose own parts run one after the other
+            return call_fork(function, arguments, listener, time_limit)
         return self._pool.call(function, arguments, listener, time_limit, prepare=prepare)
 
     def close(self) -> None:

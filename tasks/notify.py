@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import prefect.runtime
@@ -30,8 +31,25 @@ def subscribe(subscriber: Subscriber) -> None:
     _subscribers.append(subscriber)
 
 
+# Where messages go in a process that runs the steps of one group without Prefect.
+_relays: list[Callable[[dict[str, Any]], None]] = []
+
+
+def relay(send: Callable[[dict[str, Any]], None]) -> None:
+    """Send the messages of steps to ``send`` from now on, for steps that Prefect does not run."""
+    _relays.append(send)
+
+
+def is_relayed() -> bool:
+    """Whether Prefect does not run the steps of this process."""
+    return bool(_relays)
+
+
 def notify(step: str, message: str) -> None:
     """Log in one line what a step did, and send it to the subscribers."""
+    if _relays:
+        _relays[-1]({"event": "stage", "step": step, "message": message})
+        return
     # A step whose output came from the cache has no task run that would name it in the log.
     own = prefect.runtime.task_run.id is not None
     get_run_logger().info(message if own else f"{step}: {message}")

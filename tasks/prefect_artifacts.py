@@ -27,7 +27,7 @@ from fastlstm.experiments.backtest_summary import significance_lines
 from fastlstm.registry.store import Store
 from fastlstm.reporting.text import NAMES, markdown_table, plain, title
 from fastlstm.runs.saved_run import SavedRun
-from tasks.notify import notify_progress
+from tasks.notify import is_relayed, notify_progress
 from tasks.references import (
     BacktestOutcome,
     ChosenForecaster,
@@ -64,6 +64,8 @@ class TrainingProgress:
 
     def __call__(self, event: dict[str, Any]) -> None:
         """Show an event of ``fastlstm.training.fit.fit``."""
+        if is_relayed():
+            return
         if event["event"] == "epoch":
             text = f"epoch {event['epoch']} of {event['epochs']} · loss {event['loss']:.4g}"
             if event.get("refit"):
@@ -78,6 +80,8 @@ class TrainingProgress:
 
     def end(self, message: str) -> None:
         """Show that training ended, also if it stopped before the last epoch."""
+        if is_relayed():
+            return
         self._show(100.0, message)
 
     def _show(self, percent: float, text: str) -> None:
@@ -177,6 +181,27 @@ def _scores(run: SavedRun, outcome: Outcome) -> list[dict[str, Any]]:
 def json_number(value: float | None) -> float | None:
     """A number that JSON can hold; None for infinity and NaN."""
     return None if value is None or not math.isfinite(value) else round(float(value), 6)
+
+
+def report_groups(store: Store, model_name: str, run_id: str, folder: Path, message: str) -> None:
+    """Create the report on the models of all groups.
+
+    Args:
+        store: where it is.
+        model_name: name of the reports in the store.
+        run_id: id of the report.
+        folder: its files on this machine.
+        message: how the retraining ended.
+    """
+    (report,) = folder.glob("* - REPORT OF LSTM MODELS - *.md")
+    lines = [f"In `{store.location(model_name, run_id)}`", ""]
+    lines += report.read_text(encoding="utf-8").split("\n", 1)[1].strip().split("\n")
+    figures = sorted(folder.glob("*.png"))
+    if sum(file.stat().st_size for file in figures) <= _FIGURES_LIMIT:
+        lines += ["", *map(_embedded, figures)]
+    create_markdown_artifact(
+        "\n".join(lines), key=artifact_key(model_name, "report"), description=message[:200]
+    )
 
 
 def report_backtest(model_name: str, outcome: BacktestOutcome, summary: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from fastlstm.config.execution import ExecutionConfig
-from fastlstm.errors import ConfigError, FastLSTMError, WorkerKilledError, first_line
+from fastlstm.errors import ConfigError, EngineError, FastLSTMError, WorkerKilledError, first_line
 from fastlstm.steps import remote_call
 from fastlstm.steps.remote_call import RemoteCall, installed_versions
 from fastlstm.steps.worker_pool import default_workers
@@ -72,7 +72,8 @@ class RayEngine:
 
         Raises:
             WorkerKilledError: every worker that took the call died.
-            FastLSTMError: as the function raised it, or the cluster does not answer.
+            EngineError: the cluster does not answer.
+            FastLSTMError: as the function raised it.
         """
         request = RemoteCall(
             function, arguments, time_limit, self._execution.threads_per_worker, prepare,
@@ -96,7 +97,7 @@ class RayEngine:
                 ) from None
             raise
         except (OSError, failures.RayError) as error:
-            raise FastLSTMError(
+            raise EngineError(
                 f"execution.cluster: {self._place} does not answer any more ({first_line(error)}); "
                 "start it and run the same command again, which uses what is finished"
             ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -69,6 +70,50 @@ class Outcome(_Reference):
     champion_score: float | None = Field(
         None, description="The champion's score on the same windows."
     )
+
+
+class GroupWork(_Reference):
+    """What a retraining does about one group of ``models_by``."""
+
+    name: str = Field(description="Name of the group, such as 'region=north'.")
+    rows: int
+    path: str = Field(description="File of its rows.")
+    data_sha256: str = Field(description="Hash of the file's bytes.")
+    run_fingerprint: str = Field(description="Hash of its rows, its settings, code and libraries.")
+    settings: dict[str, Any] = Field(description="Its own settings, by 'section.key'.")
+    unchanged: bool = Field(description="Whether its newest run was built from the same.")
+
+
+class GroupPlan(_Reference):
+    """What a retraining does about all groups."""
+
+    groups: list[GroupWork]
+    pooled: dict[str, int] = Field(description="Rows of the groups that share one model, by name.")
+    refused: dict[str, int] = Field(description="Rows of the groups that are too small, by name.")
+    minimum_rows: int = Field(description="Least rows of a group with a model of its own.")
+    warnings: list[str] = Field(default_factory=list)
+
+
+class GroupOutcome(_Reference):
+    """How the retraining of one group ended."""
+
+    name: str
+    status: Literal["promoted", "kept", "not promoted", "unchanged", "failed", "refused"]
+    message: str
+
+
+class GroupsOutcome(_Reference):
+    """How the retraining of all groups ended."""
+
+    report: str = Field(description="Folder or URL of the report on all models.")
+    groups: list[GroupOutcome]
+    unchanged: bool = Field(False, description="Whether nothing was retrained.")
+    message: str
+
+    @property
+    def failed(self) -> list[GroupOutcome]:
+        """The groups without a new model, for an error or too few rows."""
+        return [group for group in self.groups if group.status in ("failed", "refused")]
 
 
 class BacktestOutcome(_Reference):

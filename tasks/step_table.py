@@ -31,7 +31,7 @@ class Settings:
     """The settings of one section that a step's output depends on.
 
     Attributes:
-        section: name of the section of ``PipelineConfig``.
+        section: name of the section of ``PipelineConfig``; empty for settings of no section.
         only: names in it; empty means all of them.
         without: names in it that the output does not depend on.
     """
@@ -42,7 +42,7 @@ class Settings:
 
     def values(self, config: PipelineConfig) -> dict[str, Any]:
         """The values in a config, JSON-like."""
-        section = getattr(config, self.section)
+        section = getattr(config, self.section) if self.section else config
         if self.only:
             return {name: getattr(section, name) for name in self.only}
         values: dict[str, Any] = section.model_dump(exclude=set(self.without))
@@ -50,6 +50,8 @@ class Settings:
 
     def __str__(self) -> str:
         names = ", ".join(_PROPERTIES.get(name, f"`{name}`") for name in self.only or self.without)
+        if not self.section:
+            return names
         if self.only:
             return f"`{self.section}`: {names}"
         return f"`{self.section}`" + (f" without {names}" if names else "")
@@ -188,6 +190,20 @@ _ALL = (
         ),
         "windows", _all_windows, folders=("windows",),
     ),
+    Step(
+        "split groups", "divides the source into one file for each group of `models_by`", "data", 2,
+        (
+            Settings("", only=("models_by",)),
+            Settings("groups", only=("minimum_rows", "small")),
+            Settings("data", without=("path", "query", "columns", "frequency", "clip_forecasts")),
+            ColumnTypes(),
+            Settings("hyperparameters", only=("timesteps", "steps_ahead")),
+        ),
+        "groups", _number("count"), folders=("groups",),
+    ),
+    Step("plan groups", "finds the groups whose rows or settings changed", "store", 3),
+    Step("retrain group", "runs all steps of one group's model on a worker", "network", 1),
+    Step("report groups", "stores one report on the models of all groups", "store", 3),
     Step("find champion", "finds the run whose weights a warm start begins with", "store", 3),
     Step(
         "train", "trains the network", "network", 1, (_TRAINING,),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from fastlstm.errors import StoreError
 from fastlstm.registry.store import find_run
 from tasks.forecasters import UNTIL_PROMOTED
-from tasks.references import Outcome, Source
+from tasks.references import GroupOutcome, GroupsOutcome, Outcome, Source
 from tasks.run_references import run_reference
 from tasks.settings import PipelineConfig, store_of
 from tasks.steps import pipeline_step
 
 
 @pipeline_step("unchanged")
-def unchanged(config: PipelineConfig, source: Source) -> Outcome:
+def unchanged(config: PipelineConfig, source: Source) -> Outcome | GroupsOutcome:
     """The outcome of the finished run that was built from the same source and settings."""
     store = store_of(config)
     name = config.model_name
@@ -21,8 +21,18 @@ def unchanged(config: PipelineConfig, source: Source) -> Outcome:
         raise StoreError(
             f"run {source.unchanged_run} is no longer in {config.store}; start the retraining again"
         )
-    champion = store.champion(name).champion
     message = f"No new data since {entry.run_id} UTC, and the same settings: nothing to retrain"
+    if config.models_by:
+        return GroupsOutcome(
+            report=store.location(name, entry.run_id),
+            groups=[
+                GroupOutcome(name=group, status="unchanged", message="unchanged")
+                for group in entry.manifest["groups"]
+            ],
+            unchanged=True,
+            message=message,
+        )
+    champion = store.champion(name).champion
     if champion is None:
         message += f"; no run was promoted, {UNTIL_PROMOTED}"
     return Outcome(

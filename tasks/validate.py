@@ -12,7 +12,7 @@ from fastlstm.data.tables import read_table
 from fastlstm.errors import DataError
 from fastlstm.steps.prepare import validate_into
 from tasks.caching import make
-from tasks.notify import notify
+from tasks.notify import is_relayed, notify
 from tasks.prefect_artifacts import report_refusal
 from tasks.references import StepOutput
 from tasks.settings import PipelineConfig
@@ -40,7 +40,7 @@ def validate(config: PipelineConfig, table: StepOutput) -> StepOutput:
     try:
         output, manifest = make("validate", config, [table], build)
     except DataError as error:
-        if refused.exists():
+        if refused.exists() and not is_relayed():
             found = json.loads(refused.read_text(encoding="utf-8"))["errors"]
             report_refusal(config.model_name, str(error), found)
         raise

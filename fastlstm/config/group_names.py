@@ -11,6 +11,8 @@ from urllib.parse import quote, unquote
 
 # The one model of all groups that have too few rows for their own, and the reports on all models.
 POOLED, ALL = "pooled", "all"
+# The series column of the pooled rows.
+POOLED_SERIES = "series of pooled groups"
 # A folder's name may have 255 bytes; a temporary name beside it is longer.
 _MOST_BYTES = 200
 _PLAIN = " -_.+@"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -13,13 +15,20 @@ from fastlstm.config.calendar import learnable_calendar
 from fastlstm.config.data import DataConfig
 from fastlstm.config.evaluation import EvaluationConfig
 from fastlstm.config.execution import ExecutionConfig, with_execution
-from fastlstm.config.group_names import is_group_name, model_of_group
-from fastlstm.config.groups import GroupsConfig
+from fastlstm.config.group_names import (
+    ALL,
+    POOLED,
+    POOLED_SERIES,
+    is_group_name,
+    model_of_group,
+)
+from fastlstm.config.groups import GroupsConfig, read_overrides
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.known_future import shifts
 from fastlstm.config.locations import FolderLocation, StoreLocation
 from fastlstm.config.messages import describe
 from fastlstm.config.tuning import NOT_SEARCHED, TuneConfig
+from fastlstm.errors import ConfigError
 
 
 class RetrainConfig(StrictSettings):
@@ -136,9 +145,47 @@ class RetrainConfig(StrictSettings):
 
     @property
     def stored_name(self) -> str:
-        """Name of the model in the store."""
-        name = self.hyperparameters.model_name
-        return name if self.group is None else model_of_group(name, self.group)
+        """Name of the model in the store; with 'models_by' that of the reports on all models."""
+        name, group = self.hyperparameters.model_name, ALL if self.models_by else self.group
+        return name if group is None else model_of_group(name, group)
+
+    @property
+    def family_name(self) -> str:
+        """Name of the model, below which the models of groups lie."""
+        return self.hyperparameters.model_name
+
+    def overrides(self) -> dict[str, dict[str, Any]]:
+        """The settings of single groups, by the group's name; see ``groups.overrides``.
+
+        Raises:
+            ConfigError: the file cannot be used.
+        """
+        file = self.groups.overrides
+        return {} if file is None else read_overrides(Path(file), self.models_by)
+
+    def of_group(self, group: str, path: str, changes: Mapping[str, Any]) -> Self:
+        """The settings of one group's model.
+
+        Args:
+            group: its name.
+            path: file of its rows.
+            changes: its own settings, by 'section.key'.
+
+        Raises:
+            ConfigError: a changed setting is refused.
+        """
+        given = self.model_dump(exclude_unset=True)
+        for key, value in changes.items():
+            section, _, name = key.partition(".")
+            given.setdefault(section, {})[name] = value
+        given["data"].update(path=path, format="parquet", query=None)
+        if group == POOLED:
+            given["data"].update(series=POOLED_SERIES, short_series="skip")
+        given.update(group=group, models_by=[])
+        try:
+            return self.model_validate(given)
+        except ValidationError as error:
+            raise ConfigError(describe(error, type(self))) from None
 
     def _group_problems(self) -> list[str]:
         """Settings of models by group."""

@@ -34,6 +34,10 @@ def settings_of_results(config: RetrainConfig) -> dict[str, object]:
         dump["warm_start"] = True
     for key in ("path", "query"):
         del dump["data"][key]
+    if config.models_by:
+        dump["models_by"] = config.models_by
+        dump["groups"] = config.groups.model_dump(include={"minimum_rows", "small"})
+        dump["overrides"] = config.overrides()
     return dump
 
 
@@ -43,7 +47,8 @@ def check_for_changes(
     """Look for a finished run built from the same data, settings and code.
 
     A run counts as finished when it is whole and a decision on promoting it was taken, so a
-    retraining that was killed in between goes on.
+    retraining that was killed in between goes on. Of models by group it is the report on all of them,
+    which has this fingerprint where each group has its model.
 
     Args:
         config: all settings.
@@ -58,15 +63,15 @@ def check_for_changes(
     whole = fingerprint(data, settings_of_results(config), code_version())
     name = config.stored_name
     entry = find_run(store, name, whole)
-    if entry is not None and not _is_finished(store, name, entry.run_id):
+    if entry is not None and not _is_finished(store, name, entry.run_id, config):
         entry = None
     return Changes(data, whole, entry)
 
 
-def _is_finished(store: Store, model_name: str, run_id: str) -> bool:
+def _is_finished(store: Store, model_name: str, run_id: str, config: RetrainConfig) -> bool:
     """Whether a run is whole and a decision on promoting it was taken."""
     try:
         store.check(model_name, run_id)
     except StoreError:
         return False
-    return store.champion(model_name).decision_on(run_id) is not None
+    return bool(config.models_by) or store.champion(model_name).decision_on(run_id) is not None

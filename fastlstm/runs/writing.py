@@ -110,7 +110,8 @@ def build_run(
         for position, kind in enumerate(("x_data", "y_data")):
             blocks = [tables] if tables else _tables(parts.clean / CLEAN_FILE, data)
             write_export((block[position] for block in blocks), target(kind))
-    write_figures(target, hp, data, metrics, training)
+    if config.group is None or config.groups.figures:
+        write_figures(target, hp, data, metrics, training)
     write_json(target("hyperparameters"), _settings(run_id, config, target))
     target("report").write_text(
         markdown_report(run_id, config, metrics, training, checks), encoding="utf-8"

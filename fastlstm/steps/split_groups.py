@@ -11,16 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fastlstm.config.data import DataConfig
-from fastlstm.config.group_names import POOLED
+from fastlstm.config.group_names import POOLED, POOLED_SERIES
 from fastlstm.config.groups import GroupsConfig
 from fastlstm.data.file_formats import read_columns
 from fastlstm.data.files import SourceFile, source_files
 from fastlstm.data.group_labels import group_labels
 from fastlstm.data.memory import give_back
 from fastlstm.errors import DataError
-
-# The series column of the pooled rows.
-POOLED_SERIES = "series of pooled groups"
 
 
 def group_file(folder: Path, group: str) -> Path:
@@ -43,8 +40,8 @@ def split_into(
         window_rows: rows one window spans.
 
     Returns:
-        ``groups`` (rows of each that has a model, by name), ``pooled`` and ``refused`` (rows of those
-        that are too small) and ``minimum_rows``.
+        ``count`` and ``groups`` (rows of each that has a model, by name), ``pooled`` and ``refused``
+        (rows of those that are too small) and ``minimum_rows``.
 
     Raises:
         ConfigError: no file is found at the path.
@@ -71,6 +68,7 @@ def split_into(
         own[name] = sum(map(len, pieces[name]))
         pq.write_table(_joined(pieces.pop(name)), group_file(folder, name), compression="zstd")
     return {
+        "count": len(own),
         "groups": own,
         "pooled": small if pools else {},
         "refused": {} if pools else small,

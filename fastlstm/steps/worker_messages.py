@@ -24,6 +24,8 @@ _ERRORS = {
     for kind in (
         errors.ConfigError, errors.DataError, errors.StoreError, errors.TrainingError,
         errors.WorkerKilledError, errors.FastLSTMError,
+        # These may pass, so the caller tries again.
+        ConnectionError, TimeoutError,
     )
 }  # fmt: skip
 

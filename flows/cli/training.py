@@ -35,17 +35,20 @@ def retrain(debug: bool, config: str) -> None:
     changes = check_for_changes(settings, store, source.sha256)
     if changes.unchanged is not None:
         run_id = changes.unchanged.run_id
-        champion = store.champion(name).champion
-        console.print(
-            f"No new data since {run_id} UTC, and the same settings: nothing to retrain. "
-            f"Champion: {champion or 'none'}."
-        )
-        console.print(f"Run: {store.location(name, run_id)}", soft_wrap=True)
+        text = f"No new data since {run_id} UTC, and the same settings: nothing to retrain."
+        if not settings.models_by:
+            text += f" Champion: {store.champion(name).champion or 'none'}."
+        console.print(text)
+        kind = "Report" if settings.models_by else "Run"
+        console.print(f"{kind}: {store.location(name, run_id)}", soft_wrap=True)
         return
     flow = start_flow("Retraining", "retrain", settings, console, debug=debug)
     with handed_over(settings, source):
         outcome = flow(settings)
-    _show_run(console, store, outcome)
+    if settings.models_by:
+        _show_groups(console, outcome)
+    else:
+        _show_run(console, store, outcome)
 
 
 def _show_run(console: Console, store: Store, outcome: Any) -> None:
@@ -63,6 +66,25 @@ def _show_run(console: Console, store: Store, outcome: Any) -> None:
     console.print("Reload it in Python:\n  from fastlstm import fastLSTM")
     file = store.location(name, run.run_id, run.path("hyperparameters").name)
     console.print(f'  model = fastLSTM().load_all("{file}")', soft_wrap=True)
+
+
+def _show_groups(console: Console, outcome: Any) -> None:
+    """Print how many models were promoted, what failed, and where the report lies.
+
+    Raises:
+        click.exceptions.Exit: a group has no new model for an error or too few rows.
+    """
+    from flows.cli.errors import EXIT_FAILED
+
+    console.print()
+    console.print(outcome.message)
+    for group in outcome.failed:
+        console.print(
+            f"{group.status}: {group.name}: {group.message}", style="yellow", markup=False
+        )
+    console.print(f"Report: {outcome.report}", soft_wrap=True)
+    if outcome.failed:
+        raise click.exceptions.Exit(EXIT_FAILED)
 
 
 @click.command()
