@@ -7,6 +7,7 @@ an inherited pipe; see ``fastlstm.steps.worker_messages``. The descriptor is the
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import queue
@@ -50,6 +51,9 @@ def serve(descriptor: int) -> None:
                 with contextlib.suppress(Exception):  # the next call reports what is wrong
                     function_of(request["prepare"])()
             elif request.get("forked"):
+                # A collection in a fork would copy the memory of all that was imported.
+                gc.collect()
+                gc.freeze()
                 messages.send({"ended": serve_by_fork(request, messages)})
             else:
                 answer(request, messages)
