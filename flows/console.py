@@ -15,7 +15,8 @@ from fastlstm.artifacts.file_names import BACKTEST_SUMMARY_FILE
 from fastlstm.artifacts.file_names import SEARCH_SUMMARY_FILE as SEARCH_FILE
 from fastlstm.experiments.backtest_summary import significance_lines
 from fastlstm.registry.champion import ChampionRecord
-from fastlstm.registry.store import RunEntry
+from fastlstm.registry.store import GroupRuns, RunEntry
+from fastlstm.reporting.groups import GroupLine, scores_of, worst_first
 from fastlstm.reporting.text import NAMES, number, score_table, title
 from tasks.step_table import STEPS
 
@@ -136,6 +137,34 @@ def show_search(console: Console, folder: Path) -> None:
     if summary["importance"]:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in summary["importance"].items())
         console.print(f"Importance of the hyperparameters: {shares}", highlight=False)
+
+
+def show_groups(console: Console, groups: dict[str, GroupRuns]) -> None:
+    """Print one line for the model of each group, the worst first."""
+    lines = []
+    for group, known in groups.items():
+        scores = {} if known.newest is None else scores_of(known.newest.manifest)
+        run = "" if known.newest is None else known.newest.run_id
+        decision = known.record.decision_on(run)
+        message = "none yet" if decision is None else f"{decision.action}: {decision.reason}"
+        champion = known.record.champion or ""
+        lines.append(
+            GroupLine(group, 0, "unchanged", message, **scores, run=run, champion=champion)
+        )
+    table = _table(["group", "runs", "newest (UTC)", "champion", "score on its test", "best baseline",
+                    "gain", "decision"])  # fmt: skip
+    for line in worst_first(lines):
+        table.add_row(
+            line.group,
+            str(len(groups[line.group].run_ids)),
+            line.run,
+            line.champion or "none",
+            f"{line.metric} {number(line.score)}",
+            number(line.baseline),
+            "–" if line.gain is None else f"{line.gain:+.1%}",
+            line.message,
+        )
+    console.print(table)
 
 
 def show_runs(console: Console, runs: list[RunEntry], record: ChampionRecord) -> None:

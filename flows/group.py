@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flows.model_steps import WITHOUT_PREFECT, train_and_decide
-from tasks.notify import relay
+from tasks.notify import relayed
 from tasks.references import Source
 from tasks.settings import PipelineConfig
 
@@ -36,7 +36,7 @@ def retrain_group(
     Returns:
         The outcome, as ``tasks.references.Outcome``.
     """
-    relay(on_event)
     settings = PipelineConfig.model_validate(config)
-    found = train_and_decide(settings, Source.model_validate(source), WITHOUT_PREFECT)
+    with relayed(on_event):
+        found = train_and_decide(settings, Source.model_validate(source), WITHOUT_PREFECT)
     return found.model_dump()

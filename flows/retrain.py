@@ -14,7 +14,7 @@ from flows.model_steps import Running, train_and_decide
 from flows.outcomes import DAY, final_state, flow_settings
 from tasks.caching import verified
 from tasks.check_source import check_source
-from tasks.plan_groups import check_overrides, plan_groups
+from tasks.plan_groups import plan_groups
 from tasks.references import GroupsOutcome, Outcome, Source
 from tasks.report import report
 from tasks.report_groups import report_groups
@@ -53,8 +53,7 @@ def retrain(config: PipelineConfig, full: bool = False, reason: str = "") -> Any
 
 
 def _steps(config: PipelineConfig, full: bool, reason: str) -> Outcome | GroupsOutcome:
-    if config.models_by:
-        check_overrides(config)
+    config.check_overrides()
     source = check_source(config, full)
     if source.unchanged_run is not None:
         return unchanged(config, source)

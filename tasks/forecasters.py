@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastlstm.errors import StoreError
-from fastlstm.registry.store import Store
+from fastlstm.registry.store import GroupRuns, Store
 from tasks.references import ChosenForecaster
 from tasks.run_references import run_reference, stored_run
 
@@ -12,8 +12,9 @@ UNTIL_PROMOTED = "'predict' forecasts with the best baseline until a run is prom
 
 
 def choose_forecaster(
-    store: Store, model_name: str, run_id: str | None, *, serve_baseline: bool
-) -> ChosenForecaster:
+    store: Store, model_name: str, run_id: str | None, *, serve_baseline: bool,
+    known: GroupRuns | None = None,
+) -> ChosenForecaster:  # fmt: skip
     """The network of a named run, else of the champion, else the best baseline of the newest run.
 
     Args:
@@ -21,15 +22,17 @@ def choose_forecaster(
         model_name: the model.
         run_id: a run to forecast with whatever the champion is.
         serve_baseline: whether a baseline may forecast where no run was promoted.
+        known: what the store holds of the model, where the caller knows it.
 
     Raises:
         StoreError: there is no such run, no run at all, or no champion and no baseline may serve.
     """
-    run_id = run_id or store.champion(model_name).champion
+    record = store.champion(model_name) if known is None else known.record
+    run_id = run_id or record.champion
     if run_id is not None:
         return ChosenForecaster(run=stored_run(store, model_name, run_id), id=run_id)
-    runs = store.runs(model_name)
-    if not runs:
+    newest = known.newest if known is not None else next(iter(store.runs(model_name)[-1:]), None)
+    if newest is None:
         raise StoreError(
             f"{store}: model {model_name!r} has no run yet; run 'fastlstm retrain' first"
         )
@@ -42,7 +45,6 @@ def choose_forecaster(
     from fastlstm.forecasting.forecaster import best_baseline, forecaster_id
     from fastlstm.runs.saved_run import SavedRun
 
-    newest = runs[-1]
     best = best_baseline(SavedRun(store.run_folder(model_name, newest.run_id)).metrics)
     return ChosenForecaster(
         run=run_reference(store, model_name, newest),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 import prefect.runtime
@@ -31,24 +33,30 @@ def subscribe(subscriber: Subscriber) -> None:
     _subscribers.append(subscriber)
 
 
-# Where messages go in a process that runs the steps of one group without Prefect.
-_relays: list[Callable[[dict[str, Any]], None]] = []
+# Where messages of steps go that Prefect does not run.
+_relay: ContextVar[Callable[[dict[str, Any]], None] | None] = ContextVar("relay", default=None)
 
 
-def relay(send: Callable[[dict[str, Any]], None]) -> None:
-    """Send the messages of steps to ``send`` from now on, for steps that Prefect does not run."""
-    _relays.append(send)
+@contextmanager
+def relayed(send: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+    """Within the block Prefect does not run the steps, and their messages go to ``send``."""
+    token = _relay.set(send)
+    try:
+        yield
+    finally:
+        _relay.reset(token)
 
 
 def is_relayed() -> bool:
-    """Whether Prefect does not run the steps of this process."""
-    return bool(_relays)
+    """Whether Prefect does not run the steps at this moment."""
+    return _relay.get() is not None
 
 
 def notify(step: str, message: str) -> None:
     """Log in one line what a step did, and send it to the subscribers."""
-    if _relays:
-        _relays[-1]({"event": "stage", "step": step, "message": message})
+    send = _relay.get()
+    if send is not None:
+        send({"event": "stage", "step": step, "message": message})
         return
     # A step whose output came from the cache has no task run that would name it in the log.
     own = prefect.runtime.task_run.id is not None

@@ -9,7 +9,6 @@ from typing import Any
 from fastlstm.artifacts.fingerprint import code_version, fingerprint
 from fastlstm.artifacts.folders import read_manifest
 from fastlstm.data.files import source_fingerprint
-from fastlstm.errors import ConfigError
 from fastlstm.registry.store import GroupRuns
 from fastlstm.registry.unchanged import settings_of_results
 from fastlstm.steps.split_groups import group_file
@@ -46,22 +45,6 @@ def plan_groups(config: PipelineConfig, split: StepOutput, again: list[str]) -> 
     for warning in plan.warnings:
         notify("plan groups", f"warning: {warning}")
     return plan
-
-
-def check_overrides(config: PipelineConfig) -> None:
-    """Refuse settings of single groups that are wrong, before any work.
-
-    Raises:
-        ConfigError: one line for each, with the row's group and the setting.
-    """
-    problems = []
-    for group, changes in config.overrides().items():
-        try:
-            config.of_group(group, config.data.path, changes)
-        except ConfigError as error:
-            problems += [f"groups.overrides, {group}: {line}" for line in error.problems]
-    if problems:
-        raise ConfigError(problems)
 
 
 def _work(

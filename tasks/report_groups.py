@@ -50,6 +50,8 @@ def report_groups(
             "data_fingerprint": source.data_sha256,
             "message": message,
             "groups": {line.group: line.status for line in lines},
+            # Which groups the pooled model forecasts.
+            "pooled": sorted(plan.pooled),
         }
 
     entry = store.add_run(config.model_name, datetime.now(UTC), build)

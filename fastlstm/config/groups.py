@@ -74,7 +74,7 @@ def read_overrides(file: Path, columns: list[str]) -> dict[str, dict[str, Any]]:
     absent = [name for name in columns if name not in rows[0]]
     if absent:
         raise ConfigError(f"{where}: has no column {absent[0]!r}, which models_by lists; add it")
-    _check_settings([name for name in rows[0] if name not in columns], where)
+    _check_settings([name for name in rows[0] if name not in (None, *columns)], where)
     found: dict[str, dict[str, Any]] = {}
     for number, row in enumerate(rows, start=2):
         if None in row or None in row.values():

@@ -163,6 +163,21 @@ class RetrainConfig(StrictSettings):
         file = self.groups.overrides
         return {} if file is None else read_overrides(Path(file), self.models_by)
 
+    def check_overrides(self) -> None:
+        """Refuse settings of single groups that are wrong, before any work.
+
+        Raises:
+            ConfigError: one line for each, with the group and the setting.
+        """
+        problems = []
+        for group, changes in self.overrides().items():
+            try:
+                self.of_group(group, self.data.path, changes)
+            except ConfigError as error:
+                problems += [f"groups.overrides, {group}: {line}" for line in error.problems]
+        if problems:
+            raise ConfigError(problems)
+
     def of_group(self, group: str, path: str, changes: Mapping[str, Any]) -> Self:
         """The settings of one group's model.
 
@@ -178,7 +193,8 @@ class RetrainConfig(StrictSettings):
         for key, value in changes.items():
             section, _, name = key.partition(".")
             given.setdefault(section, {})[name] = value
-        given["data"].update(path=path, format="parquet", query=None)
+        given["data"].update(path=path, format="parquet")
+        given["data"].pop("query", None)
         if group == POOLED:
             given["data"].update(series=POOLED_SERIES, short_series="skip")
         given.update(group=group, models_by=[])

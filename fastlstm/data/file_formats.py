@@ -40,7 +40,7 @@ def read_columns(
     Raises:
         DataError: the file cannot be read, or a column is absent.
     """
-    names: list[str] = globals()[f"names_{source.format}"](source.path, data)
+    names = _names_in(source, data)
     reader: Reader = globals()[f"read_{source.format}"]
     wanted = [data.time, *([data.series] if data.series else []), *values]
     of_folders = {n: v for n, v in source.partition.items() if n in wanted and n not in names}
@@ -57,6 +57,20 @@ def read_columns(
             continue
         value = pa.scalar(of_folders[name], pa.string())
         yield pa.chunked_array([pa.repeat(value, len(first))])
+
+
+def column_names(source: SourceFile, data: DataConfig) -> list[str]:
+    """Every column of a file, and those that the names of its folders give.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    return list(dict.fromkeys([*_names_in(source, data), *source.partition]))
+
+
+def _names_in(source: SourceFile, data: DataConfig) -> list[str]:
+    names: list[str] = globals()[f"names_{source.format}"](source.path, data)
+    return names
 
 
 def _check_header(

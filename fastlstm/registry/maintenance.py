@@ -110,7 +110,10 @@ def _examine_champion(store: Store, model: str, intact: set[str]) -> list[Findin
     return found
 
 
-def prune(store: Store, model_name: str, keep: int, *, dry_run: bool = False) -> list[str]:
+def prune(
+    store: Store, model_name: str, keep: int, *, dry_run: bool = False,
+    run_ids: list[str] | None = None,
+) -> list[str]:  # fmt: skip
     """Delete all but the newest runs of a model; return the ids of those deleted.
 
     The champion and the two champions before it stay, however old. The champion record first lists
@@ -122,6 +125,7 @@ def prune(store: Store, model_name: str, keep: int, *, dry_run: bool = False) ->
         model_name: the model.
         keep: how many of the newest runs stay, at least 1.
         dry_run: delete nothing, only return what would be deleted.
+        run_ids: of all its runs, oldest first, where the caller knows them.
 
     Raises:
         ValueError: ``keep`` is below 1.
@@ -129,7 +133,11 @@ def prune(store: Store, model_name: str, keep: int, *, dry_run: bool = False) ->
     """
     if keep < 1:
         raise ValueError(f"keep is {keep}; at least the newest run must stay, so give 1 or more")
-    old = [entry.run_id for entry in store.runs(model_name)[:-keep]]
+    if run_ids is None:
+        run_ids = [entry.run_id for entry in store.runs(model_name)]
+    old = run_ids[:-keep]
+    if not old:
+        return []
     if dry_run:
         return _unprotected(old, store.champion(model_name))
     to_delete: list[str] = []

@@ -14,11 +14,11 @@ from fastlstm.reporting.text import markdown_table, number, plain, title
 _MOST_ROWS = 200
 STATUSES = {
     "promoted": "promoted",
-    "kept": "kept their champion",
-    "not promoted": "were not promoted, for lack of a champion the best baseline serves",
-    "unchanged": "are unchanged",
+    "kept": "with the champion kept",
+    "not promoted": "without a champion, which the best baseline serves",
+    "unchanged": "unchanged",
     "failed": "failed",
-    "refused": "have too few rows",
+    "refused": "with too few rows",
 }
 
 
@@ -78,7 +78,7 @@ def worst_first(lines: Sequence[GroupLine]) -> list[GroupLine]:
 
 
 def totals(lines: Sequence[GroupLine]) -> str:
-    """How the groups ended, in one clause: 'Promoted 412 of 480 models; 60 kept their champion, …'."""
+    """How the groups ended, in one clause: 'Promoted 412 of 480 models; 3 failed, …'."""
     count = Counter(line.status for line in lines)
     rest = [
         f"{count[status]:,} {text}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from fastlstm.config.data import DataConfig
 from fastlstm.config.group_names import POOLED, POOLED_SERIES
 from fastlstm.config.groups import GroupsConfig
-from fastlstm.data.file_formats import read_columns
+from fastlstm.data.file_formats import column_names, read_columns
 from fastlstm.data.files import SourceFile, source_files
 from fastlstm.data.group_labels import group_labels
 from fastlstm.data.memory import give_back
@@ -47,13 +47,7 @@ def split_into(
         ConfigError: no file is found at the path.
         DataError: a file or column cannot be read, or there are no rows.
     """
-    pieces: dict[str, list[pa.Table]] = {}
-    for source in source_files(data.path, data.format).files:
-        for name, rows in _rows_by_group(source, data, models_by):
-            pieces.setdefault(name, []).append(rows)
-        give_back()
-    if not pieces:
-        raise DataError(f"{data.path}: holds no rows; give a table with rows")
+    pieces = _pieces(data, models_by, data.value_columns)
     minimum = groups.minimum_rows or 10 * window_rows
     rows = {name: sum(map(len, pieces[name])) for name in sorted(pieces)}
     small = {name: count for name, count in rows.items() if count < minimum}
@@ -76,19 +70,74 @@ def split_into(
     }
 
 
+def split_newest_into(
+    folder: Path, data: DataConfig, models_by: list[str], model_of: Callable[[str], str | None]
+) -> dict[str, list[str]]:
+    """Write the newest rows of all groups into a Parquet file for each model that forecasts them.
+
+    Args:
+        folder: where to write.
+        data: the newest rows and the roles of their columns; columns that a file lacks are left out.
+        models_by: columns whose values divide the rows.
+        model_of: from a group's name to the name of the group whose model forecasts it; None: none.
+
+    Returns:
+        The groups of each model, by its group's name; of no model, under an empty name.
+
+    Raises:
+        ConfigError: no file is found at the path.
+        DataError: a file or column cannot be read, or there are no rows.
+    """
+    by_model: dict[str, list[pa.Table]] = {}
+    groups: dict[str, list[str]] = {}
+    for name, pieces in sorted(_pieces(data, models_by, None).items()):
+        model = model_of(name)
+        groups.setdefault(model or "", []).append(name)
+        if model is not None:
+            own = pieces if model == name else _with_own_series(pieces, name, data)
+            by_model.setdefault(model, []).extend(own)
+    for model, tables in by_model.items():
+        pq.write_table(_joined(tables), group_file(folder, model), compression="zstd")
+    return groups
+
+
+def _pieces(
+    data: DataConfig, models_by: list[str], values: list[str] | None
+) -> dict[str, list[pa.Table]]:
+    """The rows of each group, one table for each file that has any.
+
+    Args:
+        data: the source and the roles of its columns.
+        models_by: columns whose values divide the rows.
+        values: value columns to read; None: those that a file has.
+
+    Raises:
+        DataError: a file or column cannot be read, or there are no rows.
+    """
+    pieces: dict[str, list[pa.Table]] = {}
+    for source in source_files(data.path, data.format).files:
+        there = column_names(source, data) if values is None else values
+        read = [name for name in data.value_columns if name in there]
+        for name, rows in _rows_by_group(source, data, models_by, read):
+            pieces.setdefault(name, []).append(rows)
+        give_back()
+    if not pieces:
+        raise DataError(f"{data.path}: holds no rows; give a table with rows")
+    return pieces
+
+
 def _rows_by_group(
-    source: SourceFile, data: DataConfig, models_by: list[str]
+    source: SourceFile, data: DataConfig, models_by: list[str], values: list[str]
 ) -> Iterator[tuple[str, pa.Table]]:
-    """The rows of each group of a file, with the columns that the settings read."""
+    """The rows of each group of a file: time, series and value columns."""
     codes, names = group_labels(source, data, models_by)
-    read = dict(
-        zip(data.source_columns, read_columns(source, data, data.value_columns), strict=True)
-    )
+    columns = [data.time, *([data.series] if data.series else []), *values]
+    read = dict(zip(columns, read_columns(source, data, values), strict=True))
     order = np.argsort(codes, kind="stable")
     table = pa.table(read).take(pa.array(order))
-    ends = np.cumsum(np.bincount(codes, minlength=len(names)))
-    for name, end, begin in zip(names, ends, [0, *ends[:-1]], strict=True):
-        yield name, table.slice(begin, end - begin)
+    counts = np.bincount(codes, minlength=len(names))
+    for name, end, count in zip(names, np.cumsum(counts), counts, strict=True):
+        yield name, table.slice(end - count, count)
 
 
 def _with_own_series(pieces: list[pa.Table], group: str, data: DataConfig) -> list[pa.Table]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fastlstm.errors import ConfigError
-from flows.cli.arguments import CONFIG, open_config
+from flows.cli.arguments import CONFIG, GROUP, chosen_group, open_config
 
 if TYPE_CHECKING:
     from tasks.references import ChosenForecaster
+    from tasks.settings import PipelineConfig
 
 
 @click.command()
@@ -36,11 +37,14 @@ if TYPE_CHECKING:
     default=True,
     help="Where no run was promoted: forecast with the newest run's best baseline, or fail.",
 )
+@GROUP
 def predict(
     config: str, source: str, output: str, intervals: str | None, run: str | None,
-    serve_baseline: bool,
+    serve_baseline: bool, group: str | None,
 ) -> None:  # fmt: skip
     """Forecast the next rows with the champion.
+
+    With 'models_by' in CONFIG, the champion of each group forecasts its rows, or that of one --group.
 
     The forecasts of a series begin with the row after its last row in --input. Where no run was
     promoted, the baseline that was best on test forecasts, and --output has its name.
@@ -56,6 +60,14 @@ def predict(
         if file is not None and not file.endswith(".parquet"):
             raise ConfigError(f"{option}: {file} must end in .parquet")
     require_tensorflow()
+    only = chosen_group(settings, group)
+    if settings.models_by:
+        if run is not None:
+            raise ConfigError(
+                "--run: a run is of one group; promote it there with 'fastlstm promote'"
+            )
+        _predict_groups(settings, source, output, intervals, only, serve_baseline)
+        return
     chosen = choose_forecaster(store, name, run, serve_baseline=serve_baseline)
     if chosen.baseline is not None:
         click.echo(f"warning: the forecasts are those of {chosen.text}", err=True)
@@ -73,6 +85,42 @@ def predict(
         },
     )
     _print_result(written, chosen, output, intervals)
+
+
+def _predict_groups(
+    settings: PipelineConfig, source: str, output: str, intervals: str | None, only: str | None,
+    serve_baseline: bool,
+) -> None:  # fmt: skip
+    """Forecast the rows of all groups, or of one, and print what was written.
+
+    Raises:
+        click.exceptions.Exit: a group or series could not be forecast.
+    """
+    from fastlstm.data.files import skipped_files_text
+    from flows.cli.errors import EXIT_FAILED
+    from tasks.forecast_groups import forecast_groups
+    from tasks.storage.sources import local_source
+
+    local = local_source(source, None, settings.s3, Path(settings.work))
+    if local.skipped:
+        click.echo(f"warning: {skipped_files_text(local.skipped)}", err=True)
+    found = forecast_groups(
+        settings, local.path, Path(output).resolve(),
+        Path(intervals).resolve() if intervals else None, only, serve_baseline=serve_baseline,
+    )  # fmt: skip
+    for group, score in sorted(found.baselines.items()):
+        click.echo(
+            f"warning: {group}: a baseline forecasts, as there is no champion ({score})", err=True
+        )
+    for warning in found.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    for group, why in found.skipped.items():
+        click.echo(f"skipped {group}: {why}", err=True)
+    click.echo(f"{found.rows:,} forecasts by {found.models:,} models in {output}")
+    if intervals:
+        click.echo(f"{found.interval_rows:,} rows of prediction intervals in {intervals}")
+    if found.skipped:
+        raise click.exceptions.Exit(EXIT_FAILED)
 
 
 def _print_result(

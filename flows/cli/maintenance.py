@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from fastlstm.config.group_names import model_of_group
 from fastlstm.errors import StoreError
-from flows.cli.arguments import CONFIG, DRY_RUN, open_config
+from flows.cli.arguments import CONFIG, DRY_RUN, GROUP, chosen_group, models_of, open_config
 from flows.cli.errors import EXIT_FAILED
 
 
@@ -47,19 +48,33 @@ def verify(store: str, repair: bool) -> None:
 @click.option(
     "--keep", type=click.IntRange(min=1), required=True, help="Number of newest runs to keep."
 )
+@GROUP
 @DRY_RUN
-def prune(config: str, keep: int, dry_run: bool) -> None:
+def prune(config: str, keep: int, group: str | None, dry_run: bool) -> None:
     """Delete all but the newest runs of CONFIG's model.
 
-    The champion and the two champions before it are kept, however old they are.
+    The champion and the two champions before it are kept, however old they are. With 'models_by' in
+    CONFIG: of the model of each group, or of one --group.
     """
     from fastlstm.registry import maintenance
 
-    _, store, name = open_config(config)
-    deleted = maintenance.prune(store, name, keep, dry_run=dry_run)
-    for run_id in deleted:
-        click.echo(f"{'would delete' if dry_run else 'deleted'} {run_id}")
-    click.echo(f"{len(store.runs(name))} runs of {name!r} in {store}")
+    opened = open_config(config)
+    settings, store, name = opened
+    chosen = chosen_group(settings, group)
+    word = "would delete" if dry_run else "deleted"
+    if not settings.models_by:
+        for run_id in maintenance.prune(store, name, keep, dry_run=dry_run):
+            click.echo(f"{word} {run_id}")
+        click.echo(f"{len(store.runs(name))} runs of {name!r} in {store}")
+        return
+    left = 0
+    for one, known in models_of(opened, chosen).items():
+        name = model_of_group(settings.family_name, one)
+        deleted = maintenance.prune(store, name, keep, dry_run=dry_run, run_ids=known.run_ids)
+        left += len(known.run_ids) - (0 if dry_run else len(deleted))
+        for run_id in deleted:
+            click.echo(f"{word} {one}/{run_id}")
+    click.echo(f"{left} runs of {settings.family_name!r} in {store}")
 
 
 @click.command()

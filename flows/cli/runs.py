@@ -7,23 +7,48 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fastlstm.errors import StoreError
-from flows.cli.arguments import CONFIG, REASON, open_config, open_console
+from fastlstm.config.group_names import model_of_group
+from fastlstm.errors import ConfigError, StoreError
+from flows.cli.arguments import (
+    CONFIG,
+    GROUP,
+    REASON,
+    chosen_group,
+    models_of,
+    open_config,
+    open_console,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastlstm.registry.champion import ChampionRecord
+    from fastlstm.registry.store import GroupRuns, Store
     from fastlstm.runs.saved_run import SavedRun
+    from flows.cli.arguments import Opened
+
+NEWEST = "newest"
 
 
 @click.command()
 @CONFIG
-def runs(config: str) -> None:
-    """List the stored runs of CONFIG's model; the champion is marked."""
-    from flows.console import show_runs
+@GROUP
+def runs(config: str, group: str | None) -> None:
+    """List the stored runs of CONFIG's model; the champion is marked.
 
-    _, store, name = open_config(config)
+    With 'models_by' in CONFIG: one line for the model of each group, or the runs of one --group.
+    """
+    from flows.console import show_groups, show_runs
+
+    opened = open_config(config)
+    settings, store, name = opened
+    chosen = chosen_group(settings, group)
+    if settings.models_by and chosen is None:
+        show_groups(open_console(), models_of(opened, None))
+        return
+    if chosen is not None:
+        name = model_of_group(settings.family_name, chosen)
+        models_of(opened, chosen)
     entries = store.runs(name)
     if not entries:
         raise StoreError(f"{store}: model {name!r} has no run yet; run 'fastlstm retrain'")
@@ -69,35 +94,94 @@ def _open_run(run: str, config: str | None) -> SavedRun:
 @click.command()
 @CONFIG
 @click.argument("run_id")
+@GROUP
 @REASON
-def promote(config: str, run_id: str, reason: str) -> None:
-    """Make the run RUN_ID the champion, whatever its scores."""
+def promote(config: str, run_id: str, group: str | None, reason: str) -> None:
+    """Make the run RUN_ID the champion, whatever its scores.
 
-    def change(record: ChampionRecord) -> ChampionRecord:
-        if record.champion == run_id:
-            raise StoreError(f"run {run_id} is the champion already")
-        return record.promoted(run_id, reason, action="promoted by hand")
+    RUN_ID 'newest' is the newest run. With 'models_by' in CONFIG, --group names the model; --group all
+    promotes the newest run of each.
+    """
+    opened = open_config(config)
+    models = _models_to_change(opened, group)
+    if run_id != NEWEST and len(models) > 1:
+        raise ConfigError(
+            f"--group: run {run_id} is of one group; name that group, or promote '{NEWEST}' of all"
+        )
+    for name, known in models.items():
+        chosen = _newest(opened.store, name, known) if run_id == NEWEST else run_id
+        if len(models) > 1 and known is not None and known.record.champion == chosen:
+            continue
 
-    _change_champion(config, change)
+        def change(record: ChampionRecord, chosen: str = chosen) -> ChampionRecord:
+            if record.champion == chosen:
+                raise StoreError(f"run {chosen} is the champion already")
+            return record.promoted(chosen, reason, action="promoted by hand")
+
+        _change_champion(opened.store, name, change)
 
 
 @click.command()
 @CONFIG
+@GROUP
 @REASON
-def rollback(config: str, reason: str) -> None:
-    """Make the previous champion the champion again."""
-    _change_champion(config, lambda record: record.rolled_back(reason))
+def rollback(config: str, group: str | None, reason: str) -> None:
+    """Make the previous champion the champion again.
+
+    With 'models_by' in CONFIG, --group names the model; --group all takes each that had one before.
+    """
+    opened = open_config(config)
+    models = _models_to_change(opened, group)
+    if len(models) > 1:
+        models = {n: known for n, known in models.items() if known and known.record.previous}
+        if not models:
+            raise StoreError("no model has an earlier champion to roll back to")
+    for name in models:
+        _change_champion(opened.store, name, lambda record: record.rolled_back(reason))
 
 
-def _change_champion(config: str, change: Callable[[ChampionRecord], ChampionRecord]) -> None:
-    """Change the champion of CONFIG's model to a run that is whole, and print it.
+def _models_to_change(opened: Opened, group: str | None) -> dict[str, GroupRuns | None]:
+    """The models whose champion a command changes, by name, with what is known of them.
+
+    Raises:
+        ConfigError: the config has groups and none is named, or the other way round.
+        StoreError: a group has no model.
+    """
+    settings, _, name = opened
+    chosen = chosen_group(settings, group)
+    if not settings.models_by:
+        return {name: None}
+    if group is None:
+        raise ConfigError(
+            "--group: is required, as the config has 'models_by'; name a group, or 'all'"
+        )
+    return {
+        model_of_group(settings.family_name, one): known
+        for one, known in models_of(opened, chosen).items()
+    }
+
+
+def _newest(store: Store, name: str, known: GroupRuns | None) -> str:
+    """The id of a model's newest run.
+
+    Raises:
+        StoreError: there is none.
+    """
+    ids = [entry.run_id for entry in store.runs(name)] if known is None else known.run_ids
+    if not ids:
+        raise StoreError(f"{store}: model {name!r} has no run yet; run 'fastlstm retrain'")
+    return ids[-1]
+
+
+def _change_champion(
+    store: Store, name: str, change: Callable[[ChampionRecord], ChampionRecord]
+) -> None:
+    """Change the champion of a model to a run that is whole, and print it.
 
     Raises:
         StoreError: the new champion is damaged or missing, or ``change`` refuses.
     """
     from fastlstm.runs.saved_run import SavedRun
-
-    _, store, name = open_config(config)
 
     def checked(record: ChampionRecord) -> ChampionRecord:
         changed = change(record)

@@ -30,6 +30,7 @@ def retrain(debug: bool, config: str) -> None:
     from tasks.source_handover import find_source, handed_over
 
     settings, store, name = open_config(config)
+    settings.check_overrides()
     console = open_console()
     source = find_source(settings)
     changes = check_for_changes(settings, store, source.sha256)

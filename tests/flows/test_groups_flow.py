@@ -1,0 +1,142 @@
+"""Many models: one for each group, what is redone, what fails, and the commands over all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from fastlstm.artifacts.folders import verify
+from fastlstm.config.reading import check_settings
+from fastlstm.registry.folder_store import FolderStore
+from fastlstm.registry.maintenance import examine
+from fastlstm.runs.saved_run import SavedRun
+from flows.cli.main import main
+from tasks.settings import PipelineConfig
+from tests.conftest import make_panel
+
+pytestmark = pytest.mark.usefixtures("prefect_server", "in_process", "ready_network")
+ROWS = {"a/b": 240, "tiny": 60, "small": 70}
+NORTH = "region=a%2Fb"
+
+
+def table():
+    """Rows of three groups, all of series '1': one has a model of its own, two are pooled."""
+    parts = []
+    for number, (group, rows) in enumerate(ROWS.items()):
+        part = make_panel(rows=rows, series=("1",), seed=number)
+        parts.append(part.assign(region=group))
+    return pd.concat(parts, ignore_index=True)
+
+
+def retrain(settings, frame, **sections):
+    from flows.retrain import retrain as flow
+
+    given = settings(
+        frame,
+        models_by=["region"],
+        groups={"minimum_rows": 100},
+        execution={"workers": 1},
+        **sections,
+    )
+    return flow(check_settings(given, PipelineConfig), return_state=True), given
+
+
+def statuses(outcome):
+    return {group.name: group.status for group in outcome.groups}
+
+
+def test_one_story_of_many_models(settings, executions, tmp_path, monkeypatch):
+    """One long story, because each chapter needs the one before."""
+    frame = table()
+    frame.loc[5, "load"] = np.nan  # of the first group, whose rows are therefore refused
+    state, _ = retrain(settings, frame)
+    assert state.is_completed(), state.message
+    outcome = state.result()
+    found = statuses(outcome)
+    assert found.pop(NORTH) == "failed" and found == {"pooled": found["pooled"]}
+    assert found["pooled"] in ("promoted", "not promoted") and executions["train"] == 1
+    assert "Promoted" in state.message and "of 2 models" in state.message
+    assert f"1 failed ({NORTH}: " in state.message and "missing · load" in state.message
+    report = Path(outcome.report)
+    verify(report)
+    text = next(report.glob("*REPORT*.md")).read_text()
+    assert text.index(f"| {NORTH}") < text.index("| pooled")
+    assert "One model serves 2 small groups: region=small, region=tiny" in text
+
+    # The group that failed is tried again, alone; then each has its model.
+    executions.clear()
+    state, given = retrain(settings, table())
+    assert executions["train"] == 1, state.message
+    assert statuses(state.result())["pooled"] == "unchanged"
+    store = FolderStore(tmp_path / "runs")
+    groups = store.groups("small")
+    assert set(groups) == {"all", "pooled", NORTH}
+    run = SavedRun(store.run_folder(f"small/{NORTH}", groups[NORTH].run_ids[-1]))
+    assert run.model_name == f"small/{NORTH}" and run.data.series == "site"
+
+    # Nothing new: nothing runs, and one row of one group: that group.
+    executions.clear()
+    state, _ = retrain(settings, table())
+    assert "No new data since" in state.message and state.result().unchanged and not executions
+    frame = table()
+    frame.loc[frame["region"] == "small", "heat"] += 1
+    state, _ = retrain(settings, frame)
+    assert executions["train"] == 1
+    assert statuses(state.result())[NORTH] == "unchanged"
+    assert set(store.groups("small")["pooled"].run_ids) > set(groups["pooled"].run_ids)
+
+    commands(tmp_path, given, store)
+
+
+def commands(tmp_path, given, store):
+    """The commands over one group and over all of them."""
+    config = tmp_path / "my.yaml"
+    config.write_text(yaml.safe_dump(given))
+
+    def run(*arguments):
+        return CliRunner().invoke(main, list(map(str, arguments)))
+
+    listed = run("runs", config).output
+    assert all(group in listed for group in ("pooled", NORTH))
+    one = run("runs", config, "--group", "a/b").output
+    assert store.groups("small")[NORTH].run_ids[-1] in one
+    assert f"no model of group region=a%2F is stored; did you mean {NORTH}?" in (
+        run("runs", config, "--group", "a/").output
+    )
+    assert "--group: is required, as the config has 'models_by'" in run("rollback", config).output
+    promoted = run("promote", config, "newest", "--group", "all")
+    assert promoted.exit_code == 0, promoted.output
+    assert all(known.record.champion == known.run_ids[-1] for known in of_groups(store).values())
+    first = store.groups("small")["pooled"].run_ids[0]
+    assert run("promote", config, first, "--group", "pooled").exit_code == 0
+    assert (
+        "is of one group; name that group" in run("promote", config, first, "--group", "all").output
+    )
+    back = run("rollback", config, "--group", "pooled")
+    assert back.exit_code == 0 and store.groups("small")["pooled"].record.champion != first
+    would = run("prune", config, "--keep", 1, "--dry-run").output
+    assert would.startswith(f"would delete pooled/{first}")
+    assert examine(store).findings == [] and examine(store).models == 3
+
+    table().to_csv(tmp_path / "new.csv", index=False)
+    done = run(
+        "predict", config, "--input", tmp_path / "new.csv", "--output", tmp_path / "f.parquet"
+    )
+    assert done.exit_code == 0, done.output
+    forecasts = pd.read_parquet(tmp_path / "f.parquet")
+    assert forecasts.groupby("region").size().to_dict() == dict.fromkeys(ROWS, 2), done.output
+    assert set(forecasts["series"]) == {"1"}
+    done = run(
+        "predict", config, "--input", tmp_path / "new.csv", "--output", tmp_path / "g.parquet",
+        "--group", "tiny",
+    )  # fmt: skip
+    assert set(pd.read_parquet(tmp_path / "g.parquet")["region"]) == {"tiny"}, done.output
+
+
+def of_groups(store):
+    return {name: known for name, known in store.groups("small").items() if name != "all"}
