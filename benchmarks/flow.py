@@ -16,19 +16,16 @@ import yaml
 from benchmarks.commands import command
 from benchmarks.contest import Entry
 from benchmarks.memory import source_config
-from fastlstm.artifacts.file_names import CLEAN_FILE, SCALED_FILE, TABLE_FILE
 from fastlstm.artifacts.folders import publish
 from fastlstm.config.reading import read_settings
 from fastlstm.config.retrain import RetrainConfig
-from fastlstm.data.seasons import FoundSeasons
-from fastlstm.data.split import Cuts
-from fastlstm.data.tables import read_table
 from fastlstm.registry.promotion import decide_promotion
 from fastlstm.registry.unchanged import check_for_changes
 from fastlstm.runs.writing import Parts, build_run
 from fastlstm.steps import worker
+from fastlstm.steps.cut_windows import cut_windows_into
 from fastlstm.steps.prepare import load_into, scale_into, validate_into
-from fastlstm.windows.parquet import write_windows
+from fastlstm.steps.shard_map import ShardMap
 from tasks.settings import PipelineConfig, store_of
 
 _EMPTY = """
@@ -89,26 +86,26 @@ def prepare(config: RetrainConfig, work: Path) -> dict[str, Any]:
     """The library's work up to the windows, below a folder; the manifest of the validation."""
     data, hp = config.data, config.hyperparameters
     span = hp.timesteps + hp.steps_ahead + data.lookahead
-    loaded = publish(work / "load", lambda folder: load_into(folder, data, span))
+    shards = ShardMap(work / "shards")
+    loaded = publish(
+        work / "load",
+        lambda folder: load_into(folder, data, span, config.execution.shard_rows, shards),
+    )
     validated = publish(
         work / "clean",
         lambda folder: validate_into(
-            folder, read_table(work / "load" / TABLE_FILE), data, labels=not hp.is_regressor,
+            folder, work / "load", data, labels=not hp.is_regressor, shards=shards,
             rows_out_of_order=loaded["rows_out_of_order"],
             skipped_series=loaded["skipped_series"], refused_report=work / "refused.json",
         ),
     )  # fmt: skip
-    clean = work / "clean" / CLEAN_FILE
-    scaled = publish(work / "scaled", lambda folder: scale_into(folder, clean, config))
+    publish(work / "scaled", lambda folder: scale_into(folder, work / "clean", config, shards))
     publish(
         work / "windows",
-        lambda folder: write_windows(
-            folder, read_table(work / "scaled" / SCALED_FILE), features=scaled["features"],
-            targets=scaled["targets"], timesteps=hp.timesteps, steps_ahead=hp.steps_ahead,
-            lookahead=data.lookahead, cuts=Cuts(**scaled["cuts"]),
-            seasons=FoundSeasons.from_facts(scaled),
+        lambda folder: cut_windows_into(
+            folder, work / "scaled", hp.timesteps, hp.steps_ahead, data.lookahead, shards
         ),
-    )  # fmt: skip
+    )
     return validated
 
 

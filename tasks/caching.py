@@ -16,6 +16,7 @@ from prefect.context import TaskRunContext
 from fastlstm.artifacts.fingerprint import code_version, fingerprint
 from fastlstm.artifacts.folders import publish
 from fastlstm.data.memory import give_back
+from fastlstm.steps.shard_map import ShardMap
 from tasks.notify import notify
 from tasks.references import RunReference, Source, StepOutput
 from tasks.settings import PipelineConfig
@@ -48,6 +49,18 @@ def _identity(item: Input) -> str:
     if isinstance(item, StepOutput) and Path(item.path).parent.name in _IDENTIFIED_BY_KEY:
         return item.key
     return item.content_sha256
+
+
+def shard_map(config: PipelineConfig, step: str, *inputs: Input) -> ShardMap:
+    """Works on the shards of a step; what is finished stays over a kill.
+
+    Args:
+        config: all settings.
+        step: name of the step.
+        *inputs: what the step reads, in the order of its parameters.
+    """
+    key = step_key(step, config, *inputs)
+    return ShardMap(Path(config.work) / "unfinished" / f"{key[:32]}.shards")
 
 
 def cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from fastlstm.artifacts.folders import read_manifest
 from fastlstm.steps.prepare import load_into
-from tasks.caching import make
+from tasks.caching import make, shard_map
 from tasks.notify import notify
 from tasks.references import Source, StepOutput
 from tasks.settings import PipelineConfig
@@ -24,7 +24,10 @@ def load(config: PipelineConfig, source: Source) -> StepOutput:
 
     def build(folder: Path) -> dict[str, Any]:
         data = config.data.model_copy(update={"path": source.path, "query": None})
-        return load_into(folder, data, window_rows, source.skipped)
+        shards = shard_map(config, "load", source)
+        return load_into(
+            folder, data, window_rows, config.execution.shard_rows, shards, source.skipped
+        )
 
     output, manifest = make("load", config, [source], build)
     notify(

@@ -7,9 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from fastlstm.artifacts.file_names import CLEAN_FILE
 from fastlstm.steps.prepare import scale_into
-from tasks.caching import make
+from tasks.caching import make, shard_map
 from tasks.notify import notify
 from tasks.references import StepOutput
 from tasks.settings import PipelineConfig
@@ -21,7 +20,7 @@ def scale(config: PipelineConfig, clean: StepOutput) -> StepOutput:
     """Split the rows by time into train, validation and test, and scale them by the train rows."""
 
     def build(folder: Path) -> dict[str, Any]:
-        return scale_into(folder, Path(clean.path) / CLEAN_FILE, config)
+        return scale_into(folder, Path(clean.path), config, shard_map(config, "scale", clean))
 
     output, manifest = make("scale", config, [clean], build)
     cuts = [

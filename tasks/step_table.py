@@ -155,6 +155,7 @@ _ALL = (
             Settings("data", without=("path", "query", "columns", *_OF_FORECASTS)),
             ColumnTypes(),
             Settings("hyperparameters", only=("timesteps", "steps_ahead")),
+            Settings("execution", only=("shard_rows",)),
         ),
         "rows", _number("rows"), folders=("load",),
     ),

@@ -6,12 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fastlstm.artifacts.file_names import TABLE_FILE
 from fastlstm.artifacts.folders import read_manifest
-from fastlstm.data.tables import read_table
 from fastlstm.errors import DataError
 from fastlstm.steps.prepare import validate_into
-from tasks.caching import make
+from tasks.caching import make, shard_map
 from tasks.notify import is_relayed, notify
 from tasks.prefect_artifacts import report_refusal
 from tasks.references import StepOutput
@@ -28,13 +26,14 @@ def validate(config: PipelineConfig, table: StepOutput) -> StepOutput:
     def build(folder: Path) -> dict[str, Any]:
         return validate_into(
             folder,
-            read_table(Path(table.path) / TABLE_FILE),
+            Path(table.path),
             config.data,
             labels=not config.hyperparameters.is_regressor,
             rows_out_of_order=loaded["rows_out_of_order"],
             skipped_series=loaded["skipped_series"],
             refused_report=refused,
             skipped_files=loaded["skipped_files"],
+            shards=shard_map(config, "validate", table),
         )
 
     try:

@@ -24,7 +24,7 @@ _DAY = 24 * 3600.0
 # A hash or a flow run's id, a temporary name while it is written, and what a killed run left.
 _HASH = "[0-9a-f]{32}"
 _NAME = re.compile(
-    rf"{_HASH}({_HASH})?(\.json|(-[a-z]+)?\.npz)?"
+    rf"{_HASH}({_HASH})?(\.json|\.shards|(-[a-z]+)?\.npz)?"
     r"|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
     rf"|\.({_HASH}\.|damaged\.|deleting\.|doomed\.)?{_HASH}"
     rf"|\.{_HASH}(\.json|(-[a-z]+)?\.npz)\.{_HASH}"

@@ -19,8 +19,9 @@ from pandera.errors import SchemaErrors
 from fastlstm.config.data import DataConfig
 from fastlstm.data.closed_days import row_offset
 from fastlstm.data.column_names import SERIES, TIME
-from fastlstm.data.findings import CASES, Finding
+from fastlstm.data.findings import CASES, Finding, literal
 from fastlstm.data.reading import is_sorted
+from fastlstm.data.table_facts import TableFacts
 from fastlstm.data.time_grid import fitting_frequency, grid_positions, rows_as_given
 
 # Squares of larger values overflow, and so do means, deviations and losses.
@@ -35,11 +36,13 @@ class CheckedTable:
         frame: the rows, sorted by series and time.
         data: types, ranges, policies, frequency.
         has_labels: whether plain targets are labels.
+        facts: of the whole table, of which the rows may be one shard.
     """
 
     frame: pd.DataFrame
     data: DataConfig
     has_labels: bool
+    facts: TableFacts
 
     @cached_property
     def same_series(self) -> pd.Series:
@@ -63,12 +66,20 @@ class Rule:
             where the condition is on all rows together.
         message: what is wrong where it fails, and what to do.
         is_error: whether a failure stops the run; else it is a warning.
+        numbers: numbers of the rows at hand that take the places of ``{}`` in the message; with them
+            braces have a meaning in it, see ``fastlstm.data.findings.literal``.
     """
 
     name: str
     passes: Callable[[Any], Any]
     message: str
     is_error: bool = True
+    numbers: tuple[int, ...] = ()
+
+    @property
+    def template(self) -> str:
+        """The message with the places of its numbers."""
+        return self.message if self.numbers else literal(self.message)
 
 
 def out_of_range(column: pd.Series, minimum: float | None, maximum: float | None) -> pd.Series:
@@ -123,7 +134,7 @@ def _missing(table: CheckedTable, name: str) -> list[Rule]:
             "'forward_fill'"
         )
         return [Rule("missing", lambda column: column.notna(), message)]
-    share = float(table.frame[name].isna().mean())
+    share = table.facts.missing_share(name)
     message = (
         f"{share:.1%} of the values are missing, data.columns.{name}.max_missing_share allows "
         f"{rules.max_missing_share:.1%}; correct the source or the limit"
@@ -131,7 +142,7 @@ def _missing(table: CheckedTable, name: str) -> list[Rule]:
     return [
         Rule(
             "missing share",
-            lambda column: column.isna().mean() <= rules.max_missing_share,
+            lambda column: share <= rules.max_missing_share,
             message,
         )
     ]
@@ -142,7 +153,7 @@ def _constant(table: CheckedTable, name: str) -> list[Rule]:
     return [
         Rule(
             "constant",
-            lambda column: column.min() != column.max() or len(column) < 2,
+            lambda column: not table.facts.is_constant(name),
             message,
             is_error=False,
         )
@@ -209,7 +220,7 @@ def _grid(table: CheckedTable) -> list[Rule]:
     if not data.frequency:
         return []
     offset = row_offset(data.frequency, data.closed_days)
-    positions = grid_positions(frame[TIME], offset, data.time_zone)
+    positions = grid_positions(frame[TIME], offset, data.time_zone, table.facts.grid)
     steps = pd.Series(positions, index=frame.index).diff()
     # A day whose midnight happens twice has one row.
     again = table.same_series & (steps == 0) & (frame[TIME] != frame[TIME].shift())
@@ -217,7 +228,8 @@ def _grid(table: CheckedTable) -> list[Rule]:
     after_gap = table.same_series & on_grid & on_grid.shift(fill_value=False) & (steps > 1)
     absent = int((steps[after_gap] - 1).sum())
     remedy = "correct the source or data.frequency"
-    if not on_grid.all():
+    is_whole = table.facts.rows == len(frame)  # other shards may fit another frequency
+    if is_whole and not on_grid.all():
         remedy = fitting_frequency(frame[TIME], offset, data.time_zone, "data.") or remedy
     closed = ""
     if data.frequency == "B" and data.closed_days is None:
@@ -231,9 +243,10 @@ def _grid(table: CheckedTable) -> list[Rule]:
         Rule(
             "gaps in time",
             lambda _: ~after_gap,
-            f"{int(after_gap.sum())} gaps, {absent} rows of {data.frequency} absent; no window "
+            f"{{}} gaps, {{}} rows of {literal(data.frequency)} absent; no window "
             f"crosses a gap{closed}",
             is_error=False,
+            numbers=(int(after_gap.sum()), absent),
         ),
     ]
     if rows_as_given(offset):
@@ -264,7 +277,7 @@ TABLE_CHECKS: tuple[Callable[[CheckedTable], list[Rule]], ...] = (_unique_rows, 
 
 
 def run_checks(
-    frame: pd.DataFrame, data: DataConfig, values: list[str], labels: bool
+    frame: pd.DataFrame, data: DataConfig, values: list[str], labels: bool, facts: TableFacts
 ) -> tuple[list[Finding], list[Finding], int]:
     """Run every check of a table.
 
@@ -273,11 +286,12 @@ def run_checks(
         data: types, ranges, policies, frequency.
         values: names of the value columns.
         labels: whether plain targets are labels, which must be 0 or 1.
+        facts: of the whole table, of which the rows may be one shard.
 
     Returns:
         Errors, warnings, and the number of rules checked.
     """
-    table = CheckedTable(frame, data, labels)
+    table = CheckedTable(frame, data, labels, facts)
     of_columns = {
         name: [rule for check in COLUMN_CHECKS for rule in check(table, name)] for name in values
     }
@@ -316,8 +330,8 @@ def _failures(
             table.frame, lazy=True, inplace=True
         )  # it changes nothing, so needs no copy
     except SchemaErrors as failed:
-        messages = {
-            (column, rule.name): rule.message
+        failed_rules = {
+            (column, rule.name): rule
             for column, rules in [*of_columns.items(), (table.key, of_table)]
             for rule in rules
         }
@@ -327,7 +341,7 @@ def _failures(
                 table.key if item.schema is schema else str(item.schema.name),
                 str(item.check.name if isinstance(item.check, pa.Check) else item.check),
                 item.check_output,
-                messages,
+                failed_rules,
             )
             for item in failed.schema_errors
         ]
@@ -335,7 +349,7 @@ def _failures(
 
 
 def _finding(
-    frame: pd.DataFrame, column: str, name: str, passed: Any, messages: dict[tuple[str, str], str]
+    frame: pd.DataFrame, column: str, name: str, passed: Any, rules: dict[tuple[str, str], Rule]
 ) -> Finding:
     """One failed rule with its first rows.
 
@@ -344,14 +358,15 @@ def _finding(
         column: the column, or the key of the table.
         name: name of the rule.
         passed: whether each row passes, or one value for all rows.
-        messages: messages by column and name.
+        rules: rules by column and name.
     """
     rows = np.zeros(0, int)
     if isinstance(passed, pd.Series) and len(passed) == len(frame):
         rows = np.flatnonzero(~passed.to_numpy(dtype=bool))
-    message = messages[column, name]
+    rule = rules[column, name]
+    template, numbers = rule.template, rule.numbers
     if len(rows):
-        message = f"{len(rows)} rows: {message}"
+        template, numbers = "{} rows: " + template, (len(rows), *numbers)
     cases = [
         {
             "series": frame[SERIES].iloc[row],
@@ -360,7 +375,7 @@ def _finding(
         }
         for row in rows[:CASES]
     ]
-    return Finding(name, column, len(rows), message, cases)
+    return Finding.counted(name, column, len(rows), template, numbers, cases)
 
 
 def _json_number(value: float) -> float | str | None:

@@ -12,9 +12,12 @@ from fastlstm.data.calendar import calendar_of
 from fastlstm.data.closed_days import row_offset
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.derived_targets import derive
-from fastlstm.data.findings import CASES, Finding
+from fastlstm.data.findings import CASES, Finding, literal
 from fastlstm.data.known_future import ahead_values
-from fastlstm.data.time_grid import contiguous_blocks, grid_positions
+from fastlstm.data.time_grid import Grid, contiguous_blocks, grid_positions
+
+# Name of the check that rows are left.
+ROWS_LEFT = "rows left"
 
 
 @dataclass
@@ -35,8 +38,9 @@ class CleanTable:
 
 
 def clean_table(
-    frame: pd.DataFrame, ahead: pd.DataFrame, data: DataConfig, values: list[str]
-) -> CleanTable:
+    frame: pd.DataFrame, ahead: pd.DataFrame, data: DataConfig, values: list[str],
+    grid: Grid | None = None,
+) -> CleanTable:  # fmt: skip
     """Fill and drop by policy, number the contiguous blocks, and add the computed columns.
 
     Args:
@@ -44,11 +48,12 @@ def clean_table(
         ahead: rows after the end of a series that hold known future covariates alone.
         data: policies, frequency and computed columns.
         values: names of the value columns present.
+        grid: where the grid of the frequency lies, if the rows are one shard of a table.
     """
     series, _ = pd.factorize(frame[SERIES])
     if data.frequency:
         offset = row_offset(data.frequency, data.closed_days)
-        positions = grid_positions(frame[TIME], offset, data.time_zone)
+        positions = grid_positions(frame[TIME], offset, data.time_zone, grid)
     else:
         positions = np.arange(len(frame))
     cleaned = CleanTable(frame)
@@ -94,21 +99,21 @@ def _beyond_limit(frame: pd.DataFrame, name: str, missing: pd.Series, data: Data
         {"series": frame[SERIES].iloc[r], "time": frame[TIME].iloc[r].isoformat(), "value": None}
         for r in rows[:CASES]
     ]
-    message = (
-        f"{len(rows)} rows: still missing after filling {data.rules(name).forward_fill_limit} rows; "
+    template = "{} rows: " + literal(
+        f"still missing after filling {data.rules(name).forward_fill_limit} rows; "
         f"raise data.columns.{name}.forward_fill_limit or set beyond_limit to 'drop'"
     )
-    return Finding("missing beyond forward fill", name, len(rows), message, cases)
+    check = "missing beyond forward fill"
+    return Finding.counted(check, name, len(rows), template, [len(rows)], cases)
 
 
 def _nothing_left(dropped: dict[str, int], rows: int) -> Finding:
     """A table of which every row is dropped."""
     worst = max(dropped, key=lambda name: dropped[name])
-    message = (
-        f"every row was dropped, {dropped[worst]} for this column; set "
+    template = "every row was dropped, {} for this column; set " + literal(
         f"data.columns.{worst}.missing to 'forward_fill' or remove the column"
     )
-    return Finding("rows left", worst, rows, message, [])
+    return Finding.counted(ROWS_LEFT, worst, rows, template, [dropped[worst]], [])
 
 
 def _add_computed_columns(

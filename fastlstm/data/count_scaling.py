@@ -35,12 +35,16 @@ def divide_by_mean(scaler: Any, table: Columns, rows: np.ndarray, columns: list[
         rows: the rows it was fitted on, ``(n,)`` of bool; NaN does not count.
         columns: names of columns of the scaler without negative values.
     """
-    names = [str(name) for name in scaler.feature_names_in_]
     for name in columns:
-        mean = np.nanmean(table[name].to_numpy(np.float64)[rows])
-        attributes = _ATTRIBUTES[type(scaler).__name__](np.asarray(mean if mean > 0 else 1.0))
-        for attribute, value in attributes.items():
-            getattr(scaler, attribute)[names.index(name)] = value
+        divide_by(scaler, name, float(np.nanmean(table[name].to_numpy(np.float64)[rows])))
+
+
+def divide_by(scaler: Any, column: str, mean: float) -> None:
+    """Have a fitted scikit-learn scaler divide a column by its mean, by 1 where that is not above 0."""
+    number = [str(name) for name in scaler.feature_names_in_].index(column)
+    attributes = _ATTRIBUTES[type(scaler).__name__](np.asarray(mean if mean > 0 else 1.0))
+    for attribute, value in attributes.items():
+        getattr(scaler, attribute)[number] = value
 
 
 def require_counts(targets: Columns, rows: np.ndarray, loss: str) -> None:
@@ -56,9 +60,18 @@ def require_counts(targets: Columns, rows: np.ndarray, loss: str) -> None:
     """
     for name in targets:
         values = targets[name].to_numpy(np.float64)[rows]
-        if (values < 0).any():
-            raise DataError(
-                f"target {name!r} has {int((values < 0).sum())} negative train values, the least "
-                f"{np.nanmin(values):g}; loss {loss!r} is for counts and amounts: use 'mae', or declare "
-                f"data.columns.{name}.minimum and correct the rows"
-            )
+        refuse_negative(str(name), int((values < 0).sum()), values, loss)
+
+
+def refuse_negative(target: str, negative: int, values: np.ndarray, loss: str) -> None:
+    """Refuse a target with so many negative values; ``values`` hold the least.
+
+    Raises:
+        DataError: there are some.
+    """
+    if negative:
+        raise DataError(
+            f"target {target!r} has {negative} negative train values, the least "
+            f"{np.nanmin(values):g}; loss {loss!r} is for counts and amounts: use 'mae', or declare "
+            f"data.columns.{target}.minimum and correct the rows"
+        )

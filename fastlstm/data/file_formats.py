@@ -1,13 +1,15 @@
 """Readers of the source formats, each column by column.
 
-A format has two functions, ``names_<name>`` for the columns of a file and ``read_<name>`` for their
-values; ``fastlstm.config.file_formats`` lists the formats.
+A format has four functions: ``names_<name>`` for the columns of a file, ``rows_in_<name>`` for the
+number of its rows, ``read_<name>`` for the values of whole columns and ``read_<name>_blocks`` for
+those of one block of rows after another; ``fastlstm.config.file_formats`` lists the formats.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,13 @@ from fastlstm.errors import DataError, first_line
 
 # Takes a file, the settings and the names of the columns to read; yields them in this order.
 Reader = Callable[[Path, DataConfig, list[str]], Iterator[pa.ChunkedArray]]
+# The same of one block of rows after another.
+BlockReader = Callable[[Path, DataConfig, list[str]], Iterator[Iterator[pa.ChunkedArray]]]
+
+# Rows of a block of a Parquet file, and bytes of one of a CSV file.
+_BLOCK_ROWS, _BLOCK_BYTES = 1 << 18, 16 << 20
+# Bytes at the beginning of a CSV file by which its rows are estimated.
+_SAMPLED_BYTES = 1 << 20
 
 
 def read_columns(
@@ -40,12 +49,42 @@ def read_columns(
     Raises:
         DataError: the file cannot be read, or a column is absent.
     """
-    names = _names_in(source, data)
     reader: Reader = globals()[f"read_{source.format}"]
+    wanted, of_folders = columns_of(source, data, values)
+    columns = reader(source.path, data, [name for name in wanted if name not in of_folders])
+    yield from with_folder_names(columns, wanted, of_folders)
+
+
+def columns_of(
+    source: SourceFile, data: DataConfig, values: list[str]
+) -> tuple[list[str], dict[str, str | None]]:
+    """Names of the columns to read, and the values of those that the names of folders give.
+
+    Args:
+        source: the file.
+        data: the roles of the columns.
+        values: names of the value columns.
+
+    Raises:
+        DataError: the file cannot be read, or a column is absent.
+    """
+    names = _names_in(source, data)
     wanted = [data.time, *([data.series] if data.series else []), *values]
     of_folders = {n: v for n, v in source.partition.items() if n in wanted and n not in names}
     _check_header(names, source, wanted, of_folders)
-    columns = reader(source.path, data, [name for name in wanted if name not in of_folders])
+    return wanted, of_folders
+
+
+def with_folder_names(
+    columns: Iterator[pa.ChunkedArray], wanted: list[str], of_folders: dict[str, str | None]
+) -> Iterator[pa.ChunkedArray]:
+    """Columns of rows of a file, those that the names of its folders give among them.
+
+    Args:
+        columns: the others, in the order of ``wanted``.
+        wanted: names of all columns.
+        of_folders: the value of each column that folders give.
+    """
     if not of_folders:
         yield from columns
         return
@@ -131,20 +170,63 @@ def _parse_csv(file: Path, data: DataConfig, columns: list[str]) -> pa.Table:
     Raises:
         DataError: the file or a cell cannot be read; a cell is named by its row.
     """
-    keys = (data.time, data.series)
-    types = {
-        name: pa.string() if name in keys else ARROW_TYPES[data.rules(name).dtype]
-        for name in columns
-    }
-    try:
+    with _csv_errors(file, data, columns):
         return pa.csv.read_csv(
-            _opened(file), parse_options=_parsing(data), convert_options=_conversion(types)
+            _opened(file), parse_options=_parsing(data), convert_options=_typed(data, columns)
         )
+
+
+@contextmanager
+def _csv_errors(file: Path, data: DataConfig, columns: list[str]) -> Iterator[None]:
+    """Say what is wrong with a CSV file that cannot be read.
+
+    Raises:
+        DataError: the file or a cell cannot be read; a cell is named by its row.
+    """
+    try:
+        yield
     except pa.ArrowInvalid as error:
         _raise_at_first_wrong_cell(file, data, columns)
         raise DataError(f"{file}: cannot be read as CSV ({first_line(error)})") from None
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({first_line(error)})") from None
+
+
+def _typed(data: DataConfig, columns: list[str]) -> pa.csv.ConvertOptions:
+    """Options that read these columns alone, as the types they are declared as."""
+    keys = (data.time, data.series)
+    return _conversion({
+        name: pa.string() if name in keys else ARROW_TYPES[data.rules(name).dtype]
+        for name in columns
+    })  # fmt: skip
+
+
+def read_csv_blocks(
+    file: Path, data: DataConfig, columns: list[str]
+) -> Iterator[Iterator[pa.ChunkedArray]]:
+    """The columns of one block of a CSV file after another."""
+    options = pa.csv.ReadOptions(block_size=_BLOCK_BYTES)
+    with _csv_errors(file, data, columns), pa.csv.open_csv(
+        _opened(file), read_options=options, parse_options=_parsing(data),
+        convert_options=_typed(data, columns),
+    ) as reader:  # fmt: skip
+        for block in reader:
+            yield _columns_in(block, columns)
+
+
+def _columns_in(block: pa.RecordBatch, columns: list[str]) -> Iterator[pa.ChunkedArray]:
+    """The columns of a block of rows in this order."""
+    return (pa.chunked_array([block.column(block.schema.get_field_index(n))]) for n in columns)
+
+
+def rows_in_csv(file: Path) -> int:
+    """About how many rows a CSV file has, by its size and the length of its first lines."""
+    with pa.OSFile(str(file)) as raw:
+        codec = COMPRESSIONS.get(file.suffix.lower())
+        opened = raw if codec is None else pa.CompressedInputStream(raw, codec)
+        sample = opened.read(_SAMPLED_BYTES)
+        read = len(sample) if codec is None else raw.tell()
+        return int(file.stat().st_size * sample.count(b"\n") // max(1, read))
 
 
 def _csv_header(file: Path, parse: pa.csv.ParseOptions) -> list[str]:
@@ -217,3 +299,43 @@ def read_parquet(file: Path, data: DataConfig, columns: list[str]) -> Iterator[p
                 yield parquet.read([name]).column(0)
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{file}: cannot be read as Parquet ({first_line(error)})") from None
+
+
+def read_parquet_blocks(
+    file: Path, data: DataConfig, columns: list[str]
+) -> Iterator[Iterator[pa.ChunkedArray]]:
+    """The columns of one block of a Parquet file after another."""
+    try:
+        with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+            for block in parquet.iter_batches(_BLOCK_ROWS, columns=list(dict.fromkeys(columns))):
+                yield _columns_in(block, columns)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{file}: cannot be read as Parquet ({first_line(error)})") from None
+
+
+def rows_in_parquet(file: Path) -> int:
+    """How many rows a Parquet file has."""
+    return int(pq.read_metadata(file).num_rows)
+
+
+def rows_in(source: SourceFile) -> int:
+    """About how many rows a file has, found without reading it; 0 where it cannot be read."""
+    try:
+        found: int = globals()[f"rows_in_{source.format}"](source.path)
+    except (pa.ArrowInvalid, OSError):
+        return 0  # its reader says why
+    return found
+
+
+def read_blocks_of(
+    source: SourceFile, data: DataConfig, values: list[str]
+) -> Iterator[Iterator[pa.ChunkedArray]]:
+    """The columns of one block of rows after another; see ``read_columns``.
+
+    No more than some blocks of the file are in memory at a time.
+    """
+    reader: BlockReader = globals()[f"read_{source.format}_blocks"]
+    wanted, of_folders = columns_of(source, data, values)
+    in_file = [name for name in wanted if name not in of_folders]
+    for block in reader(source.path, data, in_file):
+        yield with_folder_names(block, wanted, of_folders)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ class Finding:
         rows: how many rows failed.
         message: what was found and what to do.
         cases: the first ten: series, time and value.
+        numbers: the numbers in the message that add up over the shards of a table.
+        template: the message with ``{}`` in the place of each of them; empty where there are none.
     """
 
     check: str
@@ -31,10 +34,52 @@ class Finding:
     rows: int
     message: str
     cases: list[dict[str, Any]]
+    numbers: tuple[int, ...] = ()
+    template: str = ""
+
+    @classmethod
+    def counted(
+        cls, check: str, column: str, rows: int, template: str, numbers: Sequence[int],
+        cases: list[dict[str, Any]],
+    ) -> Finding:  # fmt: skip
+        """A finding whose message is a template, see ``literal``, filled with numbers."""
+        message = template.format(*numbers)
+        return cls(check, column, rows, message, cases, tuple(numbers), template)
 
     def line(self) -> str:
         """The finding in one line."""
         return f"{self.check} · {self.column}: {self.message}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The finding as the report keeps it."""
+        names = ("check", "column", "rows", "message", "cases")
+        return {name: getattr(self, name) for name in names}
+
+
+def literal(text: str) -> str:
+    """A text as a part of a template, in which braces have a meaning."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def merged_findings(of_shards: Sequence[Sequence[Finding]]) -> list[Finding]:
+    """The findings of all shards of a table, what several of them found as one.
+
+    Args:
+        of_shards: findings of each shard, in order.
+    """
+    found: dict[tuple[str, ...], Finding] = {}
+    for finding in (finding for findings in of_shards for finding in findings):
+        key = (finding.check, finding.column, finding.template or finding.message)
+        known = found.get(key)
+        if known is None:
+            found[key] = finding
+        elif finding.template:
+            found[key] = Finding.counted(
+                finding.check, finding.column, known.rows + finding.rows, finding.template,
+                [a + b for a, b in zip(known.numbers, finding.numbers, strict=True)],
+                [*known.cases, *finding.cases][:CASES],
+            )  # fmt: skip
+    return list(found.values())
 
 
 @dataclass(frozen=True)
@@ -69,8 +114,8 @@ class ValidationReport:
             "rows_in": self.rows_in,
             "rows_out": self.rows_out,
             "checks_run": self.checks_run,
-            "errors": [vars(f) for f in self.errors],
-            "warnings": [vars(f) for f in self.warnings],
+            "errors": [f.to_dict() for f in self.errors],
+            "warnings": [f.to_dict() for f in self.warnings],
             "missing": self.missing,
             "out_of_range_as_missing": self.out_of_range_as_missing,
             "filled": self.filled,

@@ -10,6 +10,8 @@ import pandas as pd
 from fastlstm.data.tables import Columns
 
 _BINS = 10
+# Shares of the rows below the inner edges of the bins.
+SHARES = np.arange(1, _BINS) / _BINS
 
 
 def reference(features: Columns, train: np.ndarray) -> dict[str, Any]:
@@ -27,7 +29,7 @@ def reference(features: Columns, train: np.ndarray) -> dict[str, Any]:
     for name in features:  # one at a time, so that the train rows are not copied as a whole
         column = features[name][train]
         values = column.dropna().to_numpy(np.float64)
-        quantiles = np.quantile(values, np.arange(1, _BINS) / _BINS) if len(values) else []
+        quantiles = np.quantile(values, SHARES) if len(values) else []
         edges = np.unique(quantiles)
         out[str(name)] = {"edges": edges.tolist(), **_described(column, edges)}
     return out
@@ -45,8 +47,7 @@ def summarise(rows: pd.DataFrame, expected: dict[str, Any]) -> dict[str, Any]:
 def _described(column: pd.Series, edges: np.ndarray) -> dict[str, Any]:
     """Counts by bin and moments of one column."""
     values = column.dropna().to_numpy(np.float64)
-    bins = np.searchsorted(edges, values, side="left")
-    counts = [*np.bincount(bins, minlength=len(edges) + 1).tolist(), len(column) - len(values)]
+    counts = [*binned(values, edges), len(column) - len(values)]
     some = len(values) > 0
     return {
         "counts": counts,
@@ -55,3 +56,15 @@ def _described(column: pd.Series, edges: np.ndarray) -> dict[str, Any]:
         "minimum": float(values.min()) if some else None,
         "maximum": float(values.max()) if some else None,
     }
+
+
+def binned(values: np.ndarray, edges: np.ndarray) -> list[int]:
+    """Number of values in each bin; those of shards add up.
+
+    Args:
+        values: ``(n,)`` without NaN.
+        edges: the inner edges of the bins, rising.
+    """
+    bins = np.searchsorted(edges, values, side="left")
+    counts: list[int] = np.bincount(bins, minlength=len(edges) + 1).tolist()
+    return counts

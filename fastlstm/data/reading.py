@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from fastlstm.config.data import DataConfig
 from fastlstm.config.file_formats import FORMATS
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.column_types import as_numbers
-from fastlstm.data.file_formats import read_columns
+from fastlstm.data.file_formats import read_blocks_of, read_columns, rows_in
 from fastlstm.data.files import source_files
 from fastlstm.data.labels import as_labels
 from fastlstm.data.memory import give_back
@@ -66,6 +66,13 @@ def load(
     frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
     if frame.empty:
         raise DataError(f"{data.path}: holds no rows; give a table with rows")
+    loaded = sorted_without_short(frame, window_rows)
+    refuse_short(loaded.skipped_series, loaded.frame.empty, data, window_rows)
+    return replace(loaded, skipped_files=source.skipped)
+
+
+def sorted_without_short(frame: pd.DataFrame, window_rows: int) -> LoadedTable:
+    """Rows in the order of the source as a loaded table, without series shorter than a window."""
     previous = frame.groupby(SERIES, sort=False)[TIME].shift()
     out_of_order = int((frame[TIME] < previous).sum())
     if not is_sorted(frame):  # sorting takes the memory of a second table
@@ -73,15 +80,53 @@ def load(
     counts = frame[SERIES].value_counts(sort=False)
     short = {str(k): int(v) for k, v in counts[counts < window_rows].items()}
     if short:
-        name, rows = next(iter(short.items()))
-        if data.short_series == "error" or len(short) == len(counts):
-            which = f"series {name!r}" if data.series else "the table"
-            raise ConfigError(
-                f"hyperparameters.timesteps: {which} has {rows} rows, one window spans "
-                f"{window_rows}; lower timesteps or steps_ahead, or set data.short_series to 'skip'"
-            )
         frame = frame[~frame[SERIES].isin(short)].reset_index(drop=True)
-    return LoadedTable(frame, out_of_order, short, source.skipped)
+    return LoadedTable(frame, out_of_order, short)
+
+
+def refuse_short(
+    short: dict[str, int], nothing_left: bool, data: DataConfig, window_rows: int
+) -> None:
+    """Refuse series shorter than a window, unless they may be left out and others remain.
+
+    Raises:
+        ConfigError: names the first of them.
+    """
+    if short and (data.short_series == "error" or nothing_left):
+        name, rows = next(iter(short.items()))
+        which = f"series {name!r}" if data.series else "the table"
+        raise ConfigError(
+            f"hyperparameters.timesteps: {which} has {rows} rows, one window spans "
+            f"{window_rows}; lower timesteps or steps_ahead, or set data.short_series to 'skip'"
+        )
+
+
+def rows_of_source(data: DataConfig) -> int:
+    """Rows of a source, found without reading it; of CSV files an estimate.
+
+    Raises:
+        ConfigError: no file is found at the path.
+    """
+    return sum(rows_in(file) for file in source_files(data.path, data.format).files)
+
+
+def load_blocks(data: DataConfig, values: list[str]) -> Iterator[pd.DataFrame]:
+    """The rows of a source block by block, in its order, with the columns of a loaded table.
+
+    Args:
+        data: the source and the roles of its columns.
+        values: value columns to read.
+
+    Raises:
+        ConfigError: no file is found at the path.
+        DataError: a file, column or cell cannot be read as declared.
+    """
+    for file in source_files(data.path, data.format).files:
+        before, first_row = 0, FORMATS[file.format].header_lines + 1
+        for columns in read_blocks_of(file, data, values):
+            block = _one_file(columns, file.path, data, values, first_row, before)
+            before += len(block)
+            yield block
 
 
 def is_sorted(frame: pd.DataFrame) -> bool:
@@ -98,16 +143,19 @@ def _one_file(
     data: DataConfig,
     values: list[str],
     first_row: int,
+    before: int = 0,
 ) -> pd.DataFrame:
-    """The rows of one file as a table with the library's names.
+    """The rows of one file, or of a block of it, as a table with the library's names.
 
     Args:
         columns: as a reader yields them.
         file: the file, for messages.
         data: what the columns mean.
         values: names of the value columns.
-        first_row: number of the first row in messages.
+        first_row: number of the file's first row in messages.
+        before: rows of the file before the block.
     """
+    first_row += before
     times = as_utc(
         next(columns),
         TimeRules(

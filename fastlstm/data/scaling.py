@@ -18,8 +18,11 @@ from fastlstm.data.count_scaling import divide_by_mean, require_counts
 from fastlstm.data.scaler_files import read_scaler, write_scaler
 from fastlstm.data.series_scales import (
     SeriesScales,
+    SeriesStatistics,
     fit_series_scales,
     read_series_scales,
+    series_starts,
+    series_statistics,
     write_series_scales,
 )
 from fastlstm.data.split import Cuts
@@ -199,67 +202,104 @@ def fit_scalers(
     Raises:
         DataError: no train rows, or counts below 0.
     """
-    train = times < cuts.validation
-    if not train.any():
-        raise DataError(
-            "no row lies before the validation cut; raise hyperparameters.train_size_rate"
-        )
+    rows = TrainRows.of(times, label_known, cuts, later)
     name = hyperparameters.scaler_type
     new_scaler = getattr(importlib.import_module(SCALERS[name]), name)
-    unknown = {name: times >= cuts.validation for name, times in (later or {}).items()}
-    fitted = new_scaler().fit(_chosen(x, train, unknown))
-    known = train & (label_known < cuts.validation)
+    fitted = new_scaler().fit(_chosen(x, rows.train, rows.unknown))
     of_targets = None
     if hyperparameters.has_count_loss:
-        require_counts(y, known, hyperparameters.loss)
+        require_counts(y, rows.known, hyperparameters.loss)
     if hyperparameters.scale_targets:
-        defined = known.copy()
-        for target in y:
-            defined &= y[target].notna().to_numpy()
+        defined = rows.defined(y)
         of_targets = new_scaler().fit(_chosen(y, defined, {}))
         if hyperparameters.has_count_loss:
             divide_by_mean(of_targets, y, defined, [str(name) for name in y])
-            divide_by_mean(fitted, x, train, [str(name) for name in y if name in x])
+            divide_by_mean(fitted, x, rows.train, [str(name) for name in y if name in x])
     if series is None or hyperparameters.scaler_scope == "table":
         return Scalers(fitted, of_targets)
-    scales = _fit_by_series(x, y, train, known, unknown, series, hyperparameters)
-    return Scalers(fitted, of_targets, scales)
+    statistics, _ = statistics_by_series(x, y, rows, series, hyperparameters)
+    return Scalers(fitted, of_targets, statistics.scales)
 
 
-def _fit_by_series(
-    x: Columns, y: Columns, train: np.ndarray, known: np.ndarray,
-    unknown: Mapping[str, np.ndarray], series: SeriesOfRows, hp: Hyperparameters,
-) -> SeriesScales:  # fmt: skip
-    """Scales of each series, of features and of scaled targets; a target that is a feature too has the
-    feature's.
+@dataclass(frozen=True)
+class TrainRows:
+    """Which rows scalers may be fitted on.
+
+    Attributes:
+        train: rows before the validation cut, ``(n,)``.
+        known: those of them whose targets are known before the cut, ``(n,)``.
+        unknown: rows whose value of a feature is of a row after the cut, ``(n,)`` by its name.
+    """
+
+    train: np.ndarray
+    known: np.ndarray
+    unknown: dict[str, np.ndarray]
+
+    @classmethod
+    def of(
+        cls, times: np.ndarray, label_known: np.ndarray, cuts: Cuts,
+        later: Mapping[str, np.ndarray] | None, *, may_be_none: bool = False,
+    ) -> TrainRows:  # fmt: skip
+        """Of a table, or where there ``may_be_none`` of one shard; arguments as for ``fit_scalers``.
+
+        Raises:
+            DataError: no train rows.
+        """
+        train = times < cuts.validation
+        if not may_be_none and not train.any():
+            raise DataError(
+                "no row lies before the validation cut; raise hyperparameters.train_size_rate"
+            )
+        unknown = {name: times >= cuts.validation for name, times in (later or {}).items()}
+        return cls(train, train & (label_known < cuts.validation), unknown)
+
+    def defined(self, y: Columns) -> np.ndarray:
+        """The ``known`` rows in which all targets have a value, ``(n,)``."""
+        defined = self.known.copy()
+        for target in y:
+            defined &= y[target].notna().to_numpy()
+        return defined
+
+
+def statistics_by_series(
+    x: Columns, y: Columns, rows: TrainRows, series: SeriesOfRows, hp: Hyperparameters,
+    *, with_indicators: bool = False,
+) -> tuple[SeriesStatistics, list[str]]:  # fmt: skip
+    """Statistics of each series' features and scaled targets, and which columns are indicators.
+
+    A target that is a feature too has the feature's statistics.
 
     Args:
         x: features of every row.
         y: targets of every row.
-        train: which rows are train rows, ``(n,)``.
-        known: which of them have a target that is known before the cut, ``(n,)``.
-        unknown: rows whose value of a feature is of a row after the cut, by its name.
+        rows: those that scalers may be fitted on.
         series: the series.
         hp: the settings.
+        with_indicators: also give the statistics of features of zeros and ones alone, which are scaled
+            by the whole table: in another shard of the table they may not be such.
     """
-    beginning = beginnings(series.labels, train, hp.timesteps)
+    beginning = beginnings(series.labels, rows.train, hp.timesteps)
     features = {str(name) for name in x}
     targets = {str(name) for name in y} if hp.scale_targets else set()
 
     def values_of(name: str) -> np.ndarray:
         if name in features:
-            usable, column = train & ~unknown.get(name, np.zeros(1, bool)), x[name]
+            usable, column = rows.train & ~rows.unknown.get(name, np.zeros(1, bool)), x[name]
         else:
-            usable, column = known, y[name]
+            usable, column = rows.known, y[name]
         values: np.ndarray = np.where(usable | beginning, column.to_numpy(np.float64), np.nan)
         return values
 
     names = [
-        name for name in [*map(str, x), *sorted(targets - features)]
-        if name in targets or (name not in series.alike and not _is_indicator(values_of(name)))
-    ]  # fmt: skip
+        name
+        for name in [*map(str, x), *sorted(targets - features)]
+        if name in targets or name not in series.alike
+    ]
+    indicators = [name for name in names if name not in targets and _is_indicator(values_of(name))]
+    if not with_indicators:
+        names = [name for name in names if name not in indicators]
     ratios = targets if hp.has_count_loss else ()
-    return fit_series_scales(values_of, names, series.labels, hp.scaler_type, ratios)
+    return series_statistics(values_of, names, series.labels, hp.scaler_type, ratios), indicators
 
 
 def beginnings(labels: np.ndarray, train: np.ndarray, rows: int) -> np.ndarray:
@@ -267,11 +307,11 @@ def beginnings(labels: np.ndarray, train: np.ndarray, rows: int) -> np.ndarray:
 
     The first window of a series has them as inputs, so they are known whenever it is forecast.
     """
-    code, _ = pd.factorize(np.asarray(labels, str))
-    starts = np.flatnonzero(np.r_[True, code[1:] != code[:-1]])
+    starts = series_starts(labels)
     short = np.add.reduceat(train.astype(np.int64), starts) < rows
-    position = np.arange(len(code)) - np.repeat(starts, np.diff(np.r_[starts, len(code)]))
-    first: np.ndarray = (position < rows) & np.repeat(short, np.diff(np.r_[starts, len(code)]))
+    sizes = np.diff(np.r_[starts, len(labels)])
+    position = np.arange(len(labels)) - np.repeat(starts, sizes)
+    first: np.ndarray = (position < rows) & np.repeat(short, sizes)
     return first
 
 

@@ -10,7 +10,7 @@ that a trend neither hides a season nor looks like one. Shorter seasons are aver
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -173,6 +173,23 @@ class SeasonSums:
         self._spread += other._spread
         self._log_error += other._log_error
         self._add_times(other._times, other._at_time)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The sums as arrays by name."""
+        return {
+            "counts": np.array([self._series, self._significant, self._compared], np.int64),
+            "totals": np.array([self._autocorrelation, self._spread, self._log_error]),
+            "times": self._times,
+            "at_time": self._at_time,
+        }
+
+    def add_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Add what ``to_arrays`` gave of other series."""
+        other = SeasonSums(self.season, self._inner, 1, 0)
+        other._series, other._significant, other._compared = map(int, arrays["counts"])
+        other._autocorrelation, other._spread, other._log_error = map(float, arrays["totals"])
+        other._times, other._at_time = arrays["times"], arrays["at_time"]
+        self.merge(other)
 
     def add(self, chunk: SeriesChunk) -> None:
         """Add whole series."""

@@ -5,7 +5,7 @@ How a season is found in rows: ``fastlstm.data.season_sums``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -120,21 +120,80 @@ class SeasonSearch:
             targets: numeric columns of the same rows, read one after the other.
             validation: first time of validation, microseconds since 1970 (UTC).
         """
-        candidates = season_candidates(self.frequency)
-        if self.season_length == 1 or not (candidates or self.season_length):
-            return FoundSeasons()
-        times, block = microseconds(index[TIME]), index[SEGMENT].to_numpy()
-        return find_seasons(
-            (targets[name].to_numpy(np.float64) for name in targets),
-            index[SERIES].to_numpy(),
-            times,
-            block,
-            label_end(times, block, self.lookahead) < validation,
-            candidates=candidates,
-            steps_ahead=self.steps_ahead,
-            lookahead=self.lookahead,
-            chosen=self.season_length,
-        )
+        return self.found(self.tally(index, targets, validation))
+
+    @property
+    def tested(self) -> list[int]:
+        """Rows of the seasons to test, rising; none where nobody looks for one."""
+        if self.season_length == 1:
+            return []
+        chosen = [self.season_length] if self.season_length else []
+        return sorted({*season_candidates(self.frequency), *chosen})
+
+    def tally(self, index: Columns, targets: Columns, validation: int) -> SeasonTally:
+        """What the train rows of a table, or of one shard of it, show; arguments as ``in_table``."""
+        tally = SeasonTally.of(self.tested, self.steps_ahead, self.lookahead)
+        if self.tested:
+            times, block = microseconds(index[TIME]), index[SEGMENT].to_numpy()
+            train = label_end(times, block, self.lookahead) < validation
+            values = (targets[name].to_numpy(np.float64) for name in targets)
+            tally.add(values, index[SERIES].to_numpy(), times, block, train)
+        return tally
+
+    def found(self, tally: SeasonTally) -> FoundSeasons:
+        """The seasons that a tally of the whole table shows."""
+        return tally.found(self.season_length) if self.tested else FoundSeasons()
+
+
+@dataclass
+class SeasonTally:
+    """What rows show of each season to test; tallies of shards can be merged.
+
+    Attributes:
+        sums: of each season, by its rows, rising.
+        longest: train rows of the longest contiguous block.
+    """
+
+    sums: dict[int, SeasonSums]
+    longest: int = 0
+
+    @classmethod
+    def of(cls, tested: Sequence[int], steps_ahead: int, lookahead: int) -> SeasonTally:
+        """An empty one of the seasons to test, rising."""
+        return cls({m: SeasonSums(m, _inner(m, tested), steps_ahead, lookahead) for m in tested})
+
+    def add(
+        self, targets: Iterable[np.ndarray], series: np.ndarray, times: np.ndarray,
+        block: np.ndarray, train: np.ndarray,
+    ) -> None:  # fmt: skip
+        """Add the rows of whole series; arguments as for ``find_seasons``."""
+        series = _numbers(series)
+        for values in targets:
+            known = train & np.isfinite(values)
+            for rows in chunks(series, block, known):
+                chunk = SeriesChunk.of(
+                    values[rows], series[rows], times[rows], block[rows], known[rows]
+                )
+                self.longest = max(self.longest, chunk.longest)
+                for of_season in self.sums.values():
+                    of_season.add(chunk)
+
+    def found(self, chosen: int | None) -> FoundSeasons:
+        """The seasons found; ``chosen`` is the one that the user has set."""
+        return _choose([sums.evidence() for sums in self.sums.values()], self.longest, chosen)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The tally as arrays by name."""
+        found = {"longest": np.asarray(self.longest)}
+        for season, sums in self.sums.items():
+            found |= {f"{season}.{name}": value for name, value in sums.to_arrays().items()}
+        return found
+
+    def add_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Add what ``to_arrays`` gave of other series."""
+        self.longest = max(self.longest, int(arrays["longest"]))
+        for season, sums in self.sums.items():
+            sums.add_arrays({name: arrays[f"{season}.{name}"] for name in sums.to_arrays()})
 
 
 def find_seasons(
@@ -162,24 +221,12 @@ def find_seasons(
         lookahead: rows after its own that a target's value depends on.
         chosen: the season that the user has set; it is the best one, whatever the rows show.
     """
-    if chosen == 1:
-        return FoundSeasons()
     tested = sorted({*candidates, *([chosen] if chosen else [])})
-    if not tested:
+    if chosen == 1 or not tested:
         return FoundSeasons()
-    sums = {m: SeasonSums(m, _inner(m, tested), steps_ahead, lookahead) for m in tested}
-    longest = 0
-    series = _numbers(series)
-    for values in targets:
-        known = train & np.isfinite(values)
-        for rows in chunks(series, block, known):
-            chunk = SeriesChunk.of(
-                values[rows], series[rows], times[rows], block[rows], known[rows]
-            )
-            longest = max(longest, chunk.longest)
-            for of_season in sums.values():
-                of_season.add(chunk)
-    return _choose([of_season.evidence() for of_season in sums.values()], longest, chosen)
+    tally = SeasonTally.of(tested, steps_ahead, lookahead)
+    tally.add(targets, series, times, block, train)
+    return tally.found(chosen)
 
 
 def _choose(evidence: list[SeasonEvidence], longest: int, chosen: int | None) -> FoundSeasons:

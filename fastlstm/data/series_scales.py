@@ -55,7 +55,9 @@ class SeriesScales:
 
     def known(self, series: np.ndarray) -> np.ndarray:
         """Whether each of some series has scales, ``(n,)``."""
-        return np.isin(np.asarray(series, str), self.labels)
+        codes, labels = pd.factorize(np.asarray(series, object))
+        found: np.ndarray = np.isin(np.asarray(labels, str), self.labels)[codes]
+        return found
 
     def rows_of(self, series: np.ndarray) -> np.ndarray:
         """The row of each of some series' scales, ``(n,)``.
@@ -63,7 +65,7 @@ class SeriesScales:
         Raises:
             StoreError: a series has none.
         """
-        codes, labels = pd.factorize(np.asarray(series, str))
+        codes, labels = pd.factorize(np.asarray(series, object))
         if not len(labels):
             return np.zeros(0, np.int64)
         names = np.asarray(labels, str)
@@ -132,16 +134,80 @@ def fit_series_scales(
         scaler: name of a scikit-learn scaler; see ``fastlstm.config.scalers``.
         ratios: columns that are divided by their mean alone; see ``fastlstm.data.count_scaling``.
     """
-    code, labels = pd.factorize(np.asarray(series, str))
-    starts = np.flatnonzero(np.r_[True, code[1:] != code[:-1]]) if len(code) else np.zeros(0, int)
-    center, scale = (np.empty((len(labels), len(names))) for _ in range(2))
+    return series_statistics(values_of, names, series, scaler, ratios).scales
+
+
+@dataclass(frozen=True)
+class SeriesStatistics:
+    """Level and spread of each series' columns, before what is undefined is borrowed from others.
+
+    Attributes:
+        labels: the series, in any order, ``(n_series,)``.
+        columns: names of the columns.
+        level: ``(n_series, n_columns)``, NaN where a series has no value.
+        spread: same shape.
+    """
+
+    labels: np.ndarray
+    columns: tuple[str, ...]
+    level: np.ndarray
+    spread: np.ndarray
+
+    @classmethod
+    def merged(cls, parts: list[SeriesStatistics]) -> SeriesStatistics:
+        """Of the series of all shards, which have the same columns."""
+        return cls(
+            np.concatenate([part.labels for part in parts]),
+            parts[0].columns,
+            np.concatenate([part.level for part in parts]),
+            np.concatenate([part.spread for part in parts]),
+        )
+
+    def some(self, columns: list[str]) -> SeriesStatistics:
+        """Those of some columns."""
+        numbers = [self.columns.index(name) for name in columns]
+        return SeriesStatistics(
+            self.labels, tuple(columns), self.level[:, numbers], self.spread[:, numbers]
+        )
+
+    @property
+    def scales(self) -> SeriesScales:
+        """The scales, a number for each series and column."""
+        center, scale = np.empty_like(self.level), np.empty_like(self.spread)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            for number in range(len(self.columns)):
+                center[:, number], scale[:, number] = _defined(
+                    self.level[:, number], self.spread[:, number]
+                )
+        order = np.argsort(self.labels)
+        return SeriesScales(self.labels[order], self.columns, center[order], scale[order])
+
+
+def series_statistics(
+    values_of: Callable[[str], np.ndarray],
+    names: list[str],
+    series: np.ndarray,
+    scaler: str,
+    ratios: Collection[str] = (),
+) -> SeriesStatistics:
+    """Statistics of each series and column; arguments as for ``fit_series_scales``."""
+    starts = series_starts(series)
+    labels = np.asarray(np.asarray(series)[starts], str)
+    level, spread = (np.empty((len(labels), len(names))) for _ in range(2))
     for number, name in enumerate(names):
         statistics = _nothing_and_mean if name in ratios else _STATISTICS[scaler]
         with np.errstate(invalid="ignore", divide="ignore"):
-            level, spread = statistics(values_of(name), starts)
-        center[code[starts], number], scale[code[starts], number] = _defined(level, spread)
-    order = np.argsort(np.asarray(labels, str))
-    return SeriesScales(np.asarray(labels, str)[order], tuple(names), center[order], scale[order])
+            found = statistics(values_of(name), starts)
+        level[:, number], spread[:, number] = found
+    return SeriesStatistics(labels, tuple(names), level, spread)
+
+
+def series_starts(series: np.ndarray) -> np.ndarray:
+    """First row of each series, whose rows are next to each other, ``(n_series,)``."""
+    labels = np.asarray(series)
+    if not len(labels):
+        return np.zeros(0, np.int64)
+    return np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]])
 
 
 def _defined(level: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

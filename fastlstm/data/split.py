@@ -51,8 +51,7 @@ def cut_times(times: np.ndarray, train_size_rate: float, validation_size_rate: f
     Raises:
         DataError: too few distinct times for three splits.
     """
-    ordered = np.sort(times)  # np.unique takes several times the memory
-    distinct = ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])]
+    distinct = distinct_times(times)
     # Without the small term, 0.7 x 10 would round down to 6.
     train = int(len(distinct) * train_size_rate + 1e-9)
     validation = int(len(distinct) * (train_size_rate + validation_size_rate) + 1e-9)
@@ -63,6 +62,13 @@ def cut_times(times: np.ndarray, train_size_rate: float, validation_size_rate: f
             "give more rows, or change the rates"
         )
     return Cuts(int(distinct[train]), int(distinct[validation]))
+
+
+def distinct_times(times: np.ndarray) -> np.ndarray:
+    """Each time once, rising."""
+    ordered = np.sort(times)  # np.unique takes several times the memory
+    distinct: np.ndarray = ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])]
+    return distinct
 
 
 def split_of_windows(first: np.ndarray, last: np.ndarray, cuts: Cuts) -> dict[str, np.ndarray]:

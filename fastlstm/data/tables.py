@@ -40,6 +40,11 @@ def read_table(file: Path, columns: list[str] | None = None) -> pd.DataFrame:
     return pd.DataFrame({name: stored[name] for name in stored}, copy=False)
 
 
+def stored_rows(file: Path) -> int:
+    """Number of rows of a stored table."""
+    return int(pq.read_metadata(file).num_rows)
+
+
 def read_blocks(file: Path) -> Iterator[pd.DataFrame]:
     """Read a table in blocks of a million rows."""
     with pq.ParquetFile(file) as parquet:

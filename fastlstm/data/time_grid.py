@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,47 @@ def rows_as_given(frequency: str | BaseOffset | None) -> bool:
     return isinstance(frequency, str) and isinstance(to_offset(frequency), CustomBusinessDay)
 
 
-def grid_positions(times: Any, frequency: str | BaseOffset, time_zone: str = "UTC") -> np.ndarray:
+@dataclass(frozen=True)
+class Grid:
+    """Where the grid of a table's frequency lies, for rows that are a part of the table.
+
+    Attributes:
+        first: first time of the table, microseconds since 1970 (UTC).
+        last: last time.
+        phase: microseconds of its times after a whole step since 1970 (UTC) with a clock-length
+            frequency, after midnight in its time zone with a calendar frequency.
+    """
+
+    first: int
+    last: int
+    phase: int
+
+
+def phases_of(times: Any, frequency: str | BaseOffset, time_zone: str) -> list[list[int]]:
+    """How many times lie at each phase of a grid, see ``Grid``: ``[[phase, times], …]``, rising.
+
+    Args:
+        times: see ``grid_positions``.
+        frequency: a pandas offset.
+        time_zone: IANA zone of calendar frequencies.
+    """
+    offset = to_offset(frequency)
+    if isinstance(offset, Tick):
+        found = microseconds(times) % _microseconds_of(offset)
+    else:
+        wall = wall_times(pd.DatetimeIndex(times), time_zone)
+        found = (wall - wall.normalize()).as_unit("us").asi8
+    phases, counts = np.unique(found, return_counts=True)
+    return [[int(phase), int(count)] for phase, count in zip(phases, counts, strict=True)]
+
+
+def _microseconds_of(offset: Tick) -> int:
+    return int(pd.Timedelta(offset).value // 1_000)
+
+
+def grid_positions(
+    times: Any, frequency: str | BaseOffset, time_zone: str = "UTC", grid: Grid | None = None
+) -> np.ndarray:
     """The position of each time on the grid of ``frequency``, -1 where it is off the grid.
 
     Clock-length frequencies (hours, minutes, …) count in UTC from the most common phase. Calendar
@@ -41,47 +82,67 @@ def grid_positions(times: Any, frequency: str | BaseOffset, time_zone: str = "UT
         times: UTC time stamps, shape ``(n,)``; sorted within their series for 'C'.
         frequency: a pandas offset.
         time_zone: IANA zone of calendar frequencies.
+        grid: where the grid lies, if the times are a part of a table's; None: as all of them show.
     """
     offset = to_offset(frequency)
     if isinstance(offset, Tick):
-        step = pd.Timedelta(offset).value // 1_000
-        stamps = pd.DatetimeIndex(times).tz_convert(None).as_unit("us").asi8
-        values, counts = np.unique(stamps % step, return_counts=True)
-        phase = values[np.argmax(counts)]
+        step = _microseconds_of(offset)
+        stamps = microseconds(times)
+        if grid is None:
+            values, counts = np.unique(stamps % step, return_counts=True)
+            phase = values[np.argmax(counts)]
+        else:
+            phase = grid.phase
         return np.where(stamps % step == phase, (stamps - phase) // step, -1)
     if not len(times):
         return np.zeros(0, np.int64)
     index = pd.DatetimeIndex(times)
     wall = wall_times(index, time_zone)
-    grid = _calendar_grid(wall, offset)
-    instants = day_instants(grid, time_zone)
+    days = _calendar_grid(*_ends_and_time_of_day(wall, time_zone, grid), offset)
+    instants = day_instants(days, time_zone)
     # A day that a zone skipped as a whole has no row (Samoa had no 30 December 2011).
-    exists = instants.tz_convert(time_zone).day == grid.day
-    grid, instants = grid[exists], instants[exists]
+    exists = instants.tz_convert(time_zone).day == days.day
+    days, instants = days[exists], instants[exists]
     positions = np.asarray(instants.get_indexer(index.tz_convert("UTC")))
     others = np.flatnonzero(positions < 0)
     if len(others):  # the second of two midnights
-        positions[others] = grid.get_indexer(wall[others])
+        positions[others] = days.get_indexer(wall[others])
     if rows_as_given(frequency):
         return np.where(positions < 0, -1, np.arange(len(positions)))
     return positions
 
 
-def _calendar_grid(wall: pd.DatetimeIndex, offset: BaseOffset) -> pd.DatetimeIndex:
-    """Every local time of a calendar frequency from the first to the last of some local times."""
+def _ends_and_time_of_day(
+    wall: pd.DatetimeIndex, time_zone: str, grid: Grid | None
+) -> tuple[pd.Timestamp, pd.Timestamp, pd.Timedelta]:
+    """First and last local time of a table, and the most common local time of day.
+
+    Args:
+        wall: local times of its rows, or of some of them.
+        time_zone: IANA zone.
+        grid: where the grid of the whole table lies; None: as all rows show.
+    """
+    if grid is None:
+        return wall.min(), wall.max(), _usual_time_of_day(wall)
+    ends = pd.DatetimeIndex(np.array([grid.first, grid.last], "datetime64[us]"), tz="UTC")
+    first, last = wall_times(ends, time_zone)
+    return first, last, pd.Timedelta(grid.phase, unit="us")
+
+
+def _calendar_grid(
+    first: pd.Timestamp, last: pd.Timestamp, of_day: pd.Timedelta, offset: BaseOffset
+) -> pd.DatetimeIndex:
+    """Every local time of a calendar frequency from a first to a last local time."""
     if isinstance(offset, BusinessHour):
-        return pd.date_range(wall.min(), wall.max(), freq=offset, unit="us")
-    of_day = _usual_time_of_day(wall)
+        return pd.date_range(first, last, freq=offset, unit="us")
     if isinstance(offset, BusinessDay) and offset.n == 1:
         calendar: Any = getattr(offset, "calendar", None)
         if not isinstance(calendar, np.busdaycalendar):
             calendar = np.busdaycalendar()
-        first, last = (
-            day.to_datetime64().astype("datetime64[D]") for day in (wall.min(), wall.max())
-        )
-        days = np.arange(first, last + 1)
+        begin, end = (day.to_datetime64().astype("datetime64[D]") for day in (first, last))
+        days = np.arange(begin, end + 1)
         return pd.DatetimeIndex(days[np.is_busday(days, busdaycal=calendar)]).as_unit("us") + of_day
-    return pd.date_range(wall.min().normalize() + of_day, wall.max(), freq=offset, unit="us")
+    return pd.date_range(first.normalize() + of_day, last, freq=offset, unit="us")
 
 
 def _usual_time_of_day(wall: pd.DatetimeIndex) -> pd.Timedelta:

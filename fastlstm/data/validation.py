@@ -7,6 +7,7 @@ before the row in its contiguous block.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
@@ -20,6 +21,7 @@ from fastlstm.data.files import skipped_files_text
 from fastlstm.data.findings import FILES_CHECK, SHORT_SERIES_CHECK, Finding, ValidationReport
 from fastlstm.data.known_future import is_ahead
 from fastlstm.data.leakage import suspected_leaks
+from fastlstm.data.table_facts import TableFacts
 
 # Checks beside those of ``run_checks``: files, row order, short series, future times, suspected leakage.
 _OTHER_CHECKS = 5
@@ -47,23 +49,73 @@ def validate(
         The clean table (``__series``, ``__time``, ``__segment``, value columns, computed columns),
         sorted as before, and the report. With errors in the report the table must not be used.
     """
-    is_training = values is None
-    values = data.value_columns if values is None else values
-    later = is_ahead(frame, data, values)
-    ahead = frame[later]
-    frame = frame[~later].reset_index(drop=True) if later.any() else frame.copy(deep=False)
-    as_missing = _out_of_range_to_missing(frame, data, values)
-    errors, warnings, checks = run_checks(frame, data, values, labels)
+    known = KnownRows.of(frame, data, values)
+    clean, report = validate_rows(known, known.facts, labels=labels)
+    loading = LoadingFacts(rows_out_of_order, skipped_series or {}, skipped_files or {})
+    report.warnings[:0] = loading.warnings(data)
+    if values is None:
+        report.warnings.extend(absent_series(set(known.frame[SERIES].unique()), data))
+    return clean, report
+
+
+@dataclass(frozen=True)
+class KnownRows:
+    """The rows of a table, or of one shard of it, before they are checked.
+
+    Attributes:
+        frame: the rows, values out of range missing where declared so.
+        ahead: rows at the end of a series that hold known future covariates alone.
+        data: types, ranges, policies, frequency.
+        values: names of the value columns present.
+        as_missing: number of values out of range that count as missing, by column.
+    """
+
+    frame: pd.DataFrame
+    ahead: pd.DataFrame
+    data: DataConfig
+    values: list[str]
+    as_missing: dict[str, int]
+
+    @classmethod
+    def of(
+        cls, frame: pd.DataFrame, data: DataConfig, values: list[str] | None = None
+    ) -> KnownRows:
+        """From a loaded table; arguments as for ``validate``."""
+        values = data.value_columns if values is None else values
+        later = is_ahead(frame, data, values)
+        ahead = frame[later]
+        frame = frame[~later].reset_index(drop=True) if later.any() else frame.copy(deep=False)
+        as_missing = _out_of_range_to_missing(frame, data, values)
+        return cls(frame, ahead, data, values, as_missing)
+
+    @property
+    def facts(self) -> TableFacts:
+        """What the checks need to know of all rows."""
+        return TableFacts.of(self.frame, self.values, self.data)
+
+
+def validate_rows(
+    known: KnownRows, facts: TableFacts, *, labels: bool, is_first: bool = True
+) -> tuple[pd.DataFrame, ValidationReport]:
+    """Check rows and complete them by policy; see ``validate``.
+
+    Args:
+        known: the rows.
+        facts: of the whole table, of which the rows may be one shard.
+        labels: whether plain targets are labels, which must be 0 or 1.
+        is_first: whether they are the first shard, in whose rows suspected leakage is looked for.
+    """
+    frame, data, values = known.frame, known.data, known.values
+    errors, warnings, checks = run_checks(frame, data, values, labels, facts)
     warnings = [
-        *_skipped_files(skipped_files or {}),
-        *_loading_warnings(data, rows_out_of_order, skipped_series or {}),
         *warnings,
-        *_future_times(frame, data),
-        *_suspected_leakage(frame, data, values),
-        *(_absent_series(frame, data) if is_training else []),
+        *_future_times(frame, data, facts),
+        *(_suspected_leakage(frame, data, values) if is_first else []),
     ]
     missing = {name: int(frame[name].isna().sum()) for name in values if frame[name].isna().any()}
-    cleaned = CleanTable(frame) if errors else clean_table(frame, ahead, data, values)
+    cleaned = CleanTable(frame)
+    if not errors:
+        cleaned = clean_table(frame, known.ahead, data, values, facts.grid)
     report = ValidationReport(
         rows_in=len(frame),
         rows_out=len(cleaned.frame),
@@ -71,7 +123,7 @@ def validate(
         errors=errors + cleaned.errors,
         warnings=warnings,
         missing=missing,
-        out_of_range_as_missing=as_missing,
+        out_of_range_as_missing=known.as_missing,
         filled=cleaned.filled,
         dropped=cleaned.dropped,
     )
@@ -93,6 +145,28 @@ def _out_of_range_to_missing(
     return counts
 
 
+@dataclass(frozen=True)
+class LoadingFacts:
+    """What the loader changed.
+
+    Attributes:
+        rows_out_of_order: number of rows it sorted.
+        skipped_series: series it left out, with their rows.
+        skipped_files: files of the source that are not read, with the reason.
+    """
+
+    rows_out_of_order: int = 0
+    skipped_series: Mapping[str, int] = field(default_factory=dict)
+    skipped_files: Mapping[str, str] = field(default_factory=dict)
+
+    def warnings(self, data: DataConfig) -> list[Finding]:
+        """What the report says of it."""
+        return [
+            *_skipped_files(self.skipped_files),
+            *_loading_warnings(data, self.rows_out_of_order, self.skipped_series),
+        ]
+
+
 def _skipped_files(skipped: Mapping[str, str]) -> list[Finding]:
     """Files beside those that are read."""
     if not skipped:
@@ -101,7 +175,7 @@ def _skipped_files(skipped: Mapping[str, str]) -> list[Finding]:
 
 
 def _loading_warnings(
-    data: DataConfig, rows_out_of_order: int, skipped_series: dict[str, int]
+    data: DataConfig, rows_out_of_order: int, skipped_series: Mapping[str, int]
 ) -> list[Finding]:
     """What the loader changed."""
     found = []
@@ -116,16 +190,17 @@ def _loading_warnings(
     return found
 
 
-def _future_times(frame: pd.DataFrame, data: DataConfig) -> list[Finding]:
+def _future_times(frame: pd.DataFrame, data: DataConfig, facts: TableFacts) -> list[Finding]:
     """Rows later than a day from now."""
     rows = int((frame[TIME] > pd.Timestamp(datetime.now(UTC)) + pd.Timedelta("1D")).sum())
     if not rows:
         return []
-    message = (
-        f"{rows} rows lie in the future, the last at {frame[TIME].max():%Y-%m-%d %H:%M} UTC; check "
+    last = pd.Timestamp(facts.last or 0, unit="us")
+    template = (
+        f"{{}} rows lie in the future, the last at {last:%Y-%m-%d %H:%M} UTC; check "
         "data.time_zone and data.time_format, or leave out rows that have not happened"
     )
-    return [Finding("time", data.time, rows, message, [])]
+    return [Finding.counted("time", data.time, rows, template, [rows], [])]
 
 
 def _suspected_leakage(frame: pd.DataFrame, data: DataConfig, values: list[str]) -> list[Finding]:
@@ -146,11 +221,8 @@ def _suspected_leakage(frame: pd.DataFrame, data: DataConfig, values: list[str])
     ]  # fmt: skip
 
 
-def _absent_series(frame: pd.DataFrame, data: DataConfig) -> list[Finding]:
-    """Embedded series without a row."""
-    if not data.embedded_series:
-        return []
-    present = set(frame[SERIES].unique())
+def absent_series(present: set[str], data: DataConfig) -> list[Finding]:
+    """Embedded series without a row among the series that are ``present``."""
     return [
         Finding(
             "embedded series", data.series or "", 0,

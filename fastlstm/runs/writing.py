@@ -35,6 +35,7 @@ from fastlstm.artifacts.fingerprint import library_versions
 from fastlstm.config.data import DataConfig
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SERIES, TIME
+from fastlstm.data.shards import shards_of
 from fastlstm.data.tables import read_blocks
 from fastlstm.evaluation.baselines import NOT_REQUIRED
 from fastlstm.reporting.markdown import markdown_report
@@ -108,7 +109,7 @@ def build_run(
         training["refit"] = "all"
     if hp.save_X_Y_data:
         for position, kind in enumerate(("x_data", "y_data")):
-            blocks = [tables] if tables else _tables(parts.clean / CLEAN_FILE, data)
+            blocks = [tables] if tables else _tables(parts.clean, data)
             write_export((block[position] for block in blocks), target(kind))
     if config.group is None or config.groups.figures:
         write_figures(target, hp, data, metrics, training)
@@ -201,6 +202,6 @@ def _on_same_windows(metrics: dict[str, Any]) -> dict[str, dict[str, float | Non
 def _tables(clean: Path, data: DataConfig) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """Features and targets of the clean table with their time and series columns, in blocks of rows."""
     index = {TIME: data.time, **({SERIES: data.series} if data.series else {})}
-    for block in read_blocks(clean):
+    for block in (block for shard in shards_of(clean) for block in read_blocks(shard / CLEAN_FILE)):
         x = block[[*index, *data.features]].rename(columns=index)
         yield x, block[[*index, *data.targets]].rename(columns=index)

@@ -16,6 +16,7 @@ from fastlstm.artifacts.files import write_json
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.scaling import read_scalers, scaler_files, write_scalers
+from fastlstm.data.shards import read_shards
 from fastlstm.data.tables import read_table, write_table
 from fastlstm.data.time_grid import microseconds
 from fastlstm.experiments.backtest import Rows, StartingPoint, evaluate_folds
@@ -28,8 +29,9 @@ from fastlstm.training.setup import OnEvent
 def clean_rows(clean: Path, settings: RetrainConfig) -> Rows:
     """The rows of a clean table."""
     data = settings.data
-    frame = read_table(
-        clean / CLEAN_FILE,
+    frame = read_shards(
+        clean,
+        CLEAN_FILE,
         list(dict.fromkeys([SERIES, TIME, SEGMENT, *data.features, *data.targets])),
     )
     return Rows(frame[[SERIES, TIME, SEGMENT]], frame[data.features], frame[data.targets])
@@ -37,7 +39,7 @@ def clean_rows(clean: Path, settings: RetrainConfig) -> Rows:
 
 def count_groups(clean: Path, settings: RetrainConfig) -> int:
     """Number of trainings that the folds of a clean table need."""
-    times = microseconds(read_table(clean / CLEAN_FILE, [TIME])[TIME])
+    times = microseconds(read_shards(clean, CLEAN_FILE, [TIME])[TIME])
     folds = plan_folds(times, settings.hyperparameters, settings.backtest)
     return len(groups(folds, settings.backtest.refit_every))
 

@@ -12,6 +12,7 @@ import numpy as np
 from fastlstm.artifacts.file_hashes import accept_hashes
 from fastlstm.artifacts.file_names import CLEAN_FILE
 from fastlstm.data.series import rows_by_series
+from fastlstm.data.shards import read_shards
 from fastlstm.data.tables import read_table
 from fastlstm.errors import DataError
 from fastlstm.evaluation.groups import Groups
@@ -53,7 +54,7 @@ def compare(
     """
     accept_hashes(hashes or [])
     new, old = SavedRun(Path(challenger)), SavedRun(Path(champion))
-    frame = read_table(Path(clean) / CLEAN_FILE)
+    frame = read_shards(Path(clean), CLEAN_FILE)
     of_champion = rows_for(old, frame)
     if why := why_not_comparable(new, old, of_champion):
         return {"comparable": False, "why": why}

@@ -16,7 +16,7 @@ from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.memory import give_back
 from fastlstm.data.scaling import read_scalers, scaler_files
-from fastlstm.data.tables import read_table
+from fastlstm.data.shards import read_shards
 from fastlstm.evaluation.evaluate import evaluate, write_evaluation
 from fastlstm.evaluation.networks import EvaluatedNetworks
 from fastlstm.evaluation.target_table import TargetTable
@@ -58,7 +58,7 @@ def evaluate_into(
 
 def read_target_table(clean: Path, targets: list[str]) -> TargetTable:
     """The targets of the clean table in a step's folder, and no other values."""
-    rows = read_table(clean / CLEAN_FILE, [SERIES, TIME, SEGMENT, *targets])
+    rows = read_shards(clean, CLEAN_FILE, [SERIES, TIME, SEGMENT, *targets])
     return TargetTable.of(rows, rows[targets])
 
 

@@ -13,7 +13,7 @@ from fastlstm.artifacts.file_names import (
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SERIES
 from fastlstm.data.scaling import read_scalers, scaler_files
-from fastlstm.data.tables import read_table
+from fastlstm.data.shards import read_shards
 from fastlstm.evaluation.metrics import primary_regression_metric
 from fastlstm.evaluation.regression import score_validation
 from fastlstm.network.inference import load_network
@@ -33,7 +33,7 @@ def trial_metric(clean: Path, settings: RetrainConfig) -> str | None:
     """
     if not settings.hyperparameters.is_regressor:
         return None
-    series = read_table(clean / CLEAN_FILE, [SERIES])[SERIES].nunique()
+    series = read_shards(clean, CLEAN_FILE, [SERIES])[SERIES].nunique()
     setting, targets = settings.evaluation.primary_metric, len(settings.data.targets)
     if setting == "auto" and series == targets == 1:
         return None

@@ -13,6 +13,7 @@ import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,32 +65,102 @@ def write_windows(
     Raises:
         DataError: a split would hold no window.
     """
-    inputs = [scaled[f"x.{n}"].to_numpy(np.float32) for n in features]
-    outputs = [scaled[f"y.{n}"].to_numpy(np.float32) for n in targets]
-    planned = plan_windows(scaled, _defined(outputs), timesteps, steps_ahead + lookahead, cuts)
-    require_windows(planned, timesteps, steps_ahead + lookahead)
-    writer = _PartWriter(scaled, inputs, outputs, timesteps, steps_ahead)
+    form = WindowForm(features, targets, timesteps, steps_ahead, lookahead, cuts)
+    planned = write_parts(folder, scaled, form)
+    return form.manifest(
+        {name: len(origins) for name, origins in planned.items()},
+        int(scaled[SERIES].nunique()),
+        seasons,
+    )
+
+
+@dataclass(frozen=True)
+class WindowForm:
+    """What all windows of a dataset have in common; see ``write_windows``."""
+
+    features: list[str]
+    targets: list[str]
+    timesteps: int
+    steps_ahead: int
+    lookahead: int
+    cuts: Cuts
+
+    @property
+    def span(self) -> int:
+        """Rows from the first target row on that the targets depend on."""
+        return self.steps_ahead + self.lookahead
+
+    def manifest(
+        self, windows: dict[str, int], series: int, seasons: FoundSeasons | None
+    ) -> dict[str, Any]:
+        """The content of a dataset's manifest.
+
+        Args:
+            windows: number of windows of each split.
+            series: number of series.
+            seasons: those that the train rows show; None where nobody has looked.
+        """
+        return {
+            "features": self.features,
+            "targets": self.targets,
+            "timesteps": self.timesteps,
+            "steps_ahead": self.steps_ahead,
+            "lookahead": self.lookahead,
+            "cuts": {"validation": self.cuts.validation, "test": self.cuts.test},
+            "windows": windows,
+            "series": series,
+            **({} if seasons is None else seasons.facts()),
+        }
+
+
+@dataclass(frozen=True)
+class ShardPlace:
+    """Where the windows of one shard lie among those of the table.
+
+    Attributes:
+        number: of the shard.
+        rows_before: rows of the shards before it.
+    """
+
+    number: int
+    rows_before: int
+
+
+def write_parts(
+    folder: Path, scaled: pd.DataFrame, form: WindowForm, shard: ShardPlace | None = None
+) -> dict[str, Runs]:
+    """Write the windows of a table, or of one shard of it; return the target rows of each split.
+
+    Args:
+        folder: the folder to write into; it exists.
+        scaled: as for ``write_windows``.
+        form: the form of the windows.
+        shard: which shard the rows are; None for a whole table, of which each split needs a window.
+
+    Raises:
+        DataError: a split of a whole table would hold no window.
+    """
+    inputs = [scaled[f"x.{n}"].to_numpy(np.float32) for n in form.features]
+    outputs = [scaled[f"y.{n}"].to_numpy(np.float32) for n in form.targets]
+    planned = plan_windows(scaled, _defined(outputs), form.timesteps, form.span, form.cuts)
+    if shard is None:
+        require_windows(planned, form.timesteps, form.span)
+    of_shard = "" if shard is None else f"{shard.number:05d}-"
+    writer = _PartWriter(
+        scaled, inputs, outputs, form.timesteps, form.steps_ahead,
+        0 if shard is None else shard.rows_before,
+    )  # fmt: skip
     # Memory grows with the number of threads; more than four would exceed the bound.
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         jobs = []
         for name, origins in planned.items():
             (folder / name).mkdir()
             for number, start in enumerate(range(0, len(origins), writer.windows_per_part)):
-                file = folder / name / f"part-{number:05d}.parquet"
+                file = folder / name / f"part-{of_shard}{number:05d}.parquet"
                 jobs.append(pool.submit(writer.write, file, origins, start))
         for job in jobs:
             job.result()
-    return {
-        "features": features,
-        "targets": targets,
-        "timesteps": timesteps,
-        "steps_ahead": steps_ahead,
-        "lookahead": lookahead,
-        "cuts": {"validation": cuts.validation, "test": cuts.test},
-        "windows": {name: len(origins) for name, origins in planned.items()},
-        "series": int(scaled[SERIES].nunique()),
-        **({} if seasons is None else seasons.facts()),
-    }
+    return planned
 
 
 def _defined(targets: list[np.ndarray]) -> np.ndarray:
@@ -111,12 +182,14 @@ class _PartWriter:
         targets: the targets' columns.
         timesteps: input rows of a window.
         steps_ahead: target rows of a window.
+        rows_before: rows of the shards before this one.
     """
 
     def __init__(
         self, scaled: pd.DataFrame, inputs: list[np.ndarray], targets: list[np.ndarray],
-        timesteps: int, steps_ahead: int,
+        timesteps: int, steps_ahead: int, rows_before: int = 0,
     ) -> None:  # fmt: skip
+        self._rows_before = rows_before
         self._series, self._times = scaled[SERIES], scaled[TIME]
         self._inputs, self._targets = inputs, targets
         self._timesteps, self._steps_ahead = timesteps, steps_ahead
@@ -162,7 +235,7 @@ class _PartWriter:
         columns = [
             pa.array(self._series.iloc[origins].to_numpy(object), pa.string()),
             pa.array(times, self._schema.field("origin").type),
-            pa.array(origins - self._timesteps),
+            pa.array(origins - self._timesteps + self._rows_before),
             _tensor(inputs, self._schema.field("x").type),
             _tensor(targets, self._schema.field("y").type),
         ]

@@ -8,13 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fastlstm.artifacts.file_names import TABLE_FILE
 from fastlstm.config.data import DataConfig
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.reading import load
+from fastlstm.data.tables import write_table
 from fastlstm.data.time_grid import contiguous_blocks, grid_positions
 from fastlstm.data.validation import validate
 from fastlstm.errors import DataError
 from fastlstm.steps.prepare import validate_into
+from fastlstm.steps.shard_map import ShardMap
 
 
 def data(**changes):
@@ -68,13 +71,15 @@ def test_all_failures_are_collected_in_one_report(panel):
 def test_refused_data_leaves_the_report_and_nothing_else(panel, tmp_path):
     frame = table(panel)
     frame.loc[3, "load"] = np.nan
-    folder = tmp_path / "out"
+    folder, loaded = tmp_path / "out", tmp_path / "load"
     folder.mkdir()
+    loaded.mkdir()
+    write_table(frame, loaded / TABLE_FILE)
     kept = tmp_path / "refused" / "r.json"
     with pytest.raises(DataError, match=r"1 of \d+ checks failed, first: missing · load: 1 rows"):
         validate_into(
-            folder, frame, data(), labels=False, rows_out_of_order=0, skipped_series={},
-            refused_report=kept,
+            folder, loaded, data(), labels=False, rows_out_of_order=0, skipped_series={},
+            refused_report=kept, shards=ShardMap(tmp_path / "shards"),
         )  # fmt: skip
     assert list(folder.iterdir()) == []
     assert json.loads(kept.read_text())["outcome"] == "refused"

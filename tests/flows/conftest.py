@@ -61,7 +61,7 @@ def executions(monkeypatch, in_process) -> Counter:
     counted(tasks.load, "load_into", "load")
     counted(tasks.validate, "validate_into", "validate")
     counted(tasks.scale, "scale_into", "scale")
-    counted(tasks.windows, "write_windows", "windows")
+    counted(tasks.windows, "cut_windows_into", "windows")
     counted(tasks.save, "build_run", "save")
     right = fastlstm.steps.worker.call
     steps = {

@@ -15,7 +15,7 @@ from fastlstm.data.input_summary import reference, summarise
 from fastlstm.data.tables import write_table
 from fastlstm.data.validation import validate
 from fastlstm.forecasting.drift import population_stability_index
-from fastlstm.steps.prepare import scale_into
+from fastlstm.steps.scaled_table import scale_table_into
 from tests.conftest import make_panel
 
 
@@ -70,6 +70,6 @@ def test_only_train_rows_make_the_bins(settings, tmp_path):
         folder = tmp_path / str(shift)
         folder.mkdir()
         write_table(clean, folder / "clean.parquet")
-        scale_into(folder, folder / "clean.parquet", config)
+        scale_table_into(folder, folder / "clean.parquet", config)
         made.append(json.loads((folder / "inputs.json").read_text()))
     assert made[0] == made[1]

@@ -22,15 +22,18 @@ from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.scaling import fit_scalers
 from fastlstm.data.seasons import FoundSeasons
 from fastlstm.data.split import SPLITS, Cuts, cut_times
+from fastlstm.data.tables import write_table
 from fastlstm.data.time_grid import microseconds
 from fastlstm.evaluation import baselines
 from fastlstm.network.inference import load_network
-from fastlstm.steps import prepare
+from fastlstm.steps import scaled_table
+from fastlstm.steps.cut_windows import cut_windows_into
 from fastlstm.steps.evaluate import evaluate_into
 from fastlstm.steps.prepare import scale_into, validate_into
+from fastlstm.steps.shard_map import ShardMap
 from fastlstm.steps.train import train_into
 from fastlstm.windows import parquet, planning
-from fastlstm.windows.parquet import WindowDataset, write_windows
+from fastlstm.windows.parquet import WindowDataset
 from tests.conftest import make_panel
 
 pytestmark = pytest.mark.usefixtures("untraced")
@@ -55,25 +58,25 @@ def holed_panel() -> pd.DataFrame:
 def steps(folder, frame: pd.DataFrame, config: RetrainConfig) -> WindowDataset:
     """Validate, scale and cut windows as the pipeline does."""
     table = frame.rename(columns={"site": SERIES, "when": TIME}).astype({SERIES: "str"})
+    (folder / "table").mkdir(parents=True)
+    write_table(table, folder / "table" / file_names.TABLE_FILE)
+    shards = ShardMap(folder / "shards")
     publish(
         folder / "clean",
         lambda f: validate_into(
-            f, table, config.data, labels=not config.hyperparameters.is_regressor,
+            f, folder / "table", config.data, shards=shards,
+            labels=not config.hyperparameters.is_regressor,
             rows_out_of_order=0, skipped_series={}, refused_report=folder / "refused.json",
         ),
     )  # fmt: skip
-    clean = folder / "clean" / CLEAN_FILE
-    made = publish(folder / "scaled", lambda f: scale_into(f, clean, config))
-    scaled = pd.read_parquet(folder / "scaled" / file_names.SCALED_FILE)
+    publish(folder / "scaled", lambda f: scale_into(f, folder / "clean", config, shards))
     hp = config.hyperparameters
     publish(
         folder / "windows",
-        lambda f: write_windows(
-            f, scaled, features=config.data.features, targets=config.data.targets,
-            timesteps=hp.timesteps, steps_ahead=hp.steps_ahead, lookahead=config.data.lookahead,
-            cuts=Cuts(**made["cuts"]), seasons=FoundSeasons.from_facts(made),
+        lambda f: cut_windows_into(
+            f, folder / "scaled", hp.timesteps, hp.steps_ahead, config.data.lookahead, shards
         ),
-    )  # fmt: skip
+    )
     return WindowDataset(folder / "windows")
 
 
@@ -228,7 +231,7 @@ def test_scalers_see_train_rows_only(settings, tmp_path, monkeypatch, scaler):
     def fit_on_all(x, y, times, label_known, cuts, hp, later, series):
         return fit_scalers(x, y, times, label_known, Cuts(2**62, 2**62), hp, None, series)
 
-    monkeypatch.setattr(prepare, "fit_scalers", fit_on_all)
+    monkeypatch.setattr(scaled_table, "fit_scalers", fit_on_all)
     with pytest.raises(LeakError, match="later rows"):
         check_scalers(tmp_path / "leak", config)
 
@@ -271,7 +274,7 @@ def test_scaler_of_what_is_known_ahead_sees_no_value_from_beyond_train(
     section = {"known_ahead": {"heat": 2}, "targets": ["load"]}
     config = parse_config(settings(data=section, hyperparameters={"steps_ahead": 2}))
     check_scalers(tmp_path / "right", config)
-    monkeypatch.setattr(prepare, "later_times", lambda *_: {})
+    monkeypatch.setattr(scaled_table, "later_times", lambda *_: {})
     with pytest.raises(LeakError, match="later rows"):
         check_scalers(tmp_path / "leak", config)
 

@@ -1,0 +1,93 @@
+"""Load a source in shards: one pass over its blocks, then each shard by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastlstm.artifacts.file_names import TABLE_FILE
+from fastlstm.artifacts.folders import publish
+from fastlstm.config.data import DataConfig
+from fastlstm.data.column_names import SERIES, TIME
+from fastlstm.data.files import source_files
+from fastlstm.data.memory import give_back
+from fastlstm.data.reading import load_blocks, refuse_short, sorted_without_short
+from fastlstm.data.shard_cutting import MOST_SHARDS, cut_files, cut_into_shards, read_cut_rows
+from fastlstm.data.shards import shard_count
+from fastlstm.data.tables import write_table
+from fastlstm.errors import DataError
+from fastlstm.steps.shard_map import ShardMap
+
+_LOAD_SHARD = "fastlstm.steps.load_shards:load_shard"
+
+
+def load_shards_into(
+    folder: Path, data: DataConfig, window_rows: int, rows: int, shard_rows: int, shards: ShardMap
+) -> dict[str, Any]:
+    """Load a panel and write ``table.parquet`` of each shard into a folder.
+
+    Args:
+        folder: the step's folder.
+        data: the source.
+        window_rows: rows one window spans.
+        rows: rows of the source, about.
+        shard_rows: rows of a shard, about.
+        shards: works on each shard.
+
+    Returns:
+        Facts for the manifest, as of ``fastlstm.steps.prepare.load_into``, and ``shards``.
+
+    Raises:
+        ConfigError: a series is shorter than a window.
+        DataError: a file, column or cell cannot be read as declared.
+    """
+    count = min(MOST_SHARDS, shard_count(rows, shard_rows))
+
+    def cut(target: Path) -> dict[str, Any]:
+        return cut_into_shards(load_blocks(data, data.value_columns), target, count)
+
+    parts = cut_files(shards.publish("rows", cut))
+    found = shards(_LOAD_SHARD, "table", parts, window_rows=window_rows)
+    skipped = {name: n for facts in found for name, n in facts["skipped_series"].items()}
+    total = sum(facts["rows"] for facts in found)
+    if not total and not skipped:
+        raise DataError(f"{data.path}: holds no rows; give a table with rows")
+    refuse_short(skipped, not total, data, window_rows)
+    shards.collect("table", folder, [facts["rows"] for facts in found])
+    return {
+        "rows": total,
+        "series": sum(facts["series"] for facts in found),
+        "first": min(facts["first"] for facts in found if facts["rows"]),
+        "last": max(facts["last"] for facts in found if facts["rows"]),
+        "rows_out_of_order": sum(facts["rows_out_of_order"] for facts in found),
+        "skipped_series": skipped,
+        "skipped_files": dict(source_files(data.path, data.format).skipped),
+        "shards": sum(facts["rows"] > 0 for facts in found),
+    }
+
+
+def load_shard(shard: str, folder: str, window_rows: int) -> dict[str, Any]:
+    """Sort the rows of one shard and write them.
+
+    Args:
+        shard: file of its rows.
+        folder: folder to publish.
+        window_rows: rows one window spans; shorter series are left out.
+    """
+
+    def build(target: Path) -> dict[str, Any]:
+        loaded = sorted_without_short(read_cut_rows(Path(shard)), window_rows)
+        frame = loaded.frame
+        write_table(frame, target / TABLE_FILE)
+        return {
+            "rows": len(frame),
+            "series": int(frame[SERIES].nunique()),
+            "first": frame[TIME].min().isoformat() if len(frame) else None,
+            "last": frame[TIME].max().isoformat() if len(frame) else None,
+            "rows_out_of_order": loaded.rows_out_of_order,
+            "skipped_series": loaded.skipped_series,
+        }
+
+    facts = publish(Path(folder), build)
+    give_back()
+    return facts
