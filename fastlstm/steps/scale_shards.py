@@ -124,9 +124,9 @@ def sums_of_shard(
         arrays = dict(_arrays(_FEATURES, _usable(x, rows), ranked))
         if hp.scale_targets:
             defined = rows.defined(y)
-            arrays |= _arrays(_TARGETS, ((n, _values(y, n)[defined]) for n in y), ranked)
+            arrays |= _arrays(_TARGETS, ((n, _values(y, n)[defined]) for n in data.targets), ranked)
         if hp.has_count_loss:
-            arrays |= _arrays(_KNOWN, ((n, _values(y, n)[rows.known]) for n in y), False)
+            arrays |= _arrays(_KNOWN, ((n, _values(y, n)[rows.known]) for n in data.targets), False)
         inputs = drift_columns(data)
         arrays |= _arrays(_INPUTS, ((n, _values(frame, n)[rows.train]) for n in inputs), True)
         indicators: list[str] = []
@@ -194,10 +194,10 @@ def _values(columns: Columns, name: str) -> np.ndarray:
 def _usable(x: pd.DataFrame, rows: TrainRows) -> Iterator[tuple[str, np.ndarray]]:
     """The values of each feature that its scaler is fitted on."""
     for name in x:
-        values = _values(x, name)[rows.train]
-        if name in rows.unknown:
-            values = values[~rows.unknown[name][rows.train]]
-        yield name, values
+        values = _values(x, str(name))[rows.train]
+        if str(name) in rows.unknown:
+            values = values[~rows.unknown[str(name)][rows.train]]
+        yield str(name), values
 
 
 def _arrays(kind: str, columns: Any, ranked: bool) -> Iterator[tuple[str, np.ndarray]]:
