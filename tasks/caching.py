@@ -17,6 +17,7 @@ from fastlstm.artifacts.fingerprint import code_version, fingerprint
 from fastlstm.artifacts.folders import publish
 from fastlstm.data.memory import give_back
 from fastlstm.steps.shard_map import ShardMap
+from tasks.engine import engine_map
 from tasks.notify import notify
 from tasks.references import RunReference, Source, StepOutput
 from tasks.settings import PipelineConfig
@@ -60,7 +61,7 @@ def shard_map(config: PipelineConfig, step: str, *inputs: Input) -> ShardMap:
         *inputs: what the step reads, in the order of its parameters.
     """
     key = step_key(step, config, *inputs)
-    return ShardMap(Path(config.work) / "unfinished" / f"{key[:32]}.shards")
+    return ShardMap(Path(config.work) / "unfinished" / f"{key[:32]}.shards", engine_map(config))
 
 
 def cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
