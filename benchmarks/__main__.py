@@ -19,6 +19,8 @@ from unittest import mock
 
 from benchmarks.contest import Result, compete
 from benchmarks.growth import draw, measure_growth
+from benchmarks.many import EPOCHS, ROWS
+from benchmarks.many import measure as measure_models
 from benchmarks.memory import peak_of_retraining
 from benchmarks.networks import SIZES, trainers
 from benchmarks.windows import disk_share
@@ -244,6 +246,26 @@ def _memory(_: int) -> Iterator[Row]:
         )  # fmt: skip
 
 
+# Models by group, as many as a chain of shops has.
+_GROUPS = 200
+
+
+def _many(_: int) -> Iterator[Row]:
+    found = measure_models(_GROUPS)
+    one, two = found.seconds[1], found.seconds[2]
+    yield Row(
+        "many models",
+        f"`models_by`, {found.groups} groups of {ROWS:,} rows, {EPOCHS} epochs each",
+        f"one worker {one:.0f} s ({one / found.groups:.1f} s a model), two {two:.0f} s; "
+        f"{one / two:.2f}x; weights {'as' if found.same else 'NOT as'} of a process for one model",
+        "1.6x with two workers", one / two >= 1.6 and found.same,
+    )  # fmt: skip
+    yield Row(
+        "start of a training", "after the first of a worker: from the call to its first step",
+        f"{max(found.starts):.2f} s at most", "under 1 s", max(found.starts) < 1,
+    )  # fmt: skip
+
+
 _PARTS = {
     "windows": _windows,
     "training": _training,
@@ -253,6 +275,7 @@ _PARTS = {
     "flow": _flow,
     "series": _series,
     "memory": _memory,
+    "many": _many,
 }
 
 

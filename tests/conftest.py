@@ -42,6 +42,7 @@ _INSTALLATIONS = {
 _WITH_PREFECT = (
     "tests/flows/",
     *_INSTALLATIONS["crowd"], "tests/faults/test_signals.py", "tests/faults/test_full_disk.py",
+    "tests/faults/test_cluster.py",
 )  # fmt: skip
 # What an idle server does again and again for deployments, which only the company has.
 _IDLE_LOOPS = (

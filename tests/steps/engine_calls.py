@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 from fastlstm.errors import DataError
@@ -26,3 +27,8 @@ def killed_once(flag, on_event=None):
     Path(flag).touch()
     os.kill(os.getpid(), signal.SIGKILL)
     return None
+
+
+def slowly(number, seconds):
+    time.sleep(seconds)
+    return doubled(number)
