@@ -16,6 +16,7 @@ from fastlstm.network.inference import load_network
 from fastlstm.training.linear_component import Penalty
 from fastlstm.training.refit_all import refit_on_all
 from fastlstm.training.setup import OnEvent, TrainingSetup
+from fastlstm.windows.drawing import DrawnWindows
 from fastlstm.windows.parquet import WindowDataset
 
 
@@ -41,7 +42,7 @@ def refit_into(
         checkpoint: file of the state to go on from.
     """
     hp, source = Hyperparameters.model_validate(hyperparameters), Path(network)
-    dataset = WindowDataset(Path(windows))
+    dataset = DrawnWindows(WindowDataset(Path(windows)))
     columns = dataset.manifest["features"], dataset.manifest["targets"]
     use_fitting_threads(hp, *columns, dataset.count("train"))
     facts = json.loads((source / TRAINING_FILE).read_text(encoding="utf-8"))

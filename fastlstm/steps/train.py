@@ -14,6 +14,7 @@ from fastlstm.training.class_weights import require_both_classes
 from fastlstm.training.files import write_network
 from fastlstm.training.fit import fit
 from fastlstm.training.setup import OnEvent
+from fastlstm.windows.drawing import DrawnWindows
 from fastlstm.windows.parquet import WindowDataset
 
 
@@ -48,7 +49,7 @@ def train_into(
         The content of ``training.json``.
     """
     hp = Hyperparameters.model_validate(hyperparameters)
-    dataset = WindowDataset(Path(windows))
+    dataset = DrawnWindows(WindowDataset(Path(windows)))
     if not hp.is_regressor:
         require_both_classes(dataset)
     columns = dataset.manifest["features"], dataset.manifest["targets"]

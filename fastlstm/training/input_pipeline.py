@@ -13,6 +13,7 @@ from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.errors import ConfigError
 from fastlstm.network.architecture import batch_size, sequences_of_window
 from fastlstm.training.class_weights import weight_of_classes
+from fastlstm.windows.drawing import DrawnWindows
 from fastlstm.windows.shared_rows import Folded, as_aligned
 from fastlstm.windows.source import WindowSource
 
@@ -62,7 +63,9 @@ def tf_dataset(
         return (hp.seed, epoch.number) if epoch is not None and hp.shuffle else None
 
     folded = dataset.folded(split)
-    if folded is not None:
+    if epoch is not None and isinstance(dataset, DrawnWindows) and dataset.is_drawn(split):
+        batches = _from_draws(dataset, split, hp, class_weight, epoch)
+    elif folded is not None:
         batches = _from_rows(dataset, split, hp, weights, class_weight, folded, seed)
     elif hp.loss_scaling == "mase":
         # In a shuffled stream from disk it is not known which series a window is of.
@@ -94,7 +97,7 @@ def _windows_of_an_epoch(dataset: WindowSource, split: str, hp: Hyperparameters)
 
     More than there are where they are learned from and too few for the gradient steps of an epoch.
     """
-    count = dataset.count(split)
+    count = _windows_to_learn_from(dataset, split)
     if hp.windows_per_epoch is None:
         return count
     if hp.windows_per_epoch != "auto":
@@ -104,6 +107,13 @@ def _windows_of_an_epoch(dataset: WindowSource, split: str, hp: Hyperparameters)
     most = max(_MOST_SEQUENCES // sequences, _MOST_STEPS * size)
     fewest = 0 if split == "validation" else _FEWEST_STEPS * size
     return max(min(count, most), fewest)
+
+
+def _windows_to_learn_from(dataset: WindowSource, split: str) -> int:
+    """Windows in a split that epochs have; of validation, where they are too many, those of a sample."""
+    if isinstance(dataset, DrawnWindows) and split != "validation":
+        return dataset.total(split)
+    return dataset.count(split)
 
 
 def _batch_size(dataset: WindowSource, hp: Hyperparameters) -> int:
@@ -181,6 +191,51 @@ def _shared(values: np.ndarray) -> Any:
     return tf.experimental.dlpack.from_dlpack(as_aligned(values).__dlpack__())
 
 
+def _from_draws(
+    dataset: DrawnWindows, split: str, hp: Hyperparameters, class_weight: np.ndarray | None,
+    epoch: Epoch,
+) -> Any:  # fmt: skip
+    """Batches of windows that each epoch draws from those on disk, or of all of them.
+
+    They come shuffled, whatever ``shuffle`` says: the windows of a row group are of few series.
+    """
+    import tensorflow as tf
+
+    size, wanted = _batch_size(dataset, hp), _windows_of_an_epoch(dataset, split, hp)
+    outputs = dataset.manifest["steps_ahead"] * len(dataset.manifest["targets"])
+    # TensorFlow keeps a generator's function as long as the process lives; the caller keeps the windows.
+    reference = weakref.ref(dataset)
+
+    def batches() -> Iterator[tuple[np.ndarray, ...]]:
+        dataset, seed = reference(), (hp.seed, epoch.number)
+        assert dataset is not None  # noqa: S101 (the caller trains on it)
+        drawn = dataset.batches(split, size, seed)
+        if wanted < dataset.total(split):
+            drawn = dataset.draws(split, wanted, size, seed)
+        for x, y in drawn:
+            flat = y.reshape(len(y), outputs)
+            if class_weight is None:
+                yield x, flat
+            else:
+                yield x, flat, weight_of_classes(class_weight, flat)
+
+    signature = _signature(dataset, weighted=class_weight is not None)
+    return tf.data.Dataset.from_generator(batches, output_signature=signature)
+
+
+def _signature(dataset: WindowSource, *, weighted: bool) -> tuple[Any, ...]:
+    """Shapes and types of a batch."""
+    import tensorflow as tf
+
+    shape = dataset.manifest
+    outputs = shape["steps_ahead"] * len(shape["targets"])
+    signature: tuple[Any, ...] = (
+        tf.TensorSpec((None, shape["timesteps"], len(shape["features"])), tf.float32),
+        tf.TensorSpec((None, outputs), tf.float32),
+    )
+    return (*signature, tf.TensorSpec((None,), tf.float32)) if weighted else signature
+
+
 def _from_stream(
     dataset: WindowSource, split: str, hp: Hyperparameters, class_weight: np.ndarray | None,
     seed: _Seed,
@@ -224,12 +279,7 @@ def _from_stream(
                 weight = weight * weight_of_classes(class_weight, flat)
             yield x, flat, weight
 
-    signature: tuple[Any, ...] = (
-        tf.TensorSpec((None, shape["timesteps"], len(shape["features"])), tf.float32),
-        tf.TensorSpec((None, outputs), tf.float32),
-    )
-    if weighted:
-        signature += (tf.TensorSpec((None,), tf.float32),)
+    signature = _signature(dataset, weighted=weighted)
     streamed = tf.data.Dataset.from_generator(batches, output_signature=signature)
     # Taking evenly spaced windows leaves batches of any size.
     return streamed if hp.windows_per_epoch is None else streamed.unbatch().batch(size)

@@ -18,6 +18,7 @@ from fastlstm.network.inference import windows_at_once
 from fastlstm.training.combination_weights import naive_weights
 from fastlstm.training.error_sums import error_sums, step_blocks
 from fastlstm.training.series_weights import series_weights, weight_of_series
+from fastlstm.windows.drawing import DrawnWindows
 from fastlstm.windows.source import WindowSource, seasons_by_error
 
 # Called with each progress event; see ``fastlstm.training.fit.fit``.
@@ -151,5 +152,7 @@ class TrainingSetup:
         if scaling != "auto":
             return scaling == "mase"
         is_panel = manifest.get("series", 1) > 1 and len(manifest["targets"]) == 1
-        # Where the windows are streamed from disk it is not known which series each is of.
+        # Where the windows come from disk it is not known which series each is of.
+        if isinstance(self.dataset, DrawnWindows) and self.dataset.is_drawn("train"):
+            return False
         return is_panel and self.dataset.folded("train") is not None

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,8 @@ from fastlstm.windows.shared_rows import Folded, FoldedTooLargeError, Folding
 from fastlstm.windows.source import Windows
 
 _ROW_GROUP_BYTES = 8 << 20
+# Of a table of many shards an epoch draws from some row groups: from many series if these are small.
+_DRAWN_GROUP_BYTES = 1 << 20
 _PART_BYTES = 256 << 20
 # Most memory for the rows of a split's inputs, and as much for those of its targets.
 _POOL_BYTES = 512 << 20
@@ -146,10 +148,7 @@ def write_parts(
     if shard is None:
         require_windows(planned, form.timesteps, form.span)
     of_shard = "" if shard is None else f"{shard.number:05d}-"
-    writer = _PartWriter(
-        scaled, inputs, outputs, form.timesteps, form.steps_ahead,
-        0 if shard is None else shard.rows_before,
-    )  # fmt: skip
+    writer = _PartWriter(scaled, inputs, outputs, form.timesteps, form.steps_ahead, shard)
     # Memory grows with the number of threads; more than four would exceed the bound.
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         jobs = []
@@ -182,20 +181,21 @@ class _PartWriter:
         targets: the targets' columns.
         timesteps: input rows of a window.
         steps_ahead: target rows of a window.
-        rows_before: rows of the shards before this one.
+        shard: which shard the rows are; None for a whole table.
     """
 
     def __init__(
         self, scaled: pd.DataFrame, inputs: list[np.ndarray], targets: list[np.ndarray],
-        timesteps: int, steps_ahead: int, rows_before: int = 0,
+        timesteps: int, steps_ahead: int, shard: ShardPlace | None = None,
     ) -> None:  # fmt: skip
-        self._rows_before = rows_before
+        self._rows_before = 0 if shard is None else shard.rows_before
         self._series, self._times = scaled[SERIES], scaled[TIME]
         self._inputs, self._targets = inputs, targets
         self._timesteps, self._steps_ahead = timesteps, steps_ahead
         window_bytes = 4 * (timesteps * len(inputs) + steps_ahead * len(targets))
-        self._group = max(1, _ROW_GROUP_BYTES // window_bytes)
-        self.windows_per_part = self._group * max(1, _PART_BYTES // _ROW_GROUP_BYTES)
+        group_bytes = _ROW_GROUP_BYTES if shard is None else _DRAWN_GROUP_BYTES
+        self._group = max(1, group_bytes // window_bytes)
+        self.windows_per_part = self._group * max(1, _PART_BYTES // group_bytes)
         x, y = (timesteps, len(inputs)), (steps_ahead, len(targets))
         self._schema = pa.schema([
             pa.field("series", pa.string(), nullable=False),
@@ -251,6 +251,21 @@ def _tensor(values: np.ndarray, kind: pa.DataType) -> pa.Array:
     return pa.ExtensionArray.from_storage(kind, storage)
 
 
+@dataclass(frozen=True)
+class RowGroup:
+    """A row group of a Parquet part.
+
+    Attributes:
+        file: the part.
+        number: of the row group in it.
+        windows: number of windows.
+    """
+
+    file: Path
+    number: int
+    windows: int
+
+
 class WindowDataset:
     """A window dataset in a folder.
 
@@ -270,6 +285,7 @@ class WindowDataset:
         self.manifest = read_manifest(folder)
         self._pool_bytes = pool_bytes
         self._in_memory: dict[str, tuple[Folded, Folded] | None] = {}
+        self._row_groups: dict[str, list[RowGroup]] = {}
 
     def count(self, split: str) -> int:
         """Windows in ``'train'``, ``'validation'``, ``'test'`` or ``fastlstm.data.split.LEARNED``."""
@@ -288,10 +304,8 @@ class WindowDataset:
             for f in self._parts(split)
         )
         arrays = {name: _ndarray(table.column(name)) for name in columns}
-        series = table.column("series").unify_dictionaries().combine_chunks()
         return Windows(
-            series.dictionary.to_numpy(zero_copy_only=False).astype(object)[series.indices],
-            table.column("origin").cast(pa.timestamp("us")).to_numpy(),
+            *_labels(table),
             arrays.get("x", np.zeros((0, 0, 0), np.float32)),
             arrays.get("y", np.zeros((0, 0, 0), np.float32)),
         )
@@ -339,6 +353,9 @@ class WindowDataset:
 
     def _fold(self, split: str) -> tuple[Folded, Folded] | None:
         """Read a split as shared rows; None where they take more memory than the pool."""
+        # Each window has a first row that no other has.
+        if 4 * self.count(split) * len(self.manifest["features"]) > self._pool_bytes:
+            return None
         x, y = Folding(self._pool_bytes), Folding(self._pool_bytes)
         try:
             for first_row, inputs, targets in self._blocks(split, None):
@@ -379,17 +396,39 @@ class WindowDataset:
         self, split: str, rng: np.random.Generator | None
     ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """First rows, inputs and targets of one row group after another, decoded ahead in threads."""
-        groups = [
-            (file, number)
-            for file in self._parts(split)
-            for number in range(pq.read_metadata(file).num_row_groups)
-        ]
+        groups = self.row_groups(split)
         order = np.arange(len(groups)) if rng is None else rng.permutation(len(groups))
+        yield from self.decoded([groups[position] for position in order.tolist()])
 
-        def decode(position: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            file, number = groups[position]
-            table = pq.ParquetFile(file).read_row_group(
-                number, columns=["first_row", "x", "y"], use_threads=False
+    def row_groups(self, split: str) -> list[RowGroup]:
+        """The row groups of a split, in order of series and time."""
+        if split not in self._row_groups:
+            self._row_groups[split] = [
+                RowGroup(file, number, about.row_group(number).num_rows)
+                for file in self._parts(split)
+                for about in [pq.read_metadata(file)]
+                for number in range(about.num_row_groups)
+            ]
+        return self._row_groups[split]
+
+    def labels(self, groups: Sequence[RowGroup]) -> tuple[np.ndarray, np.ndarray]:
+        """Series, and times of the first target rows, of the windows of some row groups."""
+        table = pa.concat_tables(
+            pq.ParquetFile(group.file, read_dictionary=["series"]).read_row_group(
+                group.number, columns=["series", "origin"], use_threads=False
+            )
+            for group in groups
+        )
+        return _labels(table)
+
+    def decoded(
+        self, groups: Sequence[RowGroup]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """First rows, inputs and targets of some row groups one by one, decoded ahead in threads."""
+
+        def decode(group: RowGroup) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            table = pq.ParquetFile(group.file).read_row_group(
+                group.number, columns=["first_row", "x", "y"], use_threads=False
             )
             first_row = table.column("first_row").to_numpy()
             return first_row, _ndarray(table.column("x")), _ndarray(table.column("y"))
@@ -397,12 +436,21 @@ class WindowDataset:
         threads = min(4, os.cpu_count() or 1)
         with ThreadPoolExecutor(threads) as pool:
             ahead: deque[Future[tuple[np.ndarray, np.ndarray, np.ndarray]]] = deque()
-            for position in order:
-                ahead.append(pool.submit(decode, position))
+            for group in groups:
+                ahead.append(pool.submit(decode, group))
                 if len(ahead) > threads:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
+
+
+def _labels(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """Series, and times of the first target rows, of the windows of a table."""
+    series = table.column("series").unify_dictionaries().combine_chunks()
+    return (
+        series.dictionary.to_numpy(zero_copy_only=False).astype(object)[series.indices],
+        table.column("origin").cast(pa.timestamp("us")).to_numpy(),
+    )
 
 
 def _joined(arrays: list[np.ndarray]) -> np.ndarray:

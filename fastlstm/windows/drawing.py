@@ -1,0 +1,151 @@
+"""Windows that are too many for memory: an epoch draws some, everything else sees a sample.
+
+What is read from disk depends on the number of windows drawn and not on how many there are. An epoch's
+draw depends on its seed alone: row groups are chosen at random, eight times as many windows as needed,
+and of these windows the epoch's at random. Row groups are small, so that a draw has windows of many
+series. Where a training needs all windows of a split for sums (naive forecasts, the linear component,
+class weights, what validation decides), it gets a sample: row groups at even distances, up to a million
+windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from fastlstm.windows.parquet import RowGroup, WindowDataset
+from fastlstm.windows.shared_rows import Folded, Folding
+from fastlstm.windows.source import Windows
+
+# Windows that are decoded for each one drawn, and of a sample.
+_DECODED, _SAMPLE = 8, 1 << 20
+# Memory for drawn windows before they are shuffled.
+_BUFFER_BYTES = 256 << 20
+
+
+class DrawnWindows:
+    """A window dataset of which splits too large for memory are drawn from and sampled.
+
+    Args:
+        dataset: the windows on disk.
+
+    Attributes:
+        manifest: of the windows on disk.
+    """
+
+    def __init__(self, dataset: WindowDataset, sample: int = _SAMPLE) -> None:
+        self.manifest: dict[str, Any] = dataset.manifest
+        self._dataset, self._most = dataset, sample
+        self._sampled: dict[str, tuple[Folded, Folded]] = {}
+
+    def is_drawn(self, split: str) -> bool:
+        """Whether a split is too large for memory, so that epochs draw from it."""
+        return self._dataset.folded(split) is None
+
+    def total(self, split: str) -> int:
+        """Windows on disk in a split."""
+        return self._dataset.count(split)
+
+    def count(self, split: str) -> int:
+        """Windows in a split, or in its sample."""
+        if not self.is_drawn(split):
+            return self._dataset.count(split)
+        return sum(group.windows for group in self._sample_groups(split))
+
+    def read(self, split: str, columns: tuple[str, ...] = ("x", "y")) -> Windows:
+        """All windows of a split, or of its sample, in memory; see ``WindowDataset.read``."""
+        if not self.is_drawn(split):
+            return self._dataset.read(split, columns)
+        series, origin = self._dataset.labels(self._sample_groups(split))
+        every, empty = np.arange(len(series)), np.zeros((0, 0, 0), np.float32)
+        x, y = self.folded(split)
+        return Windows(
+            series, origin, x[every] if "x" in columns else empty,
+            y[every] if "y" in columns else empty,
+        )  # fmt: skip
+
+    def weights(self, split: str, seed: tuple[int, ...] | None = None) -> np.ndarray | None:
+        """None, because windows on disk carry no weights."""
+        return None
+
+    def folded(self, split: str) -> tuple[Folded, Folded]:
+        """Inputs and targets of a split, or of its sample, as the rows they share."""
+        kept = self._dataset.folded(split)
+        if kept is not None:
+            return kept
+        if split not in self._sampled:
+            x, y = Folding(_BUFFER_BYTES << 4), Folding(_BUFFER_BYTES << 4)
+            for first_row, inputs, targets in self._dataset.decoded(self._sample_groups(split)):
+                x.add(inputs, first_row)
+                y.add(targets, first_row)
+            self._sampled[split] = x.folded(), y.folded()
+        return self._sampled[split]
+
+    def batches(
+        self, split: str, batch_size: int, seed: tuple[int, ...] | None = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Batches of a split or of its sample; of all windows where they are shuffled by a seed."""
+        if seed is not None or not self.is_drawn(split):
+            yield from self._dataset.batches(split, batch_size, seed)
+            return
+        x, y = self.folded(split)
+        for start in range(0, len(x), batch_size):
+            rows = np.arange(start, min(start + batch_size, len(x)))
+            yield x[rows], y[rows]
+
+    def draws(
+        self, split: str, wanted: int, batch_size: int, seed: tuple[int, ...]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Inputs and targets of windows drawn from a split, in batches; only the last may be smaller.
+
+        Args:
+            split: which windows.
+            wanted: number of windows, at most those of the split.
+            batch_size: windows in a batch.
+            seed: seed of the draw, e.g. ``(seed, epoch)``.
+        """
+        rng = np.random.default_rng(seed)
+        groups = self._dataset.row_groups(split)
+        order = rng.permutation(len(groups))
+        ends = np.cumsum([groups[number].windows for number in order.tolist()])
+        needed = int(np.searchsorted(ends, min(wanted * _DECODED, ends[-1]))) + 1
+        chosen, ends = [groups[number] for number in order[:needed].tolist()], ends[:needed]
+        positions = np.sort(rng.choice(ends[-1], wanted, replace=False))
+        cuts = np.searchsorted(positions, ends)
+        taken = np.split(positions, cuts[:-1])
+        starts = np.concatenate([[0], ends[:-1]])
+        wanted_of = [(g, t - s) for g, t, s in zip(chosen, taken, starts, strict=True) if len(t)]
+        xs: list[np.ndarray] = []
+        ys: list[np.ndarray] = []
+        held = 0
+        decoded = self._dataset.decoded([group for group, _ in wanted_of])
+        for (_, rows), (_, x, y) in zip(wanted_of, decoded, strict=True):
+            xs.append(x[rows])
+            ys.append(y[rows])
+            held += xs[-1].nbytes + ys[-1].nbytes
+            if held >= _BUFFER_BYTES:
+                x, y = np.concatenate(xs), np.concatenate(ys)
+                mixed = rng.permutation(len(x))
+                whole = len(x) - len(x) % batch_size
+                yield from _in_batches(x, y, mixed[:whole], batch_size)
+                xs, ys = [x[mixed[whole:]]], [y[mixed[whole:]]]
+                held = xs[0].nbytes + ys[0].nbytes
+        x, y = np.concatenate(xs), np.concatenate(ys)
+        yield from _in_batches(x, y, rng.permutation(len(x)), batch_size)
+
+    def _sample_groups(self, split: str) -> list[RowGroup]:
+        """Row groups at even distances with about as many windows as a sample has."""
+        groups = self._dataset.row_groups(split)
+        share = min(1.0, self._most / max(1, self._dataset.count(split)))
+        number = max(1, round(share * len(groups)))
+        return [groups[position] for position in np.arange(number) * len(groups) // number]
+
+
+def _in_batches(
+    x: np.ndarray, y: np.ndarray, order: np.ndarray, size: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]
+        yield x[rows], y[rows]
