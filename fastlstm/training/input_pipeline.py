@@ -63,16 +63,17 @@ def tf_dataset(
         return (hp.seed, epoch.number) if epoch is not None and hp.shuffle else None
 
     folded = dataset.folded(split)
-    if epoch is not None and isinstance(dataset, DrawnWindows) and dataset.is_drawn(split):
-        batches = _from_draws(dataset, split, hp, class_weight, epoch)
-    elif folded is not None:
-        batches = _from_rows(dataset, split, hp, weights, class_weight, folded, seed)
-    elif hp.loss_scaling == "mase":
+    drawn = isinstance(dataset, DrawnWindows) and dataset.is_drawn(split)
+    if hp.loss_scaling == "mase" and (drawn or folded is None):
         # In a shuffled stream from disk it is not known which series a window is of.
         raise ConfigError(
             f"loss_scaling: {hp.loss_scaling!r} needs the {split} windows in memory, and their rows "
             "are too many; use 'none', or fewer rows or features"
         )
+    if isinstance(dataset, DrawnWindows) and drawn and epoch is not None:
+        batches = _from_draws(dataset, split, hp, class_weight, epoch)
+    elif folded is not None:
+        batches = _from_rows(dataset, split, hp, weights, class_weight, folded, seed)
     else:
         batches = _from_stream(dataset, split, hp, class_weight, seed)
     count = steps_of_an_epoch(dataset, split, hp)

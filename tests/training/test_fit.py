@@ -24,6 +24,7 @@ from fastlstm.network.inference import load_network, predict
 from fastlstm.steps.train import train_into
 from fastlstm.training.class_weights import class_weights
 from fastlstm.training.fit import fit
+from fastlstm.windows.drawing import DrawnWindows
 from fastlstm.windows.parquet import WindowDataset, write_windows
 
 pytestmark = pytest.mark.usefixtures("untraced")
@@ -322,3 +323,16 @@ def test_a_training_that_is_over_holds_no_windows(tmp_path, pool):
     del windows
     gc.collect()
     assert [there() for there in held] == [None] * len(held)
+
+
+def test_a_training_on_draws_is_repeatable_and_has_the_steps_of_an_epoch(tmp_path):
+    """The windows are too many for memory; validation decides by a sample."""
+    hp = regressor(epochs=2, windows_per_epoch=100)
+    dataset(tmp_path / "w", hp)
+    windows = [DrawnWindows(WindowDataset(tmp_path / "w", pool_bytes=1)) for _ in range(2)]
+    one, other = (fit(drawn, hp) for drawn in windows)
+    pd.testing.assert_frame_equal(one.history, other.history)
+    assert len(one.history) == 2
+    assert np.isfinite(one.history["val_loss"]).all()
+    with pytest.raises(ConfigError, match="loss_scaling: 'mase' needs the"):
+        fit(windows[0], regressor(loss_scaling="mase"))
