@@ -86,7 +86,7 @@ def _settings(home: Path, name: str) -> dict[str, Any]:
         "hyperparameters": {
             "model_name": "many", "LSTM_type": "regressor", "architecture": "classic",
             "timesteps": 24, "steps_ahead": 6, "epochs": EPOCHS, "scale_targets": True,
-            "early_stop_condition": False, "ensemble_size": 1, "windows_per_epoch": None,
+            "early_stop_patience": EPOCHS, "ensemble_size": 1, "windows_per_epoch": None,
             "refit": False,
         },
         "evaluation": {"explain_windows": 0},

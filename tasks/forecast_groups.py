@@ -66,7 +66,8 @@ def forecast_groups(
     found = ForecastOfGroups()
     home = Path(config.work) / "forecast"
     home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=home, prefix=".") as name:
+    # A name by which 'clean' finds what a killed run leaves.
+    with tempfile.TemporaryDirectory(dir=home, prefix=".upload-") as name:
         folder = Path(name)
         groups = split_newest_into(
             folder, data, config.models_by, lambda group: _model_of(group, stored, only)

@@ -80,12 +80,15 @@ def chosen_group(settings: PipelineConfig, group: str | None) -> str | None:
         raise ConfigError(f"--group: {error}") from None
 
 
-def models_of(opened: Opened, group: str | None) -> dict[str, GroupRuns]:
+def models_of(
+    opened: Opened, group: str | None, *, with_reports: bool = False
+) -> dict[str, GroupRuns]:
     """What the store holds of the model of one group, or of all, by the group's name.
 
     Args:
         opened: the config.
         group: name of the group; None for all.
+        with_reports: whether the reports on all models are one of them.
 
     Raises:
         StoreError: nothing is stored.
@@ -94,7 +97,8 @@ def models_of(opened: Opened, group: str | None) -> dict[str, GroupRuns]:
 
     settings, store, _ = opened
     found = store.groups(settings.family_name)
-    found.pop(ALL, None)
+    if not with_reports:
+        found.pop(ALL, None)
     if not found:
         raise StoreError(
             f"{store}: no model of {settings.family_name!r} is stored yet; run 'fastlstm retrain'"

@@ -54,7 +54,7 @@ def prune(config: str, keep: int, group: str | None, dry_run: bool) -> None:
     """Delete all but the newest runs of CONFIG's model.
 
     The champion and the two champions before it are kept, however old they are. With 'models_by' in
-    CONFIG: of the model of each group, or of one --group.
+    CONFIG: of the model of each group and of the reports on all, or of one --group.
     """
     from fastlstm.registry import maintenance
 
@@ -68,13 +68,13 @@ def prune(config: str, keep: int, group: str | None, dry_run: bool) -> None:
         click.echo(f"{len(store.runs(name))} runs of {name!r} in {store}")
         return
     left = 0
-    for one, known in models_of(opened, chosen).items():
+    for one, known in models_of(opened, chosen, with_reports=True).items():
         name = model_of_group(settings.family_name, one)
         deleted = maintenance.prune(store, name, keep, dry_run=dry_run, run_ids=known.run_ids)
         left += len(known.run_ids) - (0 if dry_run else len(deleted))
         for run_id in deleted:
             click.echo(f"{word} {one}/{run_id}")
-    click.echo(f"{left} runs of {settings.family_name!r} in {store}")
+    click.echo(f"{left} runs and reports of {settings.family_name!r} in {store}")
 
 
 @click.command()

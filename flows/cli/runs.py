@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fastlstm.artifacts.folders import verify
 from fastlstm.config.group_names import model_of_group
 from fastlstm.errors import ConfigError, StoreError
 from flows.cli.arguments import (
@@ -58,15 +59,24 @@ def runs(config: str, group: str | None) -> None:
 @click.command()
 @click.argument("run")
 @click.option("--config", type=click.Path(dir_okay=False), help="Config whose store has the run.")
-def show(run: str, config: str | None) -> None:
+@GROUP
+def show(run: str, config: str | None, group: str | None) -> None:
     """Show the report and the files of a run.
 
-    RUN is the run's folder or URL, or its id together with --config.
+    RUN is the run's folder or URL, or its id together with --config. With 'models_by' in the config it
+    is the id of a report on all models, or that of a run of one --group.
     """
     from rich.markdown import Markdown
 
-    saved = _open_run(run, config)
     console = open_console()
+    if config is not None and group is None and (opened := open_config(config)).settings.models_by:
+        folder = opened.store.run_folder(opened.model_name, run)
+        verify(folder)
+        (report,) = folder.glob("* - REPORT OF LSTM MODELS - *.md")
+        console.print(Markdown(report.read_text(encoding="utf-8")))
+        console.print(f"in {folder}", soft_wrap=True, markup=False)
+        return
+    saved = _open_run(run, config, group)
     console.print(Markdown(saved.path("report").read_text(encoding="utf-8")))
     console.print("\nFiles, checked against the manifest:")
     for file, entry in saved.manifest["files"].items():
@@ -74,14 +84,26 @@ def show(run: str, config: str | None) -> None:
     console.print(f"in {saved.folder}", soft_wrap=True, markup=False)
 
 
-def _open_run(run: str, config: str | None) -> SavedRun:
-    """The run with this folder or URL, or with this id in the store of a config."""
+def _open_run(run: str, config: str | None, group: str | None) -> SavedRun:
+    """The run with this folder or URL, or with this id in the store of a config.
+
+    Raises:
+        ConfigError: a group is named without a config, or is none of the config's.
+        StoreError: there is no such run.
+    """
     from fastlstm.registry.opening import local_run
     from fastlstm.runs.saved_run import SavedRun
 
     if config is not None:
-        _, store, name = open_config(config)
+        settings, store, name = open_config(config)
+        chosen = chosen_group(settings, group)
+        if chosen is not None:
+            name = model_of_group(settings.family_name, chosen)
         return SavedRun(store.run_folder(name, run))
+    if group is not None:
+        raise ConfigError(
+            "--group: needs --config, which names the store; give it, or the run's path"
+        )
     if "://" in run:
         return SavedRun(local_run(run))
     if not Path(run).is_dir():

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from fastlstm.config.reading import check_settings
-from fastlstm.errors import EngineError
+from fastlstm.errors import DataError, EngineError, WorkerKilledError
 from fastlstm.registry.folder_store import FolderStore
 from fastlstm.runs.saved_run import SavedRun
 from tasks.engine import close_engines, engine_map, engine_of
@@ -103,6 +103,26 @@ def test_a_scheduler_that_is_gone_is_one_sentence(cluster, tmp_path):
     ):
         run(f"{CALLS}:slowly", [{"number": n, "seconds": 0.3} for n in range(200)])
     assert time.monotonic() - begin < 60
+
+
+def test_ray_gives_the_same_and_retries_a_killed_worker(tmp_path):
+    pytest.importorskip("ray")
+    found = config(tmp_path, engine="ray", workers=2)
+    run = engine_map(found)
+    calls = [{"number": number, "seconds": 0} for number in range(50)]
+    results = run(f"{CALLS}:slowly", calls)
+    assert [one["value"] for one in results] == [2 * number for number in range(50)]
+    flags = [{"flag": str(tmp_path / f"{number}")} for number in range(2)]
+    assert run(f"{CALLS}:killed_once", flags) == ["done", "done"]
+    with pytest.raises(DataError, match="number -1 is negative"):
+        run(f"{CALLS}:doubled", [{"number": 1}, {"number": -1}])
+    with pytest.raises(WorkerKilledError, match="workers died while they ran"):
+        engine_of(found).call(f"{CALLS}:killed", {})
+    forked = engine_of(found).call(
+        "tests.steps.test_forks:marks", {}, prepare="tests.steps.test_forks:prepared"
+    )
+    assert forked["marks"] == ["prepared"]
+    close_engines()
 
 
 def weights(store, model):

@@ -120,8 +120,14 @@ def commands(tmp_path, given, store):
     back = run("rollback", config, "--group", "pooled")
     assert back.exit_code == 0 and store.groups("small")["pooled"].record.champion != first
     would = run("prune", config, "--keep", 1, "--dry-run").output
-    assert would.startswith(f"would delete pooled/{first}")
+    assert f"would delete pooled/{first}" in would and "would delete all/" in would
     assert examine(store).findings == [] and examine(store).models == 3
+
+    report = store.groups("small")["all"].run_ids[-1]
+    assert "Groups, worst first" in run("show", report, "--config", config).output
+    assert (
+        "test metrics" in run("show", first, "--config", config, "--group", "pooled").output.lower()
+    )
 
     table().to_csv(tmp_path / "new.csv", index=False)
     done = run(
