@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect import flow
 
+from fastlstm.experiments.folds import require_common_cuts
 from flows.outcomes import DAY, final_state, flow_settings
 from tasks.caching import verified
 from tasks.check_source import check_source
@@ -34,6 +35,7 @@ def backtest(config: PipelineConfig) -> Any:
 
 
 def _steps(config: PipelineConfig) -> BacktestOutcome:
+    require_common_cuts(config.hyperparameters)
     source = check_source(config, full=True)
     table = verified(load, config, source)
     config = with_calendar(config, table)

@@ -77,4 +77,4 @@ def train_and_decide(config: PipelineConfig, source: Source, running: Running) -
     if config.backtest.decides:
         parts = folds(config, clean, task(plan_folds, config, clean))
         tested = task(combine_folds, config, clean, parts)
-    return with_left_out(task(promote, config, run, clean, tested), clean)
+    return with_left_out(task(promote, config, run, clean, tested), clean, dataset)

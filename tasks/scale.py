@@ -23,16 +23,19 @@ def scale(config: PipelineConfig, clean: StepOutput) -> StepOutput:
         return scale_into(folder, Path(clean.path), config, shard_map(config, "scale", clean))
 
     output, manifest = make("scale", config, [clean], build)
-    cuts = [
+    first = [
         f"{pd.Timestamp(manifest['cuts'][name], unit='us'):%Y-%m-%d %H:%M}"
         for name in ("validation", "test")
     ]
+    cuts = f"validation from {first[0]}, test from {first[1]} UTC"
+    if config.hyperparameters.split == "by_series":
+        cuts = "each series split at its own share"
     seasons = ""
     if manifest["seasons"]:
         seasons = f"; season {' and '.join(map(str, manifest['seasons']))} rows"
     notify(
         "scale",
         f"{config.hyperparameters.scaler_type} fitted on {manifest['train_rows']:,} train rows; "
-        f"validation from {cuts[0]}, test from {cuts[1]} UTC{seasons}",
+        f"{cuts}{seasons}",
     )
     return output

@@ -176,7 +176,7 @@ _ALL = (
             )),
             Settings("hyperparameters", only=(
                 "scaler_type", "scaler_scope", "scale_targets", "timesteps",
-                "train_size_rate", "validation_size_rate", "LSTM_type", "steps_ahead",
+                "train_size_rate", "validation_size_rate", "split", "LSTM_type", "steps_ahead",
                 "has_count_loss",
             )),
             Settings("evaluation", only=("season_length",)),
@@ -187,7 +187,9 @@ _ALL = (
         "windows", "cuts the windows of each split", "windows", 2,
         (
             Settings("data", only=("lookahead",)),
-            Settings("hyperparameters", only=("timesteps", "steps_ahead")),
+            Settings("hyperparameters", only=(
+                "timesteps", "steps_ahead", "train_size_rate", "validation_size_rate", "split",
+            )),
         ),
         "windows", _all_windows, folders=("windows",),
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -37,6 +38,7 @@ from fastlstm.experiments.backtest_summary import Backtest
 from fastlstm.network.build import build_network
 from fastlstm.network.compiling import compile_network
 from fastlstm.network.keras_import import import_keras
+from fastlstm.reporting.coverage import coverage_lines
 from fastlstm.training.fit import fit
 from fastlstm.windows.source import seasons_by_error
 
@@ -296,6 +298,8 @@ class fastLSTM(NetworkMethods):
         wanted = {"epochs": epochs, "batch_size": batch_size, "timesteps": timesteps}
         self._change_settings(**{k: v for k, v in wanted.items() if v is not None})
         rows, windows, config = self._require_rows(), self._windows(), self._config()
+        for line in coverage_lines(windows.manifest, self._hp.split):
+            warnings.warn(line, stacklevel=2)
         trained = fit(
             windows,
             self._hp,

@@ -22,7 +22,7 @@ from fastlstm.data.scaling import (
     fit_scalers,
 )
 from fastlstm.data.seasons import FoundSeasons, SeasonSearch
-from fastlstm.data.split import Cuts, cut_times
+from fastlstm.data.split import SplitCuts, cuts_of, part_of_rows
 from fastlstm.data.time_grid import label_end, later_times, microseconds
 from fastlstm.errors import DataError
 from fastlstm.windows.in_memory import RowWindows
@@ -47,7 +47,7 @@ class PreparedRows:
     settings: RowSettings
     features: list[str]
     targets: list[str]
-    cuts: Cuts
+    cuts: SplitCuts
     scalers: Scalers
     x_scaled: np.ndarray
     y_scaled: np.ndarray
@@ -98,7 +98,7 @@ class PreparedRows:
         The rows keep the order and the index in which they were given.
         """
         table = self.table
-        part = np.digitize(microseconds(table.frame[TIME]), [self.cuts.validation, self.cuts.test])
+        part = part_of_rows(microseconds(table.frame[TIME]), self.cuts)
         for code, split in enumerate(("train", "validation", "test")):
             rows = np.flatnonzero(part == code)
             rows = rows[np.argsort(table.given_row[rows])]
@@ -133,7 +133,7 @@ def prepare_rows(
     _require_columns(table, features, targets)
     x, y = table.x[features], table.y[targets]
     times, series = microseconds(table.frame[TIME]), table.frame[SERIES].to_numpy()
-    cuts = cut_times(times, hyperparameters.train_size_rate, hyperparameters.validation_size_rate)
+    cuts = cuts_of(times, series, hyperparameters)
     if scalers is None:
         segment = table.frame[SEGMENT].to_numpy()
         label_known = label_end(times, segment, settings.target_lookahead)

@@ -20,7 +20,7 @@ from fastlstm.config.time_formats import check_time_format, check_time_zone
 from fastlstm.data.closed_days import row_offset
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.labels import as_labels
-from fastlstm.data.split import Cuts
+from fastlstm.data.split import SplitCuts, part_of_rows
 from fastlstm.data.time_grid import (
     contiguous_blocks,
     fitting_frequency,
@@ -144,10 +144,10 @@ class RowTable:
             pd.concat([left, self.y[targets]], axis=1),
         )
 
-    def span(self, split: str, cuts: Cuts) -> str:
+    def span(self, split: str, cuts: SplitCuts) -> str:
         """The number of rows in a split, with the first and the last time."""
         times = microseconds(self.frame[TIME])
-        part = np.digitize(times, [cuts.validation, cuts.test])
+        part = part_of_rows(times, cuts)
         of_split = times[part == ("train", "validation", "test").index(split)]
         first, last = int(of_split.min()), int(of_split.max())
         if self.time_unit == "row":

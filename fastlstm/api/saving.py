@@ -69,8 +69,7 @@ def evaluate_and_store(
             rows.scalers,
             *scaler_files(folder),
         )
-        cut = windows.manifest["cuts"]["validation"]
-        _write_data_files(folder, rows, table, cut, config.data.read_features)
+        _write_data_files(folder, rows, table, config.data.read_features)
 
         def build(target: Path, run_id: str) -> dict[str, Any]:
             parts = Parts(folder, folder, folder, folder)
@@ -99,12 +98,11 @@ def _write_data_files(
     folder: Path,
     rows: PreparedRows,
     table: TargetTable,
-    validation_cut: int,
     features: list[str],
 ) -> None:
     """Write what a run keeps of its rows: the checks they passed and a summary of the train inputs."""
     count = len(rows.table.frame)
     checks = ValidationReport(count, count, _CHECKS_RUN, [], [], {}, {}, {}, {})
     write_json(folder / CHECKS_FILE, checks.to_dict())
-    train = table.times < validation_cut
+    train = table.times < rows.cuts.validation
     write_json(folder / INPUTS_FILE, reference(rows.table.x[features], train))

@@ -308,6 +308,13 @@ class HyperparameterFields(BaseModel):
         0.15, gt=0, lt=1,
         description="Share of the time span after that used for validation; the rest is test.",
     )  # fmt: skip
+    split: Literal["at_time", "by_series"] = Field(
+        "at_time",
+        description="Where the splits of a panel end. 'at_time': at the same time in all series, so "
+        "that nothing that happens to all at once is known too early. 'by_series': in each series "
+        "after these shares of its own rows, for series that share no calendar (patients, machines, "
+        "competition data).",
+    )
     save_X_Y_data: bool = Field(
         True, description="Store the rows of each split with the run, as CSV."
     )

@@ -100,6 +100,7 @@ class RetrainConfig(StrictSettings):
         problems = [
             *self._covariate_problems(),
             *self._derived_target_problems(),
+            *self._split_problems(),
             *self._class_problems(),
             *self._metric_problems(),
             *self._range_problems(),
@@ -254,6 +255,23 @@ class RetrainConfig(StrictSettings):
                 "regressor"
             )
         return [f"data.derived_targets.{wrong[0]}: {problem}"]
+
+    def _split_problems(self) -> list[str]:
+        """Cuts of each series against the table and the backtest."""
+        if self.hyperparameters.split == "at_time":
+            return []
+        problems = []
+        if self.data.series is None:
+            problems.append(
+                "hyperparameters.split: 'by_series' needs data.series, the series id column; set it, or "
+                "use 'at_time'"
+            )
+        if self.backtest.decides:
+            problems.append(
+                "backtest.decides: a backtest has test periods at one time for all series, "
+                "hyperparameters.split is 'by_series'; use 'at_time', or remove decides"
+            )
+        return problems
 
     def _class_problems(self) -> list[str]:
         """Classes of the outputs against softmax and class weights."""

@@ -52,7 +52,7 @@ class Range(StrictSettings):
 # Settings that make validation scores of two trials incomparable, or do not affect training.
 NOT_SEARCHED = (
     "model_name", "LSTM_type", "steps_ahead", "loss", "metrics", "scaler_type", "scale_targets",
-    "train_size_rate", "validation_size_rate", "checkpoint_monitor_metric", "checkpoint_mode",
+    "train_size_rate", "validation_size_rate", "split", "checkpoint_monitor_metric", "checkpoint_mode",
     "early_stop_monitor_metric", "early_stop_mode", "save_X_Y_data", "calibration",
     "naive_unless_better", "linear_component", "lstm_implementation",
 )  # fmt: skip

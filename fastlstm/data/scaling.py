@@ -25,7 +25,7 @@ from fastlstm.data.series_scales import (
     series_statistics,
     write_series_scales,
 )
-from fastlstm.data.split import Cuts
+from fastlstm.data.split import SplitCuts
 from fastlstm.data.tables import Columns
 from fastlstm.errors import DataError
 
@@ -175,7 +175,7 @@ def fit_scalers(
     y: Columns,
     times: np.ndarray,
     label_known: np.ndarray,
-    cuts: Cuts,
+    cuts: SplitCuts,
     hyperparameters: Hyperparameters,
     later: Mapping[str, np.ndarray] | None = None,
     series: SeriesOfRows | None = None,

@@ -112,13 +112,15 @@ class SeasonSearch:
     steps_ahead: int
     lookahead: int = 0
 
-    def in_table(self, index: Columns, targets: Columns, validation: int) -> FoundSeasons:
+    def in_table(
+        self, index: Columns, targets: Columns, validation: int | np.ndarray
+    ) -> FoundSeasons:
         """The seasons of a table's train rows.
 
         Args:
             index: ``__series``, ``__time`` and ``__segment``, sorted by series and time.
             targets: numeric columns of the same rows, read one after the other.
-            validation: first time of validation, microseconds since 1970 (UTC).
+            validation: first time of validation, microseconds since 1970 (UTC), one or for each row.
         """
         return self.found(self.tally(index, targets, validation))
 

@@ -143,6 +143,7 @@ def describe_windows(dataset: WindowSource, table: TargetTable, rows: np.ndarray
         "last_origin": written(times.max()),
         "cuts": dataset.manifest["cuts"],
         "split_windows": dataset.manifest["windows"],
+        "series_without": dataset.manifest.get("series_without", {}),
         "seasons": _seasons(dataset.manifest),
     }
 

@@ -136,7 +136,7 @@ def _difference_sums(
     dataset: WindowSource, table: TargetTable, settings: RetrainConfig, season: int | None
 ) -> DifferenceSums:
     """What the scales of errors come from, by train rows alone."""
-    cut = dataset.manifest["cuts"]["validation"]
+    cut = table.validation_cut(settings.hyperparameters, dataset.manifest["cuts"])
     return difference_sums(table, cut, season or 1, settings.data.lookahead)
 
 

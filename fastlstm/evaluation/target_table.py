@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
+from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.series import rows_by_series
+from fastlstm.data.split import cuts_of
 from fastlstm.data.time_grid import label_end, microseconds
 from fastlstm.errors import StoreError
 from fastlstm.evaluation.groups import Groups
@@ -64,6 +67,19 @@ class TargetTable:
     @cached_property
     def _numbers(self) -> dict[str, int]:
         return {label: number for number, label in enumerate(self.labels)}
+
+    def validation_cut(
+        self, hyperparameters: Hyperparameters, cuts: Mapping[str, int]
+    ) -> int | np.ndarray:
+        """Where the train rows end: one time, or for each row that of its series, ``(n,)``.
+
+        Args:
+            hyperparameters: how the splits were made.
+            cuts: of the manifest of windows or of a run.
+        """
+        if hyperparameters.split == "by_series":
+            return cuts_of(self.times, self.code, hyperparameters).validation
+        return cuts["validation"]
 
     def rows_of(self, series: np.ndarray, origin: np.ndarray) -> np.ndarray:
         """Row numbers ``(n,)`` of windows' first target rows.

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastlstm.config.backtest import BacktestConfig
 from fastlstm.config.hyperparameters import Hyperparameters
-from fastlstm.errors import DataError
+from fastlstm.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,10 @@ def plan_folds(
         config: the backtest's settings.
 
     Raises:
+        ConfigError: series are split each by itself.
         DataError: too few distinct times.
     """
+    require_common_cuts(hyperparameters)
     distinct = np.unique(times)
     count = len(distinct)
     first = count - round(count * config.test_size_rate)
@@ -75,6 +77,19 @@ def plan_folds(
             )
         )
     return folds
+
+
+def require_common_cuts(hyperparameters: Hyperparameters) -> None:
+    """Refuse a backtest where series are split each by itself.
+
+    Raises:
+        ConfigError: they are.
+    """
+    if hyperparameters.split == "by_series":
+        raise ConfigError(
+            "hyperparameters.split: a backtest has test periods at one time for all series; set it to "
+            "'at_time' for the backtest"
+        )
 
 
 def groups(folds: list[Fold], refit_every: int) -> list[list[Fold]]:

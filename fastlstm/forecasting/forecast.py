@@ -16,6 +16,7 @@ from fastlstm.data.input_summary import summarise
 from fastlstm.data.time_grid import step_times, usual_time_of_day
 from fastlstm.evaluation.long_format import long_format
 from fastlstm.forecasting.baseline_forecast import baseline_intervals, forecast_baseline
+from fastlstm.forecasting.coverage import not_learned, of_the_past
 from fastlstm.forecasting.forecaster import Forecaster
 from fastlstm.forecasting.intervals import latest_intervals
 from fastlstm.forecasting.latest_windows import LatestWindows, read_latest_windows
@@ -37,7 +38,8 @@ class LatestForecast:
         intervals: bounds of the forecasts, see ``fastlstm.forecasting.intervals``; no rows for a
             classifier, or a run stored without intervals.
         skipped: series without a forecast, and why.
-        warnings: what the data checks warned of.
+        warnings: series that the run has not learned from or that end long before the others, and what
+            the data checks warned of.
         inputs: the rows of the windows counted into the bins of the run's train rows; None for a
             run stored without such bins.
         first: time of the earliest row of the windows.
@@ -87,11 +89,15 @@ def forecast_latest(
         windows, forecasts = forecast_baseline(run, windows, baseline)
         intervals = baseline_intervals(Forecaster(run, baseline), windows, forecasts)
     inputs = windows.inputs(run.hyperparameters.timesteps)
+    frame = _forecast_table(windows, forecasts, run.data)
+    found = [] if run.data.series is None else [*not_learned(run, windows.series, baseline)]
+    if run.hyperparameters.split == "at_time":
+        found += of_the_past(frame, windows.rows[TIME].max())
     return LatestForecast(
-        _forecast_table(windows, forecasts, run.data),
+        frame,
         intervals,
         windows.skipped,
-        windows.warnings,
+        [*found, *windows.warnings],
         None if run.inputs is None else summarise(inputs, run.inputs),
         inputs[TIME].min(),
         inputs[TIME].max(),

@@ -75,14 +75,18 @@ def _past_target_starts(
     run: SavedRun, windows: LatestWindows, past_windows: int
 ) -> list[np.ndarray]:
     """First target rows of the past forecasts of each series, rising."""
-    first = run.first_test_origin
-    if not past_windows or first is None or not set(run.data.targets) <= set(windows.rows.columns):
+    if (
+        not past_windows
+        or run.first_test_origin is None
+        or not set(run.data.targets) <= set(windows.rows.columns)
+    ):
         return [np.zeros(0, np.int64) for _ in windows.target_start]
     timesteps, lookahead = run.hyperparameters.timesteps, run.data.lookahead
     rows = windows.rows
     starts = window_origins(rows[SEGMENT].to_numpy(), timesteps, 1 + lookahead)
-    starts = starts[microseconds(rows[TIME])[starts] >= first]
-    codes, _ = pd.factorize(rows[SERIES])
+    codes, labels = pd.factorize(rows[SERIES])
+    first = run.first_test_origins(np.asarray(labels, str))[codes]
+    starts = starts[microseconds(rows[TIME])[starts] >= first[starts]]
     first_rows = np.searchsorted(codes, codes[windows.target_start - 1])
     past = []
     for first_row, target_start in zip(first_rows, windows.target_start, strict=True):

@@ -15,6 +15,7 @@ from fastlstm.config.forecast_limits import forecast_limits
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.reporting.combination import combination_of, old_skill_test
+from fastlstm.reporting.coverage import coverage_lines
 from fastlstm.reporting.text import (
     forecast_name,
     markdown_table,
@@ -84,7 +85,22 @@ def summary(context: ReportContext) -> list[str]:
         "",
         *_known_of_later_rows(context.data),
         *_limits_of_forecasts(context.data, context.hp),
+        *_split_of_series(context),
     ]
+
+
+def _split_of_series(context: ReportContext) -> list[str]:
+    """How series are split where each is by itself, and those without train windows or test windows."""
+    hp, lines = context.hp, []
+    if hp.split == "by_series":
+        lines = [
+            f"Each series is split by itself: its first {hp.train_size_rate:.0%} of rows are train, the "
+            f"next {hp.validation_size_rate:.0%} validation, the rest test.",
+            "",
+        ]
+    for line in coverage_lines(context.metrics, hp.split):
+        lines += [f"Warning: {plain(line)}.", ""]
+    return lines
 
 
 def _known_of_later_rows(data: DataConfig) -> list[str]:

@@ -21,6 +21,8 @@ from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SERIES
 from fastlstm.data.forecast_limits import limited
 from fastlstm.data.scaling import Scalers, read_scalers
+from fastlstm.data.tables import read_table
+from fastlstm.data.time_grid import microseconds
 from fastlstm.errors import DataError, StoreError
 from fastlstm.evaluation.intervals import HalfWidths, Pair, read_half_widths
 from fastlstm.network.inference import load_network, point_of, predict_each, windows_at_once
@@ -129,6 +131,32 @@ class SavedRun:
         if not stored.endswith("Z"):
             return None
         return int(np.datetime64(stored[:-1], "us").astype(np.int64))
+
+    def first_test_origins(self, series: np.ndarray) -> np.ndarray:
+        """First target row of the test windows of some series, ``(n,)``; see ``first_test_origin``.
+
+        Where series are split each by itself, the least number for a series that the run does not know,
+        from which it has learned nothing, and the greatest for one that it knows and has not scored.
+
+        Args:
+            series: labels, ``(n,)``.
+        """
+        least, greatest = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+        if self.hyperparameters.split == "at_time":
+            first = self.first_test_origin
+            return np.full(len(series), greatest if first is None else first)
+        windows = read_table(self.path("predictions"), ["series", "origin"])
+        scored = windows.groupby("series")["origin"].min()
+        of_series = dict(zip(scored.index.astype(str), microseconds(scored).tolist(), strict=True))
+        scales = self.scalers.series
+        known = None if scales is None else set(scales.labels.astype(str).tolist())
+        return np.array(
+            [
+                of_series.get(label, greatest if known is None or label in known else least)
+                for label in np.asarray(series, str).tolist()
+            ],
+            np.int64,
+        )
 
     @cached_property
     def network(self) -> Any:

@@ -14,6 +14,7 @@ from fastlstm.artifacts.file_names import CLEAN_FILE
 from fastlstm.data.series import rows_by_series
 from fastlstm.data.shards import read_shards
 from fastlstm.data.tables import read_table
+from fastlstm.data.time_grid import microseconds
 from fastlstm.errors import DataError
 from fastlstm.evaluation.groups import Groups
 from fastlstm.evaluation.metrics import (
@@ -73,8 +74,6 @@ def compare(
     overall, by_series = {}, {}
     for name, forecast in forecasts.items():
         overall[name], by_series[name] = score(test, forecast)
-    # A champion whose train rows reach into this test period has an advantage.
-    champion_cut = old.manifest["cuts"]["first_test_origin"]
     return {
         "comparable": True,
         "windows": len(test.rows),
@@ -83,8 +82,20 @@ def compare(
             label: {name: values[label] for name, values in by_series.items()}
             for label in by_series["challenger"]
         },
-        "trained_on_test": bool(champion_cut > new.manifest["cuts"]["first_test_origin"]),
+        "trained_on_test": _learned_from(new, old, test),
     }
+
+
+def _learned_from(new: SavedRun, old: SavedRun, test: _TestWindows) -> bool:
+    """Whether the champion's train or validation rows reach into these test windows.
+
+    It has an advantage then.
+    """
+    if new.hyperparameters.split == old.hyperparameters.split == "at_time":
+        first_of = [run.manifest["cuts"]["first_test_origin"] for run in (old, new)]
+        return bool(first_of[0] > first_of[1])
+    first = old.first_test_origins(test.series)
+    return bool((test.origin < first).any())
 
 
 @dataclass(frozen=True)
@@ -94,20 +105,23 @@ class _TestWindows:
     Attributes:
         rows: first target row of each window, ``(n,)``.
         series: series of each window, ``(n,)``.
+        origin: time of its first target row, microseconds since 1970 (UTC), ``(n,)``.
         truth: ``(n, steps_ahead, n_targets)``.
         forecast: same shape.
     """
 
     rows: np.ndarray
     series: np.ndarray
+    origin: np.ndarray
     truth: np.ndarray
     forecast: np.ndarray
 
     def some(self, chosen: np.ndarray) -> _TestWindows:
         """Those that are ``chosen``, ``(n,)`` of bool."""
         return _TestWindows(
-            self.rows[chosen], self.series[chosen], self.truth[chosen], self.forecast[chosen]
-        )
+            self.rows[chosen], self.series[chosen], self.origin[chosen], self.truth[chosen],
+            self.forecast[chosen],
+        )  # fmt: skip
 
 
 # From the windows and a forecast of them, of the shape of their truth.
@@ -124,7 +138,7 @@ def _read_test_windows(run: SavedRun, table: TargetTable) -> _TestWindows:
     truth, forecast = (
         predictions[name].to_numpy().reshape(-1, steps, targets) for name in ("truth", "prediction")
     )
-    return _TestWindows(rows, series, truth, forecast)
+    return _TestWindows(rows, series, microseconds(windows["origin"]), truth, forecast)
 
 
 def _have_inputs(rows: np.ndarray, table: TargetTable, timesteps: int) -> np.ndarray:
@@ -150,7 +164,7 @@ def _quantity_scorer(run: SavedRun, table: TargetTable) -> Scorer:
     """The primary metric of a regressor, errors scaled by its own train rows whoever forecasts."""
     metric = run.manifest["primary"]["name"]
     season = run.metrics["season_length"] or 1
-    cut = run.manifest["cuts"]["validation"]
+    cut = table.validation_cut(run.hyperparameters, run.manifest["cuts"])
     scales = difference_sums(table, cut, season, run.data.lookahead).scales
 
     def score(test: _TestWindows, forecast: np.ndarray) -> Scores:

@@ -7,13 +7,15 @@ from typing import Any
 
 from fastlstm.artifacts.file_names import SCALED_FILE
 from fastlstm.artifacts.folders import publish, read_manifest
-from fastlstm.data.column_names import SERIES
+from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.memory import give_back
 from fastlstm.data.seasons import FoundSeasons
 from fastlstm.data.shards import is_cut, shards_of
-from fastlstm.data.split import SPLITS, Cuts
+from fastlstm.data.split import SPLITS, Cuts, cuts_from
 from fastlstm.data.tables import read_table, stored_rows
+from fastlstm.data.time_grid import microseconds
 from fastlstm.steps.shard_map import ShardMap
+from fastlstm.windows.coverage import series_without
 from fastlstm.windows.parquet import ShardPlace, WindowForm, write_parts, write_windows
 from fastlstm.windows.planning import require_windows
 
@@ -41,17 +43,19 @@ def cut_windows_into(
         "features": facts["features"], "targets": facts["targets"], "timesteps": timesteps,
         "steps_ahead": steps_ahead, "lookahead": lookahead,
     }  # fmt: skip
-    cuts, seasons = Cuts(**facts["cuts"]), FoundSeasons.from_facts(facts)
+    split = {name: facts.get(name) for name in ("cuts", "series_shares")}
+    lost, seasons = facts.get("lost_in_scale", {}), FoundSeasons.from_facts(facts)
     if not is_cut(scaled):
-        return write_windows(
-            folder, read_table(scaled / SCALED_FILE), **form, cuts=cuts, seasons=seasons
-        )
+        rows = read_table(scaled / SCALED_FILE)
+        cuts = cuts_from(split, microseconds(rows[TIME]), rows[SERIES].to_numpy())
+        about = write_windows(folder, rows, **form, cuts=cuts, seasons=seasons)
+        return {**about, "lost_in_scale": lost}
     given = {path.name: path for path in shards_of(scaled)}
     before, rows_before = 0, {}
     for name, path in given.items():
         rows_before[name] = before
         before += stored_rows(path / SCALED_FILE)
-    found = shards(_CUT, "windows", given, form=form, cuts=vars(cuts), rows_before=rows_before)
+    found = shards(_CUT, "windows", given, form=form, split=split, rows_before=rows_before)
     windows = {name: sum(shard["windows"][name] for shard in found) for name in SPLITS}
     require_windows({name: range(count) for name, count in windows.items()}, timesteps,
                     steps_ahead + lookahead)  # fmt: skip
@@ -62,14 +66,19 @@ def cut_windows_into(
                 part.rename(folder / split / part.name)
     shards.forget()
     series = sum(shard["series"] for shard in found)
+    without = {
+        name: [label for shard in found for label in shard["without"][name]] for name in SPLITS
+    }
+    of_all = WindowForm(**form, cuts=Cuts(**facts["cuts"]))
     return {
-        **WindowForm(**form, cuts=cuts).manifest(windows, series, seasons),
+        **of_all.manifest(windows, series, seasons, without),
+        "lost_in_scale": lost,
         "shards": len(given),
     }
 
 
 def cut_shard(
-    shard: str, folder: str, form: dict[str, Any], cuts: dict[str, int],
+    shard: str, folder: str, form: dict[str, Any], split: dict[str, Any],
     rows_before: dict[str, int],
 ) -> dict[str, Any]:  # fmt: skip
     """Cut the windows of one shard.
@@ -78,7 +87,7 @@ def cut_shard(
         shard: folder of the scaled shard.
         folder: folder to publish.
         form: columns, timesteps, steps ahead and label horizon.
-        cuts: the cut times.
+        split: the cut times, or the shares by which each series is cut; see ``cuts_from``.
         rows_before: by the name of each shard, the rows of the shards before it.
     """
     name = Path(shard).name
@@ -86,10 +95,13 @@ def cut_shard(
     def build(target: Path) -> dict[str, Any]:
         scaled = read_table(Path(shard) / SCALED_FILE)
         place = ShardPlace(int(name.rpartition("-")[2]), rows_before[name])
-        planned = write_parts(target, scaled, WindowForm(**form, cuts=Cuts(**cuts)), place)
+        labels = scaled[SERIES].to_numpy()
+        cuts = cuts_from(split, microseconds(scaled[TIME]), labels)
+        planned = write_parts(target, scaled, WindowForm(**form, cuts=cuts), place)
         return {
             "windows": {split: len(origins) for split, origins in planned.items()},
             "series": int(scaled[SERIES].nunique()),
+            "without": series_without(labels, planned),
         }
 
     found = publish(Path(folder), build)

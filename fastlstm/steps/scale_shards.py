@@ -31,7 +31,7 @@ from fastlstm.data.scaling import (
 from fastlstm.data.seasons import FoundSeasons, SeasonTally
 from fastlstm.data.series_scales import SeriesStatistics
 from fastlstm.data.shards import shards_of
-from fastlstm.data.split import Cuts, cut_times, distinct_times
+from fastlstm.data.split import cut_times, cuts_from, distinct_times
 from fastlstm.data.tables import Columns, StoredColumns, read_table
 from fastlstm.data.time_grid import label_end, later_times, microseconds
 from fastlstm.steps.scaled_table import drift_columns, season_search, write_scaled
@@ -57,10 +57,13 @@ def scale_shards_into(
         shards: works on each shard.
     """
     hp, given = config.hyperparameters, {path.name: path for path in shards_of(clean)}
-    cuts = cut_times(_distinct_times(given.values()), hp.train_size_rate, hp.validation_size_rate)
+    split: dict[str, Any] = {"series_shares": [hp.train_size_rate, hp.validation_size_rate]}
+    if hp.split == "at_time":
+        cuts = cut_times(_distinct_times(given.values()), *split["series_shares"])
+        split = {"cuts": vars(cuts), "series_shares": None}
     common = {
         "config": config.model_dump(include=set(RetrainConfig.model_fields)),
-        "cuts": vars(cuts),
+        "split": split,
     }
     counted = shards(_SUMS, "sums", given, **common)
     table = TableSums.read(shards.folders("sums"), config)
@@ -81,7 +84,11 @@ def scale_shards_into(
     return {
         "rows": sum(facts["rows"] for facts in counted),
         "train_rows": sum(facts["train_rows"] for facts in counted),
-        "cuts": vars(cuts),
+        "cuts": {
+            name: max(facts["cuts"][name] for facts in counted) for name in ("validation", "test")
+        },
+        "series_shares": split["series_shares"],
+        "lost_in_scale": {},
         "features": config.data.features,
         "targets": config.data.targets,
         **table.seasons.facts(),
@@ -99,7 +106,7 @@ def _distinct_times(clean: Any) -> np.ndarray:
 
 
 def sums_of_shard(
-    shard: str, folder: str, config: dict[str, Any], cuts: dict[str, int]
+    shard: str, folder: str, config: dict[str, Any], split: dict[str, Any]
 ) -> dict[str, Any]:
     """Write the sums of one shard that scalers, seasons and bins of inputs come from.
 
@@ -107,14 +114,15 @@ def sums_of_shard(
         shard: folder of the clean shard.
         folder: folder to publish.
         config: all settings.
-        cuts: the cut times.
+        split: the cut times, or the shares by which each series is cut; see ``cuts_from``.
     """
 
     def build(target: Path) -> dict[str, Any]:
         settings, file = RetrainConfig.model_validate(config), Path(shard) / CLEAN_FILE
-        data, hp, cut = settings.data, settings.hyperparameters, Cuts(**cuts)
+        data, hp = settings.data, settings.hyperparameters
         frame = read_table(file)
         times, block = microseconds(frame[TIME]), frame[SEGMENT].to_numpy()
+        cut = cuts_from(split, times, frame[SERIES].to_numpy())
         x, y = frame[data.features], frame[data.targets]
         rows = TrainRows.of(
             times, label_end(times, block, data.lookahead), cut,
@@ -145,7 +153,8 @@ def sums_of_shard(
             arrays |= {f"seasons.{name}": value for name, value in tally.to_arrays().items()}
         np.savez(target / _SUMS_FILE, allow_pickle=False, **arrays)
         return {
-            "rows": len(times), "train_rows": int(rows.train.sum()), "indicators": indicators
+            "rows": len(times), "train_rows": int(rows.train.sum()), "indicators": indicators,
+            "cuts": cut.facts(),
         }  # fmt: skip
 
     found = publish(Path(folder), build)
@@ -154,7 +163,7 @@ def sums_of_shard(
 
 
 def scale_shard(
-    shard: str, folder: str, config: dict[str, Any], cuts: dict[str, int], scalers: str,
+    shard: str, folder: str, config: dict[str, Any], split: dict[str, Any], scalers: str,
     edges: dict[str, list[float]],
 ) -> dict[str, Any]:  # fmt: skip
     """Write the scaled rows of one shard, and count its train rows into the bins of the inputs.
@@ -163,7 +172,7 @@ def scale_shard(
         shard: folder of the clean shard.
         folder: folder to publish.
         config: all settings.
-        cuts: the cut times.
+        split: see ``sums_of_shard``.
         scalers: folder of the scalers.
         edges: inner edges of the bins of each input.
     """
@@ -173,7 +182,8 @@ def scale_shard(
         fitted = read_scalers(*scaler_files(Path(scalers)))
         write_scaled(file, fitted, settings.data, target / SCALED_FILE)
         columns = StoredColumns(file)
-        train = microseconds(columns[TIME]) < cuts["validation"]
+        times = microseconds(columns[TIME])
+        train = times < cuts_from(split, times, columns[SERIES].to_numpy()).validation
         bins = {}
         for name, of_column in edges.items():
             values = _values(columns, name)[train]

@@ -14,9 +14,16 @@ from fastlstm.config.data import DataConfig
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.input_summary import reference
-from fastlstm.data.scaling import Scalers, SeriesOfRows, fit_scalers, scaler_files, write_scalers
+from fastlstm.data.scaling import (
+    Scalers,
+    SeriesOfRows,
+    fit_scalers,
+    scaler_files,
+    series_lost_in_scale,
+    write_scalers,
+)
 from fastlstm.data.seasons import FoundSeasons, SeasonSearch
-from fastlstm.data.split import cut_times
+from fastlstm.data.split import cuts_of, facts_of_cuts
 from fastlstm.data.tables import StoredColumns, read_blocks, write_blocks
 from fastlstm.data.time_grid import label_end, later_times, microseconds
 from fastlstm.errors import DataError
@@ -35,15 +42,14 @@ def scale_table_into(folder: Path, clean: Path, config: RetrainConfig) -> dict[s
     data, hp = config.data, config.hyperparameters
     index = StoredColumns(clean)
     times = microseconds(index[TIME])
-    cuts = cut_times(times, hp.train_size_rate, hp.validation_size_rate)
+    series = None if data.series is None else index[SERIES].to_numpy()
+    cuts = cuts_of(times, series, hp)
     block = index[SEGMENT].to_numpy()
     label_known = label_end(times, block, data.lookahead)
     features = StoredColumns(clean, data.features)
     targets = StoredColumns(clean, data.targets)
     later = later_times(times, block, data.ahead_columns)
-    panel = None
-    if data.series is not None:
-        panel = SeriesOfRows(index[SERIES].to_numpy(), data.scaled_alike)
+    panel = None if series is None else SeriesOfRows(series, data.scaled_alike)
     scalers = fit_scalers(features, targets, times, label_known, cuts, hp, later, panel)
     write_scaled(clean, scalers, data, folder / SCALED_FILE)
     write_scalers(scalers, *scaler_files(folder))
@@ -53,10 +59,12 @@ def scale_table_into(folder: Path, clean: Path, config: RetrainConfig) -> dict[s
     seasons = FoundSeasons()
     if hp.is_regressor:
         seasons = season_search(config).in_table(index, targets, cuts.validation)
+    lost = {} if series is None else series_lost_in_scale(scalers, targets, train, series)
     return {
         "rows": len(times),
+        "lost_in_scale": lost,
         "train_rows": int(train.sum()),
-        "cuts": {"validation": cuts.validation, "test": cuts.test},
+        **facts_of_cuts(cuts, hp),
         "features": data.features,
         "targets": data.targets,
         **seasons.facts(),

@@ -90,6 +90,8 @@ def _obstacle(
     ):
         if old != new:
             return f"its {setting} are {old}, now {new}"
+    if "by_series" in (hyperparameters.split, champion.hyperparameters.split):
+        return "each series is split by itself, so its rows may be validation or test now"
     if "validation" not in cuts:
         return "it was stored before its cuts were"
     learned = cuts["test" if champion.hyperparameters.refit is True else "validation"]

@@ -10,9 +10,10 @@ import pandas as pd
 
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.seasons import FoundSeasons
-from fastlstm.data.split import SPLITS, Cuts, parts_of
+from fastlstm.data.split import SPLITS, SplitCuts, parts_of
 from fastlstm.data.time_grid import microseconds
 from fastlstm.errors import DataError
+from fastlstm.windows.coverage import facts_of_absence, series_without
 from fastlstm.windows.origins import input_windows, target_windows
 from fastlstm.windows.planning import plan_windows, require_windows
 from fastlstm.windows.shared_rows import Folded
@@ -56,7 +57,7 @@ class RowWindows:
         targets: list[str],
         timesteps: int,
         steps_ahead: int,
-        cuts: Cuts,
+        cuts: SplitCuts,
         lookahead: int = 0,
         usable: np.ndarray | None = None,
         sample_weight: np.ndarray | None = None,
@@ -82,9 +83,13 @@ class RowWindows:
             "timesteps": timesteps,
             "steps_ahead": steps_ahead,
             "lookahead": lookahead,
-            "cuts": {"validation": cuts.validation, "test": cuts.test},
+            "cuts": cuts.facts(),
             "windows": {name: len(rows) for name, rows in self._origins.items()},
             "series": len(set(self._series)),
+            "series_without": facts_of_absence(
+                series_without(self._series, {name: planned[name] for name in needed}),
+                len(set(self._series)),
+            ),
             "time_unit": time_unit,
             **({} if seasons is None else seasons.facts()),
         }

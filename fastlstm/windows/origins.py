@@ -48,13 +48,25 @@ class Runs:
             first.append(rows[begins])
             length.append(np.diff(begins, append=len(rows)))
         lengths = np.concatenate(length)
+        self._first, self._length = np.concatenate(first), lengths
         self._end = np.cumsum(lengths)
         # Row number minus position is constant within a run.
-        self._shift = np.concatenate(first) - (self._end - lengths)
+        self._shift = self._first - (self._end - lengths)
 
     def __len__(self) -> int:
         """How many row numbers."""
         return int(self._end[-1]) if len(self._end) else 0
+
+    def any_between(self, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """Whether there is a row number from each start to before its end, ``(n,)`` of bool."""
+        # The first run that does not end before the start is the only one that can be the nearest.
+        run = np.searchsorted(self._first + self._length, starts, side="right")
+        exists = run < len(self._first)
+        nearest = (
+            self._first[np.minimum(run, max(0, len(self._first) - 1))] if len(self._first) else 0
+        )
+        found: np.ndarray = exists & (nearest < ends)
+        return found
 
     def between(self, start: int, end: int) -> np.ndarray:
         """The row numbers at the positions from ``start`` to before ``end``, int64."""

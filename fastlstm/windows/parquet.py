@@ -26,8 +26,9 @@ from fastlstm.artifacts.folders import read_manifest
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.memory import give_back
 from fastlstm.data.seasons import FoundSeasons
-from fastlstm.data.split import EVERY, LEARNED, Cuts, parts_of
+from fastlstm.data.split import EVERY, LEARNED, SplitCuts, parts_of
 from fastlstm.data.time_grid import microseconds
+from fastlstm.windows.coverage import facts_of_absence, series_without
 from fastlstm.windows.origins import Runs, input_windows, target_windows
 from fastlstm.windows.planning import PLANNED_ROWS, plan_windows, require_windows
 from fastlstm.windows.shared_rows import Folded, FoldedTooLargeError, Folding
@@ -45,7 +46,7 @@ _WRITE_BATCH = 1 << 20
 
 def write_windows(
     folder: Path, scaled: pd.DataFrame, *, features: list[str], targets: list[str],
-    timesteps: int, steps_ahead: int, lookahead: int, cuts: Cuts,
+    timesteps: int, steps_ahead: int, lookahead: int, cuts: SplitCuts,
     seasons: FoundSeasons | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write ``train/``, ``validation/`` and ``test/`` below a folder; return the manifest's content.
@@ -73,6 +74,7 @@ def write_windows(
         {name: len(origins) for name, origins in planned.items()},
         int(scaled[SERIES].nunique()),
         seasons,
+        series_without(scaled[SERIES].to_numpy(), planned),
     )
 
 
@@ -85,7 +87,7 @@ class WindowForm:
     timesteps: int
     steps_ahead: int
     lookahead: int
-    cuts: Cuts
+    cuts: SplitCuts
 
     @property
     def span(self) -> int:
@@ -93,14 +95,16 @@ class WindowForm:
         return self.steps_ahead + self.lookahead
 
     def manifest(
-        self, windows: dict[str, int], series: int, seasons: FoundSeasons | None
-    ) -> dict[str, Any]:
+        self, windows: dict[str, int], series: int, seasons: FoundSeasons | None,
+        without: dict[str, list[str]],
+    ) -> dict[str, Any]:  # fmt: skip
         """The content of a dataset's manifest.
 
         Args:
             windows: number of windows of each split.
             series: number of series.
             seasons: those that the train rows show; None where nobody has looked.
+            without: by split, the series that have no window in it.
         """
         return {
             "features": self.features,
@@ -108,9 +112,10 @@ class WindowForm:
             "timesteps": self.timesteps,
             "steps_ahead": self.steps_ahead,
             "lookahead": self.lookahead,
-            "cuts": {"validation": self.cuts.validation, "test": self.cuts.test},
+            "cuts": self.cuts.facts(),
             "windows": windows,
             "series": series,
+            "series_without": facts_of_absence(without, series),
             **({} if seasons is None else seasons.facts()),
         }
 

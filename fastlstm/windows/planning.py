@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fastlstm.data.column_names import SEGMENT, TIME
-from fastlstm.data.split import SPLITS, Cuts, split_of_windows
+from fastlstm.data.split import SPLITS, SplitCuts, split_of_windows
 from fastlstm.data.time_grid import microseconds
 from fastlstm.errors import DataError
 from fastlstm.windows.origins import Runs, window_origins
@@ -17,7 +17,7 @@ PLANNED_ROWS = 1 << 19
 
 
 def plan_windows(
-    frame: pd.DataFrame, defined: np.ndarray, timesteps: int, span: int, cuts: Cuts
+    frame: pd.DataFrame, defined: np.ndarray, timesteps: int, span: int, cuts: SplitCuts
 ) -> dict[str, Runs]:
     """Origin rows of each split's windows, found in bounded memory.
 
@@ -36,7 +36,8 @@ def plan_windows(
         times = microseconds(frame[TIME].iloc[rows])
         origins = window_origins(block[rows], timesteps, span)
         origins = origins[defined[rows][origins]]
-        chosen = split_of_windows(times[origins], times[origins + span - 1], cuts)
+        of_windows = cuts.of_rows(start + origins)
+        chosen = split_of_windows(times[origins], times[origins + span - 1], of_windows)
         for name, windows in chosen.items():
             found[name].append(start + origins[windows])
     return {name: Runs(parts) for name, parts in found.items()}

@@ -195,6 +195,20 @@ def test_champions_that_cannot_be_compared(two_runs, changes, why):
     assert scores["comparable"] is False and why in scores["why"]
 
 
+def test_where_series_are_split_each_by_itself_each_is_looked_at(two_runs):
+    own, copy, clean = two_runs
+    edited(copy, split="by_series")
+    assert not compare(str(own), str(copy), str(clean), lambda _: None)["trained_on_test"]
+    told = pd.read_parquet(SavedRun(copy).path("predictions"))
+    first = told.loc[told["series"] == "b", "origin"].min()
+    told[(told["series"] == "a") | (told["origin"] > first)].to_parquet(
+        SavedRun(copy).path("predictions")
+    )
+    remanifest(copy)
+    # The champion has learned from the rows of b up to its own first test window.
+    assert compare(str(own), str(copy), str(clean), lambda _: None)["trained_on_test"]
+
+
 @pytest.mark.parametrize("now", [None, "1h"])
 @pytest.mark.parametrize(
     ("before", "why"), [("1h", None), ("15min", "its rows are 15min apart, now 1h")]
