@@ -20,6 +20,7 @@ from fastlstm.data.scaling import (
     SeriesOfRows,
     beginnings,
     fit_scalers,
+    series_lost_in_scale,
 )
 from fastlstm.data.seasons import FoundSeasons, SeasonSearch
 from fastlstm.data.split import SplitCuts, cuts_of, part_of_rows
@@ -63,7 +64,7 @@ class PreparedRows:
         Raises:
             DataError: a split would hold no window.
         """
-        return RowWindows(
+        windows = RowWindows(
             self.frame,
             self.x_scaled,
             self.y_scaled,
@@ -77,6 +78,11 @@ class PreparedRows:
             time_unit=self.table.time_unit,
             seasons=self._seasons(hyperparameters),
         )
+        windows.manifest["lost_in_scale"] = series_lost_in_scale(
+            self.scalers, self.table.y[self.targets],
+            microseconds(self.frame[TIME]) < self.cuts.validation, self.frame[SERIES].to_numpy(),
+        )  # fmt: skip
+        return windows
 
     def _seasons(self, hyperparameters: Hyperparameters) -> FoundSeasons:
         """The seasons that the train rows show."""

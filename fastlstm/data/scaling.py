@@ -30,6 +30,10 @@ from fastlstm.data.tables import Columns
 from fastlstm.errors import DataError
 
 
+# A series that varies by less than this share of the table's scale is lost; most labels that are kept.
+_LOST, _NAMED = 1e-4, 10_000
+
+
 @dataclass(frozen=True)
 class Scalers:
     """The fitted scaler of the features and, with ``scale_targets``, that of the targets.
@@ -221,6 +225,42 @@ def fit_scalers(
     return Scalers(fitted, of_targets, statistics.scales)
 
 
+def series_lost_in_scale(
+    scalers: Scalers, targets: Columns, train: np.ndarray, series: np.ndarray
+) -> dict[str, Any]:
+    """Series that vary so little in units of the table's scale that their values are lost.
+
+    Scaled values are float32, and a network's errors are far above its resolution: of a village beside
+    its nation nothing is left. Series that have scales of their own are never lost.
+
+    Args:
+        scalers: the fitted scalers.
+        targets: targets of every row.
+        train: the train rows, ``(n,)``.
+        series: label of each row's series, rows sorted by series and time, ``(n,)``.
+
+    Returns:
+        ``count``, the first ``names``, and ``of``, the number of series; empty where none is lost.
+    """
+    if scalers.series is not None or scalers.y is None:
+        return {}
+    names = [str(name) for name in targets]
+
+    def values_of(name: str) -> np.ndarray:
+        values: np.ndarray = np.where(train, targets[name].to_numpy(np.float64), np.nan)
+        return values
+
+    own = fit_series_scales(values_of, names, series, type(scalers.y).__name__)
+    of_table = np.asarray(scalers.y.scale_)
+    if type(scalers.y).__name__ == "MinMaxScaler":  # its scale is a factor
+        of_table = 1 / of_table
+    lost = np.flatnonzero((own.scale < _LOST * of_table).any(axis=1))
+    if not len(lost):
+        return {}
+    labels = own.labels[lost[:_NAMED]].astype(str).tolist()
+    return {"count": len(lost), "names": labels, "of": len(own.labels)}
+
+
 @dataclass(frozen=True)
 class TrainRows:
     """Which rows scalers may be fitted on.
@@ -237,7 +277,7 @@ class TrainRows:
 
     @classmethod
     def of(
-        cls, times: np.ndarray, label_known: np.ndarray, cuts: Cuts,
+        cls, times: np.ndarray, label_known: np.ndarray, cuts: SplitCuts,
         later: Mapping[str, np.ndarray] | None, *, may_be_none: bool = False,
     ) -> TrainRows:  # fmt: skip
         """Of a table, or where there ``may_be_none`` of one shard; arguments as for ``fit_scalers``.

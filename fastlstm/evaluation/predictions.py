@@ -144,6 +144,7 @@ def describe_windows(dataset: WindowSource, table: TargetTable, rows: np.ndarray
         "cuts": dataset.manifest["cuts"],
         "split_windows": dataset.manifest["windows"],
         "series_without": dataset.manifest.get("series_without", {}),
+        "lost_in_scale": dataset.manifest.get("lost_in_scale", {}),
         "seasons": _seasons(dataset.manifest),
     }
 

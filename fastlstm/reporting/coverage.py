@@ -9,7 +9,7 @@ _NAMED = 5
 
 
 def coverage_lines(manifest: Mapping[str, Any], split: str) -> list[str]:
-    """What is said of series without train windows, and of those without test windows.
+    """What is said of series without train or test windows, and of those lost in the table's scale.
 
     Args:
         manifest: of a dataset of windows, or the metrics of a run; see
@@ -24,6 +24,11 @@ def coverage_lines(manifest: Mapping[str, Any], split: str) -> list[str]:
         lines.append(
             f"{_counted(train)} no train window, as {why}, so the scored network has not learned from "
             f"them{remedy}"
+        )
+    if lost := manifest.get("lost_in_scale"):
+        lines.append(
+            f"{_counted(lost)} values that vary by less than a ten-thousandth of the table's scale, so "
+            "the network cannot tell them apart; set hyperparameters.scaler_scope to 'series'"
         )
     if test := found.get("test"):
         why = (

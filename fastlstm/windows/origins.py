@@ -59,13 +59,10 @@ class Runs:
 
     def any_between(self, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
         """Whether there is a row number from each start to before its end, ``(n,)`` of bool."""
-        # The first run that does not end before the start is the only one that can be the nearest.
+        # The first run that ends after a start is the nearest one; beyond the last there is none.
         run = np.searchsorted(self._first + self._length, starts, side="right")
-        exists = run < len(self._first)
-        nearest = (
-            self._first[np.minimum(run, max(0, len(self._first) - 1))] if len(self._first) else 0
-        )
-        found: np.ndarray = exists & (nearest < ends)
+        nearest = np.append(self._first, np.iinfo(np.int64).max)[run]
+        found: np.ndarray = nearest < ends
         return found
 
     def between(self, start: int, end: int) -> np.ndarray:

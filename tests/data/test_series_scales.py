@@ -8,10 +8,17 @@ import pytest
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 from fastlstm.config.hyperparameters import Hyperparameters
-from fastlstm.data.scaling import SeriesOfRows, fit_scalers, read_scalers, write_scalers
+from fastlstm.data.scaling import (
+    SeriesOfRows,
+    fit_scalers,
+    read_scalers,
+    series_lost_in_scale,
+    write_scalers,
+)
 from fastlstm.data.series_scales import read_series_scales
 from fastlstm.data.split import Cuts
 from fastlstm.errors import StoreError
+from fastlstm.reporting.coverage import coverage_lines
 
 TRAIN = 30
 
@@ -53,6 +60,21 @@ def test_each_series_is_scaled_as_scikit_learn_does_by_its_train_rows(scaler):
     whole = scaler().fit(frame.loc[frame["time"] < TRAIN, ["load", "open", "height"]])
     alike = whole.transform(frame[["load", "open", "height"]])[:, 1:]
     np.testing.assert_allclose(found[:, 1:], alike, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scaler", ["StandardScaler", "MinMaxScaler", "RobustScaler"])
+@pytest.mark.parametrize(("scope", "lost"), [("series", []), ("table", ["a", "c"])])
+def test_series_that_one_scale_of_the_table_loses_are_named(scaler, scope, lost):
+    frame = panel()
+    series = frame["series"].to_numpy()
+    scalers = fitted(frame, scaler, scaler_scope=scope)
+    train = (frame["time"] < TRAIN).to_numpy()
+    found = series_lost_in_scale(scalers, frame[["load"]], train, series)
+    assert found == ({"count": 2, "names": lost, "of": 3} if lost else {})
+    alone = series_lost_in_scale(scalers, frame[["load"]][:40], train[:40], series[:40])
+    assert (alone == {}) is (scope == "series")
+    (line,) = coverage_lines({"lost_in_scale": found}, "at_time") or [""]
+    assert ("2 of 3 series (a, c) have values that vary by less" in line) is bool(lost)
 
 
 def test_a_series_times_a_million_changes_its_own_scale_and_no_other():

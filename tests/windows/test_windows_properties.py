@@ -118,6 +118,9 @@ def test_runs_give_their_rows_back(rows, block):
     rows = np.array(sorted(rows), np.int64)
     parts = [rows[(rows >= start) & (rows < start + block)] for start in range(0, 61, block)]
     runs = Runs(parts)
+    starts, ends = np.arange(0, len(rows) + 2), np.arange(0, len(rows) + 2) + 2
+    there = [any(a <= row < b for row in runs.all()) for a, b in zip(starts, ends, strict=True)]
+    assert runs.any_between(starts, ends).tolist() == there
     assert len(runs) == len(rows)
     np.testing.assert_array_equal(runs.all(), rows)
     for start in range(0, len(rows) + 1, block):
