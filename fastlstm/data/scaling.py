@@ -29,7 +29,6 @@ from fastlstm.data.split import SplitCuts
 from fastlstm.data.tables import Columns
 from fastlstm.errors import DataError
 
-
 # A series that varies by less than this share of the table's scale is lost; most labels that are kept.
 _LOST, _NAMED = 1e-4, 10_000
 

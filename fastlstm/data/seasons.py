@@ -132,7 +132,7 @@ class SeasonSearch:
         chosen = [self.season_length] if self.season_length else []
         return sorted({*season_candidates(self.frequency), *chosen})
 
-    def tally(self, index: Columns, targets: Columns, validation: int) -> SeasonTally:
+    def tally(self, index: Columns, targets: Columns, validation: int | np.ndarray) -> SeasonTally:
         """What the train rows of a table, or of one shard of it, show; arguments as ``in_table``."""
         tally = SeasonTally.of(self.tested, self.steps_ahead, self.lookahead)
         if self.tested:

@@ -43,11 +43,11 @@ def cut_windows_into(
         "features": facts["features"], "targets": facts["targets"], "timesteps": timesteps,
         "steps_ahead": steps_ahead, "lookahead": lookahead,
     }  # fmt: skip
-    split = {name: facts.get(name) for name in ("cuts", "series_shares")}
+    cut_by = {name: facts.get(name) for name in ("cuts", "series_shares")}
     lost, seasons = facts.get("lost_in_scale", {}), FoundSeasons.from_facts(facts)
     if not is_cut(scaled):
         rows = read_table(scaled / SCALED_FILE)
-        cuts = cuts_from(split, microseconds(rows[TIME]), rows[SERIES].to_numpy())
+        cuts = cuts_from(cut_by, microseconds(rows[TIME]), rows[SERIES].to_numpy())
         about = write_windows(folder, rows, **form, cuts=cuts, seasons=seasons)
         return {**about, "lost_in_scale": lost}
     given = {path.name: path for path in shards_of(scaled)}
@@ -55,7 +55,7 @@ def cut_windows_into(
     for name, path in given.items():
         rows_before[name] = before
         before += stored_rows(path / SCALED_FILE)
-    found = shards(_CUT, "windows", given, form=form, split=split, rows_before=rows_before)
+    found = shards(_CUT, "windows", given, form=form, cut_by=cut_by, rows_before=rows_before)
     windows = {name: sum(shard["windows"][name] for shard in found) for name in SPLITS}
     require_windows({name: range(count) for name, count in windows.items()}, timesteps,
                     steps_ahead + lookahead)  # fmt: skip
@@ -78,7 +78,7 @@ def cut_windows_into(
 
 
 def cut_shard(
-    shard: str, folder: str, form: dict[str, Any], split: dict[str, Any],
+    shard: str, folder: str, form: dict[str, Any], cut_by: dict[str, Any],
     rows_before: dict[str, int],
 ) -> dict[str, Any]:  # fmt: skip
     """Cut the windows of one shard.
@@ -87,7 +87,7 @@ def cut_shard(
         shard: folder of the scaled shard.
         folder: folder to publish.
         form: columns, timesteps, steps ahead and label horizon.
-        split: the cut times, or the shares by which each series is cut; see ``cuts_from``.
+        cut_by: the cut times, or the shares by which each series is cut; see ``cuts_from``.
         rows_before: by the name of each shard, the rows of the shards before it.
     """
     name = Path(shard).name
@@ -96,7 +96,7 @@ def cut_shard(
         scaled = read_table(Path(shard) / SCALED_FILE)
         place = ShardPlace(int(name.rpartition("-")[2]), rows_before[name])
         labels = scaled[SERIES].to_numpy()
-        cuts = cuts_from(split, microseconds(scaled[TIME]), labels)
+        cuts = cuts_from(cut_by, microseconds(scaled[TIME]), labels)
         planned = write_parts(target, scaled, WindowForm(**form, cuts=cuts), place)
         return {
             "windows": {split: len(origins) for split, origins in planned.items()},

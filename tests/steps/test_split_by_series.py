@@ -9,20 +9,23 @@ import pandas as pd
 import pytest
 
 from fastlstm import fastLSTM
-from fastlstm.artifacts.file_names import CLEAN_FILE, INPUTS_FILE, SCALED_FILE
+from fastlstm.artifacts.file_names import CLEAN_FILE, INPUTS_FILE
 from fastlstm.artifacts.folders import publish
 from fastlstm.config.reading import parse_config
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.scaling import scaler_files
-from fastlstm.data.split import SPLITS, cuts_of
-from fastlstm.data.time_grid import microseconds
+from fastlstm.data.split import SPLITS
+from fastlstm.data.tables import write_table
+from fastlstm.data.validation import validate
 from fastlstm.errors import ConfigError
 from fastlstm.evaluation.target_table import TargetTable, difference_sums
 from fastlstm.experiments.folds import plan_folds
 from fastlstm.forecasting.forecast import forecast_latest
 from fastlstm.runs.saved_run import SavedRun
-from fastlstm.steps.prepare import scale_into, validate_into
-from fastlstm.windows.parquet import WindowDataset, write_windows
+from fastlstm.steps.cut_windows import cut_windows_into
+from fastlstm.steps.prepare import scale_into
+from fastlstm.steps.shard_map import ShardMap
+from fastlstm.windows.parquet import WindowDataset
 from tests.conftest import make_panel
 
 pytestmark = pytest.mark.usefixtures("untraced")
@@ -46,29 +49,33 @@ def after_own_cut(frame: pd.DataFrame) -> np.ndarray:
     return np.asarray(position >= (frame["site"].map(ROWS) * 0.7 + 1e-9).astype(int))
 
 
-def prepared(folder, frame, config):
-    """The folder of the scalers and the windows, as the pipeline makes them."""
+def prepared(folder, frame, config, shards=1):
+    """Manifest of the scaling and the windows, as the pipeline makes them, of one table or of shards."""
     table = frame.rename(columns={"site": SERIES, "when": TIME}).astype({SERIES: "str"})
-    publish(
-        folder / "clean",
-        lambda f: validate_into(
-            f, table, config.data, labels=False, rows_out_of_order=0, skipped_series={},
-            refused_report=folder / "refused.json",
-        ),
-    )  # fmt: skip
+    clean, report = validate(table, config.data, labels=False)
+    assert report.passed
+
+    def write(target):
+        names = sorted(clean[SERIES].unique())
+        for number in range(shards):
+            of_shard = target if shards == 1 else target / f"shard-{number:05d}"
+            of_shard.mkdir(exist_ok=True)
+            rows = clean if shards == 1 else clean[clean[SERIES].isin(names[number::shards])]
+            write_table(rows.reset_index(drop=True), of_shard / CLEAN_FILE)
+        return {}
+
+    publish(folder / "clean", write)
     made = publish(
-        folder / "scaled", lambda f: scale_into(f, folder / "clean" / CLEAN_FILE, config)
+        folder / "scaled",
+        lambda f: scale_into(f, folder / "clean", config, ShardMap(folder / "of scale")),
     )
-    scaled = pd.read_parquet(folder / "scaled" / SCALED_FILE)
     hp = config.hyperparameters
     publish(
         folder / "windows",
-        lambda f: write_windows(
-            f, scaled, features=config.data.features, targets=config.data.targets,
-            timesteps=hp.timesteps, steps_ahead=hp.steps_ahead, lookahead=0,
-            cuts=cuts_of(microseconds(scaled[TIME]), scaled[SERIES].to_numpy(), hp),
+        lambda f: cut_windows_into(
+            f, folder / "scaled", hp.timesteps, hp.steps_ahead, 0, ShardMap(folder / "of windows")
         ),
-    )  # fmt: skip
+    )
     return made, WindowDataset(folder / "windows")
 
 
@@ -117,6 +124,22 @@ def test_windows_lie_in_their_own_series_split_in_pipeline_and_class(settings, t
             np.testing.assert_array_equal(hours, expected)
     assert len(model.X_train) == 140 + 70 + 42
     assert dataset.manifest["series_without"] == {}
+
+
+def test_shards_give_what_one_table_gives(settings, tmp_path):
+    config = parse_config(settings(hyperparameters={"split": "by_series"}))
+    (one, whole), (two, cut) = (
+        prepared(tmp_path / str(count), panel(), config, count) for count in (1, 2)
+    )
+    for name in ("rows", "train_rows", "cuts", "series_shares"):
+        assert one[name] == two[name], name
+    for name in ("windows", "cuts", "series_without", "series"):
+        assert whole.manifest[name] == cut.manifest[name], name
+    for split in SPLITS:
+        first, second = whole.read(split), cut.read(split)
+        order = np.lexsort((second.origin, second.series.astype(str)))
+        np.testing.assert_array_equal(first.origin, second.origin[order])
+        np.testing.assert_allclose(first.x, second.x[order], atol=1e-5)
 
 
 def test_scales_of_errors_come_from_each_series_own_train_rows(settings):
