@@ -14,14 +14,15 @@ import numpy as np
 import pytest
 
 from fastlstm import FolderStore, SavedRun, fastLSTM
-from fastlstm.artifacts.file_names import CLEAN_FILE, TABLE_FILE
+from fastlstm.artifacts.file_names import CLEAN_FILE
 from fastlstm.data.column_names import SERIES
-from fastlstm.data.tables import read_table
+from fastlstm.data.reading import load
+from fastlstm.data.tables import read_table, write_table
+from fastlstm.data.validation import validate
 from fastlstm.forecasting.forecast import forecast_latest
 from fastlstm.registry.promotion import decide_promotion
 from fastlstm.reporting.text import score_table
 from fastlstm.steps.compare import compare
-from fastlstm.steps.prepare import load_into, validate_into
 
 STORED = Path(__file__).parents[1] / "stored_runs"
 EXPECTED = json.loads((STORED / "expected.json").read_text())
@@ -42,12 +43,9 @@ def clean(stored):
     )
     folder = stored.parent / "clean"
     folder.mkdir()
-    loaded = load_into(folder, data, window_rows=27)
-    validate_into(
-        folder, read_table(folder / TABLE_FILE), data, labels=False,
-        rows_out_of_order=loaded["rows_out_of_order"], skipped_series=loaded["skipped_series"],
-        refused_report=folder / "refused.json",
-    )  # fmt: skip
+    rows, report = validate(load(data, 27).frame, data, labels=False)
+    assert report.passed
+    write_table(rows, folder / CLEAN_FILE)
     return folder
 
 
