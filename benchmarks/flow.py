@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from benchmarks.commands import command
@@ -18,7 +19,6 @@ from benchmarks.contest import Entry
 from benchmarks.memory import source_config
 from fastlstm.artifacts.folders import publish
 from fastlstm.config.reading import read_settings
-from fastlstm.config.retrain import RetrainConfig
 from fastlstm.registry.promotion import decide_promotion
 from fastlstm.registry.unchanged import check_for_changes
 from fastlstm.runs.writing import Parts, build_run
@@ -82,16 +82,20 @@ def prepared(rows: int, series: int) -> Entry:
     return Entry(work, rows)
 
 
-def prepare(config: RetrainConfig, work: Path) -> dict[str, Any]:
-    """The library's work up to the windows, below a folder; the manifest of the validation."""
-    data, hp = config.data, config.hyperparameters
-    span = hp.timesteps + hp.steps_ahead + data.lookahead
+def prepare(given: PipelineConfig, work: Path) -> PipelineConfig:
+    """The library's work up to the windows, below a folder; the settings with their calendar."""
+    span = (
+        given.hyperparameters.timesteps + given.hyperparameters.steps_ahead + given.data.lookahead
+    )
     shards = ShardMap(work / "shards")
     loaded = publish(
         work / "load",
-        lambda folder: load_into(folder, data, span, config.execution.shard_rows, shards),
+        lambda folder: load_into(folder, given.data, span, given.execution.shard_rows, shards),
     )
-    validated = publish(
+    lasts = pd.Timestamp(loaded["last"]) - pd.Timestamp(loaded["first"])
+    config = given.with_calendar(lasts.total_seconds() * given.hyperparameters.train_size_rate)
+    data, hp = config.data, config.hyperparameters
+    publish(
         work / "clean",
         lambda folder: validate_into(
             folder, work / "load", data, labels=not hp.is_regressor, shards=shards,
@@ -106,15 +110,16 @@ def prepare(config: RetrainConfig, work: Path) -> dict[str, Any]:
             folder, work / "scaled", hp.timesteps, hp.steps_ahead, data.lookahead, shards
         ),
     )
-    return validated
+    return config
 
 
 def main() -> None:
     """Retrain without Prefect."""
     config = read_settings(sys.argv[1], PipelineConfig)
-    hp, work, store = config.hyperparameters, Path(config.work), store_of(config)
+    work, store = Path(config.work), store_of(config)
     found = check_for_changes(config, store)
-    prepare(config, work)
+    config = prepare(config, work)
+    hp = config.hyperparameters
     folders = {name: str(work / name) for name in ("windows", "scaled", "clean", "network")}
 
     def train(folder: Path) -> dict[str, Any]:
