@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.errors import ConfigError
+from fastlstm.network.naive_forecasters import naive_forecaster_names, rows_of_season
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,28 +47,11 @@ _MOST_LINEAR_INPUTS = 4_096
 _MOST_LINEAR_COVARIATES = 128
 
 
-# Names of the forecasters of a combination; a seasonal naive one has its season's rows after its name.
-LSTM, LINEAR_REGRESSION, NAIVE, SEASONAL_NAIVE, DRIFT = (
-    "lstm", "linear", "naive", "seasonal_naive", "drift",
-)  # fmt: skip
+# Names of the forecasters that learn.
+LSTM, LINEAR_REGRESSION = "lstm", "linear"
 
 # Most seasons whose naive forecasts take part.
 _MOST_SEASONS = 3
-
-
-def seasonal_naive_name(season: int) -> str:
-    """Name of the seasonal naive forecaster of a season, in rows."""
-    return f"{SEASONAL_NAIVE}_{season}"
-
-
-def season_of(name: str) -> int:
-    """Season in rows of a naive or seasonal naive forecaster, 1 for the naive one."""
-    return 1 if name == NAIVE else int(name.removeprefix(f"{SEASONAL_NAIVE}_"))
-
-
-def rows_of_season(timesteps: int, steps: int, season: int) -> list[int]:
-    """Rows of a window whose values are the seasonal naive forecast of each step; 1 is the naive one."""
-    return [timesteps + k - season * (k // season + 1) for k in range(steps)]
 
 
 @dataclass(frozen=True)
@@ -88,7 +72,8 @@ class Architecture:
         naive_unless_better: whether naive forecasts take part in the forecast, with weights that
             validation chooses.
         linear_component: whether a linear forecaster does.
-        seasons: rows in the seasons whose naive forecasts do.
+        naive_forecasters: names of the naive forecasts that do; see
+            ``fastlstm.network.naive_forecasters``.
         future: known future covariates: numbers of rows, rising to the steps ahead, each with the
             positions of the features that hold the covariates so many rows later. The last of these
             features' rows hold what is known of the steps up to it, from the one after the number
@@ -109,7 +94,7 @@ class Architecture:
     seasonal_residual: int | None
     naive_unless_better: bool
     linear_component: bool
-    seasons: tuple[int, ...] = ()
+    naive_forecasters: tuple[str, ...] = ()
     future: tuple[tuple[int, tuple[int, ...]], ...] = ()
     linear_covariates: int = 0
 
@@ -118,13 +103,6 @@ class Architecture:
         """Whether the LSTM corrects a mean of the naive forecasts, with weights from train windows."""
         plain = self.normalization == "last" and self.seasonal_residual is None
         return plain and self.naive_unless_better
-
-    @property
-    def naive_forecasters(self) -> tuple[str, ...]:
-        """Names of the naive forecasts that take part."""
-        if not self.naive_unless_better:
-            return ()
-        return (NAIVE, *(seasonal_naive_name(season) for season in self.seasons), DRIFT)
 
     @property
     def forecasters(self) -> tuple[str, ...]:
@@ -221,17 +199,17 @@ def resolve(
         seasonal_residual=hp.seasonal_residual,
         naive_unless_better=skill_tested,
         linear_component=_has_linear_component(hp, segment, normalization, columns),
-        seasons=_usable_seasons(hp, seasons) if skill_tested else (),
+        naive_forecasters=_naive_forecasters(hp, seasons) if skill_tested else (),
         future=future,
         linear_covariates=_linear_covariates(future, hp.timesteps * columns),
     )
 
 
-def _usable_seasons(hp: Hyperparameters, seasons: Sequence[int]) -> tuple[int, ...]:
-    """The seasons whose naive forecasts a window of this look-back can give."""
+def _naive_forecasters(hp: Hyperparameters, seasons: Sequence[int]) -> tuple[str, ...]:
+    """Naive forecasts that take part, of the seasons that a window of this look-back holds."""
     wanted = [*([hp.seasonal_residual] if hp.seasonal_residual else []), *seasons]
     usable = [season for season in dict.fromkeys(wanted) if 1 < season <= hp.timesteps]
-    return tuple(usable[:_MOST_SEASONS])
+    return naive_forecaster_names(hp.timesteps, usable[:_MOST_SEASONS])
 
 
 def _kind(hp: Hyperparameters, own: bool) -> str:

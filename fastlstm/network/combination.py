@@ -12,16 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastlstm.network.architecture import (
-    DRIFT,
-    LSTM,
-    NAIVE,
-    Architecture,
-    rows_of_season,
-    season_of,
-)
+from fastlstm.network.architecture import LSTM, Architecture
 from fastlstm.network.fixed_weights import constants, numbered
 from fastlstm.network.keras_import import import_keras
+from fastlstm.network.naive_forecasters import NAIVE, naive_forecast
 
 if TYPE_CHECKING:
     import keras
@@ -53,7 +47,7 @@ def combined(
         if name in by_name:
             forecast = ops.reshape(by_name[name], (-1, steps, targets, outputs))
         else:
-            forecast = ops.expand_dims(_naive_forecast(ops, own, name, steps), 3)
+            forecast = ops.expand_dims(naive_forecast(ops, own, name, steps), 3)
         total = total + ops.expand_dims(weights[number], -1) * forecast
     return ops.reshape(total, (-1, flat_width))
 
@@ -74,7 +68,7 @@ def mixed_start(window: Any, architecture: Architecture, steps: int) -> Any:
     weights = _weights(window, len(names), steps, targets, START)
     total: Any = 0.0
     for number, name in enumerate(names):
-        total = total + weights[number] * _naive_forecast(ops, own, name, steps)
+        total = total + weights[number] * naive_forecast(ops, own, name, steps)
     return total
 
 
@@ -126,28 +120,7 @@ def naive_forecasts(windows: np.ndarray, architecture: Architecture, steps: int)
     in the order of ``Architecture.naive_forecasters``."""
     own = windows[:, :, list(architecture.own)]
     names = architecture.naive_forecasters
-    return np.stack([_naive_forecast(np, own, name, steps) for name in names])
-
-
-def _naive_forecast(ops: Any, own: Any, name: str, steps: int) -> Any:
-    """One naive forecast of target columns ``(n, timesteps, n_targets)``: ``(n, steps, n_targets)``.
-
-    Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., section 5.2. The drift
-    is the mean change from row to row of the window.
-
-    Args:
-        ops: ``numpy`` or ``keras.ops``.
-        own: the columns.
-        name: of ``Architecture.naive_forecasters``.
-        steps: steps ahead.
-    """
-    timesteps = own.shape[1]
-    if name == DRIFT:
-        ahead = np.arange(1, steps + 1, dtype=np.float32)[None, :, None] / max(timesteps - 1, 1)
-        last = own[:, -1:, :]
-        return last + (last - own[:, :1, :]) * ahead
-    rows = rows_of_season(timesteps, steps, season_of(name))
-    return ops.take(own, np.array(rows), axis=1)
+    return np.stack([naive_forecast(np, own, name, steps) for name in names])
 
 
 def has_combination(model: keras.Model) -> bool:

@@ -17,7 +17,15 @@ _NAMES = {
     "lstm": "LSTM",
     "linear": "ridge regression",
     "naive": "naive (last value)",
+    "mean": "mean of the last rows",
     "drift": "drift",
+    "recent_drift": "drift of the last rows",
+}
+
+_OF_SEASON = {
+    "seasonal_naive": "seasonal naive",
+    "seasonal_mean": "seasonal mean",
+    "seasonal_level": "seasonal naive at the level of the last rows",
 }
 
 
@@ -87,8 +95,10 @@ def _listed(weights: Mapping[str, float]) -> str:
 
 def _name(forecaster: str) -> str:
     """A forecaster's name in a report."""
-    season = forecaster.removeprefix("seasonal_naive_")
-    return _NAMES.get(forecaster) or f"seasonal naive ({season} rows)"
+    if forecaster in _NAMES:
+        return _NAMES[forecaster]
+    kind, _, season = forecaster.rpartition("_")
+    return f"{_OF_SEASON[kind]} ({season} rows)"
 
 
 def _penalty(penalty: Mapping[str, float] | None) -> str:

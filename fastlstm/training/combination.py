@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from fastlstm.data.split import LEARNED
-from fastlstm.network.architecture import LINEAR_REGRESSION, LSTM, NAIVE
+from fastlstm.network.architecture import LINEAR_REGRESSION, LSTM
 from fastlstm.network.combination import has_combination, naive_forecasts, set_combination
 from fastlstm.network.inference import predict_point, windows_at_once
+from fastlstm.network.naive_forecasters import NAIVE
 from fastlstm.training.combination_weights import (
     Weights,
     combination_weights,
@@ -117,6 +118,7 @@ def _forecasts(model: Any, setup: TrainingSetup) -> Forecasters:
     forecast."""
     a, steps = setup.architecture, setup.dataset.manifest["steps_ahead"]
     linear = linear_forecaster(model, a, steps)
+    naive = setup.naive_weights(LEARNED) if a.naive_forecasters else np.zeros(0)
 
     def forecast(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         found = [predict_point(model, x, y[0].size).reshape(y.shape)]
@@ -124,7 +126,7 @@ def _forecasts(model: Any, setup: TrainingSetup) -> Forecasters:
             found.append(linear(x))
         if a.naive_forecasters:
             each = naive_forecasts(x, a, steps)
-            found.append((setup.naive_by_step[:, None] * each).sum(axis=0))
+            found.append((naive[:, None] * each).sum(axis=0))
         return np.stack(found)
 
     return forecast
@@ -138,5 +140,5 @@ def _by_step(weights: Weights, setup: TrainingSetup) -> np.ndarray:
     if a.linear_component:
         parts.append((weights.linear * trust)[None])
     if a.naive_forecasters:
-        parts.append((1 - trust) * setup.naive_by_step)
+        parts.append((1 - trust) * setup.naive_weights(LEARNED))
     return np.concatenate(parts)

@@ -11,7 +11,6 @@ better, and share the forecast with the naive one by as much as their gain over 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
@@ -183,7 +182,9 @@ def simplex_weights(
 ) -> np.ndarray:
     """Weights ``w``, none negative and together 1, that minimise ``w' P w + c |w - w0|^2``.
 
-    Every set of forecasters with weight above 0 is tried, so the solution is exact.
+    Weights that sum to 1 make it ``|A w|^2``. The least squares problem ``|A u|^2 + (1'u - 1)^2``, with
+    no ``u`` negative (Lawson and Hanson 1974, "Solving Least Squares Problems", chapter 23), has the
+    same solution but for its length.
 
     Args:
         products: ``P``, ``(k, n, n)``.
@@ -193,31 +194,21 @@ def simplex_weights(
     Returns:
         ``(k, n)``.
     """
+    from scipy.optimize import nnls
+
     k, n, _ = products.shape
-    scale = np.maximum(np.einsum("kii->ki", products).min(axis=1), 1e-12)[:, None, None]
     # Forecasters that are the same have a singular matrix; a trace of equality tells them apart.
     strength = max(strength, 1e-9)
     centre = np.full((k, n), 1 / n) if drawn_to is None else drawn_to
-    quadratic = products / scale + strength * np.eye(n)
-    linear = strength * centre
-    best, lowest = np.zeros((k, n)), np.full(k, np.inf)
-    for size in range(1, n + 1):
-        for chosen in map(list, combinations(range(n), size)):
-            weights = _with_sum_one(quadratic[:, chosen][:, :, chosen], linear[:, chosen])
-            full = np.zeros((k, n))
-            full[:, chosen] = weights
-            loss = np.einsum("ki,kij,kj->k", full, quadratic, full) - 2 * (linear * full).sum(1)
-            better = (weights >= -1e-12).all(axis=1) & (loss < lowest - 1e-12)
-            best[better], lowest[better] = np.maximum(full[better], 0.0), loss[better]
-    return np.asarray(best / best.sum(axis=1, keepdims=True))
-
-
-def _with_sum_one(quadratic: np.ndarray, linear: np.ndarray) -> np.ndarray:
-    """The minimum of ``w' Q w - 2 b' w`` where the weights sum to 1, ``(k, n)``."""
-    ones = np.ones((*linear.shape, 1))
-    free, towards_one = np.split(
-        np.linalg.solve(quadratic, np.concatenate([linear[..., None], ones], axis=2)), 2, axis=2
-    )
-    excess = (1 - free.sum(axis=1)) / towards_one.sum(axis=1)
-    weights: np.ndarray = (free + towards_one * excess[:, None])[..., 0]
-    return weights
+    found = np.empty((k, n))
+    wanted = np.append(np.zeros(2 * n), 1.0)
+    for number, product in enumerate(products):
+        eigenvalues, vectors = np.linalg.eigh(product / max(product.diagonal().min(), 1e-12))
+        rows = np.vstack([
+            np.sqrt(np.maximum(eigenvalues, 0))[:, None] * vectors.T,
+            np.sqrt(strength) * (np.eye(n) - centre[number][:, None]),
+            np.ones(n),
+        ])  # fmt: skip
+        solution, _ = nnls(rows, wanted)
+        found[number] = solution / solution.sum()
+    return found

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from fastlstm.network.architecture import DRIFT, LINEAR_REGRESSION, LSTM, NAIVE
+from fastlstm.network.architecture import LINEAR_REGRESSION, LSTM
+from fastlstm.network.naive_forecasters import DRIFT, NAIVE
 from fastlstm.training.combination_weights import (
     combination_weights,
     means_to_compare,

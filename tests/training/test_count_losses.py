@@ -85,7 +85,8 @@ def test_the_network_forecasts_nothing_below_zero(tmp_path, changes):
 
 
 def test_a_falling_drift_is_cut_at_zero():
-    from fastlstm.network.architecture import DRIFT, resolve
+    from fastlstm.network.architecture import resolve
+    from fastlstm.network.naive_forecasters import DRIFT
 
     hp = hyperparameters()
     network = build_network(hp, ["sold"], ["sold"])

@@ -15,6 +15,7 @@ from fastlstm.network.architecture import resolve
 from fastlstm.network.combination import COMBINATION, START, set_combination
 from fastlstm.network.fixed_weights import LINEAR
 from fastlstm.network.inference import predict
+from fastlstm.network.naive_forecasters import naive_forecast, naive_forecaster_names
 from fastlstm.training import combination_weights, linear_component
 from fastlstm.training.combination import Combination
 from fastlstm.training.fit import fit
@@ -63,7 +64,7 @@ def by_hand(hp, windows, split):
     elif hp.instance_normalization != "none":
         naive = np.repeat(own[:, -1:], 3, axis=1)
         if hp.naive_unless_better is not False:
-            naive = mixed_start(hp, windows, own, naive)
+            naive = mixed_start(hp, windows, own)
     if hp.instance_normalization != "none":
         own = own - own[:, -1:]
     rest = x[:, :, [1, 3]]
@@ -78,12 +79,12 @@ def by_hand(hp, windows, split):
     return whole.reshape(len(x), -1), (y - naive).reshape(len(y), -1)
 
 
-def mixed_start(hp, windows, own, last):
-    """The mean of last value and drift whose weights train windows give."""
-    weights = TrainingSetup(windows, hp, lambda _: None).naive_by_step
-    ahead = np.arange(1, 4)[None, :, None] / (own.shape[1] - 1)
-    drift = own[:, -1:] + (own[:, -1:] - own[:, :1]) * ahead
-    return (weights[:, None] * np.stack([last, drift])).sum(axis=0)
+def mixed_start(hp, windows, own):
+    """The mean of the naive forecasts whose weights train windows give."""
+    weights = TrainingSetup(windows, hp, lambda _: None).naive_weights("train")
+    names = naive_forecaster_names(own.shape[1], ())
+    each = np.stack([naive_forecast(np, own, name, 3) for name in names])
+    return (weights[:, None] * each).sum(axis=0)
 
 
 def ridge(x, y, penalty, of_own, weight=None):

@@ -1,0 +1,96 @@
+"""Naive forecasts from the past rows of a window, which a network corrects and is combined with.
+
+Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., section 5.2, has the mean,
+naive, seasonal naive and drift methods. Two more are of a season: the mean of its values at the same
+place (section 3.4), and its last values at the level of the last rows, as in exponential smoothing
+(section 8.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+NAIVE, MEAN, DRIFT, RECENT_DRIFT = "naive", "mean", "drift", "recent_drift"
+SEASONAL_NAIVE, SEASONAL_MEAN, SEASONAL_LEVEL = "seasonal_naive", "seasonal_mean", "seasonal_level"
+
+# A level is the mean of the last rows: of a quarter of the season, or of the window.
+_LEVEL_SHARE = 4
+
+
+def naive_forecaster_names(timesteps: int, seasons: Sequence[int]) -> tuple[str, ...]:
+    """Names of the naive forecasts that windows can give.
+
+    One of a season is called after its kind and the season's rows, 'seasonal_naive_24'.
+
+    Args:
+        timesteps: rows of a window.
+        seasons: rows in each season, ``timesteps`` at most.
+    """
+    has_level = _level_rows(timesteps) > 1
+    names = [NAIVE, MEAN] if has_level else [NAIVE]
+    for season in seasons:
+        names.append(f"{SEASONAL_NAIVE}_{season}")
+        if timesteps >= 2 * season:
+            names.append(f"{SEASONAL_MEAN}_{season}")
+        if timesteps >= season + _level_rows(season):
+            names.append(f"{SEASONAL_LEVEL}_{season}")
+    return (*names, DRIFT, RECENT_DRIFT) if has_level else (*names, DRIFT)
+
+
+def season_of(name: str) -> tuple[str, int]:
+    """Kind and season in rows of a forecaster; a season of 1 where it has none."""
+    kind, _, season = name.rpartition("_")
+    return (kind, int(season)) if season.isdecimal() else (name, 1)
+
+
+def rows_of_season(timesteps: int, steps: int, season: int) -> list[int]:
+    """Rows of a window whose values are the seasonal naive forecast of each step; 1 is the naive one."""
+    return [timesteps + k - season * (k // season + 1) for k in range(steps)]
+
+
+def naive_forecast(ops: Any, own: Any, name: str, steps: int) -> Any:
+    """One naive forecast, ``(n, steps, n_targets)``.
+
+    - ``naive``: the last value.
+    - ``mean``: the mean of the last quarter of the window.
+    - ``drift``: the last value, and from there the mean change from row to row.
+    - ``recent_drift``: the same with the mean change of the last quarter of the window.
+    - ``seasonal_naive``: the last season.
+    - ``seasonal_mean``: the mean of all whole seasons of the window.
+    - ``seasonal_level``: the last season, moved by how much the mean of its last quarter differs from
+      that of the season before.
+
+    Args:
+        ops: ``numpy`` or ``keras.ops``.
+        own: past values of the targets, ``(n, timesteps, n_targets)``.
+        name: see ``naive_forecaster_names``.
+        steps: steps ahead.
+    """
+    timesteps = own.shape[1]
+    kind, season = season_of(name)
+    if kind == MEAN:
+        recent = ops.mean(own[:, -_level_rows(timesteps) :], axis=1, keepdims=True)
+        return ops.repeat(recent, steps, axis=1)
+    if kind in (DRIFT, RECENT_DRIFT):
+        rows = timesteps - 1 if kind == DRIFT else _level_rows(timesteps)
+        ahead = np.arange(1, steps + 1, dtype=np.float32)[None, :, None] / max(rows, 1)
+        last, before = own[:, -1:], own[:, timesteps - 1 - rows : timesteps - rows]
+        return last + (last - before) * ahead
+    if kind == SEASONAL_MEAN:
+        whole = timesteps // season
+        seasons = ops.reshape(own[:, -whole * season :], (-1, whole, season, own.shape[2]))
+        return ops.take(ops.mean(seasons, axis=1), np.arange(steps) % season, axis=1)
+    last_season = ops.take(own, np.array(rows_of_season(timesteps, steps, season)), axis=1)
+    if kind != SEASONAL_LEVEL:
+        return last_season
+    rows, before = _level_rows(season), timesteps - season
+    level = ops.mean(own[:, -rows:], axis=1, keepdims=True)
+    return last_season + level - ops.mean(own[:, before - rows : before], axis=1, keepdims=True)
+
+
+def _level_rows(rows: int) -> int:
+    """Last rows whose mean is the level of a window or season of so many rows."""
+    return max(1, rows // _LEVEL_SHARE)
