@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fastlstm.windows.source import WindowSource
 
 # Penalties of the squared weights of standardised inputs, per sequence.
-_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 
 
 # How many times as large the penalty of columns other than the target's own is.

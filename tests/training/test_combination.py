@@ -133,7 +133,7 @@ def test_with_few_origins_a_trend_does_not_pass_for_skill():
 
 def test_seeds_of_a_series_on_the_border_give_close_forecasts():
     # A weak season in a random walk, where a test of significance turns with the seed.
-    values, forecasts, trust = random_walk() + 0.16 * wave(), [], []
+    values, forecasts, trust = random_walk() + 0.14 * wave(), [], []
     for seed in range(2):
         hp = hyperparameters(seed=seed, **SHORT)
         dataset = windows(values, hp)
@@ -186,11 +186,11 @@ def test_each_quantile_is_combined_with_the_naive_mean():
     weights = trained.model.get_layer(COMBINATION).get_weights()[0].reshape(5, 6)
     assert combination(trained).forecasters == ("lstm", "naive", "mean", "drift", "recent_drift")
     assert weights[0].max() > 0.1
-    forecast = predict(trained.model, x).reshape(-1, 6, 3)
+    forecast, naive = predict(trained.model, x).reshape(-1, 6, 3), naive_mean(trained, x)
     set_combination(trained.model, np.repeat([1.0, 0.0, 0.0, 0.0, 0.0], 6))
     lstm = predict(trained.model, x).reshape(-1, 6, 3)
     share = weights[0][:, None]
-    expected = share * lstm + (1 - share) * naive_mean(trained, x)[:, :, None]
+    expected = share * lstm + (1 - share) * naive[:, :, None]
     np.testing.assert_allclose(forecast, expected, atol=1e-5)
     assert (np.diff(forecast, axis=2) >= 0).all()
 
