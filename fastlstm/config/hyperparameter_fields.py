@@ -100,7 +100,7 @@ class HyperparameterFields(BaseModel):
     )  # fmt: skip
     naive_unless_better: bool | None = Field(
         None,
-        description="Whether naive forecasts (last value, seasonal naive of the found seasons, drift) "
+        description="Whether naive forecasts (last value, means, trends, found seasons) "
         "take part in the forecast. Train windows weigh them, the network corrects their mean, and "
         "validation chooses by target and step how much of the forecast is the network's: none "
         "where it is no better. Needs scaled targets that are features. Default: true for "
