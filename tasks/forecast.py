@@ -7,7 +7,7 @@ from typing import Any
 
 from fastlstm.artifacts.fingerprint import code_version, fingerprint
 from fastlstm.artifacts.folders import publish
-from fastlstm.data.files import skipped_files_text
+from fastlstm.data.files import skipped_files_lines
 from fastlstm.steps import worker
 from tasks.notify import notify
 from tasks.references import ChosenForecaster, LocalTable, Scored
@@ -51,7 +51,7 @@ def forecast(config: ScoringConfig, forecaster: ChosenForecaster, table: LocalTa
 
     manifest = publish(folder, build)
     notify("forecast", f"{manifest['rows']:,} forecasts of {manifest['series']} series")
-    warnings = [*_left_out_of(table), *manifest["warnings"]]
+    warnings = [*skipped_files_lines(table.skipped), *manifest["warnings"]]
     for warning in warnings:
         notify("forecast", f"warning: {warning}")
     for name, why in manifest["skipped"].items():
@@ -65,8 +65,3 @@ def forecast(config: ScoringConfig, forecaster: ChosenForecaster, table: LocalTa
         skipped=manifest["skipped"],
         warnings=warnings,
     )
-
-
-def _left_out_of(table: LocalTable) -> list[str]:
-    """What is not read of rows that were fetched to this machine."""
-    return [skipped_files_text(table.skipped)] if table.skipped else []

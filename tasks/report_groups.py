@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from fastlstm.data.files import skipped_files_lines
 from fastlstm.errors import TrainingError
 from fastlstm.registry.store import GroupRuns
 from fastlstm.reporting.groups import GroupLine, scores_of, totals, worst_first
@@ -37,7 +38,7 @@ def report_groups(
     if failed:
         more = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
         message += f" ({failed[0].group}: {failed[0].message}{more})"
-    message = with_warnings(message, plan.warnings)
+    message = with_warnings(message, [*skipped_files_lines(source.skipped), *plan.warnings])
 
     def build(folder: Path, run_id: str) -> dict[str, Any]:
         write_groups_report(

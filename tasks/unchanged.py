@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from fastlstm.data.files import skipped_files_lines
 from fastlstm.errors import StoreError
 from fastlstm.registry.store import find_run
 from tasks.forecasters import UNTIL_PROMOTED
+from tasks.notify import with_warnings
 from tasks.references import GroupOutcome, GroupsOutcome, Outcome, Source
 from tasks.run_references import run_reference
 from tasks.settings import PipelineConfig, store_of
@@ -22,6 +24,7 @@ def unchanged(config: PipelineConfig, source: Source) -> Outcome | GroupsOutcome
             f"run {source.unchanged_run} is no longer in {config.store}; start the retraining again"
         )
     message = f"No new data since {entry.run_id} UTC, and the same settings: nothing to retrain"
+    left_out = skipped_files_lines(source.skipped)
     if config.models_by:
         return GroupsOutcome(
             report=store.location(name, entry.run_id),
@@ -30,7 +33,7 @@ def unchanged(config: PipelineConfig, source: Source) -> Outcome | GroupsOutcome
                 for group in entry.manifest["groups"]
             ],
             unchanged=True,
-            message=message,
+            message=with_warnings(message, left_out),
         )
     champion = store.champion(name).champion
     if champion is None:
@@ -39,5 +42,6 @@ def unchanged(config: PipelineConfig, source: Source) -> Outcome | GroupsOutcome
         run=run_reference(store, name, entry),
         promoted=champion == entry.run_id,
         unchanged=True,
-        message=message,
+        left_out=left_out,
+        message=with_warnings(message, left_out),
     )

@@ -190,6 +190,11 @@ def few(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
+def skipped_files_lines(skipped: Mapping[str, str]) -> list[str]:
+    """``skipped_files_text`` where there are such files; otherwise nothing."""
+    return [skipped_files_text(skipped)] if skipped else []
+
+
 def skipped_files_text(skipped: Mapping[str, str]) -> str:
     """What is not read of a source, and why, in one sentence.
 

@@ -26,6 +26,7 @@ def retrain(debug: bool, config: str) -> None:
     becomes the champion if it beats the present champion and the naive baselines. Without new data
     and with the same settings nothing is trained.
     """
+    from fastlstm.data.files import skipped_files_lines
     from fastlstm.registry.unchanged import check_for_changes
     from tasks.source_handover import find_source, handed_over
 
@@ -39,6 +40,8 @@ def retrain(debug: bool, config: str) -> None:
         text = f"No new data since {run_id} UTC, and the same settings: nothing to retrain."
         if not settings.models_by:
             text += f" Champion: {store.champion(name).champion or 'none'}."
+        for line in skipped_files_lines(source.skipped):
+            text += f" Warning: {line}."
         console.print(text)
         kind = "Report" if settings.models_by else "Run"
         console.print(f"{kind}: {store.location(name, run_id)}", soft_wrap=True)

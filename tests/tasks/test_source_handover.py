@@ -128,3 +128,20 @@ def test_what_was_not_used_is_forgotten(settings, tmp_path, counts):
         pass
     current_source(config)
     assert counts["hash"] == 2
+
+
+def test_where_nothing_is_new_a_file_that_is_not_read_is_named(settings, tmp_path, monkeypatch):
+    """Rows that arrived in a file of another kind are otherwise taken for no news."""
+    found = SimpleNamespace(unchanged=SimpleNamespace(run_id="R"))
+    monkeypatch.setattr("fastlstm.registry.unchanged.check_for_changes", lambda *_: found)
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    make_panel().to_csv(folder / "a.csv", index=False)
+    (folder / "b.xlsx").write_text("x")
+    config = write_config(settings, tmp_path, path=str(folder))
+    shown = CliRunner().invoke(main, ["retrain", str(config)])
+    assert shown.exit_code == 0, shown.output
+    text = " ".join(shown.output.split())
+    assert (
+        "nothing to retrain" in text and "Warning: 1 file or subfolder is not read (b.xlsx" in text
+    )
