@@ -14,6 +14,7 @@ from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.derived_targets import derive
 from fastlstm.data.findings import CASES, Finding, literal
 from fastlstm.data.known_future import ahead_values
+from fastlstm.data.tables import columns_apart
 from fastlstm.data.time_grid import Grid, contiguous_blocks, grid_positions
 
 # Name of the check that rows are left.
@@ -37,6 +38,7 @@ class CleanTable:
     errors: list[Finding] = field(default_factory=list)
 
 
+@columns_apart()
 def clean_table(
     frame: pd.DataFrame, ahead: pd.DataFrame, data: DataConfig, values: list[str],
     grid: Grid | None = None,
@@ -126,6 +128,7 @@ def _add_computed_columns(
             clean[name] = derive(clean[target.column].to_numpy(), block, target)
 
 
+@columns_apart()
 def add_computed_features(
     clean: pd.DataFrame, block: np.ndarray, ahead: pd.DataFrame, data: DataConfig
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +82,14 @@ class StoredColumns(Mapping[Any, pd.Series]):
 
 # A table in memory, or one on disk that is read column by column.
 Columns = pd.DataFrame | StoredColumns
+
+
+@contextmanager
+def columns_apart() -> Iterator[None]:
+    """Insert columns with memory of their own without pandas' warning that these are many.
+
+    A column by itself can be read, filled and freed without a copy of the table.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pd.errors.PerformanceWarning)
+        yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -218,3 +219,18 @@ def test_months_and_gaps():
     months = pd.Series(pd.to_datetime(["2024-01-01", "2024-02-01", "2024-04-01"], utc=True))
     assert grid_positions(months, "MS").tolist() == [0, 1, 3]
     assert contiguous_blocks(np.array(["a"] * 3), np.array([0, 1, 3])).tolist() == [0, 0, 1]
+
+
+def test_many_columns_are_cleaned_without_a_warning(tmp_path):
+    names = [f"c{number}" for number in range(150)]
+    rows = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 150)), columns=names)
+    rows.insert(0, "when", pd.date_range("2024-01-01", periods=20, freq="1h"))
+    rows.to_parquet(tmp_path / "t.parquet")
+    wide = DataConfig(
+        path=str(tmp_path / "t.parquet"), time="when", frequency="1h", features=names,
+        targets=["c0"], calendar=["hour"],
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clean, report = validate(load(wide).frame, wide, labels=False)
+    assert report.passed and len(clean.columns) == 3 + 150
