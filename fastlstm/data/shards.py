@@ -24,6 +24,11 @@ def shard_name(number: int) -> str:
     return f"{_PREFIX}{number:05d}"
 
 
+def shard_number(folder: Path) -> int:
+    """Number of the shard that a folder holds."""
+    return int(folder.name.removeprefix(_PREFIX))
+
+
 def shards_of(folder: Path) -> list[Path]:
     """The folders of a step's shards in order; the step's folder itself where the table is one piece."""
     return sorted(folder.glob(f"{_PREFIX}[0-9]*")) or [folder]

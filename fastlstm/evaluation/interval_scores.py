@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,51 +50,77 @@ def evaluate_intervals(
         The findings as JSON-like values; the network's bounds on test by column name, each shaped as the
         truth; and the network's half-widths.
     """
-    levels, data = settings.evaluation.interval_levels, settings.data
-    overall: list[dict[str, Any]] = []
-    by_step: list[dict[str, Any]] = []
-    columns: dict[str, np.ndarray] = {}
-    half_widths = {
-        name: _calibrated(validation, name, scalers, settings) for name in test.point_forecasts
+    scores = {
+        name: CalibrationScores.of(validation, name, scalers, settings)
+        for name in test.point_forecasts
     }
-    for level in levels:
-        for name in test.point_forecasts:
-            for method, bounds in _intervals(
-                test, name, half_widths[name], level, scalers, settings
-            ).items():
-                about = {"level": level, "forecast": name, "method": method}
-                overall += _by_target(about, test, name, bounds, data.targets)
-                if name == "model":
-                    by_step += _coverage_by_step(about, test.truth, bounds)
-                    # Those of the last method: adaptive where there are such.
-                    columns[f"lower_{level:g}"], columns[f"upper_{level:g}"] = bounds
+    half_widths = {name: of_name.half_widths for name, of_name in scores.items()}
+    overall, by_step, columns = score_intervals(test, half_widths, scalers, settings)
+    evaluation = settings.evaluation
     findings = {
-        "rate": settings.evaluation.interval_rate,
-        "notes": _notes(validation, levels, data.lookahead),
+        "rate": evaluation.interval_rate,
+        "notes": notes(scores["model"].separate, evaluation.interval_levels),
         "overall": overall,
         "by_step": by_step,
     }
     return findings, columns, half_widths["model"]
 
 
-def _notes(validation: SplitForecasts, levels: list[float], lookahead: int) -> list[str]:
-    """What validation has too few windows for, by level."""
-    steps = validation.truth.shape[1]
-    separate = separate_scores(validation.rows, validation.series, steps, lookahead)
-    fewest, most, notes = int(separate.min()), int(separate.max()), []
+def score_intervals(
+    test: SplitForecasts, half_widths: dict[str, dict[Pair, HalfWidths]], scalers: Scalers,
+    settings: RetrainConfig,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, np.ndarray]]:  # fmt: skip
+    """Score intervals on test windows.
+
+    Args:
+        test: the windows.
+        half_widths: of each forecast, by its name.
+        scalers: with the scales of the series of a panel.
+        settings: levels, rate, targets, quantiles.
+
+    Returns:
+        Coverage, width and score of each level, forecast, method and target; coverage of the network's
+        by step; and the network's bounds by column name, each shaped as the truth.
+    """
+    overall: list[dict[str, Any]] = []
+    by_step: list[dict[str, Any]] = []
+    columns: dict[str, np.ndarray] = {}
+    for level in settings.evaluation.interval_levels:
+        for name in test.point_forecasts:
+            for method, bounds in _intervals(
+                test, name, half_widths[name], level, scalers, settings
+            ).items():
+                about = {"level": level, "forecast": name, "method": method}
+                overall += _by_target(about, test, name, bounds, settings.data.targets)
+                if name == "model":
+                    by_step += _coverage_by_step(about, test.truth, bounds)
+                    # Those of the last method: adaptive where there are such.
+                    columns[f"lower_{level:g}"], columns[f"upper_{level:g}"] = bounds
+    return overall, by_step, columns
+
+
+def notes(separate: np.ndarray, levels: list[float]) -> list[str]:
+    """What validation has too few windows for, by level.
+
+    Args:
+        separate: how many separate scores those of each step amount to, ``(steps_ahead,)``.
+        levels: nominal coverages.
+    """
+    fewest, most = int(separate.min()), int(separate.max())
+    found = []
     for level in levels:
         needed, which = scores_needed(level), f"{100 * level:.4g}% intervals"
         if most < needed:
-            notes.append(
+            found.append(
                 f"too few validation windows for {which}: {most}, {needed} needed; the largest error "
                 "is widened by the tail of Student's t distribution"
             )
         elif fewest < needed:
-            notes.append(
+            found.append(
                 f"few validation windows for {which}: those at the last step are worth {fewest} that "
                 f"do not overlap, {needed} needed; neighbouring steps are pooled"
             )
-    return notes
+    return found
 
 
 def _quantiles(name: str, settings: RetrainConfig) -> list[float] | None:
@@ -108,26 +136,75 @@ def _scores(
     return nonconformity_scores(split.truth, lower, upper)
 
 
-def _calibrated(
-    validation: SplitForecasts, name: str, scalers: Scalers, settings: RetrainConfig
-) -> dict[Pair, HalfWidths]:
-    """Half-widths of a forecast's intervals, by their base interval.
+@dataclass(frozen=True)
+class CalibrationScores:
+    """Nonconformity scores of one forecast on validation windows; those of shards can be joined.
 
-    Those around the median are always among them, so that an interval of any level can be had later.
+    Attributes:
+        scores: by base interval, ``(n, steps_ahead, n_targets)``, in units of the spread of the series.
+            Those around the median are always among them, so that an interval of any level can be had
+            later.
+        separate: how many separate scores those of each step amount to, ``(steps_ahead,)``.
+        spreads: of the series of a panel; None where series have no scales.
+        targets: target names.
     """
-    quantiles, data = _quantiles(name, settings), settings.data
-    levels = settings.evaluation.interval_levels
-    pairs = {MEDIAN_PAIR, *(quantile_pair(level, quantiles) for level in levels)}
-    separate = separate_scores(
-        validation.rows, validation.series, validation.truth.shape[1], data.lookahead
-    )
-    spreads, unit = _spreads(validation, name, scalers, settings)
-    return {
-        pair: calibrate(
-            _scores(validation, name, pair, quantiles) / unit, data.targets, separate, spreads
+
+    scores: dict[Pair, np.ndarray]
+    separate: np.ndarray
+    spreads: SeriesSpreads | None
+    targets: list[str]
+
+    @classmethod
+    def of(
+        cls, validation: SplitForecasts, name: str, scalers: Scalers, settings: RetrainConfig
+    ) -> CalibrationScores:
+        """Of the windows of a table, or of one shard.
+
+        Args:
+            validation: the windows.
+            name: of the forecast.
+            scalers: with the scales of the series of a panel.
+            settings: levels, targets, quantiles.
+        """
+        quantiles, data = _quantiles(name, settings), settings.data
+        levels = settings.evaluation.interval_levels
+        pairs = {MEDIAN_PAIR, *(quantile_pair(level, quantiles) for level in levels)}
+        separate = separate_scores(
+            validation.rows, validation.series, validation.truth.shape[1], data.lookahead
         )
-        for pair in sorted(pairs, reverse=True)
-    }
+        spreads, unit = _spreads(validation, name, scalers, settings)
+        scores = {
+            pair: _scores(validation, name, pair, quantiles) / unit
+            for pair in sorted(pairs, reverse=True)
+        }
+        return cls(scores, separate, spreads, data.targets)
+
+    def thinned(self, most: int) -> CalibrationScores:
+        """With the scores of so many windows at most, at even distances."""
+        every = max(1, -(-len(self.scores[MEDIAN_PAIR]) // most))
+        return replace(self, scores={pair: of[::every] for pair, of in self.scores.items()})
+
+    @classmethod
+    def joined(cls, parts: Sequence[CalibrationScores]) -> CalibrationScores:
+        """Of the windows of all shards, which share no series."""
+        spreads = [part.spreads for part in parts if part.spreads is not None]
+        return cls(
+            {
+                pair: np.concatenate([part.scores[pair] for part in parts])
+                for pair in parts[0].scores
+            },
+            np.sum([part.separate for part in parts], axis=0),
+            SeriesSpreads.joined(spreads) if spreads else None,
+            parts[0].targets,
+        )
+
+    @property
+    def half_widths(self) -> dict[Pair, HalfWidths]:
+        """Half-widths of the forecast's intervals, by their base interval."""
+        return {
+            pair: calibrate(scores, self.targets, self.separate, self.spreads)
+            for pair, scores in self.scores.items()
+        }
 
 
 def _spreads(

@@ -78,7 +78,7 @@ def score_test(
     """
     data, season = settings.data, season_length(settings, dataset.manifest)
     primary = _primary_metric(table, settings)
-    sums = _difference_sums(dataset, table, settings, season)
+    sums = train_sums(dataset, table, settings, season)
     scales = sums.scales.some(table.code[test.rows])
     report = regression_report(
         test.truth, test.point_forecasts, scales, test.series, data.targets, primary
@@ -93,7 +93,7 @@ def score_test(
         "by_target": report["by_target"],
         "by_series": report["by_series"],
         "over_series": report["over_series"],
-        "undefined_series": _undefined_series(table, test.rows, sums, primary),
+        "undefined_series": undefined_series(table, test.rows, sums, primary),
     }
     return metrics, scales.denominators(primary)
 
@@ -115,7 +115,7 @@ def score_validation(
         settings: names, horizon, season and primary metric.
     """
     found = forecast_split(network, "validation", dataset, scalers, table, settings, {})
-    sums = _difference_sums(dataset, table, settings, season_length(settings, dataset.manifest))
+    sums = train_sums(dataset, table, settings, season_length(settings, dataset.manifest))
     scored = QuantityForecasts(
         found.truth,
         found.point_forecasts["model"],
@@ -125,14 +125,18 @@ def score_validation(
     return regression_score(_primary_metric(table, settings), scored)
 
 
-def _primary_metric(table: TargetTable, settings: RetrainConfig) -> str:
+def primary_of(series: int, settings: RetrainConfig) -> str:
     """Key of the primary metric, by the settings and the number of series."""
     return primary_regression_metric(
-        settings.evaluation.primary_metric, len(settings.data.targets), len(table.labels)
+        settings.evaluation.primary_metric, len(settings.data.targets), series
     )
 
 
-def _difference_sums(
+def _primary_metric(table: TargetTable, settings: RetrainConfig) -> str:
+    return primary_of(len(table.labels), settings)
+
+
+def train_sums(
     dataset: WindowSource, table: TargetTable, settings: RetrainConfig, season: int | None
 ) -> DifferenceSums:
     """What the scales of errors come from, by train rows alone."""
@@ -140,7 +144,7 @@ def _difference_sums(
     return difference_sums(table, cut, season or 1, settings.data.lookahead)
 
 
-def _undefined_series(
+def undefined_series(
     table: TargetTable, rows: np.ndarray, sums: DifferenceSums, primary: str
 ) -> dict[str, Any]:
     """The series that do not count in the primary metric, and why.

@@ -69,8 +69,8 @@ def regression_report(
         "overall": overall,
         "by_step": [{"step": k + 1, **scores(step=slice(k, k + 1))} for k in range(truth.shape[1])],
         "by_target": {name: scores(target=slice(i, i + 1)) for i, name in enumerate(targets)},
-        "by_series": _by_label(labels, by_series),
-        "over_series": _distribution(
+        "by_series": by_label(labels, by_series),
+        "over_series": distribution(
             by_series["model"][primary],
             {
                 name: (on_same_windows[name][primary], by_series[name][primary])
@@ -81,7 +81,7 @@ def regression_report(
     }
 
 
-def _by_label(
+def by_label(
     labels: list[str], by_series: dict[str, dict[str, np.ndarray]]
 ) -> dict[str, dict[str, dict[str, float | None]]]:
     """The metrics of every forecast by series; None where one is undefined."""
@@ -93,7 +93,7 @@ def _by_label(
     return report
 
 
-def _distribution(
+def distribution(
     values: np.ndarray, against: dict[str, tuple[np.ndarray, np.ndarray]]
 ) -> dict[str, Any]:
     """How a metric of which lower values are better is distributed over the series that define it.

@@ -13,6 +13,7 @@ Generalizations"). A series that is new has its scale times the typical ratio.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +47,20 @@ class SeriesSpreads:
     targets: list[str]
     values: np.ndarray
     typical_ratio: np.ndarray
+
+    @classmethod
+    def joined(cls, parts: Sequence[SeriesSpreads]) -> SeriesSpreads:
+        """Those of the series of all shards, each shrunk towards the series of its shard.
+
+        The typical ratio is the geometric mean over all series, as it is within a shard.
+        """
+        labels = np.concatenate([part.labels for part in parts])
+        values = np.concatenate([part.values for part in parts])
+        order = np.argsort(labels)
+        sizes = [len(part.labels) for part in parts]
+        logarithms = [np.log(part.typical_ratio) for part in parts]
+        typical = np.exp(np.average(logarithms, axis=0, weights=sizes))
+        return cls(labels[order], parts[0].targets, values[order], typical)
 
     def of(self, series: np.ndarray, scalers: Scalers) -> np.ndarray:
         """Spreads of some windows by the series they are of, ``(n, n_targets)``.

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
 
 from fastlstm.artifacts.file_hashes import accept_hashes
 from fastlstm.artifacts.file_names import CLEAN_FILE
+from fastlstm.data.column_names import SERIES
 from fastlstm.data.series import rows_by_series
-from fastlstm.data.shards import read_shards
+from fastlstm.data.shards import is_cut, read_shards, shards_of
 from fastlstm.data.tables import read_table
 from fastlstm.data.time_grid import microseconds
 from fastlstm.errors import DataError
@@ -22,6 +25,7 @@ from fastlstm.evaluation.metrics import (
     REGRESSION_METRICS,
     QuantityForecasts,
     mean_classification_scores,
+    mean_over_series,
     regression_score,
     values_or_none,
 )
@@ -55,34 +59,130 @@ def compare(
     """
     accept_hashes(hashes or [])
     new, old = SavedRun(Path(challenger)), SavedRun(Path(champion))
-    frame = read_shards(Path(clean), CLEAN_FILE)
-    of_champion = rows_for(old, frame)
-    if why := why_not_comparable(new, old, of_champion):
-        return {"comparable": False, "why": why}
-    table = TargetTable.of(frame, frame[new.data.targets])
-    test = _read_test_windows(new, table)
-    test = test.some(_have_inputs(test.rows, table, old.hyperparameters.timesteps))
-    if not len(test.rows):
+    # What ranks all probabilities of a classifier needs them all.
+    by_shard = is_cut(Path(clean)) and new.hyperparameters.is_regressor
+    pieces = _pieces(new, Path(clean)) if by_shard else iter([_whole(new, Path(clean))])
+    scored: list[_Comparison] = []
+    for frame, predictions in pieces:
+        of_champion = rows_for(old, frame)
+        if not scored and (why := why_not_comparable(new, old, of_champion)):
+            return {"comparable": False, "why": why}
+        try:
+            scored += _compare_rows(new, old, frame, of_champion, predictions)
+        except DataError as error:
+            return {"comparable": False, "why": f"it cannot forecast these windows ({error})"}
+    if not scored:
         why = "its windows are longer than any contiguous block of rows"
         return {"comparable": False, "why": why}
-    try:
-        of_old = old.evaluated.forecast(of_champion, test.rows)
-    except DataError as error:
-        return {"comparable": False, "why": f"it cannot forecast these windows ({error})"}
-    forecasts = {"challenger": test.forecast, "champion": of_old}
+    return {
+        "comparable": True,
+        "windows": sum(part.windows for part in scored),
+        **_overall(new.manifest["primary"]["name"], scored),
+        "by_series": {label: values for part in scored for label, values in part.by_series.items()},
+        "trained_on_test": any(part.trained_on_test for part in scored),
+    }
+
+
+def _whole(run: SavedRun, clean: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of a table, and the test predictions of a run on them."""
+    return read_shards(clean, CLEAN_FILE), read_table(run.path("predictions"))
+
+
+def _pieces(run: SavedRun, clean: Path) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """The same of one shard after another; each shard's predictions lie in row groups of their own."""
+    with pq.ParquetFile(run.path("predictions")) as predictions:
+        groups = (
+            predictions.read_row_group(number).to_pandas()
+            for number in range(predictions.num_row_groups)
+        )
+        group = next(groups, None)
+        for shard in shards_of(clean):
+            frame = read_table(shard / CLEAN_FILE)
+            labels, found = set(frame[SERIES].unique()), []
+            while group is not None and group["series"].iloc[0] in labels:
+                found.append(group)
+                group = next(groups, None)
+            if found:
+                yield frame, pd.concat(found, ignore_index=True)
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """Scores of challenger and champion on some test windows.
+
+    Attributes:
+        windows: number of windows.
+        overall: primary metric of each over all windows, None where it is undefined.
+        by_series: the same by series.
+        trained_on_test: whether the champion has learned from rows of these windows.
+    """
+
+    windows: int
+    overall: dict[str, float | None]
+    by_series: dict[str, dict[str, float | None]]
+    trained_on_test: bool
+
+
+def _compare_rows(
+    new: SavedRun, old: SavedRun, frame: pd.DataFrame, of_champion: pd.DataFrame,
+    predictions: pd.DataFrame,
+) -> list[_Comparison]:  # fmt: skip
+    """Scores on the test windows of some rows, those of whole series; none without such windows.
+
+    Args:
+        new: the challenger.
+        old: the champion.
+        frame: the clean rows.
+        of_champion: the same rows with the champion's columns.
+        predictions: the challenger's, of these rows.
+
+    Raises:
+        DataError: the champion cannot forecast these windows.
+    """
+    table = TargetTable.of(frame, frame[new.data.targets])
+    test = _read_test_windows(new, table, predictions)
+    test = test.some(_have_inputs(test.rows, table, old.hyperparameters.timesteps))
+    if not len(test.rows):
+        return []
+    forecasts = {
+        "challenger": test.forecast, "champion": old.evaluated.forecast(of_champion, test.rows)
+    }  # fmt: skip
     score = _score_labels if not new.hyperparameters.is_regressor else _quantity_scorer(new, table)
     overall, by_series = {}, {}
     for name, forecast in forecasts.items():
         overall[name], by_series[name] = score(test, forecast)
+    return [
+        _Comparison(
+            len(test.rows),
+            overall,
+            {
+                label: {name: values[label] for name, values in by_series.items()}
+                for label in by_series["challenger"]
+            },
+            _learned_from(new, old, test),
+        )
+    ]
+
+
+def _overall(metric: str, parts: list[_Comparison]) -> dict[str, float | None]:
+    """The primary metric of challenger and champion over all windows."""
+    if len(parts) == 1:
+        return parts[0].overall
+    names = parts[0].overall
+    if REGRESSION_METRICS[metric].mean_over_series:
+        return {
+            name: mean_over_series(
+                np.array([v[name] for p in parts for v in p.by_series.values()], np.float64)
+            )
+            for name in names
+        }
+    # Absolute errors have a mean, and so do squared ones, of which the metric is the root.
+    power = 2 if metric == "rmse" else 1
+    weights = [part.windows for part in parts]
+    values = {name: np.array([p.overall[name] for p in parts], np.float64) for name in names}
     return {
-        "comparable": True,
-        "windows": len(test.rows),
-        **overall,
-        "by_series": {
-            label: {name: values[label] for name, values in by_series.items()}
-            for label in by_series["challenger"]
-        },
-        "trained_on_test": _learned_from(new, old, test),
+        name: float(np.average(of**power, weights=weights) ** (1 / power))
+        for name, of in values.items()
     }
 
 
@@ -128,9 +228,10 @@ class _TestWindows:
 Scorer = Callable[[_TestWindows, np.ndarray], Scores]
 
 
-def _read_test_windows(run: SavedRun, table: TargetTable) -> _TestWindows:
-    """The windows in a run's table of test predictions."""
-    predictions = read_table(run.path("predictions"))
+def _read_test_windows(
+    run: SavedRun, table: TargetTable, predictions: pd.DataFrame
+) -> _TestWindows:
+    """The windows of a run's test predictions on the rows of a table."""
     steps, targets = run.hyperparameters.steps_ahead, len(run.data.targets)
     windows = predictions.iloc[:: steps * targets]
     series = windows["series"].to_numpy()

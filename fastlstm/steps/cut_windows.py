@@ -10,7 +10,7 @@ from fastlstm.artifacts.folders import publish, read_manifest
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.memory import give_back
 from fastlstm.data.seasons import FoundSeasons
-from fastlstm.data.shards import is_cut, shards_of
+from fastlstm.data.shards import is_cut, shard_number, shards_of
 from fastlstm.data.split import SPLITS, Cuts, cuts_from
 from fastlstm.data.tables import read_table, stored_rows
 from fastlstm.data.time_grid import microseconds
@@ -94,7 +94,7 @@ def cut_shard(
 
     def build(target: Path) -> dict[str, Any]:
         scaled = read_table(Path(shard) / SCALED_FILE)
-        place = ShardPlace(int(name.rpartition("-")[2]), rows_before[name])
+        place = ShardPlace(shard_number(Path(shard)), rows_before[name])
         labels = scaled[SERIES].to_numpy()
         cuts = cuts_from(cut_by, microseconds(scaled[TIME]), labels)
         planned = write_parts(target, scaled, WindowForm(**form, cuts=cuts), place)

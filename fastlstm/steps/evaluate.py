@@ -16,11 +16,12 @@ from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.memory import give_back
 from fastlstm.data.scaling import read_scalers, scaler_files
-from fastlstm.data.shards import read_shards
+from fastlstm.data.shards import is_cut, read_shards
 from fastlstm.evaluation.evaluate import evaluate, write_evaluation
 from fastlstm.evaluation.networks import EvaluatedNetworks
 from fastlstm.evaluation.target_table import TargetTable
 from fastlstm.network.inference import load_network
+from fastlstm.steps.evaluate_shards import ShardedTable, evaluate_shards_into
 from fastlstm.windows.parquet import WindowDataset
 
 
@@ -48,10 +49,14 @@ def evaluate_into(
     """
     settings = RetrainConfig.model_validate(config)
     dataset = WindowDataset(Path(windows))
-    scalers = read_scalers(*scaler_files(Path(scaled)))
+    scalers, networks = read_scalers(*scaler_files(Path(scaled))), _networks(Path(network))
+    if is_cut(Path(clean)) and settings.hyperparameters.is_regressor:
+        cut = ShardedTable(dataset, Path(clean), settings.data.targets)
+        with writing_to(Path(folder)):
+            return evaluate_shards_into(Path(folder), networks, cut, scalers, settings)
     table = read_target_table(Path(clean), settings.data.targets)
     give_back()
-    evaluated = evaluate(_networks(Path(network)), dataset, scalers, table, settings)
+    evaluated = evaluate(networks, dataset, scalers, table, settings)
     with writing_to(Path(folder)):
         return write_evaluation(Path(folder), evaluated)
 

@@ -30,19 +30,23 @@ class DrawnWindows:
 
     Args:
         dataset: the windows on disk.
+        sample: windows of a sample, about.
+        always: draw from every split, even one that fits memory.
 
     Attributes:
         manifest: of the windows on disk.
     """
 
-    def __init__(self, dataset: WindowDataset, sample: int = _SAMPLE) -> None:
+    def __init__(
+        self, dataset: WindowDataset, sample: int = _SAMPLE, *, always: bool = False
+    ) -> None:
         self.manifest: dict[str, Any] = dataset.manifest
-        self._dataset, self._most = dataset, sample
+        self._dataset, self._most, self._always = dataset, sample, always
         self._sampled: dict[str, tuple[Folded, Folded]] = {}
 
     def is_drawn(self, split: str) -> bool:
         """Whether a split is too large for memory, so that epochs draw from it."""
-        return self._dataset.folded(split) is None
+        return self._always or self._dataset.folded(split) is None
 
     def total(self, split: str) -> int:
         """Windows on disk in a split."""
@@ -72,7 +76,7 @@ class DrawnWindows:
 
     def folded(self, split: str) -> tuple[Folded, Folded]:
         """Inputs and targets of a split, or of its sample, as the rows they share."""
-        kept = self._dataset.folded(split)
+        kept = None if self._always else self._dataset.folded(split)
         if kept is not None:
             return kept
         if split not in self._sampled:

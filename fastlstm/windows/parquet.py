@@ -26,7 +26,7 @@ from fastlstm.artifacts.folders import read_manifest
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.memory import give_back
 from fastlstm.data.seasons import FoundSeasons
-from fastlstm.data.split import EVERY, LEARNED, SplitCuts, parts_of
+from fastlstm.data.split import EVERY, LEARNED, SPLITS, SplitCuts, parts_of
 from fastlstm.data.time_grid import microseconds
 from fastlstm.windows.coverage import facts_of_absence, series_without
 from fastlstm.windows.origins import Runs, input_windows, target_windows
@@ -291,15 +291,26 @@ class WindowDataset:
         self._pool_bytes = pool_bytes
         self._in_memory: dict[str, tuple[Folded, Folded] | None] = {}
         self._row_groups: dict[str, list[RowGroup]] = {}
+        self._of_shard = ""
 
     def count(self, split: str) -> int:
         """Windows in ``'train'``, ``'validation'``, ``'test'`` or ``fastlstm.data.split.LEARNED``."""
         return sum(int(self.manifest["windows"][name]) for name in parts_of(split))
 
+    def of_shard(self, number: int) -> WindowDataset:
+        """The windows of one shard, with the manifest of all."""
+        shard = WindowDataset(self.folder, self._pool_bytes)
+        shard._of_shard = f"{number:05d}-"
+        windows = {name: sum(group.windows for group in shard.row_groups(name)) for name in SPLITS}
+        shard.manifest = {**shard.manifest, "windows": windows}
+        return shard
+
     def _parts(self, split: str) -> list[Path]:
         """The Parquet parts of a split, in order."""
-        folders = (self.folder / name for name in parts_of(split))
-        return [file for folder in folders for file in sorted(folder.glob("part-*.parquet"))]
+        folders, pattern = (
+            (self.folder / name for name in parts_of(split)), f"part-{self._of_shard}*.parquet"
+        )  # fmt: skip
+        return [file for folder in folders for file in sorted(folder.glob(pattern))]
 
     def read(self, split: str, columns: tuple[str, ...] = ("x", "y")) -> Windows:
         """All windows of a split in memory; ``x`` or ``y`` not in ``columns`` stays empty."""

@@ -1,0 +1,91 @@
+"""The evaluation of a panel in shards gives what that of the panel in one piece gives."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fastlstm.artifacts.file_names import METRICS_FILE, MODEL_FILE, PREDICTIONS_FILE
+from fastlstm.network.build import build_network
+from fastlstm.steps.evaluate import evaluate_into
+from tests.steps.test_shards import Steps, both, changed, panel  # noqa: F401 (both is a fixture)
+
+pytestmark = pytest.mark.usefixtures("untraced")
+
+
+def evaluated(steps: Steps, network) -> tuple[dict, pd.DataFrame]:
+    """Metrics and predictions of the network, from the folders of the steps."""
+    folder, model = steps.folder / "evaluation", steps.folder / "network"
+    folder.mkdir()
+    model.mkdir()
+    network.save(model / MODEL_FILE)
+    config = steps.config.model_dump()
+    evaluate_into(
+        str(folder), str(model), str(steps.folder / "windows"), str(steps.folder / "scaled"),
+        str(steps.folder / "clean"), config, lambda _: None,
+    )  # fmt: skip
+    predictions = pd.read_parquet(folder / PREDICTIONS_FILE)
+    keys = ["series", "origin", "step", "target"]
+    return (
+        json.loads((folder / METRICS_FILE).read_text()),
+        predictions.sort_values(keys, ignore_index=True),
+    )
+
+
+def assert_alike(one, other, where=""):
+    """Equal JSON-like values but for rounding."""
+    if isinstance(one, dict):
+        assert set(one) == set(other), where
+        for key, value in one.items():
+            assert_alike(value, other[key], f"{where}.{key}")
+    elif isinstance(one, list):
+        assert len(one) == len(other), where
+        for number, (a, b) in enumerate(zip(one, other, strict=True)):
+            assert_alike(a, b, f"{where}[{number}]")
+    elif isinstance(one, float):
+        assert other == pytest.approx(one, rel=1e-4, abs=1e-6), where
+    else:
+        assert one == other, where
+
+
+def test_metrics_predictions_and_intervals(both):  # noqa: F811
+    table = panel()
+    # A series without a change has no scale.
+    table.loc[table["site"] == "site 6", "load"] = 5.0
+    evaluation = {"explain_windows": 20, "interval_levels": [0.8]}
+    whole, shards = both(table, changed(evaluation=evaluation))
+    datasets = [steps.windows() for steps in (whole, shards)]
+    manifest = datasets[0].manifest
+    network = build_network(
+        whole.config.hyperparameters, manifest["features"], manifest["targets"],
+        datasets[0].count("train"), [],
+    )  # fmt: skip
+    (of_whole, rows), (of_shards, rows_of_shards) = (
+        evaluated(steps, network) for steps in (whole, shards)
+    )
+    intervals = of_whole.pop("intervals"), of_shards.pop("intervals")
+    # Windows at even distances, in another order of the series.
+    assert len(of_whole.pop("importance")) == len(of_shards.pop("importance"))
+    names = of_whole["undefined_series"]["names"], of_shards["undefined_series"]["names"]
+    assert names[0] == {"no test window": ["site 3"], "constant in train": ["site 6"]}
+    of_shards["undefined_series"]["names"] = {
+        reason: sorted(found) for reason, found in names[1].items()
+    }
+    assert_alike(of_whole, of_shards)
+    bounds = [name for name in rows if name.startswith(("lower", "upper"))]
+    pd.testing.assert_frame_equal(
+        rows.drop(columns=bounds), rows_of_shards.drop(columns=bounds), rtol=1e-4, atol=1e-5
+    )
+    assert bounds == ["lower_0.8", "upper_0.8"]
+    assert intervals[0]["notes"] == intervals[1]["notes"]
+    for one, other in zip(*(found["overall"] for found in intervals), strict=True):
+        assert {k: one[k] for k in ("level", "forecast", "method", "target")} == {
+            k: other[k] for k in ("level", "forecast", "method", "target")
+        }
+        # The spread of a series is shrunk towards the series of its shard, not of the whole table.
+        assert other["coverage"] == pytest.approx(one["coverage"], abs=0.1)
+        assert other["width"] == pytest.approx(one["width"], rel=0.3)
+    assert np.isfinite(rows_of_shards["upper_0.8"]).mean() > 0.5
