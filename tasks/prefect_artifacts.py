@@ -293,7 +293,7 @@ def report_scoring(
             f"{learned[0]:,}{f' to {learned[-1]:,}' if len(learned) > 1 else ''} forecasts."
         )
         lines += ["", f"Prediction intervals of level {levels}. {origin}"]
-    lines += ["", *(f"- warning: {warning}" for warning in scored["warnings"])]
+    lines += ["", *(f"- warning: {plain(warning)}" for warning in outcome.warnings)]
     create_markdown_artifact(
         "\n".join(lines), key=artifact_key(model_name, "scoring"), description=outcome.message
     )

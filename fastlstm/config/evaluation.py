@@ -30,7 +30,7 @@ class EvaluationConfig(StrictSettings):
     explain_windows: int = Field(
         256, ge=0, le=100_000,
         description="Validation windows, evenly spaced, for feature importance; 0: no feature "
-        "importance. Of more than 50 features only those with the greatest integrated gradients are "
+        "importance. Of more than 30 features only those with the greatest integrated gradients are "
         "permuted too.",
     )  # fmt: skip
     interval_levels: list[float] = Field(

@@ -250,14 +250,27 @@ def series_lost_in_scale(
         return values
 
     own = fit_series_scales(values_of, names, series, type(scalers.y).__name__)
+    return lost_of(own.labels, own.scale, scalers)
+
+
+def lost_of(labels: np.ndarray, own: np.ndarray, scalers: Scalers) -> dict[str, Any]:
+    """``series_lost_in_scale`` from the scales that the series would have by themselves.
+
+    Args:
+        labels: the series, ``(n_series,)``.
+        own: scale of each target of each series, ``(n_series, n_targets)``.
+        scalers: the fitted scalers.
+    """
+    if scalers.y is None:
+        return {}
     of_table = np.asarray(scalers.y.scale_)
     if type(scalers.y).__name__ == "MinMaxScaler":  # its scale is a factor
         of_table = 1 / of_table
-    lost = np.flatnonzero((own.scale < _LOST * of_table).any(axis=1))
+    lost = np.flatnonzero((own < _LOST * of_table).any(axis=1))
     if not len(lost):
         return {}
-    labels = own.labels[lost[:_NAMED]].astype(str).tolist()
-    return {"count": len(lost), "names": labels, "of": len(own.labels)}
+    names = sorted(labels[lost].astype(str).tolist())
+    return {"count": len(lost), "names": names[:_NAMED], "of": len(labels)}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ _LAG_BLOCKS = 12
 
 # Most permutations of a feature's block, and most input values that all of them may forecast from: some
 # 20 s on two cores. One feature is permuted whatever it takes.
-_PERMUTATIONS, _PERMUTED_VALUES = 600, 400_000_000
+_PERMUTATIONS, _PERMUTED_VALUES = 360, 400_000_000
 
 # Gauss-Legendre points on the way from the baseline to a window; exact for smooth networks.
 _POINTS = 16

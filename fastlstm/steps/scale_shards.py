@@ -23,13 +23,14 @@ from fastlstm.data.scaling import (
     Scalers,
     SeriesOfRows,
     TrainRows,
+    lost_of,
     read_scalers,
     scaler_files,
     statistics_by_series,
     write_scalers,
 )
 from fastlstm.data.seasons import FoundSeasons, SeasonTally
-from fastlstm.data.series_scales import SeriesStatistics
+from fastlstm.data.series_scales import SeriesStatistics, fit_series_scales
 from fastlstm.data.shards import shards_of
 from fastlstm.data.split import cut_times, cuts_from, distinct_times
 from fastlstm.data.tables import Columns, StoredColumns, read_table
@@ -80,6 +81,7 @@ def scale_shards_into(
         name: sums.summary([facts["bins"][name] for facts in found])
         for name, sums in table.inputs.items()
     })  # fmt: skip
+    lost = _lost_in_scale(shards.folders("sums"), read_scalers(*scaler_files(folder)))
     shards.collect("scaled", folder, [facts["rows"] for facts in counted])
     return {
         "rows": sum(facts["rows"] for facts in counted),
@@ -88,12 +90,23 @@ def scale_shards_into(
             name: max(facts["cuts"][name] for facts in counted) for name in ("validation", "test")
         },
         "series_shares": split["series_shares"],
-        "lost_in_scale": {},
+        "lost_in_scale": lost,
         "features": config.data.features,
         "targets": config.data.targets,
         **table.seasons.facts(),
         "shards": len(given),
     }
+
+
+def _lost_in_scale(sums: list[Path], scalers: Scalers) -> dict[str, Any]:
+    """See ``fastlstm.data.scaling.series_lost_in_scale``; from what ``sums_of_shard`` wrote."""
+    labels, own = [], []
+    for folder in sums:
+        with np.load(folder / _SUMS_FILE, allow_pickle=False) as arrays:
+            if "own.labels" in arrays:
+                labels.append(arrays["own.labels"])
+                own.append(arrays["own.scale"])
+    return lost_of(np.concatenate(labels), np.concatenate(own), scalers) if labels else {}
 
 
 def _distinct_times(clean: Any) -> np.ndarray:
@@ -148,6 +161,13 @@ def sums_of_shard(
                 "series.spread": statistics.spread,
                 "series.columns": np.array(statistics.columns, str),
             }  # fmt: skip
+        if hp.scaler_scope == "table" and hp.scale_targets:
+            labels = frame[SERIES].to_numpy()
+            own = fit_series_scales(
+                lambda name: np.where(rows.train, _values(y, name), np.nan), data.targets, labels,
+                hp.scaler_type,
+            )  # fmt: skip
+            arrays |= {"own.labels": own.labels, "own.scale": own.scale}
         if hp.is_regressor:
             tally = season_search(settings).tally(frame, y, cut.validation)
             arrays |= {f"seasons.{name}": value for name, value in tally.to_arrays().items()}

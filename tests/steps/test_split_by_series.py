@@ -142,6 +142,16 @@ def test_shards_give_what_one_table_gives(settings, tmp_path):
         np.testing.assert_allclose(first.x, second.x[order], atol=1e-5)
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_series_that_one_scale_of_all_loses_is_named_by_shards_too(settings, tmp_path, count):
+    scope = {"split": "by_series", "scaler_scope": "table"}
+    frame = panel()
+    frame.loc[frame["site"] == "b", "load"] *= 1e8
+    made, dataset = prepared(tmp_path, frame, parse_config(settings(hyperparameters=scope)), count)
+    assert made["lost_in_scale"] == {"count": 2, "names": ["a", "c"], "of": 3}
+    assert dataset.manifest["lost_in_scale"] == made["lost_in_scale"]
+
+
 def test_scales_of_errors_come_from_each_series_own_train_rows(settings):
     config = parse_config(settings(hyperparameters={"split": "by_series"}))
     frame = panel()
