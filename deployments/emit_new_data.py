@@ -12,6 +12,8 @@ import sys
 from prefect.events import emit_event
 from prefect.events.worker import EventsWorker
 
+from tasks.prefect_names import slug
+
 ARRIVED = "fastlstm.data.arrived"
 
 
@@ -19,12 +21,16 @@ def emit_new_data(name: str, note: str) -> None:
     """Emit the event.
 
     Args:
-        name: name of the data, e.g. of a model; the trigger matches ``fastlstm.data.<name>``.
+        name: name of the model; the trigger matches ``fastlstm.data.<slug>``, see
+            ``tasks.prefect_names.slug``.
         note: what arrived; shown in the report of the retraining.
     """
     emit_event(
         ARRIVED,
-        resource={"prefect.resource.id": f"fastlstm.data.{name}", "prefect.resource.name": name},
+        resource={
+            "prefect.resource.id": f"fastlstm.data.{slug(name)}",
+            "prefect.resource.name": name,
+        },
         payload={"note": note},
     )
 
@@ -32,7 +38,7 @@ def emit_new_data(name: str, note: str) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         raise SystemExit(
-            "give the data's name and a note: weather-temperature 'hours of 2026-11-24'"
+            "give the model's name and a note: weather-temperature 'hours of 2026-11-24'"
         )
     emit_new_data(*sys.argv[1:])
     EventsWorker.drain_all()  # a short process must not end before the event is sent

@@ -79,12 +79,18 @@ class _Model:
 
         return CronSchedule(cron=text, timezone=self.time_zone)
 
+    def hourly(self) -> CronSchedule:
+        """A quarter past each hour: in UTC, where a clock change skips or repeats none."""
+        from prefect.client.schemas.schedules import CronSchedule
+
+        return CronSchedule(cron="15 * * * *", timezone="UTC")
+
     def trigger(self, event: str, resource: str, reason: str) -> DeploymentEventTrigger:
         """Start a retraining on an event about a resource."""
         from prefect.events import DeploymentEventTrigger
 
         return DeploymentEventTrigger(
-            name=f"retrain {self.name} on {event}",
+            name=f"retrain {self.slug} on {event}",
             match={"prefect.resource.id": resource},
             expect={event},
             parameters={"reason": reason},
@@ -102,7 +108,7 @@ def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[
     from flows.monitor import monitor
     from flows.predict import predict
     from flows.retrain import retrain
-    from tasks.prefect_artifacts import slug as slug_of
+    from tasks.prefect_names import slug as slug_of
     from tasks.report_degraded import DEGRADED
 
     slug = slug_of(config.model_name)
@@ -126,7 +132,7 @@ def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[
                    ]),
         model.deployment(predict, "hourly-scoring",
                    "Forecasts every hour with the champion and appends the forecasts.",
-                   scoring, schedule=model.cron("15 * * * *")),
+                   scoring, schedule=model.hourly()),
         model.deployment(monitor, "daily-monitoring",
                    "Compares live errors with the test errors, and inputs with the training data.",
                    monitoring, schedule=model.cron("30 6 * * *")),

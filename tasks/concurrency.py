@@ -11,6 +11,8 @@ from prefect.client.orchestration import get_client
 from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.concurrency.sync import concurrency
 
+from tasks.prefect_names import limit_name
+
 # The slot of a killed run is released after this many seconds.
 _LEASE = 60.0
 
@@ -32,7 +34,7 @@ def only_one(flow: str, model_name: str) -> Iterator[None]:
     if prefect.runtime.deployment.id is None:
         yield
         return
-    name = f"fastlstm {flow} {model_name}"
+    name = limit_name(flow, model_name)
     with get_client(sync_client=True) as client:
         client.upsert_global_concurrency_limit_by_name(name, 1)
     # Without Prefect's own time limit: it would also cut off a slow answer that grants the slot, and

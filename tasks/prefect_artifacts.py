@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import math
-import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID
 
 from prefect.artifacts import (
@@ -28,6 +28,7 @@ from fastlstm.registry.store import Store
 from fastlstm.reporting.text import NAMES, markdown_table, plain, title
 from fastlstm.runs.saved_run import SavedRun
 from tasks.notify import is_relayed, notify_progress
+from tasks.prefect_names import artifact_key
 from tasks.references import (
     BacktestOutcome,
     ChosenForecaster,
@@ -39,16 +40,6 @@ from tasks.references import (
 
 # PNG bytes of all figures in one report. Prefect sets no limit; its database and the browser get slow.
 _FIGURES_LIMIT = 600_000
-
-
-def slug(model_name: str) -> str:
-    """A model's name in lower-case letters, digits and dashes, as Prefect's keys and ids take it."""
-    return re.sub(r"[^a-z0-9]+", "-", model_name.lower()).strip("-") or "model"
-
-
-def artifact_key(model_name: str, content: str) -> str:
-    """An artifact's key, e.g. ``weather-temperature-report``."""
-    return f"{slug(model_name)}-{content}"
 
 
 class TrainingProgress:
@@ -156,7 +147,7 @@ def _order(name: Path) -> tuple[int, str]:
 def _caption(name: str, run: SavedRun) -> str:
     """What a figure shows, by its file name."""
     model = run.model_name.partition("/")[0]
-    content = name.removeprefix(f"{run.run_id} - ").removesuffix(f" - {model}.png")
+    content = unquote(name.removeprefix(f"{run.run_id} - ").removesuffix(f" - {model}.png"))
     curve = content.removeprefix("TRAINING ").removesuffix(" CURVE").lower()
     if curve != content.lower():
         return f"{title(curve)} by epoch"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect.events import emit_event
 
 from tasks.notify import notify
-from tasks.prefect_artifacts import slug
+from tasks.prefect_names import slug
 from tasks.references import Health
 from tasks.settings import MonitorConfig
 from tasks.steps import pipeline_step

@@ -68,7 +68,9 @@ def with_calendar(
         seconds = (table.frame[TIME].max() - table.frame[TIME].min()).total_seconds()
         share = hyperparameters.train_size_rate
         kinds = list(
-            learnable_calendar(settings.frequency, seconds * share, hyperparameters.timesteps)
+            learnable_calendar(
+                settings.frequency, seconds * share, hyperparameters.timesteps, [*table.x, *table.y]
+            )
         )
     return replace(settings, calendar=kinds)
 

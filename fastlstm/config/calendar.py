@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -150,7 +150,7 @@ def row_seconds(frequency: str) -> float:
 
 
 def learnable_calendar(
-    frequency: str | None, train_seconds: float, timesteps: int
+    frequency: str | None, train_seconds: float, timesteps: int, columns: Collection[str] = ()
 ) -> list[CalendarKind]:
     """The kinds of the calendar that rows can teach and that a look-back does not show by itself.
 
@@ -158,6 +158,7 @@ def learnable_calendar(
         frequency: pandas offset; None means that there are none.
         train_seconds: time from the first to the last train row.
         timesteps: rows of the look-back; seven periods of a kind in it show the kind.
+        columns: columns of the table; a kind whose columns it has itself, e.g. 'hour_sin', is none.
     """
     seconds = 0.0 if frequency is None else row_seconds(frequency)
     if not seconds:
@@ -168,4 +169,5 @@ def learnable_calendar(
         if shortest <= seconds <= longest
         and train_seconds >= needed * period
         and timesteps * seconds < _SHOWN * period
+        and not {*calendar_columns([kind], None)} & {*columns}
     ]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from fastlstm.config.keras_names import ACTIVATIONS
+from fastlstm.config.model_names import ModelName
 from fastlstm.config.scalers import ScalerName
 
 
@@ -24,8 +25,10 @@ class HyperparameterFields(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, validate_default=True)
 
-    model_name: str = Field(
-        "LSTM", description="Name of the model, and of the folder of its runs in the store."
+    model_name: ModelName = Field(
+        "LSTM",
+        description="Name of the model, and of the folder of its runs in the store: at most 150 bytes, "
+        "without slashes.",
     )
     LSTM_type: Literal["classifier", "regressor"] = Field(
         "classifier",

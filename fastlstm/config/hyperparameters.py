@@ -6,7 +6,6 @@ are all made from ``Hyperparameters``. Importing this module imports neither pan
 
 from __future__ import annotations
 
-import re
 from typing import Any, Literal
 
 from pydantic import ValidationInfo, field_validator, model_validator
@@ -56,15 +55,6 @@ class Hyperparameters(HyperparameterFields):
             canonical_metric(name)
         if len(set(value)) != len(value):
             raise ValueError(f"a metric is listed twice in {value}; list each once")
-        return value
-
-    @field_validator("model_name")
-    @classmethod
-    def _name_is_one_folder(cls, value: str) -> str:
-        if not value.strip() or value.startswith(".") or re.search(r"[/\\\x00-\x1f]", value):
-            raise ValueError(
-                f"{value!r} cannot name a folder; use letters, digits, spaces, '-' or '_'"
-            )
         return value
 
     @field_validator("model_relative_width")

@@ -136,7 +136,8 @@ class RetrainConfig(StrictSettings):
         if self.data.calendar != "auto":
             return self
         timesteps = self.hyperparameters.timesteps
-        kinds = learnable_calendar(self.data.frequency, train_seconds, timesteps)
+        data = self.data
+        kinds = learnable_calendar(data.frequency, train_seconds, timesteps, data.value_columns)
         if not self.hyperparameters.is_regressor:
             kinds = []
         data = self.data.model_copy(update={"calendar": kinds})

@@ -16,6 +16,7 @@ from fastlstm.reporting.figure_style import (
     figure_of,
     finish,
     legend,
+    name_text,
     new_axes,
 )
 
@@ -50,8 +51,8 @@ def forecast_over_time(
     ax.set_ylim(0, 1.02)
     date_axis(ax)
     figure_legend(figure_of(ax), *ax.get_legend_handles_labels())
-    where = f" · {series}" if series else ""
-    return finish(ax, f"{target}{where}", "time (UTC)", "probability")
+    where = f" · {name_text(series)}" if series else ""
+    return finish(ax, f"{name_text(target)}{where}", "time (UTC)", "probability")
 
 
 def confusion_matrix(matrix: list[list[int]], labels: list[str], ax: Axes | None = None) -> Axes:
@@ -77,8 +78,9 @@ def confusion_matrix(matrix: list[list[int]], labels: list[str], ax: Axes | None
                 fontsize=13,
                 color="white" if share[i, j] > 0.5 else "#222222",
             )
-    ax.set_xticks(range(len(labels)), labels)
-    ax.set_yticks(range(len(labels)), labels)
+    names = [name_text(label) for label in labels]
+    ax.set_xticks(range(len(labels)), names)
+    ax.set_yticks(range(len(labels)), names)
     finish(ax, "Confusion matrix on test (share of each row)", "predicted", "observed")
     ax.grid(visible=False)
     return ax

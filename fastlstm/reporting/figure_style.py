@@ -39,6 +39,18 @@ def forecast_colour(name: str) -> str:
     return COLOURS.get("prediction" if name == "model" else name, _OTHER_COLOUR)
 
 
+# Letters of a name that a figure has room for.
+_SHOWN = 40
+
+
+def name_text(name: str) -> str:
+    """A name from the data as text of a figure: one line, not too long, and never mathematics."""
+    line = " ".join(name.split())
+    if len(line) > _SHOWN:
+        line = f"{line[: _SHOWN // 2 - 1]}…{line[-_SHOWN // 2 :]}"
+    return line.replace("$", r"\$")
+
+
 def new_axes(ax: Axes | None, height: float = 4.0) -> Axes:
     """The given Axes, or those of a new figure of this height in inches."""
     if ax is not None:

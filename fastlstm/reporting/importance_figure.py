@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fastlstm.reporting.figure_style import finish
+from fastlstm.reporting.figure_style import finish, name_text
 
 
 def importance_figure(lines: list[dict[str, Any]]) -> Figure:
@@ -31,7 +31,7 @@ def importance_figure(lines: list[dict[str, Any]]) -> Figure:
         drawn = ax.imshow(shown, cmap="Blues", vmin=0, aspect="auto")
         figure.colorbar(drawn, ax=ax)
         finish(ax, f"Feature importance: {name}", "lag (rows before the first forecast row)", "")
-        ax.set_yticks(range(len(order)), order)
+        ax.set_yticks(range(len(order)), map(name_text, order))
         lags = [f"{a}–{b}" if a != b else f"{a}" for a, b in spans.itertuples(index=False)]
         every = -(-len(lags) // 6)
         ax.set_xticks(range(0, len(lags), every), lags[::every])

@@ -19,6 +19,7 @@ from fastlstm.reporting.figure_style import (
     forecast_colour,
     from_zero,
     legend,
+    name_text,
     new_axes,
 )
 from fastlstm.reporting.text import forecast_name, title
@@ -58,7 +59,7 @@ def error_by_step(
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend(ax)
     name = "mean absolute error" if metric == "mae" else title(metric)
-    label = f"{name} ({unit})" if unit and metric in ("mae", "rmse") else name
+    label = f"{name} ({name_text(unit)})" if unit and metric in ("mae", "rmse") else name
     return finish(ax, f"{name[0].upper()}{name[1:]} on test by step ahead", "steps ahead", label)
 
 
@@ -113,12 +114,12 @@ def forecast_against_truth(
                 linestyle="--" if name == "last_season" else "-",
                 **STYLE,
             )
-        where = f"{series}, " if series else ""
+        where = f"{name_text(series)}, " if series else ""
         finish(
             ax,
             f"{where}forecast from {origin:%Y-%m-%d %H:%M} UTC",
             "",
-            f"{target} ({unit})" if unit else target,
+            name_text(f"{target} ({unit})" if unit else target),
         )
         date_axis(ax)
     handles, names = panels[0].get_legend_handles_labels()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from pathlib import Path
+from urllib.parse import quote
 
 # Kind of file -> (words in its name, ending). The names up to "history" are those of fastLSTM 1.0.
 KINDS = {
@@ -32,6 +35,13 @@ KINDS = {
 }
 
 
+# Bytes of a file name on common file systems.
+_LONGEST = 255
+
+# What is no plain character of a file name somewhere, and the sign that stands for it.
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|%]')
+
+
 def file_name(run_id: str, kind: str, model_name: str, detail: str = "") -> str:
     """Name of a run's file, e.g. ``2026-11-24 03-00-00 - LSTM MODEL - weather.keras``.
 
@@ -39,11 +49,24 @@ def file_name(run_id: str, kind: str, model_name: str, detail: str = "") -> str:
         run_id: the run's id.
         kind: a key of the known kinds, or ``'curve'`` for a learning curve of ``detail``.
         model_name: the model's name.
-        detail: what distinguishes several files of a kind.
+        detail: what distinguishes several files of a kind, such as a target; it is percent-encoded
+            where it is no file name, and cut where it is too long, with the hash of the whole.
     """
     words, ending = (f"TRAINING {detail.upper()} CURVE", "png") if kind == "curve" else KINDS[kind]
-    extra = f" {detail}" if detail and kind != "curve" else ""
-    return f"{run_id} - {words}{extra} - {model_name}.{ending}"
+    if not detail or kind == "curve":
+        return f"{run_id} - {words} - {model_name}.{ending}"
+    taken = f"{run_id} - {words}  - {model_name}.{ending}"
+    room = _LONGEST - len(taken.encode())
+    return f"{run_id} - {words} {_file_text(detail, room)} - {model_name}.{ending}"
+
+
+def _file_text(text: str, room: int) -> str:
+    """A text as part of a file name of at most ``room`` bytes; different texts stay different."""
+    safe = _UNSAFE.sub(lambda found: quote(found[0], safe=""), text)
+    if len(safe.encode()) <= room:
+        return safe
+    mark = f"~{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return safe.encode()[: room - len(mark)].decode(errors="ignore") + mark
 
 
 def name_if_there(file: Path) -> str | None:

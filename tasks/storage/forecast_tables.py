@@ -7,28 +7,47 @@ from typing import Any
 
 import pandas as pd
 
+from fastlstm.errors import DataError
 from tasks.storage.forecast_rows import APPEND_ATTEMPTS, KEYS, MOMENT, Kind, merge
 from tasks.storage.sql import open_database, translated_errors
+
+# Characters of a series, target or feature in a database.
+_LONGEST_NAME = 200
+
+
+def _text(length: int) -> Any:
+    """A column of text in which 'DE' and 'de' differ, also where a database compares otherwise."""
+    import sqlalchemy as sa
+    from sqlalchemy.dialects import mssql, mysql
+
+    mysql_text = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
+    mssql_text = mssql.NVARCHAR(length, collation="Latin1_General_100_BIN2")
+    return (
+        sa.String(length)
+        .with_variant(mysql_text, "mysql", "mariadb")
+        .with_variant(mssql_text, "mssql")
+    )
 
 
 def _columns() -> dict[Kind, list[tuple[str, Any]]]:
     """Names and types of each table's columns."""
     import sqlalchemy as sa
 
-    moment, text = sa.DateTime(timezone=True), sa.String(200)
+    moment, text = sa.DateTime(timezone=True), _text(_LONGEST_NAME)
+    model, run = _text(150), _text(60)  # so that MySQL takes the key, of at most 3,072 bytes
     return {
         "forecasts": [
-            ("model_name", text), ("run_id", text), ("series", text), ("after", moment),
+            ("model_name", model), ("run_id", run), ("series", text), ("after", moment),
             ("origin", moment), ("step", sa.Integer), ("time", moment), ("target", text),
             ("prediction", sa.Double),
         ],
         "intervals": [
-            ("model_name", text), ("run_id", text), ("series", text), ("after", moment),
+            ("model_name", model), ("run_id", run), ("series", text), ("after", moment),
             ("step", sa.Integer), ("target", text), ("level", sa.Double), ("lower", sa.Double),
             ("upper", sa.Double), ("learned_from", sa.Integer),
         ],
         "inputs": [
-            ("model_name", text), ("run_id", text), ("first", moment), ("through", moment),
+            ("model_name", model), ("run_id", run), ("first", moment), ("through", moment),
             ("feature", text), ("counts", sa.Text), ("mean", sa.Double), ("std", sa.Double),
             ("minimum", sa.Double), ("maximum", sa.Double),
         ],
@@ -60,6 +79,7 @@ class ForecastTables:
         """Add rows that are not stored yet; return their number."""
         import sqlalchemy as sa
 
+        _require_short_names(rows)
         table = self._tables[kind]
         moment = table.c[MOMENT[kind]]
         rows = rows.assign(model_name=self._model)[[c.name for c in table.c]]
@@ -117,6 +137,22 @@ class ForecastTables:
             )
             found = connection.execute(query).all()
         return _utc(pd.DataFrame(found, columns=[c.name for c in table.c]))
+
+
+def _require_short_names(rows: pd.DataFrame) -> None:
+    """Refuse names that a database would refuse or cut.
+
+    Raises:
+        DataError: a name is too long.
+    """
+    for column in {"series", "target", "feature"} & set(rows.columns):
+        names = pd.Series(rows[column].unique())
+        too_long = names[names.str.len() > _LONGEST_NAME]
+        if len(too_long):
+            raise DataError(
+                f"{column} {too_long.iloc[0][:60]!r}... has {len(too_long.iloc[0])} characters, a "
+                f"database keeps {_LONGEST_NAME}; shorten it, or append forecasts to files"
+            )
 
 
 def _again_on_conflict(once: Callable[[], int]) -> int:

@@ -148,11 +148,11 @@ def query_into(file: Path, place: str, query: str) -> int:
                         f"{redacted(place)}: the query has two columns {twice[0]!r}; name them apart"
                     )
                 parts.append(pa.Table.from_pandas(part, preserve_index=False))
-    except pa.ArrowInvalid as error:
+        table = pa.concat_tables(parts, promote_options="permissive")
+    except pa.ArrowException as error:
         raise DataError(f"{redacted(place)}: a column mixes types ({_first(error)})") from None
     finally:
         engine.dispose()
-    table = pa.concat_tables(parts, promote_options="permissive")
     try:
         table = table.sort_by([(name, "ascending") for name in table.column_names])
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:

@@ -185,3 +185,9 @@ def test_the_calendar_of_a_later_row_does_not_depend_on_there_being_one():
     # A table whose run was stored with the calendar of the row itself still gets that.
     old = data(frequency="1h", calendar=["hour"], features=["a", "hour_sin", "hour_cos"])
     assert list(calendar_of(times, old)) == ["hour_sin", "hour_cos"] and old.read_features == ["a"]
+
+
+def test_a_table_with_a_calendar_of_its_own_gets_no_second_one():
+    half_a_year = 180 * 86_400.0
+    assert learnable_calendar("1h", half_a_year, 24) == ["hour", "weekday"]
+    assert learnable_calendar("1h", half_a_year, 24, ["hour_sin", "load"]) == ["weekday"]

@@ -120,7 +120,8 @@ def test_every_deployment_says_what_it_is(company):
         assert found["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
         assert re.fullmatch(r"[0-9a-f]{7,}", found["version"])
         for schedule in found["schedules"]:
-            assert schedule["schedule"]["timezone"] == "America/New_York" and schedule["slug"]
+            zone = "UTC" if given["name"] == "hourly-scoring" else "America/New_York"
+            assert schedule["schedule"]["timezone"] == zone and schedule["slug"]
     docker = company.deployment("retrain/nightly-docker")
     assert docker["work_pool_name"] == "fastlstm-docker"
     assert docker["job_variables"]["image"] == "fastlstm:latest"

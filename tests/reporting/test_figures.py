@@ -14,7 +14,7 @@ from fastlstm.reporting.classification_figures import (
     reliability_diagram,
 )
 from fastlstm.reporting.experiment_figures import backtest_figure, search_figure
-from fastlstm.reporting.figure_style import figure_of, save_axes
+from fastlstm.reporting.figure_style import figure_of, name_text, save_axes
 from fastlstm.reporting.importance_figure import importance_figure
 from fastlstm.reporting.regression_figures import (
     coverage_by_step,
@@ -132,3 +132,37 @@ def test_figures_of_a_classifier():
     curve = [{"threshold": t, "precision": t, "recall": 1 - t} for t in (0.0, 0.5, 1.0)]
     labels = words(figure_of(precision_recall(curve, 0.35, 0.2)))
     assert {"decision threshold 0.35", "class prior 0.20"} <= set(labels)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("price $ per $kg", r"price \$ per \$kg"),
+        (r"$\frac{a$", r"\$\frac{a\$"),
+        ("x" * 500, f"{'x' * 19}…{'x' * 20}"),
+        ("two\nlines", "two lines"),
+        ("_hidden", "_hidden"),
+    ],
+)
+def test_names_of_the_data_are_text_and_not_too_long(name, shown):
+    assert name_text(name) == shown
+
+
+def test_figures_take_names_that_look_like_mathematics(tmp_path):
+    name = r"$\frac{a$" + "x" * 500
+    ax = confusion_matrix([[1, 2], [3, 4]], [f"not {name}", name])
+    assert ax.get_xticklabels()[1].get_text() == name_text(name)
+    lines = [
+        {"target": "y", "feature": name, "from": 1, "to": 1, "permutation": 1.0,
+         "integrated_gradients": 0.5}
+    ]  # fmt: skip
+    labels = importance_figure(lines).axes[0].get_yticklabels()
+    assert labels[0].get_text() == name_text(name)
+    times = pd.date_range("2024-01-01", periods=2, tz="UTC")
+    rows = pd.DataFrame({
+        "series": name, "origin": times[0], "time": times, "target": name, "step": [1, 2],
+        "truth": 1.0, "prediction": 2.0,
+    })  # fmt: skip
+    figure = forecast_against_truth(rows, name, "$")
+    figure.savefig(tmp_path / "f.png")  # mathematics that is none would raise
+    assert figure.get_tightbbox().width < 12  # inches
