@@ -18,7 +18,7 @@ from fastlstm.config.locations import (
     database_setting_problems,
     without_password,
 )
-from fastlstm.config.model_names import ModelName
+from fastlstm.config.model_names import StoredName
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.registry.opening import open_store
 from fastlstm.registry.store import Store
@@ -89,7 +89,7 @@ class S3Settings(StrictSettings):
 class _Placed(StrictSettings):
     """Settings of every flow: a model, its store, and how to reach it."""
 
-    model_name: ModelName = Field(description="Name of the model in the store.")
+    model_name: StoredName = Field(description="Name of the model in the store.")
     store: StoreLocation = Field(description="Folder of all runs, or s3://bucket/prefix.")
     s3: S3Settings = Field(default_factory=S3Settings, description="How S3 is reached.")
     work: FolderLocation = Field(

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from fastlstm.config.group_names import is_group_name
+
 # A file name has 255 bytes on common file systems; the rest names the run and the content.
 _LONGEST = 150
 
@@ -38,4 +40,19 @@ def check_model_name(value: str) -> str:
     return value
 
 
+def check_stored_name(value: str) -> str:
+    """Refuse what is neither a model's name nor that of one of its groups, ``<model>/<group>``.
+
+    Raises:
+        ValueError: the message says what is wrong with it.
+    """
+    model, slash, group = value.partition("/")
+    if not slash or "/" in group or not is_group_name(group):
+        check_model_name(value)
+        return value
+    check_model_name(model)
+    return value
+
+
 ModelName = Annotated[str, AfterValidator(check_model_name)]
+StoredName = Annotated[str, AfterValidator(check_stored_name)]

@@ -67,3 +67,11 @@ def test_files_of_targets_of_any_name_differ_and_fit(kind, model_name):
 def test_a_plain_target_keeps_its_file_name():
     expected = "2026-11-24 03-00-00 - FORECAST AGAINST TRUTH heat load - weather.png"
     assert file_name("2026-11-24 03-00-00", "forecast", "weather", "heat load") == expected
+
+
+def test_the_model_of_a_group_is_scored_and_monitored_by_its_name():
+    name = "sales/region=north"
+    settings = {"model_name": name, "store": "runs", "forecasts": {"path": "out"}}
+    assert MonitorConfig.model_validate(settings).model_name == name
+    with pytest.raises(ValidationError, match="cannot name a folder"):
+        MonitorConfig.model_validate({**settings, "model_name": "sales/../x=1"})
