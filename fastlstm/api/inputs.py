@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from fastlstm.api.containers import arrow_column, as_pandas, levels_of
 from fastlstm.api.known_columns import known_columns_of
 from fastlstm.config.data import DataConfig
-from fastlstm.data.labels import as_labels
+from fastlstm.data.labels import as_labels, mistaken_labels
 from fastlstm.data.scaling import ScaledArray, Scalers
 from fastlstm.errors import ConfigError, DataError
 from fastlstm.windows.origins import input_windows
@@ -126,13 +127,26 @@ class NetworkInputs:
         one = isinstance(series, str | int | np.integer)
         column = arrow_column([series] if one else series, "series")
         labels = as_labels(column, "series", first_row=0).to_numpy(str)
+        if pa.types.is_integer(column.type):
+            self._require_no_mistaken(labels)
         if len(labels) not in (1, count):
             raise ConfigError(
                 f"series: {len(labels)} labels for {count} windows; give one for each"
             )
         return np.resize(labels, count)
 
-    def _series_of(self, table: pd.DataFrame | pd.Series) -> str | None:
+    def _require_no_mistaken(self, labels: np.ndarray) -> None:
+        """Refuse numbers for labels that were text with zeros in front."""
+        scales = self.scalers.series if self.scalers is not None else None
+        mistaken = {} if scales is None else mistaken_labels(labels, scales.labels)
+        if mistaken:
+            label, known = next(iter(mistaken.items()))
+            raise DataError(
+                f"series: {label} is a number, the network knows {known!r}; give labels as text, e.g. "
+                "pandas.read_csv(file, dtype={'<series column>': str})"
+            )
+
+    def _series_of(self, table: pd.DataFrame | pd.Series) -> Any:
         """The series of a table, by its column or the level of its index; None where it has neither."""
         if isinstance(table, pd.DataFrame) and self.series_column in table:
             return _only_series(table[self.series_column])
@@ -230,8 +244,8 @@ class NetworkInputs:
         return InputWindows(scaled.reshape(windows.shape), scalers, labels)
 
 
-def _only_series(labels: pd.Series) -> str:
-    """The series of a table that holds one.
+def _only_series(labels: pd.Series) -> Any:
+    """The series of a table that holds one, as it stands there.
 
     Raises:
         DataError: it holds several.
@@ -242,4 +256,4 @@ def _only_series(labels: pd.Series) -> str:
             f"{labels.name!r} holds {len(found)} series, first {list(found[:2])}; give the rows of one "
             "series at a time"
         )
-    return str(found[0])
+    return labels.iloc[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -43,3 +45,27 @@ def as_labels(column: pa.ChunkedArray, where: str, first_row: int) -> pd.Series:
         )
     labels: pd.Series = text.to_pandas().astype("str")
     return labels
+
+
+def mistaken_labels(labels: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """New labels that differ from a known one as if a program had read it as a number, or its case.
+
+    Args:
+        labels: those of new rows.
+        known: those that a network was trained on.
+
+    Returns:
+        The known label for each such new one, e.g. ``{'7': '007'}``; none for a known label that the new
+        rows have too.
+    """
+    new, trained = set(map(str, labels)), set(map(str, known))
+    absent = {_loose(label): label for label in sorted(trained - new)}
+    return {
+        label: absent[_loose(label)] for label in sorted(new - trained) if _loose(label) in absent
+    }
+
+
+def _loose(label: str) -> str:
+    """A label without what programs change when they guess: zeros in front, '.0', spaces, case."""
+    text = label.strip().casefold().removesuffix(".0")
+    return text.lstrip("0") or "0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 from fastlstm.config.file_formats import FormatName
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.known_future import is_ahead
+from fastlstm.data.labels import mistaken_labels
 from fastlstm.data.reading import load
 from fastlstm.data.series import rows_by_series
 from fastlstm.data.time_grid import microseconds
@@ -104,8 +106,22 @@ def read_latest_windows(
         run.scale(clean, starts),
         starts,
         skipped,
-        [finding.line() for finding in report.warnings],
+        [
+            *(finding.line() for finding in report.warnings),
+            *_warnings_of_labels(run, clean[SERIES].unique()),
+        ],
     )
+
+
+def _warnings_of_labels(run: SavedRun, labels: Iterable[str]) -> list[str]:
+    """Series that look like one of the run's under a changed label."""
+    scales = run.scalers.series
+    mistaken = {} if scales is None else mistaken_labels(labels, scales.labels)
+    return [
+        f"series {label!r} is new to the run, which knows {known!r}; it is forecast as a new series: "
+        "write labels as in training"
+        for label, known in mistaken.items()
+    ]
 
 
 def _latest_windows(

@@ -11,8 +11,8 @@ from fastlstm.errors import DataError
 from tasks.storage.forecast_rows import APPEND_ATTEMPTS, KEYS, MOMENT, Kind, merge
 from tasks.storage.sql import open_database, translated_errors
 
-# Characters of a series, target or feature in a database.
-_LONGEST_NAME = 200
+# Characters of names in a database. The longest key has 3,056 bytes with them, MySQL takes 3,072.
+_LENGTHS = {"model_name": 351, "run_id": 60, "series": 200, "target": 150, "feature": 200}
 
 
 def _text(length: int) -> Any:
@@ -33,22 +33,22 @@ def _columns() -> dict[Kind, list[tuple[str, Any]]]:
     """Names and types of each table's columns."""
     import sqlalchemy as sa
 
-    moment, text = sa.DateTime(timezone=True), _text(_LONGEST_NAME)
-    model, run = _text(150), _text(60)  # so that MySQL takes the key, of at most 3,072 bytes
+    moment = sa.DateTime(timezone=True)
+    model, run, series, target, feature = (_text(length) for length in _LENGTHS.values())
     return {
         "forecasts": [
-            ("model_name", model), ("run_id", run), ("series", text), ("after", moment),
-            ("origin", moment), ("step", sa.Integer), ("time", moment), ("target", text),
+            ("model_name", model), ("run_id", run), ("series", series), ("after", moment),
+            ("origin", moment), ("step", sa.Integer), ("time", moment), ("target", target),
             ("prediction", sa.Double),
         ],
         "intervals": [
-            ("model_name", model), ("run_id", run), ("series", text), ("after", moment),
-            ("step", sa.Integer), ("target", text), ("level", sa.Double), ("lower", sa.Double),
+            ("model_name", model), ("run_id", run), ("series", series), ("after", moment),
+            ("step", sa.Integer), ("target", target), ("level", sa.Double), ("lower", sa.Double),
             ("upper", sa.Double), ("learned_from", sa.Integer),
         ],
         "inputs": [
             ("model_name", model), ("run_id", run), ("first", moment), ("through", moment),
-            ("feature", text), ("counts", sa.Text), ("mean", sa.Double), ("std", sa.Double),
+            ("feature", feature), ("counts", sa.Text), ("mean", sa.Double), ("std", sa.Double),
             ("minimum", sa.Double), ("maximum", sa.Double),
         ],
     }  # fmt: skip
@@ -145,13 +145,13 @@ def _require_short_names(rows: pd.DataFrame) -> None:
     Raises:
         DataError: a name is too long.
     """
-    for column in {"series", "target", "feature"} & set(rows.columns):
+    for column in _LENGTHS.keys() & set(rows.columns):
         names = pd.Series(rows[column].unique())
-        too_long = names[names.str.len() > _LONGEST_NAME]
+        too_long = names[names.str.len() > _LENGTHS[column]]
         if len(too_long):
             raise DataError(
                 f"{column} {too_long.iloc[0][:60]!r}... has {len(too_long.iloc[0])} characters, a "
-                f"database keeps {_LONGEST_NAME}; shorten it, or append forecasts to files"
+                f"database keeps {_LENGTHS[column]}; shorten it, or append forecasts to files"
             )
 
 

@@ -9,6 +9,7 @@ import pytest
 from fastlstm import fastLSTM
 from fastlstm.config.data import DataConfig
 from fastlstm.data.column_names import SERIES
+from fastlstm.data.labels import mistaken_labels
 from fastlstm.data.reading import load
 from fastlstm.errors import DataError
 from fastlstm.runs.csv_export import read_export, write_export
@@ -92,3 +93,21 @@ def test_a_stored_run_opens_with_its_labels(tmp_path):
     alone = panel.loc[panel["site"] == "b", ["load"]].tail(4).to_numpy()
     by_label = {label: again.model_predict(alone, series=label)[0, 0] for label in ("007", "7")}
     assert by_label["007"] != by_label["7"]  # '7' is another series, scaled by its own rows
+    with pytest.raises(DataError, match="7 is a number, the network knows '007'"):
+        again.model_predict(alone, series=7)
+    with pytest.raises(DataError, match="7 is a number, the network knows '007'"):
+        again.model_predict(panel[panel["site"] == "b"].assign(site=7)[["site", "load"]])
+
+
+@pytest.mark.parametrize(
+    ("labels", "known", "expected"),
+    [
+        (["7"], ["007", "12"], {"7": "007"}),
+        (["7", "007"], ["007"], {}),  # both are in the rows, so '7' is another one
+        (["de", "7.0", " x"], ["DE", "7", "x"], {"de": "DE", "7.0": "7", " x": "x"}),
+        (["new"], ["old"], {}),
+        (["0"], ["000"], {"0": "000"}),
+    ],
+)
+def test_labels_that_a_program_may_have_changed_are_known(labels, known, expected):
+    assert mistaken_labels(labels, known) == expected

@@ -46,3 +46,10 @@ def test_a_name_that_a_column_cannot_keep_is_refused(tmp_path):
     with pytest.raises(DataError, match="has 201 characters, a database keeps 200"):
         tables.append("forecasts", rows(["a", "x" * 201]))
     assert not len(tables.read("forecasts", pd.Timestamp("2023-01-01", tz="UTC")))
+
+
+@pytest.mark.parametrize("kind", ["forecasts", "intervals", "inputs"])
+def test_keys_fit_into_mysql(kind):
+    table = ForecastTables("sqlite://", "f", "m")._tables[kind]
+    sizes = [4 * getattr(column.type, "length", 2) for column in table.primary_key]
+    assert sum(sizes) <= 3072
