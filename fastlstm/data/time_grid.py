@@ -99,10 +99,7 @@ def grid_positions(
     index = pd.DatetimeIndex(times)
     wall = wall_times(index, time_zone)
     days = _calendar_grid(*_ends_and_time_of_day(wall, time_zone, grid), offset)
-    instants = day_instants(days, time_zone)
-    # A day that a zone skipped as a whole has no row (Samoa had no 30 December 2011).
-    exists = instants.tz_convert(time_zone).day == days.day
-    days, instants = days[exists], instants[exists]
+    days, instants = _existing(days, time_zone)
     positions = np.asarray(instants.get_indexer(index.tz_convert("UTC")))
     others = np.flatnonzero(positions < 0)
     if len(others):  # the second of two midnights
@@ -143,6 +140,13 @@ def _calendar_grid(
         days = np.arange(begin, end + 1)
         return pd.DatetimeIndex(days[np.is_busday(days, busdaycal=calendar)]).as_unit("us") + of_day
     return pd.date_range(first.normalize() + of_day, last, freq=offset, unit="us")
+
+
+def _existing(grid: pd.DatetimeIndex, time_zone: str) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
+    """Local times and their instants, without days that a zone skipped (Samoa: 30 December 2011)."""
+    instants = day_instants(grid, time_zone)
+    exists = instants.tz_convert(time_zone).day == grid.day
+    return grid[exists], instants[exists]
 
 
 def _usual_time_of_day(wall: pd.DatetimeIndex) -> pd.Timedelta:
@@ -227,8 +231,9 @@ def step_times(
     first = wall_times([origin], time_zone)[0]
     if time_of_day is not None:
         first = first.normalize() + time_of_day
-    later = pd.DatetimeIndex([first, *(first + k * offset for k in range(1, steps))])[:steps]
-    return day_instants(later.as_unit("us"), time_zone)
+    # One more than asked for, should the zone have skipped a day.
+    later = pd.DatetimeIndex([first, *(first + k * offset for k in range(1, steps + 1))])
+    return _existing(later.as_unit("us"), time_zone)[1][:steps]
 
 
 def later_rows(
@@ -246,9 +251,16 @@ def later_rows(
     index = pd.DatetimeIndex(times)
     if isinstance(offset, Tick):
         return index + rows * offset
+    if not len(index):
+        return index.tz_convert("UTC")
     codes, unique = pd.factorize(wall_times(index, time_zone))
     # Most calendar offsets are added value by value, so each time is shifted once.
-    later = pd.DatetimeIndex([time + rows * offset for time in pd.DatetimeIndex(unique)])
+    own = pd.DatetimeIndex(unique)
+    later = pd.DatetimeIndex([time + rows * offset for time in own])
+    days = pd.date_range(own.min().normalize(), later.max().normalize())
+    if len(_existing(days, time_zone)[0]) < len(days):
+        steps = [step_times(time, rows + 1, offset, time_zone)[-1] for time in index]
+        return pd.DatetimeIndex(steps)
     return day_instants(later.as_unit("us"), time_zone)[codes]
 
 

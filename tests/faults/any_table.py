@@ -1,0 +1,340 @@
+"""Tables as they occur: names, labels, types, containers, calendars, zones, gaps; and what must hold.
+
+``tables`` generates them. ``check_rows`` reads one in memory and from a file; ``check`` also trains,
+stores, opens, forecasts from memory and from files, and compares the champion with itself.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from hypothesis import strategies as st
+
+from fastlstm import fastLSTM
+from fastlstm.artifacts.file_names import CLEAN_FILE
+from fastlstm.config.data import DataConfig
+from fastlstm.data.clock_changes import day_instants
+from fastlstm.data.closed_days import row_offset
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.reading import load
+from fastlstm.data.tables import write_table
+from fastlstm.data.time_grid import step_times
+from fastlstm.data.validation import validate
+from fastlstm.forecasting.forecast import forecast_latest
+from fastlstm.runs.saved_run import SavedRun
+from fastlstm.steps.compare import compare
+
+NAMES = [
+    "y", "km/h", "$a$", "NA", "007", "_hidden", "日本", " ", "a,b", 'a"b', "=1", "a\nb", "Unnamed: 0",
+    "step", "target", "prediction", "origin", "truth", "self", "a+2", "%", "x" * 120, "1e5", "None",
+    "hour_sin", "{x}", "é", "'", "index", "level_0", "weight",
+]  # fmt: skip
+LABELS = [
+    "NA", "None", "nan", "007", "7", "07", "1e5", "100000", "-1", "'=x", "=x", "TRUE", " x ", "x",
+    "日本", "a,b", 'a"b', "a\nb", "%2F", "/", "0", "é", "e\u0301", "de", "DE", "y" * 150,
+]  # fmt: skip
+# Frequency, zone, first local time, closed days.
+CALENDARS: list[tuple[str | None, str, str, Any]] = [
+    ("1h", "UTC", "2024-03-30 05:00", None),
+    ("1h", "Africa/Cairo", "2024-04-25 12:00", None),
+    ("15min", "Asia/Kathmandu", "2024-01-01", None),
+    ("1D", "UTC", "2023-12-20", None),
+    ("1D", "Africa/Cairo", "2024-04-10", None),
+    ("1D", "America/Havana", "2024-10-20", None),
+    ("1D", "America/Santiago", "2024-08-25", None),
+    ("1D", "Asia/Beirut", "2024-03-15", None),
+    ("1D", "Atlantic/Azores", "2024-10-15", None),
+    ("1D", "Pacific/Apia", "2011-12-10", None),
+    ("W-MON", "America/Asuncion", "2024-01-01", None),
+    ("W-SUN", "America/Asuncion", "2024-03-03", None),
+    ("MS", "Europe/Lisbon", "2015-01-01", None),
+    ("ME", "Africa/Cairo", "2015-01-31", None),
+    ("QE", "UTC", "2001-03-31", None),
+    ("YS", "UTC", "1950-01-01", None),
+    ("B", "Europe/Rome", "2024-03-01", None),
+    ("B", "America/New_York", "2024-11-01", {"market": "XNYS"}),
+    ("C", "America/New_York", "2024-11-01", ["2024-11-28", "2024-12-25"]),
+    ("C", "UTC", "2024-12-02", None),
+    (None, "UTC", "2024-01-01", None),
+]
+TIMESTEPS, STEPS = 2, 2
+
+
+@dataclass(frozen=True)
+class Table:
+    """A generated table; its representation leaves the rows out.
+
+    Attributes:
+        rows: columns ``label``, ``when`` (UTC), then features and the target.
+        features: names of the features; the target is one of them for a regressor.
+        target: name of the target.
+        frequency: pandas offset, or None.
+        zone: IANA zone.
+        closed_days: as the setting takes it.
+        is_panel: whether rows are of several labelled series.
+        time_column: name of the time column in files.
+        series_column: name of the series column in files.
+        written: how times stand in files.
+        container: how the class gets the rows.
+        ending: of the file.
+    """
+
+    rows: pd.DataFrame = field(repr=False)
+    features: list[str]
+    target: str
+    frequency: str | None
+    zone: str
+    closed_days: Any
+    is_panel: bool
+    time_column: str
+    series_column: str
+    written: str
+    container: str
+    ending: str
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether the target is a label."""
+        return self.target not in self.features
+
+    @property
+    def time_format(self) -> str | None:
+        """How files declare their times."""
+        return {"epoch": "epoch_s", "day first": "%d/%m/%Y %H:%M"}.get(self.written)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> Table:
+    """Tables that can be trained on."""
+    frequency, zone, first, closed = draw(st.sampled_from(CALENDARS))
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=4, max_size=5, unique=True))
+    time_column, series_column, *values = names
+    is_panel, is_classifier = draw(st.booleans()), draw(st.integers(0, 3)) == 0
+    labels = [""]
+    if is_panel:
+        labels = draw(st.lists(st.sampled_from(LABELS), min_size=1, max_size=3, unique=True))
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    parts = [_series(draw, rng, label, (frequency, zone, first, closed)) for label in labels]
+    base = pd.concat(parts, ignore_index=True)
+    features = values if not is_classifier else values[:-1]
+    columns = {}
+    for number, name in enumerate(values):
+        columns[name] = base["value"] * (number + 1) + rng.normal(0, 0.1, len(base))
+        if number and draw(st.booleans()):
+            columns[name] = np.round(columns[name]).astype(
+                draw(st.sampled_from(["int64", "float32"]))
+            )
+    target = values[-1] if is_classifier else values[0]
+    if is_classifier:
+        columns[target] = (np.arange(len(base)) % 2).astype(np.int64)
+    rows = pd.concat([base[["label", "when"]], pd.DataFrame(columns)], axis=1)
+    whole_days = frequency is None or frequency not in ("1h", "15min")
+    written = ["offset", "utc", "epoch", *(["dates", "midnights"] if whole_days else [])]
+    return Table(
+        rows, list(features), target, frequency, zone, closed, is_panel, time_column, series_column,
+        draw(st.sampled_from(written)),
+        draw(st.sampled_from(["pandas", "arrow", "structured", "levels"])),
+        draw(st.sampled_from(["csv", "parquet"])),
+    )  # fmt: skip
+
+
+def _series(
+    draw: st.DrawFn, rng: np.random.Generator, label: str, calendar: tuple[Any, ...]
+) -> pd.DataFrame:
+    """Rows of one series: perhaps constant, perhaps with a gap, perhaps too short for a window."""
+    frequency, zone, first, closed = calendar
+    is_first = not label or rng.integers(4) > 0
+    count = int(rng.integers(40, 56)) if is_first else draw(st.sampled_from([1, 3, 48]))
+    data = DataConfig.model_validate({
+        "path": "x", "time": "t", "features": ["y"], "targets": ["y"], "frequency": frequency,
+        "closed_days": closed, "calendar": [],
+    })  # fmt: skip
+    offset = row_offset(frequency or "1D", data.closed_days)
+    start = day_instants(pd.DatetimeIndex([first]), zone)[0]
+    times = step_times(start, count, offset, zone)
+    values = rng.normal(10, 2, count).cumsum() if draw(st.integers(0, 4)) else np.full(count, 3.0)
+    frame = pd.DataFrame({"label": label, "when": times, "value": values})
+    if count > 30 and draw(st.booleans()):
+        frame = frame.drop(index=int(rng.integers(5, 20)))
+    return frame
+
+
+def file_of(table: Table, folder: Path, *, turned: bool = False) -> Path:
+    """The table as a file; ``turned``: with its columns and rows in another order."""
+    rows = table.rows
+    local = rows["when"].dt.tz_convert(table.zone)
+    times: Any = {
+        "offset": [time.isoformat() for time in local],
+        "utc": rows["when"].array,
+        "epoch": rows["when"].astype("int64").to_numpy() // 10**6,
+        "dates": local.dt.strftime("%Y-%m-%d").array,
+        "midnights": local.dt.tz_localize(None).dt.normalize().array,
+    }[table.written]
+    columns = {table.time_column: times}
+    if table.is_panel:
+        columns[table.series_column] = rows["label"].array
+    columns |= {name: rows[name].array for name in rows.columns[2:]}
+    frame = pd.DataFrame(columns)
+    if turned:
+        frame = frame.iloc[::-1, ::-1]
+    file = folder / f"{'turned' if turned else 'table'}.{table.ending}"
+    frame.to_csv(file, index=False) if table.ending == "csv" else frame.to_parquet(file)
+    return file
+
+
+def data_of(table: Table, file: Path) -> DataConfig:
+    """The settings of the file."""
+    return DataConfig.model_validate({
+        "path": str(file), "time": table.time_column, "time_format": table.time_format,
+        "series": table.series_column if table.is_panel else None, "frequency": table.frequency,
+        "time_zone": table.zone, "closed_days": table.closed_days, "features": table.features,
+        "targets": [table.target], "calendar": [],
+    })  # fmt: skip
+
+
+def model_of(table: Table, folder: Path) -> fastLSTM:
+    """The class with these rows in a container."""
+    rows = table.rows
+    x, y = rows[table.features], rows[[table.target]]
+    time = rows["when"].rename(table.time_column)
+    series = rows["label"].rename(table.series_column) if table.is_panel else None
+    given: dict[str, Any] = {"time": time, "series": series}
+    if table.container == "arrow":
+        x, y = pa.Table.from_pandas(x), pa.Table.from_pandas(y)
+    elif table.container == "structured":
+        x, y = x.to_records(index=False), y.to_records(index=False)
+    elif table.container == "levels" and table.is_panel:
+        index = pd.MultiIndex.from_arrays([series, time])
+        x, y, given = x.set_axis(index), y.set_axis(index), {}
+    elif table.container == "levels":
+        x, y, given = x.set_axis(pd.DatetimeIndex(time)), y.set_axis(pd.DatetimeIndex(time)), {}
+    return fastLSTM(
+        x, y, **given, frequency=table.frequency, time_zone=table.zone, closed_days=table.closed_days,
+        calendar=[], LSTM_type="classifier" if table.is_classifier else "regressor",
+        timesteps=TIMESTEPS, steps_ahead=STEPS, architecture="classic", model_relative_width=[1],
+        train_size_rate=0.5, validation_size_rate=0.2, batch_size=512, model_name="any",
+        data_storage_path=folder,
+    )  # fmt: skip
+
+
+def check_rows(table: Table, folder: Path) -> tuple[fastLSTM, pd.DataFrame]:
+    """Read a table from a file and in memory; assert what must hold for the rows of any table.
+
+    Returns:
+        The class with these rows, not trained, and the clean table.
+    """
+    data = data_of(table, file_of(table, folder))
+    loaded = load(data)
+    clean, report = validate(loaded.frame, data, labels=table.is_classifier)
+    assert report.passed, [found.line() for found in report.errors]
+    model = model_of(table, folder)
+    _same_rows(table, model, clean)
+    _same_numbers_under_other_names(table, model, folder)
+    _same_numbers_a_week_later(table, model, folder)
+    return model, clean
+
+
+def check(table: Table, folder: Path) -> None:
+    """Take a table through everything; assert what must hold for any table."""
+    model, clean = check_rows(table, folder)
+    model.network_training(1, verbose=0)
+    assert model.run_folder is not None
+    (settings,) = model.run_folder.glob("* - HYPERPARAMETERS OF *")
+    again = fastLSTM().load_all(settings)
+    _same_model(table, model, again, folder)
+    write_table(clean, folder / CLEAN_FILE)
+    of_itself = compare(str(model.run_folder), str(model.run_folder), str(folder), lambda _: None)
+    assert of_itself["comparable"] and of_itself["challenger"] == of_itself["champion"]
+
+
+def _same_rows(table: Table, model: fastLSTM, clean: pd.DataFrame) -> None:
+    """The class and the pipeline read the same series, times and contiguous blocks."""
+    assert set(clean[SERIES]) == set(table.rows["label"])
+    rows = model._rows
+    assert rows is not None
+    pd.testing.assert_frame_equal(rows.frame, clean[[SERIES, TIME, SEGMENT]], check_dtype=False)
+    for name in table.features:
+        np.testing.assert_allclose(rows.table.x[name], clean[name], rtol=1e-12)
+    assert list(rows.table.x) == table.features and list(rows.table.y) == [table.target]
+
+
+def _scaled(model: fastLSTM) -> dict[str, np.ndarray]:
+    """Scaled rows of each series."""
+    rows = model._rows
+    assert rows is not None
+    labels = rows.frame[SERIES].to_numpy(str)
+    both = np.concatenate([rows.x_scaled, rows.y_scaled], axis=1)
+    return {label: both[labels == label] for label in np.unique(labels)}
+
+
+def _same_numbers_under_other_names(table: Table, model: fastLSTM, folder: Path) -> None:
+    """Renamed series and columns, in another order, have the same scaled values."""
+    new = {
+        label: f"s{number}" for number, label in enumerate(reversed(table.rows["label"].unique()))
+    }
+    columns = {name: f"c{number}" for number, name in enumerate(table.rows.columns[2:])}
+    rows = table.rows.rename(columns=columns)
+    if table.is_panel:
+        rows = rows.assign(label=rows["label"].map(new))
+    features = [columns[name] for name in table.features]
+    other = model_of(
+        replace(table, rows=rows, features=features[::-1], target=columns[table.target]), folder
+    )
+    found, width = _scaled(other), len(features)
+    for label, values in _scaled(model).items():
+        renamed = found[new[label] if table.is_panel else label]
+        np.testing.assert_array_equal(renamed[:, :width][:, ::-1], values[:, :width])
+        np.testing.assert_array_equal(renamed[:, width:], values[:, width:])
+
+
+def _same_numbers_a_week_later(table: Table, model: fastLSTM, folder: Path) -> None:
+    """A week later nothing but the times differs."""
+    if table.frequency not in ("1h", "15min", "1D", "W-MON", "W-SUN", None):
+        return  # other calendars do not repeat each week
+    if table.zone == "Pacific/Apia":
+        return  # the week that lacks a day
+    whole_days = table.frequency in ("1D", "W-MON", "W-SUN")
+    when = table.rows["when"]
+    local = pd.DatetimeIndex(when.dt.tz_convert(table.zone).dt.tz_localize(None)).normalize()
+    later = (
+        day_instants(local + pd.Timedelta("7D"), table.zone)
+        if whole_days
+        else when + pd.Timedelta("7D")
+    )
+    moved = table.rows.assign(when=pd.Series(later, index=table.rows.index))
+    other = model_of(replace(table, rows=moved), folder)
+    assert other._rows is not None and model._rows is not None
+    assert (other._rows.frame[SEGMENT] == model._rows.frame[SEGMENT]).all()
+    for label, values in _scaled(model).items():
+        np.testing.assert_array_equal(_scaled(other)[label], values)
+
+
+def _same_model(table: Table, model: fastLSTM, again: fastLSTM, folder: Path) -> None:
+    """A reopened run has the same names and gives the same forecasts, from memory and from files."""
+    assert again._features == table.features and again._targets == [table.target]
+    assert model._rows is not None and again._rows is not None and model.run_folder is not None
+    pd.testing.assert_frame_equal(again._rows.frame, model._rows.frame, check_dtype=False)
+    np.testing.assert_array_equal(again._test_forecasts()[1], model._test_forecasts()[1])
+    run = SavedRun(model.run_folder)
+    run.data = run.data.model_copy(update={
+        "time": table.time_column, "time_format": table.time_format,
+        "series": table.series_column if table.is_panel else None,
+    })  # fmt: skip
+    forecasts = [
+        forecast_latest(run, str(file_of(table, folder, turned=turned))).frame
+        for turned in (False, True)
+    ]
+    pd.testing.assert_frame_equal(*forecasts)
+    if table.frequency is not None:
+        assert (forecasts[0]["time"] > forecasts[0]["after"]).all()
+    for label, found in forecasts[0].groupby("series"):
+        rows = table.rows.loc[table.rows["label"] == label, table.features].tail(TIMESTEPS)
+        expected = again.model_predict(rows.to_numpy(), series=label if table.is_panel else None)
+        np.testing.assert_allclose(found["prediction"], expected[0], rtol=1e-5, atol=1e-6)
+    assert json.loads(json.dumps(model.hyperparameters))["target_names"] == [table.target]

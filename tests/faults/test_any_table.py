@@ -1,0 +1,55 @@
+"""Whatever names, calendars and containers a table has: numbers, names and times stay what they are."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from tests.faults.any_table import check, check_rows, tables
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_and_fast():
+    """Networks of one unit are computed op by op, which is faster than compiling each; no figures."""
+    import tensorflow as tf
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fastlstm.runs.writing.write_figures", lambda *_: None)
+        tf.config.run_functions_eagerly(True)
+        yield
+        tf.config.run_functions_eagerly(False)
+
+
+_anything = {
+    "deadline": None,
+    "suppress_health_check": list(HealthCheck),
+    "database": None,
+    "print_blob": True,
+    "phases": [Phase.generate],  # shrinking a table takes many trainings
+    "report_multiple_bugs": False,
+}
+
+
+@settings(max_examples=20, derandomize=True, **_anything)
+@given(tables())
+def test_rows_of_any_table(table):
+    with tempfile.TemporaryDirectory() as folder:
+        check_rows(table, Path(folder))
+
+
+@settings(max_examples=10, derandomize=True, **_anything)
+@given(tables())
+def test_networks_of_any_table(table):
+    with tempfile.TemporaryDirectory() as folder:
+        check(table, Path(folder))
+
+
+@pytest.mark.soak
+@settings(max_examples=500, **_anything)
+@given(tables())
+def test_five_hundred_tables(table):
+    with tempfile.TemporaryDirectory() as folder:
+        check(table, Path(folder))
