@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yaml
 
 from benchmarks.commands import command
@@ -24,7 +23,7 @@ from fastlstm.registry.unchanged import check_for_changes
 from fastlstm.runs.writing import Parts, build_run
 from fastlstm.steps import worker
 from fastlstm.steps.cut_windows import cut_windows_into
-from fastlstm.steps.prepare import load_into, scale_into, validate_into
+from fastlstm.steps.prepare import load_into, scale_into, validate_into, with_resolved_columns
 from fastlstm.steps.shard_map import ShardMap
 from tasks.settings import PipelineConfig, store_of
 
@@ -82,18 +81,18 @@ def prepared(rows: int, series: int) -> Entry:
     return Entry(work, rows)
 
 
-def prepare(given: PipelineConfig, work: Path) -> PipelineConfig:
-    """The library's work up to the windows, below a folder; the settings with their calendar."""
-    span = (
-        given.hyperparameters.timesteps + given.hyperparameters.steps_ahead + given.data.lookahead
-    )
+def prepare(config: PipelineConfig, work: Path) -> PipelineConfig:
+    """The library's work up to the windows, below a folder; the settings with resolved columns."""
+    data, hp = config.data, config.hyperparameters
+    span = hp.timesteps + hp.steps_ahead + data.lookahead
     shards = ShardMap(work / "shards")
     loaded = publish(
         work / "load",
-        lambda folder: load_into(folder, given.data, span, given.execution.shard_rows, shards),
+        lambda folder: load_into(
+            folder, data, span, config.execution.shard_rows, shards, labels=not hp.is_regressor
+        ),
     )
-    lasts = pd.Timestamp(loaded["last"]) - pd.Timestamp(loaded["first"])
-    config = given.with_calendar(lasts.total_seconds() * given.hyperparameters.train_size_rate)
+    config = with_resolved_columns(config, work / "load")
     data, hp = config.data, config.hyperparameters
     publish(
         work / "clean",

@@ -85,11 +85,12 @@ def result_of(task: Task, environment: Environment, seeds: list[int], jobs: int)
         "set": task.name, "kind": task.kind, "units": windows["unit"].nunique(),
         "times": task.rows["time"].nunique(), "horizon": task.horizon,
         "look_back": task.look_back, "forecasters": forecasters, "product": product,
-        "left_out": left_out(task), "commit": _commit(), "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "left_out": left_out(task), "commit": commit(), "date": f"{datetime.now(UTC):%Y-%m-%d}",
     }  # fmt: skip
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The commit of the code, with a mark where files differ from it."""
     line = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     done = subprocess.run(line, cwd=_HOME, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"

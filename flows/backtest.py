@@ -11,7 +11,7 @@ from flows.outcomes import DAY, final_state, flow_settings
 from tasks.caching import verified
 from tasks.check_source import check_source
 from tasks.combine_folds import combine_folds
-from tasks.load import load, with_calendar
+from tasks.load import load, with_resolved_columns
 from tasks.plan_folds import plan_folds
 from tasks.references import BacktestOutcome
 from tasks.run_folds import run_folds
@@ -38,7 +38,7 @@ def _steps(config: PipelineConfig) -> BacktestOutcome:
     require_common_cuts(config.hyperparameters)
     source = check_source(config, full=True)
     table = verified(load, config, source)
-    config = with_calendar(config, table)
+    config = with_resolved_columns(config, table)
     clean = verified(validate, config, table)
     count = plan_folds(config, clean)
     return combine_folds(config, clean, run_folds(config, clean, count))

@@ -9,7 +9,7 @@ from tasks.combine_folds import combine_folds
 from tasks.evaluate import evaluate
 from tasks.evaluate_folds import evaluate_folds
 from tasks.find_champion import find_champion
-from tasks.load import load, with_calendar
+from tasks.load import load, with_resolved_columns
 from tasks.plan_folds import plan_folds
 from tasks.promote import promote, with_left_out
 from tasks.references import Outcome, Source, StepOutput
@@ -62,7 +62,7 @@ def train_and_decide(config: PipelineConfig, source: Source, running: Running) -
     """
     cached, task, folds = running
     table = cached(load, config, source)
-    config = with_calendar(config, table)
+    config = with_resolved_columns(config, table)
     clean = cached(validate, config, table)
     scaled = cached(scale, config, clean)
     dataset = cached(windows, config, scaled)

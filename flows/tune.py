@@ -11,7 +11,7 @@ from tasks.begin_search import begin_search
 from tasks.best_trial import best_trial
 from tasks.caching import verified
 from tasks.check_source import check_source
-from tasks.load import load, with_calendar
+from tasks.load import load, with_resolved_columns
 from tasks.references import TuneOutcome
 from tasks.settings import PipelineConfig
 from tasks.trial import trial
@@ -37,7 +37,7 @@ def tune(config: PipelineConfig) -> Any:
 def _steps(config: PipelineConfig) -> TuneOutcome:
     source = check_source(config, full=True)
     table = verified(load, config, source)
-    config = with_calendar(config, table)
+    config = with_resolved_columns(config, table)
     clean = verified(validate, config, table)
     study = begin_search(config, clean)
     for _ in range(study.left):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from fastlstm.artifacts.folders import read_manifest
-from fastlstm.steps.prepare import load_into
+from fastlstm.steps import prepare
 from tasks.caching import make, shard_map
 from tasks.notify import notify
 from tasks.references import Source, StepOutput
 from tasks.settings import PipelineConfig
 from tasks.steps import pipeline_step
+
+# Most categories that a message names.
+_SHOWN = 10
 
 
 @pipeline_step("load")
@@ -24,10 +24,11 @@ def load(config: PipelineConfig, source: Source) -> StepOutput:
 
     def build(folder: Path) -> dict[str, Any]:
         data = config.data.model_copy(update={"path": source.path, "query": None})
-        shards = shard_map(config, "load", source)
-        return load_into(
-            folder, data, window_rows, config.execution.shard_rows, shards, source.skipped
-        )
+        shards, shard_rows = shard_map(config, "load", source), config.execution.shard_rows
+        return prepare.load_into(
+            folder, data, window_rows, shard_rows, shards, source.skipped,
+            labels=not hp.is_regressor,
+        )  # fmt: skip
 
     output, manifest = make("load", config, [source], build)
     notify(
@@ -39,13 +40,15 @@ def load(config: PipelineConfig, source: Source) -> StepOutput:
     return output
 
 
-def with_calendar(config: PipelineConfig, table: StepOutput) -> PipelineConfig:
-    """The settings with ``data.calendar: auto`` resolved by the times of the table's rows."""
-    if config.data.calendar != "auto":
-        return config
-    loaded = read_manifest(Path(table.path))
-    lasts = pd.Timestamp(loaded["last"]) - pd.Timestamp(loaded["first"])
-    resolved = config.with_calendar(lasts.total_seconds() * config.hyperparameters.train_size_rate)
-    if kinds := resolved.data.calendar_kinds:
+def with_resolved_columns(config: PipelineConfig, table: StepOutput) -> PipelineConfig:
+    """The settings with the calendar, categories and series of the loaded table's train rows."""
+    resolved = prepare.with_resolved_columns(config, Path(table.path))
+    kinds = resolved.data.calendar_kinds
+    if kinds and config.data.calendar == "auto":
         notify("load", f"calendar of the rows to forecast: {', '.join(kinds)}")
+    for name, found in resolved.data.categories.items():
+        if name not in config.data.categories:
+            shown = ", ".join(found[:_SHOWN]) + (", …" if len(found) > _SHOWN else "")
+            what = "classes" if name in resolved.data.label_columns else "categories"
+            notify("load", f"{name}: {len(found)} {what} in the train rows ({shown})")
     return resolved

@@ -154,7 +154,7 @@ _ALL = (
         (
             Settings("data", without=("path", "query", "columns", *_OF_FORECASTS)),
             ColumnTypes(),
-            Settings("hyperparameters", only=("timesteps", "steps_ahead")),
+            Settings("hyperparameters", only=("timesteps", "steps_ahead", "LSTM_type")),
             Settings("execution", only=("shard_rows",)),
         ),
         "rows", _number("rows"), folders=("load",),

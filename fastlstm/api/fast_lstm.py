@@ -6,6 +6,7 @@ import io
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ from fastlstm.api.known_columns import (
 from fastlstm.api.network_methods import NetworkMethods
 from fastlstm.api.opening import find_history, open_run, read_history
 from fastlstm.api.prepared_rows import prepare_rows, run_config
+from fastlstm.api.row_categories import with_categories
 from fastlstm.api.row_table import RowSettings, RowTable, row_table
 from fastlstm.api.saving import evaluate_and_store
 from fastlstm.config.backtest import BacktestConfig
@@ -54,8 +56,10 @@ class fastLSTM(NetworkMethods):
     Args:
         X_data: features, rows in order of time within each series: DataFrame (also of Polars, Arrow or
             another library with the Arrow interface), structured array, Series or array
-            ``(n, n_features)``. Optional, so that ``fastLSTM().load_all(...)`` works.
-        Y_data: targets of the same rows, ``(n, n_targets)`` or ``(n,)``; labels are 0 and 1.
+            ``(n, n_features)``. Columns of text are categories. Optional, so that
+            ``fastLSTM().load_all(...)`` works.
+        Y_data: targets of the same rows, ``(n, n_targets)`` or ``(n,)``; labels of a classifier are
+            text, booleans or whole numbers, of two classes or more.
         series: group label of each row, ``(n,)``, text or integers: windows never mix series. The
             default is the item of an index (item, time).
         time: time of each row, ``(n,)``: time stamps, dates, ISO 8601 text, or what ``time_format``
@@ -168,7 +172,12 @@ class fastLSTM(NetworkMethods):
                 time runs backwards, or there are too few rows.
         """
         labels = not self._hp.is_regressor
+        if not self._trained and self._row_settings.categories:
+            # Rows that replace others have categories of their own.
+            self._row_settings = replace(self._row_settings, categories={})
+            self._hp = self._hp.model_copy(update={"classes": None})
         table = row_table(self.X_data, self.Y_data, self._row_settings, labels=labels)
+        table, self._row_settings, self._hp = with_categories(table, self._row_settings, self._hp)
         if self._trained:
             data = described_data(self._row_settings, self._features, self._targets, table)
         else:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from fastlstm.api.containers import arrow_column, as_pandas, levels_of
 from fastlstm.api.known_columns import known_columns_of
+from fastlstm.api.row_categories import with_indicators
 from fastlstm.config.data import DataConfig
 from fastlstm.data.labels import as_labels, mistaken_labels
 from fastlstm.data.scaling import ScaledArray, Scalers
@@ -161,7 +162,8 @@ class NetworkInputs:
         if isinstance(data, pd.DataFrame):
             if isinstance(data.index, pd.MultiIndex):
                 self._series_of(data)  # refuses several series, whose rows no window may mix
-            table = self._with_covariates(data.rename(columns=str))
+            named = with_indicators(data.rename(columns=str), self.data)
+            table = self._with_covariates(named)
             absent = [name for name in names if name not in table]
             if absent:
                 raise DataError(f"column {absent[0]!r} is absent; the network needs {names}")

@@ -32,9 +32,10 @@ def documented_signature(constructor: Callable[..., None]) -> inspect.Signature:
     """A constructor's signature with the documented keywords and their defaults.
 
     ``help()`` and the completion of notebooks read it. The documented keywords stand after ``X_data``
-    and ``Y_data``, before the constructor's other parameters.
+    and ``Y_data``, before the constructor's other parameters. Those that are left out have the training
+    recipe's values where it applies; see ``fastlstm.config.hyperparameter_defaults``.
     """
-    defaults = Hyperparameters().model_dump()
+    defaults = {name: field.default for name, field in Hyperparameters.model_fields.items()}
     # The defaults as fastLSTM 1.0 spells them.
     defaults |= {"metrics": "accuracy", "LSTM_type": "classificator"}
     documented = [

@@ -64,7 +64,7 @@ def with_calendar(
         return settings
     kinds: list[Any] = []
     indexed = levels_of(table.given_x.index, "X_data").time is not None
-    if has_times and indexed and hyperparameters.is_regressor:
+    if has_times and indexed and hyperparameters.takes_calendar:
         seconds = (table.frame[TIME].max() - table.frame[TIME].min()).total_seconds()
         share = hyperparameters.train_size_rate
         kinds = list(
@@ -93,6 +93,8 @@ def data_section(
         "known_future": list(settings.known_future),
         "calendar": [] if settings.calendar == "auto" else list(settings.calendar),
         "holidays": settings.holidays,
+        "categories": {name: list(found) for name, found in settings.categories.items()},
+        "columns": {name: {"dtype": "category"} for name in settings.categories},
     }
 
 

@@ -13,10 +13,13 @@ from fastlstm.api.known_columns import described_data
 from fastlstm.api.outputs import NetworkOutputs, require_intervals
 from fastlstm.api.prepared_rows import PreparedRows
 from fastlstm.api.reports import (
+    PROBABILITY,
     StateLines,
     classification_text,
     data_lines,
     decided_labels,
+    label_table,
+    label_text,
     logged_quantity,
     network_line,
     precision_recall_table,
@@ -155,6 +158,29 @@ class NetworkMethods:
         windows = self._inputs.windows(data, scale=apply_scaler, series=series)
         return outputs.forecast(windows, unscale=descale_result)
 
+    def model_predict_labels(
+        self, data: Any, apply_scaler: bool = True, series: Any = None
+    ) -> pd.DataFrame:
+        """The likeliest class of each label column, and its probability.
+
+        Args:
+            data: see ``model_predict``.
+            apply_scaler: see ``model_predict``.
+            series: see ``model_predict``.
+
+        Returns:
+            A row for each window; for each label column and step ahead ``<column>`` (with several steps
+            ``<column>_step_<k>``), the class, and ``<column> probability``.
+
+        Raises:
+            ConfigError: a regressor, or no network yet.
+            DataError: see ``model_predict``.
+        """
+        if self._hp.is_regressor:
+            raise ConfigError("LSTM_type: a regressor forecasts no classes; use model_predict")
+        forecast = self.model_predict(data, apply_scaler, series=series)
+        return label_table(forecast, self._hp, self._targets)
+
     def prediction_intervals(
         self, data: Any, level: float = 0.8, apply_scaler: bool = True, series: Any = None
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -202,8 +228,19 @@ class NetworkMethods:
         Returns:
             The report's text; with ``output_dict`` the predictions (one row per test window, one
             column per output) and the report as a dict: scikit-learn's for a classifier's only
-            output, that dict by output name for several, errors by output for a regressor.
+            output, that dict by output name for several, errors by output for a regressor. Of label
+            columns with named classes the predictions are those of ``model_predict_labels``, and the
+            report is of these classes.
         """
+        if self._hp.classes is not None and min_probability is None:
+            truth, forecast = (
+                label_table(part.to_numpy(), self._hp, self._targets, part.index)
+                for part in self._test_forecasts()
+            )
+            columns = [name for name in forecast if not str(name).endswith(PROBABILITY)]
+            text, report = label_text(truth[columns], forecast[columns])
+            print(text)
+            return (forecast, report) if output_dict else text
         if min_probability is not None and self._hp.last_layer_activation == "softmax":
             raise ConfigError(
                 f"min_probability: {min_probability:g} given, but softmax outputs have no cut-off: "

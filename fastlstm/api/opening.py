@@ -142,6 +142,7 @@ def _from_run(run: SavedRun) -> OpenedRun:
             calendar=data.calendar_kinds,
             holidays=data.holidays,
             closed_days=data.closed_days,
+            categories={n: c for n, c in data.categories.items() if n not in data.derived_targets},
             season_length=run.settings.get("evaluation", {}).get("season_length"),
         ),
         tables=tables,

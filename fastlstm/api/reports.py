@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,16 @@ from fastlstm.api.prepared_rows import PreparedRows
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.column_names import SERIES
 from fastlstm.errors import ConfigError
+from fastlstm.evaluation.labels import label_columns, likeliest_labels
 from fastlstm.evaluation.metrics import QuantityForecasts, regression_score
 from fastlstm.network.ensemble import members_of
 from fastlstm.network.seeded_layers import MEMBER
 from fastlstm.reporting.text import forecast_name, number, title
 
 StateLines = list[tuple[str, str]]
+
+# What follows a label column's name in that of its probability.
+PROBABILITY = " probability"
 
 
 def decided_labels(probability: pd.DataFrame, cut_off: float, *, exclusive: bool) -> pd.DataFrame:
@@ -35,6 +40,43 @@ def decided_labels(probability: pd.DataFrame, cut_off: float, *, exclusive: bool
     chosen = probability.to_numpy().argmax(axis=1)
     decided = np.eye(probability.shape[1], dtype=int)[chosen]
     return pd.DataFrame(decided, probability.index, probability.columns)
+
+
+def label_table(
+    outputs: np.ndarray, hp: Hyperparameters, targets: list[str], index: Any = None
+) -> pd.DataFrame:
+    """The likeliest class of each label column and step, and its probability.
+
+    Args:
+        outputs: probabilities, or indicators of true classes, ``(n, n_outputs)``.
+        hp: the label columns and steps.
+        targets: names of the targets.
+        index: of the rows.
+    """
+    columns = label_columns(hp, targets)
+    by_step = outputs.reshape(len(outputs), hp.steps_ahead, len(targets))
+    found = likeliest_labels(by_step, columns, {})
+    table = {}
+    for step, column in product(range(hp.steps_ahead), columns):
+        name = column.name if hp.steps_ahead == 1 else f"{column.name}_step_{step + 1}"
+        table[name] = found["label"][:, step, column.outputs.start]
+        table[f"{name}{PROBABILITY}"] = found["probability"][:, step, column.outputs.start]
+    return pd.DataFrame(table, index)
+
+
+def label_text(truth: pd.DataFrame, forecast: pd.DataFrame) -> tuple[str, dict[str, Any]]:
+    """scikit-learn's report of each label column by its classes; see ``classification_text``."""
+    texts, reports = [], {}
+    for name in truth:
+        given = {
+            "y_true": truth[name].astype(str), "y_pred": forecast[name].astype(str),
+            "zero_division": 0,
+        }  # fmt: skip
+        text = classification_report(**given)
+        texts.append(text if truth.shape[1] == 1 else f"{name}\n{text}")
+        reports[str(name)] = classification_report(**given, output_dict=True)
+    only = next(iter(reports.values()))
+    return "\n".join(texts), only if len(reports) == 1 else reports
 
 
 def classification_text(truth: pd.DataFrame, decided: pd.DataFrame) -> tuple[str, dict[str, Any]]:

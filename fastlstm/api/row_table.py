@@ -19,6 +19,7 @@ from fastlstm.config.known_future import shifted_columns
 from fastlstm.config.time_formats import check_time_format, check_time_zone
 from fastlstm.data.closed_days import row_offset
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
+from fastlstm.data.findings import Finding
 from fastlstm.data.labels import as_labels
 from fastlstm.data.split import SplitCuts, part_of_rows
 from fastlstm.data.time_grid import (
@@ -53,6 +54,7 @@ class RowSettings:
         holidays: whose public holidays are known of every row to forecast.
         time_format: how ``time`` is written; see ``fastlstm.config.data.DataConfig``.
         closed_days: days without rows of frequency 'B' or 'C'; see there.
+        categories: of each text column, in order; those that are not known are learned from train rows.
 
     Raises:
         ConfigError: a number of rows is out of range, or a time setting is unknown.
@@ -71,6 +73,7 @@ class RowSettings:
     holidays: Holidays | None = None
     time_format: str | None = None
     closed_days: ClosedDays | None = None
+    categories: Mapping[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.target_lookahead < 0:
@@ -103,8 +106,8 @@ class RowTable:
 
     Attributes:
         frame: ``__series``, ``__time`` (UTC; row numbers count as microseconds), ``__segment``.
-        x: features, float64.
-        y: targets, float64.
+        x: features, float64; text where they are categories that have no numbers yet.
+        y: targets, likewise.
         weight: weight of each row, or None.
         given_row: number of each row in the order it was given.
         given_x: features as given.
@@ -113,6 +116,7 @@ class RowTable:
         time_zone: IANA zone in which days and months begin.
         time_name: name for the time column when it is stored.
         series_name: name for the series column, None with one series.
+        findings: what the rows hold that a report should name.
     """
 
     frame: pd.DataFrame
@@ -126,6 +130,7 @@ class RowTable:
     time_zone: str
     time_name: str
     series_name: str | None
+    findings: tuple[Finding, ...] = ()
 
     def with_index(
         self, features: list[str], targets: list[str]
@@ -167,7 +172,7 @@ def row_table(
         X_data: features: DataFrame, Series or array, ``(n, n_features)`` or ``(n,)``.
         Y_data: targets of the same rows, ``(n, n_targets)`` or ``(n,)``.
         settings: series, times and weights of the rows, and how to read them.
-        labels: whether targets must be 0 or 1.
+        labels: whether targets are labels; those that are not all 0 and 1 are taken as text.
 
     Raises:
         DataError: the message names the argument, the row and the remedy.
@@ -181,7 +186,7 @@ def row_table(
         given_y, "Y", may_be_missing=[*map(str, given_y)] if settings.target_lookahead else ()
     )
     if labels:
-        _require_binary(given_y)
+        given_y = _with_names(given_y)
 
     count, levels = len(given_x), levels_of(given_x.index, "X_data")
     series = levels.series if settings.series is None else settings.series
@@ -205,8 +210,8 @@ def row_table(
     series_name = _free_name(str(getattr(series, "name", None) or "series"), {*taken, time_name})
     return RowTable(
         frame=frame,
-        x=given_x.iloc[order].reset_index(drop=True).astype(np.float64),
-        y=given_y.iloc[order].reset_index(drop=True).astype(np.float64),
+        x=_as_numbers(given_x.iloc[order].reset_index(drop=True)),
+        y=_as_numbers(given_y.iloc[order].reset_index(drop=True)),
         weight=None if weight is None else weight[order],
         given_row=order,
         given_x=given_x,
@@ -237,15 +242,20 @@ def _as_frame(data: Any, letter: str) -> pd.DataFrame:
     if frame.empty:
         raise DataError(f"{letter}_data: is empty; give rows")
     for name in frame:
-        if not pd.api.types.is_numeric_dtype(frame[name]):
+        column = frame[name]
+        if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(
+            column
+        ):
             raise DataError(
-                f"{letter}_data: column {name!r} holds {frame[name].dtype}; convert it to numbers"
+                f"{letter}_data: column {name!r} holds {column.dtype}; convert it to numbers"
             )
         if str(name).startswith(RESERVED_PREFIX):
             raise DataError(
                 f"{letter}_data: column {name!r} begins with {RESERVED_PREFIX!r}, which is reserved; "
                 "rename it"
             )
+        if not pd.api.types.is_numeric_dtype(column):
+            frame[name] = as_names(column)
     return frame
 
 
@@ -262,6 +272,22 @@ def _require_same_order(values: Any, name: str, X_data: Any) -> None:
             f"{name}: its index has X_data's labels in another order; align it first, e.g. with "
             f"{name}.reindex(X_data.index)"
         )
+
+
+def as_names(values: pd.Series) -> pd.Series:
+    """Names of categories as text, without decimals of whole numbers; missing ones stay missing."""
+    names = values.astype(object).where(values.notna(), None).map(_as_name, na_action="ignore")
+    return names.astype("str")
+
+
+def _as_name(value: Any) -> str:
+    return f"{value:.15g}" if isinstance(value, float | np.floating) else str(value)
+
+
+def _as_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table with its numbers as float64; text stays."""
+    numeric = [n for n in frame if pd.api.types.is_numeric_dtype(frame[n])]
+    return frame.astype(dict.fromkeys(numeric, np.float64))
 
 
 def _default_names(letter: str, count: int) -> list[str]:
@@ -287,7 +313,12 @@ def _require_same_rows(
 
 def _require_finite(frame: pd.DataFrame, letter: str, *, may_be_missing: Collection[str]) -> None:
     for name in frame:
-        bad = ~np.isfinite(frame[name].to_numpy(np.float64))
+        if not pd.api.types.is_numeric_dtype(frame[name]):
+            if letter == "X":
+                continue  # a missing category is one of its own
+            bad = frame[name].isna().to_numpy()
+        else:
+            bad = ~np.isfinite(frame[name].to_numpy(np.float64))
         if name in may_be_missing:
             # A value derived from later rows is undefined where the table ends before them.
             bad &= ~frame[name].isna().to_numpy()
@@ -299,15 +330,25 @@ def _require_finite(frame: pd.DataFrame, letter: str, *, may_be_missing: Collect
             )
 
 
-def _require_binary(given_y: pd.DataFrame) -> None:
-    for name in given_y:
+def _with_names(given_y: pd.DataFrame) -> pd.DataFrame:
+    """Labels that are not all 0 and 1 as text.
+
+    Raises:
+        DataError: a label is a number with decimals, as quantities are.
+    """
+    named: dict[str, pd.Series] = {}
+    for name in map(str, given_y):
         values = given_y[name].dropna()
-        if not values.isin([0, 1]).all():
-            odd = values[~values.isin([0, 1])].iloc[0]
+        if not pd.api.types.is_numeric_dtype(values) or values.isin([0, 1]).all():
+            continue
+        odd = values[values != np.floor(values)]
+        if len(odd):
             raise DataError(
-                f"Y_data: column {name!r} holds {odd!r}, a classifier's labels are 0 and 1; "
-                "encode each class as a column, or use LSTM_type 'regressor'"
+                f"Y_data: column {name!r} holds {float(odd.iloc[0])!r}, a classifier's labels are text, "
+                "booleans or whole numbers; convert it, or use LSTM_type 'regressor'"
             )
+        named[name] = as_names(given_y[name])
+    return given_y.assign(**named) if named else given_y
 
 
 def _require_rising(moments: pd.Series, key: pd.Series) -> None:

@@ -69,7 +69,10 @@ def evaluate_and_store(
             rows.scalers,
             *scaler_files(folder),
         )
-        _write_data_files(folder, rows, table, config.data.read_features)
+        data = config.data
+        summarised = {*data.read_features, *data.indicator_columns} & {*rows.table.x}
+        features = [name for name in data.features if name in summarised]
+        _write_data_files(folder, rows, table, features)
 
         def build(target: Path, run_id: str) -> dict[str, Any]:
             parts = Parts(folder, folder, folder, folder)
@@ -102,7 +105,8 @@ def _write_data_files(
 ) -> None:
     """Write what a run keeps of its rows: the checks they passed and a summary of the train inputs."""
     count = len(rows.table.frame)
-    checks = ValidationReport(count, count, _CHECKS_RUN, [], [], {}, {}, {}, {})
+    found = list(rows.table.findings)
+    checks = ValidationReport(count, count, _CHECKS_RUN, [], found, {}, {}, {}, {})
     write_json(folder / CHECKS_FILE, checks.to_dict())
     train = table.times < rows.cuts.validation
     write_json(folder / INPUTS_FILE, reference(rows.table.x[features], train))

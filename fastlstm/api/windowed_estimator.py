@@ -154,6 +154,8 @@ class WindowedEstimator(BaseEstimator):  # type: ignore[misc]
             "model_dropout": list(self.model_dropout),
             "activation": self.activation,
         }
+        if task["LSTM_type"] == "classifier" and stack == _STACK_DEFAULTS:
+            return Hyperparameters.model_validate(settings)
         if self.target_columns is not None and stack == _STACK_DEFAULTS:
             without_stack = Hyperparameters.model_validate(settings)
             if resolve(without_stack, ("y",), ("y",)).kind == "segment":

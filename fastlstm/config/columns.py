@@ -7,13 +7,17 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from fastlstm.config.base import StrictSettings
+from fastlstm.config.categories import bin_names
 
 
 class ColumnRules(StrictSettings):
     """Type and valid range of a column, and the treatment of missing and invalid values."""
 
-    dtype: Literal["float", "integer", "boolean"] = Field(
-        "float", description="Type the column is read as."
+    dtype: Literal["float", "integer", "boolean", "category"] = Field(
+        "float",
+        description="Type the column is read as. 'category': text, integers or booleans that are "
+        "names; each category of the train rows becomes an indicator, or of a target a class. A "
+        "classifier's target that is not all 0 and 1 is a category by itself.",
     )
     unit: str = Field("", description="Unit of the values, shown in figures and reports.")
     minimum: float | None = Field(None, description="Lowest valid value.")
@@ -23,11 +27,12 @@ class ColumnRules(StrictSettings):
         description="Treatment of a value out of range. 'error': the run stops. 'warning': it is "
         "reported. 'missing': it counts as missing.",
     )
-    missing: Literal["error", "drop", "forward_fill"] = Field(
+    missing: Literal["error", "drop", "forward_fill", "category"] = Field(
         "error",
         description="Treatment of a missing value. 'error': the run stops. 'drop': its row is "
         "dropped, and no window crosses the gap. 'forward_fill': the last value before it in the "
-        "same contiguous block is used.",
+        "same contiguous block is used. 'category': it is a category of its own, the default of "
+        "features of dtype 'category'.",
     )
     forward_fill_limit: int | None = Field(
         None, ge=1, description="Maximum number of consecutive rows filled by 'forward_fill'."
@@ -38,6 +43,13 @@ class ColumnRules(StrictSettings):
     max_missing_share: float = Field(
         0.1, ge=0, le=1, description="Largest accepted share of missing values."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _missing_of_categories(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("dtype") == "category":
+            return {"missing": "category", **given}
+        return given
 
     @field_validator("missing", mode="before")
     @classmethod
@@ -54,6 +66,12 @@ class ColumnRules(StrictSettings):
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError(
                 f"minimum: {self.minimum} is above maximum {self.maximum}; swap or correct them"
+            )
+        if self.dtype == "category" and (self.minimum, self.maximum) != (None, None):
+            raise ValueError("minimum, maximum: a category has no order; remove them")
+        if self.missing == "category" and self.dtype != "category":
+            raise ValueError(
+                "missing: 'category' needs dtype 'category'; set it, or use 'drop' or 'forward_fill'"
             )
         if self.missing == "forward_fill" and self.forward_fill_limit is None:
             raise ValueError(
@@ -87,22 +105,53 @@ class DerivedTarget(StrictSettings):
     column: str = Field(description="Source column of the label.")
     operation: Literal["any_above", "any_below", "max", "min", "mean", "sum"] = Field(
         description="Aggregation over the label horizon. 'any_above' and 'any_below' give labels, "
-        "0 or 1, by the threshold; the others give a quantity."
+        "0 or 1, by the threshold; the others give a quantity, or with bins a class."
     )
     threshold: float | None = Field(None, description="Threshold of 'any_above' and 'any_below'.")
+    bins: list[float] | None = Field(
+        None, min_length=1, max_length=99,
+        description="Rising edges that make classes of the quantity; a value on an edge is in the "
+        "class below.",
+    )  # fmt: skip
+    labels: list[str] | None = Field(
+        None,
+        description="Names of the classes, one more than bins, the lowest first. Default: "
+        "'up to 1', '1 to 5', 'above 5' of the bins [1, 5].",
+    )
     horizon: int = Field(
         1, ge=1, description="Label horizon: rows aggregated, from the target row on."
     )
 
     @property
     def is_label(self) -> bool:
-        """Whether the operation gives 0 or 1."""
-        return self.operation.startswith("any_")
+        """Whether the target is a label: 0 or 1, or a class."""
+        return self.operation.startswith("any_") or self.bins is not None
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes of bins, the lowest first; none without bins."""
+        if self.bins is None:
+            return []
+        return self.labels or bin_names(self.bins)
 
     @model_validator(mode="after")
-    def _threshold_where_used(self) -> DerivedTarget:
-        if self.is_label and self.threshold is None:
+    def _settings_agree(self) -> DerivedTarget:
+        of_threshold = self.operation.startswith("any_")
+        if of_threshold and self.threshold is None:
             raise ValueError(f"threshold: operation {self.operation!r} needs one; give a number")
-        if not self.is_label and self.threshold is not None:
+        if not of_threshold and self.threshold is not None:
             raise ValueError(f"threshold: operation {self.operation!r} uses none; remove it")
+        if self.bins is None:
+            if self.labels is not None:
+                raise ValueError("labels: name the classes of bins, which are not set; set bins")
+            return self
+        if of_threshold:
+            raise ValueError(f"bins: operation {self.operation!r} gives 0 and 1; remove bins")
+        if sorted(set(self.bins)) != self.bins:
+            raise ValueError(f"bins: {self.bins} do not rise; give rising edges")
+        if len(set(self.classes)) != len(self.bins) + 1:
+            raise ValueError(
+                f"labels: {self.classes} are not {len(self.bins) + 1} different names, one more than "
+                "bins; correct them"
+            )
         return self

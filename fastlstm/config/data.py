@@ -16,6 +16,7 @@ from fastlstm.config.calendar import (
     check_frequency,
     row_seconds,
 )
+from fastlstm.config.categories import indicators, label_outputs, outputs_of_labels
 from fastlstm.config.closed_days import ClosedDays
 from fastlstm.config.columns import ColumnRules, DerivedTarget
 from fastlstm.config.file_formats import FormatName
@@ -24,6 +25,9 @@ from fastlstm.config.locations import SourceLocation, database_setting_problems
 from fastlstm.config.time_formats import check_time_format, check_time_zone
 
 RESERVED_PREFIX = "__"
+
+# Most categories of a column that the network reads as they are; more are embedded.
+_FEW_CATEGORIES = 8
 
 
 class DataConfig(StrictSettings):
@@ -79,7 +83,7 @@ class DataConfig(StrictSettings):
         description="Parts of the time in time_zone, known of every row to forecast, a sine and a "
         "cosine each. 'auto': hour, weekday, day_of_year, month or quarter, where frequency is set, "
         "rows are shorter, train rows last for three of its periods (two years for day_of_year) and "
-        "the look-back for less than seven; none for a classifier. []: none.",
+        "the look-back for less than seven; none for a classifier that names its layers. []: none.",
     )
     holidays: Holidays | None = Field(
         None,
@@ -104,11 +108,11 @@ class DataConfig(StrictSettings):
         description="Static covariates (a height, a capacity): columns with one value per series. "
         "They are added to features, and the network reads them once per window.",
     )
-    embedded_series: list[str] = Field(
+    embedded_series: Literal["all"] | list[str] = Field(
         default_factory=list,
         description="Series ids for which the network learns an embedding. They are added to "
         "features as '<series column>=<id>', 1 in the rows of that series and 0 elsewhere. Other "
-        "series are forecast without one.",
+        "series are forecast without one. 'all': every series of the train rows.",
     )
     targets: list[str] = Field(
         min_length=1, description="Target columns, or names of derived targets."
@@ -121,6 +125,11 @@ class DataConfig(StrictSettings):
         description="Label horizon of target columns computed elsewhere: rows after its own that a "
         "label depends on (5 for 'within the next 6 rows'). Derived targets set theirs.",
     )  # fmt: skip
+    categories: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="Categories of each column of dtype 'category', in order; a row of another one has "
+        "none of them. Default: those of the train rows, by name, of features the 100 most frequent.",
+    )
     columns: dict[str, ColumnRules] = Field(
         default_factory=dict,
         description="Validation rules by column; other columns have the defaults.",
@@ -175,11 +184,21 @@ class DataConfig(StrictSettings):
     def _columns_agree(self) -> DataConfig:
         # Without a frequency the time of a later row is unknown: the calendar is that of the row.
         of_time = self.calendar_columns if self.frequency is None else []
+        of_bins = {n: d.classes for n, d in self.derived_targets.items() if d.bins is not None}
+        self.categories = {**self.categories, **of_bins}
         computed = [
             *of_time, *self.known_future, *ahead_columns(self.known_ahead), *self.static,
             *self.series_columns,
         ]  # fmt: skip
-        self.features = [*self.features, *(n for n in computed if n not in self.features)]
+        features, computed = (self._with_indicators(names) for names in (self.features, computed))
+        self.features = [*features, *(n for n in computed if n not in features)]
+        self.targets = [
+            output
+            for name in self.targets
+            for output in (
+                label_outputs(name, self.categories[name]) if name in self.categories else [name]
+            )
+        ]
         problems = [
             *database_setting_problems(
                 self.path, "query", self.query, "the SQL whose result is the table"
@@ -188,6 +207,7 @@ class DataConfig(StrictSettings):
             *self._target_problems(),
             *self._covariate_problems(),
             *self._name_problems(),
+            *self._category_problems(),
         ]
         if self.round_forecasts and not self.rounded_targets:
             problems.append(
@@ -198,13 +218,24 @@ class DataConfig(StrictSettings):
             raise ValueError("\n".join(problems))
         return self
 
+    def _with_indicators(self, names: list[str]) -> list[str]:
+        """Names with a column of known categories replaced by its indicators."""
+        found: list[str] = []
+        for name in names:
+            if name in self.categories and name not in self.derived_targets:
+                found += indicators(name, self.categories[name])
+            else:
+                found.append(name)
+        return found
+
     def _list_problems(self) -> list[str]:
         """Names that are listed twice."""
         problems = []
         for key in (
             "features", "targets", "calendar", "known_future", "static", "embedded_series",
         ):  # fmt: skip
-            names = list(getattr(self, key)) if getattr(self, key) != "auto" else []
+            given = getattr(self, key)
+            names = [] if isinstance(given, str) else list(given)
             repeated = sorted({name for name in names if names.count(name) > 1})
             if repeated:
                 problems.append(f"{key}: {repeated[0]!r} is listed twice; list it once")
@@ -224,10 +255,10 @@ class DataConfig(StrictSettings):
         problems = [
             f"targets: {name!r} is {what}; remove it there"
             for name, what in not_targets.items()
-            if name in self.targets or name in sources
+            if name in self.target_columns or name in sources
         ]
         for name in self.derived_targets:
-            if name not in self.targets:
+            if name not in self.target_columns:
                 problems.append(f"derived_targets: {name!r} is not in targets; add or remove it")
             if name in self.features:
                 problems.append(
@@ -264,6 +295,30 @@ class DataConfig(StrictSettings):
             )
         if self.embedded_series and self.series is None:
             problems.append("embedded_series: needs series, the series id column; set it")
+        return problems
+
+    def _category_problems(self) -> list[str]:
+        """Columns of dtype 'category' and their categories against the other settings."""
+        problems = [
+            f"categories: {name!r} is no column of dtype 'category'; set data.columns.{name}.dtype, or "
+            "remove it"
+            for name in self.categories
+            if self.rules(name).dtype != "category" and name not in self.derived_targets
+        ]
+        for name, found in self.categories.items():
+            if len(set(found)) != len(found) or not found:
+                problems.append(f"categories: {name!r} has {found}; list each category once")
+        for name in [*self.known_future, *self.known_ahead]:
+            if self.rules(name).dtype == "category":
+                problems.append(
+                    f"columns: {name!r} is known of later rows, which a category cannot be; give "
+                    "columns of 0 and 1 for its categories"
+                )
+        problems += [
+            f"derived_targets: {name!r} derives from {derived.column!r}, a category; give a number"
+            for name, derived in self.derived_targets.items()
+            if self.rules(derived.column).dtype == "category"
+        ]
         return problems
 
     def _name_problems(self) -> list[str]:
@@ -340,13 +395,58 @@ class DataConfig(StrictSettings):
 
     @property
     def series_columns(self) -> list[str]:
-        """Features of ``embedded_series``, in its order."""
-        return [f"{self.series}={label}" for label in self.embedded_series]
+        """Features of ``embedded_series``, in its order; none before 'all' is resolved."""
+        return indicators(str(self.series), self.embedded_labels)
+
+    @property
+    def embedded_labels(self) -> list[str]:
+        """Series ids of ``embedded_series``; none before 'all' is resolved."""
+        return [] if self.embedded_series == "all" else self.embedded_series
 
     @property
     def static_features(self) -> list[str]:
         """Features with one value per series."""
-        return [*self.static, *self.series_columns]
+        return [*self._with_indicators(self.static), *self.series_columns]
+
+    @property
+    def indicator_columns(self) -> dict[str, tuple[str, str]]:
+        """Column and category of each indicator that is a feature, by its name."""
+        found = {
+            name: (column, category)
+            for column, categories in self.categories.items()
+            if column not in self.derived_targets
+            for name, category in zip(indicators(column, categories), categories, strict=True)
+        }
+        return {name: found[name] for name in self.features if name in found}
+
+    @property
+    def embedded_groups(self) -> list[list[str]]:
+        """Indicators of each column with many categories that is not static."""
+        groups: dict[str, list[str]] = {}
+        for name, (column, _) in self.indicator_columns.items():
+            groups.setdefault(column, []).append(name)
+        many = [c for c, names in groups.items() if len(names) > _FEW_CATEGORIES]
+        return [groups[column] for column in many if column not in self.static]
+
+    @property
+    def label_columns(self) -> dict[str, list[str]]:
+        """Classes of each label column among the targets whose classes are known."""
+        return {
+            column: classes
+            for column, classes in self.categories.items()
+            if label_outputs(column, classes)[0] in self.targets
+        }
+
+    @property
+    def label_outputs(self) -> dict[str, tuple[str, str]]:
+        """Column and class of each output of ``label_columns``, by its name."""
+        return outputs_of_labels(self.label_columns)
+
+    @property
+    def target_columns(self) -> list[str]:
+        """Target columns as named in the source or in ``derived_targets``, each once."""
+        outputs = self.label_outputs
+        return list(dict.fromkeys(outputs[n][0] if n in outputs else n for n in self.targets))
 
     @property
     def scaled_alike(self) -> list[str]:
@@ -356,15 +456,38 @@ class DataConfig(StrictSettings):
         return [*of_time, *later, *self.static_features]
 
     @property
+    def undeclared_labels(self) -> list[str]:
+        """Plain target columns without a declared type."""
+        return [
+            name for name in self.target_columns
+            if name not in self.derived_targets
+            and (name not in self.columns or "dtype" not in self.columns[name].model_fields_set)
+        ]  # fmt: skip
+
+    def with_dtypes(self, columns: list[str], dtype: str) -> DataConfig:
+        """The settings with a type of some columns."""
+        if not columns:
+            return self
+        changed = {name: self.rules(name).model_copy(update={"dtype": dtype}) for name in columns}
+        return self.model_copy(update={"columns": {**self.columns, **changed}})
+
+    @property
     def read_features(self) -> list[str]:
-        """Features read from the source, without those computed from others, the time or the series."""
+        """Columns that features are read from, without those computed from others, the time or the
+        series."""
         computed = {*self.calendar_columns, *self.ahead_columns, *self.series_columns}
-        return [name for name in self.features if name not in computed]
+        of_category = self.indicator_columns
+        read = [
+            of_category[name][0] if name in of_category else name
+            for name in self.features
+            if name not in computed
+        ]
+        return list(dict.fromkeys(read))
 
     @property
     def value_columns(self) -> list[str]:
         """Columns read as numbers, each once: features, then targets or their sources."""
-        plain = [t for t in self.targets if t not in self.derived_targets]
+        plain = [t for t in self.target_columns if t not in self.derived_targets]
         sources = [d.column for d in self.derived_targets.values()]
         return list(dict.fromkeys([*self.read_features, *plain, *sources]))
 

@@ -12,13 +12,18 @@ from fastlstm.config.base import StrictSettings
 class EvaluationConfig(StrictSettings):
     """Settings of the evaluation on test and of prediction intervals."""
 
-    primary_metric: Literal["auto", "mae", "rmse", "mase", "rmsse"] = Field(
+    primary_metric: Literal[
+        "auto", "mae", "rmse", "mase", "rmsse", "log_loss", "average_precision", "balanced_accuracy",
+        "accuracy", "brier", "roc_auc",
+    ] = Field(
         "auto",
-        description="Metric of a regressor that decides promotion, search, backtest and monitoring. "
-        "'mase', 'rmsse': mean over series of errors scaled by each series' seasonal naive error on "
-        "train rows, so that every series counts alike. 'mae', 'rmse': pooled, so that large series "
-        "dominate. 'auto': 'mae' with one series and one target, otherwise 'mase'.",
-    )
+        description="Metric that decides promotion. Of a regressor it also decides search, backtest and "
+        "monitoring. 'mase', 'rmsse': mean over series of errors scaled by each series' seasonal naive "
+        "error on train rows, so that every series counts alike. 'mae', 'rmse': pooled, so that large "
+        "series dominate. Of a classifier: 'log_loss', 'brier', or 'average_precision', 'roc_auc', "
+        "'accuracy', 'balanced_accuracy', means over classes. 'auto': 'mae' with one series and one "
+        "target, otherwise 'mase'; 'log_loss' for a classifier.",
+    )  # fmt: skip
     season_length: int | None = Field(
         None, ge=1,
         description="Rows per season of the seasonal naive baseline; 1: no season. Default: the season "
@@ -26,6 +31,11 @@ class EvaluationConfig(StrictSettings):
     )  # fmt: skip
     threshold_metric: Literal["f1", "balanced_accuracy"] = Field(
         "f1", description="Metric maximized on validation to choose the decision threshold."
+    )
+    thresholds: dict[str, float] = Field(
+        default_factory=dict,
+        description="Decision threshold of an output, or of a class by its name, in place of the one "
+        "that validation chooses.",
     )
     explain_windows: int = Field(
         256, ge=0, le=100_000,
@@ -43,6 +53,14 @@ class EvaluationConfig(StrictSettings):
         description="Step size of adaptive conformal intervals (Gibbs and Candès 2021, whose "
         "value is the default). 0: intervals from validation alone.",
     )  # fmt: skip
+
+    @field_validator("thresholds")
+    @classmethod
+    def _probabilities(cls, value: dict[str, float]) -> dict[str, float]:
+        for name, threshold in value.items():
+            if not 0 < threshold < 1:
+                raise ValueError(f"{name!r} has {threshold}; give a probability between 0 and 1")
+        return value
 
     @field_validator("interval_levels")
     @classmethod

@@ -22,10 +22,11 @@ from fastlstm.config.keras_names import (
 
 def _stack(hp: HyperparameterFields) -> list[str]:
     """The layers of the classic stack."""
-    if len(hp.model_relative_width) == len(hp.model_dropout):
+    layers = 1 if hp.model_relative_width is None else len(hp.model_relative_width)
+    if layers == len(hp.model_dropout):
         return []
     return [
-        f"model_dropout: {len(hp.model_dropout)} rates for {len(hp.model_relative_width)} layers in "
+        f"model_dropout: {len(hp.model_dropout)} rates for {layers} layers in "
         "model_relative_width; give one rate for each layer"
     ]
 
@@ -85,11 +86,9 @@ def _output_corrections(hp: HyperparameterFields) -> list[str]:
 
 def _linear_component(hp: HyperparameterFields) -> list[str]:
     """The ridge regression that is averaged with the LSTM."""
-    if not hp.linear_component:
+    if not hp.linear_component or not hp.is_regressor:
         return []
-    if not hp.is_regressor:
-        problem = "applies to quantities; remove it for a classifier"
-    elif hp.last_layer_activation != "linear":
+    if hp.last_layer_activation != "linear":
         problem = (
             "is averaged with the outputs, so last_layer_activation must be 'linear', found "
             f"{hp.last_layer_activation!r}; set it to 'linear'"
@@ -156,6 +155,12 @@ def _class_weights(hp: HyperparameterFields) -> list[str]:
         return []
     if hp.is_regressor:
         return ["class_weight: a regressor has no classes; remove it"]
+    outputs = len(hp.classes or ()) * hp.steps_ahead
+    if outputs > 1:
+        return [
+            f"class_weight: {len(hp.classes or ())} label columns and {hp.steps_ahead} steps ahead have "
+            "no common class; remove it, or train one model for each"
+        ]
     if isinstance(hp.class_weight, dict) and any(w <= 0 for w in hp.class_weight.values()):
         return ["class_weight: every weight must be above 0; correct it"]
     return []
@@ -166,10 +171,10 @@ def _softmax(hp: HyperparameterFields) -> list[str]:
     if hp.last_layer_activation != "softmax":
         return []
     problems = []
-    if hp.steps_ahead > 1:
+    if hp.steps_ahead > 1 and hp.classes is None:
         problems.append(
             f"steps_ahead: softmax gives one distribution, not {hp.steps_ahead}; use steps_ahead 1, "
-            "or last_layer_activation 'sigmoid'"
+            "last_layer_activation 'sigmoid', or one target column that holds the label"
         )
     if canonical_loss(hp.loss) == "binary_crossentropy":
         problems.append(
@@ -188,6 +193,21 @@ def _calibration(hp: HyperparameterFields) -> list[str]:
         f"calibration: {hp.calibration!r} is for a classifier whose last_layer_activation is "
         f"{required!r}; remove it"
     ]
+
+
+def _classes(hp: HyperparameterFields) -> list[str]:
+    """The classes of label columns."""
+    if hp.classes is None:
+        return []
+    if hp.is_regressor:
+        return ["classes: a regressor has none; remove them"]
+    for column, found in hp.classes.items():
+        if len(set(found)) < 2 or len(set(found)) < len(found):
+            return [
+                f"classes: {column!r} has {found}; a label column needs two classes or more, each named "
+                "once"
+            ]
+    return []
 
 
 def _classifier(hp: HyperparameterFields) -> list[str]:
@@ -290,6 +310,7 @@ CHECKS: tuple[Callable[[HyperparameterFields], list[str]], ...] = (
     _class_weights,
     _softmax,
     _calibration,
+    _classes,
     _classifier,
     _regressor,
     _sampling,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastlstm.config.keras_names import QUANTILE_LOSS
+from fastlstm.config.keras_names import QUANTILE_LOSS, canonical_metric
 
 # Old name -> name. Old names stay valid wherever hyperparameters are read.
 ALIASES: dict[str, str] = {
@@ -50,6 +50,29 @@ FORECAST_DEFAULTS: dict[str, Any] = {
 }
 
 
+# Defaults of a classifier that sets nothing of the classic stack: its training recipe.
+LABEL_DEFAULTS: dict[str, Any] = {
+    "model_relative_width": None,
+    "model_dropout": [0.3],
+    "epochs": 60,
+    "batch_size": 64,
+    "learning_rate": 0.002,
+    "learning_rate_patience": 3,
+    "early_stop_patience": 10,
+    "windows_per_epoch": "auto",
+    "ensemble_size": None,
+    # A class depends on the levels of its features, which scales by series hide.
+    "scaler_scope": "table",
+}
+
+
+# Metrics of which higher values are better.
+_HIGHER_IS_BETTER = {
+    "accuracy", "auc", "binary_accuracy", "categorical_accuracy", "precision", "recall", "r2_score",
+    "f1_score", "cosine_similarity",
+}  # fmt: skip
+
+
 # Settings that only the classic stack has, with their defaults for a regressor.
 _CLASSIC_STACK = {
     "model_relative_width": [1], "model_dropout": [0], "activation": "tanh",
@@ -74,12 +97,35 @@ def with_names_and_defaults(given: dict[Any, Any]) -> dict[str, Any]:
     named = _renamed(given)
     if named.get("quantiles") is not None:
         named.setdefault("loss", QUANTILE_LOSS)
-    if named.get("LSTM_type") == "regressor":
+    for monitor, mode in (
+        ("checkpoint_monitor_metric", "checkpoint_mode"),
+        ("early_stop_monitor_metric", "early_stop_mode"),
+    ):
+        if isinstance(named.get(monitor), str):
+            named.setdefault(mode, _better(named[monitor]))
+    if named.get("LSTM_type", "classifier") == "classifier":
+        if named.get("architecture", "auto") != "classic" and not _sets_classic_stack(named):
+            named = LABEL_DEFAULTS | named
+    elif named.get("LSTM_type") == "regressor":
         defaults = REGRESSOR_DEFAULTS
         if named.get("architecture", "auto") != "classic" and not changes_classic_stack(named):
             defaults = defaults | FORECAST_DEFAULTS
         named = defaults | named
     return named
+
+
+def _sets_classic_stack(settings: dict[str, Any]) -> bool:
+    """Whether a classifier's settings name the layers of the classic stack."""
+    return any(name in settings for name in ("model_relative_width", "model_dropout", "activation"))
+
+
+def _better(monitored: str) -> str:
+    """Whether lower ('min') or higher ('max') values of a monitored quantity are better."""
+    name = monitored.removeprefix("val_")
+    try:
+        return "max" if canonical_metric(name) in _HIGHER_IS_BETTER else "min"
+    except ValueError:  # the loss, or a name that is refused later
+        return "min"
 
 
 def _renamed(given: dict[Any, Any]) -> dict[str, Any]:

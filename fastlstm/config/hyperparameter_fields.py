@@ -90,6 +90,12 @@ class HyperparameterFields(BaseModel):
         "reads them from the last row of a window; its output is an input at every row. Default: "
         "data.static and data.embedded_series.",
     )
+    embedded_features: list[list[str]] = Field(
+        default_factory=list,
+        description="Groups of features that indicate the categories of one column each; a layer of "
+        "their own embeds them, row by row. Default: columns of dtype 'category' that are not static "
+        "and have more than 8 categories.",
+    )
     future_features: dict[str, int] | None = Field(
         None,
         description="Known future covariates: features '<column>+<rows>' that hold a column's value so "
@@ -111,22 +117,26 @@ class HyperparameterFields(BaseModel):
     )
     linear_component: bool | None = Field(
         None,
-        description="Whether a ridge regression on the same windows takes part in the forecast (Bates "
-        "and Granger 1969). Validation chooses the penalty. LSTM and ridge regression weigh alike "
-        "unless other weights lower the validation error by more than 1%. Epochs are chosen by the LSTM "
-        "alone. Default: true for 'segment' with instance_normalization 'last', no quantiles and "
-        "at most 4,096 values per window.",
+        description="Whether a ridge regression, of a classifier a logistic regression, on the same "
+        "windows takes part in the forecast (Bates and Granger 1969). Validation chooses the penalty. "
+        "LSTM and ridge regression weigh alike unless other weights lower the validation error by more "
+        "than 1%; of a classifier validation weighs LSTM, logistic regression and class prior. Epochs "
+        "are chosen by the LSTM alone. Default: true for 'segment' with instance_normalization 'last' "
+        "and no quantiles, and for a classifier that is not 'classic', at most 4,096 values per window.",
     )
 
-    model_relative_width: list[float] = Field(
-        [1], min_length=1, max_length=20,
+    model_relative_width: list[float] | None = Field(
+        [1.0], min_length=1, max_length=20,
         description="Units of each LSTM layer of the 'classic' architecture, as a multiple of the "
-        "number of features.",
+        "number of features. None: one layer of 64 units, fewer for few windows. Default: None for a "
+        "classifier that is not 'classic'.",
+        json_schema_extra=_by_task,
     )  # fmt: skip
     model_dropout: list[float] = Field(
         [0], min_length=1, max_length=20,
         description="Dropout rate after each LSTM layer of the 'classic' architecture, one per "
-        "layer.",
+        "layer. Default: 0.3 for a classifier that is not 'classic', else 0.",
+        json_schema_extra=_by_task,
     )  # fmt: skip
     activation: Literal[ACTIVATIONS] = Field(  # type: ignore[valid-type]
         "tanh", description="Activation of the LSTM layers."
@@ -134,15 +144,16 @@ class HyperparameterFields(BaseModel):
     last_layer_activation: Literal[ACTIVATIONS] = Field(  # type: ignore[valid-type]
         "sigmoid",
         description="Activation of the output layer. Default: 'sigmoid' for a classifier, 'linear' "
-        "for a regressor.",
+        "for a regressor. A label column of more than two classes has 'softmax' in place of 'sigmoid'.",
         json_schema_extra=_by_task,
     )
 
     loss: str = Field(
         "binary_crossentropy",
         description="Keras loss, by function or class name. Default: 'binary_crossentropy' for a "
-        "classifier; 'mae' for a regressor, 'mse' with the 'classic' architecture. 'poisson' and "
-        "'tweedie' are for counts and amounts: forecasts are means, never below 0.",
+        "classifier, 'categorical_crossentropy' where a label column has more than two classes; 'mae' "
+        "for a regressor, 'mse' with the 'classic' architecture. 'poisson' and 'tweedie' are for counts "
+        "and amounts: forecasts are means, never below 0.",
         json_schema_extra=_by_task,
     )
     metrics: list[str] = Field(
@@ -179,7 +190,10 @@ class HyperparameterFields(BaseModel):
         "'auto' for a regressor that is not 'classic'.",
         json_schema_extra=_by_task,
     )
-    epochs: int = Field(100, ge=1, le=1_000_000, description="Maximum number of epochs.")
+    epochs: int = Field(
+        100, ge=1, le=1_000_000,
+        description="Maximum number of epochs. Default: 60 unless 'classic', whose default is 100.",
+    )  # fmt: skip
     batch_size: int | None = Field(
         128, ge=1,
         description="Windows per gradient step. None: 32, or fewer if channel_independent would "
@@ -191,7 +205,7 @@ class HyperparameterFields(BaseModel):
         description="Random train windows drawn for each epoch, and most validation windows, "
         "evenly spaced, that score it. Needs shuffle. None: all windows. 'auto': at least 50 "
         "gradient steps an epoch, for which few windows are drawn several times, and at most "
-        "16,384 sequences or 100 steps. Default: 'auto' for a regressor that is not 'classic'.",
+        "16,384 sequences or 100 steps. Default: 'auto' unless 'classic'.",
         json_schema_extra=_by_task,
     )
     seed: int = Field(
@@ -213,7 +227,7 @@ class HyperparameterFields(BaseModel):
         description="Networks with different initial weights, trained together, whose forecasts "
         "are averaged (Lakshminarayanan et al. 2017); for a classifier their logits. The saved "
         "file holds all members. Training time grows in proportion. None: 5 with fewer than 2,000 "
-        "sequences to learn from, else 1. Default: None for a regressor that is not 'classic'.",
+        "sequences to learn from, else 1. Default: None unless 'classic'.",
         json_schema_extra=_by_task,
     )  # fmt: skip
     refit: bool | Literal["all"] = Field(
@@ -227,16 +241,23 @@ class HyperparameterFields(BaseModel):
         "not 'classic'.",
         json_schema_extra=_by_task,
     )  # fmt: skip
-    class_weight: dict[int, float] | Literal["balanced"] | None = Field(
+    classes: dict[str, list[str]] | None = Field(
         None,
-        description="Weight of each class in the loss, e.g. {0: 1, 1: 10}, or 'balanced' for "
-        "weights from the train windows. One binary output or softmax classes only.",
+        description="Classes of each label column of a classifier, in the order of the outputs. "
+        "Default: those of the train rows, or of the bins of a derived target.",
+    )
+    class_weight: dict[int | str, float] | Literal["balanced"] | None = Field(
+        None,
+        description="Weight of each class in the loss by its name, e.g. {sun: 1, snow: 10} or "
+        "{0: 1, 1: 10}, or 'balanced' for weights from the train windows. One label column and one "
+        "step ahead only.",
     )
     calibration: Literal["auto", "platt", "temperature", "none"] = Field(
         "auto",
-        description="Calibration of a classifier's probabilities on validation, within the output "
-        "layer. 'platt': for 'sigmoid' outputs. 'temperature': for 'softmax'. 'auto': the one that "
-        "fits the output layer, none with class_weight or a loss that is no crossentropy.",
+        description="Calibration of a classifier's probabilities on validation, within the network. "
+        "'platt': for 'sigmoid' outputs. 'temperature': for 'softmax', one temperature a label column. "
+        "'auto': the one that fits the outputs, none with class_weight or a loss that is no "
+        "crossentropy.",
     )
 
     learning_rate: float = Field(0.0003, gt=0, le=10, description="Initial learning rate of Adam.")
@@ -260,30 +281,28 @@ class HyperparameterFields(BaseModel):
     )
 
     checkpoint_monitor_metric: str = Field(
-        "val_accuracy",
-        description="Metric that chooses the saved epoch. Default: 'val_accuracy' for a "
-        "classifier, 'val_loss' for a regressor.",
+        "val_loss",
+        description="Metric that chooses the saved epoch. Default: 'val_loss'.",
         json_schema_extra=_by_task,
     )
     checkpoint_mode: Literal["min", "max"] = Field(
-        "max",
+        "min",
         description="Whether a lower ('min') or higher ('max') value of that metric is better. "
-        "Default: 'max' for a classifier, 'min' for a regressor.",
+        "Default: 'min' for losses and errors, else 'max'.",
         json_schema_extra=_by_task,
     )
     save_best_only: bool = Field(
         True, description="Save the weights of the best epoch; false: of the last epoch."
     )
     early_stop_monitor_metric: str = Field(
-        "val_accuracy",
-        description="Metric of early stopping. Default: 'val_accuracy' for a classifier, "
-        "'val_loss' for a regressor.",
+        "val_loss",
+        description="Metric of early stopping. Default: 'val_loss'.",
         json_schema_extra=_by_task,
     )
     early_stop_mode: Literal["min", "max"] = Field(
-        "max",
+        "min",
         description="Whether a lower ('min') or higher ('max') value of that metric is better. "
-        "Default: 'max' for a classifier, 'min' for a regressor.",
+        "Default: 'min' for losses and errors, else 'max'.",
         json_schema_extra=_by_task,
     )
     early_stop_patience: int = Field(
@@ -297,7 +316,8 @@ class HyperparameterFields(BaseModel):
         "series",
         description="'series': each series of a panel is scaled by its own train rows, a new one by "
         "the rows it has; static covariates, the calendar and columns of 0 and 1 by the table. "
-        "'table': one scale for all series.",
+        "'table': one scale for all series, the default of a classifier that is not 'classic'.",
+        json_schema_extra=_by_task,
     )
     scale_targets: bool = Field(
         False,

@@ -17,6 +17,12 @@ from fastlstm.config.keras_names import COUNT_LOSSES, OWN_LOSSES, canonical_loss
 
 # Context of a validation of settings that a stored run has.
 STORED = {"stored": True}
+# Output layer and losses of more than two classes in place of those of two.
+_OF_CLASSES = {
+    "sigmoid": "softmax",
+    "binary_crossentropy": "categorical_crossentropy",
+    "binary_focal_crossentropy": "categorical_focal_crossentropy",
+}
 
 
 class Hyperparameters(HyperparameterFields):
@@ -24,10 +30,11 @@ class Hyperparameters(HyperparameterFields):
 
     Windows have inputs of shape ``(timesteps, n_features)`` and targets of shape
     ``(steps_ahead, n_targets)``. Names of fastLSTM 1.0 are accepted too. A regressor's ``loss``,
-    ``metrics``, ``last_layer_activation`` and monitors have other defaults than a classifier's. A
-    regressor whose ``architecture`` is not 'classic', and that changes no setting of the classic
-    stack, also has the default training recipe of forecasts (see
-    ``fastlstm.config.hyperparameter_defaults``). What is set is never replaced.
+    ``metrics`` and ``last_layer_activation`` have other defaults than a classifier's. Where
+    ``architecture`` is not 'classic', and no setting of the classic stack is changed, or of a
+    classifier named, there is also a default training recipe (see
+    ``fastlstm.config.hyperparameter_defaults``). What is set is never replaced, but for 'sigmoid' and
+    'binary_crossentropy' of label columns with more than two classes.
 
     Settings of a stored run are validated with the context ``STORED``: what only new trainings
     may not have is not refused then.
@@ -59,8 +66,8 @@ class Hyperparameters(HyperparameterFields):
 
     @field_validator("model_relative_width")
     @classmethod
-    def _widths_positive(cls, value: list[float]) -> list[float]:
-        if min(value) <= 0:
+    def _widths_positive(cls, value: list[float] | None) -> list[float] | None:
+        if value is not None and min(value) <= 0:
             raise ValueError(f"every width must be above 0, found {value}")
         return value
 
@@ -73,6 +80,12 @@ class Hyperparameters(HyperparameterFields):
 
     @model_validator(mode="after")
     def _settings_agree(self, info: ValidationInfo) -> Hyperparameters:
+        if max(self.label_sizes, default=1) > 1:
+            # Classes that exclude each other have probabilities of sum 1.
+            self.last_layer_activation = _OF_CLASSES.get(
+                self.last_layer_activation, self.last_layer_activation
+            )
+            self.loss = _OF_CLASSES.get(canonical_loss(self.loss), self.loss)
         is_stored = bool(info.context and info.context.get("stored"))
         if problems := problems_between(self, is_stored=is_stored):
             raise ValueError("\n".join(problems))
@@ -84,9 +97,32 @@ class Hyperparameters(HyperparameterFields):
         return self.is_regressor and not changes_classic_stack(self.model_dump())
 
     @property
+    def takes_calendar(self) -> bool:
+        """Whether ``calendar: auto`` may take any; a classifier that names its layers has none."""
+        return self.is_regressor or self.model_relative_width is None
+
+    @property
+    def label_sizes(self) -> list[int]:
+        """Outputs of each label column, 1 for two classes; empty where ``classes`` are not set."""
+        return [1 if len(found) == 2 else len(found) for found in (self.classes or {}).values()]
+
+    @property
+    def has_label_groups(self) -> bool:
+        """Whether the outputs of a window are several distributions, some over more than two classes."""
+        several = len(self.label_sizes) * self.steps_ahead > 1
+        return several and max(self.label_sizes) > 1
+
+    @property
     def has_stock_loss(self) -> bool:
         """Whether Keras has the loss itself, so that a saved network can name it."""
-        return canonical_loss(self.loss) not in OWN_LOSSES and self.step_weights is None
+        own = canonical_loss(self.loss) in OWN_LOSSES or self.has_label_groups
+        return not own and self.step_weights is None
+
+    @property
+    def has_plain_crossentropy(self) -> bool:
+        """Whether the loss is the negative log-likelihood of the labels."""
+        plain = ("binary_crossentropy", "categorical_crossentropy")
+        return canonical_loss(self.loss) in plain
 
     @property
     def has_count_loss(self) -> bool:
@@ -105,8 +141,7 @@ class Hyperparameters(HyperparameterFields):
             return None
         if self.calibration == "auto":
             # Outputs under a weighted loss are no probabilities of the data on purpose.
-            plain = ("binary_crossentropy", "categorical_crossentropy")
-            if self.class_weight is not None or canonical_loss(self.loss) not in plain:
+            if self.class_weight is not None or not self.has_plain_crossentropy:
                 return None
             return "temperature" if self.last_layer_activation == "softmax" else "platt"
         return self.calibration

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from fastlstm.config.backtest import BacktestConfig
 from fastlstm.config.base import StrictSettings
 from fastlstm.config.calendar import learnable_calendar
+from fastlstm.config.categories import label_outputs
 from fastlstm.config.data import DataConfig
 from fastlstm.config.evaluation import EvaluationConfig
 from fastlstm.config.execution import ExecutionConfig, with_execution
@@ -96,7 +97,13 @@ class RetrainConfig(StrictSettings):
             self.hyperparameters = self.hyperparameters.model_copy(
                 update={"static_features": static}
             )
+        embedded = self.data.embedded_groups
+        if embedded and not self.hyperparameters.embedded_features:
+            self.hyperparameters = self.hyperparameters.model_copy(
+                update={"embedded_features": embedded}
+            )
         self._add_future_features()
+        self._add_classes()
         problems = [
             *self._covariate_problems(),
             *self._derived_target_problems(),
@@ -109,6 +116,12 @@ class RetrainConfig(StrictSettings):
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    @property
+    def data_as_written(self) -> DataConfig:
+        """``data`` for a reader that takes a classifier's label columns as they are."""
+        undeclared = [] if self.hyperparameters.is_regressor else self.data.undeclared_labels
+        return self.data.with_dtypes(undeclared, "category")
 
     def _add_future_features(self) -> None:
         """Add the features that hold what is known of the rows to forecast, for the decoder.
@@ -127,6 +140,46 @@ class RetrainConfig(StrictSettings):
         if future != (hp.future_features or {}):
             self.hyperparameters = hp.model_copy(update={"future_features": future or None})
 
+    def _add_classes(self) -> None:
+        """Give the network the classes of label columns, where they are known."""
+        hp, labels = self.hyperparameters, self.data.label_columns
+        if hp.is_regressor or not labels:
+            return
+        classes = {name: labels.get(name, ["0", "1"]) for name in self.data.target_columns}
+        if classes != hp.classes:
+            self.hyperparameters = Hyperparameters.model_validate(
+                {**hp.model_dump(), "classes": classes}
+            )
+
+    def with_categories(
+        self, categories: Mapping[str, list[str]], series: Sequence[str] | None = None
+    ) -> Self:
+        """The settings with the categories and series of the train rows.
+
+        Args:
+            categories: of columns of dtype 'category', and of a classifier's label columns.
+            series: of ``data.embedded_series: all``; None where it is not asked for.
+
+        Raises:
+            ConfigError: the categories contradict the settings.
+        """
+        if not categories and series is None:
+            return self
+        given = self.model_dump()
+        data, hp = given["data"], given["hyperparameters"]
+        for name in categories:
+            of_column = data["columns"].get(name, {"missing": "error"})
+            data["columns"][name] = {**of_column, "dtype": "category"}
+        data["categories"] = {**data["categories"], **categories}
+        if series is not None:
+            data["embedded_series"] = list(series)
+        if hp["static_features"] == self.data.static_features:
+            hp["static_features"] = []
+        try:
+            return type(self).model_validate(given)
+        except ValidationError as error:
+            raise ConfigError(describe(error, type(self))) from None
+
     def with_calendar(self, train_seconds: float) -> Self:
         """The settings with ``data.calendar: auto`` resolved to the kinds that the rows can teach.
 
@@ -138,7 +191,7 @@ class RetrainConfig(StrictSettings):
         timesteps = self.hyperparameters.timesteps
         data = self.data
         kinds = learnable_calendar(data.frequency, train_seconds, timesteps, data.value_columns)
-        if not self.hyperparameters.is_regressor:
+        if not self.hyperparameters.takes_calendar:
             kinds = []
         data = self.data.model_copy(update={"calendar": kinds})
         changed = self.model_copy(update={"data": data})
@@ -252,8 +305,8 @@ class RetrainConfig(StrictSettings):
             )
         else:
             problem = (
-                "gives quantities, but LSTM_type is 'classifier'; use 'any_above' or 'any_below', or a "
-                "regressor"
+                "gives quantities, but LSTM_type is 'classifier'; use bins, 'any_above' or 'any_below', "
+                "or a regressor"
             )
         return [f"data.derived_targets.{wrong[0]}: {problem}"]
 
@@ -277,6 +330,8 @@ class RetrainConfig(StrictSettings):
     def _class_problems(self) -> list[str]:
         """Classes of the outputs against softmax and class weights."""
         hp, targets = self.hyperparameters, len(self.data.targets)
+        if hp.classes is not None:
+            return self._label_problems(hp.classes)
         problems = []
         softmax = hp.last_layer_activation == "softmax"
         if softmax and targets < 2:
@@ -284,13 +339,18 @@ class RetrainConfig(StrictSettings):
                 "hyperparameters.last_layer_activation: softmax over one target is always 1; list "
                 "one target column per class, or use 'sigmoid'"
             )
+        if any(self.data.rules(name).dtype == "category" for name in self.data.targets):
+            return problems  # their classes are those of the train rows
         outputs = targets * hp.steps_ahead
         if hp.class_weight is not None and outputs > 1 and not softmax:
             problems.append(
                 f"hyperparameters.class_weight: {outputs} outputs have no common class; remove it, "
                 "or train one model per output"
             )
-        if isinstance(hp.class_weight, dict):
+        named = isinstance(hp.class_weight, dict) and any(
+            isinstance(name, str) for name in hp.class_weight
+        )
+        if isinstance(hp.class_weight, dict) and not named:
             classes = set(range(targets if softmax else 2))
             if set(hp.class_weight) != classes:
                 problems.append(
@@ -299,14 +359,36 @@ class RetrainConfig(StrictSettings):
                 )
         return problems
 
+    def _label_problems(self, classes: dict[str, list[str]]) -> list[str]:
+        """Classes of label columns against the targets and the class weights."""
+        hp = self.hyperparameters
+        outputs = [
+            name for column, found in classes.items() for name in label_outputs(column, found)
+        ]
+        if outputs != self.data.targets:
+            return [
+                f"hyperparameters.classes: are of the outputs {outputs}, the targets are "
+                f"{self.data.targets}; remove classes, which then follow from the train rows"
+            ]
+        if not isinstance(hp.class_weight, dict):
+            return []
+        (names,) = classes.values()
+        if {str(name) for name in hp.class_weight} == set(names):
+            return []
+        return [
+            f"hyperparameters.class_weight: has classes {sorted(map(str, hp.class_weight))}, the train "
+            f"rows have {names}; give one weight per class"
+        ]
+
     def _metric_problems(self) -> list[str]:
         """The primary metric against the task."""
         metric = self.evaluation.primary_metric
-        if metric == "auto" or self.hyperparameters.is_regressor:
+        is_regressor = self.hyperparameters.is_regressor
+        if metric == "auto" or (metric in ("mae", "rmse", "mase", "rmsse")) == is_regressor:
             return []
+        kind, task = ("labels", "regressor") if is_regressor else ("quantities", "classifier")
         return [
-            f"evaluation.primary_metric: {metric!r} is for quantities, LSTM_type is 'classifier', whose "
-            "metric is average precision; remove it"
+            f"evaluation.primary_metric: {metric!r} is for {kind}, LSTM_type is {task!r}; remove it"
         ]
 
     def _range_problems(self) -> list[str]:

@@ -128,7 +128,9 @@ def _range(table: CheckedTable, name: str) -> list[Rule]:
 def _missing(table: CheckedTable, name: str) -> list[Rule]:
     """Missing values: none, or no more than the declared share."""
     rules = table.data.rules(name)
-    if rules.missing == "error":
+    if rules.missing == "category" and name not in table.data.target_columns:
+        return []
+    if rules.missing in ("error", "category"):
         message = (
             f"missing values; correct the source, or set data.columns.{name}.missing to 'drop' or "
             "'forward_fill'"
@@ -175,10 +177,10 @@ def _static(table: CheckedTable, name: str) -> list[Rule]:
 
 def _labels(table: CheckedTable, name: str) -> list[Rule]:
     """Labels of a classifier's plain targets."""
-    if not table.has_labels or name not in table.data.targets:
+    if not table.has_labels or name not in table.data.targets or name in table.data.categories:
         return []
     message = (
-        "labels other than 0 and 1; encode each class as a column of 0 and 1, or use LSTM_type "
+        f"labels other than 0 and 1; set data.columns.{name}.dtype to 'category', or use LSTM_type "
         "'regressor'"
     )
     return [Rule("labels", lambda column: column.isna() | column.isin([0, 1]), message)]

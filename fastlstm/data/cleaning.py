@@ -9,6 +9,7 @@ import pandas as pd
 
 from fastlstm.config.data import DataConfig
 from fastlstm.data.calendar import calendar_of
+from fastlstm.data.categories import UNKNOWN, add_indicators, add_label_outputs
 from fastlstm.data.closed_days import row_offset
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.derived_targets import derive
@@ -80,6 +81,9 @@ def _treat_missing(
     """Fill a column by its policy; return the rows that still miss a value, ``(n,)``."""
     frame, rules = cleaned.frame, data.rules(name)
     missing = frame[name].isna()
+    if rules.missing == "category":
+        frame[name] = frame[name].fillna(UNKNOWN)
+        return np.zeros(len(frame), bool)
     if rules.missing == "forward_fill":
         frame[name] = frame[name].groupby(block).ffill(limit=rules.forward_fill_limit)
         still_missing = frame[name].isna()
@@ -126,13 +130,15 @@ def _add_computed_columns(
     for name, target in data.derived_targets.items():
         if target.column in clean:
             clean[name] = derive(clean[target.column].to_numpy(), block, target)
+    add_label_outputs(clean, data)
 
 
 @columns_apart()
 def add_computed_features(
     clean: pd.DataFrame, block: np.ndarray, ahead: pd.DataFrame, data: DataConfig
 ) -> None:
-    """Add the features of the calendar, of known future covariates and of series that a table lacks.
+    """Add the features of the calendar, of known future covariates and of series that a table lacks, and
+    the indicators of categories.
 
     Args:
         clean: rows sorted by series and time.
@@ -146,6 +152,7 @@ def add_computed_features(
     for name, (source, rows) in data.ahead_sources.items():
         if name not in clean and source in clean:
             clean[name] = ahead_values(clean, block, ahead, source, rows, data)
-    for label, name in zip(data.embedded_series, data.series_columns, strict=True):
+    for label, name in zip(data.embedded_labels, data.series_columns, strict=True):
         if name not in clean:
             clean[name] = (clean[SERIES] == label).astype(float)
+    add_indicators(clean, data)

@@ -12,7 +12,9 @@ import pyarrow.compute as pc
 from fastlstm.config.data import DataConfig
 from fastlstm.errors import DataError
 
-ARROW_TYPES = {"float": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_()}
+ARROW_TYPES = {
+    "float": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_(), "category": pa.string(),
+}  # fmt: skip
 
 
 # What 64 bits hold.
@@ -42,7 +44,7 @@ def as_numbers(
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     where = f"{file}: column {name!r}"
-    advice = f"correct the file or data.columns.{name}.dtype"
+    advice = f"correct the file or data.columns.{name}.dtype ('category' for names)"
     if _is_text(column.type):
         column = _parsed(column, dtype, where, first_row, advice)
     elif not _is_numeric(column.type):
@@ -61,6 +63,34 @@ def as_numbers(
             )
     # Arrow returns one chunk without missing values as its own memory, which must not be changed.
     return numbers if numbers.flags.writeable else numbers.copy()
+
+
+def as_names(column: pa.ChunkedArray, name: str, file: Path) -> pd.Series:
+    """A column of categories as text, missing where it is; whole numbers have no decimals.
+
+    Args:
+        column: the column as read.
+        name: its name.
+        file: its file, for messages.
+
+    Raises:
+        DataError: the column holds neither text, numbers nor booleans.
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if not _is_text(column.type) and not _is_numeric(column.type):
+        raise DataError(
+            f"{file}: column {name!r} holds {column.type}; a category is text, an integer or a boolean"
+        )
+    if pa.types.is_boolean(column.type):
+        return pd.Series(column.to_pandas()).map({True: "True", False: "False"}).astype("str")
+    if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
+        numbers = pd.Series(column.cast(pa.float64()).to_numpy())
+        text = numbers.map(lambda value: f"{value:.15g}", na_action="ignore")
+        return text.astype("str")
+    column = pc.utf8_trim_whitespace(column.cast(pa.string()))
+    column = pc.if_else(pc.is_in(column, pa.array(NULLS)), None, column)
+    return pd.Series(column.to_pandas()).astype("str")
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -17,7 +17,8 @@ def derive(values: np.ndarray, block: np.ndarray, target: DerivedTarget) -> np.n
         target: operation, threshold and horizon.
 
     Returns:
-        float64 of shape ``(n,)``; NaN where the horizon reaches beyond the row's block.
+        float64 of shape ``(n,)``; NaN where the horizon reaches beyond the row's block. With bins the
+        number of the class, from 0.
     """
     out = np.full(len(values), np.nan)
     horizon = target.horizon
@@ -39,4 +40,6 @@ def derive(values: np.ndarray, block: np.ndarray, target: DerivedTarget) -> np.n
             out[known] = ahead.mean(axis=1)
         case "sum":
             out[known] = ahead.sum(axis=1)
+    if target.bins is not None:
+        out[known] = np.searchsorted(target.bins, out[known])
     return out

@@ -270,7 +270,7 @@ def _raise_at_first_wrong_cell(file: Path, data: DataConfig, columns: list[str])
             _opened(file), parse_options=_parsing(data), convert_options=as_text
         ) as reader:
             for block in reader:
-                for name in values:
+                for name in (n for n in values if data.rules(n).dtype != "category"):
                     column = pa.chunked_array([block.column(name)])
                     as_numbers(column, name, file, data, first_row)
                 first_row += len(block)

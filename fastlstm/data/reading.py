@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from fastlstm.config.data import DataConfig
 from fastlstm.config.file_formats import FORMATS
+from fastlstm.data.categories import names_or_numbers
 from fastlstm.data.column_names import SERIES, TIME
-from fastlstm.data.column_types import as_numbers
+from fastlstm.data.column_types import as_names, as_numbers
 from fastlstm.data.file_formats import read_blocks_of, read_columns, rows_in
 from fastlstm.data.files import source_files
 from fastlstm.data.labels import as_labels
@@ -27,8 +28,8 @@ class LoadedTable:
     """Rows as read, sorted by series and time.
 
     Attributes:
-        frame: columns ``__series`` (text), ``__time`` (UTC) and every value column (float64, a
-            missing value is NaN).
+        frame: columns ``__series`` (text), ``__time`` (UTC) and every value column (float64, of dtype
+            'category' text; a missing value is NaN).
         rows_out_of_order: rows that came after a later row of their series in the source.
         skipped_series: series left out as shorter than one window, with their number of rows.
         skipped_files: files and subfolders of the source that are not read, with the reason.
@@ -41,8 +42,9 @@ class LoadedTable:
 
 
 def load(
-    data: DataConfig, window_rows: int = 1, *, require: list[str] | None = None
-) -> LoadedTable:
+    data: DataConfig, window_rows: int = 1, *, require: list[str] | None = None,
+    labels: bool = False,
+) -> LoadedTable:  # fmt: skip
     """Read the source of the settings.
 
     Args:
@@ -50,12 +52,16 @@ def load(
         window_rows: rows one window spans; a shorter series is refused or left out by
             ``data.short_series``.
         require: value columns to read; without it all of ``data.value_columns``.
+        labels: whether plain targets are labels; one of no declared type is then read as text unless
+            all of it is 0 and 1.
 
     Raises:
         ConfigError: no file is found at the path.
         DataError: a file, column or cell cannot be read as declared.
     """
     values = data.value_columns if require is None else require
+    undeclared = data.undeclared_labels if labels else []
+    data = data.with_dtypes(undeclared, "category")
     parts = []
     source = source_files(data.path, data.format)
     for file in source.files:
@@ -66,6 +72,8 @@ def load(
     frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
     if frame.empty:
         raise DataError(f"{data.path}: holds no rows; give a table with rows")
+    for name in undeclared:
+        frame[name] = names_or_numbers(frame[name])
     loaded = sorted_without_short(frame, window_rows)
     refuse_short(loaded.skipped_series, loaded.frame.empty, data, window_rows)
     return replace(loaded, skipped_files=source.skipped)
@@ -173,5 +181,8 @@ def _one_file(
         series = as_labels(next(columns), f"{file}: series column {data.series!r}", first_row)
     table: dict[str, Any] = {SERIES: series, TIME: times}
     for name in values:
-        table[name] = as_numbers(next(columns), name, file, data, first_row)
+        if data.rules(name).dtype == "category":
+            table[name] = as_names(next(columns), name, file)
+        else:
+            table[name] = as_numbers(next(columns), name, file, data, first_row)
     return pd.DataFrame(table, copy=False)

@@ -66,6 +66,14 @@ class StoredColumns(Mapping[Any, pd.Series]):
         self._file = file
         self._names = columns or pq.read_schema(file).names
 
+    @property
+    def text_columns(self) -> list[str]:
+        """Names of the columns that hold text."""
+        schema = pq.read_schema(self._file)
+        kinds = {field.name: field.type for field in schema}
+        text = (pa.types.is_string, pa.types.is_large_string)
+        return [name for name in self._names if any(of(kinds[name]) for of in text)]
+
     def __getitem__(self, name: Any) -> pd.Series:
         """The column's values."""
         column: pd.Series = pq.read_table(self._file, columns=[name]).column(0).to_pandas()

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from fastlstm.config.data import DataConfig
+from fastlstm.data.categories import encode
 from fastlstm.data.checks import out_of_range, run_checks
 from fastlstm.data.cleaning import CleanTable, clean_table
 from fastlstm.data.column_names import SERIES, TIME
@@ -68,6 +69,7 @@ class KnownRows:
         data: types, ranges, policies, frequency.
         values: names of the value columns present.
         as_missing: number of values out of range that count as missing, by column.
+        unknown: rows of categories that train rows do not teach.
     """
 
     frame: pd.DataFrame
@@ -75,6 +77,7 @@ class KnownRows:
     data: DataConfig
     values: list[str]
     as_missing: dict[str, int]
+    unknown: list[Finding]
 
     @classmethod
     def of(
@@ -85,8 +88,9 @@ class KnownRows:
         later = is_ahead(frame, data, values)
         ahead = frame[later]
         frame = frame[~later].reset_index(drop=True) if later.any() else frame.copy(deep=False)
+        unknown = encode(frame, data, values)
         as_missing = _out_of_range_to_missing(frame, data, values)
-        return cls(frame, ahead, data, values, as_missing)
+        return cls(frame, ahead, data, values, as_missing, unknown)
 
     @property
     def facts(self) -> TableFacts:
@@ -108,6 +112,7 @@ def validate_rows(
     frame, data, values = known.frame, known.data, known.values
     errors, warnings, checks = run_checks(frame, data, values, labels, facts)
     warnings = [
+        *known.unknown,
         *warnings,
         *_future_times(frame, data, facts),
         *(_suspected_leakage(frame, data, values) if is_first else []),
@@ -207,7 +212,7 @@ def _suspected_leakage(frame: pd.DataFrame, data: DataConfig, values: list[str])
     """Features whose values are those of a target some rows later."""
     leaks = suspected_leaks(
         {name: frame[name].to_numpy() for name in data.read_features if name in values},
-        {name: frame[name].to_numpy() for name in data.targets if name in values},
+        {name: frame[name].to_numpy() for name in data.target_columns if name in values},
         pd.factorize(frame[SERIES])[0],
     )
     return [
@@ -229,5 +234,5 @@ def absent_series(present: set[str], data: DataConfig) -> list[Finding]:
             f"no row is of series {label!r}, so its embedding is not trained; correct or remove it in "
             "data.embedded_series", [],
         )
-        for label in data.embedded_series if label not in present
+        for label in data.embedded_labels if label not in present
     ]  # fmt: skip

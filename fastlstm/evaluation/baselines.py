@@ -111,6 +111,29 @@ def _values_at(
     return np.where(same_block[:, None], targets[existing], np.nan)
 
 
+def shares_after(last: np.ndarray, following: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """Probabilities of the classes that follow a class, by how often they did in train.
+
+    Of each class the overall share is added as one more label, so that none has the probability 0
+    (Laplace's rule with the prior as pseudo-count).
+
+    Args:
+        last: number of the last known class of train windows, ``(n,)``.
+        following: number of the class that followed, of so many classes, one-hot ``(n, n_classes)``.
+        given: number of the last known class of the windows to forecast, ``(m,)``.
+
+    Returns:
+        ``(m, n_classes)``.
+    """
+    classes = following.shape[1]
+    counts = np.zeros((classes, classes))
+    np.add.at(counts, last, following)
+    prior: np.ndarray = (following.sum(axis=0) + 1 / classes) / (len(following) + 1)
+    shares: np.ndarray = (counts + prior) / (counts.sum(axis=1, keepdims=True) + 1)
+    found: np.ndarray = shares[given]
+    return found
+
+
 @dataclass(frozen=True)
 class BaselineInputs:
     """What a baseline may know of the windows it forecasts.

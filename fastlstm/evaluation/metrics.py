@@ -13,7 +13,7 @@ scikit-learn takes seconds to import, so the functions that need it import it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
@@ -21,6 +21,12 @@ from typing import Any, Generic, Literal, TypeVar
 import numpy as np
 
 from fastlstm.evaluation.groups import Groups
+from fastlstm.evaluation.labels import (
+    LabelColumn,
+    class_numbers,
+    class_probabilities,
+    log_loss,
+)
 
 Scored = TypeVar("Scored")
 
@@ -111,6 +117,28 @@ class ProbabilityForecasts:
     def has_both_classes(self) -> bool:
         """Whether there are windows of either label."""
         return bool(0 < self.truth.sum() < len(self.truth))
+
+
+@dataclass(frozen=True)
+class LabelForecasts:
+    """Forecast probabilities of the classes of one label column.
+
+    Attributes:
+        number: of each label's class, ``(n,)``.
+        probability: of each class, ``(n, n_classes)``; its largest decides.
+        likelihood: what the log loss is of, same shape; a forecast without probabilities, the last
+            class, has those of the classes that followed it in train.
+    """
+
+    number: np.ndarray
+    probability: np.ndarray
+    likelihood: np.ndarray
+
+    @cached_property
+    def decided(self) -> np.ndarray:
+        """Number of the likeliest class, ``(n,)``."""
+        likeliest: np.ndarray = self.probability.argmax(axis=1)
+        return likeliest
 
 
 @dataclass(frozen=True)
@@ -230,6 +258,36 @@ REGRESSION_METRICS: dict[str, QuantityMetric] = {
     "rmsse": QuantityMetric(root_mean_squared_scaled_error, "lower", mean_over_series=True),
 }
 
+
+def log_loss_of(scored: LabelForecasts) -> float | None:
+    """Mean negative logarithm of the probability of the true class (Good 1952, "Rational Decisions")."""
+    if not len(scored.number):
+        return None
+    return float(log_loss(scored.likelihood, scored.number).mean())
+
+
+def accuracy(scored: LabelForecasts) -> float | None:
+    """Share of labels whose likeliest class is the true one."""
+    if not len(scored.number):
+        return None
+    return float((scored.decided == scored.number).mean())
+
+
+def balanced_accuracy(scored: LabelForecasts) -> float | None:
+    """Mean recall of the classes that there are."""
+    present = np.unique(scored.number)
+    if not len(present):
+        return None
+    right = scored.decided == scored.number
+    return float(np.mean([right[scored.number == c].mean() for c in present]))
+
+
+LABEL_METRICS: dict[str, Metric[LabelForecasts]] = {
+    "log_loss": Metric(log_loss_of, "lower"),
+    "accuracy": Metric(accuracy, "higher"),
+    "balanced_accuracy": Metric(balanced_accuracy, "higher"),
+}
+
 CLASSIFICATION_METRICS: dict[str, Metric[ProbabilityForecasts]] = {
     "roc_auc": Metric(roc_auc, "higher"),
     "average_precision": Metric(average_precision, "higher"),
@@ -253,7 +311,13 @@ def primary_regression_metric(setting: str, targets: int, series: int) -> str:
     return "mae" if targets == series == 1 else "mase"
 
 
-PRIMARY_CLASSIFICATION_METRIC = "average_precision"
+def primary_classification_metric(setting: str) -> str:
+    """The metric that decides promotion; defined on any windows, unlike those that need every class.
+
+    Args:
+        setting: ``evaluation.primary_metric``.
+    """
+    return "log_loss" if setting == "auto" else setting
 
 
 def regression_scores(scored: QuantityForecasts) -> dict[str, float | None]:
@@ -331,6 +395,36 @@ def mean_classification_scores(
         values = [value for scores in by_output if (value := scores[name]) is not None]
         means[name] = float(np.mean(values)) if values else None
     return means
+
+
+def label_scores(
+    truth: np.ndarray, outputs: np.ndarray, columns: Sequence[LabelColumn],
+    likelihood: np.ndarray | None = None,
+) -> dict[str, float | None]:  # fmt: skip
+    """Every metric of a classifier: those of label columns, then those of outputs, means over them.
+
+    Args:
+        truth: labels ``(n, steps, n_targets)``.
+        outputs: forecast probabilities, same shape.
+        columns: the label columns.
+        likelihood: probabilities that the log loss is of, same shape; None: the outputs.
+    """
+    found: dict[str, list[float]] = {name: [] for name in LABEL_METRICS}
+    likelihood = outputs if likelihood is None else likelihood
+    for column in columns:
+        number = class_numbers(truth, column).reshape(-1)
+        both = (
+            class_probabilities(values, column).reshape(len(number), -1)
+            for values in (outputs, likelihood)
+        )
+        scored = LabelForecasts(number, *both)
+        for name, metric in LABEL_METRICS.items():
+            value = metric.compute(scored)
+            if value is not None:
+                found[name].append(value)
+    means = {name: float(np.mean(values)) if values else None for name, values in found.items()}
+    flat = (values.reshape(len(values), -1) for values in (truth, outputs))
+    return {**means, **mean_classification_scores(*flat)}
 
 
 def primary_score(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastlstm.evaluation.labels import LabelColumn, class_numbers, class_probabilities
 from fastlstm.evaluation.metrics import classification_scores
 
 _CURVE_POINTS = 51
@@ -118,4 +119,45 @@ def output_report(truth: np.ndarray, probability: np.ndarray, threshold: float) 
         ),
         "confusion_matrix": confusion_matrix(labels, decided, labels=[0, 1]).tolist(),
         "precision_recall": curve,
+    }
+
+
+def label_report(truth: np.ndarray, outputs: np.ndarray, column: LabelColumn) -> dict[str, Any]:
+    """Scores of one label column, of which the likeliest class is forecast, over all steps.
+
+    Args:
+        truth: labels ``(n, steps, n_targets)``.
+        outputs: forecast probabilities, same shape.
+        column: the label column.
+
+    Returns:
+        ``classes``; ``confusion_matrix`` (rows: true class, columns: forecast class, in that order);
+        ``accuracy``; ``by_class``: precision, recall, F1 and support of each class, None where it is
+        undefined; ``calibration_error`` of the forecast class' probability, and its bins
+        ``reliability``.
+    """
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    actual = class_numbers(truth, column).reshape(-1)
+    probability = class_probabilities(outputs, column).reshape(len(actual), -1)
+    forecast, numbers = probability.argmax(axis=1), range(len(column.classes))
+    error, bins = reliability((actual == forecast).astype(np.float64), probability.max(axis=1))
+    scores = precision_recall_fscore_support(actual, forecast, labels=numbers, zero_division=np.nan)
+    by_class = {
+        name: {
+            **{
+                key: None if np.isnan(value) else float(value)
+                for key, value in zip(("precision", "recall", "f1"), values, strict=True)
+            },
+            "support": int(support),
+        }
+        for name, *values, support in zip(column.classes, *scores, strict=True)
+    }
+    return {
+        "classes": list(column.classes),
+        "confusion_matrix": confusion_matrix(actual, forecast, labels=numbers).tolist(),
+        "accuracy": float((actual == forecast).mean()),
+        "by_class": by_class,
+        "calibration_error": error,
+        "reliability": bins,
     }

@@ -34,7 +34,8 @@ class LatestForecast:
         frame: columns ``series, after, origin, step, time, target, prediction``: ``after`` is the time
             of the last known row (the forecast origin), ``origin`` that of the first forecast row;
             ``origin`` and ``time`` are empty where the run declares no frequency. A classifier's
-            predictions are probabilities.
+            predictions are probabilities, one row for each class of a label column with more than two;
+            ``label`` and ``probability`` are then the column's likeliest class and its probability.
         intervals: bounds of the forecasts, see ``fastlstm.forecasting.intervals``; no rows for a
             classifier, or a run stored without intervals.
         skipped: series without a forecast, and why.
@@ -89,7 +90,7 @@ def forecast_latest(
         windows, forecasts = forecast_baseline(run, windows, baseline)
         intervals = baseline_intervals(Forecaster(run, baseline), windows, forecasts)
     inputs = windows.inputs(run.hyperparameters.timesteps)
-    frame = _forecast_table(windows, forecasts, run.data)
+    frame = _forecast_table(windows, forecasts, run)
     found = [] if run.data.series is None else [*not_learned(run, windows.series, baseline)]
     if run.hyperparameters.split == "at_time":
         found += of_the_past(frame, windows.rows[TIME].max())
@@ -104,11 +105,9 @@ def forecast_latest(
     )
 
 
-def _forecast_table(
-    windows: LatestWindows, forecasts: np.ndarray, data: DataConfig
-) -> pd.DataFrame:
+def _forecast_table(windows: LatestWindows, forecasts: np.ndarray, run: SavedRun) -> pd.DataFrame:
     """Forecasts ``(n, steps_ahead, n_targets)`` with the times they are for."""
-    steps = forecasts.shape[1]
+    steps, data, labels = forecasts.shape[1], run.data, run.labels_of(forecasts)
     times = _target_times(windows, steps, data)
     columns = {
         "series": windows.series,
@@ -116,8 +115,9 @@ def _forecast_table(
         "origin": times[:, 0],
         "time": times,
         "prediction": forecasts,
+        **labels,
     }
-    return long_format(columns, steps, data.targets)[COLUMNS]
+    return long_format(columns, steps, data.targets)[[*COLUMNS, *labels]]
 
 
 def _target_times(windows: LatestWindows, steps: int, data: DataConfig) -> np.ndarray:

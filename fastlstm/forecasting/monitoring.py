@@ -113,7 +113,7 @@ def actual_values(
     needed = [
         name
         for name in data.value_columns
-        if name in data.targets or name in {d.column for d in data.derived_targets.values()}
+        if name in data.target_columns or name in {d.column for d in data.derived_targets.values()}
     ]
     source = data.model_copy(update={"path": path, "format": file_format, "query": None})
     loaded = load(source, require=needed)

@@ -29,6 +29,7 @@ _LONGEST_SEGMENT, _SEGMENTS = 48, 8
 # Units by the fewest sequences to learn from.
 _MANY = 5_000
 _UNITS = ((_MANY, 128), (1_000, 64), (0, 32))
+_LABEL_UNITS = ((_MANY, 64), (1_000, 32), (0, 16))
 
 
 # Members of an ensemble where there are fewer sequences to learn from than these.
@@ -49,6 +50,9 @@ _MOST_LINEAR_COVARIATES = 128
 
 # Names of the forecasters that learn.
 LSTM, LINEAR_REGRESSION = "lstm", "linear"
+
+# The logits of the class shares, which take part in a classifier's forecast.
+PRIOR = "prior"
 
 # Most seasons whose naive forecasts take part.
 _MOST_SEASONS = 3
@@ -80,6 +84,10 @@ class Architecture:
             before it on.
         linear_covariates: values of known future covariates that the linear forecaster reads, those of
             all steps, or 0.
+        gives_logits: whether the core of a classifier gives logits, of which probabilities are made
+            after members or other forecasters have joined it.
+        embedded: groups of features that indicate the categories of one column each, by position; rows
+            of each group are embedded.
     """
 
     kind: str
@@ -97,6 +105,8 @@ class Architecture:
     naive_forecasters: tuple[str, ...] = ()
     future: tuple[tuple[int, tuple[int, ...]], ...] = ()
     linear_covariates: int = 0
+    gives_logits: bool = False
+    embedded: tuple[tuple[int, ...], ...] = ()
 
     @property
     def mixed_start(self) -> bool:
@@ -108,12 +118,15 @@ class Architecture:
     def forecasters(self) -> tuple[str, ...]:
         """Names of all forecasters that take part; the LSTM alone where there is no combination."""
         linear = (LINEAR_REGRESSION,) if self.linear_component else ()
-        return (LSTM, *linear, *self.naive_forecasters)
+        prior = (PRIOR,) if self.linear_component and self.gives_logits else ()
+        return (LSTM, *linear, *prior, *self.naive_forecasters)
 
     @property
     def unread(self) -> tuple[int, ...]:
-        """Positions of the features that the LSTM does not read row by row: static and future ones."""
-        return (*self.static, *(position for _, group in self.future for position in group))
+        """Positions of the features that the LSTM does not read as they are: static, future and embedded
+        ones."""
+        future = (position for _, group in self.future for position in group)
+        return (*self.static, *future, *(p for group in self.embedded for p in group))
 
     def naive_rows(self, timesteps: int, steps: int) -> list[int]:
         """Rows of a window whose target values are the naive forecast of each step.
@@ -146,9 +159,9 @@ def resolve(
     units, but 64 with fewer than 5,000 sequences to learn from (train windows, times the columns that
     share the network), and 32 with fewer than 1,000. With fewer than 5,000 ``decoding`` is 'direct', and
     with fewer than 2,000 an ensemble has five members. ``linear_component`` is true for 'segment' with
-    'last' and no quantiles, where a window has 4,096 values at most (rows, times the columns that the
-    LSTM reads). It reads known future covariates too where these have 128 values at most (steps, times
-    covariates).
+    'last' and no quantiles, and for a classifier of the default recipe, where a window has 4,096 values
+    at most (rows, times the columns that the LSTM reads). It reads known future covariates too where
+    these have 128 values at most (steps, times covariates). A classifier has half as many units.
 
     Args:
         hyperparameters: the settings.
@@ -180,11 +193,14 @@ def resolve(
         _require_no_own_targets(hp, normalization, independent, skill_tested, absent[0])
     static = _static_positions(hp.static_features, names, targets)
     future = _future_positions(hp, names)
-    unread = len(static) + sum(len(group) for _, group in future)
+    embedded = _embedded_positions(hp, names)
+    unread = len(static) + sum(len(group) for _, group in future) + sum(map(len, embedded))
     sequences = (_MANY if train_windows is None else train_windows) * (
         len(targets) if independent else 1
     )
     columns = len(names) - unread - (len(targets) - 1 if independent else 0)
+    members = hp.ensemble_size or (_MEMBERS if sequences < _FEW else 1)
+    linear = _has_linear_component(hp, segment, normalization, columns)
     return Architecture(
         kind=kind,
         normalization=normalization,
@@ -195,13 +211,15 @@ def resolve(
         or max(1, min(_LONGEST_SEGMENT, hp.timesteps // _SEGMENTS)),
         units=_units(hp, sequences),
         decoding=_decoding(hp, sequences),
-        members=hp.ensemble_size or (_MEMBERS if sequences < _FEW else 1),
+        members=members,
         seasonal_residual=hp.seasonal_residual,
         naive_unless_better=skill_tested,
-        linear_component=_has_linear_component(hp, segment, normalization, columns),
+        linear_component=linear,
         naive_forecasters=_naive_forecasters(hp, seasons) if skill_tested else (),
         future=future,
         linear_covariates=_linear_covariates(future, hp.timesteps * columns),
+        gives_logits=not hp.is_regressor and (members > 1 or linear or hp.has_label_groups),
+        embedded=embedded,
     )
 
 
@@ -266,7 +284,8 @@ def _units(hp: Hyperparameters, sequences: int) -> int:
     """``segment_units``, by the number of sequences to learn from."""
     if hp.segment_units is not None:
         return hp.segment_units
-    return next(units for fewest, units in _UNITS if sequences >= fewest)
+    units = _UNITS if hp.is_regressor else _LABEL_UNITS
+    return next(found for fewest, found in units if sequences >= fewest)
 
 
 def _has_linear_component(
@@ -274,6 +293,9 @@ def _has_linear_component(
 ) -> bool:
     """``linear_component``; ``columns`` are those that the LSTM reads."""
     values = hp.timesteps * columns
+    if hp.linear_component is None and not hp.is_regressor:
+        recipe = hp.model_relative_width is None and hp.has_plain_crossentropy
+        return recipe and values <= _MOST_LINEAR_INPUTS
     if hp.linear_component is None:
         fits = normalization == "last" and hp.quantiles is None and values <= _MOST_LINEAR_INPUTS
         return segment and fits
@@ -337,6 +359,16 @@ def _static_positions(
     if static and len(set(static)) == len(features):
         raise ConfigError("static_features: no feature is left that changes; give one that does")
     return tuple(sorted(features.index(name) for name in set(static)))
+
+
+def _embedded_positions(hp: Hyperparameters, features: list[str]) -> tuple[tuple[int, ...], ...]:
+    """``Architecture.embedded``, of ``embedded_features``."""
+    for name in (name for group in hp.embedded_features for name in group):
+        if name not in features:
+            raise ConfigError(
+                f"embedded_features: {name!r} is none of the features; add it to them, or remove it"
+            )
+    return tuple(tuple(features.index(n) for n in group) for group in hp.embedded_features)
 
 
 def _future_positions(

@@ -20,8 +20,10 @@ from fastlstm.network.ensemble import averaged
 from fastlstm.network.fixed_weights import LINEAR
 from fastlstm.network.fused_lstm import is_chosen, use_one_thread_per_operation
 from fastlstm.network.keras_import import import_keras
+from fastlstm.network.label_outputs import probabilities
 from fastlstm.network.normalization import normalized_sequences
 from fastlstm.network.seeded_layers import SeededLayers
+from fastlstm.network.side_inputs import with_embedded_columns
 from fastlstm.network.temporal_decoder import future_covariates
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ def build_network(
 
     The members of an ensemble (``ensemble_size``) stand side by side and share the normalization. The
     output is the mean of theirs, quantile by quantile, and of a classifier the activation of their mean
-    logit, so that a calibration scales the last layers of all members alike.
+    logit. The other forecasters of a classifier give logits too, and the weighted sum is of logits.
 
     Args:
         hyperparameters: the settings.
@@ -100,7 +102,11 @@ def build_network(
     sequences, forecast = normalized_sequences(window, architecture, hp.steps_ahead, len(targets))
     core = CORES[architecture.kind](hp, architecture, len(features), len(targets))
     layers = SeededLayers(hp.seed)
-    by_member = [core(layers.of_member(number), sequences, window) for number in range(members)]
+    by_member = []
+    for number in range(members):
+        own = layers.of_member(number)
+        columns = with_embedded_columns(own, sequences, window, architecture)
+        by_member.append(core(own, columns, window))
     outputs = forecast(_side_by_side(by_member), outputs_of_step)
     if hp.has_count_loss:
         outputs = above_zero(outputs)
@@ -109,7 +115,7 @@ def build_network(
         ordered = keras.ops.sort(keras.ops.reshape(outputs, quantiles), axis=2)
         outputs = keras.ops.reshape(ordered, (-1, quantiles[1] * outputs_of_step))
     if members > 1:
-        outputs = averaged(outputs, members, None if hp.is_regressor else hp.last_layer_activation)
+        outputs = averaged(outputs, members)
     if len(architecture.forecasters) > 1:
         by_name = {LSTM: outputs}
         if architecture.linear_component:
@@ -120,6 +126,8 @@ def build_network(
         outputs = combined(window, architecture, by_name, hp.steps_ahead, len(targets))
         if hp.has_count_loss:  # a linear component or a drift may be below 0
             outputs = keras.ops.relu(outputs)
+    if architecture.gives_logits:
+        outputs = probabilities(outputs, hp)
     model = keras.Model(window, outputs, name="fastlstm")
     forecast_by_lstm_alone(model, architecture, hp.steps_ahead, len(targets))
     start_from_last_value(model, architecture, hp.steps_ahead)
@@ -142,6 +150,9 @@ def _linear_component(
     """
     keras = import_keras()
     flat = keras.layers.Flatten(name="linear_inputs")(sequences)
+    if architecture.gives_logits and architecture.static:
+        static = keras.ops.take(window[:, -1, :], list(architecture.static), axis=1)
+        flat = keras.ops.concatenate([flat, static], axis=1)
     if architecture.linear_covariates:
         known = future_covariates(window, architecture)
         known = keras.ops.reshape(known, (-1, architecture.linear_covariates))

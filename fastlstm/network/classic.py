@@ -24,7 +24,8 @@ _STATIC_UNITS = 16
 class ClassicCore:
     """A stack ``(LSTM → Dropout) x n → Dense``.
 
-    The layers' widths are multiples of the number of features that the LSTM reads. Only the last LSTM
+    The layers' widths are multiples of the number of features that the LSTM reads, or without them those
+    that fit the train windows. Only the last LSTM
     returns its final state alone, also when there is one. Known future covariates enter a temporal
     decoder after the last layer; see ``fastlstm.network.temporal_decoder``.
 
@@ -44,9 +45,10 @@ class ClassicCore:
     def widths(self) -> list[int]:
         """Units of each LSTM layer."""
         changing = self.features - len(self.architecture.unread)
-        return [
-            max(1, round(width * changing)) for width in self.hyperparameters.model_relative_width
-        ]
+        relative = self.hyperparameters.model_relative_width
+        if relative is None:
+            return [self.architecture.units]
+        return [max(1, round(width * changing)) for width in relative]
 
     def lstm_sizes(self) -> tuple[list[int], int]:
         """Units of each LSTM layer, and the most time steps that one reads."""
@@ -71,7 +73,7 @@ class ClassicCore:
             hidden = layers.dropout(rate, name=f"dropout_{number}")(hidden)
         joined = with_column_embedding(layers, hidden, window, a, max(1, widths[-1] // 2))
         each = (1 if a.channel_independent else self.targets) * hp.outputs_each
-        outputs, activation = hp.steps_ahead * each, output_activation(hp)
+        outputs, activation = hp.steps_ahead * each, output_activation(hp, a)
         if not a.future:
             return layers.dense(outputs, activation=activation, name="output")(joined)
         decoded = layers.dense(outputs, name="decoded")(joined)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastlstm.network.architecture import LSTM, Architecture
+from fastlstm.network.architecture import LSTM, PRIOR, Architecture
 from fastlstm.network.fixed_weights import constants, numbered
 from fastlstm.network.keras_import import import_keras
 from fastlstm.network.naive_forecasters import NAIVE, naive_forecast
@@ -40,12 +40,16 @@ def combined(
     ops, names = import_keras().ops, architecture.forecasters
     flat_width = by_name[LSTM].shape[1]
     outputs = flat_width // (steps * targets)
-    own = ops.take(window, list(architecture.own), axis=2)
+    own = (
+        ops.take(window, list(architecture.own), axis=2) if architecture.naive_forecasters else None
+    )
     weights = _weights(window, len(names), steps, targets, COMBINATION)
     total: Any = 0.0
     for number, name in enumerate(names):
         if name in by_name:
             forecast = ops.reshape(by_name[name], (-1, steps, targets, outputs))
+        elif name == PRIOR:  # its weights are the logits themselves
+            forecast = 1.0
         else:
             forecast = ops.expand_dims(naive_forecast(ops, own, name, steps), 3)
         total = total + ops.expand_dims(weights[number], -1) * forecast
@@ -155,6 +159,20 @@ def set_combination(model: keras.Model, weights: np.ndarray) -> None:
         model: the network.
         weights: ``(n_forecasters, steps, n_targets)``, in the order of ``Architecture.forecasters``.
     """
+    _set(model, COMBINATION, weights)
+
+
+def scale_combination(model: keras.Model, slopes: np.ndarray, shifts: np.ndarray) -> None:
+    """Scale and shift the logits that a classifier's combination gives.
+
+    Args:
+        model: the network; the last of its forecasters are the class shares.
+        slopes: factor of each output, ``(steps * n_targets,)``, step-major.
+        shifts: what is added then, same shape.
+    """
+    (stored,) = model.get_layer(COMBINATION).get_weights()
+    weights = stored.reshape(-1, len(slopes)) * slopes
+    weights[-1] += shifts
     _set(model, COMBINATION, weights)
 
 

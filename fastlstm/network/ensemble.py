@@ -11,33 +11,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.network.keras_import import import_keras
+from fastlstm.network.label_outputs import activation_of
 
 if TYPE_CHECKING:
     import keras
 
-# The layer with each member's outputs, ``(batch, outputs, members)``; before the activation where the
-# average is of logits.
+# The layer with each member's outputs, ``(batch, outputs, members)``; of a classifier they are logits.
 MEMBERS = "members"
 
 
-# The layer that gives the average of logits its activation.
-AVERAGE = "average"
-
-
-def averaged(outputs: Any, members: int, activation: str | None) -> Any:
+def averaged(outputs: Any, members: int) -> Any:
     """The average of the members' outputs, ``(batch, outputs)``.
 
     Args:
         outputs: ``(batch, outputs * members)``, the members of an output side by side.
         members: how many there are.
-        activation: applied to the average; None where the members have applied theirs.
     """
     keras = import_keras()
     layers = keras.layers
     split = layers.Reshape((outputs.shape[1] // members, members), name=MEMBERS)(outputs)
-    mean = keras.ops.mean(split, axis=2)
-    return mean if activation is None else layers.Activation(activation, name=AVERAGE)(mean)
+    return keras.ops.mean(split, axis=2)
 
 
 def members_of(model: keras.Model) -> int:
@@ -46,24 +41,22 @@ def members_of(model: keras.Model) -> int:
     return int(found[0].output.shape[2]) if found else 1
 
 
-def trained_by_member(model: keras.Model, seed: int) -> keras.Model:
+def trained_by_member(model: keras.Model, hp: Hyperparameters) -> keras.Model:
     """The model to compile and fit for a network: itself, or of an ensemble one of the same layers.
 
     Args:
         model: of ``fastlstm.network.build.build_network``.
-        seed: of the members' weights of windows; see ``fastlstm.network.ensemble_model``.
+        hp: the seed of the members' weights of windows, see ``fastlstm.network.ensemble_model``; and of
+            a classifier, whose members give logits, the activation of these.
     """
     if MEMBERS not in [layer.name for layer in model.layers]:
         return model
     from fastlstm.network.ensemble_model import EnsembleModel
 
     keras = import_keras()
-    last = model.layers[-1]
     members = model.get_layer(MEMBERS).output
     ensemble = EnsembleModel(model.inputs, members, name=model.name)
     ensemble.members = members.shape[2]
-    ensemble.output_activation = (
-        last.activation if last.name == AVERAGE else keras.activations.linear
-    )
-    ensemble.draws = keras.random.SeedGenerator(seed)
+    ensemble.output_activation = keras.activations.linear if hp.is_regressor else activation_of(hp)
+    ensemble.draws = keras.random.SeedGenerator(hp.seed)
     return ensemble

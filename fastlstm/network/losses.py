@@ -12,6 +12,7 @@ from typing import Any
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.keras_names import QUANTILE_LOSS, canonical_loss
 from fastlstm.network.keras_import import import_keras
+from fastlstm.network.label_outputs import label_slices
 
 # Share of a count's mean that is added to it in a deviance, which keeps gradients bounded near 0.
 _SHIFT = 1e-3
@@ -31,6 +32,8 @@ def loss_of(hp: Hyperparameters) -> Any:
     of_targets = _OWN_LOSSES[name](hp) if name in _OWN_LOSSES else keras.losses.get(name)
     if hp.has_stock_loss:
         return of_targets
+    if hp.has_label_groups:
+        return _by_label(hp, of_targets)
     ops = keras.ops
     given = hp.step_weights or [1.0] * hp.steps_ahead
     weights = [weight / sum(given) for weight in given]
@@ -45,6 +48,29 @@ def loss_of(hp: Hyperparameters) -> Any:
         return ops.sum(of_steps * ops.convert_to_tensor(weights, outputs.dtype), axis=1)
 
     return by_step
+
+
+def _by_label(hp: Hyperparameters, of_classes: _Loss) -> _Loss:
+    """Mean over steps and label columns of the loss of each distribution.
+
+    Args:
+        hp: the label columns.
+        of_classes: the loss of probabilities of several classes; two classes that have one probability
+            are taken as two.
+    """
+    ops, slices = import_keras().ops, label_slices(hp.label_sizes)
+    width = slices[-1].stop
+
+    def both(one: Any) -> Any:
+        return ops.concatenate([1 - one, one], axis=-1) if one.shape[-1] == 1 else one
+
+    def by_label(truth: Any, outputs: Any) -> Any:
+        shape = (-1, hp.steps_ahead, width)
+        true, given = (ops.reshape(ops.cast(v, outputs.dtype), shape) for v in (truth, outputs))
+        losses = [of_classes(both(true[:, :, s]), both(given[:, :, s])) for s in slices]
+        return ops.mean(sum(losses) / len(losses), axis=1)
+
+    return by_label
 
 
 def _pinball(hp: Hyperparameters) -> _Loss:

@@ -12,6 +12,7 @@ from typing import Any
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.keras_names import canonical_metric
 from fastlstm.network.keras_import import import_keras
+from fastlstm.network.label_outputs import label_slices
 
 
 def logged_metric(name: str, hp: Hyperparameters, outputs: int) -> Any:
@@ -49,8 +50,30 @@ def _accuracy(name: str, hp: Hyperparameters, outputs: int) -> Any:
     """Accuracy of each output; Keras would read several sigmoid outputs as one choice among classes
     (arg-max)."""
     metrics = import_keras().metrics
+    if hp.has_label_groups:
+        return metrics.MeanMetricWrapper(_right_classes(hp), name=name)
     kind = metrics.CategoricalAccuracy if _is_softmax(hp) else metrics.BinaryAccuracy
     return kind(name=name)
+
+
+def _right_classes(hp: Hyperparameters) -> Callable[[Any, Any], Any]:
+    """The share of steps and label columns whose likeliest class is right, ``(batch,)``."""
+    ops, slices = import_keras().ops, label_slices(hp.label_sizes)
+    width = slices[-1].stop
+
+    def right(truth: Any, outputs: Any) -> Any:
+        shape = (-1, hp.steps_ahead, width)
+        true, given = (ops.reshape(ops.cast(v, "float32"), shape) for v in (truth, outputs))
+        found = []
+        for s in slices:
+            if s.stop - s.start == 1:
+                of_class = [ops.cast(v[:, :, s.start] > 0.5, "int32") for v in (true, given)]
+            else:
+                of_class = [ops.argmax(v[:, :, s], axis=-1) for v in (true, given)]
+            found.append(ops.cast(ops.equal(*of_class), "float32"))
+        return ops.mean(sum(found) / len(found), axis=1)
+
+    return right
 
 
 def _auc(name: str, hp: Hyperparameters, outputs: int) -> Any:
@@ -63,7 +86,7 @@ def _auc(name: str, hp: Hyperparameters, outputs: int) -> Any:
 
 def _f1_score(name: str, hp: Hyperparameters, outputs: int) -> Any:
     """F1, the mean of the outputs', by the threshold 0.5 or by the largest probability."""
-    threshold = None if _is_softmax(hp) else 0.5
+    threshold = None if _is_softmax(hp) and not hp.has_label_groups else 0.5
     return import_keras().metrics.F1Score(name=name, average="macro", threshold=threshold)
 
 

@@ -73,7 +73,7 @@ class SegmentCore:
             self.architecture,
             self.outputs_of_step,
             hp.segment_dropout,
-            output_activation(hp),
+            output_activation(hp, self.architecture),
         )
         return decoder(decoded, dropout(hidden), window)
 
@@ -113,7 +113,7 @@ class SegmentCore:
         """The layer that gives the outputs of so many steps; a temporal decoder's come after it."""
         if self.architecture.future:
             return layers.dense(steps * self.outputs_of_step, name="decoded")
-        activation = output_activation(self.hyperparameters)
+        activation = output_activation(self.hyperparameters, self.architecture)
         return layers.dense(steps * self.outputs_of_step, activation=activation, name="output")
 
     def _all_steps(self, layers: SeededLayers, hidden: Any, window: Any) -> Any:

@@ -10,11 +10,38 @@ from fastlstm.network.fixed_weights import numbered
 from fastlstm.network.keras_import import import_keras
 from fastlstm.network.seeded_layers import SeededLayers
 
+# Largest size of the embedding of a column's categories.
+_MOST_CATEGORY_UNITS = 16
 
-def output_activation(hp: Hyperparameters) -> str:
-    """Activation of a member's last layer; an ensemble of classifiers averages logits."""
-    averages_logits = (hp.ensemble_size or 1) > 1 and not hp.is_regressor
-    return "linear" if averages_logits else str(hp.last_layer_activation)
+
+def output_activation(hp: Hyperparameters, architecture: Architecture) -> str:
+    """Activation of a member's last layer, which gives logits where others follow."""
+    return "linear" if architecture.gives_logits else str(hp.last_layer_activation)
+
+
+def with_embedded_columns(
+    layers: SeededLayers, sequences: Any, window: Any, architecture: Architecture
+) -> Any:
+    """Sequences with a learned embedding of each group of indicators, row by row.
+
+    A linear layer without bias on indicators is an embedding of what they indicate (Guo and Berkhahn
+    2016, "Entity Embeddings of Categorical Variables").
+
+    Args:
+        layers: makes the embeddings.
+        sequences: ``(n, timesteps, columns)``.
+        window: the network's input.
+        architecture: says which features are such groups.
+    """
+    ops, a, parts = import_keras().ops, architecture, [sequences]
+    for number, positions in enumerate(a.embedded, start=1):
+        size = min(_MOST_CATEGORY_UNITS, -(-len(positions) // 2))
+        layer = layers.dense(size, use_bias=False, name=f"category_{number}")
+        embedded = layer(ops.take(window, list(positions), axis=2))
+        parts.append(
+            ops.repeat(embedded, len(a.own), axis=0) if a.channel_independent else embedded
+        )
+    return ops.concatenate(parts, axis=2) if len(parts) > 1 else sequences
 
 
 def with_column_embedding(

@@ -63,7 +63,7 @@ def confusion_matrix(matrix: list[list[int]], labels: list[str], ax: Axes | None
         labels: names of the classes.
         ax: where to draw.
     """
-    ax = new_axes(ax, 4.6)
+    ax = new_axes(ax, max(4.6, 0.9 * len(labels)))
     counts = np.asarray(matrix)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
@@ -75,11 +75,13 @@ def confusion_matrix(matrix: list[list[int]], labels: list[str], ax: Axes | None
                 f"{counts[i, j]:,}\n{share[i, j]:.0%}",
                 ha="center",
                 va="center",
-                fontsize=13,
+                fontsize=13 if len(labels) < 5 else 8,
                 color="white" if share[i, j] > 0.5 else "#222222",
             )
     names = [name_text(label) for label in labels]
     ax.set_xticks(range(len(labels)), names)
+    if len(labels) > 4:
+        ax.tick_params(axis="x", labelrotation=30)
     ax.set_yticks(range(len(labels)), names)
     finish(ax, "Confusion matrix on test (share of each row)", "predicted", "observed")
     ax.grid(visible=False)

@@ -56,6 +56,21 @@ def combination_of(facts: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def label_combination_of(facts: Mapping[str, Any]) -> list[str]:
+    """The weight of each forecaster's logits in a classifier's forecast."""
+    combination = facts.get("label_combination")
+    if combination is None:
+        return []
+    weights, penalty = combination["weights"], combination["penalty"]
+    return [
+        f"Forecast combination: the logits are {weights['lstm']:.2f} times the LSTM's, "
+        f"{weights['logistic']:.2f} times a logistic regression's on the same windows and "
+        f"{weights['prior']:.2f} times those of the class shares in train, by the log loss of "
+        f"{combination['windows']:,} validation windows. The logistic regression has the penalty "
+        f"{penalty['strength']:g}. Epochs and learning curves are of the LSTM alone."
+    ]
+
+
 def _trust(combination: Mapping[str, Any]) -> str:
     """How far the forecast goes from the naive forecast to the network's, and why."""
     trust, gain = combination["trust"], combination["gain"]

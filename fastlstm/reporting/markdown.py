@@ -14,7 +14,11 @@ from fastlstm.config.data import DataConfig
 from fastlstm.config.forecast_limits import forecast_limits
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.retrain import RetrainConfig
-from fastlstm.reporting.combination import combination_of, old_skill_test
+from fastlstm.reporting.combination import (
+    combination_of,
+    label_combination_of,
+    old_skill_test,
+)
 from fastlstm.reporting.coverage import coverage_lines
 from fastlstm.reporting.text import (
     forecast_name,
@@ -73,7 +77,7 @@ def summary(context: ReportContext) -> list[str]:
     """Title, primary metric, horizon and test period."""
     hp, metrics = context.hp, context.metrics
     primary, last = metrics["primary"], metrics["last_origin"]
-    targets = ", ".join(map(plain, context.data.targets))
+    targets = ", ".join(map(plain, context.data.target_columns))
     steps = f"{hp.steps_ahead} step{'s' if hp.steps_ahead > 1 else ''}"
     return [
         f"# {plain(context.config.stored_name)} · {context.run_id} UTC",
@@ -150,6 +154,10 @@ def metrics_on_test(context: ReportContext) -> list[str]:
         is_set = context.config.evaluation.season_length is not None
         found = metrics.get("seasons", {})  # absent in runs of earlier versions
         season = [season_text(metrics["season_length"], found, chosen=is_set)]
+    if "log_loss" in metrics["test"]["model"]:
+        season = [
+            "The log loss of the last class is of the shares with which classes followed it in train."
+        ]
     pooled = (
         "MASE and RMSSE are means over series. The other metrics are pooled over all windows, so that "
         "large series dominate them."
@@ -160,6 +168,32 @@ def metrics_on_test(context: ReportContext) -> list[str]:
         [pooled] if _counts_series_alike(context.metrics) else [],
         season,
     )
+
+
+def labels(context: ReportContext) -> list[str]:
+    """Confusion matrix, and precision, recall and F1 of every class, of each label column."""
+    lines = []
+    for column, scores in context.metrics.get("labels", {}).items():
+        names = [plain(name) for name in scores["classes"]]
+        matrix = [
+            [f"**{name}**", *(f"{count:,}" for count in counts)]
+            for name, counts in zip(names, scores["confusion_matrix"], strict=True)
+        ]
+        by_class = [
+            [name, *map(number, (of["precision"], of["recall"], of["f1"])), f"{of['support']:,}"]
+            for name, of in zip(names, scores["by_class"].values(), strict=True)
+        ]
+        lines += _section(
+            f"Classes of {plain(column)} on test",
+            [
+                f"The likeliest class is right in {scores['accuracy']:.1%}; its probability has the "
+                f"calibration error {number(scores['calibration_error'])}."
+            ],
+            markdown_table(["class", "precision", "recall", "F1", "windows"], by_class),
+            ["Confusion matrix, a row for each true class, a column for each forecast one:"],
+            markdown_table(["", *names], matrix),
+        )
+    return lines
 
 
 def decision_threshold(context: ReportContext) -> list[str]:
@@ -344,6 +378,7 @@ def training(context: ReportContext) -> list[str]:
         [] if warm_start is None else [f"Warm start: {warm_start_text(warm_start)}."],
         [f"Refit: {refit_text(facts)}."] if "refit" in facts else [],
         combination_of(facts),
+        label_combination_of(facts),
     )
 
 
@@ -376,6 +411,7 @@ def data_checks(context: ReportContext) -> list[str]:
 SECTIONS: tuple[Callable[[ReportContext], list[str]], ...] = (
     summary,
     metrics_on_test,
+    labels,
     decision_threshold,
     prediction_intervals,
     metrics_by_series,

@@ -82,17 +82,29 @@ def _write_classification(
     )
     from fastlstm.reporting.figure_style import save_axes
 
-    outputs = metrics["outputs"]
-    for name, scores in outputs.items():
-        detail = name if len(outputs) > 1 else ""
+    outputs, labels = metrics["outputs"], metrics.get("labels", {})
+    for name, scores in labels.items():
+        detail = name if len(labels) > 1 else ""
         save_axes(
-            confusion_matrix(scores["confusion_matrix"], [f"not {name}", name]),
+            confusion_matrix(scores["confusion_matrix"], scores["classes"]),
             target("confusion", detail),
         )
         save_axes(
             reliability_diagram(scores["reliability"], scores["calibration_error"]),
             target("reliability", detail),
         )
+    of_label = data.label_outputs if labels else {}
+    for name, scores in outputs.items():
+        detail = name if len(outputs) > 1 else ""
+        if name.partition("_step_")[0] not in of_label:
+            save_axes(
+                confusion_matrix(scores["confusion_matrix"], [f"not {name}", name]),
+                target("confusion", detail),
+            )
+            save_axes(
+                reliability_diagram(scores["reliability"], scores["calibration_error"]),
+                target("reliability", detail),
+            )
         if scores["precision_recall"]:
             save_axes(
                 precision_recall(scores["precision_recall"], scores["threshold"], scores["prior"]),

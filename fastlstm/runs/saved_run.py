@@ -25,6 +25,7 @@ from fastlstm.data.tables import read_table
 from fastlstm.data.time_grid import microseconds
 from fastlstm.errors import DataError, StoreError
 from fastlstm.evaluation.intervals import HalfWidths, Pair, read_half_widths
+from fastlstm.evaluation.labels import label_columns, likeliest_labels
 from fastlstm.network.inference import load_network, point_of, predict_each, windows_at_once
 from fastlstm.runs.file_names import file_name
 from fastlstm.windows.origins import input_windows
@@ -191,6 +192,17 @@ class SavedRun:
             DataError: a feature column is absent, or a window's input has a missing value.
         """
         return point_of(self.forecast_each(features, origins))
+
+    def labels_of(self, forecasts: np.ndarray) -> dict[str, np.ndarray]:
+        """``label`` and ``probability`` of forecasts, ``(n, steps_ahead, n_targets)`` each.
+
+        Empty where the run has no label columns; see ``fastlstm.evaluation.labels.likeliest_labels``.
+        """
+        if self.hyperparameters.classes is None:
+            return {}
+        columns = label_columns(self.hyperparameters, self.data.targets)
+        thresholds = self.settings.get("evaluation", {}).get("thresholds", {})
+        return likeliest_labels(forecasts, columns, thresholds)
 
     def forecast_each(self, features: pd.DataFrame, origins: np.ndarray) -> np.ndarray:
         """Forecasts with their quantiles, ``(n_windows, steps_ahead, n_targets, n_quantiles)``.

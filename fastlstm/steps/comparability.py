@@ -13,6 +13,7 @@ from pandas.tseries.offsets import Tick
 
 from fastlstm.config.calendar import row_seconds
 from fastlstm.config.data import DataConfig
+from fastlstm.data.categories import renumbered
 from fastlstm.data.cleaning import add_computed_features
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.tables import read_table
@@ -23,24 +24,32 @@ from fastlstm.runs.saved_run import SavedRun
 _TOLERANCE = 1.25
 
 
-def rows_for(champion: SavedRun, frame: pd.DataFrame) -> pd.DataFrame:
+def rows_for(champion: SavedRun, frame: pd.DataFrame, challenger: DataConfig) -> pd.DataFrame:
     """A clean table with the champion's own computed columns.
 
-    Columns of the calendar and of series are computed by its settings, also where those of other
-    settings have the same name.
+    Columns of the calendar, of series and of categories are computed by its settings, also where those
+    of other settings have the same name.
 
     Args:
         champion: the run to feed.
         frame: the challenger's clean table.
+        challenger: the settings that the table was made with.
     """
     data = champion.data
     of_time = {*data.calendar_columns}
     computed = {
         *of_time,
         *data.series_columns,
+        *data.indicator_columns,
         *(name for name, (source, _) in data.ahead_sources.items() if source in of_time),
     }
     own = frame.drop(columns=[name for name in computed if name in frame])
+    for name in {column for column, _ in data.indicator_columns.values()} & {
+        *challenger.categories
+    }:
+        own[name] = renumbered(
+            own[name].to_numpy(), challenger.categories[name], data.categories[name]
+        )
     add_computed_features(own, own[SEGMENT].to_numpy(), own[:0], data)
     return own
 
@@ -69,7 +78,8 @@ def why_not_comparable(new: SavedRun, old: SavedRun, frame: pd.DataFrame) -> str
 def _same_task(new: SavedRun, old: SavedRun) -> bool:
     """Whether both forecast the same targets over the same horizon."""
     return bool(
-        new.data.targets == old.data.targets
+        new.data.target_columns == old.data.target_columns
+        and (new.hyperparameters.classes is None) == (old.hyperparameters.classes is None)
         and new.data.derived_targets == old.data.derived_targets
         and new.data.lookahead == old.data.lookahead
         and new.hyperparameters.steps_ahead == old.hyperparameters.steps_ahead

@@ -20,11 +20,11 @@ from fastlstm.data.tables import read_table
 from fastlstm.data.time_grid import microseconds
 from fastlstm.errors import DataError
 from fastlstm.evaluation.groups import Groups
+from fastlstm.evaluation.labels import in_classes, label_columns
 from fastlstm.evaluation.metrics import (
-    PRIMARY_CLASSIFICATION_METRIC,
     REGRESSION_METRICS,
     QuantityForecasts,
-    mean_classification_scores,
+    label_scores,
     mean_over_series,
     regression_score,
     values_or_none,
@@ -64,7 +64,7 @@ def compare(
     pieces = _pieces(new, Path(clean)) if by_shard else iter([_whole(new, Path(clean))])
     scored: list[_Comparison] = []
     for frame, predictions in pieces:
-        of_champion = rows_for(old, frame)
+        of_champion = rows_for(old, frame, new.data)
         if not scored and (why := why_not_comparable(new, old, of_champion)):
             return {"comparable": False, "why": why}
         try:
@@ -144,10 +144,13 @@ def _compare_rows(
     test = test.some(_have_inputs(test.rows, table, old.hyperparameters.timesteps))
     if not len(test.rows):
         return []
-    forecasts = {
-        "challenger": test.forecast, "champion": old.evaluated.forecast(of_champion, test.rows)
-    }  # fmt: skip
-    score = _score_labels if not new.hyperparameters.is_regressor else _quantity_scorer(new, table)
+    of_old = old.evaluated.forecast(of_champion, test.rows)
+    is_regressor = new.hyperparameters.is_regressor
+    if not is_regressor:
+        columns = (label_columns(run.hyperparameters, run.data.targets) for run in (old, new))
+        of_old = in_classes(of_old, *columns)
+    forecasts = {"challenger": test.forecast, "champion": of_old}
+    score = _quantity_scorer(new, table) if is_regressor else _label_scorer(new)
     overall, by_series = {}, {}
     for name, forecast in forecasts.items():
         overall[name], by_series[name] = score(test, forecast)
@@ -250,15 +253,19 @@ def _have_inputs(rows: np.ndarray, table: TargetTable, timesteps: int) -> np.nda
     return in_block
 
 
-def _score_labels(test: _TestWindows, forecast: np.ndarray) -> Scores:
+def _label_scorer(run: SavedRun) -> Scorer:
     """The primary metric of a classifier's probabilities."""
+    metric = run.manifest["primary"]["name"]
+    columns = label_columns(run.hyperparameters, run.data.targets)
 
-    def score(windows: np.ndarray) -> float | None:
-        labels, probability = (a.reshape(len(a), -1)[windows] for a in (test.truth, forecast))
-        return mean_classification_scores(labels, probability)[PRIMARY_CLASSIFICATION_METRIC]
+    def score(test: _TestWindows, forecast: np.ndarray) -> Scores:
+        def of(windows: np.ndarray) -> float | None:
+            return label_scores(test.truth[windows], forecast[windows], columns)[metric]
 
-    by_series = {label: score(rows) for label, rows in rows_by_series(test.series).items()}
-    return score(np.arange(len(test.rows))), by_series
+        by_series = {label: of(rows) for label, rows in rows_by_series(test.series).items()}
+        return of(np.arange(len(test.rows))), by_series
+
+    return score
 
 
 def _quantity_scorer(run: SavedRun, table: TargetTable) -> Scorer:

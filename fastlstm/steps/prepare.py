@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from fastlstm.artifacts.disk import writing_to
 from fastlstm.artifacts.file_names import CHECKS_FILE, CLEAN_FILE, TABLE_FILE
 from fastlstm.artifacts.files import write_json
 from fastlstm.config.data import DataConfig
 from fastlstm.config.retrain import RetrainConfig
+from fastlstm.data.categories import CategoryTally, embedded_series
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.reading import load, rows_of_source
-from fastlstm.data.shards import is_cut
-from fastlstm.data.tables import read_table, write_table
+from fastlstm.data.shards import is_cut, shards_of
+from fastlstm.data.split import SplitCuts, cut_times, distinct_times, series_cuts
+from fastlstm.data.tables import StoredColumns, read_table, write_table
+from fastlstm.data.time_grid import microseconds
 from fastlstm.data.validation import LoadingFacts, validate
 from fastlstm.steps.load_shards import load_shards_into
 from fastlstm.steps.scale_shards import scale_shards_into
@@ -22,10 +27,12 @@ from fastlstm.steps.scaled_table import scale_table_into
 from fastlstm.steps.shard_map import ShardMap
 from fastlstm.steps.validate_shards import validate_shards
 
+Config = TypeVar("Config", bound=RetrainConfig)
+
 
 def load_into(
     folder: Path, data: DataConfig, window_rows: int, shard_rows: int, shards: ShardMap,
-    skipped_files: Mapping[str, str] | None = None,
+    skipped_files: Mapping[str, str] | None = None, *, labels: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Load the source and write ``table.parquet`` into a folder, or that of each shard of a panel.
 
@@ -36,6 +43,7 @@ def load_into(
         shard_rows: rows of a shard, about; a panel with more is cut.
         shards: works on each shard.
         skipped_files: what is not read of a source that was fetched to this machine, with the reason.
+        labels: whether plain targets are labels.
 
     Returns:
         Facts for the manifest.
@@ -45,9 +53,11 @@ def load_into(
         DataError: a file, column or cell cannot be read as declared.
     """
     if data.series is not None and (rows := rows_of_source(data)) > shard_rows:
-        facts = load_shards_into(folder, data, window_rows, rows, shard_rows, shards)
+        # Not all rows of a label column are seen at once, so it is a category whatever it holds.
+        as_text = data.with_dtypes(data.undeclared_labels if labels else [], "category")
+        facts = load_shards_into(folder, as_text, window_rows, rows, shard_rows, shards)
         return {**facts, "skipped_files": {**(skipped_files or {}), **facts["skipped_files"]}}
-    loaded = load(data, window_rows)
+    loaded = load(data, window_rows, labels=labels)
     frame = loaded.frame
     write_table(frame, folder / TABLE_FILE)
     return {
@@ -59,6 +69,42 @@ def load_into(
         "skipped_series": loaded.skipped_series,
         "skipped_files": {**(skipped_files or {}), **loaded.skipped_files},
     }
+
+
+def with_resolved_columns(config: Config, loaded: Path) -> Config:
+    """The settings with the calendar, the categories and the series that train rows teach.
+
+    Args:
+        config: all settings.
+        loaded: folder of the loaded table.
+
+    Raises:
+        ConfigError: what is found contradicts the settings.
+        DataError: a label column has one class in the train rows.
+    """
+    data, hp = config.data, config.hyperparameters
+    stored = [StoredColumns(shard / TABLE_FILE) for shard in shards_of(loaded)]
+    text = {*stored[0].text_columns} & {*data.value_columns} - {*data.categories}
+    of_all = data.embedded_series == "all"
+    if data.calendar != "auto" and not text and not of_all:
+        return config
+    times = distinct_times(
+        np.concatenate([distinct_times(microseconds(columns[TIME])) for columns in stored])
+    )
+    config = config.with_calendar(float(times[-1] - times[0]) / 1e6 * hp.train_size_rate)
+    if not text and not of_all:
+        return config
+    rates = hp.train_size_rate, hp.validation_size_rate
+    cuts: SplitCuts | None = None if hp.split == "by_series" else cut_times(times, *rates)
+    tally = CategoryTally(data, [name for name in data.value_columns if name in text])
+    for columns in stored:
+        of_rows, series = microseconds(columns[TIME]), columns[SERIES].to_numpy()
+        of_shard = cuts or series_cuts(of_rows, series, *rates)
+        tally.add(columns, of_rows < of_shard.validation)
+    return config.with_categories(
+        tally.categories(labels=not hp.is_regressor),
+        embedded_series(tally.series) if of_all else None,
+    )
 
 
 def validate_into(

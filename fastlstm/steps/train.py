@@ -51,7 +51,7 @@ def train_into(
     hp = Hyperparameters.model_validate(hyperparameters)
     dataset = DrawnWindows(WindowDataset(Path(windows)))
     if not hp.is_regressor:
-        require_both_classes(dataset)
+        require_both_classes(dataset, hp)
     columns = dataset.manifest["features"], dataset.manifest["targets"]
     use_fitting_threads(hp, *columns, dataset.count("train"))
     trained = fit(

@@ -92,7 +92,7 @@ def validate_shard(
             labels=labels,
             is_first=Path(shard).name == first_shard,
         )
-        embedded = set(known.data.embedded_series) & set(known.frame[SERIES].unique())
+        embedded = set(known.data.embedded_labels) & set(known.frame[SERIES].unique())
         if report.passed:
             write_table(clean, target / CLEAN_FILE)
         return {

@@ -2,8 +2,9 @@
 
 Platt scaling (Platt 1999, "Probabilistic Outputs for Support Vector Machines", with its smoothed
 labels) for sigmoid outputs, temperature scaling (Guo et al. 2017, "On Calibration of Modern Neural
-Networks") for softmax ones. Both are linear in the logits, so they go into the weights of the output
-layer: the saved network gives calibrated probabilities wherever it is opened.
+Networks") for softmax ones, one temperature for all steps of a label column. Both are linear in the
+logits, so they go into the weights of the output layer, or of the forecasters' combination: the saved
+network gives calibrated probabilities wherever it is opened.
 """
 
 from __future__ import annotations
@@ -15,17 +16,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.evaluation.labels import LabelColumn, label_columns, logits_of
+from fastlstm.network.combination import has_combination, scale_combination
 from fastlstm.network.inference import predict, windows_at_once
 from fastlstm.network.keras_import import import_keras
 from fastlstm.network.seeded_layers import MEMBER
+from fastlstm.training.label_combination import LabelCombination
 from fastlstm.training.selection import SelectionContext
-from fastlstm.windows.origins import output_names
 
 if TYPE_CHECKING:
     from fastlstm.windows.source import WindowSource
-
-# The smallest probability; in float32 one less a smaller one is 1.
-_SMALLEST = 1e-7
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,10 @@ class CalibrationStep:
         """Whether ``calibration`` calls for a method; of a loss object it is not known whether it asks
         for probabilities."""
         hp, loss = context.setup.hyperparameters, context.setup.loss
-        unknown = loss is not None and hp.calibration == "auto"
-        return hp.calibration_method is not None and not unknown
+        combined = context.finding(LabelCombination) is not None
+        # The weights of a combination are those of the lowest log loss on validation.
+        left_out = hp.calibration == "auto" and (loss is not None or combined)
+        return hp.calibration_method is not None and not left_out
 
     def run(self, context: SelectionContext) -> Calibration:
         """Calibrate the networks by the outputs of the chosen one."""
@@ -66,8 +68,8 @@ def calibrate(
     """Calibrate a network in place, by ``hyperparameters.calibration``.
 
     Args:
-        model: the network; its layer ``output`` (of an ensemble each member's), or its last one, gives
-            the probabilities.
+        model: the network; the weights of its forecasters' combination, or its layer ``output`` (of an
+            ensemble each member's), or its last one, give the logits.
         dataset: the windows; only validation is read.
         hyperparameters: the settings.
         others: more networks of the same layers, which are changed in the same way. Networks that have
@@ -79,18 +81,28 @@ def calibrate(
     method = hyperparameters.calibration_method
     if method is None:
         return []
-    layers = [layer for network in (model, *others) for layer in _output_layers(network)]
-    if not layers:
+    networks = (model, *others)
+    units = _units_of_logits(model)
+    if units is None:
         return ["the outputs: not calibrated, the network's last layer is not of this library"]
-    outputs, labels = [], []
-    for x, y in dataset.batches("validation", windows_at_once(dataset.manifest)):
-        outputs.append(predict(model, x))
-        labels.append(y.reshape(len(y), -1))
-    probability = np.concatenate(outputs).astype(np.float64)
-    truth = np.concatenate(labels).astype(np.float64)
-    if method == "temperature":
-        return _by_temperature(layers, probability, truth)
-    return _by_platt(layers, probability, truth, dataset.manifest)
+    parts = [
+        (predict(model, x), y)
+        for x, y in dataset.batches("validation", windows_at_once(dataset.manifest))
+    ]
+    outputs, labels = (np.concatenate(part).astype(np.float64) for part in zip(*parts, strict=True))
+    columns = label_columns(hyperparameters, dataset.manifest["targets"])
+    found = _Correction.of(outputs.reshape(labels.shape), labels, columns, units)
+    for network in networks:
+        _apply(network, found)
+    return found.notes
+
+
+def _units_of_logits(model: Any) -> int | None:
+    """Outputs that have a logit of their own; None where the layer that gives logits is not known."""
+    if has_combination(model):
+        return int(model.output_shape[1])
+    layers = _output_layers(model)
+    return int(layers[0].units) if layers else None
 
 
 def _output_layers(model: Any) -> list[Any]:
@@ -105,40 +117,89 @@ def _output_layers(model: Any) -> list[Any]:
     return named if known else []
 
 
-def _by_platt(
-    layers: list[Any], probability: np.ndarray, truth: np.ndarray, manifest: dict[str, Any]
-) -> list[str]:
-    """Platt scaling of each output; returns what could not be calibrated, and why.
+@dataclass
+class _Correction:
+    """What logits are multiplied by, and what is added then, ``(n_logits,)`` each.
 
-    Args:
-        layers: give the logits; changed in place.
-        probability: of the positive class, ``(n, n_outputs)``.
-        truth: labels 0 and 1, same shape.
-        manifest: of the dataset, with the outputs' names.
+    Attributes:
+        slopes: factors.
+        shifts: summands.
+        notes: outputs that could not be calibrated, and why.
     """
-    names = output_names(manifest["targets"], manifest["steps_ahead"])
-    clipped = np.clip(probability, _SMALLEST, 1 - _SMALLEST)
-    logit = np.log(clipped / (1 - clipped))
-    if layers[0].units != len(names):  # steps or columns share the layer's weights, so also these
-        names, logit, truth = ["the outputs"], logit.reshape(-1, 1), truth.reshape(-1, 1)
-    slopes, shifts, notes = np.ones(len(names)), np.zeros(len(names)), []
-    for number, name in enumerate(names):
-        labels = truth[:, number]
-        if labels.min() == labels.max():
-            notes.append(f"{name}: not calibrated, validation holds one class only")
-            continue
-        slope, shift = platt(logit[:, number], labels)
+
+    slopes: np.ndarray
+    shifts: np.ndarray
+    notes: list[str]
+
+    @classmethod
+    def of(
+        cls, outputs: np.ndarray, labels: np.ndarray, columns: list[LabelColumn], units: int
+    ) -> _Correction:
+        """Of each output, or of those that share the weights of a logit together.
+
+        Args:
+            outputs: probabilities of validation windows, ``(n, steps, n_targets)``.
+            labels: of the same windows.
+            columns: the label columns.
+            units: logits with weights of their own: of all steps and targets, of the targets, or of one.
+        """
+        steps, targets = labels.shape[1:]
+        found = cls(np.ones(units), np.zeros(units), [])
+        if units < targets:  # one network for all columns, each of two classes
+            everything = LabelColumn("the outputs", ("0", "1"), slice(0, 1), ("the outputs",))
+            found._add(outputs.reshape(-1, 1), labels.reshape(-1, 1), everything, 0, "the outputs")
+            return found
+        shared = units < steps * targets
+        for column in columns:
+            probability, truth = outputs[..., column.outputs], labels[..., column.outputs]
+            for step in range(1 if shared else steps):
+                at = step * targets + column.outputs.start
+                if column.is_binary:
+                    chosen = slice(None) if shared else slice(step, step + 1)
+                    suffix = f"_step_{step + 1}" if steps > 1 and not shared else ""
+                    found._add(
+                        probability[:, chosen].reshape(-1, 1), truth[:, chosen].reshape(-1, 1),
+                        column, at, column.names[0] + suffix,
+                    )  # fmt: skip
+                else:
+                    size = len(column.names)
+                    found._cool(probability.reshape(-1, size), truth.reshape(-1, size), column, at)
+        return found
+
+    def _cool(
+        self, probability: np.ndarray, labels: np.ndarray, column: LabelColumn, at: int
+    ) -> None:
+        """Temperature scaling of exclusive classes, ``(n, n_classes)``, from logit number ``at`` on."""
+        scale = 1 / temperature(logits_of(probability, column), labels)
+        self.slopes[at : at + len(column.names)] = scale
+
+    def _add(
+        self, probability: np.ndarray, labels: np.ndarray, column: LabelColumn, at: int, name: str
+    ) -> None:
+        """Platt scaling of one output, ``(n, 1)``, whose logit is number ``at``."""
+        truth = labels[:, 0]
+        if truth.min() == truth.max():
+            self.notes.append(f"{name}: not calibrated, validation holds one class only")
+            return
+        slope, shift = platt(logits_of(probability, column)[:, 0], truth)
         if slope <= 0:
-            notes.append(
+            self.notes.append(
                 f"{name}: not calibrated, on validation higher probabilities do not mean more "
                 "positives"
             )
-            continue
-        slopes[number], shifts[number] = slope, shift
-    for layer in layers:
+            return
+        self.slopes[at], self.shifts[at] = slope, shift
+
+
+def _apply(network: Any, correction: _Correction) -> None:
+    """Scale and shift a network's logits, in the weights that make them."""
+    if has_combination(network):
+        scale_combination(network, correction.slopes, correction.shifts)
+        return
+    for layer in _output_layers(network):
         kernel, bias = layer.get_weights()
-        layer.set_weights([kernel * slopes, bias * slopes + shifts])
-    return notes
+        scaled = [kernel * correction.slopes, bias * correction.slopes + correction.shifts]
+        layer.set_weights(scaled)
 
 
 def platt(logit: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
@@ -160,14 +221,6 @@ def platt(logit: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
         sample_weight=np.concatenate([target, 1 - target]),
     )
     return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
-
-
-def _by_temperature(layers: list[Any], probability: np.ndarray, truth: np.ndarray) -> list[str]:
-    """Temperature scaling; arguments and result as for ``_by_platt``, the classes being the outputs."""
-    scale = 1 / temperature(np.log(np.maximum(probability, _SMALLEST)), truth)
-    for layer in layers:
-        layer.set_weights([weights * scale for weights in layer.get_weights()])
-    return []
 
 
 def temperature(logit: np.ndarray, truth: np.ndarray) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.errors import DataError
+from fastlstm.evaluation.labels import class_numbers, label_columns
 from fastlstm.windows.source import WindowSource
 
 
@@ -27,24 +28,40 @@ def class_weights(hyperparameters: Hyperparameters, y: np.ndarray) -> np.ndarray
         return None
     classes = y.shape[1] if y.shape[1] > 1 else 2
     if chosen != "balanced":
+        if hyperparameters.classes is not None:
+            (names,) = hyperparameters.classes.values()
+            by_name = {str(name): weight for name, weight in chosen.items()}
+            return np.array([by_name[name] for name in names], np.float32)
         return np.array([chosen[c] for c in range(classes)], np.float32)
     labels = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0].astype(int)
     counts = np.bincount(labels, minlength=classes)
     if (counts == 0).any():
+        first = int(np.argmin(counts))
+        name = str(first)
+        if hyperparameters.classes is not None:
+            (names,) = hyperparameters.classes.values()
+            name = repr(names[first])
         raise DataError(
-            f"class {int(np.argmin(counts))} has no train window, so class_weight 'balanced' is "
+            f"class {name} has no train window, so class_weight 'balanced' is "
             "undefined; give more rows or raise train_size_rate"
         )
     return np.asarray(len(labels) / (classes * counts), np.float32)
 
 
-def require_both_classes(dataset: WindowSource) -> None:
-    """Refuse train windows in which an output is always 0, or always 1: nothing can be learned.
+def require_both_classes(dataset: WindowSource, hyperparameters: Hyperparameters) -> None:
+    """Refuse train windows in which a label is always the same: nothing can be learned.
+
+    Args:
+        dataset: the windows.
+        hyperparameters: the label columns; without them each output is a label of its own.
 
     Raises:
         DataError: names the target and the class that is absent.
     """
     y = dataset.read("train", columns=("y",)).y
+    if hyperparameters.classes is not None:
+        _require_two_classes(y, hyperparameters, dataset.manifest["targets"])
+        return
     for number, target in enumerate(dataset.manifest["targets"]):
         for step in range(y.shape[1]):
             present = np.unique(y[:, step, number])
@@ -53,6 +70,19 @@ def require_both_classes(dataset: WindowSource) -> None:
                 raise DataError(
                     f"target {target!r}: class {absent} has no train window of {len(y):,}, so it "
                     "cannot be learned; give more rows, or raise train_size_rate"
+                )
+
+
+def _require_two_classes(y: np.ndarray, hp: Hyperparameters, targets: list[str]) -> None:
+    """Refuse labels ``(n, steps, n_targets)`` of which a column is always of the same class."""
+    for column in label_columns(hp, targets):
+        for step in range(y.shape[1]):
+            present = np.unique(class_numbers(y[:, step], column))
+            if len(present) == 1:
+                raise DataError(
+                    f"target {column.name!r}: all {len(y):,} train windows are of class "
+                    f"{column.classes[present[0]]!r}, so no other can be learned; give more rows, or "
+                    "raise train_size_rate"
                 )
 
 

@@ -81,8 +81,9 @@ class CombinationStep:
     """Solve the linear component, and give each forecaster the weight that validation chooses."""
 
     def applies(self, context: SelectionContext) -> bool:
-        """Whether the network combines forecasters."""
-        return has_combination(context.chosen)
+        """Whether the network of a regressor combines forecasters."""
+        is_regressor = context.setup.hyperparameters.is_regressor
+        return is_regressor and has_combination(context.chosen)
 
     def run(self, context: SelectionContext) -> Combination:
         """Solve the chosen network's component on train windows, the refitted one's on validation

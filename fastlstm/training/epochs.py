@@ -31,7 +31,7 @@ def compiled_network(
     steps = steps_of_an_epoch(setup.dataset, split, hp)
     with setup.strategy.scope() if setup.strategy is not None else nullcontext():
         built = network()
-        compiled = trained_by_member(built, hp.seed)
+        compiled = trained_by_member(built, hp)
         compile_network(compiled, hp, steps, setup.loss)
     return built, compiled
 

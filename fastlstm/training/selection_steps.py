@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastlstm.training.calibration import CalibrationStep
 from fastlstm.training.combination import CombinationStep
+from fastlstm.training.label_combination import LabelCombinationStep
 from fastlstm.training.refit import RefitStep
 from fastlstm.training.selection import SelectionStep
 from fastlstm.training.warm_start import WarmStartStep
@@ -14,5 +15,6 @@ SELECTION_STEPS: tuple[SelectionStep, ...] = (
     WarmStartStep(),
     RefitStep(),
     CombinationStep(),
+    LabelCombinationStep(),
     CalibrationStep(),
 )

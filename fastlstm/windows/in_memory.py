@@ -15,7 +15,7 @@ from fastlstm.data.time_grid import microseconds
 from fastlstm.errors import DataError
 from fastlstm.windows.coverage import facts_of_absence, series_without
 from fastlstm.windows.origins import input_windows, target_windows
-from fastlstm.windows.planning import plan_windows, require_windows
+from fastlstm.windows.planning import all_steps_defined, plan_windows, require_windows
 from fastlstm.windows.shared_rows import Folded
 from fastlstm.windows.source import Windows
 
@@ -69,7 +69,7 @@ class RowWindows:
         self._times = microseconds(frame[TIME])
         # Windows are gathered as blocks of rows; any other memory order is copied for each batch.
         self._x, self._y = np.ascontiguousarray(x), np.ascontiguousarray(y)
-        defined = ~np.isnan(y).any(axis=1)
+        defined = all_steps_defined(~np.isnan(y).any(axis=1), steps_ahead)
         if usable is not None:
             defined &= usable
         planned = plan_windows(frame, defined, timesteps, steps_ahead + lookahead, cuts)

@@ -30,7 +30,12 @@ from fastlstm.data.split import EVERY, LEARNED, SPLITS, SplitCuts, parts_of
 from fastlstm.data.time_grid import microseconds
 from fastlstm.windows.coverage import facts_of_absence, series_without
 from fastlstm.windows.origins import Runs, input_windows, target_windows
-from fastlstm.windows.planning import PLANNED_ROWS, plan_windows, require_windows
+from fastlstm.windows.planning import (
+    PLANNED_ROWS,
+    all_steps_defined,
+    plan_windows,
+    require_windows,
+)
 from fastlstm.windows.shared_rows import Folded, FoldedTooLargeError, Folding
 from fastlstm.windows.source import Windows
 
@@ -149,7 +154,8 @@ def write_parts(
     """
     inputs = [scaled[f"x.{n}"].to_numpy(np.float32) for n in form.features]
     outputs = [scaled[f"y.{n}"].to_numpy(np.float32) for n in form.targets]
-    planned = plan_windows(scaled, _defined(outputs), form.timesteps, form.span, form.cuts)
+    defined = all_steps_defined(_defined(outputs), form.steps_ahead)
+    planned = plan_windows(scaled, defined, form.timesteps, form.span, form.cuts)
     if shard is None:
         require_windows(planned, form.timesteps, form.span)
     of_shard = "" if shard is None else f"{shard.number:05d}-"

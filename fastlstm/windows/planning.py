@@ -23,8 +23,9 @@ def plan_windows(
 
     Args:
         frame: table with ``__time`` and ``__segment``, sorted by series and time.
-        defined: whether all targets of a row have a value, ``(n,)``; a window without that at its
-            origin (a derived target near the end of its contiguous block) is left out.
+        defined: whether all targets of a window that begins at a row have a value, ``(n,)``; others (of
+            a derived target near the end of its contiguous block, or an unknown label) are left out.
+            See ``all_steps_defined``.
         timesteps: input rows.
         span: rows from the origin on that the targets depend on.
         cuts: the cut times.
@@ -41,6 +42,14 @@ def plan_windows(
         for name, windows in chosen.items():
             found[name].append(start + origins[windows])
     return {name: Runs(parts) for name, parts in found.items()}
+
+
+def all_steps_defined(defined: np.ndarray, steps_ahead: int) -> np.ndarray:
+    """Whether a row and those up to the last step are all defined, ``(n,)``; absent rows count so."""
+    undefined = np.concatenate([[0], np.cumsum(~defined)])
+    last = np.minimum(np.arange(len(defined)) + steps_ahead, len(defined))
+    whole: np.ndarray = undefined[last] == undefined[:-1]
+    return whole
 
 
 def require_windows(planned: Mapping[str, Sized], timesteps: int, span: int) -> None:

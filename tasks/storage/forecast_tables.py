@@ -39,7 +39,7 @@ def _columns() -> dict[Kind, list[tuple[str, Any]]]:
         "forecasts": [
             ("model_name", model), ("run_id", run), ("series", series), ("after", moment),
             ("origin", moment), ("step", sa.Integer), ("time", moment), ("target", target),
-            ("prediction", sa.Double),
+            ("prediction", sa.Double), ("label", target), ("probability", sa.Double),
         ],
         "intervals": [
             ("model_name", model), ("run_id", run), ("series", series), ("after", moment),
@@ -82,7 +82,7 @@ class ForecastTables:
         _require_short_names(rows)
         table = self._tables[kind]
         moment = table.c[MOMENT[kind]]
-        rows = rows.assign(model_name=self._model)[[c.name for c in table.c]]
+        rows = rows.assign(model_name=self._model).reindex(columns=[c.name for c in table.c])
 
         def once() -> int:
             with self._engine.begin() as connection:
@@ -110,11 +110,24 @@ class ForecastTables:
             try:
                 with self._engine.begin() as connection:
                     self._meta.create_all(connection)
+                    self._add_columns(connection)
                 return
             except (sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.IntegrityError):
                 # Lost the race if another process created a table meanwhile: look again.
                 if attempt == APPEND_ATTEMPTS or not self._any_exists():
                     raise
+
+    def _add_columns(self, connection: Any) -> None:
+        """Add the columns that tables of earlier versions lack."""
+        import sqlalchemy as sa
+
+        inspector = sa.inspect(connection)
+        for table in self._tables.values():
+            present = {column["name"] for column in inspector.get_columns(table.name)}
+            for column in (c for c in table.c if c.name not in present):
+                written = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+                name = connection.dialect.identifier_preparer.format_table(table)
+                connection.execute(sa.text(f"ALTER TABLE {name} ADD COLUMN {written}"))
 
     def _any_exists(self) -> bool:
         """Whether the database has one of the tables."""

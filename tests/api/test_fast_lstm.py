@@ -40,7 +40,10 @@ def test_documented_keywords_and_defaults():
         skip = {"X_data", "Y_data", "hyperparameters"}
         given = {n: p.default for n, p in parameters.items() if n not in skip}
         model = fastLSTM(**given)
-        assert fastLSTM(LSTM_type="classifier")._hp == model._hp
+        # What is set keeps its meaning; what is left out has the training recipe.
+        plain = {"LSTM_type": "classifier", "architecture": "classic", "early_stop_patience": 200}
+        assert fastLSTM(**plain)._hp.model_dump() == model._hp.model_dump() | plain
+        assert fastLSTM()._hp.model_relative_width is None
     for alias, name in ALIASES.items():
         value = model._hp.model_dump()[name]
         assert fastLSTM(**{alias: value})._hp.model_dump()[name] == value
@@ -70,8 +73,8 @@ def test_refusals():
 
 
 def test_checkpoint_looks_at_validation_by_default():
-    assert Hyperparameters().checkpoint_monitor_metric == "val_accuracy"
-    assert Hyperparameters().early_stop_monitor_metric == "val_accuracy"
+    assert Hyperparameters().checkpoint_monitor_metric == "val_loss"
+    assert Hyperparameters().early_stop_monitor_metric == "val_loss"
 
 
 def test_importing_the_package_imports_little():

@@ -19,7 +19,7 @@ from tests.conftest import make_panel
         (lambda x, y: (x, y.shift(freq="1h")), "index differs"),
         (lambda x, y: (x.assign(a=np.nan), y), "column 'a' has 300 missing or infinite"),
         (lambda x, y: (x, y.replace(y.iloc[7, 0], np.inf)), "column 'next' has 1 missing"),
-        (lambda x, y: (x.assign(a="x"), y), "column 'a' holds"),
+        (lambda x, y: (x.assign(a=x.index), y), "column 'a' holds datetime"),
         (lambda x, y: (x.iloc[::-1], y.iloc[::-1]), "time: row 1 is not after"),
         (lambda x, y: (x.iloc[:0], y.iloc[:0]), "is empty"),
         (lambda x, y: (np.zeros((4, 2, 2)), np.zeros(4)), "has shape"),

@@ -41,3 +41,38 @@ def test_what_knows_no_future_is_not(x):
 def test_a_target_that_hardly_changes_says_nothing():
     steady = np.where(np.arange(400) > 395, 1.0, 0.0)
     assert found(np.roll(steady, -1), steady) == []
+
+
+def exclusive_classes(rng, rows=400):
+    """Indicators of the classes of a chain that stays in a class for some time."""
+    count = rng.integers(2, 6)
+    stay = rng.uniform(0, 0.99)
+    shares = rng.dirichlet(np.ones(count))
+    changes = rng.random(rows) > stay
+    drawn = rng.choice(count, rows, p=shares)
+    last = np.maximum.accumulate(np.where(changes, np.arange(rows), 0))
+    return np.eye(count)[drawn[last]]
+
+
+def test_indicators_of_exclusive_classes_are_seldom_suspected():
+    rng, pairs, false_alarms = np.random.default_rng(0), 0, 0
+    for _ in range(30):
+        indicators = exclusive_classes(rng)
+        columns = {f"class {i}": column for i, column in enumerate(indicators.T)}
+        leaks = suspected_leaks(columns, columns, np.zeros(len(indicators)))
+        pairs += len(columns) ** 2
+        false_alarms += len(leaks)
+    assert false_alarms / pairs < 0.01
+
+
+def test_an_indicator_of_the_future_class_is_suspected():
+    rng = np.random.default_rng(1)
+    found = 0
+    for _ in range(10):
+        target = exclusive_classes(rng)[:, 0]
+        changes = int((target[3:] != target[:-3]).sum())
+        leaks = suspected_leaks(
+            {"x": np.append(target[3:], np.zeros(3))}, {"y": target}, np.zeros(len(target))
+        )
+        found += bool(leaks) == (changes >= 20)
+    assert found == 10

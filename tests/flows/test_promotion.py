@@ -250,7 +250,8 @@ def test_a_champion_has_the_calendar_and_the_series_that_it_was_trained_with(two
     frame["site=b"] = 7.0
     own = {"calendar": ["hour"], "embedded_series": ["b"], "time_zone": "Asia/Tokyo"}
     edited(copy, data={**own, "features": ["load", "heat", "hour_sin", "site=b"]})
-    rows = rows_for(SavedRun(copy), frame)
+    champion = SavedRun(copy)
+    rows = rows_for(champion, frame, champion.data)
     angle = 2 * np.pi * frame["__time"].dt.tz_convert("Asia/Tokyo").dt.hour / 24
     np.testing.assert_allclose(rows["hour_sin"], np.sin(angle), atol=1e-9)
     assert (rows["site=b"] == (frame["__series"] == "b")).all()

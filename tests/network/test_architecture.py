@@ -73,7 +73,7 @@ def test_units_go_by_the_sequences_to_learn_from(windows, units):
         ({"batch_size": 64}, 321, 64), ({"channel_independent": False}, 321, 32),
         ({"architecture": "classic"}, 321, 128),
         ({"architecture": "classic", "batch_size": None}, 9, 32),
-        ({"LSTM_type": "classifier"}, 1, 128),
+        ({"LSTM_type": "classifier"}, 1, 64),
     ],
 )  # fmt: skip
 def test_a_gradient_step_sees_about_as_many_sequences_whatever_the_columns(

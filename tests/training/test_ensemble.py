@@ -102,7 +102,7 @@ def gradients(hp, weights_of_second, x, y):
     network = build_network(hp, FEATURES, TARGETS)
     second = network.get_layer("output_member_2")
     second.set_weights([w * weights_of_second for w in second.get_weights()])
-    fitted = trained_by_member(network, hp.seed)
+    fitted = trained_by_member(network, hp)
     compile_network(fitted, hp, 1)
     with tf.GradientTape() as tape:
         loss = fitted.compute_loss(x, y, fitted(x, training=False), None, training=True)
@@ -120,7 +120,7 @@ def test_a_member_does_not_learn_from_what_the_others_forecast():
 
 def test_members_weigh_the_windows_of_a_batch_differently_and_one_on_average():
     hp = settings(ensemble_size=2, loss="mse", naive_unless_better=False)
-    fitted = trained_by_member(build_network(hp, FEATURES, TARGETS), hp.seed)
+    fitted = trained_by_member(build_network(hp, FEATURES, TARGETS), hp)
     compile_network(fitted, hp, 1)
     # Member 1 is off by one in the first half of the windows alone, member 2 in the second.
     outputs = np.zeros((20_000, 14, 2), np.float32)

@@ -1,0 +1,111 @@
+"""The results of ``benchmarks.classes`` as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+Result = dict[str, Any]
+
+PEERS = ("logistic regression", "LightGBM")
+# Most calibration error that counts as calibrated.
+_CALIBRATED = 0.05
+
+
+def _seeds(result: Result) -> list[dict[str, Any]]:
+    """The product's scores of each seed whose training did not fail."""
+    return [found for found in result["product"].values() if "failed" not in found]
+
+
+def _mean(result: Result, forecast: str, metric: str) -> float:
+    """Mean over the seeds of a metric of the product, the prior or the last class."""
+    return float(np.mean([found["test"][forecast][metric] for found in _seeds(result)]))
+
+
+def _spread(values: Iterable[float], digits: int = 3) -> str:
+    found = list(values)
+    mean = f"{np.mean(found):.{digits}f}"
+    return mean if len(found) == 1 else f"{mean} ± {np.std(found):.{digits}f}"
+
+
+def _row(result: Result) -> list[str]:
+    seeds = _seeds(result)
+    model = [found["test"]["model"] for found in seeds]
+    return [
+        result["set"], str(result["classes"]), f"{result['series']:,}", f"{result['rows']:,}",
+        f"{result['test_windows']:,}",
+        *(f"{_mean(result, name, 'log_loss'):.3f}" for name in ("prior", "last_class")),
+        *(f"{result['peers'][name]:.3f}" for name in PEERS),
+        _spread(scores["log_loss"] for scores in model),
+        f"{_mean(result, 'last_class', 'accuracy'):.3f}",
+        _spread(scores["accuracy"] for scores in model),
+        _spread(scores["average_precision"] for scores in model),
+        _spread((found["calibration_error"] for found in seeds), 3),
+        f"{sum(found['promoted'] for found in seeds)} of {len(result['product'])}",
+        f"{np.mean([found['seconds'] for found in seeds]):.0f}",
+    ]  # fmt: skip
+
+
+def _summary(results: list[Result]) -> list[str]:
+    """Sentences on the tables that have been forecast."""
+    scored = [result for result in results if _seeds(result)]
+    losses = [_mean(result, "model", "log_loss") for result in scored]
+
+    def better(others: list[float]) -> int:
+        return sum(own < other for own, other in zip(losses, others, strict=True))
+
+    count = len(scored)
+    priors = [_mean(result, "prior", "log_loss") for result in scored]
+    peers = {name: [result["peers"][name] for result in scored] for name in PEERS}
+    errors = [np.mean([f["calibration_error"] for f in _seeds(r)]) for r in scored]
+    return [
+        f"- Log loss lower than the class prior's on {better(priors)} of {count} tables, than "
+        f"logistic regression's on {better(peers[PEERS[0]])}, than LightGBM's on "
+        f"{better(peers[PEERS[1]])}.",
+        f"- Calibration error below {_CALIBRATED} on "
+        f"{sum(error < _CALIBRATED for error in errors)} of {count}.",
+    ]
+
+
+def markdown(results: list[Result], processor: str) -> str:
+    """The whole page.
+
+    Args:
+        results: of each table, in the order of the list.
+        processor: name of the machine's processor and its cores.
+    """
+    runs = sorted({(result["commit"], result["date"]) for result in results})
+    made = ", ".join(f"commit {commit} on {date}" for commit, date in runs)
+    header = [
+        "table", "classes", "series", "rows", "test windows", "prior", "last class", *PEERS,
+        "fastLSTM", "accuracy, last class", "accuracy", "average precision", "calibration error",
+        "promoted", "seconds",
+    ]  # fmt: skip
+    rule = ["---"] + ["---:"] * (len(header) - 1)
+    rows = [_row(result) for result in results if _seeds(result)]
+    failed = [
+        f"- {result['set']}, seed {seed}: failed. {found['failed']}"
+        for result in results
+        for seed, found in result["product"].items()
+        if "failed" in found
+    ]
+    lines = [
+        "# The defaults on labelled tables",
+        "",
+        f"Made by `python -m benchmarks.classes --write`; {processor}; {made}. Log loss of the label of "
+        "the next row, from the label's past and the table's other columns; mean ± deviation over "
+        "seeds. Nothing is set but columns, frequency and look-back; `benchmarks/class_sets.py` lists "
+        "the tables and was written before any result. The log loss of the last class is of the shares "
+        "with which classes followed it in train. Logistic regression and LightGBM learn from the same "
+        "train windows and the calendar of the row to forecast; validation chooses their penalty and "
+        "number of trees. The calibration error is that of the second class' probability, with more "
+        "classes that of the likeliest one's, over 15 bins.",
+        "",
+        *_summary(results),
+        *failed,
+        "",
+        *("| " + " | ".join(row) + " |" for row in [header, rule, *rows]),
+    ]  # fmt: skip
+    return "\n".join(lines).rstrip() + "\n"

@@ -1,0 +1,138 @@
+"""Text columns of rows in memory: features become indicators, labels the outputs of their classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from fastlstm.api.keywords import parse_hyperparameters
+from fastlstm.api.row_table import RowSettings, RowTable, as_names
+from fastlstm.config.categories import indicators, label_outputs
+from fastlstm.config.data import DataConfig
+from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.data.categories import UNKNOWN, categories_of, numbered, unknown_finding
+from fastlstm.data.column_names import SERIES, TIME
+from fastlstm.data.findings import Finding
+from fastlstm.data.split import cuts_of
+from fastlstm.data.time_grid import microseconds
+from fastlstm.errors import DataError
+
+
+def with_categories(
+    table: RowTable, settings: RowSettings, hyperparameters: Hyperparameters
+) -> tuple[RowTable, RowSettings, Hyperparameters]:
+    """Numbers in place of text columns, and the settings with the categories of the train rows.
+
+    Args:
+        table: the rows; columns of text are features, or labels of a classifier.
+        settings: how they were read, with the categories that are known.
+        hyperparameters: the shares of the splits.
+
+    Raises:
+        DataError: a label column has one class in the train rows, or a regressor's target is text.
+    """
+    text = {"x": _text_columns(table.x), "y": _text_columns(table.y)}
+    if not any(text.values()):
+        return table, settings, hyperparameters
+    hp = hyperparameters
+    if hp.is_regressor and text["y"]:
+        raise DataError(
+            f"Y_data: column {text['y'][0]!r} holds text; a regressor forecasts numbers, so convert it, "
+            "or use LSTM_type 'classifier'"
+        )
+    times = microseconds(table.frame[TIME])
+    train = times < cuts_of(times, table.frame[SERIES].to_numpy(), hp).validation
+    found = dict(settings.categories)
+    for part, names in text.items():
+        for name in names:
+            if name not in found:
+                values = getattr(table, part)[name]
+                seen = values[train]
+                counts = {str(label): int(n) for label, n in seen.value_counts().items()}
+                found[name] = categories_of(
+                    counts, name, has_missing=bool(seen.isna().any()), is_label=part == "y"
+                )
+    settings = replace(settings, categories=found)
+    classes = {
+        name: found.get(name, ["0", "1"]) if name in text["y"] else ["0", "1"] for name in table.y
+    }
+    if text["y"]:
+        hp = parse_hyperparameters({**hp.model_dump(), "classes": classes})
+    return _encoded(table, found, text), settings, hp
+
+
+def with_indicators(rows: pd.DataFrame, data: DataConfig) -> pd.DataFrame:
+    """A table with the indicators of its text columns, where it lacks them."""
+    added = {}
+    for name, (column, category) in data.indicator_columns.items():
+        if name not in rows and column in rows:
+            number, _ = numbered(as_names(rows[column]), data.categories[column])
+            added[name] = (number == data.categories[column].index(category)).astype(np.float64)
+    return rows.assign(**added) if added else rows
+
+
+def _text_columns(frame: pd.DataFrame) -> list[str]:
+    return [name for name in map(str, frame) if not pd.api.types.is_numeric_dtype(frame[name])]
+
+
+def _encoded(
+    table: RowTable, categories: Mapping[str, list[str]], text: Mapping[str, list[str]]
+) -> RowTable:
+    """The table with the columns that each text column becomes in its place."""
+    x, findings = _features(table, categories, text["x"])
+    y = _labels(table, categories, text["y"], findings)
+    given = {}
+    for name, part in (("given_x", x), ("given_y", y)):
+        rows = np.empty(len(part), np.int64)
+        rows[table.given_row] = np.arange(len(part))
+        given[name] = part.iloc[rows].set_axis(getattr(table, name).index)
+    return replace(
+        table, x=x, y=y, findings=(*table.findings, *findings),
+        given_x=given["given_x"], given_y=given["given_y"],
+    )  # fmt: skip
+
+
+def _features(
+    table: RowTable, categories: Mapping[str, list[str]], text: list[str]
+) -> tuple[pd.DataFrame, list[Finding]]:
+    """Features with indicators, and what is none of the categories."""
+    columns, findings = {}, []
+    for name in table.x:
+        if name not in text:
+            columns[name] = table.x[name]
+            continue
+        number, counts = numbered(table.x[name], categories[name])
+        if counts.unknown:
+            findings.append(
+                unknown_finding(table.frame, table.x[name], number, counts, is_label=False)
+            )
+        for position, column in enumerate(indicators(name, categories[name])):
+            columns[column] = pd.Series((number == position).astype(np.float64))
+    return pd.DataFrame(columns), findings
+
+
+def _labels(
+    table: RowTable, categories: Mapping[str, list[str]], text: list[str], findings: list[Finding]
+) -> pd.DataFrame:
+    """Outputs of labels; those of an unknown or missing label are missing."""
+    columns = {}
+    for name in table.y:
+        if name not in text:
+            columns[name] = table.y[name]
+            continue
+        classes = categories[name]
+        number, counts = numbered(table.y[name], classes)
+        if counts.unknown:
+            findings.append(
+                unknown_finding(table.frame, table.y[name], number, counts, is_label=True)
+            )
+        number[number == UNKNOWN] = np.nan
+        outputs = label_outputs(name, classes)
+        first = len(classes) - len(outputs)
+        for position, column in enumerate(outputs, start=first):
+            indicator = (number == position).astype(np.float64)
+            columns[column] = pd.Series(np.where(np.isnan(number), np.nan, indicator))
+    return pd.DataFrame(columns)

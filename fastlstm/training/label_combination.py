@@ -1,0 +1,191 @@
+"""Decide by validation how a classifier's forecast is combined of its forecasters.
+
+The logits are a weighted sum of the LSTM's, of a logistic regression's on the same windows and of the
+class shares in train, with weights that are not negative and have the lowest log loss on validation
+(stacking; Wolpert 1992, "Stacked Generalization", Breiman 1996, "Stacked Regressions"). Few validation
+windows say little, so the weights are drawn to 0.4 for LSTM and logistic regression each, and 0.2 for
+the shares. Weights of sum below 1 make probabilities less sure, as a temperature does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from fastlstm.data.split import LEARNED
+from fastlstm.evaluation.labels import (
+    LabelColumn,
+    class_numbers,
+    label_columns,
+    logits_of,
+    negative_log_likelihood,
+)
+from fastlstm.network.combination import has_combination, set_combination
+from fastlstm.network.fixed_weights import LINEAR
+from fastlstm.network.inference import predict, windows_at_once
+from fastlstm.network.keras_import import import_keras
+from fastlstm.training.class_weights import class_weights_in, weight_of_classes
+from fastlstm.training.logistic_component import LabelledInputs, LogisticPenalty, solve_logistic
+from fastlstm.training.selection import SelectionContext
+from fastlstm.training.setup import TrainingSetup
+
+# What weights of LSTM, logistic regression and class shares are drawn to, and by how many windows of
+# validation, for one unit of squared distance.
+_START, _STRENGTH = np.array([0.4, 0.4, 0.2]), 20.0
+
+_LARGEST_WEIGHT = 2.0
+
+_NAMES = ("lstm", "logistic", "prior")
+
+
+@dataclass(frozen=True)
+class LabelCombination:
+    """What a classifier's forecast is combined of.
+
+    Attributes:
+        weights: of the logits of LSTM, logistic regression and class shares, ``(3,)``.
+        penalty: of the logistic regression.
+        windows: of validation that decided.
+    """
+
+    weights: np.ndarray
+    penalty: LogisticPenalty
+    windows: int
+
+    def facts(self) -> dict[str, Any]:
+        """Its entry of ``training.json``."""
+        weights = dict(zip(_NAMES, self.weights.round(4).tolist(), strict=True))
+        return {
+            "label_combination": {
+                "weights": weights, "penalty": asdict(self.penalty), "windows": self.windows,
+            }
+        }  # fmt: skip
+
+
+class LabelCombinationStep:
+    """Solve the logistic regression, and give each forecaster the weight that validation chooses."""
+
+    def applies(self, context: SelectionContext) -> bool:
+        """Whether a classifier combines forecasters; of a loss object it is not known whether it asks
+        for probabilities."""
+        setup = context.setup
+        is_classifier = not setup.hyperparameters.is_regressor
+        return is_classifier and setup.loss is None and has_combination(context.chosen)
+
+    def run(self, context: SelectionContext) -> LabelCombination:
+        """Solve the chosen network's component on train windows, the refitted one's on validation
+        windows too, with the same penalty; both get the same weights."""
+        setup, model = context.setup, context.chosen
+        a, manifest = setup.architecture, setup.dataset.manifest
+        columns = label_columns(setup.hyperparameters, manifest["targets"])
+        timesteps = manifest["timesteps"]
+        learned = LabelledInputs.of(model, setup.dataset, "train", _weights(setup, "train"))
+        validation = LabelledInputs.of(
+            model, setup.dataset, "validation", _weights(setup, "validation")
+        )
+        penalty = solve_logistic(model, learned, validation, columns, a, timesteps)
+        if context.refitted is not None:
+            both = LabelledInputs.of(
+                context.refitted, setup.dataset, LEARNED, _weights(setup, LEARNED)
+            )
+            solve_logistic(context.refitted, both, None, columns, a, timesteps, penalty)
+        shares = _share_logits(learned, columns)
+        given = _ValidationLogits.of(model, setup, columns, shares)
+        weights = combination_weights(given)
+        by_output = np.stack(
+            [np.full(shares.shape, weights[0]), np.full(shares.shape, weights[1]),
+             weights[2] * shares]
+        )  # fmt: skip
+        for network in context.networks:
+            set_combination(network, by_output)
+        return LabelCombination(weights, penalty, setup.dataset.count("validation"))
+
+
+def _weights(setup: TrainingSetup, split: str) -> np.ndarray | None:
+    """Weight of each window of a split in the loss, those of classes included, or None."""
+    own = setup.weights(split)
+    of_class = class_weights_in(setup.dataset, "train", setup.hyperparameters)
+    if of_class is None:
+        return own
+    y = setup.dataset.read(split, columns=("y",)).y
+    weights = weight_of_classes(of_class, y.reshape(len(y), -1))
+    return weights if own is None else np.asarray(weights * own)
+
+
+def _share_logits(learned: LabelledInputs, columns: list[LabelColumn]) -> np.ndarray:
+    """Logits of the class shares, ``(steps, n_targets)``; of each class half a window is added."""
+    found = np.zeros(learned.labels.shape[1:])
+    for column in columns:
+        for step in range(len(found)):
+            number = class_numbers(learned.labels[:, step], column)
+            counts = np.bincount(number, learned.weight, len(column.classes)) + 0.5
+            share = np.log(counts / counts.sum())
+            found[step, column.outputs] = share[1:] - share[:1] if column.is_binary else share
+    return found
+
+
+@dataclass(frozen=True)
+class _ValidationLogits:
+    """Logits of the forecasters on validation windows, by step and label column.
+
+    Attributes:
+        groups: logits ``(3, n, n_outputs)`` and class numbers ``(n,)`` of each.
+        weight: of each window, ``(n,)``, of mean 1.
+    """
+
+    groups: list[tuple[np.ndarray, np.ndarray]]
+    weight: np.ndarray
+
+    @classmethod
+    def of(
+        cls, model: Any, setup: TrainingSetup, columns: list[LabelColumn], shares: np.ndarray
+    ) -> _ValidationLogits:
+        """Of a network whose LSTM has all weight, its logistic regression solved."""
+        manifest, keras = setup.dataset.manifest, import_keras()
+        logistic = keras.Model(model.input, model.get_layer(LINEAR).output)
+        parts = [
+            (predict(model, x), predict(logistic, x), y)
+            for x, y in setup.dataset.batches("validation", windows_at_once(manifest))
+        ]
+        lstm, linear, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
+        lstm, linear = lstm.reshape(labels.shape), linear.reshape(labels.shape)
+        groups = []
+        for column in columns:
+            for step in range(labels.shape[1]):
+                own = logits_of(lstm[:, step, column.outputs], column)
+                other = linear[:, step, column.outputs].astype(np.float64)
+                share = np.broadcast_to(shares[step, column.outputs], own.shape)
+                number = class_numbers(labels[:, step], column)
+                groups.append((np.stack([own, other, share]), number))
+        weight = _weights(setup, "validation")
+        weight = np.ones(len(labels)) if weight is None else weight.astype(np.float64)
+        return cls(groups, weight / weight.mean())
+
+    def loss(self, weights: np.ndarray) -> float:
+        """Mean log loss over windows, steps and label columns of a weighted sum of the logits."""
+        losses = [
+            np.average(
+                negative_log_likelihood(np.tensordot(weights, logits, axes=1), number),
+                weights=self.weight,
+            )
+            for logits, number in self.groups
+        ]
+        return float(np.mean(losses))
+
+
+def combination_weights(given: _ValidationLogits) -> np.ndarray:
+    """Weights of LSTM, logistic regression and class shares, ``(3,)``."""
+    from scipy.optimize import minimize
+
+    strength = _STRENGTH / len(given.weight)
+
+    def objective(weights: np.ndarray) -> float:
+        return given.loss(weights) + strength * float(np.square(weights - _START).sum())
+
+    found = minimize(
+        objective, _START, method="L-BFGS-B", bounds=[(0.0, _LARGEST_WEIGHT)] * len(_START)
+    )
+    weights: np.ndarray = found.x
+    return weights

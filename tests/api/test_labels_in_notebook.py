@@ -1,0 +1,79 @@
+"""Labels and categories of rows in memory as they are: trained, forecast, stored and opened."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fastlstm import LSTMClassifier, fastLSTM
+from fastlstm.errors import ConfigError, DataError
+
+ROWS = 60
+SKY = np.array(["rain", "sun", "fog"])[np.arange(ROWS) % 3]
+X = pd.DataFrame({"level": np.arange(ROWS) % 3.0, "site": ["a", None, "b"] * (ROWS // 3)})
+
+
+def model(Y, **changes):
+    given = {"timesteps": 2, "model_relative_width": [1], "batch_size": 32, "seed": 0, **changes}
+    return fastLSTM(X, Y, **given)
+
+
+@pytest.mark.usefixtures("tmp_path")
+def test_a_text_label_is_trained_forecast_stored_and_opened(tmp_path, capsys):
+    given = model(pd.Series(SKY, name="sky"), data_storage_path=tmp_path)
+    given.network_training(epochs=1, verbose=0)
+    assert given.output_column_names() == ["sky: fog", "sky: rain", "sky: sun"]
+    probability = given.model_predict(X)
+    np.testing.assert_allclose(probability.sum(axis=1), 1, rtol=1e-5)
+    labels = given.model_predict_labels(X)
+    assert list(labels) == ["sky", "sky probability"]
+    assert labels["sky"].tolist() == [
+        ["fog", "rain", "sun"][number] for number in probability.argmax(axis=1)
+    ]
+    assert given.metrics["primary"]["name"] == "log_loss"
+    assert set(given.metrics["labels"]["sky"]["by_class"]) == {"fog", "rain", "sun"}
+    predictions = pd.read_parquet(next(given.run_folder.glob("*PREDICTIONS*.parquet")))
+    assert {"label", "probability", "true_label"} <= {*predictions}
+    assert predictions["true_label"].isin(SKY).all()
+    report = next(given.run_folder.glob("*REPORT*.md")).read_text()
+    assert "Classes of sky on test" in report and "log loss" in report
+    given.network_predictions_evaluation()
+    assert "rain" in capsys.readouterr().out
+    file = next(given.run_folder.glob("*HYPERPARAMETERS*.json"))
+    again = fastLSTM().load_all(file.name, file.parent)
+    np.testing.assert_array_equal(again.model_predict(X), probability)
+    assert again.model_predict_labels(X.tail(2))["sky"].tolist() == labels["sky"].tail(1).tolist()
+
+
+def test_kinds_of_labels_and_unknown_ones():
+    numbers = model(pd.DataFrame({"grade": np.arange(ROWS) % 3 + 1}))
+    assert numbers.output_column_names() == ["grade: 1", "grade: 2", "grade: 3"]
+    named = model(pd.Series(np.where(np.arange(ROWS) % 2, "yes", "no"), name="wet"))
+    assert named.output_column_names() == ["wet"]
+    assert named.Y_train["wet"].tolist() == (np.arange(42) % 2).tolist()
+    plain = model(pd.Series(np.arange(ROWS) % 2, name="wet"))
+    assert plain.hyperparameters["classes"] is None and plain.output_column_names() == ["wet"]
+    late = SKY.astype(object)
+    late[-1] = "hail"
+    rare = model(pd.Series(late, name="sky"))
+    assert rare.output_column_names() == ["sky: fog", "sky: rain", "sky: sun"]
+    assert rare.Y_test.iloc[-1].isna().all()
+    assert list(rare.X_train) == ["level", "site=a", "site=b", "site=(missing)"]
+
+
+def test_what_is_refused():
+    with pytest.raises(DataError, match=r"column 'Y' holds 0\.5, a classifier's labels are text"):
+        model(pd.Series(np.arange(ROWS) / 2))
+    with pytest.raises(DataError, match=r"column 'sky' holds text; a regressor forecasts numbers"):
+        model(pd.Series(SKY, name="sky"), LSTM_type="regressor")
+    with pytest.raises(ConfigError, match="class_weight: has classes"):
+        model(pd.Series(SKY, name="sky"), class_weight={"sun": 1.0, "snow": 2.0})._config()
+
+
+def test_the_classifier_takes_any_labels():
+    for labels in (SKY, np.arange(ROWS) % 2 == 0, np.arange(ROWS) % 3 - 1):
+        fitted = LSTMClassifier(timesteps=2, epochs=1, random_state=0, model_relative_width=(1,))
+        fitted.fit(X[["level"]].to_numpy(), labels)
+        assert set(fitted.classes_) == set(labels)
+        assert np.isin(fitted.predict(X[["level"]].to_numpy()), labels).all()

@@ -1,0 +1,163 @@
+"""Columns of categories: learned on train rows, numbered, and made into indicators and outputs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fastlstm.config.categories import MISSING, bin_names, in_order
+from fastlstm.config.retrain import RetrainConfig
+from fastlstm.data.categories import encode, numbered, renumbered
+from fastlstm.data.column_names import SERIES, TIME
+from fastlstm.data.reading import load
+from fastlstm.data.tables import write_table
+from fastlstm.data.validation import validate
+from fastlstm.errors import ConfigError, DataError
+from fastlstm.steps.prepare import load_into, with_resolved_columns
+from fastlstm.steps.shard_map import ShardMap
+
+ROWS = 100
+
+
+def table(**changes):
+    """Three kinds of weather, one of them after the train rows alone; a city that is once missing."""
+    weather = np.where(np.arange(ROWS) % 3 == 0, "rain", "sun").astype(object)
+    weather[90] = "hail"
+    city = np.where(np.arange(ROWS) < 50, "Rome", "Oslo").astype(object)
+    city[1], city[80] = None, "Bonn"
+    columns = {
+        "time": pd.date_range("2024-01-01", periods=ROWS, freq="D"),
+        "weather": weather, "city": city, "level": np.arange(ROWS) % 12 + 1.0,
+    }  # fmt: skip
+    return pd.DataFrame({**columns, **changes})
+
+
+def settings(path, **data):
+    given = {
+        "path": str(path), "time": "time", "frequency": "1D", "calendar": [],
+        "features": ["weather", "city"], "targets": ["weather"],
+        "columns": {"city": {"dtype": "category"}}, **data,
+    }  # fmt: skip
+    return RetrainConfig.model_validate(
+        {"data": given, "hyperparameters": {"LSTM_type": "classifier", "timesteps": 3}}
+    )
+
+
+def resolved(frame, folder, ending="csv", **data):
+    file = folder / f"rows.{ending}"
+    frame.to_csv(file, index=False) if ending == "csv" else frame.to_parquet(file)
+    config = settings(file, **data)
+    load_into(folder, config.data, 4, 1_000, ShardMap(folder / "shards"), labels=True)
+    return with_resolved_columns(config, folder)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_train_rows_alone_teach_them_and_nothing_is_listed(tmp_path, ending):
+    config = resolved(table(), tmp_path, ending)
+    assert config.data.categories == {"weather": ["rain", "sun"], "city": ["Oslo", "Rome", MISSING]}
+    assert config.data.targets == ["weather"]
+    assert config.data.features == [
+        "weather=rain", "weather=sun", "city=Oslo", "city=Rome", f"city={MISSING}",
+    ]  # fmt: skip
+    assert config.hyperparameters.classes == {"weather": ["rain", "sun"]}
+    again = RetrainConfig.model_validate(config.model_dump())
+    assert again == config and again.data.value_columns == ["weather", "city"]
+
+
+def test_unknown_and_missing_ones_have_a_place_of_their_own_and_are_counted(tmp_path):
+    config = resolved(table(), tmp_path)
+    frame = load(config.data).frame
+    clean, report = validate(frame, config.data, labels=True)
+    assert report.passed
+    found = {warning.column: warning for warning in report.warnings}
+    assert "1 rows hold 'hail'" in found["weather"].message and found["weather"].rows == 1
+    assert "'Bonn'" in found["city"].message and found["city"].cases[0]["value"] == "Bonn"
+    features = clean[config.data.features]
+    assert (features.loc[[80, 90], ["city=Oslo", "city=Rome"]].sum(axis=1) == [0, 1]).all()
+    assert features[f"city={MISSING}"].sum() == features.loc[1, f"city={MISSING}"] == 1
+    assert features.loc[90, ["weather=rain", "weather=sun"]].sum() == 0
+    # No window has an unknown label as its target.
+    assert clean["weather"].isna().sum() == 1 and np.isnan(clean.loc[90, "weather"])
+    assert clean["weather"].dropna().isin([0, 1]).all()
+
+
+@pytest.mark.parametrize("kind", ["integers", "booleans", "zeros and ones", "numbers of text"])
+def test_labels_of_any_kind(tmp_path, kind):
+    labels = {
+        "integers": np.arange(ROWS) % 12 + 1, "booleans": np.arange(ROWS) % 2 == 0,
+        "zeros and ones": np.arange(ROWS) % 2, "numbers of text": [f"{i % 3}" for i in range(ROWS)],
+    }[kind]  # fmt: skip
+    config = resolved(table(weather=labels), tmp_path, "parquet")
+    expected = {
+        "integers": [str(number) for number in range(1, 13)], "booleans": ["False", "True"],
+        "numbers of text": ["0", "1", "2"],
+    }  # fmt: skip
+    assert config.data.label_columns.get("weather") == expected.get(kind)
+    activation = config.hyperparameters.last_layer_activation
+    assert activation == ("softmax" if len(expected.get(kind, [])) > 2 else "sigmoid")
+    clean, _ = validate(load(config.data, labels=True).frame, config.data, labels=True)
+    outputs = clean[config.data.targets]
+    if len(config.data.targets) == 1:
+        assert outputs.iloc[:, 0].tolist() == np.asarray(labels).astype(float).tolist()
+    else:
+        assert (outputs.sum(axis=1) == 1).all()
+        assert config.data.targets[-1] == f"weather: {expected[kind][-1]}"
+
+
+def test_what_cannot_be_learned(tmp_path):
+    one = np.array(["sun"] * 90 + ["rain"] * 10)
+    with pytest.raises(DataError, match=r"target 'weather': the train rows hold 'sun' alone"):
+        resolved(table(weather=one), tmp_path)
+    with pytest.raises(ConfigError, match=r"class_weight: has classes \['fog', 'sun'\]"):
+        settings(tmp_path).model_copy(
+            update={
+                "hyperparameters": settings(tmp_path).hyperparameters.model_copy(
+                    update={"class_weight": {"sun": 1.0, "fog": 2.0}}
+                )
+            }
+        ).with_categories({"weather": ["rain", "sun"]})
+
+
+def test_all_series_and_many_categories(tmp_path):
+    frame = table(city=[f"town {i % 12:02}" for i in range(ROWS)], shop=["b", "a"] * (ROWS // 2))
+    config = resolved(frame, tmp_path, series="shop", embedded_series="all")
+    assert config.data.embedded_series == ["a", "b"]
+    assert config.hyperparameters.static_features == ["shop=a", "shop=b"]
+    (group,) = config.hyperparameters.embedded_features
+    assert group == [f"city=town {i:02}" for i in range(12)]
+
+
+def test_bins_of_a_derived_target_are_its_classes(tmp_path):
+    derived = {"wet": {"column": "level", "operation": "sum", "horizon": 2, "bins": [5, 12]}}
+    columns = {name: {"dtype": "category"} for name in ("weather", "city")}
+    config = resolved(
+        table(), tmp_path, targets=["wet"], derived_targets=derived, columns=columns,
+        features=["weather", "city", "level"],
+    )  # fmt: skip
+    assert bin_names([5, 12]) == ["up to 5", "5 to 12", "above 12"]
+    assert config.data.targets == [f"wet: {name}" for name in bin_names([5, 12])]
+    clean, report = validate(load(config.data).frame, config.data, labels=True)
+    total = clean["level"] + clean["level"].shift(-1)
+    assert report.passed
+    assert clean["wet: 5 to 12"].dropna().tolist() == ((total > 5) & (total <= 12))[:-1].tolist()
+    assert clean[config.data.targets].iloc[-1].isna().all()
+
+
+def test_numbers_in_other_orders():
+    assert in_order(["10", "9", "-1"]) == ["-1", "9", "10"]
+    assert in_order(["b", "10", "a"]) == ["10", "a", "b"]
+    number, counts = numbered(pd.Series(["b", None, "x", "a"]), ["a", "b"])
+    np.testing.assert_array_equal(number, [1, np.nan, -1, 0])
+    assert (counts.unknown, counts.first, counts.missing) == (1, ("x",), 1)
+    np.testing.assert_array_equal(renumbered(number, ["a", "b"], ["b", "c"]), [0, np.nan, -1, -1])
+
+
+def test_a_stored_table_is_numbered_the_same_whatever_its_order(tmp_path):
+    config = resolved(table(), tmp_path)
+    frame = load(config.data).frame
+    shuffled = frame.sample(frac=1, random_state=0)
+    for given in (frame, shuffled):
+        encode(given, config.data, ["weather", "city"])
+    pd.testing.assert_frame_equal(shuffled.sort_index(), frame)
+    write_table(frame[[SERIES, TIME, "city"]], tmp_path / "t.parquet")
