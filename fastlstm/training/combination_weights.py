@@ -27,7 +27,7 @@ _POOLING = 0.5
 
 # Relative gain over the naive forecast that one horizon of origins of one series may show by chance, and
 # the correlation of these gains between series, which share what happens to all at once.
-_CHANCE, _CORRELATION = 0.3, 0.3
+_CHANCE, _CORRELATION = 0.3, 0.05
 
 # What learned was trained to have the least error by itself, so its weight is this many times the one
 # with the least error beside the naive forecast: all where that is two thirds, three quarters where the
