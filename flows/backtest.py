@@ -35,6 +35,7 @@ def backtest(config: PipelineConfig) -> Any:
 
 
 def _steps(config: PipelineConfig) -> BacktestOutcome:
+    config.require_one_model("backtest")
     require_common_cuts(config.hyperparameters)
     source = check_source(config, full=True)
     table = verified(load, config, source)

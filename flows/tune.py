@@ -35,6 +35,7 @@ def tune(config: PipelineConfig) -> Any:
 
 
 def _steps(config: PipelineConfig) -> TuneOutcome:
+    config.require_one_model("tune")
     source = check_source(config, full=True)
     table = verified(load, config, source)
     config = with_resolved_columns(config, table)

@@ -209,6 +209,21 @@ class RetrainConfig(StrictSettings):
         """Name of the model, below which the models of groups lie."""
         return self.hyperparameters.model_name
 
+    def require_one_model(self, what: str) -> None:
+        """Refuse settings of many models.
+
+        Args:
+            what: what works on one model.
+
+        Raises:
+            ConfigError: ``models_by`` is set.
+        """
+        if self.models_by:
+            raise ConfigError(
+                f"models_by: '{what}' works on one model; remove models_by, or give a config with the "
+                "rows of one group in data.path, and the group's name in 'group'"
+            )
+
     def overrides(self) -> dict[str, dict[str, Any]]:
         """The settings of single groups, by the group's name; see ``groups.overrides``.
 

@@ -41,10 +41,12 @@ def start_flow(
     from flows.temporary_server import TemporaryServer
 
     require_tensorflow()
-    console.print(f"{action} {settings.model_name!r} on {settings.data.path}; starting Prefect …")
+    by = f" by {', '.join(settings.models_by)}" if settings.models_by else ""
+    name_shown = repr(settings.family_name if by else settings.model_name)
+    console.print(f"{action} {name_shown}{by} on {settings.data.path}; starting Prefect …")
     _set_prefect_defaults(debug)
     server = TemporaryServer()
-    if name == "retrain" and not server.starts:
+    if name == "retrain" and not server.starts and not settings.models_by:
         # It imports TensorFlow meanwhile; where a server starts too, the cores are busy already.
         worker.start_ahead()
     # Imported modules are never garbage: collecting during the imports and at exit was measured to

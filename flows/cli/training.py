@@ -102,6 +102,7 @@ def backtest(debug: bool, config: str, output: str | None) -> None:
     rows before it. Nothing is stored or promoted.
     """
     settings = open_config(config).settings
+    settings.require_one_model("backtest")
     refuse_existing(output)
     console = open_console()
     flow = start_flow("Backtesting", "backtest", settings, console, debug=debug)
@@ -127,6 +128,7 @@ def tune(debug: bool, config: str, output: str | None, trials: int | None) -> No
     continues.
     """
     settings = open_config(config).settings
+    settings.require_one_model("tune")
     refuse_existing(output)
     if trials is not None:
         changed = settings.tune.model_copy(update={"trials": trials})

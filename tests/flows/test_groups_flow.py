@@ -123,6 +123,9 @@ def commands(tmp_path, given, store):
     assert f"would delete pooled/{first}" in would and "would delete all/" in would
     assert examine(store).findings == [] and examine(store).models == 3
 
+    for command in ("backtest", "tune"):
+        assert f"models_by: '{command}' works on one model; remove" in run(command, config).output
+
     report = store.groups("small")["all"].run_ids[-1]
     assert "Groups, worst first" in run("show", report, "--config", config).output
     assert (
