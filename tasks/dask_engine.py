@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -12,15 +13,16 @@ from fastlstm.steps import remote_call
 from fastlstm.steps.remote_call import RemoteCall, installed_versions, version_problem
 from fastlstm.steps.worker_pool import default_workers
 
+_SECONDS_BETWEEN_LOOKS = 10.0
+# A worker that died is started again within this time, or never.
+_SECONDS_WITHOUT_WORKER = 120.0
+
 
 class DaskEngine:
     """The workers of a Dask cluster, found by its address or started on this machine.
 
     Args:
         execution: the settings.
-
-    Attributes:
-        slots: number of threads of all workers; each serves one call at a time.
 
     Raises:
         ConfigError: prefect-dask is not installed, the cluster cannot be reached, or a worker has
@@ -61,7 +63,15 @@ class DaskEngine:
         except BaseException:
             self._running.close()
             raise
-        self.slots = max(1, sum(self._client.nthreads().values()))
+
+    @property
+    def slots(self) -> int:
+        """Calls at a time: one for each thread, and as many that wait, for a cluster that others run.
+
+        A worker then never waits for its next call, and a cluster that grows by demand does grow.
+        """
+        threads: int = max(1, sum(self._client.nthreads().values()))
+        return threads if self._execution.cluster is None else 2 * threads
 
     def _check_versions(self) -> None:
         """Refuse a cluster without workers, or with a worker whose versions differ from ours.
@@ -101,7 +111,7 @@ class DaskEngine:
 
         Raises:
             WorkerKilledError: every worker that took the call died.
-            EngineError: the scheduler does not answer.
+            EngineError: the scheduler does not answer, or there is no worker any more.
             FastLSTMError: as the function raised it.
         """
         request = RemoteCall(
@@ -110,7 +120,7 @@ class DaskEngine:
         )  # fmt: skip
         distributed = self._distributed
         try:
-            return self._client.submit(remote_call.run, request, pure=False).result()
+            return self._result(self._client.submit(remote_call.run, request, pure=False))
         except distributed.scheduler.KilledWorker as error:
             raise WorkerKilledError(
                 f"{self._place}: {error.allowed_failures + 1} workers died while they ran {function}, "
@@ -125,6 +135,31 @@ class DaskEngine:
                 f"({first_line(error)}); start it and run the same command again, which uses what is "
                 "finished"
             ) from None
+
+    def _result(self, future: Any) -> Any:
+        """The result of a call, for which a worker may have to start first.
+
+        Raises:
+            EngineError: the cluster has had no worker for some time, so that none would ever serve it.
+        """
+        without_since: float | None = None
+        while True:
+            try:
+                return future.result(timeout=_SECONDS_BETWEEN_LOOKS)
+            except TimeoutError:
+                if future.done():  # the function's own error
+                    raise
+            if self._client.nthreads():
+                without_since = None
+                continue
+            without_since = without_since or time.monotonic()
+            if time.monotonic() - without_since > _SECONDS_WITHOUT_WORKER:
+                future.cancel()
+                raise EngineError(
+                    f"execution.cluster: {self._place} has no worker any more; start workers, with more "
+                    "memory if the lack of it ended them, and run the same command again, which uses "
+                    "what is finished"
+                )
 
     def close(self) -> None:
         """Leave the cluster, and end it where it was started here."""

@@ -25,13 +25,11 @@ OnEvent = Callable[[dict[str, Any]], None]
 
 
 class Engine(Protocol):
-    """Where parts of a flow run.
+    """Where parts of a flow run."""
 
-    Attributes:
-        slots: number of calls that run at the same time.
-    """
-
-    slots: int
+    @property
+    def slots(self) -> int:
+        """Number of calls to have under way at a time."""
 
     def call(
         self, function: str, arguments: dict[str, Any], on_event: OnEvent | None = None,

@@ -16,7 +16,7 @@ from fastlstm.steps.worker_pool import WorkerPool
 # A worker takes no more calls at a time than it has threads; processes start when they are needed.
 _MOST_AT_A_TIME = 256
 # Packages that some settings need.
-_OPTIONAL = ("boto3", "holidays", "scipy")
+_OPTIONAL = ("boto3", "distributed", "holidays", "ray", "scipy")
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,16 @@ def test_a_worker_that_is_killed_costs_no_result(cluster, tmp_path):
     assert victim.wait(5) == -signal.SIGKILL
 
 
+def test_a_call_that_kills_each_worker_waits_for_none(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr("tasks.dask_engine._SECONDS_BETWEEN_LOOKS", 1.0)
+    monkeypatch.setattr("tasks.dask_engine._SECONDS_WITHOUT_WORKER", 3.0)
+    engine = engine_of(on(cluster, tmp_path))
+    with pytest.raises(
+        EngineError, match=rf"{cluster.address} has no worker any more; start workers"
+    ):
+        engine.call(f"{CALLS}:killed", {})
+
+
 def test_a_scheduler_that_is_gone_is_one_sentence(cluster, tmp_path):
     run = engine_map(on(cluster, tmp_path))
     threading.Timer(1.0, lambda: os.kill(cluster.scheduler.pid, signal.SIGKILL)).start()
