@@ -23,6 +23,7 @@ from benchmarks.many import EPOCHS, ROWS
 from benchmarks.many import measure as measure_models
 from benchmarks.memory import peak_of_retraining
 from benchmarks.networks import SIZES, trainers
+from benchmarks.scale import measure_scale
 from benchmarks.windows import disk_share
 from deployments.local_s3 import free_ports
 from deployments.serve import local_server
@@ -266,6 +267,20 @@ def _many(_: int) -> Iterator[Row]:
     )  # fmt: skip
 
 
+def _scale(_: int) -> Iterator[Row]:
+    for rows in (2_000_000, 20_000_000):
+        found = measure_scale(rows, rows // 5_000, 1_000_000)
+        before, after = found["gigabytes_to_windows"], found["gigabytes_after"]
+        yield Row(
+            "scale",
+            f"`fastlstm retrain`, {rows:,} rows x 5, {found['series']:,} series, shards of 1,000,000",
+            f"{found['rows_a_second']:,} rows/s from load to windows; a process has {before:.2f} GB at "
+            f"most to the windows, {after:.2f} GB afterwards",
+            "150,000 rows/s, 1.5 GB, 2.5 GB",
+            found["rows_a_second"] >= 150_000 and before < 1.5 and after < 2.5,
+        )
+
+
 _PARTS = {
     "windows": _windows,
     "training": _training,
@@ -276,6 +291,7 @@ _PARTS = {
     "series": _series,
     "memory": _memory,
     "many": _many,
+    "scale": _scale,
 }
 
 

@@ -71,19 +71,20 @@ def peak_of_retraining(rows: int, series: int, features: int) -> tuple[float, fl
         )
         peak = 0.0
         while process.poll() is None:
-            peak = max(peak, sum(map(_gigabytes, _family(process.pid))))
+            peak = max(peak, sum(map(_gigabytes, processes_below(process.pid))))
             time.sleep(0.1)
         if process.returncode:
             raise SystemExit(f"the retraining ended with code {process.returncode}")
         return peak, time.monotonic() - begin
 
 
-def _family(process: int) -> list[int]:
+def processes_below(process: int) -> list[int]:
+    """A process and all that it, or one of these, has started."""
     found = [process]
     with suppress(OSError):  # it has ended meanwhile
         for thread in Path(f"/proc/{process}/task").iterdir():
             for child in (thread / "children").read_text().split():
-                found += _family(int(child))
+                found += processes_below(int(child))
     return found
 
 
@@ -93,4 +94,14 @@ def _gigabytes(process: int) -> float:
     except OSError:
         return 0.0
     size = re.search(r"^Pss:\s+(\d+)", text, re.MULTILINE)
+    return int(size[1]) / 1e6 if size else 0.0
+
+
+def resident_gigabytes(process: int) -> float:
+    """Memory of a process that lies in no file, so that what it maps from disk does not count."""
+    try:
+        text = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return 0.0
+    size = re.search(r"^RssAnon:\s+(\d+)", text, re.MULTILINE)
     return int(size[1]) / 1e6 if size else 0.0

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from fastlstm.config.data import DataConfig
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.tables import read_table
 
+# Series that the figures of a regressor show.
+_SHOWN_SERIES = 3
 # Takes the kind of a file and a detail of its name, returns the file.
 Target = Callable[..., Path]
 
@@ -34,7 +37,8 @@ def write_figures(
     from fastlstm.reporting.training_figures import learning_curve
 
     history = pd.read_csv(target("history"))
-    predictions = read_table(target("predictions"))
+    file = target("predictions")
+    predictions = _first_series(file) if hp.is_regressor else read_table(file)
     unit = "scaled units" if hp.scale_targets else ""
     for name in ["loss", *hp.metrics]:
         curve = learning_curve(history, name, training["best_epoch"], unit)
@@ -45,6 +49,19 @@ def write_figures(
         _write_regression(target, data, metrics, predictions)
     else:
         _write_classification(target, hp, data, metrics, predictions)
+
+
+def _first_series(file: Path) -> pd.DataFrame:
+    """The test predictions of the first series that figures show, and maybe of more."""
+    parts: list[pd.DataFrame] = []
+    labels: set[str] = set()
+    with pq.ParquetFile(file) as stored:
+        for number in range(stored.num_row_groups):
+            parts.append(stored.read_row_group(number).to_pandas())
+            labels |= set(parts[-1]["series"].unique())
+            if len(labels) > _SHOWN_SERIES:  # those before the last are complete
+                break
+    return pd.concat(parts, ignore_index=True)
 
 
 def _write_regression(
