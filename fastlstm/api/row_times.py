@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,11 +14,15 @@ from fastlstm.data.time_stamps import TimeRules, as_utc
 
 
 def zone_of(times: pa.ChunkedArray) -> str:
-    """IANA zone of a column of times; UTC where it has none."""
-    zone = getattr(times.type, "tz", None)
+    """IANA zone of a column of times, of a fixed offset in hours that of its name; else UTC."""
+    zone = getattr(times.type, "tz", None) or "UTC"
+    offset = re.fullmatch(r"([+-])(\d{2}):00", zone)
+    if offset is not None and int(offset[2]):
+        # The names of these zones have the sign of what is added to reach UTC.
+        zone = f"Etc/GMT{'-' if offset[1] == '+' else '+'}{int(offset[2])}"
     try:
-        return "UTC" if zone is None else ZoneInfo(zone).key
-    except (KeyError, ValueError, OSError):  # a fixed offset such as +02:00
+        return ZoneInfo(zone).key
+    except (KeyError, ValueError, OSError):  # an offset with minutes
         return "UTC"
 
 

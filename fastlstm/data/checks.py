@@ -328,9 +328,8 @@ def _failures(
         checks=checks(of_table),
     )
     try:
-        schema.validate(
-            table.frame, lazy=True, inplace=True
-        )  # it changes nothing, so needs no copy
+        # pandera keeps a note of each table it checked, which goes with this view of the rows.
+        schema.validate(table.frame.copy(deep=False), lazy=True, inplace=True)
     except SchemaErrors as failed:
         failed_rules = {
             (column, rule.name): rule

@@ -184,12 +184,22 @@ def fitting_frequency(
     index = pd.DatetimeIndex(times).unique().sort_values()
     if time_zone != "UTC" and (grid_positions(index, offset, "UTC") >= 0).all():
         return f"they are on it in UTC, so set {settings}time_zone to 'UTC'"
+    remedies = []
+    of_day = usual_time_of_day(index, time_zone)
+    if of_day != pd.Timedelta(0):
+        clock = str(of_day).rpartition(" ")[2][:5]
+        remedies.append(
+            f"if {clock} in {time_zone} is midnight elsewhere, set {settings}time_zone to that zone"
+        )
     family = offset.rule_code.partition("-")[0].removeprefix("B").removeprefix("C")[:1]
     for other in _OTHER_FREQUENCIES:
         alike = other.removeprefix("B")[:1] == family
         if alike and (grid_positions(index, other, time_zone) >= 0).all():
-            return f"all rows are on that of {other!r}, so set {settings}frequency to {other!r}"
-    return None
+            remedies.append(
+                f"all rows are on that of {other!r}, so set {settings}frequency to {other!r}"
+            )
+            break
+    return "; or ".join(remedies) or None
 
 
 def contiguous_blocks(series: np.ndarray, positions: np.ndarray) -> np.ndarray:

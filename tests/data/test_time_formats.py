@@ -125,3 +125,16 @@ def test_the_class_takes_the_zone_of_its_times(tmp_path):
             frequency="1D", LSTM_type="regressor", timesteps=2, calendar=[],
         )  # fmt: skip
         assert (naive._rows.frame[TIME] == model._rows.frame[TIME]).all()
+
+
+@pytest.mark.parametrize(
+    "zone", ["Europe/Rome", "Africa/Cairo", "+02:00", "-05:00", "Asia/Kolkata"]
+)
+@pytest.mark.parametrize("frequency", ["1D", "W-MON", "W-THU", "MS", "ME", "B", "QE", "YS-APR"])
+def test_an_index_with_a_zone_is_on_its_own_calendar(zone, frequency):
+    index = pd.date_range("2019-01-01", periods=40, freq=frequency)
+    x = pd.DataFrame(
+        {"y": np.arange(40.0)}, index=index.tz_localize(zone, nonexistent="shift_forward")
+    )
+    model = fastLSTM(x, x, frequency=frequency, LSTM_type="regressor", timesteps=2, calendar=[])
+    assert model._rows.frame["__segment"].max() == 0
