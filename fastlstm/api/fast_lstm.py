@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
+from fastlstm.api.containers import as_pandas
 from fastlstm.api.keywords import documented_signature, parse_hyperparameters, split_loss_object
 from fastlstm.api.known_columns import (
     checked_setting,
@@ -211,7 +212,7 @@ class fastLSTM(NetworkMethods):
         Returns:
             ``n - window_size + 1`` sequences.
         """
-        values = np.asarray(data)
+        values = np.asarray(as_pandas(data, "data"))
         return [values[i : i + window_size].tolist() for i in range(len(values) - window_size + 1)]
 
     def _config(self) -> RetrainConfig:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from fastlstm.api.containers import arrow_column, as_pandas, levels_of
+from fastlstm.api.containers import IndexLevels, arrow_column, as_pandas, levels_of
 from fastlstm.api.row_times import utc_times, zone_of
 from fastlstm.config.calendar import Holidays, check_frequency
 from fastlstm.config.closed_days import ClosedDays
@@ -188,7 +188,9 @@ def row_table(
     if labels:
         given_y = _with_names(given_y)
 
-    count, levels = len(given_x), levels_of(given_x.index, "X_data")
+    count, levels = len(given_x), IndexLevels()
+    if settings.series is None or settings.time is None:
+        levels = levels_of(given_x.index, "X_data")
     series = levels.series if settings.series is None else settings.series
     time = levels.time if settings.time is None else settings.time
     for name in ("series", "time", "sample_weight"):
@@ -243,9 +245,8 @@ def _as_frame(data: Any, letter: str) -> pd.DataFrame:
         raise DataError(f"{letter}_data: is empty; give rows")
     for name in frame:
         column = frame[name]
-        if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(
-            column
-        ):
+        is_time = pd.api.types.is_datetime64_any_dtype(column)
+        if is_time or pd.api.types.is_timedelta64_dtype(column) or column.dtype.kind == "c":
             raise DataError(
                 f"{letter}_data: column {name!r} holds {column.dtype}; convert it to numbers"
             )

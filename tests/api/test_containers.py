@@ -90,6 +90,7 @@ def test_one_column_is_a_target(tmp_path, values):
             "of which 0 hold times",
         ),
         (TABLE.rename(columns={"load": "__load"}), "begins with '__'"),
+        (TABLE * 1j, "column 'load' holds complex128; convert it"),
     ],
 )
 def test_what_would_lose_its_names_is_refused(tmp_path, data, message):
@@ -139,3 +140,12 @@ def test_estimators_know_the_columns_of_other_tables():
     pd.testing.assert_frame_equal(found, TABLE)
     values = TABLE.to_numpy()
     assert rows_of_one_series(values, "X") is values
+
+
+def test_series_and_times_that_are_given_need_no_index(tmp_path):
+    levels = pd.MultiIndex.from_product([["a"], ["b"], range(ROWS)])
+    model = regressor(
+        TABLE.set_axis(levels), TABLE.to_numpy(), tmp_path, series=["NA"] * ROWS,
+        time=pd.date_range("2024-01-01", periods=ROWS),
+    )  # fmt: skip
+    assert model._rows.frame[SERIES].unique().tolist() == ["NA"]
