@@ -154,6 +154,14 @@ def levels_of(index: pd.Index, argument: str) -> IndexLevels:
     return IndexLevels(series, times[of_time])
 
 
+def holds_times(index: pd.Index) -> bool:
+    """Whether ``levels_of`` finds the times of rows in an index."""
+    try:
+        return levels_of(index, "").time is not None
+    except DataError:
+        return False
+
+
 def _times_in(index: pd.Index) -> pd.Series | None:
     """The times of an index, named like it; None where it holds none."""
     if isinstance(index, pd.PeriodIndex):

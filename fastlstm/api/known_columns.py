@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ValidationError
 
-from fastlstm.api.containers import levels_of
+from fastlstm.api.containers import holds_times, levels_of
 from fastlstm.api.row_table import RowSettings, RowTable
 from fastlstm.api.row_times import utc_times
 from fastlstm.config.calendar import learnable_calendar
@@ -63,7 +63,7 @@ def with_calendar(
             )
         return settings
     kinds: list[Any] = []
-    indexed = levels_of(table.given_x.index, "X_data").time is not None
+    indexed = holds_times(table.given_x.index)
     if has_times and indexed and hyperparameters.takes_calendar:
         seconds = (table.frame[TIME].max() - table.frame[TIME].min()).total_seconds()
         share = hyperparameters.train_size_rate
