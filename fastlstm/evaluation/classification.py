@@ -61,7 +61,9 @@ def evaluate_classification(
     metrics: dict[str, Any] = {
         "task": "classifier",
         "primary": primary_score(
-            primary, overall["model"][primary], {**LABEL_METRICS, **CLASSIFICATION_METRICS}
+            primary,
+            overall["model"][primary] if _has_two_classes(test.truth, columns) else None,
+            {**LABEL_METRICS, **CLASSIFICATION_METRICS},
         ),
         **describe_windows(dataset, table, test.rows),
         "test": overall,
@@ -175,6 +177,11 @@ def _scores_by_output(
             "prior": float(prior[0, i]),
         }
     return outputs, notes
+
+
+def _has_two_classes(truth: np.ndarray, columns: list[LabelColumn]) -> bool:
+    """Whether a label column has two classes or more; else no metric tells a forecast's skill."""
+    return any(len(np.unique(class_numbers(truth, column))) > 1 for column in columns)
 
 
 def _absent_classes(train: np.ndarray, test: np.ndarray, columns: list[LabelColumn]) -> list[str]:

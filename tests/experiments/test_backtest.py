@@ -216,7 +216,7 @@ def test_labels_are_backtested_too(panel):
         frequency="1h", epochs=1,
     )  # fmt: skip
     found = made.backtest(folds=2)
-    assert (found.primary, found.better) == ("average_precision", "higher")
+    assert (found.primary, found.better) == ("log_loss", "lower")
     assert set(found.significance) == {"prior", "last_class"}
 
 

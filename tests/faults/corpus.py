@@ -283,9 +283,9 @@ table("years before 1700", lambda f: f.assign(when=[f"1066-01-01T{h % 24:02d}:00
 # What a network would learn wrong
 table("the target, shifted, as a feature", lambda f: f.assign(heat=f.groupby("site")["load"].shift(-3)).dropna(),
       warned="leak suspected · heat")  # fmt: skip
-table("labels that are not 0 and 1", lambda f: f.assign(wet=f.index % 3), "labels other than 0 and 1",
+table("labels that are not 0 and 1", lambda f: f.assign(wet=f.index % 3),
       data={"targets": ["wet"], "features": ["load", "heat"]},
       hyperparameters={**RAIN["hyperparameters"], "class_weight": None})  # fmt: skip
-table("labels in words", lambda f: f.assign(wet=np.where(f.index % 3 > 0, "yes", "no")), "'no' is no float",
+table("labels in words", lambda f: f.assign(wet=np.where(f.index % 3 > 0, "yes", "no")),
       data={"targets": ["wet"], "features": ["load", "heat"]},
       hyperparameters={**RAIN["hyperparameters"], "class_weight": None})  # fmt: skip

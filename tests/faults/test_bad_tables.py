@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.flow import prepare
+from fastlstm.artifacts.folders import read_manifest
 from fastlstm.config.reading import check_settings
 from fastlstm.errors import ConfigError, DataError, FastLSTMError
 from fastlstm.registry.promotion import decide_promotion
@@ -40,8 +41,9 @@ def test_table(case, tmp_path):
         assert len(told) < 600 and "Traceback" not in told
         assert not (tmp_path / "work" / "windows").exists()
         return
-    validated = prepare(check_settings(settings, PipelineConfig), tmp_path / "work")
-    warnings, windows = validated["warnings"], WindowDataset(tmp_path / "work" / "windows")
+    prepare(check_settings(settings, PipelineConfig), tmp_path / "work")
+    warnings = read_manifest(tmp_path / "work" / "clean")["warnings"]
+    windows = WindowDataset(tmp_path / "work" / "windows")
     assert case.warned in "\n".join(warnings)
     for split in ("train", "validation", "test"):
         found = windows.read(split)
