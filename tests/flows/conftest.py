@@ -58,7 +58,7 @@ def executions(monkeypatch, in_process) -> Counter:
 
         monkeypatch.setattr(module, name, wrapper)
 
-    counted(tasks.load, "load_into", "load")
+    counted(tasks.load.prepare, "load_into", "load")
     counted(tasks.validate, "validate_into", "validate")
     counted(tasks.scale, "scale_into", "scale")
     counted(tasks.windows, "cut_windows_into", "windows")

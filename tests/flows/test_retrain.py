@@ -334,15 +334,15 @@ def test_retries_only_where_they_can_heal(settings, monkeypatch):
     import tasks.load
     from tasks.retries import may_heal
 
-    right, calls = tasks.load.load_into, []
+    right, calls = tasks.load.prepare.load_into, []
 
-    def flaky(*args):
+    def flaky(*args, **kwargs):
         calls.append(1)
         if len(calls) == 1:
             raise ConnectionResetError("gone")
-        return right(*args)
+        return right(*args, **kwargs)
 
-    monkeypatch.setattr(tasks.load, "load_into", flaky)
+    monkeypatch.setattr(tasks.load.prepare, "load_into", flaky)
     monkeypatch.setattr(tasks.load.load, "retry_delay_seconds", [0, 0, 0])
     frame = make_panel(seed=5)
     frame.loc[3, "load"] = np.nan  # refused after the load, so that the test ends soon
@@ -352,11 +352,11 @@ def test_retries_only_where_they_can_heal(settings, monkeypatch):
 
     calls.clear()
 
-    def wrong(*args):
+    def wrong(*args, **kwargs):
         calls.append(1)
         raise DataError("bad for ever")
 
-    monkeypatch.setattr(tasks.load, "load_into", wrong)
+    monkeypatch.setattr(tasks.load.prepare, "load_into", wrong)
     assert retrain(settings(make_panel(seed=6))).is_failed()
     assert len(calls) == 1
     # A partial or callable object would silently mean no retry at all.
