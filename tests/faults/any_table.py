@@ -120,7 +120,8 @@ def tables(draw: st.DrawFn) -> Table:
     if is_panel:
         labels = draw(st.lists(st.sampled_from(LABELS), min_size=1, max_size=3, unique=True))
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
-    parts = [_series(draw, rng, label, (frequency, zone, first, closed)) for label in labels]
+    calendar = (frequency, zone, first, closed)
+    parts = [_series(draw, rng, label, calendar, label == labels[0]) for label in labels]
     base = pd.concat(parts, ignore_index=True)
     features = values if not is_classifier else values[:-1]
     columns = {}
@@ -145,12 +146,15 @@ def tables(draw: st.DrawFn) -> Table:
 
 
 def _series(
-    draw: st.DrawFn, rng: np.random.Generator, label: str, calendar: tuple[Any, ...]
+    draw: st.DrawFn, rng: np.random.Generator, label: str, calendar: tuple[Any, ...], is_long: bool
 ) -> pd.DataFrame:
-    """Rows of one series: perhaps constant, perhaps with a gap, perhaps too short for a window."""
+    """Rows of one series: perhaps constant, with a gap, or too short unless ``is_long``."""
     frequency, zone, first, closed = calendar
-    is_first = not label or rng.integers(4) > 0
-    count = int(rng.integers(40, 56)) if is_first else draw(st.sampled_from([1, 3, 48]))
+    count = (
+        int(rng.integers(40, 56))
+        if is_long or rng.integers(4)
+        else draw(st.sampled_from([1, 3, 48]))
+    )
     data = DataConfig.model_validate({
         "path": "x", "time": "t", "features": ["y"], "targets": ["y"], "frequency": frequency,
         "closed_days": closed, "calendar": [],
