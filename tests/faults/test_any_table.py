@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.faults.any_table import check, check_rows, tables
 
@@ -48,8 +48,13 @@ def test_networks_of_any_table(table):
 
 
 @pytest.mark.soak
-@settings(max_examples=500, **_anything)
-@given(tables())
-def test_five_hundred_tables(table):
-    with tempfile.TemporaryDirectory() as folder:
-        check(table, Path(folder))
+@pytest.mark.parametrize("number", range(5))
+def test_five_hundred_tables(number):
+    @seed(number)
+    @settings(max_examples=100, **_anything)
+    @given(tables())
+    def check_each(table):
+        with tempfile.TemporaryDirectory() as folder:
+            check(table, Path(folder))
+
+    check_each()
