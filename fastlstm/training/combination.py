@@ -119,7 +119,7 @@ def _forecasts(model: Any, setup: TrainingSetup) -> Forecasters:
     forecast."""
     a, steps = setup.architecture, setup.dataset.manifest["steps_ahead"]
     linear = linear_forecaster(model, a, steps)
-    naive = setup.naive_weights(LEARNED) if a.naive_forecasters else np.zeros(0)
+    naive = setup.naive_weights if a.naive_forecasters else np.zeros(0)
 
     def forecast(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         found = [predict_point(model, x, y[0].size).reshape(y.shape)]
@@ -141,5 +141,5 @@ def _by_step(weights: Weights, setup: TrainingSetup) -> np.ndarray:
     if a.linear_component:
         parts.append((weights.linear * trust)[None])
     if a.naive_forecasters:
-        parts.append((1 - trust) * setup.naive_weights(LEARNED))
+        parts.append((1 - trust) * setup.naive_weights)
     return np.concatenate(parts)

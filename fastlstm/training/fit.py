@@ -159,7 +159,7 @@ def _begin_with_lstm_alone(setup: TrainingSetup, network: keras.Model) -> None:
     steps, targets = manifest["steps_ahead"], len(manifest["targets"])
     forecast_by_lstm_alone(network, setup.architecture, steps, targets)
     if setup.architecture.mixed_start:
-        set_start(network, setup.naive_weights("train"))
+        set_start(network, setup.naive_weights)
 
 
 def _make_deterministic(seed: int) -> None:

@@ -22,7 +22,7 @@ from fastlstm.windows.drawing import DrawnWindows
 from fastlstm.windows.source import WindowSource, seasons_by_error
 
 # Called with each progress event; see ``fastlstm.training.fit.fit``.
-# Most windows by which the naive forecasts are weighed.
+# Most train windows by which the naive forecasts are weighed.
 _NAIVE_WINDOWS = 4_000
 
 OnEvent = Callable[[dict[str, Any]], None]
@@ -77,9 +77,6 @@ class TrainingSetup:
     verbose: str | int = 0
     checkpoint: Path | None = None
     champion: Champion | None = None
-    _naive_weights: dict[str, np.ndarray] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
     _weights: dict[str, np.ndarray | None] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -96,28 +93,25 @@ class TrainingSetup:
             self.seasons,
         )
 
-    def naive_weights(self, split: str) -> np.ndarray:
-        """Weights of the naive forecasts in their mean, by step, ``(n, steps, n_targets)``.
+    @cached_property
+    def naive_weights(self) -> np.ndarray:
+        """Weights of the naive forecasts in the one to improve on, by step, ``(n, steps, n_targets)``.
 
-        Args:
-            split: whose windows decide. Train gives the mean that the network corrects. Train and
-                validation (``fastlstm.data.split.LEARNED``) give the one that it is combined with: no
-                naive forecast was fitted to any window, and the later ones are nearer to the future.
+        Train windows decide: they are many and of many periods, and no naive forecast was fitted to
+        them. Weights from validation would make the naive forecast look better there than it is, and
+        so what learned look worse.
         """
-        if split not in self._naive_weights:
-            a, manifest = self.architecture, self.dataset.manifest
-            steps = manifest["steps_ahead"]
+        a, manifest = self.architecture, self.dataset.manifest
+        steps = manifest["steps_ahead"]
 
-            def forecast(x: np.ndarray, _: np.ndarray) -> np.ndarray:
-                return naive_forecasts(x, a, steps)
+        def forecast(x: np.ndarray, _: np.ndarray) -> np.ndarray:
+            return naive_forecasts(x, a, steps)
 
-            sums = error_sums(
-                a.naive_forecasters, forecast, self.dataset, split, windows_at_once(manifest),
-                self.weights(split), _NAIVE_WINDOWS,
-            )  # fmt: skip
-            by_step = naive_weights(sums)[step_blocks(steps)]
-            self._naive_weights[split] = np.asarray(by_step.transpose(2, 0, 1))
-        return self._naive_weights[split]
+        sums = error_sums(
+            a.naive_forecasters, forecast, self.dataset, "train", windows_at_once(manifest),
+            self.weights("train"), _NAIVE_WINDOWS,
+        )  # fmt: skip
+        return np.asarray(naive_weights(sums)[step_blocks(steps)].transpose(2, 0, 1))
 
     @property
     def seasons(self) -> list[int]:

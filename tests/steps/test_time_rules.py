@@ -21,7 +21,7 @@ from fastlstm.data import cleaning, scaling, seasons
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.scaling import fit_scalers
 from fastlstm.data.seasons import FoundSeasons
-from fastlstm.data.split import LEARNED, SPLITS, Cuts, cut_times
+from fastlstm.data.split import SPLITS, Cuts, cut_times
 from fastlstm.data.tables import write_table
 from fastlstm.data.time_grid import microseconds
 from fastlstm.evaluation import baselines
@@ -375,7 +375,6 @@ def test_a_combination_sees_no_test_row(settings, ready_network, tmp_path, monke
         ("chosen", combination, "solve", {"validation": "test"}),
         ("trusted", combination, "error_sums", {"validation": "test"}),
         ("started", setup, "error_sums", {"train": "test"}),
-        ("combined", setup, "error_sums", {LEARNED: "test"}),
     ):
         right = getattr(module, name)
         with monkeypatch.context() as patch:
@@ -387,10 +386,10 @@ def test_a_combination_sees_no_test_row(settings, ready_network, tmp_path, monke
 def check_start(setup_of):
     """``setup_of`` gives a training's settings and windows, where rows from a cut on are others."""
     first, *others = (
-        setup_of(first_changed).naive_weights("train") for first_changed in (None, "validation")
+        setup_of(first_changed).naive_weights for first_changed in (None, "validation")
     )
     demand(np.array_equal(first, others[0]), "later rows changed the weights of naive forecasts")
-    assert not np.array_equal(first, setup_of("train").naive_weights("train"))
+    assert not np.array_equal(first, setup_of("train").naive_weights)
 
 
 def test_the_naive_forecasts_to_improve_on_are_weighed_by_train_rows_alone(monkeypatch):

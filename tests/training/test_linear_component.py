@@ -81,7 +81,7 @@ def by_hand(hp, windows, split):
 
 def mixed_start(hp, windows, own):
     """The mean of the naive forecasts whose weights train windows give."""
-    weights = TrainingSetup(windows, hp, lambda _: None).naive_weights("train")
+    weights = TrainingSetup(windows, hp, lambda _: None).naive_weights
     names = naive_forecaster_names(own.shape[1], ())
     each = np.stack([naive_forecast(np, own, name, 3) for name in names])
     return (weights[:, None] * each).sum(axis=0)
