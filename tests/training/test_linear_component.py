@@ -280,10 +280,6 @@ def test_networks_that_have_one_by_default(changes, has_one):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        (
-            {"LSTM_type": "classifier", "architecture": "classic", "scale_targets": False},
-            "quantities",
-        ),
         ({"last_layer_activation": "relu"}, "must be 'linear', found 'relu'"),
         ({"quantiles": [0.1, 0.5, 0.9]}, "forecasts no quantiles"),
         ({"instance_normalization": "revin"}, "instance_normalization to 'last'"),
