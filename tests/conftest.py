@@ -284,17 +284,18 @@ def _figures_where_they_are_looked_at(request, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _short_trainings(request, monkeypatch):
-    """A forecaster has one network and an epoch its few windows, but in tests marked ``recipe``.
+    """A network is trained alone and an epoch is its few windows, but in tests marked ``recipe``.
 
     By default few windows are drawn again and again, and five networks are averaged, which takes ten
     times as long and is the claim of few tests.
     """
-    from fastlstm.config.hyperparameter_defaults import FORECAST_DEFAULTS
+    from fastlstm.config.hyperparameter_defaults import FORECAST_DEFAULTS, LABEL_DEFAULTS
 
     if request.node.get_closest_marker("recipe") is None:
         short = {"windows_per_epoch": None, "ensemble_size": 1, "refit": False}
-        for name, value in short.items():
-            monkeypatch.setitem(FORECAST_DEFAULTS, name, value)
+        for defaults in (FORECAST_DEFAULTS, LABEL_DEFAULTS):
+            for name in short.keys() & defaults.keys():
+                monkeypatch.setitem(defaults, name, short[name])
 
 
 @pytest.fixture

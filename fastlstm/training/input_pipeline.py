@@ -96,7 +96,8 @@ def untuned(dataset: Any) -> Any:
 def _windows_of_an_epoch(dataset: WindowSource, split: str, hp: Hyperparameters) -> int:
     """Windows of a split in an epoch: all, or as ``windows_per_epoch`` says.
 
-    More than there are where they are learned from and too few for the gradient steps of an epoch.
+    More than there are where they are learned from, lie in memory and are too few for the gradient steps
+    of an epoch.
     """
     count = _windows_to_learn_from(dataset, split)
     if hp.windows_per_epoch is None:
@@ -106,7 +107,8 @@ def _windows_of_an_epoch(dataset: WindowSource, split: str, hp: Hyperparameters)
     size, manifest = _batch_size(dataset, hp), dataset.manifest
     sequences = sequences_of_window(hp, manifest["features"], manifest["targets"])
     most = max(_MOST_SEQUENCES // sequences, _MOST_STEPS * size)
-    fewest = 0 if split == "validation" else _FEWEST_STEPS * size
+    may_repeat = split != "validation" and dataset.folded(split) is not None
+    fewest = _FEWEST_STEPS * size if may_repeat else 0
     return max(min(count, most), fewest)
 
 
@@ -257,8 +259,7 @@ def _from_stream(
         dataset, epoch_seed = reference(), seed()
         assert dataset is not None  # noqa: S101 (the caller trains on it)
         of_windows = dataset.weights(split, epoch_seed)
-        # Shuffled batches come in the order of the seed, whose first windows are the epoch's. A split
-        # too large for memory has more windows than any epoch needs.
+        # Shuffled batches come in the order of the seed, whose first windows are the epoch's.
         taken = np.zeros(dataset.count(split), bool)
         wanted = min(_windows_of_an_epoch(dataset, split, hp), len(taken))
         taken[np.arange(wanted) if epoch_seed else _order(len(taken), wanted, None)] = True

@@ -218,10 +218,11 @@ def test_rows_in_memory_and_batches_from_disk_feed_the_same(tmp_path, weighted):
 
 
 def test_accuracy_of_several_sigmoid_outputs_is_per_output(tmp_path):
-    # What is logged while training is of the network before its probabilities are calibrated.
+    # What is logged while training is of the LSTM alone, before its probabilities are calibrated.
     hp = Hyperparameters(
-        timesteps=4, epochs=1, batch_size=32, metrics=["accuracy"], calibration="none"
-    )
+        timesteps=4, epochs=1, batch_size=32, metrics=["accuracy"], calibration="none",
+        linear_component=False, naive_unless_better=False,
+    )  # fmt: skip
     windows = dataset(tmp_path / "w", hp, labels=True, targets=3)
     trained = fit(windows, hp)
     validation = windows.read("validation")

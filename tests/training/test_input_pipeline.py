@@ -61,3 +61,12 @@ def test_few_windows_are_drawn_again_only_after_all_others():
     assert len(drawn) == 50 * 32 > 2 * count
     for start in (0, count):
         assert len(set(drawn[start : start + count].tolist())) == count
+
+
+@pytest.mark.recipe
+def test_windows_that_are_streamed_from_disk_come_once_in_an_epoch():
+    hp = hyperparameters(windows_per_epoch="auto", batch_size=32)
+    dataset = windows(np.arange(COUNT, dtype=float), hp)
+    dataset.folded = lambda split: None
+    drawn = np.concatenate([y[:, 0] for _, y in tf_dataset(dataset, "train", hp, epoch=Epoch())])
+    assert len(drawn) == len(set(drawn.tolist())) == dataset.count("train")
