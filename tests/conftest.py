@@ -284,18 +284,23 @@ def _figures_where_they_are_looked_at(request, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _short_trainings(request, monkeypatch):
-    """A network is trained alone and an epoch is its few windows, but in tests marked ``recipe``.
+    """See ``shorten_trainings``; not in tests marked ``recipe``."""
+    if request.node.get_closest_marker("recipe") is None:
+        shorten_trainings(monkeypatch)
+
+
+def shorten_trainings(monkeypatch):
+    """A network is trained alone and an epoch is its few windows.
 
     By default few windows are drawn again and again, and five networks are averaged, which takes ten
     times as long and is the claim of few tests.
     """
     from fastlstm.config.hyperparameter_defaults import FORECAST_DEFAULTS, LABEL_DEFAULTS
 
-    if request.node.get_closest_marker("recipe") is None:
-        short = {"windows_per_epoch": None, "ensemble_size": 1, "refit": False}
-        for defaults in (FORECAST_DEFAULTS, LABEL_DEFAULTS):
-            for name in short.keys() & defaults.keys():
-                monkeypatch.setitem(defaults, name, short[name])
+    short = {"windows_per_epoch": None, "ensemble_size": 1, "refit": False}
+    for defaults in (FORECAST_DEFAULTS, LABEL_DEFAULTS):
+        for name in short.keys() & defaults.keys():
+            monkeypatch.setitem(defaults, name, short[name])
 
 
 @pytest.fixture

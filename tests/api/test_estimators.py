@@ -18,6 +18,7 @@ from fastlstm import LSTMClassifier, LSTMRegressor
 from fastlstm.api import windowed_estimator
 from tests.api.conftest import step_by_step
 from tests.api.sklearn_checks import stub_fit, stub_predict
+from tests.conftest import shorten_trainings
 
 HOURS = np.arange(240.0)
 X = np.column_stack([np.sin(HOURS / 4), np.cos(HOURS / 4)])
@@ -35,7 +36,8 @@ def target_of(kind):
 @pytest.fixture(scope="module")
 def quickly_fitted():
     """Both estimators after one epoch, for tests that only read them."""
-    with step_by_step():
+    with step_by_step(), pytest.MonkeyPatch.context() as patch:
+        shorten_trainings(patch)
         return {
             kind: kind(**QUICK).fit(X, target_of(kind)) for kind in (LSTMRegressor, LSTMClassifier)
         }
