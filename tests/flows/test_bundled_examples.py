@@ -41,7 +41,7 @@ def test_temperature_beats_what_costs_nothing(tmp_path):
 
 
 def test_rain_beats_prior_and_last_class(tmp_path):
-    outcome, run = retrained("weather_rain", tmp_path, 2)
+    outcome, run = retrained("weather_rain", tmp_path, 12)
     assert outcome.promoted, outcome.message
     test = run.metrics["test"]
     assert test["model"]["average_precision"] > 1.2 * test["last_class"]["average_precision"]
