@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.faults.any_table import check, check_rows, tables
+
+# Tables of `make soak`, each some seconds; `FASTLSTM_TABLES=500 make soak` takes more.
+_MANY_TABLES, _AT_A_TIME = int(os.environ.get("FASTLSTM_TABLES", "100")), 10
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -48,10 +52,10 @@ def test_networks_of_any_table(table):
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("number", range(5))
-def test_five_hundred_tables(number):
+@pytest.mark.parametrize("number", range(_MANY_TABLES // _AT_A_TIME))
+def test_networks_of_many_tables(number):
     @seed(number)
-    @settings(max_examples=100, **_anything)
+    @settings(max_examples=_AT_A_TIME, **_anything)
     @given(tables())
     def check_each(table):
         with tempfile.TemporaryDirectory() as folder:
