@@ -12,24 +12,23 @@ from fastlstm.config.reading import read_settings
 pytestmark = [pytest.mark.soak, pytest.mark.figures, pytest.mark.usefixtures("prefect_server")]
 
 
-def retrained(name, tmp_path, epochs):
-    """The example with fewer epochs and networks than it is given to newcomers, for time."""
+def retrained(name, tmp_path, **changes):
+    """The example with changed hyperparameters."""
     from flows.retrain import retrain
     from tasks.settings import PipelineConfig
 
     config = read_settings(Path("deployments") / f"{name}.yaml", PipelineConfig)
-    fewer = {"epochs": epochs, "ensemble_size": 2}
     places = {
         "store": str(tmp_path / "runs"),
         "work": str(tmp_path / "work"),
-        "hyperparameters": config.hyperparameters.model_copy(update=fewer),
+        "hyperparameters": config.hyperparameters.model_copy(update=changes),
     }
     outcome = retrain(config.model_copy(update=places))
     return outcome, SavedRun(Path(outcome.run.location))
 
 
 def test_temperature_beats_what_costs_nothing(tmp_path):
-    outcome, run = retrained("weather_temperature", tmp_path, 3)
+    outcome, run = retrained("weather_temperature", tmp_path, epochs=3, ensemble_size=2)
     assert outcome.promoted, outcome.message
     test = run.metrics["test"]
     assert test["model"]["mae"] < 0.88 * test["last_value"]["mae"]
@@ -41,7 +40,7 @@ def test_temperature_beats_what_costs_nothing(tmp_path):
 
 
 def test_rain_beats_prior_and_last_class(tmp_path):
-    outcome, run = retrained("weather_rain", tmp_path, 12)
+    outcome, run = retrained("weather_rain", tmp_path)
     assert outcome.promoted, outcome.message
     test = run.metrics["test"]
     assert test["model"]["average_precision"] > 1.2 * test["last_class"]["average_precision"]
