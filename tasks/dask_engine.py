@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Any
 
 from fastlstm.config.execution import ExecutionConfig
 from fastlstm.errors import ConfigError, EngineError, WorkerKilledError, first_line
 from fastlstm.steps import remote_call
-from fastlstm.steps.remote_call import RemoteCall, installed_versions, version_problem
+from fastlstm.steps.remote_call import version_problem
 from fastlstm.steps.worker_pool import default_workers
+from tasks.cluster_engine import ClusterEngine
 
 _SECONDS_BETWEEN_LOOKS = 10.0
 # A worker that died is started again within this time, or never.
 _SECONDS_WITHOUT_WORKER = 120.0
 
 
-class DaskEngine:
+class DaskEngine(ClusterEngine):
     """The workers of a Dask cluster, found by its address or started on this machine.
 
     Args:
@@ -38,11 +38,8 @@ class DaskEngine:
                 "execution.engine: 'dask' needs prefect-dask; run \"pip install 'fastlstm[dask]'\" here "
                 "and on every worker, or choose 'local'"
             ) from None
+        super().__init__(execution)
         self._distributed = distributed
-        self._execution = execution
-        self._place = execution.cluster or "the cluster of this machine"
-        self._versions = installed_versions()
-        self._running = ExitStack()
         options: dict[str, Any] = {"address": execution.cluster}
         if execution.cluster is None:
             options["cluster_kwargs"] = {
@@ -50,19 +47,10 @@ class DaskEngine:
                 "threads_per_worker": 1,
                 "dashboard_address": "127.0.0.1:0",
             }
-        try:
+        with self._connecting("start the cluster, or correct its address", OSError):
             runner = self._running.enter_context(DaskTaskRunner(**options))
             self._client = runner.client
             self._check_versions()
-        except OSError as error:
-            self._running.close()
-            raise ConfigError(
-                f"execution.cluster: {self._place} cannot be reached ({first_line(error)}); start the "
-                "cluster, or correct its address"
-            ) from None
-        except BaseException:
-            self._running.close()
-            raise
 
     @property
     def slots(self) -> int:
@@ -114,10 +102,7 @@ class DaskEngine:
             EngineError: the scheduler does not answer, or there is no worker any more.
             FastLSTMError: as the function raised it.
         """
-        request = RemoteCall(
-            function, arguments, time_limit, self._execution.threads_per_worker, prepare,
-            self._versions,
-        )  # fmt: skip
+        request = self._request(function, arguments, time_limit, prepare)
         distributed = self._distributed
         try:
             return self._result(self._client.submit(remote_call.run, request, pure=False))
@@ -160,7 +145,3 @@ class DaskEngine:
                     "memory if the lack of it ended them, and run the same command again, which uses "
                     "what is finished"
                 )
-
-    def close(self) -> None:
-        """Leave the cluster, and end it where it was started here."""
-        self._running.close()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Any
 
 from fastlstm.config.execution import ExecutionConfig
 from fastlstm.errors import ConfigError, EngineError, FastLSTMError, WorkerKilledError, first_line
 from fastlstm.steps import remote_call
-from fastlstm.steps.remote_call import RemoteCall, installed_versions
 from fastlstm.steps.worker_pool import default_workers
+from tasks.cluster_engine import ClusterEngine
 
 
-class RayEngine:
+class RayEngine(ClusterEngine):
     """The workers of a Ray cluster, found by its address or started on this machine.
 
     Args:
@@ -36,32 +35,24 @@ class RayEngine:
                 "execution.engine: 'ray' needs prefect-ray; run \"pip install prefect-ray\" here and on "
                 "every worker, or choose 'local'"
             ) from None
+        super().__init__(execution)
         self._ray = ray
-        self._execution = execution
-        self._place = execution.cluster or "the cluster of this machine"
-        self._versions = installed_versions()
-        self._running = ExitStack()
         options: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False}
         if execution.cluster is None:
             options["num_cpus"] = execution.workers or default_workers()
         else:
             options = {"log_to_driver": False}
-        try:
+        remedy = (
+            "start the cluster, or correct its address, or set RAY_AUTH_MODE=token where it asks for "
+            "its token"
+        )
+        with self._connecting(remedy, OSError, ray.exceptions.RaySystemError):
             runner = RayTaskRunner(address=execution.cluster, init_kwargs=options)
             self._running.enter_context(runner)
             threads = 1 if execution.cluster is None else execution.threads_per_worker
             self._run = ray.remote(num_cpus=threads, max_retries=3)(remote_call.run)
             self.slots = max(1, int(ray.cluster_resources().get("CPU", 1) / threads))
             self.call("fastlstm.steps.remote_call:installed_versions", {})
-        except (OSError, ray.exceptions.RaySystemError) as error:
-            self._running.close()
-            raise ConfigError(
-                f"execution.cluster: {self._place} cannot be reached ({first_line(error)}); start the "
-                "cluster, or correct its address, or set RAY_AUTH_MODE=token where it asks for its token"
-            ) from None
-        except BaseException:
-            self._running.close()
-            raise
 
     def call(
         self, function: str, arguments: dict[str, Any],
@@ -75,10 +66,7 @@ class RayEngine:
             EngineError: the cluster does not answer.
             FastLSTMError: as the function raised it.
         """
-        request = RemoteCall(
-            function, arguments, time_limit, self._execution.threads_per_worker, prepare,
-            self._versions,
-        )  # fmt: skip
+        request = self._request(function, arguments, time_limit, prepare)
         failures = self._ray.exceptions
         try:
             return self._ray.get(self._run.remote(request))
@@ -101,7 +89,3 @@ class RayEngine:
                 f"execution.cluster: {self._place} does not answer any more ({first_line(error)}); "
                 "start it and run the same command again, which uses what is finished"
             ) from None
-
-    def close(self) -> None:
-        """Leave the cluster, and end it where it was started here."""
-        self._running.close()
