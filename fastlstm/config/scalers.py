@@ -6,7 +6,8 @@ the stored scaler's pickle may name. It must fit and transform a DataFrame and i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import importlib
+from typing import TYPE_CHECKING, Any, Literal
 
 SCALERS = {
     "StandardScaler": "sklearn.preprocessing._data",
@@ -19,3 +20,8 @@ if TYPE_CHECKING:
     ScalerName = str
 else:
     ScalerName = Literal[*SCALERS]
+
+
+def new_scaler(name: str) -> Any:
+    """A scaler that is not fitted; scikit-learn is imported by the first."""
+    return getattr(importlib.import_module(SCALERS[name]), name)()

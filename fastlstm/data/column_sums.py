@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fastlstm.config.scalers import SCALERS
+from fastlstm.config.scalers import new_scaler
 from fastlstm.data.quantile_summary import QuantileSummary
 from fastlstm.errors import DataError
 
@@ -121,7 +120,7 @@ def fitted_scaler(kind: str, sums: Mapping[str, ColumnSums]) -> Any:
             "hyperparameters.train_size_rate, or remove the column"
         )
     rows = pd.DataFrame({name: _ROWS[kind](of_column) for name, of_column in sums.items()})
-    scaler = getattr(importlib.import_module(SCALERS[kind]), kind)().fit(rows)
+    scaler = new_scaler(kind).fit(rows)
     if hasattr(scaler, "n_samples_seen_"):
         scaler.n_samples_seen_ = int(max(of_column.count for of_column in sums.values()))
     return scaler

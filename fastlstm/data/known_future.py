@@ -19,8 +19,8 @@ from fastlstm.data.time_grid import rows_as_given, step_times, usual_time_of_day
 def is_ahead(frame: pd.DataFrame, data: DataConfig, values: list[str]) -> np.ndarray:
     """Rows at the end of a series that hold nothing but what is known ahead, ``(n,)``.
 
-    Whether a row has happened is told by the columns that cannot be known before: the targets, and the
-    features that are neither known future covariates nor static.
+    Whether a row has happened is known from the columns that cannot be known before: the targets, and
+    the features that are neither known future covariates nor static.
 
     Args:
         frame: a table sorted by series and time.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ import pandas as pd
 
 from fastlstm.artifacts.file_names import SERIES_SCALES_FILE, X_SCALER_FILE, Y_SCALER_FILE
 from fastlstm.config.hyperparameters import Hyperparameters
-from fastlstm.config.scalers import SCALERS
+from fastlstm.config.scalers import new_scaler
 from fastlstm.data.count_scaling import divide_by_mean, require_counts
 from fastlstm.data.scaler_files import read_scaler, write_scaler
 from fastlstm.data.series_scales import (
@@ -207,14 +206,13 @@ def fit_scalers(
     """
     rows = TrainRows.of(times, label_known, cuts, later)
     name = hyperparameters.scaler_type
-    new_scaler = getattr(importlib.import_module(SCALERS[name]), name)
-    fitted = new_scaler().fit(_chosen(x, rows.train, rows.unknown))
+    fitted = new_scaler(name).fit(_chosen(x, rows.train, rows.unknown))
     of_targets = None
     if hyperparameters.has_count_loss:
         require_counts(y, rows.known, hyperparameters.loss)
     if hyperparameters.scale_targets:
         defined = rows.defined(y)
-        of_targets = new_scaler().fit(_chosen(y, defined, {}))
+        of_targets = new_scaler(name).fit(_chosen(y, defined, {}))
         if hyperparameters.has_count_loss:
             divide_by_mean(of_targets, y, defined, [str(name) for name in y])
             divide_by_mean(fitted, x, rows.train, [str(name) for name in y if name in x])

@@ -40,7 +40,7 @@ def naive_forecaster_names(timesteps: int, seasons: Sequence[int]) -> tuple[str,
     return (*names, DRIFT, RECENT_DRIFT) if has_level else (*names, DRIFT)
 
 
-def season_of(name: str) -> tuple[str, int]:
+def _kind_and_season(name: str) -> tuple[str, int]:
     """Kind and season in rows of a forecaster; a season of 1 where it has none."""
     kind, _, season = name.rpartition("_")
     return (kind, int(season)) if season.isdecimal() else (name, 1)
@@ -70,7 +70,7 @@ def naive_forecast(ops: Any, own: Any, name: str, steps: int) -> Any:
         steps: steps ahead.
     """
     timesteps = own.shape[1]
-    kind, season = season_of(name)
+    kind, season = _kind_and_season(name)
     if kind == MEAN:
         recent = ops.mean(own[:, -_level_rows(timesteps) :], axis=1, keepdims=True)
         return ops.repeat(recent, steps, axis=1)

@@ -35,7 +35,7 @@ def load_shards_into(
         shards: works on each shard.
 
     Returns:
-        Facts for the manifest, as of ``fastlstm.steps.prepare.load_into``, and ``shards``.
+        Facts for the manifest, see ``fastlstm.steps.prepare.load_into``, and ``shards``.
 
     Raises:
         ConfigError: a series is shorter than a window.

@@ -1,6 +1,6 @@
-"""What a worker process and its caller say to each other: one JSON object a line.
+"""The messages between a worker process and its caller: one JSON object a line.
 
-``{"started": true}`` says that a call has begun, an object with ``event`` is passed on, ``result`` or
+``{"started": true}`` means that a call has begun, an object with ``event`` is passed on, ``result`` or
 ``error`` ends the call, and ``ended`` follows where a fork served it.
 """
 
