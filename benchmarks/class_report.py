@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-Result = dict[str, Any]
+from benchmarks.result_files import Result, provenance
 
 PEERS = ("logistic regression", "LightGBM")
 # Most calibration error that counts as calibrated.
@@ -76,8 +76,7 @@ def markdown(results: list[Result], processor: str) -> str:
         results: of each table, in the order of the list.
         processor: name of the machine's processor and its cores.
     """
-    runs = sorted({(result["commit"], result["date"]) for result in results})
-    made = ", ".join(f"commit {commit} on {date}" for commit, date in runs)
+    made = provenance(results)
     header = [
         "table", "classes", "series", "rows", "test windows", "prior", "last class", *PEERS,
         "fastLSTM", "accuracy, last class", "accuracy", "average precision", "calibration error",

@@ -11,29 +11,25 @@ and the calendar of the row to forecast.
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
-import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from benchmarks.class_report import markdown
 from benchmarks.class_sets import SETS, LabelledSet
+from benchmarks.result_files import commit, merge_results, processor
 from benchmarks.table_environment import Environment, default_cache
-from benchmarks.tables import commit, processor
+from benchmarks.trained_run import RetrainingError, trained_run
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.calendar import calendar_features
 from fastlstm.data.split import SPLITS, cut_times, split_of_windows
 from fastlstm.data.time_grid import contiguous_blocks, grid_positions, microseconds
-from fastlstm.registry.folder_store import FolderStore
 from fastlstm.runs.saved_run import SavedRun
 from fastlstm.windows.origins import gather, window_origins
 
@@ -121,35 +117,23 @@ def config(table: LabelledSet, seed: int, rows: Path, home: Path) -> dict[str, A
 
 def product(table: LabelledSet, seed: int, rows: pd.DataFrame, windows: int) -> dict[str, Any]:
     """Train once and read the scores; ``failed`` holds the reason where the table is refused."""
-    with tempfile.TemporaryDirectory(prefix=f"{table.name}-") as name:
-        home = Path(name)
-        data, settings = home / "rows.parquet", home / "config.yaml"
-        rows.to_parquet(data, index=False)
-        settings.write_text(yaml.safe_dump(config(table, seed, data, home)), encoding="utf-8")
-        begin = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.flow", str(settings)],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        seconds = time.monotonic() - begin
-        if done.returncode:
-            return {"failed": (done.stderr.strip().splitlines() or ["no output"])[-1]}
-        store = FolderStore(home / "runs")
-        (entry,) = store.runs(table.name)
-        run = SavedRun(store.run_folder(table.name, entry.run_id))
-        promoted = store.champion(table.name).champion == entry.run_id
-        metrics = run.metrics
-        assert metrics["windows"] == windows, "the product has other test windows"
-        of_label = metrics["labels"][table.label]
-        binary = len(of_label["classes"]) == 2
-        (label,) = [metrics["outputs"][table.label]] if binary else [of_label]
-        return {
-            "test": metrics["test"], "calibration_error": label["calibration_error"],
-            "seconds": seconds, "promoted": promoted,
-            "weights": run.manifest["training"].get("label_combination", {}).get("weights"),
-            "epochs": run.manifest["training"]["epochs"],
-            "best_epoch": run.manifest["training"]["best_epoch"],
-        }  # fmt: skip
+    try:
+        with trained_run(table.name, rows, partial(config, table, seed)) as trained:
+            run = SavedRun(trained.folder)
+            metrics = run.metrics
+            assert metrics["windows"] == windows, "the product has other test windows"
+            of_label = metrics["labels"][table.label]
+            binary = len(of_label["classes"]) == 2
+            (label,) = [metrics["outputs"][table.label]] if binary else [of_label]
+            training = run.manifest["training"]
+            return {
+                "test": metrics["test"], "calibration_error": label["calibration_error"],
+                "seconds": trained.seconds, "promoted": trained.promoted,
+                "weights": training.get("label_combination", {}).get("weights"),
+                "epochs": training["epochs"], "best_epoch": training["best_epoch"],
+            }  # fmt: skip
+    except RetrainingError as error:
+        return {"failed": str(error)}
 
 
 def result_of(table: LabelledSet, environment: Environment, seeds: list[int]) -> dict[str, Any]:
@@ -190,10 +174,7 @@ def _line(result: dict[str, Any]) -> str:
 
 def write(results: list[dict[str, Any]]) -> None:
     """Put results into the page, beside those of other tables that it holds."""
-    kept = json.loads(_RESULTS.read_text(encoding="utf-8")) if _RESULTS.exists() else []
-    by_name = {result["set"]: result for result in [*kept, *results]}
-    merged = [by_name[table.name] for table in SETS if table.name in by_name]
-    _RESULTS.write_text(json.dumps(merged, indent=1) + "\n", encoding="utf-8")
+    merged = merge_results(_RESULTS, results, [table.name for table in SETS])
     _PAGE.write_text(markdown(merged, processor()), encoding="utf-8")
 
 

@@ -89,19 +89,20 @@ def processes_below(process: int) -> list[int]:
 
 
 def _gigabytes(process: int) -> float:
-    try:
-        text = Path(f"/proc/{process}/smaps_rollup").read_text()
-    except OSError:
-        return 0.0
-    size = re.search(r"^Pss:\s+(\d+)", text, re.MULTILINE)
-    return int(size[1]) / 1e6 if size else 0.0
+    """Memory of a process, of what it shares its part."""
+    return _gigabytes_in(process, "smaps_rollup", "Pss")
 
 
 def resident_gigabytes(process: int) -> float:
     """Memory of a process that lies in no file, so that what it maps from disk does not count."""
+    return _gigabytes_in(process, "status", "RssAnon")
+
+
+def _gigabytes_in(process: int, file: str, field: str) -> float:
+    """A size from a file of a process in /proc; 0 once the process has ended."""
     try:
-        text = Path(f"/proc/{process}/status").read_text()
+        text = Path(f"/proc/{process}/{file}").read_text()
     except OSError:
         return 0.0
-    size = re.search(r"^RssAnon:\s+(\d+)", text, re.MULTILINE)
+    size = re.search(rf"^{field}:\s+(\d+)", text, re.MULTILINE)
     return int(size[1]) / 1e6 if size else 0.0

@@ -8,24 +8,18 @@ series, as ``fastlstm predict`` makes them.
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
-import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from benchmarks.table_scores import KEYS, NAIVE, coverage, errors
 from benchmarks.table_tasks import Task
-from fastlstm.config.data import DataConfig
+from benchmarks.trained_run import RetrainingError, trained_run
 from fastlstm.config.evaluation import EvaluationConfig
-from fastlstm.config.hyperparameters import Hyperparameters
-from fastlstm.registry.folder_store import FolderStore
 from fastlstm.runs.saved_run import SavedRun
 from fastlstm.steps import worker
 
@@ -60,10 +54,7 @@ def config(task: Task, seed: int, rows: Path, home: Path) -> dict[str, Any]:
         "steps_ahead": task.horizon, "seed": seed,
     }  # fmt: skip
     if not task.shares_calendar:
-        # Series that share no calendar are cut each at its own share, where the config offers that.
-        for section, model in ((data, DataConfig), (hyperparameters, Hyperparameters)):
-            if "split" in model.model_fields:
-                section["split"] = "by_series"
+        hyperparameters["split"] = "by_series"
     return {
         "data": data, "hyperparameters": hyperparameters, "store": str(home / "runs"),
         "work": str(home / "work"),
@@ -74,28 +65,11 @@ def forecast(task: Task, seed: int) -> Forecasts:
     """Train and forecast.
 
     Raises:
-        RuntimeError: the training failed; it quotes the last line of its output.
+        RetrainingError: the training failed; it quotes the last line of its output.
     """
-    with tempfile.TemporaryDirectory(prefix=f"{task.name}-") as name:
-        home = Path(name)
-        rows, settings = home / "rows.parquet", home / "config.yaml"
-        task.rows.to_parquet(rows, index=False)
-        text = yaml.safe_dump(config(task, seed, rows, home), allow_unicode=True)
-        settings.write_text(text, encoding="utf-8")
-        begin = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.flow", str(settings)],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        seconds = time.monotonic() - begin
-        if done.returncode:
-            raise RuntimeError((done.stderr.strip().splitlines() or ["no output"])[-1])
-        store = FolderStore(home / "runs")
-        (entry,) = store.runs(task.name)
-        folder = store.run_folder(task.name, entry.run_id)
-        promoted = store.champion(task.name).champion == entry.run_id
+    with trained_run(task.name, task.rows, partial(config, task, seed)) as run:
         read = _of_test if task.future is None else _of_latest
-        return Forecasts(read(task, folder, rows), seconds, promoted)
+        return Forecasts(read(task, run.folder, run.rows), run.seconds, run.promoted)
 
 
 def _of_test(task: Task, folder: Path, rows: Path) -> pd.DataFrame:
@@ -150,7 +124,7 @@ def score(
     """
     try:
         made = forecast(task, seed)
-    except RuntimeError as error:
+    except RetrainingError as error:
         return {"failed": str(error)}
     joined = windows.merge(made.table, on=KEYS, how="left")
     missing = joined["value"].isna().to_numpy()

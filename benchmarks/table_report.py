@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.result_files import Result, provenance
 from benchmarks.table_scores import NAIVE
 from benchmarks.table_tasks import COMPETITIONS
 
@@ -14,8 +15,6 @@ PEERS = ("AutoETS", "LightGBM")
 PRODUCT, SEASONAL = "fastLSTM", "best seasonal naive"
 # More than this above the best seasonal naive forecast counts as worse than it.
 _TOLERANCE = 1.01
-
-Result = dict[str, Any]
 
 
 def finished_seeds(result: Result) -> list[dict[str, Any]]:
@@ -187,8 +186,7 @@ def markdown(results: list[Result], processor: str) -> str:
         results: of each set, in the order of the list.
         processor: name of the machine's processor and its cores.
     """
-    runs = sorted({(result["commit"], result["date"]) for result in results})
-    made = ", ".join(f"commit {commit} on {date}" for commit, date in runs)
+    made = provenance(results)
     lines = [
         "# The defaults on real tables",
         "",

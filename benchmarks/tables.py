@@ -14,9 +14,6 @@ once, on its own train and validation rows.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -26,6 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.result_files import commit, merge_results, processor
 from benchmarks.table_environment import Environment, default_cache
 from benchmarks.table_product import score
 from benchmarks.table_report import best_seasonal, markdown, mase_by_forecaster
@@ -89,20 +87,6 @@ def result_of(task: Task, environment: Environment, seeds: list[int], jobs: int)
     }  # fmt: skip
 
 
-def commit() -> str:
-    """The commit of the code, with a mark where files differ from it."""
-    line = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    done = subprocess.run(line, cwd=_HOME, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
-
-
-def processor() -> str:
-    """Name of the processor, and the cores it lends."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else 'unknown processor'}, {os.cpu_count()} cores"
-
-
 def _line(result: dict[str, Any]) -> str:
     """One row for the terminal."""
     shown = [f"{name} {value:.3f}" for name, value in mase_by_forecaster(result).items()]
@@ -118,11 +102,7 @@ def _line(result: dict[str, Any]) -> str:
 
 def write(results: list[dict[str, Any]]) -> None:
     """Put results into the page, beside those of other sets that it holds."""
-    kept = json.loads(_RESULTS.read_text(encoding="utf-8")) if _RESULTS.exists() else []
-    by_name = {result["set"]: result for result in [*kept, *results]}
-    order = [*COMPETITIONS, *(table.name for table in TABLES)]
-    merged = [by_name[name] for name in order if name in by_name]
-    _RESULTS.write_text(json.dumps(merged, indent=1) + "\n", encoding="utf-8")
+    merged = merge_results(_RESULTS, results, [*COMPETITIONS, *(table.name for table in TABLES)])
     _PAGE.write_text(markdown(merged, processor()), encoding="utf-8")
 
 
