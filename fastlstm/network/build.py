@@ -97,25 +97,16 @@ def build_network(
     hp = hyperparameters
     architecture = resolve(hp, features, targets, train_windows, seasons)
     window = keras.Input((hp.timesteps, len(features)), name="window")
-    members = architecture.members
-    outputs_of_step = hp.outputs_each * members
     sequences, forecast = normalized_sequences(window, architecture, hp.steps_ahead, len(targets))
     core = CORES[architecture.kind](hp, architecture, len(features), len(targets))
     layers = SeededLayers(hp.seed)
     by_member = []
-    for number in range(members):
+    for number in range(architecture.members):
         own = layers.of_member(number)
         columns = with_embedded_columns(own, sequences, window, architecture)
         by_member.append(core(own, columns, window))
-    outputs = forecast(_side_by_side(by_member), outputs_of_step)
-    if hp.has_count_loss:
-        outputs = above_zero(outputs)
-    if hp.outputs_each > 1:
-        quantiles = (-1, hp.steps_ahead * len(targets), hp.outputs_each, members)
-        ordered = keras.ops.sort(keras.ops.reshape(outputs, quantiles), axis=2)
-        outputs = keras.ops.reshape(ordered, (-1, quantiles[1] * outputs_of_step))
-    if members > 1:
-        outputs = averaged(outputs, members)
+    side_by_side = forecast(_side_by_side(by_member), hp.outputs_each * architecture.members)
+    outputs = _ensemble_mean(side_by_side, hp, architecture.members, len(targets))
     if len(architecture.forecasters) > 1:
         by_name = {LSTM: outputs}
         if architecture.linear_component:
@@ -132,6 +123,25 @@ def build_network(
     forecast_by_lstm_alone(model, architecture, hp.steps_ahead, len(targets))
     start_from_last_value(model, architecture, hp.steps_ahead)
     return model
+
+
+def _ensemble_mean(outputs: Any, hp: Hyperparameters, members: int, targets: int) -> Any:
+    """The mean of the members' outputs, quantile by quantile, ``(batch, steps * targets * outputs)``.
+
+    Args:
+        outputs: of the members, side by side for each step, target and quantile.
+        hp: the settings; counts are above 0, and quantiles rise.
+        members: networks of the ensemble.
+        targets: number of target columns.
+    """
+    ops = import_keras().ops
+    if hp.has_count_loss:
+        outputs = above_zero(outputs)
+    if hp.outputs_each > 1:
+        quantiles = (-1, hp.steps_ahead * targets, hp.outputs_each, members)
+        ordered = ops.sort(ops.reshape(outputs, quantiles), axis=2)
+        outputs = ops.reshape(ordered, (-1, quantiles[1] * hp.outputs_each * members))
+    return averaged(outputs, members) if members > 1 else outputs
 
 
 def _linear_component(
