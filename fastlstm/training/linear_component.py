@@ -4,7 +4,10 @@ It is ridge regression (Hoerl and Kennard 1970, "Ridge Regression: Biased Estima
 Problems") of all outputs on all values of the window as the LSTM gets it, so what an instance
 normalization subtracts is added to both. It is solved, not trained: the LSTM learns by its own loss and
 its epoch is chosen by its own validation score, and the two are combined afterwards
-(``fastlstm.training.combination``). Lai et al. 2018 ("Modeling Long- and Short-Term Temporal Patterns
+(``fastlstm.training.combination``). A sequence weighs by one over the root of the naive forecast's mean
+absolute error in it: half-way from least squares, which the few sequences of large errors decide, to
+least absolute errors as reweighted least squares find them (Schlossmacher 1973, "An Iterative Technique
+for Absolute Deviations Curve Fitting"). Lai et al. 2018 ("Modeling Long- and Short-Term Temporal Patterns
 with Deep Neural Networks") give a network a linear component for the same reason.
 """
 
@@ -41,6 +44,10 @@ _MOST_WORK = 3e11
 
 # Most values of the inputs of a batch.
 _BATCH_VALUES = 4_000_000
+
+
+# Errors of the naive forecast below this, in units of the scaled targets, weigh alike.
+_SMALL_ERROR = 0.02
 
 
 # Below this variance an input is constant but for rounding.
@@ -180,11 +187,8 @@ class _Moments:
             given = np.empty((len(x) * per_window, wide + 1))
             given[:, :-1], given[:, -1] = predict(inputs_of, x), 1
             wanted = _wanted(x, y, architecture, model)
-            if of_windows is not None:
-                root = np.repeat(np.sqrt(of_windows[in_split].astype(np.float64)), per_window)[
-                    :, None
-                ]
-                given, wanted = given * root, wanted * root
+            root = np.sqrt(_sequence_weights(wanted, of_windows, in_split, architecture))
+            given, wanted = given * root, wanted * root
             inputs += given.T @ given  # of an array by itself, for which BLAS needs half the work
             both = both + given.T @ wanted
             outputs += float(np.square(wanted).sum())
@@ -258,6 +262,30 @@ def _wanted(x: np.ndarray, y: np.ndarray, architecture: Architecture, model: Any
     if architecture.channel_independent:
         return wanted.transpose(0, 2, 1).reshape(-1, y.shape[1])
     return wanted.reshape(len(y), -1)
+
+
+def _sequence_weights(
+    wanted: np.ndarray,
+    of_windows: np.ndarray | None,
+    in_split: np.ndarray,
+    architecture: Architecture,
+) -> np.ndarray:
+    """Weights of sequences in the sums, ``(n_sequences, 1)``.
+
+    Args:
+        wanted: see ``_wanted``.
+        of_windows: weight of each window of the split in the loss, or None.
+        in_split: numbers of the windows that the sequences are of, ``(n,)``.
+        architecture: the network's.
+    """
+    weights = np.ones((len(wanted), 1))
+    if of_windows is not None:
+        per_window = len(wanted) // len(in_split)
+        weights[:, 0] = np.repeat(of_windows[in_split].astype(np.float64), per_window)
+    if _adds_naive(architecture):  # what is wanted is then the naive forecast's error
+        size = np.abs(wanted).mean(axis=1, keepdims=True)
+        weights /= np.sqrt(np.maximum(size, _SMALL_ERROR))
+    return weights
 
 
 def _forecast(

