@@ -140,9 +140,10 @@ def _require_loss_of_scaled(loss: str | None) -> None:
         return
     if canonical_loss(loss) in OF_AMOUNTS:
         raise ConfigError(
-            f"loss: {loss!r} compares amounts, and the targets are scaled; use 'poisson' or 'tweedie', "
-            "or wrap the estimator with loss 'mse' in sklearn.compose.TransformedTargetRegressor(..., "
-            "func=numpy.log1p, inverse_func=numpy.expm1)"
+            f"loss: {loss!r} compares amounts, and the targets are scaled; use 'poisson', "
+            "'negative_binomial' or 'tweedie', or wrap the estimator with loss 'mse' in "
+            "sklearn.compose.TransformedTargetRegressor(..., func=numpy.log1p, "
+            "inverse_func=numpy.expm1)"
         )
     if canonical_loss(loss) in OF_LABELS:
         raise ConfigError(

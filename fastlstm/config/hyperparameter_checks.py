@@ -221,8 +221,8 @@ def _classifier(hp: HyperparameterFields) -> list[str]:
             f"{hp.last_layer_activation!r} gives none; use 'sigmoid' or 'softmax'"
         )
     loss = canonical_loss(hp.loss)
-    if loss == "tweedie":
-        problems.append("loss: 'tweedie' is for amounts; a classifier takes 'binary_crossentropy'")
+    if loss in ("negative_binomial", "tweedie"):
+        problems.append(f"loss: {loss!r} is for amounts; a classifier takes 'binary_crossentropy'")
     if loss == "sparse_categorical_crossentropy":
         problems.append(
             "loss: targets are one column per class, not class numbers; use "
@@ -265,7 +265,8 @@ def _units_of_targets(hp: HyperparameterFields) -> list[str]:
     if loss in OF_AMOUNTS:
         problems.append(
             f"loss: {hp.loss!r} compares amounts, and the targets are scaled, so that 0 is their mean; "
-            f"use 'poisson' or 'tweedie', which keep amounts as they are, or {own_units}"
+            "use 'poisson', 'negative_binomial' or 'tweedie', which keep amounts as they are, or "
+            f"{own_units}"
         )
     if loss in OF_LABELS:
         problems.append(

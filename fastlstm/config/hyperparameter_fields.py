@@ -152,8 +152,9 @@ class HyperparameterFields(BaseModel):
         "binary_crossentropy",
         description="Keras loss, by function or class name. Default: 'binary_crossentropy' for a "
         "classifier, 'categorical_crossentropy' where a label column has more than two classes; 'mae' "
-        "for a regressor, 'mse' with the 'classic' architecture. 'poisson' and 'tweedie' are for counts "
-        "and amounts: forecasts are means, never below 0.",
+        "for a regressor, 'mse' with the 'classic' architecture. 'poisson', "
+        "'negative_binomial' and 'tweedie' are for counts and amounts: forecasts are means, never "
+        "below 0.",
         json_schema_extra=_by_task,
     )
     metrics: list[str] = Field(
@@ -170,6 +171,12 @@ class HyperparameterFields(BaseModel):
         "the point forecast, e.g. [0.1, 0.5, 0.9]. The loss is then 'quantile', the pinball loss "
         "of all of them (Koenker and Bassett 1978). Pairs of quantiles give prediction intervals.",
     )
+    dispersion: float = Field(
+        1.0, gt=0, allow_inf_nan=False,
+        description="Of loss 'negative_binomial': the variance is m + dispersion * m^2 / s, with the "
+        "mean m and the typical size s of the counts, which is what scaling divides them by. At a mean "
+        "of that size the variance is so many times the mean greater than that of Poisson counts.",
+    )  # fmt: skip
     tweedie_power: float = Field(
         1.5, gt=1, lt=2,
         description="Power of loss 'tweedie': the variance is the mean to this power, 1 as of Poisson "

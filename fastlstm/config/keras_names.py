@@ -28,7 +28,7 @@ QUANTILE_LOSS = "quantile"
 
 
 # Losses of targets that are counts or amounts, none of them negative.
-COUNT_LOSSES = ("poisson", "tweedie")
+COUNT_LOSSES = ("poisson", "negative_binomial", "tweedie")
 
 
 # Losses of this library; ``fastlstm.network.losses`` has a function for each.

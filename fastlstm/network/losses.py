@@ -97,6 +97,24 @@ def _poisson(_: Hyperparameters) -> _Loss:
     return poisson
 
 
+def _negative_binomial(hp: Hyperparameters) -> _Loss:
+    """Mean over targets of the unit deviance of the negative binomial distribution.
+
+    Its variance is ``m + a m^2`` with the mean ``m`` (Hilbe 2011, "Negative Binomial Regression",
+    chapter 8). Divided by ``s``, counts of dispersion ``a`` have the same deviance, but for the factor ``s``, as
+    values of dispersion ``a s``; ``dispersion`` is this product, so that it means the same for series of
+    any size.
+    """
+    ops, size = import_keras().ops, 1 / hp.dispersion
+
+    def negative_binomial(truth: Any, outputs: Any) -> Any:
+        y, mean = _shifted(truth), _shifted(outputs)
+        deviance = y * ops.log(y / mean) - (y + size) * ops.log((y + size) / (mean + size))
+        return ops.mean(2 * deviance, axis=-1)
+
+    return negative_binomial
+
+
 def _tweedie(hp: Hyperparameters) -> _Loss:
     """Mean over targets of the unit deviance of a compound Poisson-gamma distribution.
 
@@ -129,5 +147,6 @@ def _shifted(values: Any) -> Any:
 _OWN_LOSSES: dict[str, Callable[[Hyperparameters], _Loss]] = {
     QUANTILE_LOSS: _pinball,
     "poisson": _poisson,
+    "negative_binomial": _negative_binomial,
     "tweedie": _tweedie,
 }

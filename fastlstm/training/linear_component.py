@@ -7,8 +7,8 @@ its epoch is chosen by its own validation score, and the two are combined afterw
 (``fastlstm.training.combination``). A sequence weighs by one over the root of the naive forecast's mean
 absolute error in it: half-way from least squares, which the few sequences of large errors decide, to
 least absolute errors as reweighted least squares find them (Schlossmacher 1973, "An Iterative Technique
-for Absolute Deviations Curve Fitting"). Lai et al. 2018 ("Modeling Long- and Short-Term Temporal Patterns
-with Deep Neural Networks") give a network a linear component for the same reason.
+for Absolute Deviations Curve Fitting"). Lai et al. 2018 ("Modeling Long- and Short-Term Temporal
+Patterns with Deep Neural Networks") give a network a linear component for the same reason.
 """
 
 from __future__ import annotations

@@ -46,7 +46,25 @@ def test_a_loss_is_the_deviance_and_keeps_to_a_power_of_the_scale(loss, power):
     assert large == pytest.approx(small * 1e6 ** (2 - power), rel=1e-6)
 
 
-@pytest.mark.parametrize("loss", ["poisson", "tweedie"])
+def test_negative_binomial_is_its_deviance_in_units_of_the_scale():
+    from scipy.stats import nbinom
+
+    scale, dispersion = 40.0, 0.6
+    of = loss_of(hyperparameters(loss="negative_binomial", dispersion=dispersion))
+    rng = np.random.default_rng(0)
+    counts, means = rng.poisson(30, (20, 3)).astype(float) + 1, rng.gamma(2, 20, (20, 3)) + 5
+    size = scale / dispersion  # 1 / a of the counts in their own units
+
+    def log_likelihood(mean):
+        return nbinom.logpmf(counts, size, size / (size + mean))
+
+    expected = 2 * (log_likelihood(counts) - log_likelihood(means)) / scale
+    truth, outputs = ((values / scale - SHIFT).astype(np.float32) for values in (counts, means))
+    found = keras.ops.convert_to_numpy(of(truth, outputs))
+    np.testing.assert_allclose(found, expected.mean(axis=1), rtol=2e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("loss", ["poisson", "negative_binomial", "tweedie"])
 def test_the_best_forecast_is_the_mean_of_the_truth(loss):
     of, truth = loss_of(hyperparameters(loss=loss)), np.array([0, 0, 0, 0, 1, 4], np.float32)
     grid = np.linspace(0.01, 3, 300, dtype=np.float32)
@@ -57,7 +75,7 @@ def test_the_best_forecast_is_the_mean_of_the_truth(loss):
     assert grid[int(np.argmin(losses))] == pytest.approx(truth.mean(), abs=0.01)
 
 
-@pytest.mark.parametrize("loss", ["poisson", "tweedie"])
+@pytest.mark.parametrize("loss", ["poisson", "negative_binomial", "tweedie"])
 def test_no_output_has_an_infinite_loss_or_gradient(loss):
     import tensorflow as tf
 
@@ -101,6 +119,8 @@ def test_a_falling_drift_is_cut_at_zero():
     ("changes", "message"),
     [
         ({"loss": "tweedie", "tweedie_power": 2.0}, "less than 2"),
+        ({"loss": "negative_binomial", "dispersion": 0.0}, "greater than 0"),
+        ({"LSTM_type": "classifier", "loss": "negative_binomial"}, "is for amounts; a classifier"),
         ({"quantiles": [0.1, 0.5, 0.9]}, "'poisson' is set together with quantiles"),
         ({"LSTM_type": "classifier", "loss": "tweedie"}, "'tweedie' is for amounts; a classifier"),
     ],
