@@ -101,9 +101,9 @@ def _negative_binomial(hp: Hyperparameters) -> _Loss:
     """Mean over targets of the unit deviance of the negative binomial distribution.
 
     Its variance is ``m + a m^2`` with the mean ``m`` (Hilbe 2011, "Negative Binomial Regression",
-    chapter 8). Divided by ``s``, counts of dispersion ``a`` have the same deviance, but for the factor ``s``, as
-    values of dispersion ``a s``; ``dispersion`` is this product, so that it means the same for series of
-    any size.
+    chapter 8). Divided by ``s``, counts of dispersion ``a`` have the same deviance, but for the factor
+    ``s``, as values of dispersion ``a s``; ``dispersion`` is this product, so that it means the same for
+    series of any size.
     """
     ops, size = import_keras().ops, 1 / hp.dispersion
 
