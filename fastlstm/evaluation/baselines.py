@@ -111,24 +111,32 @@ def _values_at(
     return np.where(same_block[:, None], targets[existing], np.nan)
 
 
-def shares_after(last: np.ndarray, following: np.ndarray, given: np.ndarray) -> np.ndarray:
+def transition_counts(last: np.ndarray, following: np.ndarray, classes: int) -> np.ndarray:
+    """How often each class followed each other one, ``(n_classes, n_classes)``; those of parts add up.
+
+    Args:
+        last: number of the last known class of train windows, ``(n,)``.
+        following: number of the class that followed, ``(n,)``.
+        classes: number of classes.
+    """
+    counts = np.bincount(last * classes + following, minlength=classes**2)
+    return counts.reshape(classes, classes)
+
+
+def shares_after(counts: np.ndarray, given: np.ndarray) -> np.ndarray:
     """Probabilities of the classes that follow a class, by how often they did in train.
 
     Of each class the overall share is added as one more label, so that none has the probability 0
     (Laplace's rule with the prior as pseudo-count).
 
     Args:
-        last: number of the last known class of train windows, ``(n,)``.
-        following: number of the class that followed, of so many classes, one-hot ``(n, n_classes)``.
+        counts: see ``transition_counts``.
         given: number of the last known class of the windows to forecast, ``(m,)``.
 
     Returns:
         ``(m, n_classes)``.
     """
-    classes = following.shape[1]
-    counts = np.zeros((classes, classes))
-    np.add.at(counts, last, following)
-    prior: np.ndarray = (following.sum(axis=0) + 1 / classes) / (len(following) + 1)
+    prior: np.ndarray = (counts.sum(axis=0) + 1 / len(counts)) / (counts.sum() + 1)
     shares: np.ndarray = (counts + prior) / (counts.sum(axis=1, keepdims=True) + 1)
     found: np.ndarray = shares[given]
     return found

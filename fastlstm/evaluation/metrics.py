@@ -13,7 +13,7 @@ scikit-learn takes seconds to import, so the functions that need it import it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
@@ -108,10 +108,12 @@ class ProbabilityForecasts:
     Attributes:
         truth: labels 0 and 1, ``(n,)``.
         probability: ``(n,)``.
+        windows: how many windows each of them stands for, ``(n,)``; None: one.
     """
 
     truth: np.ndarray
     probability: np.ndarray
+    windows: np.ndarray | None = None
 
     @property
     def has_both_classes(self) -> bool:
@@ -230,7 +232,7 @@ def roc_auc(scored: ProbabilityForecasts) -> float | None:
 
     if not scored.has_both_classes:
         return None
-    return float(roc_auc_score(scored.truth, scored.probability))
+    return float(roc_auc_score(scored.truth, scored.probability, sample_weight=scored.windows))
 
 
 def average_precision(scored: ProbabilityForecasts) -> float | None:
@@ -239,14 +241,16 @@ def average_precision(scored: ProbabilityForecasts) -> float | None:
 
     if not scored.has_both_classes:
         return None
-    return float(average_precision_score(scored.truth, scored.probability))
+    return float(
+        average_precision_score(scored.truth, scored.probability, sample_weight=scored.windows)
+    )
 
 
 def brier_score(scored: ProbabilityForecasts) -> float | None:
     """Brier 1950, "Verification of Forecasts Expressed in Terms of Probability"."""
     if not len(scored.truth):
         return None
-    return float(((scored.probability - scored.truth) ** 2).mean())
+    return float(np.average((scored.probability - scored.truth) ** 2, weights=scored.windows))
 
 
 REGRESSION_METRICS: dict[str, QuantityMetric] = {
@@ -275,11 +279,23 @@ def accuracy(scored: LabelForecasts) -> float | None:
 
 def balanced_accuracy(scored: LabelForecasts) -> float | None:
     """Mean recall of the classes that there are."""
-    present = np.unique(scored.number)
-    if not len(present):
+    if not len(scored.number):
         return None
-    right = scored.decided == scored.number
-    return float(np.mean([right[scored.number == c].mean() for c in present]))
+    classes = scored.probability.shape[1]
+    pairs = scored.number * classes + scored.decided
+    return balanced_accuracy_of(np.bincount(pairs, minlength=classes**2).reshape(classes, classes))
+
+
+def balanced_accuracy_of(confusion: np.ndarray) -> float:
+    """Mean recall of the classes that there are.
+
+    Args:
+        confusion: number of labels by true and by forecast class, ``(n_classes, n_classes)``; at least
+            one.
+    """
+    labels = confusion.sum(axis=1)
+    present = labels > 0
+    return float(np.mean(np.diag(confusion)[present] / labels[present]))
 
 
 LABEL_METRICS: dict[str, Metric[LabelForecasts]] = {
@@ -365,14 +381,17 @@ def mean_over_series(values: np.ndarray) -> float | None:
     return mean if math.isfinite(mean) else None
 
 
-def classification_scores(truth: np.ndarray, probability: np.ndarray) -> dict[str, float | None]:
+def classification_scores(
+    truth: np.ndarray, probability: np.ndarray, windows: np.ndarray | None = None
+) -> dict[str, float | None]:
     """Every classification metric of one output; None where one is undefined.
 
     Args:
         truth: labels 0 and 1, ``(n,)``.
         probability: ``(n,)``.
+        windows: how many windows each of them stands for, ``(n,)``; None: one.
     """
-    scored = ProbabilityForecasts(truth, probability)
+    scored = ProbabilityForecasts(truth, probability, windows)
     return {name: metric.compute(scored) for name, metric in CLASSIFICATION_METRICS.items()}
 
 
@@ -390,9 +409,16 @@ def mean_classification_scores(
     by_output = [
         classification_scores(truth[:, i], probability[:, i]) for i in range(truth.shape[1])
     ]
+    return means_where_defined(by_output, CLASSIFICATION_METRICS)
+
+
+def means_where_defined(
+    scores: Sequence[Mapping[str, float | None]], names: Iterable[str]
+) -> dict[str, float | None]:
+    """Mean of each metric over those of several scores that are defined; None without one."""
     means: dict[str, float | None] = {}
-    for name in CLASSIFICATION_METRICS:
-        values = [value for scores in by_output if (value := scores[name]) is not None]
+    for name in names:
+        values = [value for found in scores if (value := found[name]) is not None]
         means[name] = float(np.mean(values)) if values else None
     return means
 
@@ -409,7 +435,7 @@ def label_scores(
         columns: the label columns.
         likelihood: probabilities that the log loss is of, same shape; None: the outputs.
     """
-    found: dict[str, list[float]] = {name: [] for name in LABEL_METRICS}
+    found: list[dict[str, float | None]] = []
     likelihood = outputs if likelihood is None else likelihood
     for column in columns:
         number = class_numbers(truth, column).reshape(-1)
@@ -418,11 +444,8 @@ def label_scores(
             for values in (outputs, likelihood)
         )
         scored = LabelForecasts(number, *both)
-        for name, metric in LABEL_METRICS.items():
-            value = metric.compute(scored)
-            if value is not None:
-                found[name].append(value)
-    means = {name: float(np.mean(values)) if values else None for name, values in found.items()}
+        found.append({name: metric.compute(scored) for name, metric in LABEL_METRICS.items()})
+    means = means_where_defined(found, LABEL_METRICS)
     flat = (values.reshape(len(values), -1) for values in (truth, outputs))
     return {**means, **mean_classification_scores(*flat)}
 

@@ -5,35 +5,40 @@ scikit-learn takes seconds to import, so the functions that need it import it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from fastlstm.evaluation.labels import LabelColumn, class_numbers, class_probabilities
+from fastlstm.evaluation.label_tally import ColumnTally
 from fastlstm.evaluation.metrics import classification_scores
 
 _CURVE_POINTS = 51
 _BINS = 15
 
 
-def choose_threshold(truth: np.ndarray, probability: np.ndarray, metric: str) -> float | None:
+def choose_threshold(
+    truth: np.ndarray, probability: np.ndarray, metric: str, windows: np.ndarray | None = None
+) -> float | None:
     """The probability at or above which a row counts as positive, from validation windows.
 
     Args:
         truth: labels 0 and 1, ``(n,)``.
         probability: ``(n,)``.
         metric: ``'f1'`` or ``'balanced_accuracy'``, which the threshold maximises.
+        windows: how many windows each of them stands for, ``(n,)``; None: one.
 
     Returns:
         The lowest such threshold; None where a class is absent.
     """
-    positives = int(truth.sum())
-    negatives = len(truth) - positives
+    windows = _each_one(truth, windows)
+    positives = int((truth * windows).sum())
+    negatives = int(windows.sum()) - positives
     if positives == 0 or negatives == 0:
         return None
     order = np.argsort(-probability, kind="stable")
-    ranked, hits = probability[order], np.cumsum(truth[order])
-    count = np.arange(1, len(truth) + 1)
+    ranked, hits = probability[order], np.cumsum((truth * windows)[order])
+    count = np.cumsum(windows[order])
     if metric == "f1":
         score = 2 * hits / (count + positives)
     else:
@@ -44,8 +49,13 @@ def choose_threshold(truth: np.ndarray, probability: np.ndarray, metric: str) ->
     return float(ranked[best])
 
 
+def _each_one(truth: np.ndarray, windows: np.ndarray | None) -> np.ndarray:
+    """How many windows each label stands for, ``(n,)``."""
+    return np.ones(len(truth), np.int64) if windows is None else windows
+
+
 def reliability(
-    truth: np.ndarray, probability: np.ndarray
+    truth: np.ndarray, probability: np.ndarray, windows: np.ndarray | None = None
 ) -> tuple[float | None, list[dict[str, Any]]]:
     """Expected calibration error, and the bins it is computed from.
 
@@ -55,6 +65,7 @@ def reliability(
     Args:
         truth: labels 0 and 1, ``(n,)``.
         probability: ``(n,)``.
+        windows: how many windows each of them stands for, ``(n,)``; None: one.
 
     Returns:
         The error, None without windows; and for each bin that holds any ``probability`` (their mean),
@@ -62,12 +73,15 @@ def reliability(
     """
     if not len(truth):
         return None, []
+    windows = _each_one(truth, windows)
     number = np.minimum((probability * _BINS).astype(int), _BINS - 1)
-    counts = np.bincount(number, minlength=_BINS)
+    counts, probabilities, labels = (
+        np.bincount(number, weights=values, minlength=_BINS)
+        for values in (windows, probability * windows, truth * windows)
+    )
     used = np.flatnonzero(counts)
-    forecast = np.bincount(number, weights=probability, minlength=_BINS)[used] / counts[used]
-    positives = np.bincount(number, weights=truth, minlength=_BINS)[used] / counts[used]
-    error = float((np.abs(forecast - positives) * counts[used]).sum() / len(truth))
+    forecast, positives = probabilities[used] / counts[used], labels[used] / counts[used]
+    error = float((np.abs(forecast - positives) * counts[used]).sum() / windows.sum())
     bins = [
         {"probability": float(p), "positives": float(share), "windows": int(count)}
         for p, share, count in zip(forecast, positives, counts[used], strict=True)
@@ -75,13 +89,16 @@ def reliability(
     return error, bins
 
 
-def output_report(truth: np.ndarray, probability: np.ndarray, threshold: float) -> dict[str, Any]:
+def output_report(
+    truth: np.ndarray, probability: np.ndarray, threshold: float, windows: np.ndarray | None = None
+) -> dict[str, Any]:
     """All scores of one output.
 
     Args:
         truth: labels 0 and 1, ``(n,)``.
         probability: ``(n,)``.
         threshold: decision threshold; at or above it a row counts as positive.
+        windows: how many windows each of them stands for, ``(n,)``; None: one.
 
     Returns:
         Scores of ``classification_scores``; ``calibration_error`` and the bins of ``reliability``;
@@ -91,10 +108,12 @@ def output_report(truth: np.ndarray, probability: np.ndarray, threshold: float) 
     from sklearn.metrics import classification_report, confusion_matrix, precision_recall_curve
 
     decided = (probability >= threshold).astype(int)
-    labels = truth.astype(int)
+    labels, windows = truth.astype(int), _each_one(truth, windows)
     curve: list[dict[str, float]] = []
     if labels.any():
-        precision, recall, thresholds = precision_recall_curve(labels, probability)
+        precision, recall, thresholds = precision_recall_curve(
+            labels, probability, sample_weight=windows
+        )
         chosen = np.unique(
             np.linspace(0, len(thresholds) - 1, min(_CURVE_POINTS, len(thresholds))).astype(int)
         )
@@ -106,29 +125,30 @@ def output_report(truth: np.ndarray, probability: np.ndarray, threshold: float) 
             }
             for i in chosen
         ]
-    calibration_error, bins = reliability(truth, probability)
+    calibration_error, bins = reliability(truth, probability, windows)
     return {
-        **classification_scores(truth, probability),
+        **classification_scores(truth, probability, windows),
         "calibration_error": calibration_error,
         "reliability": bins,
         "threshold": threshold,
-        "positives": int(labels.sum()),
-        "windows": len(labels),
+        "positives": int((labels * windows).sum()),
+        "windows": int(windows.sum()),
         "report": classification_report(
-            labels, decided, labels=[0, 1], output_dict=True, zero_division=0
+            labels, decided, labels=[0, 1], sample_weight=windows, output_dict=True, zero_division=0
         ),
-        "confusion_matrix": confusion_matrix(labels, decided, labels=[0, 1]).tolist(),
+        "confusion_matrix": confusion_matrix(
+            labels, decided, labels=[0, 1], sample_weight=windows
+        ).tolist(),
         "precision_recall": curve,
     }
 
 
-def label_report(truth: np.ndarray, outputs: np.ndarray, column: LabelColumn) -> dict[str, Any]:
+def label_report(counted: ColumnTally, classes: Sequence[str]) -> dict[str, Any]:
     """Scores of one label column, of which the likeliest class is forecast, over all steps.
 
     Args:
-        truth: labels ``(n, steps, n_targets)``.
-        outputs: forecast probabilities, same shape.
-        column: the label column.
+        counted: the labels.
+        classes: names of the classes, in order.
 
     Returns:
         ``classes``; ``confusion_matrix`` (rows: true class, columns: forecast class, in that order);
@@ -136,13 +156,14 @@ def label_report(truth: np.ndarray, outputs: np.ndarray, column: LabelColumn) ->
         undefined; ``calibration_error`` of the forecast class' probability, and its bins
         ``reliability``.
     """
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+    from sklearn.metrics import precision_recall_fscore_support
 
-    actual = class_numbers(truth, column).reshape(-1)
-    probability = class_probabilities(outputs, column).reshape(len(actual), -1)
-    forecast, numbers = probability.argmax(axis=1), range(len(column.classes))
-    error, bins = reliability((actual == forecast).astype(np.float64), probability.max(axis=1))
-    scores = precision_recall_fscore_support(actual, forecast, labels=numbers, zero_division=np.nan)
+    numbers, confusion = np.arange(len(classes)), counted.confusion
+    actual, forecast = (pair.reshape(-1) for pair in np.meshgrid(numbers, numbers, indexing="ij"))
+    error, bins = reliability(*counted.confidence.weighted)
+    scores = precision_recall_fscore_support(
+        actual, forecast, labels=numbers, sample_weight=confusion.reshape(-1), zero_division=np.nan
+    )
     by_class = {
         name: {
             **{
@@ -151,12 +172,12 @@ def label_report(truth: np.ndarray, outputs: np.ndarray, column: LabelColumn) ->
             },
             "support": int(support),
         }
-        for name, *values, support in zip(column.classes, *scores, strict=True)
+        for name, *values, support in zip(classes, *scores, strict=True)
     }
     return {
-        "classes": list(column.classes),
-        "confusion_matrix": confusion_matrix(actual, forecast, labels=numbers).tolist(),
-        "accuracy": float((actual == forecast).mean()),
+        "classes": list(classes),
+        "confusion_matrix": confusion.tolist(),
+        "accuracy": counted.scores()["accuracy"],
         "by_class": by_class,
         "calibration_error": error,
         "reliability": bins,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +82,7 @@ def forecast_split(
     table: TargetTable,
     settings: RetrainConfig,
     baselines: dict[str, Baseline],
+    train_share: Callable[[], np.ndarray] | None = None,
 ) -> SplitForecasts:
     """Forecast every window of a split, within the limits of the targets.
 
@@ -93,6 +94,8 @@ def forecast_split(
         table: unscaled targets of every row.
         settings: horizon, season, and how far targets look ahead.
         baselines: those to compare with.
+        train_share: see ``BaselineInputs``, where ``dataset`` is one shard of a table; None: from its
+            own train windows.
     """
     steps, targets = dataset.manifest["steps_ahead"], len(dataset.manifest["targets"])
     batches = dataset.batches(split, windows_at_once(dataset.manifest))
@@ -101,7 +104,8 @@ def forecast_split(
     rows = table.rows_of(windows.series, windows.origin)
     given = BaselineInputs(
         table.targets, table.block, rows, steps, season_length(settings, dataset.manifest),
-        settings.data.lookahead, dataset.manifest["timesteps"], lambda: _train_share(dataset),
+        settings.data.lookahead, dataset.manifest["timesteps"],
+        train_share or (lambda: _train_share(dataset)),
     )  # fmt: skip
     each = scalers.unscale_each(outputs.reshape(len(outputs), steps, targets, -1), windows.series)
     return SplitForecasts(
@@ -118,7 +122,9 @@ def forecast_split(
 
 def _train_share(dataset: WindowSource) -> np.ndarray:
     """Mean of each target over the train windows, ``(steps_ahead, n_targets)``."""
-    share: np.ndarray = dataset.read("train", columns=("y",)).y.mean(axis=0).astype(np.float64)
+    y = dataset.read("train", columns=("y",)).y
+    # A sum of float32 is wrong from 2**24 on.
+    share: np.ndarray = y.mean(axis=0, dtype=np.float64)
     return share
 
 
@@ -146,6 +152,22 @@ def describe_windows(dataset: WindowSource, table: TargetTable, rows: np.ndarray
         "series_without": dataset.manifest.get("series_without", {}),
         "lost_in_scale": dataset.manifest.get("lost_in_scale", {}),
         "seasons": _seasons(dataset.manifest),
+    }
+
+
+def joined_descriptions(parts: Sequence[dict[str, Any]], dataset: WindowSource) -> dict[str, Any]:
+    """The description of the windows of all shards.
+
+    Args:
+        parts: of those of each shard, see ``describe_windows``.
+        dataset: the windows of all shards.
+    """
+    return {
+        **parts[0],
+        "windows": sum(part["windows"] for part in parts),
+        "first_origin": min(part["first_origin"] for part in parts),
+        "last_origin": max(part["last_origin"] for part in parts),
+        "split_windows": dataset.manifest["windows"],
     }
 
 

@@ -18,9 +18,10 @@ from fastlstm.data.series import rows_by_series
 from fastlstm.data.shards import is_cut, read_shards, shards_of
 from fastlstm.data.tables import read_table
 from fastlstm.data.time_grid import microseconds
-from fastlstm.errors import DataError
+from fastlstm.errors import DataError, StoreError
 from fastlstm.evaluation.groups import Groups
-from fastlstm.evaluation.labels import in_classes, label_columns
+from fastlstm.evaluation.label_tally import LabelTally
+from fastlstm.evaluation.labels import LabelColumn, in_classes, label_columns
 from fastlstm.evaluation.metrics import (
     REGRESSION_METRICS,
     QuantityForecasts,
@@ -59,16 +60,15 @@ def compare(
     """
     accept_hashes(hashes or [])
     new, old = SavedRun(Path(challenger)), SavedRun(Path(champion))
-    # What ranks all probabilities of a classifier needs them all.
-    by_shard = is_cut(Path(clean)) and new.hyperparameters.is_regressor
-    pieces = _pieces(new, Path(clean)) if by_shard else iter([_whole(new, Path(clean))])
+    pieces = _pieces(new, Path(clean)) if is_cut(Path(clean)) else iter([_whole(new, Path(clean))])
     scored: list[_Comparison] = []
+    tallies: dict[str, LabelTally] = {}
     for frame, predictions in pieces:
         of_champion = rows_for(old, frame, new.data)
         if not scored and (why := why_not_comparable(new, old, of_champion)):
             return {"comparable": False, "why": why}
         try:
-            scored += _compare_rows(new, old, frame, of_champion, predictions)
+            scored += _compare_rows(new, old, frame, of_champion, predictions, tallies)
         except DataError as error:
             return {"comparable": False, "why": f"it cannot forecast these windows ({error})"}
     if not scored:
@@ -77,7 +77,7 @@ def compare(
     return {
         "comparable": True,
         "windows": sum(part.windows for part in scored),
-        **_overall(new.manifest["primary"]["name"], scored),
+        **_overall(new.manifest["primary"]["name"], scored, tallies),
         "by_series": {label: values for part in scored for label, values in part.by_series.items()},
         "trained_on_test": any(part.trained_on_test for part in scored),
     }
@@ -104,6 +104,11 @@ def _pieces(run: SavedRun, clean: Path) -> Iterator[tuple[pd.DataFrame, pd.DataF
                 group = next(groups, None)
             if found:
                 yield frame, pd.concat(found, ignore_index=True)
+        if group is not None:
+            raise StoreError(
+                f"{run.path('predictions')}: the predictions of {group['series'].iloc[0]!r} are not in the "
+                "order of the shards; delete the work folder"
+            )
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ class _Comparison:
 
 def _compare_rows(
     new: SavedRun, old: SavedRun, frame: pd.DataFrame, of_champion: pd.DataFrame,
-    predictions: pd.DataFrame,
+    predictions: pd.DataFrame, tallies: dict[str, LabelTally],
 ) -> list[_Comparison]:  # fmt: skip
     """Scores on the test windows of some rows, those of whole series; none without such windows.
 
@@ -135,6 +140,7 @@ def _compare_rows(
         frame: the clean rows.
         of_champion: the same rows with the champion's columns.
         predictions: the challenger's, of these rows.
+        tallies: sums of a classifier's forecasts so far, to which these are added.
 
     Raises:
         DataError: the champion cannot forecast these windows.
@@ -147,9 +153,12 @@ def _compare_rows(
     of_old = old.evaluated.forecast(of_champion, test.rows)
     is_regressor = new.hyperparameters.is_regressor
     if not is_regressor:
-        columns = (label_columns(run.hyperparameters, run.data.targets) for run in (old, new))
-        of_old = in_classes(of_old, *columns)
+        of_old = in_classes(of_old, *(_label_columns(run) for run in (old, new)))
     forecasts = {"challenger": test.forecast, "champion": of_old}
+    if not is_regressor:
+        for name, forecast in forecasts.items():
+            found = LabelTally.of(test.truth, forecast, _label_columns(new))
+            tallies[name] = tallies[name].plus(found) if name in tallies else found
     score = _quantity_scorer(new, table) if is_regressor else _label_scorer(new)
     overall, by_series = {}, {}
     for name, forecast in forecasts.items():
@@ -167,10 +176,18 @@ def _compare_rows(
     ]
 
 
-def _overall(metric: str, parts: list[_Comparison]) -> dict[str, float | None]:
+def _label_columns(run: SavedRun) -> list[LabelColumn]:
+    return label_columns(run.hyperparameters, run.data.targets)
+
+
+def _overall(
+    metric: str, parts: list[_Comparison], tallies: dict[str, LabelTally]
+) -> dict[str, float | None]:
     """The primary metric of challenger and champion over all windows."""
     if len(parts) == 1:
         return parts[0].overall
+    if tallies:
+        return {name: tally.scores()[metric] for name, tally in tallies.items()}
     names = parts[0].overall
     if REGRESSION_METRICS[metric].mean_over_series:
         return {
@@ -256,7 +273,7 @@ def _have_inputs(rows: np.ndarray, table: TargetTable, timesteps: int) -> np.nda
 def _label_scorer(run: SavedRun) -> Scorer:
     """The primary metric of a classifier's probabilities."""
     metric = run.manifest["primary"]["name"]
-    columns = label_columns(run.hyperparameters, run.data.targets)
+    columns = _label_columns(run)
 
     def score(test: _TestWindows, forecast: np.ndarray) -> Scores:
         def of(windows: np.ndarray) -> float | None:

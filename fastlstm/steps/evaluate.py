@@ -21,6 +21,7 @@ from fastlstm.evaluation.evaluate import evaluate, write_evaluation
 from fastlstm.evaluation.networks import EvaluatedNetworks
 from fastlstm.evaluation.target_table import TargetTable
 from fastlstm.network.inference import load_network
+from fastlstm.steps.evaluate_label_shards import evaluate_label_shards_into
 from fastlstm.steps.evaluate_shards import ShardedTable, evaluate_shards_into
 from fastlstm.windows.parquet import WindowDataset
 
@@ -50,10 +51,12 @@ def evaluate_into(
     settings = RetrainConfig.model_validate(config)
     dataset = WindowDataset(Path(windows))
     scalers, networks = read_scalers(*scaler_files(Path(scaled))), _networks(Path(network))
-    if is_cut(Path(clean)) and settings.hyperparameters.is_regressor:
+    if is_cut(Path(clean)):
         cut = ShardedTable(dataset, Path(clean), settings.data.targets)
+        is_regressor = settings.hyperparameters.is_regressor
+        evaluate_into_folder = evaluate_shards_into if is_regressor else evaluate_label_shards_into
         with writing_to(Path(folder)):
-            return evaluate_shards_into(Path(folder), networks, cut, scalers, settings)
+            return evaluate_into_folder(Path(folder), networks, cut, scalers, settings)
     table = read_target_table(Path(clean), settings.data.targets)
     give_back()
     evaluated = evaluate(networks, dataset, scalers, table, settings)

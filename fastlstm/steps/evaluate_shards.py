@@ -42,6 +42,7 @@ from fastlstm.evaluation.predictions import (
     SplitForecasts,
     describe_windows,
     forecast_split,
+    joined_descriptions,
     prediction_table,
     season_length,
 )
@@ -228,11 +229,7 @@ class _Scored:
         return {
             "task": "regressor",
             "primary": primary_score(self.primary, value, REGRESSION_METRICS),
-            **self._about[0],
-            "windows": windows,
-            "first_origin": min(about["first_origin"] for about in self._about),
-            "last_origin": max(about["last_origin"] for about in self._about),
-            "split_windows": dataset.manifest["windows"],
+            **joined_descriptions(self._about, dataset),
             "season_length": season_length(settings, dataset.manifest),
             "test": report["overall"],
             "by_step": report["by_step"],

@@ -7,7 +7,8 @@ import pytest
 from sklearn import metrics as theirs
 
 from fastlstm.config.hyperparameters import Hyperparameters
-from fastlstm.evaluation.baselines import shares_after
+from fastlstm.evaluation.baselines import shares_after, transition_counts
+from fastlstm.evaluation.label_tally import ColumnTally, LabelTally, RankedLabels
 from fastlstm.evaluation.labels import class_numbers, in_classes, label_columns, likeliest_labels
 from fastlstm.evaluation.metrics import label_scores, primary_classification_metric
 from fastlstm.evaluation.output_report import label_report
@@ -49,13 +50,55 @@ def test_scores_are_scikit_learns_means_over_label_columns():
         assert found[name] == pytest.approx(np.mean(values)), name
 
 
+def test_sums_of_parts_give_the_scores_of_all_windows():
+    truth, outputs = windows()
+    columns = label_columns(settings(), TARGETS)
+    outputs[3] = outputs[150]  # windows with the same probabilities
+    likelihood = outputs**2
+    parts = [
+        LabelTally.of(truth[rows], outputs[rows], columns, likelihood[rows])
+        for rows in (slice(0, 30), slice(30, 31), slice(31, 200))
+    ]
+    joined = parts[2].plus(parts[0]).plus(parts[1])
+    expected = label_scores(truth, outputs, columns, likelihood)
+    assert joined.windows == 200 and joined.scores() == pytest.approx(expected)
+    of_all = ColumnTally.of(truth, outputs, likelihood, columns[0])
+    classes = columns[0].classes
+    one, other = (label_report(found, classes) for found in (of_all, joined.columns[0]))
+    assert one["by_class"] == other["by_class"] and len(one["reliability"]) > 3
+    for a, b in zip(one["reliability"], other["reliability"], strict=True):
+        assert a == pytest.approx(b)
+
+
+def test_too_many_probabilities_are_rounded_whatever_the_order_of_the_shards():
+    probability = RNG.random(3000) ** 3
+    truth = RNG.random(3000) < probability
+    parts = [
+        RankedLabels.of(truth[rows], probability[rows])
+        for rows in (slice(0, 700), slice(700, 701), slice(701, 3000))
+    ]
+    one = RankedLabels.joined(parts, 300)
+    other = RankedLabels.joined([RankedLabels.joined(parts[1:], 300), parts[0]], 300)
+    for name in ("probability", "negatives", "positives", "digits"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    assert 100 < len(one.probability) <= 300
+    labels, rounded, weights = one.weighted
+    expected = theirs.roc_auc_score(truth, probability)
+    assert theirs.roc_auc_score(labels, rounded, sample_weight=weights) == pytest.approx(
+        expected, abs=1e-3
+    )
+    exact = RankedLabels.joined(parts)
+    assert len(exact.probability) == 3000 and exact.positives.sum() == truth.sum()
+
+
 def test_the_primary_metric_is_defined_where_a_class_is_absent():
     truth, outputs = windows(absent=0)
     columns = label_columns(settings(), TARGETS)
     found = label_scores(truth, outputs, columns)
     assert primary_classification_metric("auto") == "log_loss"
     assert all(value is not None and np.isfinite(value) for value in found.values())
-    report = label_report(truth, outputs, columns[0])
+    counted = ColumnTally.of(truth, outputs, outputs, columns[0])
+    report = label_report(counted, columns[0].classes)
     assert report["by_class"]["fog"]["support"] == 0 and report["by_class"]["fog"]["recall"] is None
     assert np.sum(report["confusion_matrix"]) == truth[..., 0].size
     assert np.trace(report["confusion_matrix"]) / truth[..., 0].size == report["accuracy"]
@@ -71,11 +114,12 @@ def test_the_likeliest_class_and_a_threshold_of_two():
 
 
 def test_shares_of_the_classes_that_follow_one():
-    last, following = np.array([0, 0, 0, 1]), np.eye(2)[[0, 0, 1, 1]]
+    last, following = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
     prior = (np.array([2, 2]) + 0.5) / 5
     expected = [(np.array([2, 1]) + prior) / 4, (np.array([0, 1]) + prior) / 2]
-    np.testing.assert_allclose(shares_after(last, following, np.array([0, 1])), expected)
-    assert (shares_after(last, np.eye(3)[[0, 0, 1, 1]], np.array([2])) > 0).all()
+    counts = transition_counts(last, following, 2)
+    np.testing.assert_allclose(shares_after(counts, np.array([0, 1])), expected)
+    assert (shares_after(transition_counts(last, following, 3), np.array([2])) > 0).all()
 
 
 def test_a_champion_with_other_classes_is_compared_by_those_that_both_have():

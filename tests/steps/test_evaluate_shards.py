@@ -89,3 +89,26 @@ def test_metrics_predictions_and_intervals(both):  # noqa: F811
         assert other["coverage"] == pytest.approx(one["coverage"], abs=0.1)
         assert other["width"] == pytest.approx(one["width"], rel=0.3)
     assert np.isfinite(rows_of_shards["upper_0.8"]).mean() > 0.5
+
+
+def test_metrics_and_predictions_of_a_classifier(both):  # noqa: F811
+    hyperparameters = {
+        "LSTM_type": "classificator", "scale_targets": False, "loss": "binary_crossentropy",
+    }  # fmt: skip
+    data = {"features": ["load", "heat"], "targets": ["open"]}
+    evaluation = {"explain_windows": 0}
+    whole, shards = both(
+        panel(), changed(hyperparameters=hyperparameters, data=data, evaluation=evaluation)
+    )
+    datasets = [steps.windows() for steps in (whole, shards)]
+    manifest = datasets[0].manifest
+    network = build_network(
+        whole.config.hyperparameters, manifest["features"], manifest["targets"],
+        datasets[0].count("train"), [],
+    )  # fmt: skip
+    (of_whole, rows), (of_shards, rows_of_shards) = (
+        evaluated(steps, network) for steps in (whole, shards)
+    )
+    assert_alike(of_whole, of_shards)
+    assert of_whole["outputs"]["open_step_2"]["windows"] == of_whole["windows"] > 100
+    pd.testing.assert_frame_equal(rows, rows_of_shards, rtol=1e-4, atol=1e-5)
