@@ -106,8 +106,8 @@ def _pieces(run: SavedRun, clean: Path) -> Iterator[tuple[pd.DataFrame, pd.DataF
                 yield frame, pd.concat(found, ignore_index=True)
         if group is not None:
             raise StoreError(
-                f"{run.path('predictions')}: the predictions of {group['series'].iloc[0]!r} are not in the "
-                "order of the shards; delete the work folder"
+                f"{run.path('predictions')}: those of {group['series'].iloc[0]!r} are not in the order "
+                "of the shards; delete the work folder"
             )
 
 
