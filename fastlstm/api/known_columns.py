@@ -22,6 +22,7 @@ from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.calendar import calendar_of
 from fastlstm.data.column_names import SEGMENT, TIME
 from fastlstm.data.known_future import later_values
+from fastlstm.data.own_columns import refuse_other_values
 from fastlstm.errors import ConfigError
 
 Setting = TypeVar("Setting", bound=BaseModel)
@@ -127,12 +128,16 @@ def with_known_columns(table: RowTable, data: DataConfig) -> RowTable:
     """The table with the features of later rows and of the calendar that it lacks.
 
     A later row's value is missing at the end of a contiguous block.
+
+    Raises:
+        DataError: a column of the table has the name of one of these, and other values.
     """
     block = table.frame[SEGMENT].to_numpy()
     columns = dict(calendar_of(table.frame[TIME], data))
     for name, (source, rows) in data.ahead_sources.items():
         if name not in columns and source in table.x:
             columns[name] = later_values(table.x[source].to_numpy(np.float64), block, rows)
+    refuse_other_values("X_data", table.x, columns, data)
     added = {name: values for name, values in columns.items() if name not in table.x}
     if not added:
         return table
@@ -148,6 +153,7 @@ def known_columns_of(frame: pd.DataFrame, data: DataConfig) -> Mapping[str, Any]
 
     Raises:
         ConfigError: the calendar needs times, and the index has none.
+        DataError: a column of the table has the name of one of these, and other values.
     """
     columns: dict[str, Any] = {
         name: frame[source].shift(-rows)
@@ -155,16 +161,18 @@ def known_columns_of(frame: pd.DataFrame, data: DataConfig) -> Mapping[str, Any]
         if source in frame
     }
     of_time = {*data.calendar_columns}
-    wanted = [
+    by_time = [
         name for name in data.features
-        if name not in frame and (name in of_time or data.ahead_sources.get(name, ("",))[0] in of_time)
+        if name in of_time or data.ahead_sources.get(name, ("",))[0] in of_time
     ]  # fmt: skip
-    if wanted:
-        index = levels_of(frame.index, "data").time
-        if index is None:
-            raise ConfigError(
-                f"{wanted[0]!r} follows from the time of a row; give the table a DatetimeIndex"
-            )
+    index = levels_of(frame.index, "data").time if by_time else None
+    absent = [name for name in by_time if name not in frame]
+    if absent and index is None:
+        raise ConfigError(
+            f"{absent[0]!r} follows from the time of a row; give the table a DatetimeIndex"
+        )
+    if index is not None:
         times = utc_times(index, "the index", None, data.time_zone, data.frequency)
         columns |= calendar_of(times, data)
+    refuse_other_values("data", frame, columns, data)
     return {name: values for name, values in columns.items() if name not in frame}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.categories import UNKNOWN, categories_of, numbered, unknown_finding
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.findings import Finding
+from fastlstm.data.own_columns import refuse_other_values
 from fastlstm.data.split import cuts_of
 from fastlstm.data.time_grid import microseconds
 from fastlstm.errors import DataError
@@ -65,12 +66,18 @@ def with_categories(
 
 
 def with_indicators(rows: pd.DataFrame, data: DataConfig) -> pd.DataFrame:
-    """A table with the indicators of its text columns, where it lacks them."""
-    added = {}
+    """A table with the indicators of its text columns, where it lacks them.
+
+    Raises:
+        DataError: a column of the table has the name of one of these, and other values.
+    """
+    made = {}
     for name, (column, category) in data.indicator_columns.items():
-        if name not in rows and column in rows:
+        if column in rows:
             number, _ = numbered(as_names(rows[column]), data.categories[column])
-            added[name] = (number == data.categories[column].index(category)).astype(np.float64)
+            made[name] = (number == data.categories[column].index(category)).astype(np.float64)
+    refuse_other_values("data", rows, made, data)
+    added = {name: values for name, values in made.items() if name not in rows}
     return rows.assign(**added) if added else rows
 
 
@@ -95,6 +102,19 @@ def _encoded(
     )  # fmt: skip
 
 
+def _refuse_taken(made: str, column: str, taken: Collection[str], argument: str) -> None:
+    """Refuse the name that a category of a column becomes where another column has it.
+
+    Raises:
+        DataError: it does.
+    """
+    if made in taken:
+        raise DataError(
+            f"{argument}: a category of {column!r} becomes {made!r}, which is another column too; rename "
+            "one of these columns"
+        )
+
+
 def _features(
     table: RowTable, categories: Mapping[str, list[str]], text: list[str]
 ) -> tuple[pd.DataFrame, list[Finding]]:
@@ -110,6 +130,7 @@ def _features(
                 unknown_finding(table.frame, table.x[name], number, counts, is_label=False)
             )
         for position, column in enumerate(indicators(name, categories[name])):
+            _refuse_taken(column, name, {*table.x, *columns}, "X_data")
             columns[column] = pd.Series((number == position).astype(np.float64))
     return pd.DataFrame(columns), findings
 
@@ -133,6 +154,7 @@ def _labels(
         outputs = label_outputs(name, classes)
         first = len(classes) - len(outputs)
         for position, column in enumerate(outputs, start=first):
+            _refuse_taken(column, name, {*table.x, *table.y, *columns} - {name}, "Y_data")
             indicator = (number == position).astype(np.float64)
             columns[column] = pd.Series(np.where(np.isnan(number), np.nan, indicator))
     return pd.DataFrame(columns)

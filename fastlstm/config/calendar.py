@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Mapping
 from typing import Literal
 
@@ -158,16 +159,18 @@ def learnable_calendar(
         frequency: pandas offset; None means that there are none.
         train_seconds: time from the first to the last train row.
         timesteps: rows of the look-back; seven periods of a kind in it show the kind.
-        columns: columns of the table; a kind whose columns it has itself, e.g. 'hour_sin', is none.
+        columns: columns of the table; a kind whose columns it has itself, e.g. 'hour_sin' or
+            'hour_sin+2', is none.
     """
     seconds = 0.0 if frequency is None else row_seconds(frequency)
     if not seconds:
         return []
+    own = {re.sub(r"\+\d+$", "", name) for name in columns}
     return [
         kind
         for kind, (shortest, longest, period, needed) in _LEARNABLE.items()
         if shortest <= seconds <= longest
         and train_seconds >= needed * period
         and timesteps * seconds < _SHOWN * period
-        and not {*calendar_columns([kind], None)} & {*columns}
+        and not {*calendar_columns([kind], None)} & own
     ]

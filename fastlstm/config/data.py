@@ -237,7 +237,13 @@ class DataConfig(StrictSettings):
             given = getattr(self, key)
             names = [] if isinstance(given, str) else list(given)
             repeated = sorted({name for name in names if names.count(name) > 1})
-            if repeated:
+            if repeated and repeated[0] in self.indicator_columns and key == "features":
+                column, category = self.indicator_columns[repeated[0]]
+                problems.append(
+                    f"features: {repeated[0]!r} is what category {category!r} of {column!r} becomes, and "
+                    "another feature too; rename one of their columns"
+                )
+            elif repeated:
                 problems.append(f"{key}: {repeated[0]!r} is listed twice; list it once")
         return problems
 
@@ -308,6 +314,12 @@ class DataConfig(StrictSettings):
         for name, found in self.categories.items():
             if len(set(found)) != len(found) or not found:
                 problems.append(f"categories: {name!r} has {found}; list each category once")
+        problems += [
+            f"features: {name!r} is what class {label!r} of target {column!r} becomes; rename one of "
+            "these columns"
+            for name, (column, label) in self.label_outputs.items()
+            if name in self.features and name != column
+        ]
         for name in [*self.known_future, *self.known_ahead]:
             if self.rules(name).dtype == "category":
                 problems.append(

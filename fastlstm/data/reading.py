@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,15 @@ import pyarrow as pa
 
 from fastlstm.config.data import DataConfig
 from fastlstm.config.file_formats import FORMATS
+from fastlstm.config.made_columns import made_columns
 from fastlstm.data.categories import names_or_numbers
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.column_types import as_names, as_numbers
-from fastlstm.data.file_formats import read_blocks_of, read_columns, rows_in
-from fastlstm.data.files import source_files
+from fastlstm.data.file_formats import column_names, read_blocks_of, read_columns, rows_in
+from fastlstm.data.files import SourceFile, source_files
 from fastlstm.data.labels import as_labels
 from fastlstm.data.memory import give_back
+from fastlstm.data.own_columns import refuse_own_columns
 from fastlstm.data.time_stamps import TimeRules, as_utc
 from fastlstm.errors import ConfigError, DataError
 
@@ -51,7 +53,8 @@ def load(
         data: the source and the roles of its columns.
         window_rows: rows one window spans; a shorter series is refused or left out by
             ``data.short_series``.
-        require: value columns to read; without it all of ``data.value_columns``.
+        require: value columns to read, of rows to forecast from; without it all of
+            ``data.value_columns``, and the source may hold no column that the settings make.
         labels: whether plain targets are labels; one of no declared type is then read as text unless
             all of it is 0 and 1.
 
@@ -64,6 +67,8 @@ def load(
     data = data.with_dtypes(undeclared, "category")
     parts = []
     source = source_files(data.path, data.format)
+    if require is None:
+        _refuse_own_columns(source.files, data)
     for file in source.files:
         columns = read_columns(file, data, values)
         first_row = FORMATS[file.format].header_lines + 1
@@ -129,12 +134,20 @@ def load_blocks(data: DataConfig, values: list[str]) -> Iterator[pd.DataFrame]:
         ConfigError: no file is found at the path.
         DataError: a file, column or cell cannot be read as declared.
     """
-    for file in source_files(data.path, data.format).files:
+    files = source_files(data.path, data.format).files
+    _refuse_own_columns(files, data)
+    for file in files:
         before, first_row = 0, FORMATS[file.format].header_lines + 1
         for columns in read_blocks_of(file, data, values):
             block = _one_file(columns, file.path, data, values, first_row, before)
             before += len(block)
             yield block
+
+
+def _refuse_own_columns(files: Sequence[SourceFile], data: DataConfig) -> None:
+    """Refuse files with a column that the settings make."""
+    for file in files if made_columns(data) else ():
+        refuse_own_columns(str(file.path), column_names(file, data), data)
 
 
 def is_sorted(frame: pd.DataFrame) -> bool:
