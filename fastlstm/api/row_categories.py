@@ -110,8 +110,8 @@ def _refuse_taken(made: str, column: str, taken: Collection[str], argument: str)
     """
     if made in taken:
         raise DataError(
-            f"{argument}: a category of {column!r} becomes {made!r}, which is another column too; rename "
-            "one of these columns"
+            f"{argument}: a category of {column!r} becomes {made!r}, which is another column too; "
+            "rename one of these columns"
         )
 
 

@@ -276,8 +276,9 @@ def _require_same_order(values: Any, name: str, X_data: Any) -> None:
 
 
 def as_names(values: pd.Series) -> pd.Series:
-    """Names of categories as text, without decimals of whole numbers; missing ones stay missing."""
-    names = values.astype(object).where(values.notna(), None).map(_as_name, na_action="ignore")
+    """Names of categories as text, without decimals of whole numbers; empty ones are missing."""
+    known = values.notna() & (values.astype(object) != "")
+    names = values.astype(object).where(known, None).map(_as_name, na_action="ignore")
     return names.astype("str")
 
 

@@ -37,12 +37,27 @@ def outputs_of_labels(labels: Mapping[str, Sequence[str]]) -> dict[str, tuple[st
     return found
 
 
+def weights_by_class(
+    weights: Mapping[int | str, float], classes: Sequence[str]
+) -> dict[str, float] | None:
+    """The weight of each class by its name; None unless each class has one, and nothing else.
+
+    Args:
+        weights: by the names of the classes; 0 and 1 are those of 'False' and 'True', too.
+        classes: their names.
+    """
+    named = {str(name): weight for name, weight in weights.items()}
+    if list(classes) == ["False", "True"] and {*named} == {"0", "1"}:
+        return {"False": named["0"], "True": named["1"]}
+    return named if {*named} == {*classes} else None
+
+
 def in_order(categories: Iterable[str]) -> list[str]:
-    """Categories by name, each once; whole numbers by their value."""
-    distinct = set(categories)
-    if all(name.lstrip("-").isdecimal() for name in distinct):
+    """Categories by name, each once; whole numbers by their value, and '007' before '7'."""
+    distinct = sorted(set(categories))
+    if all(name.removeprefix("-").isdecimal() for name in distinct):
         return sorted(distinct, key=int)
-    return sorted(distinct)
+    return distinct
 
 
 def bin_names(edges: Sequence[float]) -> list[str]:

@@ -240,8 +240,8 @@ class DataConfig(StrictSettings):
             if repeated and repeated[0] in self.indicator_columns and key == "features":
                 column, category = self.indicator_columns[repeated[0]]
                 problems.append(
-                    f"features: {repeated[0]!r} is what category {category!r} of {column!r} becomes, and "
-                    "another feature too; rename one of their columns"
+                    f"features: {repeated[0]!r} is what category {category!r} of {column!r} becomes, "
+                    "and another feature too; rename one of their columns"
                 )
             elif repeated:
                 problems.append(f"{key}: {repeated[0]!r} is listed twice; list it once")

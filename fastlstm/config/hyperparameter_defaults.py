@@ -146,6 +146,7 @@ def _renamed(given: dict[Any, Any]) -> dict[str, Any]:
     weights = named.get("class_weight")
     if isinstance(weights, dict):  # JSON has no integer keys
         named["class_weight"] = {
-            int(k) if isinstance(k, str) and k.isdecimal() else k: v for k, v in weights.items()
+            int(k) if isinstance(k, str) and k.isdecimal() and str(int(k)) == k else k: v
+            for k, v in weights.items()
         }
     return named

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from fastlstm.config.backtest import BacktestConfig
 from fastlstm.config.base import StrictSettings
 from fastlstm.config.calendar import learnable_calendar
-from fastlstm.config.categories import label_outputs
+from fastlstm.config.categories import label_outputs, weights_by_class
 from fastlstm.config.data import DataConfig
 from fastlstm.config.evaluation import EvaluationConfig
 from fastlstm.config.execution import ExecutionConfig, with_execution
@@ -362,15 +362,15 @@ class RetrainConfig(StrictSettings):
                 f"hyperparameters.class_weight: {outputs} outputs have no common class; remove it, "
                 "or train one model per output"
             )
-        named = isinstance(hp.class_weight, dict) and any(
-            isinstance(name, str) for name in hp.class_weight
-        )
-        if isinstance(hp.class_weight, dict) and not named:
+        # The classes of one column of no declared type are those of its rows.
+        known = softmax or not self.data.undeclared_labels
+        if isinstance(hp.class_weight, dict) and known:
             classes = set(range(targets if softmax else 2))
             if set(hp.class_weight) != classes:
+                given = sorted(map(str, hp.class_weight))
                 problems.append(
-                    f"hyperparameters.class_weight: has classes {sorted(hp.class_weight)}, the "
-                    f"model has {sorted(classes)}; give one weight per class"
+                    f"hyperparameters.class_weight: has classes {given}, the model has "
+                    f"{sorted(classes)}; give one weight per class"
                 )
         return problems
 
@@ -388,7 +388,7 @@ class RetrainConfig(StrictSettings):
         if not isinstance(hp.class_weight, dict):
             return []
         (names,) = classes.values()
-        if {str(name) for name in hp.class_weight} == set(names):
+        if weights_by_class(hp.class_weight, names) is not None:
             return []
         return [
             f"hyperparameters.class_weight: has classes {sorted(map(str, hp.class_weight))}, the train "

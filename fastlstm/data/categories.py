@@ -18,6 +18,7 @@ import pandas as pd
 from fastlstm.config.categories import MISSING, in_order
 from fastlstm.config.data import DataConfig
 from fastlstm.data.column_names import SERIES, TIME
+from fastlstm.data.column_types import NULLS
 from fastlstm.data.findings import CASES, Finding, literal
 from fastlstm.errors import ConfigError, DataError
 
@@ -31,10 +32,16 @@ _MOST_SERIES = 2_000
 UNKNOWN = -1
 
 
+# How 0 and 1 are written in columns of numbers.
+_ZERO_OR_ONE = ("0", "1", "0.0", "1.0")
+
+
 def names_or_numbers(column: pd.Series) -> pd.Series:
-    """A column of text as float64 where all of it is 0 and 1, else as it is."""
-    if column.dropna().isin(["0", "1"]).all():
-        return column.astype(np.float64)
+    """A column of text as float64 where all of it is 0, 1 or missing, else as it is."""
+    number = ~column.isin(NULLS)
+    values = column[number].dropna()
+    if len(values) and values.isin(_ZERO_OR_ONE).all():
+        return column.where(number).astype(np.float64)
     return column
 
 
@@ -106,6 +113,10 @@ def categories_of(
         DataError: a label column has fewer than two.
     """
     if is_label:
+        numbers = [label for label in counts if label not in NULLS]
+        if numbers and all(label in _ZERO_OR_ONE for label in numbers):
+            # Missing values of a column of 0 and 1 are no class.
+            counts = {label: counts[label] for label in numbers}
         if len(counts) < 2:
             held = repr(next(iter(counts))) if counts else "no value"
             raise DataError(

@@ -21,7 +21,7 @@ ARROW_TYPES = {
 _LARGEST_INTEGER = 2.0**63
 
 
-# Cells of text that count as missing.
+# Cells of columns of numbers that count as missing.
 NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 
 
@@ -66,7 +66,9 @@ def as_numbers(
 
 
 def as_names(column: pa.ChunkedArray, name: str, file: Path) -> pd.Series:
-    """A column of categories as text, missing where it is; whole numbers have no decimals.
+    """A column of categories as text, missing where it is empty; whole numbers have no decimals.
+
+    Text stays as it is: 'NA', '007' and ' x' are categories like any other.
 
     Args:
         column: the column as read.
@@ -88,8 +90,8 @@ def as_names(column: pa.ChunkedArray, name: str, file: Path) -> pd.Series:
         numbers = pd.Series(column.cast(pa.float64()).to_numpy())
         text = numbers.map(lambda value: f"{value:.15g}", na_action="ignore")
         return text.astype("str")
-    column = pc.utf8_trim_whitespace(column.cast(pa.string()))
-    column = pc.if_else(pc.is_in(column, pa.array(NULLS)), None, column)
+    column = column.cast(pa.string())
+    column = pc.if_else(pc.equal(column, ""), None, column)
     return pd.Series(column.to_pandas()).astype("str")
 
 

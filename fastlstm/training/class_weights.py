@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastlstm.config.categories import weights_by_class
 from fastlstm.config.hyperparameters import Hyperparameters
-from fastlstm.errors import DataError
+from fastlstm.errors import ConfigError, DataError
 from fastlstm.evaluation.labels import class_numbers, label_columns
 from fastlstm.windows.source import WindowSource
 
@@ -21,6 +22,7 @@ def class_weights(hyperparameters: Hyperparameters, y: np.ndarray) -> np.ndarray
         y: labels of the train windows: ``(n, 1)`` of 0 and 1, or ``(n, n_classes)`` one-hot.
 
     Raises:
+        ConfigError: the weights are of other classes.
         DataError: a class has no train window.
     """
     chosen = hyperparameters.class_weight
@@ -28,11 +30,16 @@ def class_weights(hyperparameters: Hyperparameters, y: np.ndarray) -> np.ndarray
         return None
     classes = y.shape[1] if y.shape[1] > 1 else 2
     if chosen != "balanced":
+        names = [str(number) for number in range(classes)]
         if hyperparameters.classes is not None:
             (names,) = hyperparameters.classes.values()
-            by_name = {str(name): weight for name, weight in chosen.items()}
-            return np.array([by_name[name] for name in names], np.float32)
-        return np.array([chosen[c] for c in range(classes)], np.float32)
+        by_name = weights_by_class(chosen, names)
+        if by_name is None:
+            raise ConfigError(
+                f"hyperparameters.class_weight: has classes {sorted(map(str, chosen))}, the train rows "
+                f"have {names}; give one weight per class"
+            )
+        return np.array([by_name[name] for name in names], np.float32)
     labels = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0].astype(int)
     counts = np.bincount(labels, minlength=classes)
     if (counts == 0).any():

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fastlstm.config.categories import MISSING, bin_names, in_order
+from fastlstm.config.categories import MISSING, bin_names, in_order, weights_by_class
+from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.retrain import RetrainConfig
-from fastlstm.data.categories import encode, numbered, renumbered
+from fastlstm.data.categories import categories_of, encode, names_or_numbers, numbered, renumbered
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.reading import load
 from fastlstm.data.tables import write_table
@@ -16,6 +17,7 @@ from fastlstm.data.validation import validate
 from fastlstm.errors import ConfigError, DataError
 from fastlstm.steps.prepare import load_into, with_resolved_columns
 from fastlstm.steps.shard_map import ShardMap
+from fastlstm.training.class_weights import class_weights
 
 ROWS = 100
 
@@ -103,6 +105,53 @@ def test_labels_of_any_kind(tmp_path, kind):
     else:
         assert (outputs.sum(axis=1) == 1).all()
         assert config.data.targets[-1] == f"weather: {expected[kind][-1]}"
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_categories_and_classes_are_text_as_it_stands(tmp_path, ending):
+    names = ["NA", "None", "nan", "007", "7", "1e5", " x", "x"]
+    column = np.array([names[i % len(names)] for i in range(ROWS)], object)
+    config = resolved(table(weather=column, city=column), tmp_path, ending)
+    assert config.data.categories == {"weather": sorted(names), "city": sorted(names)}
+    clean, report = validate(load(config.data, labels=True).frame, config.data, labels=True)
+    assert not report.errors and not report.missing
+    for name in names:
+        assert (clean[f"city={name}"] == (column == name)).all()
+        assert (clean[f"weather: {name}"] == (column == name)).all()
+
+
+def test_zeros_and_ones_with_missing_values_are_numbers():
+    column = pd.Series(["0.0", "1.0", "NA", None], dtype="str")
+    np.testing.assert_array_equal(names_or_numbers(column), [0, 1, np.nan, np.nan])
+    assert names_or_numbers(pd.Series(["NA", "None"])).tolist() == ["NA", "None"]
+    # Of a shard not all rows are seen at once: the missing values are no class there either.
+    counts = {"0": 5, "1": 4, "NA": 1}
+    assert categories_of(counts, "y", has_missing=False, is_label=True) == ["0", "1"]
+    assert categories_of({"7": 5, "NA": 4}, "y", has_missing=False, is_label=True) == ["7", "NA"]
+
+
+@pytest.mark.parametrize(
+    ("weights", "classes", "expected"),
+    [
+        ({"007": 1, 7: 2}, ["007", "7"], {"007": 1, "7": 2}),
+        ({0: 1, 1: 2}, ["False", "True"], {"False": 1, "True": 2}),
+        ({0: 1, 1: 2}, ["0", "1", "2"], None),
+    ],
+)
+def test_weights_by_the_names_of_classes(weights, classes, expected):
+    given = Hyperparameters(class_weight=weights).class_weight
+    assert weights_by_class(given, classes) == expected
+
+
+def test_weights_of_integers_wait_for_the_rows(tmp_path):
+    weights = {"hyperparameters": {"class_weight": {1: 1.0, 2: 3.0, 3: 1.0}}}
+    config = RetrainConfig.model_validate({"data": settings(tmp_path).data.model_dump(), **weights})
+    levels = {"weather": ["1", "2", "3"]}
+    assert config.with_categories(levels).hyperparameters.classes == levels
+    with pytest.raises(
+        ConfigError, match=r"has classes \['1', '2', '3'\], the train rows have \['0'"
+    ):
+        class_weights(config.hyperparameters, np.array([[0.0], [1.0]]))
 
 
 def test_what_cannot_be_learned(tmp_path):

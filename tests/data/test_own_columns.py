@@ -76,7 +76,9 @@ def settings_of(folder, column, changes):
 def test_files_with_a_column_that_settings_make(tmp_path, column, changes, message, remedy):
     _, data = settings_of(tmp_path, column, changes)
     for read in (lambda: load(data), lambda: list(load_blocks(data, data.value_columns))):
-        with pytest.raises(DataError, match=rf"table.csv: has a column '{column}'".replace("+", r"\+")):
+        with pytest.raises(
+            DataError, match=rf"table.csv: has a column '{column}'".replace("+", r"\+")
+        ):
             read()
         with pytest.raises(DataError, match=message):
             read()
@@ -98,7 +100,9 @@ def test_two_columns_that_become_one():
         return DataConfig.model_validate({"path": "x", "time": "when", "targets": ["y"], **changes})
 
     text = {"dtype": "category"}
-    with pytest.raises(ValueError, match="'a=b=c' is what category 'c' of 'a=b' becomes, and another"):
+    with pytest.raises(
+        ValueError, match="'a=b=c' is what category 'c' of 'a=b' becomes, and another"
+    ):
         data(
             features=["a", "a=b"], columns={"a": text, "a=b": text},
             categories={"a": ["b=c"], "a=b": ["c"]},
@@ -143,14 +147,17 @@ def test_the_same_values_are_taken_and_other_ones_refused_to_forecast_from():
 
 
 def test_a_notebook_with_a_column_that_a_category_becomes():
-    with pytest.raises(DataError, match="a category of 'sky' becomes 'sky=b', which is another col"):
+    with pytest.raises(
+        DataError, match="a category of 'sky' becomes 'sky=b', which is another col"
+    ):
         notebook("sky=b")
     assert "color=b" in notebook("color=b").X_train
 
 
 def test_a_calendar_whose_column_is_a_target():
     with pytest.raises(ConfigError, match="targets: 'hour_sin' is a calendar feature"):
+        load = pd.Series(np.arange(30.0), TIMES, name="load")
         fastLSTM(
-            pd.DataFrame({"load": np.arange(30.0)}, TIMES), pd.Series(np.arange(30.0), TIMES, name="hour_sin"),
+            load, load.rename("hour_sin"),
             LSTM_type="regressor", timesteps=3, frequency="1h", calendar=["hour"],
         )  # fmt: skip
