@@ -68,6 +68,10 @@ class LSTMRegressor(RegressorMixin, WindowedEstimator):  # type: ignore[misc]
             needs no ``target_columns``.
         refit: whether the network is retrained on all rows once the held-out rows have chosen the
             epoch; needs no ``target_columns``.
+        minimum: least value of the target, or of each one; forecasts are none below it, and rows below
+            it are refused.
+        maximum: likewise the greatest value.
+        round_forecasts: whether forecasts are rounded to whole numbers.
 
     Attributes:
         model_: the Keras network.
@@ -91,6 +95,7 @@ class LSTMRegressor(RegressorMixin, WindowedEstimator):  # type: ignore[misc]
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, X)
         _require_loss_of_scaled(self.loss)
+        self._require_range(y.reshape(len(y), -1))
         hp = self._hyperparameters(
             {"LSTM_type": "regressor", "scale_targets": True, "class_weight": self.class_weight}
         )
@@ -108,8 +113,48 @@ class LSTMRegressor(RegressorMixin, WindowedEstimator):  # type: ignore[misc]
         outputs = self._outputs(X)
         steps = self.hyperparameters_.steps_ahead
         forecast = self.scalers_.unscale_targets(outputs.reshape(len(outputs), steps, -1))
+        if self.round_forecasts:
+            forecast = np.rint(forecast)
+        forecast = np.clip(forecast, *self._range(forecast.shape[-1]))
         flat = forecast.reshape(len(outputs), -1)
         return np.asarray(flat[:, 0] if self._flat and steps == 1 else flat)
+
+    def _range(self, targets: int) -> tuple[np.ndarray, np.ndarray]:
+        """Least and greatest value of each target, ``(n_targets,)`` each.
+
+        Raises:
+            ConfigError: as many values as targets are needed, or a minimum is above its maximum.
+        """
+        ends = []
+        for name, unset in (("minimum", -np.inf), ("maximum", np.inf)):
+            given = getattr(self, name)
+            end = np.asarray(unset if given is None else given, np.float64)
+            if end.shape not in ((), (targets,)) or np.isnan(end).any():
+                raise ConfigError(
+                    f"{name}: {given!r} given for {targets} targets; give a number, or one for each"
+                )
+            ends.append(np.broadcast_to(end, (targets,)))
+        if (ends[0] > ends[1]).any():
+            raise ConfigError(
+                f"minimum: {self.minimum!r} is above maximum {self.maximum!r}; swap or correct them"
+            )
+        return ends[0], ends[1]
+
+    def _require_range(self, y: np.ndarray) -> None:
+        """Refuse targets ``(n, n_targets)`` beyond their range.
+
+        Raises:
+            ConfigError: see ``_range``.
+            DataError: names the first row.
+        """
+        low, high = self._range(y.shape[1])
+        outside = (y < low) | (y > high)
+        if outside.any():
+            row, target = (int(found[0]) for found in np.nonzero(outside))
+            raise DataError(
+                f"y: {int(outside.sum())} values outside [{low[target]}, {high[target]}], first in row "
+                f"{row}: {float(y[row, target])!r}; correct them, or minimum and maximum"
+            )
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R² of the forecasts; with several steps over the rows whose steps all lie in ``y``."""
@@ -193,6 +238,10 @@ class LSTMClassifier(ClassifierMixin, WindowedEstimator):  # type: ignore[misc]
         labels = np.eye(count)[codes] if count > 2 else codes[:, None].astype(np.float64)
         if self.target_columns is not None:
             raise ConfigError("target_columns: is for quantities; remove it for a classifier")
+        if self.minimum is not None or self.maximum is not None or self.round_forecasts:
+            raise ConfigError(
+                "minimum, maximum, round_forecasts: are for quantities; remove them for a classifier"
+            )
         if self.steps_ahead != 1:
             raise ConfigError(f"steps_ahead: {self.steps_ahead} given; a classifier forecasts 1")
         self._fit_network(X, labels, self._hyperparameters(task), weight)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
+from fastlstm.api.column_rules import column_rules
 from fastlstm.api.containers import as_pandas
 from fastlstm.api.keywords import documented_signature, parse_hyperparameters, split_loss_object
 from fastlstm.api.known_columns import (
@@ -88,6 +89,13 @@ class fastLSTM(NetworkMethods):
             zone of the times, else UTC.
         closed_days: weekdays without rows of frequency 'B' or 'C': dates, or a mapping with 'market',
             'country', 'subdivision', 'dates' and 'week'.
+        columns: type and valid range of columns, as in the pipeline's ``data.columns``: ``{'sold':
+            {'dtype': 'integer', 'minimum': 0}}``. A row beyond the range is refused. Numbers of dtype
+            'category' are names.
+        clip_forecasts: whether forecasts and prediction intervals keep to the minimum and maximum of
+            their target in ``columns``.
+        round_forecasts: whether forecasts of targets of dtype 'integer' in ``columns`` are rounded, and
+            the ends of their prediction intervals outwards.
         data_storage_path: folder of the runs, or ``s3://bucket/prefix``; each run goes to
             ``<model_name>/<run id>/`` below it.
         distribution_strategy: a ``tf.distribute.Strategy`` to train under.
@@ -130,6 +138,9 @@ class fastLSTM(NetworkMethods):
         time_format: str | None = None,
         time_zone: str | None = None,
         closed_days: Mapping[str, Any] | Sequence[Any] | None = None,
+        columns: Mapping[str, Mapping[str, Any]] | None = None,
+        clip_forecasts: bool = True,
+        round_forecasts: bool = False,
         data_storage_path: str | Path = ".",
         distribution_strategy: Any = None,
         **hyperparameters: Any,
@@ -150,6 +161,9 @@ class fastLSTM(NetworkMethods):
                 holidays=checked_setting(holidays, Holidays, "holidays"),
                 time_format=time_format,
                 closed_days=checked_setting(closed_days, ClosedDays, "closed_days"),
+                columns=column_rules(columns),
+                clip_forecasts=clip_forecasts,
+                round_forecasts=round_forecasts,
             ),
         )
         self.X_data, self.Y_data = X_data, Y_data

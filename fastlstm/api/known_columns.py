@@ -95,7 +95,15 @@ def data_section(
         "calendar": [] if settings.calendar == "auto" else list(settings.calendar),
         "holidays": settings.holidays,
         "categories": {name: list(found) for name, found in settings.categories.items()},
-        "columns": {name: {"dtype": "category"} for name in settings.categories},
+        "columns": {
+            **{
+                name: rules.model_dump(exclude_unset=True)
+                for name, rules in settings.columns.items()
+            },
+            **{name: {"dtype": "category"} for name in settings.categories},
+        },
+        "clip_forecasts": settings.clip_forecasts,
+        "round_forecasts": settings.round_forecasts,
     }
 
 

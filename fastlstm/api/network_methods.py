@@ -123,7 +123,7 @@ class NetworkMethods:
             raise ConfigError("no network yet; train one, or open a run with load_all first")
         stored = self.hyperparameters.get("data")
         data = DataConfig.of_run(stored) if isinstance(stored, dict) else None
-        # Rows in memory, on which the class trains, have no declared limits.
+        # Before a training the settings are of no run, or of an opened one with other targets.
         limited = data is not None and data.targets == self._targets
         return NetworkOutputs(
             self.model, self._scalers, self._hp, self._targets, data if limited else None

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from fastlstm.api.column_rules import rules_of_run
 from fastlstm.api.row_table import RowSettings
 from fastlstm.artifacts.folders import MANIFEST
 from fastlstm.config.hyperparameters import Hyperparameters
@@ -143,6 +144,9 @@ def _from_run(run: SavedRun) -> OpenedRun:
             holidays=data.holidays,
             closed_days=data.closed_days,
             categories={n: c for n, c in data.categories.items() if n not in data.derived_targets},
+            columns=rules_of_run(data),
+            clip_forecasts=data.clip_forecasts,
+            round_forecasts=data.round_forecasts,
             season_length=run.settings.get("evaluation", {}).get("season_length"),
         ),
         tables=tables,

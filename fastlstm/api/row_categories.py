@@ -130,7 +130,7 @@ def _features(
                 unknown_finding(table.frame, table.x[name], number, counts, is_label=False)
             )
         for position, column in enumerate(indicators(name, categories[name])):
-            _refuse_taken(column, name, {*table.x, *columns}, "X_data")
+            _refuse_taken(column, name, {*map(str, table.x), *map(str, columns)}, "X_data")
             columns[column] = pd.Series((number == position).astype(np.float64))
     return pd.DataFrame(columns), findings
 

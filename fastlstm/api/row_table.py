@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from fastlstm.api.column_rules import require_rules
 from fastlstm.api.containers import IndexLevels, arrow_column, as_pandas, levels_of
 from fastlstm.api.row_times import utc_times, zone_of
 from fastlstm.config.calendar import Holidays, check_frequency
 from fastlstm.config.closed_days import ClosedDays
+from fastlstm.config.columns import ColumnRules
 from fastlstm.config.data import RESERVED_PREFIX
 from fastlstm.config.known_future import shifted_columns
 from fastlstm.config.time_formats import check_time_format, check_time_zone
@@ -55,6 +57,9 @@ class RowSettings:
         time_format: how ``time`` is written; see ``fastlstm.config.data.DataConfig``.
         closed_days: days without rows of frequency 'B' or 'C'; see there.
         categories: of each text column, in order; those that are not known are learned from train rows.
+        columns: type and valid range of columns; those of dtype 'category' are names.
+        clip_forecasts: whether forecasts keep to the range of their target.
+        round_forecasts: whether those of integers are rounded.
 
     Raises:
         ConfigError: a number of rows is out of range, or a time setting is unknown.
@@ -74,6 +79,9 @@ class RowSettings:
     time_format: str | None = None
     closed_days: ClosedDays | None = None
     categories: Mapping[str, list[str]] = field(default_factory=dict)
+    columns: Mapping[str, ColumnRules] = field(default_factory=dict)
+    clip_forecasts: bool = True
+    round_forecasts: bool = False
 
     def __post_init__(self) -> None:
         if self.target_lookahead < 0:
@@ -178,13 +186,20 @@ def row_table(
         DataError: the message names the argument, the row and the remedy.
     """
     settings = settings or RowSettings()
-    given_x, given_y = _as_frame(X_data, "X"), _as_frame(Y_data, "Y")
+    given_x, given_y = (
+        _with_categories(_as_frame(data, letter), settings.columns)
+        for data, letter in ((X_data, "X"), (Y_data, "Y"))
+    )
     _require_same_rows(X_data, Y_data, given_x, given_y)
     covariates = _covariates(settings, given_x)
     _require_finite(given_x, "X", may_be_missing=covariates)
     _require_finite(
         given_y, "Y", may_be_missing=[*map(str, given_y)] if settings.target_lookahead else ()
     )
+    findings = [
+        *require_rules(given_x, "X_data", settings.columns),
+        *require_rules(given_y, "Y_data", settings.columns),
+    ]
     if labels:
         given_y = _with_names(given_y)
 
@@ -222,6 +237,7 @@ def row_table(
         time_zone=zone,
         time_name="row_number" if times is None else time_name,
         series_name=None if group is None else series_name,
+        findings=tuple(findings),
     )
 
 
@@ -258,6 +274,12 @@ def _as_frame(data: Any, letter: str) -> pd.DataFrame:
         if not pd.api.types.is_numeric_dtype(column):
             frame[name] = as_names(column)
     return frame
+
+
+def _with_categories(frame: pd.DataFrame, columns: Mapping[str, ColumnRules]) -> pd.DataFrame:
+    """A table with its columns of dtype 'category' as names."""
+    named = [n for n in frame if n in columns and columns[str(n)].dtype == "category"]
+    return frame.assign(**{str(name): as_names(frame[name]) for name in named})
 
 
 def _require_same_order(values: Any, name: str, X_data: Any) -> None:

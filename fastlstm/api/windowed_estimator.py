@@ -92,6 +92,9 @@ class WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         ensemble_size: int = 1,
         ema_momentum: float | None = None,
         refit: bool = False,
+        minimum: float | Sequence[float] | None = None,
+        maximum: float | Sequence[float] | None = None,
+        round_forecasts: bool = False,
     ) -> None:
         self.timesteps = timesteps
         self.steps_ahead = steps_ahead
@@ -124,6 +127,9 @@ class WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         self.ensemble_size = ensemble_size
         self.ema_momentum = ema_momentum
         self.refit = refit
+        self.minimum = minimum
+        self.maximum = maximum
+        self.round_forecasts = round_forecasts
 
     def _hyperparameters(self, task: dict[str, Any]) -> Hyperparameters:
         """The estimator's parameters as hyperparameters.

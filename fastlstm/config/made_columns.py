@@ -57,7 +57,7 @@ def made_columns(data: DataConfig, prefix: str = "data.") -> dict[str, Maker]:
 
 def _of_time(data: DataConfig, prefix: str) -> dict[str, Maker]:
     """Parts of the calendar and holidays of a row itself."""
-    found = {}
+    found: dict[str, Maker] = {}
     for kind in data.calendar_kinds:
         maker = Maker(
             f"{prefix}calendar makes of {kind!r}", f"remove {kind!r} from {prefix}calendar"
