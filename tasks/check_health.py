@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from fastlstm.artifacts.disk import writing_to
+from fastlstm.data.checked_shards import Cutting
 from fastlstm.data.files import skipped_files_text, source_files
 from fastlstm.errors import StoreError
 from fastlstm.forecasting.forecaster import Forecaster, parse_forecaster_id
@@ -60,7 +62,13 @@ def _measure(config: MonitorConfig) -> Measurements:
             notify("check health", f"warning: actuals: {skipped_files_text(skipped)}")
         newest = newest_forecaster(forecasters, forecasts).run
         labels = not newest.hyperparameters.is_regressor
-        actuals = actual_values(newest.data, local.path, source.format, labels=labels)
+        scratch = Path(config.work) / "forecast"
+        with writing_to(scratch):
+            scratch.mkdir(parents=True, exist_ok=True)
+        actuals = actual_values(
+            newest.data, local.path, source.format, labels=labels, forecasts=forecasts,
+            cutting=Cutting(config.shard_rows, scratch),
+        )  # fmt: skip
     return measure(forecasters, forecasts, intervals, inputs, actuals)
 
 

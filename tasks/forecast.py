@@ -45,6 +45,7 @@ def forecast(config: ScoringConfig, forecaster: ChosenForecaster, table: LocalTa
                 "intervals": str(target / INTERVALS_FILE),
                 "interval_windows": config.interval_windows,
                 "baseline": forecaster.baseline,
+                "shard_rows": config.shard_rows,
             },
         )
         return facts

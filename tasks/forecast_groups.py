@@ -128,6 +128,7 @@ def _forecast_all(
                 "file_format": "parquet",
                 "intervals": str(folder / f"{group}.intervals.parquet") if intervals else None,
                 "baseline": chosen.baseline,
+                "shard_rows": config.execution.shard_rows,
             },
             prepare="fastlstm.steps.train:prepare",
         )

@@ -95,6 +95,11 @@ class _Placed(StrictSettings):
     work: FolderLocation = Field(
         ".fastlstm", description="Folder of intermediate files that later runs reuse."
     )
+    shard_rows: int = Field(
+        2_000_000, ge=1_000,
+        description="Rows that are held in memory at a time. A panel with more is read in shards of "
+        "whole series.",
+    )  # fmt: skip
 
 
 class PipelineConfig(RetrainConfig):

@@ -13,13 +13,10 @@ from fastlstm.data.categories import UNKNOWN, add_indicators, add_label_outputs
 from fastlstm.data.closed_days import row_offset
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.derived_targets import derive
-from fastlstm.data.findings import CASES, Finding, literal
+from fastlstm.data.findings import CASES, ROWS_LEFT, Finding, literal
 from fastlstm.data.known_future import ahead_values
 from fastlstm.data.tables import columns_apart
 from fastlstm.data.time_grid import Grid, contiguous_blocks, grid_positions
-
-# Name of the check that rows are left.
-ROWS_LEFT = "rows left"
 
 
 @dataclass

@@ -13,6 +13,8 @@ CASES = 10
 
 # Names of the checks that tell what of the source is left out.
 FILES_CHECK, SHORT_SERIES_CHECK = "files", "short series"
+# Name of the check that rows are left.
+ROWS_LEFT = "rows left"
 
 
 @dataclass(frozen=True)
@@ -96,10 +98,36 @@ class ValidationReport:
     filled: dict[str, int]
     dropped: dict[str, int]
 
+    @classmethod
+    def merged(cls, reports: Sequence[ValidationReport]) -> ValidationReport:
+        """The report of a table from those of its shards, at least one."""
+        if len(reports) == 1:
+            return reports[0]
+        errors = merged_findings([report.errors for report in reports])
+        if any(report.rows_out for report in reports):
+            # A shard may lose all its rows as long as another keeps some.
+            errors = [finding for finding in errors if finding.check != ROWS_LEFT]
+        return cls(
+            rows_in=sum(report.rows_in for report in reports),
+            rows_out=sum(report.rows_out for report in reports),
+            checks_run=max(report.checks_run for report in reports),
+            errors=errors,
+            warnings=merged_findings([report.warnings for report in reports]),
+            missing=_sums([report.missing for report in reports]),
+            out_of_range_as_missing=_sums([report.out_of_range_as_missing for report in reports]),
+            filled=_sums([report.filled for report in reports]),
+            dropped=_sums([report.dropped for report in reports]),
+        )
+
     @property
     def passed(self) -> bool:
         """Whether the rows may be used."""
         return not self.errors
+
+    @property
+    def failed(self) -> bool:
+        """Whether rows of this shard fail a check, whatever the other shards hold."""
+        return any(finding.check != ROWS_LEFT for finding in self.errors)
 
     @property
     def left_out(self) -> list[str]:
@@ -136,3 +164,11 @@ class ValidationReport:
                 f"data refused: {len(self.errors)} of {self.checks_run} checks failed, first: "
                 f"{self.errors[0].line()}; all in {kept_at}"
             )
+
+
+def _sums(counts: Sequence[dict[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for of_shard in counts:
+        for name, count in of_shard.items():
+            total[name] = total.get(name, 0) + count
+    return total

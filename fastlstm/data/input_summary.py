@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,32 @@ def summarise(rows: pd.DataFrame, expected: dict[str, Any]) -> dict[str, Any]:
         name: _described(rows[name], np.asarray(summary["edges"]))
         for name, summary in expected.items()
         if name in rows
+    }
+
+
+def merged_summaries(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The summary of the rows of all parts from those of each, see ``summarise``."""
+    if len(parts) == 1:
+        return parts[0]
+    return {name: _merged([part[name] for part in parts]) for name in parts[0]}
+
+
+def _merged(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """The summary of one column."""
+    counts = np.sum([part["counts"] for part in parts], axis=0).tolist()
+    known = [part for part in parts if part["mean"] is not None]
+    if not known:
+        return {**parts[0], "counts": counts}
+    rows = np.array([sum(part["counts"][:-1]) for part in known])
+    means, deviations = (np.array([part[key] for part in known]) for key in ("mean", "std"))
+    mean = float(np.average(means, weights=rows))
+    variance = np.average(deviations**2 + (means - mean) ** 2, weights=rows)
+    return {
+        "counts": counts,
+        "mean": mean,
+        "std": float(np.sqrt(variance)),
+        "minimum": min(part["minimum"] for part in known),
+        "maximum": max(part["maximum"] for part in known),
     }
 
 

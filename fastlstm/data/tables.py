@@ -47,10 +47,10 @@ def stored_rows(file: Path) -> int:
     return int(pq.read_metadata(file).num_rows)
 
 
-def read_blocks(file: Path) -> Iterator[pd.DataFrame]:
-    """Read a table in blocks of a million rows."""
+def read_blocks(file: Path, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
+    """Read a table, or some columns of it, in blocks of a million rows."""
     with pq.ParquetFile(file) as parquet:
-        for batch in parquet.iter_batches(_GROUP):
+        for batch in parquet.iter_batches(_GROUP, columns=columns):
             yield batch.to_pandas()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -150,8 +151,28 @@ def _existing(grid: pd.DatetimeIndex, time_zone: str) -> tuple[pd.DatetimeIndex,
 
 
 def _usual_time_of_day(wall: pd.DatetimeIndex) -> pd.Timedelta:
-    values, counts = np.unique((wall - wall.normalize()).asi8, return_counts=True)
-    return pd.Timedelta(int(values[np.argmax(counts)]), unit=wall.unit)
+    return most_usual(_times_of_day(wall))
+
+
+def _times_of_day(wall: pd.DatetimeIndex) -> Counter[int]:
+    values, counts = np.unique((wall - wall.normalize()).as_unit("us").asi8, return_counts=True)
+    return Counter(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+
+
+def times_of_day(times: Any, time_zone: str) -> Counter[int]:
+    """Number of rows at each local time of day, in microseconds; those of shards add up.
+
+    Args:
+        times: time stamps with their time zone.
+        time_zone: IANA zone.
+    """
+    return _times_of_day(wall_times(times, time_zone))
+
+
+def most_usual(rows: Counter[int]) -> pd.Timedelta:
+    """The most common local time of day, the earliest of several; see ``times_of_day``."""
+    time = min(rows, key=lambda time: (-rows[time], time))
+    return pd.Timedelta(time, unit="us")
 
 
 def usual_time_of_day(times: Any, time_zone: str) -> pd.Timedelta:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from fastlstm.config.evaluation import EvaluationConfig
 from fastlstm.data.column_names import SEGMENT
@@ -14,7 +15,7 @@ from fastlstm.evaluation.baselines import (
     REGRESSION_BASELINES,
     BaselineInputs,
 )
-from fastlstm.evaluation.intervals import calibrate
+from fastlstm.evaluation.intervals import HalfWidths, calibrate
 from fastlstm.evaluation.long_format import long_format
 from fastlstm.evaluation.pointwise import SCALE_COLUMN
 from fastlstm.forecasting.forecaster import Forecaster
@@ -24,10 +25,14 @@ from fastlstm.reporting.text import forecast_name
 from fastlstm.runs.saved_run import SavedRun
 from fastlstm.windows.origins import output_names
 
+_KEYS = ["series", "target"]
+# Test scores that half-widths come from.
+_MOST_SCORES = 4_000_000
+
 
 def forecast_baseline(
     run: SavedRun, windows: LatestWindows, key: str
-) -> tuple[LatestWindows, np.ndarray]:
+) -> tuple[LatestWindows, np.ndarray, dict[str, str]]:
     """Forecast what follows the latest window of each series.
 
     Args:
@@ -36,11 +41,11 @@ def forecast_baseline(
         key: key of the baseline.
 
     Returns:
-        The windows of the series that the baseline is defined for, and their forecasts,
-        ``(n, steps_ahead, n_targets)``. The others are skipped with the reason.
+        The windows of the series that the baseline is defined for, their forecasts,
+        ``(n, steps_ahead, n_targets)``, and the other series with the reason.
 
     Raises:
-        DataError: the baseline is defined for no series.
+        DataError: the baseline is not defined for the run.
     """
     baselines = (
         REGRESSION_BASELINES if run.hyperparameters.is_regressor else CLASSIFICATION_BASELINES
@@ -54,10 +59,8 @@ def forecast_baseline(
     season = f" (season of {given.season} rows)" if key == "last_season" else ""
     reason = f"it lacks a past value that the {name} forecast needs{season}"
     skipped = {label: reason for label, ok in zip(windows.series, defined, strict=True) if not ok}
-    if not defined.any():
-        raise DataError(f"no series can be forecast: {reason}; give more rows")
     kept = limited(forecasts[defined], run.data, run.hyperparameters)
-    return windows.some(defined, skipped), kept
+    return windows.some(defined, {}), kept, skipped
 
 
 def _baseline_inputs(run: SavedRun, windows: LatestWindows) -> BaselineInputs:
@@ -87,53 +90,76 @@ def _baseline_inputs(run: SavedRun, windows: LatestWindows) -> BaselineInputs:
     )
 
 
-def baseline_intervals(
-    forecaster: Forecaster, windows: LatestWindows, forecasts: np.ndarray
-) -> pd.DataFrame:
+class BaselineIntervals:
     """Split-conformal bounds of a baseline's forecasts, at the levels the run was evaluated with.
 
     The nonconformity scores are the baseline's absolute errors on the run's test windows, from which a
     baseline learns nothing and which are the newest ones known. In a panel they are divided by the
     scale of their series, so that all series share the same half-widths in units of their scale; a
-    series without a scale has no bounds.
+    series without a scale has no bounds. Of more scores than memory should hold, those of windows at
+    even distances are used.
 
     Args:
         forecaster: the baseline.
-        windows: the latest windows.
-        forecasts: ``(n, steps_ahead, n_targets)``.
-
-    Returns:
-        As ``fastlstm.forecasting.intervals.latest_intervals``; ``learned_from`` is 0.
     """
-    run = forecaster.run
-    levels = EvaluationConfig.model_validate(run.settings["evaluation"]).interval_levels
-    if not run.hyperparameters.is_regressor or not levels:
-        return pd.DataFrame(columns=COLUMNS)
-    test = forecaster.test_predictions()
-    if SCALE_COLUMN not in test:
-        test = test.assign(**{SCALE_COLUMN: 1.0})
-    scores = (test["prediction"] - test["truth"]).abs() / test[SCALE_COLUMN]
-    half_widths = calibrate(
-        scores.to_numpy(np.float64).reshape(-1, *forecasts.shape[1:]), run.data.targets
-    )
-    scales = _scales(test, windows.series, run.data.targets)[:, None, :]
-    tables = []
-    for level in levels:
-        half_width = half_widths.at(level) * scales
-        columns = {
-            "series": windows.series,
-            "after": windows.after,
-            "level": np.full(len(forecasts), level),
-            "lower": limited(forecasts - half_width, run.data, run.hyperparameters, kind="lower"),
-            "upper": limited(forecasts + half_width, run.data, run.hyperparameters, kind="upper"),
-            "learned_from": np.zeros(len(forecasts), np.int32),
-        }
-        tables.append(long_format(columns, forecasts.shape[1], run.data.targets)[COLUMNS])
-    return pd.concat(tables, ignore_index=True).dropna(subset=["lower"]).reset_index(drop=True)
 
+    def __init__(self, forecaster: Forecaster) -> None:
+        self._run = forecaster.run
+        settings = EvaluationConfig.model_validate(self._run.settings["evaluation"])
+        is_regressor = self._run.hyperparameters.is_regressor
+        self._levels = settings.interval_levels if is_regressor else []
+        if self._levels:
+            self._half_widths, self._scales = self._calibrated(forecaster)
 
-def _scales(test: pd.DataFrame, series: list[str], targets: list[str]) -> np.ndarray:
-    """What errors are divided by, ``(n_series, n_targets)``; NaN for a series without it."""
-    by_series = test.groupby(["series", "target"])[SCALE_COLUMN].first().unstack("target")
-    found: np.ndarray = by_series.reindex(index=series, columns=targets).to_numpy(np.float64)
-    return found
+    def _calibrated(self, forecaster: Forecaster) -> tuple[HalfWidths, pd.DataFrame]:
+        """Half-widths, and what errors are divided by, a row for each series and a column a target."""
+        hp, targets = self._run.hyperparameters, self._run.data.targets
+        values = hp.steps_ahead * len(targets)
+        windows = pq.read_metadata(self._run.path("predictions")).num_rows // values
+        distance, passed = max(1, -(-windows * values // _MOST_SCORES)), 0
+        scores, scales = [], []
+        for block in forecaster.test_predictions():
+            if SCALE_COLUMN not in block:
+                block = block.assign(**{SCALE_COLUMN: 1.0})
+            of_block = (block["prediction"] - block["truth"]).abs() / block[SCALE_COLUMN]
+            rows = np.arange(passed, passed + len(block))
+            scores.append(of_block.to_numpy(np.float64)[rows // values % distance == 0])
+            scales.append(block[["series", "target", SCALE_COLUMN]].drop_duplicates(_KEYS))
+            passed += len(block)
+        half_widths = calibrate(
+            np.concatenate(scores).reshape(-1, hp.steps_ahead, len(targets)), targets
+        )
+        by_series = pd.concat(scales).groupby(_KEYS)[SCALE_COLUMN].first()
+        return half_widths, by_series.unstack("target")
+
+    def bounds(self, windows: LatestWindows, forecasts: np.ndarray) -> pd.DataFrame:
+        """Bounds of forecasts.
+
+        Args:
+            windows: the latest windows.
+            forecasts: ``(n, steps_ahead, n_targets)``.
+
+        Returns:
+            As ``fastlstm.forecasting.intervals.latest_intervals``; ``learned_from`` is 0.
+        """
+        run = self._run
+        if not self._levels:
+            return pd.DataFrame(columns=COLUMNS)
+        found = self._scales.reindex(index=windows.series, columns=run.data.targets)
+        scales, tables = found.to_numpy(np.float64)[:, None, :], []
+        for level in self._levels:
+            half_width = self._half_widths.at(level) * scales
+            columns = {
+                "series": windows.series,
+                "after": windows.after,
+                "level": np.full(len(forecasts), level),
+                "lower": limited(
+                    forecasts - half_width, run.data, run.hyperparameters, kind="lower"
+                ),
+                "upper": limited(
+                    forecasts + half_width, run.data, run.hyperparameters, kind="upper"
+                ),
+                "learned_from": np.zeros(len(forecasts), np.int32),
+            }
+            tables.append(long_format(columns, forecasts.shape[1], run.data.targets)[COLUMNS])
+        return pd.concat(tables, ignore_index=True).dropna(subset=["lower"]).reset_index(drop=True)

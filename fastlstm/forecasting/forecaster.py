@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from fastlstm.data.tables import read_table
+from fastlstm.data.tables import read_blocks
 from fastlstm.evaluation.baselines import CLASSIFICATION_BASELINES, REGRESSION_BASELINES
 from fastlstm.reporting.text import forecast_name, number, title
 from fastlstm.runs.saved_run import SavedRun
@@ -85,12 +86,13 @@ class Forecaster:
         """See ``forecaster_id``."""
         return forecaster_id(self.run.run_id, self.baseline)
 
-    def test_predictions(self) -> pd.DataFrame:
+    def test_predictions(self) -> Iterator[pd.DataFrame]:
         """The run's table of test predictions, with those of this forecaster as ``prediction``.
 
-        They are NaN where a baseline is undefined.
+        It comes in blocks of rows, one at a time in memory. Predictions are NaN where a baseline is
+        undefined.
         """
-        table = read_table(self.run.path("predictions"))
-        if self.baseline is None:
-            return table
-        return table.assign(prediction=table[self.baseline])
+        for block in read_blocks(self.run.path("predictions")):
+            if self.baseline is not None:
+                block = block.assign(prediction=block[self.baseline])
+            yield block

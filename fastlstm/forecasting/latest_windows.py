@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from fastlstm.config.file_formats import FormatName
+from fastlstm.data.checked_shards import Cutting, checked_shards
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
-from fastlstm.data.known_future import is_ahead
+from fastlstm.data.findings import ValidationReport
 from fastlstm.data.labels import mistaken_labels
-from fastlstm.data.reading import load
 from fastlstm.data.series import rows_by_series
 from fastlstm.data.time_grid import microseconds
-from fastlstm.data.validation import validate
-from fastlstm.errors import DataError
 from fastlstm.runs.saved_run import SavedRun, ScaledRows
 
 
 @dataclass(frozen=True)
 class LatestWindows:
-    """The latest window of each series that can be forecast.
+    """The latest window of each series that can be forecast, of a table or of one shard of it.
 
     Attributes:
         rows: checked rows, sorted by series and time.
-        features: the same rows as the run's network takes them.
+        features: the same rows as the run's network takes them; none where no series can be forecast.
         target_start: for each series the row number after its last row, rising, ``(n,)``.
         skipped: series that cannot be forecast, and why.
-        warnings: what the data checks warned of.
+        report: of the data checks.
     """
 
     rows: pd.DataFrame
     features: ScaledRows
     target_start: np.ndarray
     skipped: dict[str, str]
-    warnings: list[str]
+    report: ValidationReport | None = None
 
     @property
     def series(self) -> list[str]:
@@ -62,9 +60,10 @@ class LatestWindows:
 
 
 def read_latest_windows(
-    run: SavedRun, path: str, file_format: FormatName, *, with_targets: bool = False
-) -> LatestWindows:
-    """Read new files and find the latest window of each series.
+    run: SavedRun, path: str, file_format: FormatName, *, with_targets: bool = False,
+    cutting: Cutting | None = None,
+) -> Iterator[LatestWindows]:  # fmt: skip
+    """Read new files and find the latest window of each series, of one shard after another.
 
     Args:
         run: the run whose features are needed and whose checks apply.
@@ -72,48 +71,32 @@ def read_latest_windows(
         file_format: their format; 'auto' goes by the ending.
         with_targets: whether the targets' columns are needed too, as a baseline needs them, which on
             the other hand needs nothing known ahead.
+        cutting: when the rows are cut into shards; None: never.
 
     Raises:
         ConfigError: the path does not exist.
-        DataError: a check failed, or no series can be forecast.
+        DataError: the rows cannot be read.
     """
     data = run.data.model_copy(update={"path": path, "format": file_format, "query": None})
     # Where all features are known ahead, the targets tell which rows have happened.
     needs_targets = with_targets or data.has_only_known_features
     values = data.value_columns if needs_targets else data.read_features
     ahead = [] if with_targets else list(data.ahead_columns.items())
-    loaded = load(data, require=values)
-    clean, report = validate(
-        loaded.frame,
-        data,
-        labels=False,
-        rows_out_of_order=loaded.rows_out_of_order,
-        skipped_files=loaded.skipped_files,
-        values=values,
-    )
-    if not report.passed:
-        lines = "\n".join(f.line() for f in report.errors)
-        raise DataError(f"{path}: {len(report.errors)} checks failed:\n{lines}")
-    has_happened = ~is_ahead(loaded.frame, data, values)
-    newest = loaded.frame.loc[has_happened, [SERIES, TIME]].groupby(SERIES)[TIME].max()
-    target_start, skipped = _latest_windows(clean, newest, ahead, run.hyperparameters.timesteps)
-    if not target_start:
-        reasons = "; ".join(f"{name or 'the table'}: {why}" for name, why in skipped.items())
-        raise DataError(f"{path}: no series can be forecast ({reasons}); give more rows")
-    starts = np.asarray(target_start)
-    return LatestWindows(
-        clean,
-        run.scale(clean, starts),
-        starts,
-        skipped,
-        [
-            *(finding.line() for finding in report.warnings),
-            *_warnings_of_labels(run, clean[SERIES].unique()),
-        ],
-    )
+    timesteps = run.hyperparameters.timesteps
+    for checked in checked_shards(data, values, cutting or Cutting(), labels=False):
+        clean, report = checked.clean, checked.report
+        starts, skipped = np.zeros(0, np.int64), dict[str, str]()
+        if not report.failed:
+            found, skipped = _latest_windows(clean, checked.newest, ahead, timesteps)
+            starts = np.asarray(found, np.int64)
+        nothing = np.zeros((0, len(data.features)), np.float32)
+        features = ScaledRows(nothing, np.zeros(0, str), run.scalers)
+        if len(starts):
+            features = run.scale(clean, starts)
+        yield LatestWindows(clean, features, starts, skipped, report)
 
 
-def _warnings_of_labels(run: SavedRun, labels: Iterable[str]) -> list[str]:
+def warnings_of_labels(run: SavedRun, labels: Iterable[str]) -> list[str]:
     """Series that look like one of the run's under a changed label."""
     scales = run.scalers.series
     mistaken = {} if scales is None else mistaken_labels(labels, scales.labels)

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from fastlstm.config.data import DataConfig
 from fastlstm.config.file_formats import FormatName
+from fastlstm.data.checked_shards import Cutting, checked_shards, merged_report
 from fastlstm.data.column_names import SERIES, TIME
-from fastlstm.data.reading import load
-from fastlstm.data.validation import validate
-from fastlstm.errors import DataError
 from fastlstm.evaluation.pointwise import SCALE_COLUMN, PointwiseLoss, loss_of
 from fastlstm.forecasting.drift import population_stability_index
 from fastlstm.forecasting.forecaster import Forecaster
@@ -98,6 +97,8 @@ def actual_values(
     file_format: FormatName = "auto",
     *,
     labels: bool,
+    forecasts: pd.DataFrame | None = None,
+    cutting: Cutting | None = None,
 ) -> pd.DataFrame:
     """The true values of targets: columns ``series, time, target, actual``.
 
@@ -106,6 +107,8 @@ def actual_values(
         path: files with the target columns, or those the targets derive from.
         file_format: their format.
         labels: whether plain targets must be 0 or 1.
+        forecasts: columns ``series, time``: the values to keep; None: all.
+        cutting: when the rows are cut into shards, of which one at a time is in memory; None: never.
 
     Raises:
         DataError: the rows fail the checks of training rows.
@@ -116,12 +119,20 @@ def actual_values(
         if name in data.target_columns or name in {d.column for d in data.derived_targets.values()}
     ]
     source = data.model_copy(update={"path": path, "format": file_format, "query": None})
-    loaded = load(source, require=needed)
-    clean, report = validate(loaded.frame, source, labels=labels, values=needed)
-    if not report.passed:
-        lines = "\n".join(finding.line() for finding in report.errors)
-        raise DataError(f"actuals: {len(report.errors)} checks failed:\n{lines}")
-    wide = clean[[SERIES, TIME, *data.targets]]
+    wanted = None
+    if forecasts is not None:
+        wanted = forecasts[["series", "time"]].dropna().drop_duplicates()
+        wanted = wanted.rename(columns={"series": SERIES, "time": TIME})
+    parts, reports = [], []
+    for checked in checked_shards(source, needed, cutting or Cutting(), labels=labels):
+        reports.append(checked.report)
+        if not checked.report.errors:
+            wide = checked.clean[[SERIES, TIME, *data.targets]]
+            if wanted is not None:
+                wide = wide.merge(wanted, on=[SERIES, TIME])
+            parts.append(wide)
+    merged_report(reports, "actuals")
+    wide = pd.concat(parts, ignore_index=True)
     long = wide.melt([SERIES, TIME], var_name="target", value_name="actual").dropna()
     return long.rename(columns={SERIES: "series", TIME: "time"})
 
@@ -141,13 +152,11 @@ def live_error(
         actuals: see ``actual_values``.
     """
     newest = newest_forecaster(forecasters, forecasts)
-    test = {forecaster.id: forecaster.test_predictions() for forecaster in forecasters}
-    loss = loss_of(newest.run.manifest["primary"]["name"], test[newest.id].columns)
-    scales = _scales(test[newest.id]) if loss.scaled else None
+    columns = pq.read_schema(newest.run.path("predictions")).names
+    loss = loss_of(newest.run.manifest["primary"]["name"], columns)
+    scales = _scales(newest) if loss.scaled else None
     known = forecasts.dropna(subset=["time"]).merge(actuals, on=["series", "time", "target"])
-    expected = pd.concat(
-        [_loss_on_test(table, loss, scales).assign(run_id=own) for own, table in test.items()]
-    )
+    expected = pd.concat([_loss_on_test(one, loss, scales) for one in forecasters])
     alike = ["step", "target", "series"] if loss.scaled else ["step", "target"]
     known = known.merge(expected, on=["run_id", *alike])
     if scales is not None:
@@ -163,10 +172,13 @@ def live_error(
     )
 
 
-def _scales(test: pd.DataFrame) -> pd.DataFrame:
+def _scales(forecaster: Forecaster) -> pd.DataFrame:
     """What errors are divided by, where it is defined: columns ``series, target, scale``."""
-    defined = test[["series", "target", SCALE_COLUMN]].dropna()
-    return defined.drop_duplicates(["series", "target"])
+    parts = [
+        test[["series", "target", SCALE_COLUMN]].dropna().drop_duplicates(["series", "target"])
+        for test in forecaster.test_predictions()
+    ]
+    return pd.concat(parts, ignore_index=True).drop_duplicates(["series", "target"])
 
 
 def _losses(rows: pd.DataFrame, truth: str, loss: PointwiseLoss) -> pd.Series:
@@ -176,22 +188,27 @@ def _losses(rows: pd.DataFrame, truth: str, loss: PointwiseLoss) -> pd.Series:
 
 
 def _loss_on_test(
-    test: pd.DataFrame, loss: PointwiseLoss, scales: pd.DataFrame | None
+    forecaster: Forecaster, loss: PointwiseLoss, scales: pd.DataFrame | None
 ) -> pd.DataFrame:
-    """Mean loss of a forecaster on its run's test windows: columns ``step, target, expected``.
+    """Mean loss of a forecaster on its run's test windows: ``run_id, step, target, expected``.
 
     Args:
-        test: the test predictions.
+        forecaster: the forecaster.
         loss: which loss.
         scales: see ``_scales``; with them the means are by series too, in a column ``series``.
     """
-    by = ["step", "target"]
-    if scales is not None:
-        by = [*by, "series"]
-        unscaled = test.drop(columns=SCALE_COLUMN, errors="ignore")
-        test = unscaled.merge(scales, on=["series", "target"])
-    test = test.assign(expected=_losses(test, "truth", loss))
-    return test.groupby(by)["expected"].mean().dropna().reset_index()
+    by = ["step", "target"] if scales is None else ["step", "target", "series"]
+    parts = []
+    for test in forecaster.test_predictions():
+        if scales is not None:
+            unscaled = test.drop(columns=SCALE_COLUMN, errors="ignore")
+            test = unscaled.merge(scales, on=["series", "target"])
+        losses = test.assign(expected=_losses(test, "truth", loss)).groupby(by)["expected"]
+        parts.append(losses.agg(["sum", "count"]))
+    total = pd.concat(parts).groupby(level=by).sum()
+    total = total[total["count"] > 0]
+    expected = (total["sum"] / total["count"]).rename("expected").reset_index()
+    return expected.assign(run_id=forecaster.id)
 
 
 def live_coverage(

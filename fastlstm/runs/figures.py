@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 
 from fastlstm.config.data import DataConfig
 from fastlstm.config.hyperparameters import Hyperparameters
-from fastlstm.data.tables import read_table
 
 # Series that the figures of a regressor show.
 _SHOWN_SERIES = 3
@@ -38,7 +37,7 @@ def write_figures(
 
     history = pd.read_csv(target("history"))
     file = target("predictions")
-    predictions = _first_series(file) if hp.is_regressor else read_table(file)
+    predictions = first_series(file)
     unit = "scaled units" if hp.scale_targets else ""
     for name in ["loss", *hp.metrics]:
         curve = learning_curve(history, name, training["best_epoch"], unit)
@@ -51,7 +50,7 @@ def write_figures(
         _write_classification(target, hp, data, metrics, predictions)
 
 
-def _first_series(file: Path) -> pd.DataFrame:
+def first_series(file: Path) -> pd.DataFrame:
     """The test predictions of the first series that figures show, and maybe of more."""
     parts: list[pd.DataFrame] = []
     labels: set[str] = set()

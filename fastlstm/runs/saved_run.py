@@ -21,7 +21,7 @@ from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SERIES
 from fastlstm.data.forecast_limits import limited
 from fastlstm.data.scaling import Scalers, read_scalers
-from fastlstm.data.tables import read_table
+from fastlstm.data.tables import read_blocks
 from fastlstm.data.time_grid import microseconds
 from fastlstm.errors import DataError, StoreError
 from fastlstm.evaluation.intervals import HalfWidths, Pair, read_half_widths
@@ -146,9 +146,7 @@ class SavedRun:
         if self.hyperparameters.split == "at_time":
             first = self.first_test_origin
             return np.full(len(series), greatest if first is None else first)
-        windows = read_table(self.path("predictions"), ["series", "origin"])
-        scored = windows.groupby("series")["origin"].min()
-        of_series = dict(zip(scored.index.astype(str), microseconds(scored).tolist(), strict=True))
+        of_series = self._first_scored
         scales = self.scalers.series
         known = None if scales is None else set(scales.labels.astype(str).tolist())
         return np.array(
@@ -158,6 +156,16 @@ class SavedRun:
             ],
             np.int64,
         )
+
+    @cached_property
+    def _first_scored(self) -> dict[str, int]:
+        """First target row of each series' test windows, in microseconds since 1970 (UTC)."""
+        parts = [
+            block.groupby("series")["origin"].min()
+            for block in read_blocks(self.path("predictions"), ["series", "origin"])
+        ]
+        scored = pd.concat(parts).groupby(level=0).min()
+        return dict(zip(scored.index.astype(str), microseconds(scored).tolist(), strict=True))
 
     @cached_property
     def network(self) -> Any:

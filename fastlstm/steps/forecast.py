@@ -9,6 +9,7 @@ from typing import Any
 from fastlstm.artifacts.disk import writing_to
 from fastlstm.artifacts.files import replacing
 from fastlstm.config.file_formats import FormatName
+from fastlstm.data.checked_shards import Cutting
 from fastlstm.data.tables import write_table
 from fastlstm.forecasting.forecast import forecast_latest
 from fastlstm.network.build import use_fitting_threads
@@ -25,6 +26,7 @@ def forecast_latest_into(
     intervals: str | None = None,
     interval_windows: int = 500,
     baseline: str | None = None,
+    shard_rows: int | None = None,
 ) -> dict[str, Any]:
     """Forecast with a stored run and write the forecasts as the Parquet file ``output``.
 
@@ -41,12 +43,17 @@ def forecast_latest_into(
         interval_windows: most past forecasts of a series that its intervals adapt to.
         baseline: key of the naive baseline that forecasts in place of the run's network; the file then
             has a column ``forecaster`` with its name.
+        shard_rows: rows that are held in memory at a time; a panel with more is cut into shards. None:
+            it is never cut.
     """
     past_windows, opened = interval_windows if intervals else 0, SavedRun(Path(run))
     data, train_windows = opened.data, opened.metrics.get("split_windows", {}).get("train")
     if baseline is None:
         use_fitting_threads(opened.hyperparameters, data.features, data.targets, train_windows)
-    latest = forecast_latest(opened, source, file_format, past_windows, baseline)
+    cutting = Cutting(shard_rows, Path(output).parent)
+    with writing_to(Path(output)):
+        Path(output).parent.mkdir(parents=True, exist_ok=True)
+    latest = forecast_latest(opened, source, file_format, past_windows, baseline, cutting)
     frame = latest.frame
     if baseline is not None:
         frame = frame.assign(forecaster=forecast_name(baseline))

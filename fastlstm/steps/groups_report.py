@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from fastlstm.data.tables import read_table
 from fastlstm.reporting.groups import GroupLine, groups_report
+from fastlstm.runs.figures import first_series
 from fastlstm.runs.saved_run import SavedRun
 
 # How many of the worst groups have a picture.
@@ -55,7 +55,7 @@ def _draw(run: SavedRun, file: Path) -> None:
     from fastlstm.reporting.figure_style import save_axes, save_figure
     from fastlstm.reporting.regression_figures import forecast_against_truth
 
-    predictions, target = read_table(run.path("predictions")), run.data.targets[0]
+    predictions, target = first_series(run.path("predictions")), run.data.targets[0]
     if run.hyperparameters.is_regressor:
         unit = run.data.rules(target).unit
         save_figure(forecast_against_truth(predictions, target, unit), file)

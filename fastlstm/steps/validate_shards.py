@@ -9,9 +9,8 @@ from typing import Any
 from fastlstm.artifacts.file_names import CLEAN_FILE, TABLE_FILE
 from fastlstm.artifacts.folders import publish
 from fastlstm.config.data import DataConfig
-from fastlstm.data.cleaning import ROWS_LEFT
 from fastlstm.data.column_names import SERIES
-from fastlstm.data.findings import Finding, ValidationReport, merged_findings
+from fastlstm.data.findings import Finding, ValidationReport
 from fastlstm.data.memory import give_back
 from fastlstm.data.shards import shards_of
 from fastlstm.data.table_facts import TableFacts
@@ -48,7 +47,7 @@ def validate_shards(
     found = shards(
         _VALIDATE, "clean", given, **common, facts=facts.to_dict(), first_shard=first
     )  # fmt: skip
-    report = _merged([_report(manifest["report"]) for manifest in found])
+    report = ValidationReport.merged([_report(manifest["report"]) for manifest in found])
     report.warnings[:0] = loading.warnings(data)
     present = {label for manifest in found for label in manifest["embedded_series"]}
     report.warnings.extend(absent_series(present, data))
@@ -118,30 +117,3 @@ def _report(stored: dict[str, Any]) -> ValidationReport:
         for kind in ("errors", "warnings")
     }
     return ValidationReport(**{**stored, **findings})
-
-
-def _merged(reports: list[ValidationReport]) -> ValidationReport:
-    """The report of a table from those of its shards."""
-    errors = merged_findings([report.errors for report in reports])
-    if any(report.rows_out for report in reports):
-        # A shard may lose all its rows as long as another keeps some.
-        errors = [finding for finding in errors if finding.check != ROWS_LEFT]
-    return ValidationReport(
-        rows_in=sum(report.rows_in for report in reports),
-        rows_out=sum(report.rows_out for report in reports),
-        checks_run=max(report.checks_run for report in reports),
-        errors=errors,
-        warnings=merged_findings([report.warnings for report in reports]),
-        missing=_sums([report.missing for report in reports]),
-        out_of_range_as_missing=_sums([report.out_of_range_as_missing for report in reports]),
-        filled=_sums([report.filled for report in reports]),
-        dropped=_sums([report.dropped for report in reports]),
-    )
-
-
-def _sums(counts: list[dict[str, int]]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for of_shard in counts:
-        for name, count in of_shard.items():
-            total[name] = total.get(name, 0) + count
-    return total

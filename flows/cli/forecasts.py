@@ -82,6 +82,7 @@ def predict(
             "source": local.path,
             "intervals": str(Path(intervals).resolve()) if intervals else None,
             "baseline": chosen.baseline,
+            "shard_rows": settings.execution.shard_rows,
         },
     )
     _print_result(written, chosen, output, intervals)

@@ -86,7 +86,7 @@ def test_the_id_of_a_forecaster_is_read_back(baseline):
 
 def test_each_baseline_continues_every_series_from_its_own_rows(run, table):
     hp = run.hyperparameters
-    windows = read_latest_windows(run, TABLE, "csv", with_targets=True)
+    (windows,) = read_latest_windows(run, TABLE, "csv", with_targets=True)
     for number, (_, rows) in enumerate(table.groupby("site")):
         load, steps = rows["load"].to_numpy(), np.arange(1, hp.steps_ahead + 1)
         slope = (load[-1] - load[-hp.timesteps]) / (hp.timesteps - 1)
@@ -97,7 +97,7 @@ def test_each_baseline_continues_every_series_from_its_own_rows(run, table):
         }
         assert set(expected) == set(REGRESSION_BASELINES)
         for key, values in expected.items():
-            _, found = forecast_baseline(run, windows, key)
+            _, found, _ = forecast_baseline(run, windows, key)
             np.testing.assert_allclose(found[number, :, 0], values)
 
 
@@ -146,7 +146,7 @@ def test_intervals_hold_the_share_of_test_errors_of_their_level(run):
     assert (both["learned_from"] == 0).all()
     half = (both["upper"] - both["lower"]) / 2
     np.testing.assert_allclose(both["upper"] - half, both["prediction"])
-    test = Forecaster(run, "last_season").test_predictions()
+    test = pd.concat(Forecaster(run, "last_season").test_predictions())
     error = (test["prediction"] - test["truth"]).abs()
     for (step, level), width in half.groupby([both["step"], both["level"]]).first().items():
         inside = (error[test["step"] == step] <= width).mean()
@@ -159,10 +159,10 @@ def test_intervals_of_a_panel_are_in_units_of_each_series(run, monkeypatch):
 
     def scaled(forecaster):
         """'b' has errors ten times those of the stored run; 'a' is as stored."""
-        table = right(forecaster)
+        table = pd.concat(right(forecaster))
         size = np.where(table["series"] == "b", 10.0, 1.0)
         error = (table["prediction"] - table["truth"]) * size
-        return table.assign(prediction=table["truth"] + error, **{SCALE_COLUMN: size})
+        return [table.assign(prediction=table["truth"] + error, **{SCALE_COLUMN: size})]
 
     monkeypatch.setattr(baseline_forecast.Forecaster, "test_predictions", scaled)
     found = forecast_latest(run, TABLE, baseline="last_value").intervals
@@ -172,7 +172,9 @@ def test_intervals_of_a_panel_are_in_units_of_each_series(run, monkeypatch):
     monkeypatch.setattr(
         baseline_forecast.Forecaster,
         "test_predictions",
-        lambda f: (t := scaled(f)).assign(**{SCALE_COLUMN: t["scale"].where(t["series"] == "a")}),
+        lambda f: [
+            t.assign(**{SCALE_COLUMN: t["scale"].where(t["series"] == "a")}) for t in scaled(f)
+        ],
     )
     assert set(forecast_latest(run, TABLE, baseline="last_value").intervals["series"]) == {"a"}
 
@@ -183,7 +185,7 @@ def test_for_labels_the_prior_and_the_last_known_class():
         SERIES: ["a"] * 4 + ["b"] * 3, SEGMENT: [0] * 4 + [1] * 3,
         "wet": [0.0, 1.0, np.nan, np.nan, 0.0, np.nan, np.nan],
     })  # fmt: skip
-    windows = LatestWindows(rows, None, np.array([4, 7]), {}, [])
+    windows = LatestWindows(rows, None, np.array([4, 7]), {})
     run = SimpleNamespace(
         hyperparameters=SimpleNamespace(
             is_regressor=False, steps_ahead=2, timesteps=3, has_count_loss=False
@@ -197,7 +199,7 @@ def test_for_labels_the_prior_and_the_last_known_class():
         ),
         metrics={"outputs": {"wet_step_1": {"prior": 0.25}, "wet_step_2": {"prior": 0.5}}},
     )
-    _, prior = forecast_baseline(run, windows, "prior")
+    _, prior, _ = forecast_baseline(run, windows, "prior")
     assert prior[:, :, 0].tolist() == [[0.25, 0.5]] * 2
-    _, last = forecast_baseline(run, windows, "last_class")
+    _, last, _ = forecast_baseline(run, windows, "last_class")
     assert last[:, :, 0].tolist() == [[1.0, 1.0], [0.0, 0.0]]

@@ -12,6 +12,7 @@ import pytest
 
 from fastlstm import fastLSTM
 from fastlstm.artifacts.folders import write_manifest
+from fastlstm.data.checked_shards import Cutting
 from fastlstm.data.scaling import Scalers
 from fastlstm.errors import DataError
 from fastlstm.forecasting import intervals
@@ -84,6 +85,55 @@ def test_windows_of_many_values_are_forecast_few_at_once(run, monkeypatch, limit
     forecasts = run.forecast(rows, origins)
     assert given == ([7, 7, 6] if limited else [20])
     assert forecasts.shape == (20, hp.steps_ahead, len(data.targets))
+
+
+@pytest.mark.parametrize("baseline", [None, "last_season"])
+def test_a_panel_in_shards_is_forecast_as_in_one_piece(
+    run, table, many_series, tmp_path, monkeypatch, baseline
+):
+    panel = pd.read_csv(many_series).sample(frac=1, random_state=1)
+    last = panel["when"].max()
+    panel = pd.concat(
+        [
+            panel[(panel["site"] != "b3") | (panel["when"] < "2024-01-05")],
+            panel[panel["site"] == "a0"].sort_values("when").tail(3).assign(site="short"),
+            panel[panel["site"] == "a0"].assign(site="B1"),
+        ]
+    )
+    panel.to_csv(many_series, index=False)
+    sizes, right = [], saved_run.SavedRun.scale
+
+    def counted(self, rows, starts):
+        sizes.append(len(rows))
+        return right(self, rows, starts)
+
+    monkeypatch.setattr(saved_run.SavedRun, "scale", counted)
+    whole, cut = (
+        forecast_latest(run, many_series, "auto", 10, baseline, Cutting(rows, tmp_path))
+        for rows in (None, len(panel) // 4)
+    )
+    assert len(sizes) > 3 and sum(sizes[1:]) == sizes[0] and not list(tmp_path.glob(".upload-*"))
+    pd.testing.assert_frame_equal(cut.frame, whole.frame, rtol=1e-6)
+    pd.testing.assert_frame_equal(cut.intervals, whole.intervals, rtol=1e-6)
+    for name in ("skipped", "warnings", "first", "through"):
+        assert getattr(cut, name) == getattr(whole, name), name
+    assert whole.skipped and list(whole.skipped) == list(cut.skipped)
+    assert len(whole.warnings) > 1 and whole.frame["after"].max() == pd.Timestamp(last)
+    for feature, summary in whole.inputs.items():
+        for key, value in summary.items():
+            assert cut.inputs[feature][key] == pytest.approx(value), (feature, key)
+
+
+def test_failed_checks_of_all_shards_stand_in_one_message(run, many_series):
+    panel = pd.read_csv(many_series)
+    panel.loc[panel["site"].isin(["a1", "b2", "b4"]) & (panel.index % 7 == 0), "load"] = np.inf
+    panel.to_csv(many_series, index=False)
+    messages = []
+    for rows in (None, len(panel) // 4):
+        with pytest.raises(DataError, match="checks failed") as caught:
+            forecast_latest(run, many_series, baseline="drift", cutting=Cutting(rows))
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
 
 
 def test_there_is_a_row_for_each_series_step_and_target(run):

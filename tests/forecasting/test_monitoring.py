@@ -10,9 +10,15 @@ import pandas as pd
 import pytest
 
 from fastlstm.artifacts.folders import write_manifest
+from fastlstm.data.checked_shards import Cutting
 from fastlstm.data.tables import read_table, write_table
 from fastlstm.forecasting.forecaster import Forecaster
-from fastlstm.forecasting.monitoring import input_rows, measure, newest_forecaster
+from fastlstm.forecasting.monitoring import (
+    actual_values,
+    input_rows,
+    measure,
+    newest_forecaster,
+)
 from fastlstm.runs.saved_run import SavedRun
 
 STORED = Path(__file__).parents[1] / "stored_runs" / "small"
@@ -192,7 +198,7 @@ def test_forecasts_of_a_baseline_are_compared_with_its_own_error_on_test(runs):
     """They stand beside those of the network of the same run."""
     network, seasonal = Forecaster(runs[0]), Forecaster(runs[0], "last_season")
     tables = live_tables(runs[0])
-    test = seasonal.test_predictions()
+    test = pd.concat(seasonal.test_predictions())
     earlier = tables["forecasts"].assign(after=tables["forecasts"]["after"] - 400 * HOUR)
     made = tables["forecasts"].assign(run_id=seasonal.id, prediction=test["last_season"])
     tables["forecasts"] = made
@@ -219,3 +225,27 @@ def test_steps_for_which_a_baseline_had_no_test_forecast_do_not_count(scaled):
     tables["forecasts"] = tables["forecasts"].assign(run_id=seasonal.id)
     error = measure([seasonal], **tables, inputs=pd.DataFrame()).error
     assert error.forecasts == (tables["forecasts"]["series"] == "a").sum()
+
+
+def test_actual_values_of_a_panel_in_shards_are_those_of_one_piece(runs, tmp_path):
+    panel = pd.concat(
+        [pd.read_csv(STORED.parent / "table.csv").assign(site=f"site {n}") for n in range(4)]
+    ).drop_duplicates(["site", "when"])
+    file = tmp_path / "actuals.csv"
+    panel.to_csv(file, index=False)
+    forecasts = pd.DataFrame(
+        {
+            "series": ["site 0", "site 3", "site 3", "elsewhere"],
+            "time": pd.to_datetime([*panel["when"].iloc[:3], None], utc=True),
+        }
+    )
+    whole, cut, wanted = (
+        actual_values(
+            runs[0].data, str(file), labels=False, forecasts=given, cutting=Cutting(rows, tmp_path)
+        ).sort_values(["series", "time"], ignore_index=True)
+        for rows, given in ((None, None), (100, None), (100, forecasts))
+    )
+    pd.testing.assert_frame_equal(whole, cut)
+    assert len(whole) == len(panel) and set(wanted["series"]) == {"site 0", "site 3"}
+    merged = whole.merge(forecasts, on=["series", "time"])
+    pd.testing.assert_frame_equal(wanted, merged[wanted.columns])
