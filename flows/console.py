@@ -78,7 +78,8 @@ class ConsoleSubscriber:
             self._bar = self._task = None
 
 
-def _table(header: list[str], title: str | None = None, *, numbers: bool = False) -> Table:
+def plain_table(header: list[str], title: str | None = None, *, numbers: bool = False) -> Table:
+    """A table without lines; ``numbers`` is whether all columns but the first hold numbers."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for i, name in enumerate(header):
         table.add_column(name, justify="right" if i and numbers else "left", overflow="fold")
@@ -88,7 +89,7 @@ def _table(header: list[str], title: str | None = None, *, numbers: bool = False
 def show_scores(console: Console, metrics: dict[str, Any]) -> None:
     """Print the test metrics of the network and of the baselines."""
     header, rows = score_table(metrics["test"])
-    table = _table(header, f"Test, {metrics['windows']:,} windows", numbers=True)
+    table = plain_table(header, f"Test, {metrics['windows']:,} windows", numbers=True)
     for row in rows:
         table.add_row(*row)
     console.print(table)
@@ -107,7 +108,7 @@ def show_backtest(console: Console, folder: Path) -> None:
     summary = json.loads((folder / BACKTEST_SUMMARY_FILE).read_text(encoding="utf-8"))
     names = [name for name in NAMES if name in summary["folds"][0]]
     header = ["fold", "test from", "to", "epochs", "windows", *(NAMES[n] for n in names)]
-    table = _table(header, f"{title(summary['primary'])} by fold", numbers=True)
+    table = plain_table(header, f"{title(summary['primary'])} by fold", numbers=True)
     for row in summary["folds"]:
         table.add_row(
             row["fold"],
@@ -128,7 +129,7 @@ def show_search(console: Console, folder: Path) -> None:
     sign = 1 if summary["better"] == "lower" else -1
     ranked = sorted(summary["trials"], key=lambda t: (t["value"] is None, sign * (t["value"] or 0)))
     names = list(summary["best"]["hyperparameters"])
-    table = _table(["trial", summary["metric"], "epochs", *names], "Best trials", numbers=True)
+    table = plain_table(["trial", summary["metric"], "epochs", *names], "Best trials", numbers=True)
     for row in ranked[:10]:
         value = row["state"] if row["value"] is None else number(row["value"])
         cells = (number(v) if isinstance(v := row[name], float) else str(v) for name in names)
@@ -151,8 +152,9 @@ def show_groups(console: Console, groups: dict[str, GroupRuns]) -> None:
         lines.append(
             GroupLine(group, 0, "unchanged", message, **scores, run=run, champion=champion)
         )
-    table = _table(["group", "runs", "newest (UTC)", "champion", "score on its test", "best baseline",
-                    "gain", "decision"])  # fmt: skip
+    header = ["group", "runs", "newest (UTC)", "champion", "score on its test", "best baseline", "gain",
+              "decision"]  # fmt: skip
+    table = plain_table(header)
     for line in worst_first(lines):
         table.add_row(
             line.group,
@@ -169,7 +171,7 @@ def show_groups(console: Console, groups: dict[str, GroupRuns]) -> None:
 
 def show_runs(console: Console, runs: list[RunEntry], record: ChampionRecord) -> None:
     """Print a table of runs, the champion marked."""
-    table = _table(["run (UTC)", "", "score on its test", "best baseline", "decision"])
+    table = plain_table(["run (UTC)", "", "score on its test", "best baseline", "decision"])
     for entry in runs:
         primary = entry.manifest["primary"]
         decision = record.decision_on(entry.run_id)

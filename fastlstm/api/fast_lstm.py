@@ -36,6 +36,7 @@ from fastlstm.config.closed_days import ClosedDays
 from fastlstm.config.data import DataConfig
 from fastlstm.config.messages import describe
 from fastlstm.config.retrain import RetrainConfig
+from fastlstm.data.seasons import seasons_by_error
 from fastlstm.errors import ConfigError
 from fastlstm.experiments.backtest import Rows, run_backtest
 from fastlstm.experiments.backtest_summary import Backtest
@@ -44,7 +45,6 @@ from fastlstm.network.compiling import compile_network
 from fastlstm.network.keras_import import import_keras
 from fastlstm.reporting.coverage import coverage_lines
 from fastlstm.training.fit import fit
-from fastlstm.windows.source import seasons_by_error
 
 
 class fastLSTM(NetworkMethods):

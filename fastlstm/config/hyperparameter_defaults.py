@@ -80,9 +80,11 @@ _CLASSIC_STACK = {
 }  # fmt: skip
 
 
-def changes_classic_stack(settings: dict[str, Any]) -> bool:
-    """Whether a regressor's settings change a setting that only the classic stack has."""
-    return any(settings.get(name, default) != default for name, default in _CLASSIC_STACK.items())
+def changed_classic_stack(settings: dict[str, Any]) -> list[str]:
+    """The settings that only the classic stack has and that a regressor's settings change."""
+    return [
+        name for name, default in _CLASSIC_STACK.items() if settings.get(name, default) != default
+    ]
 
 
 def with_names_and_defaults(given: dict[Any, Any]) -> dict[str, Any]:
@@ -108,7 +110,7 @@ def with_names_and_defaults(given: dict[Any, Any]) -> dict[str, Any]:
             named = LABEL_DEFAULTS | named
     elif named.get("LSTM_type") == "regressor":
         defaults = REGRESSOR_DEFAULTS
-        if named.get("architecture", "auto") != "classic" and not changes_classic_stack(named):
+        if named.get("architecture", "auto") != "classic" and not changed_classic_stack(named):
             defaults = defaults | FORECAST_DEFAULTS
         named = defaults | named
     return named

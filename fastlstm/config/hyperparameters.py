@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import ValidationInfo, field_validator, model_validator
 
 from fastlstm.config.hyperparameter_checks import problems_between
-from fastlstm.config.hyperparameter_defaults import changes_classic_stack, with_names_and_defaults
+from fastlstm.config.hyperparameter_defaults import changed_classic_stack, with_names_and_defaults
 from fastlstm.config.hyperparameter_fields import HyperparameterFields
 from fastlstm.config.keras_names import COUNT_LOSSES, OWN_LOSSES, canonical_loss, canonical_metric
 
@@ -94,7 +94,7 @@ class Hyperparameters(HyperparameterFields):
     @property
     def may_be_segment(self) -> bool:
         """Whether 'auto' may take the 'segment' architecture: no setting needs the classic stack."""
-        return self.is_regressor and not changes_classic_stack(self.model_dump())
+        return self.is_regressor and not changed_classic_stack(self.model_dump())
 
     @property
     def takes_calendar(self) -> bool:

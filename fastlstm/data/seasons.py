@@ -96,6 +96,13 @@ class FoundSeasons:
         )
 
 
+def seasons_by_error(manifest: Mapping[str, Any]) -> list[int]:
+    """Rows in the seasons found in the train rows of a dataset, the best first."""
+    found: list[int] = manifest.get("seasons") or []
+    best = manifest.get("season")
+    return list(found) if best is None else list(dict.fromkeys([best, *found]))
+
+
 @dataclass(frozen=True)
 class SeasonSearch:
     """Which seasons to look for, and the forecasts they are for.

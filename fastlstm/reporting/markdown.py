@@ -14,12 +14,14 @@ from fastlstm.config.data import DataConfig
 from fastlstm.config.forecast_limits import forecast_limits
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.retrain import RetrainConfig
+from fastlstm.data.seasons import seasons_by_error
 from fastlstm.reporting.combination import (
     combination_of,
     label_combination_of,
     old_skill_test,
 )
 from fastlstm.reporting.coverage import coverage_lines
+from fastlstm.reporting.network import network_sentence
 from fastlstm.reporting.text import (
     forecast_name,
     markdown_table,
@@ -365,6 +367,7 @@ def training(context: ReportContext) -> list[str]:
     """Epochs, size and windows of the training, and what validation decided after it."""
     hp, facts, windows = context.hp, context.training, context.metrics["split_windows"]
     warm_start = facts.get("warm_start")
+    seasons = seasons_by_error(context.metrics.get("seasons", {}))
     return _section(
         "Training",
         [
@@ -373,6 +376,11 @@ def training(context: ReportContext) -> list[str]:
             f"kept by {hp.checkpoint_monitor_metric}; {facts['parameters']:,} parameters, "
             f"{facts['seconds']:.0f} s, seed {hp.seed}. Windows: {windows['train']:,} train, "
             f"{windows['validation']:,} validation, {windows['test']:,} test."
+        ],
+        [
+            network_sentence(
+                hp, context.data.features, context.data.targets, windows["train"], seasons
+            )
         ],
         old_skill_test(facts.get("proof")),
         [] if warm_start is None else [f"Warm start: {warm_start_text(warm_start)}."],

@@ -11,15 +11,12 @@ import numpy as np
 
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.errors import ConfigError
-from fastlstm.network.architecture import batch_size, sequences_of_window
+from fastlstm.network.architecture import batch_size
 from fastlstm.training.class_weights import weight_of_classes
+from fastlstm.training.epoch_size import windows_of_epoch
 from fastlstm.windows.drawing import DrawnWindows
 from fastlstm.windows.shared_rows import Folded, as_aligned
 from fastlstm.windows.source import WindowSource
-
-# Of 'auto' windows per epoch: fewest gradient steps; most sequences, or most steps where these are more.
-_FEWEST_STEPS, _MOST_SEQUENCES, _MOST_STEPS = 50, 16_384, 100
-
 
 # Gives the seed of the running epoch's order, or None for the order of time.
 _Seed = Callable[[], tuple[int, int] | None]
@@ -99,17 +96,11 @@ def _windows_of_an_epoch(dataset: WindowSource, split: str, hp: Hyperparameters)
     More than there are where they are learned from, lie in memory and are too few for the gradient steps
     of an epoch.
     """
-    count = _windows_to_learn_from(dataset, split)
-    if hp.windows_per_epoch is None:
-        return count
-    if hp.windows_per_epoch != "auto":
-        return min(count, int(hp.windows_per_epoch))
-    size, manifest = _batch_size(dataset, hp), dataset.manifest
-    sequences = sequences_of_window(hp, manifest["features"], manifest["targets"])
-    most = max(_MOST_SEQUENCES // sequences, _MOST_STEPS * size)
-    may_repeat = split != "validation" and dataset.folded(split) is not None
-    fewest = _FEWEST_STEPS * size if may_repeat else 0
-    return max(min(count, most), fewest)
+    manifest = dataset.manifest
+    return windows_of_epoch(
+        _windows_to_learn_from(dataset, split), hp, manifest["features"], manifest["targets"],
+        may_repeat=split != "validation" and dataset.folded(split) is not None,
+    )  # fmt: skip
 
 
 def _windows_to_learn_from(dataset: WindowSource, split: str) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 
 from fastlstm.config.data import DataConfig
 from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.data.seasons import seasons_by_error
 from fastlstm.network.architecture import Architecture, resolve
 from fastlstm.network.combination import naive_forecasts
 from fastlstm.network.inference import windows_at_once
@@ -19,7 +20,7 @@ from fastlstm.training.combination_weights import naive_weights
 from fastlstm.training.error_sums import error_sums, step_blocks
 from fastlstm.training.series_weights import series_weights, weight_of_series
 from fastlstm.windows.drawing import DrawnWindows
-from fastlstm.windows.source import WindowSource, seasons_by_error
+from fastlstm.windows.source import WindowSource
 
 # Called with each progress event; see ``fastlstm.training.fit.fit``.
 # Most train windows by which the naive forecasts are weighed.

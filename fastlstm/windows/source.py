@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -66,10 +66,3 @@ def require_same_shape(dataset: WindowSource, hyperparameters: Hyperparameters) 
                 f"{setting}: the hyperparameters have {of_network}, the windows were cut with "
                 f"{of_windows}; cut the windows again, or set {setting} to {of_windows}"
             )
-
-
-def seasons_by_error(manifest: Mapping[str, Any]) -> list[int]:
-    """Rows in the seasons found in the train rows of a dataset, the best first."""
-    found: list[int] = manifest.get("seasons") or []
-    best = manifest.get("season")
-    return list(found) if best is None else list(dict.fromkeys([best, *found]))

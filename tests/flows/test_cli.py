@@ -21,8 +21,8 @@ from flows.cli.main import main
 from tests.conftest import build_settings, make_panel
 
 COMMANDS = [
-    "retrain", "backtest", "tune", "runs", "show", "promote", "rollback", "predict", "verify", "prune",
-    "clean",
+    "check", "retrain", "backtest", "tune", "runs", "show", "promote", "rollback", "predict", "verify",
+    "prune", "clean",
 ]  # fmt: skip
 
 
@@ -259,3 +259,29 @@ def test_imports_are_light():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.strip() == "set()", done.stdout + done.stderr
+
+
+def test_check_tells_what_retrain_would_do_and_starts_nothing(tmp_path):
+    file = write(tmp_path, build_settings(tmp_path))
+    script = (
+        "import sys; from flows.cli.main import main; main(standalone_mode=False); "
+        "print(sorted({'prefect', 'tensorflow', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "check", str(file)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    told = done.stdout
+    assert "'small' on" in told and "480 rows of 2 series" in told and "checks passed" in told
+    assert "Network: 'classic' (as set)" in told and "Training: at most 2 epochs" in told
+    assert told.splitlines()[-1] == "[]" and f"fastlstm retrain {file}" in told
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["my.yaml", "table.csv"]
+
+
+def test_check_refuses_as_retrain_does_with_all_failures(tmp_path):
+    settings = build_settings(tmp_path)
+    settings["data"]["columns"] = {"load": {"maximum": 0.0}, "heat": {"minimum": 1e6}}
+    done = CliRunner().invoke(main, ["check", str(write(tmp_path, settings))])
+    assert done.exit_code == 2
+    assert "2 of" in done.stderr and "range" in done.stdout
+    assert "load" in done.stdout and "heat" in done.stdout

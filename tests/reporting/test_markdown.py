@@ -6,9 +6,11 @@ import copy
 
 import pytest
 
+from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.reading import parse_config
 from fastlstm.reporting import markdown
 from fastlstm.reporting.markdown import SECTIONS, ReportContext, markdown_report
+from fastlstm.reporting.network import network_sentence
 from fastlstm.reporting.text import forecast_name, markdown_table, refit_text, warm_start_text
 
 METRICS = {
@@ -59,6 +61,7 @@ def test_a_plain_report_has_these_sections_and_no_others(context):
     assert "1,200 windows, 2024-01-08 02:00 to 2024-01-09 05:00 UTC." in text
     assert "| naive (last value) | 0.75 | – | 1,200 |" in text
     assert "| seasonal naive | 0.625 | 20.0% | 1,100 |" in text
+    assert "\n\nNetwork: 'classic' (as set): LSTM layers over 6 rows" in text
     assert "7 of at most 2 epochs (stopped early), epoch 3 kept by val_loss" in text
     assert "\n\n\n" not in text and text.endswith("used.\n")
 
@@ -281,3 +284,24 @@ def test_limits_of_forecasts_are_named(settings):
         config = parse_config(settings(data=data))
         found = report(ReportContext("2024-01-10 00-00-00", config, METRICS, TRAINING, CHECKS))
         assert text in found if text else "keep to the limits" not in found
+
+
+@pytest.mark.recipe
+@pytest.mark.parametrize(
+    ("changes", "features", "words"),
+    [
+        ({}, ["a"], "'segment' (the default for forecasts of columns from their own past): 8 segments "
+         "of 3 rows, LSTM of 32 units, direct decoding; the mean of 5 members; each window normalized "
+         "('last'); sized for 600 sequences to learn from."),
+        ({"timesteps": 1}, ["a"], "'classic' (as a look-back of one row has no segments)"),
+        ({"activation": "relu"}, ["a"], "'classic' (as activation is set)"),
+        ({"scale_targets": False}, ["a"], "'classic' (as the targets are not scaled)"),
+        ({}, ["b"], "'classic' (as not all targets are among the features)"),
+        ({"architecture": "classic"}, ["a"], "'classic' (as set): LSTM layers over 24 rows"),
+    ],
+    ids=lambda value: str(value)[:30],
+)  # fmt: skip
+def test_the_network_is_named_with_the_reason_for_it(changes, features, words):
+    given = {"LSTM_type": "regressor", "timesteps": 24, "steps_ahead": 2, "scale_targets": True}
+    hp = Hyperparameters.model_validate({**given, **changes})
+    assert words in network_sentence(hp, features, ["a"], 600, [])
