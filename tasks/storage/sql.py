@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fastlstm.errors import ConfigError, DataError, StoreError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from sqlalchemy import Engine
 
 _ROWS_AT_A_TIME = 100_000
@@ -117,45 +119,58 @@ def query_into(file: Path, place: str, query: str) -> int:
     """Write the result of a query as a Parquet file; return the number of rows.
 
     Rows are sorted by all columns, so that the file's bytes depend on the result alone and not on
-    the order a database happens to answer in.
+    the order a database happens to answer in. They are read through a cursor of the server, where the
+    driver has one, and of more than a million rows some are in memory at a time.
 
     Raises:
         ConfigError: the database cannot be opened as set.
         ConnectionError: it cannot be reached.
         DataError: the query cannot be run, has columns of one name, or a type no file can hold.
     """
-    import pandas as pd
     import pyarrow as pa
-    import pyarrow.parquet as pq
-    import sqlalchemy
+
+    from tasks.storage.sorted_rows import write_sorted
 
     engine = open_database(place)
-    parts = []
     try:
-        with (
-            translated_errors(place),
-            engine.connect().execution_options(stream_results=True) as connection,
-        ):
-            rows = pd.read_sql_query(
-                sqlalchemy.text(query), connection, chunksize=_ROWS_AT_A_TIME,
-                dtype_backend="pyarrow",
-            )  # fmt: skip
-            for part in rows:
-                names = [str(name) for name in part.columns]
-                twice = sorted({name for name in names if names.count(name) > 1})
-                if twice:
-                    raise DataError(
-                        f"{redacted(place)}: the query has two columns {twice[0]!r}; name them apart"
-                    )
-                parts.append(pa.Table.from_pandas(part, preserve_index=False))
-        table = pa.concat_tables(parts, promote_options="permissive")
+        # A name by which 'clean' finds what a killed run leaves.
+        with tempfile.TemporaryDirectory(prefix=".upload-", dir=file.parent) as scratch:
+            return write_sorted(_blocks(engine, place, query), file, Path(scratch))
     except pa.ArrowException as error:
         raise DataError(f"{redacted(place)}: a column mixes types ({_first(error)})") from None
     finally:
         engine.dispose()
-    try:
-        table = table.sort_by([(name, "ascending") for name in table.column_names])
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
-        raise DataError(f"{redacted(place)}: {_first(error)}; select plain columns") from None
-    pq.write_table(table.replace_schema_metadata(None), file, compression="zstd")
-    return int(table.num_rows)
+
+
+def _blocks(engine: Engine, place: str, query: str) -> Iterator[pa.Table]:
+    """The rows of a query in the order in which they come.
+
+    Raises:
+        DataError: the query has columns of one name, or one of lists or structs.
+    """
+    import pandas as pd
+    import pyarrow as pa
+    import sqlalchemy
+
+    with (
+        translated_errors(place),
+        engine.connect().execution_options(stream_results=True) as connection,
+    ):
+        rows = pd.read_sql_query(
+            sqlalchemy.text(query), connection, chunksize=_ROWS_AT_A_TIME, dtype_backend="pyarrow"
+        )
+        for part in rows:
+            names = [str(name) for name in part.columns]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise DataError(
+                    f"{redacted(place)}: the query has two columns {twice[0]!r}; name them apart"
+                )
+            table = pa.Table.from_pandas(part, preserve_index=False)
+            for column in table.schema:
+                if pa.types.is_nested(column.type):
+                    raise DataError(
+                        f"{redacted(place)}: column {column.name!r} holds {column.type}, which has no "
+                        "order; select plain columns"
+                    )
+            yield table
