@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -11,54 +12,115 @@ import pyarrow.compute as pc
 
 from fastlstm.config.data import DataConfig
 from fastlstm.config.group_names import group_name
-from fastlstm.data.file_formats import read_columns
+from fastlstm.data.file_formats import read_blocks_of
 from fastlstm.data.files import SourceFile
 from fastlstm.errors import DataError
 
 
-def group_labels(
-    source: SourceFile, data: DataConfig, columns: Sequence[str]
-) -> tuple[np.ndarray, list[str]]:
-    """The group of each row: its position, ``(rows,)`` of int, in the names of the file's groups.
+def group_blocks(
+    source: SourceFile, data: DataConfig, columns: Sequence[str], values: list[str]
+) -> Iterator[tuple[np.ndarray, list[str], pa.Table]]:
+    """The rows of a file with their groups, one block after another.
 
     Args:
         source: the file.
         data: the roles of its other columns.
         columns: those whose values divide the rows.
+        values: names of the value columns to read.
+
+    Yields:
+        The group of each row, as its position ``(rows,)`` of int in the names of the block's groups;
+        these names; and the rows: time, series and value columns.
 
     Raises:
         DataError: a column is absent, empty in a row, or holds numbers with a fraction; or a value is
             too long for a folder's name.
     """
-    labels = {name: _labels(source, data, name) for name in columns}
-    codes, groups = pd.factorize(pd.MultiIndex.from_arrays(list(labels.values())))
-    try:
-        names = [group_name(dict(zip(columns, values, strict=True))) for values in groups.to_list()]
-    except ValueError as error:
-        raise DataError(f"{source.path}: models_by: {error}") from None
-    return codes, names
+    names = [data.time, *([data.series] if data.series else []), *values]
+    rows = _tables(read_blocks_of(source, data, values), names)
+    labels = [
+        # Read like the series column, whose labels are text whatever a CSV file holds.
+        _tables(read_blocks_of(source, data.model_copy(update={"series": name}), []), ["", name])
+        for name in columns
+    ]
+    for block, *of_block in _aligned([rows, *labels]):
+        found = [
+            _labels(table.column(1), source, data, name)
+            for table, name in zip(of_block, columns, strict=True)
+        ]
+        codes, groups = pd.factorize(pd.MultiIndex.from_arrays(found))
+        try:
+            given = [dict(zip(columns, each, strict=True)) for each in groups.to_list()]
+            yield codes, [group_name(one) for one in given], block
+        except ValueError as error:
+            raise DataError(f"{source.path}: models_by: {error}") from None
 
 
-def _labels(source: SourceFile, data: DataConfig, name: str) -> pd.Index:
+def _tables(blocks: Iterator[Iterator[pa.ChunkedArray]], names: list[str]) -> Iterator[pa.Table]:
+    """Blocks of a file as tables, dictionaries decoded."""
+    for block in blocks:
+        yield pa.Table.from_arrays([_decoded(column) for column in block], names)
+
+
+def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    is_dictionary = pa.types.is_dictionary(column.type)
+    return column.cast(column.type.value_type) if is_dictionary else column
+
+
+def _aligned(streams: list[Iterator[pa.Table]]) -> Iterator[list[pa.Table]]:
+    """Blocks with the same rows, from readings of the same rows in blocks of their own."""
+    held: list[pa.Table] = []
+    while True:
+        for number, stream in enumerate(streams):
+            while len(held) <= number or not len(held[number]):
+                block = next(stream, None)
+                if block is None:
+                    return
+                held[number : number + 1] = [block]
+        size = min(map(len, held))
+        yield [table.slice(0, size) for table in held]
+        held = [table.slice(size) for table in held]
+
+
+def _labels(column: pa.ChunkedArray, source: SourceFile, data: DataConfig, name: str) -> pd.Index:
     """The values of a column as text.
 
     Raises:
-        DataError: it is absent, empty in a row, or holds numbers with a fraction.
+        DataError: it is empty in a row, or holds numbers with a fraction.
     """
-    # Read like the series column, whose labels are text whatever a CSV file holds.
-    columns = read_columns(source, data.model_copy(update={"series": name}), [])
-    next(columns)
-    column = next(columns)
-    where = f"{source.path}: column {name!r}, which models_by lists,"
     if pa.types.is_floating(column.type):
-        raise DataError(f"{where} holds {column.type}; label groups with text or integers")
-    text = pc.cast(column, pa.string())
-    empty = pc.or_kleene(pc.is_null(text), pc.equal(text, "")).fill_null(True)
-    if pc.any(empty).as_py():
-        row = int(np.flatnonzero(empty.to_numpy(zero_copy_only=False))[0])
         raise DataError(
-            f"{where} is empty in {pc.sum(empty).as_py():,} rows, first data row {row + 1}; name the "
-            "group of every row, or drop those rows"
+            f"{_where(source, name)} holds {column.type}; label groups with text or integers"
         )
+    text = pc.cast(column, pa.string())
+    if pc.any(_empty(text)).as_py():
+        _raise_empty(source, data, name)
     labels: pd.Index = pd.Index(text.to_pandas())
     return labels
+
+
+def _where(source: SourceFile, name: str) -> str:
+    return f"{source.path}: column {name!r}, which models_by lists,"
+
+
+def _empty(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.or_kleene(pc.is_null(text), pc.equal(text, "")).fill_null(True)
+
+
+def _raise_empty(source: SourceFile, data: DataConfig, name: str) -> NoReturn:
+    """Count the rows of a file in which a column is empty.
+
+    Raises:
+        DataError: always.
+    """
+    first, count, before = None, 0, 0
+    blocks = read_blocks_of(source, data.model_copy(update={"series": name}), [])
+    for table in _tables(blocks, ["", name]):
+        empty = _empty(pc.cast(table.column(1), pa.string())).to_numpy()
+        if first is None and empty.any():
+            first = before + int(np.flatnonzero(empty)[0]) + 1
+        count, before = count + int(empty.sum()), before + len(empty)
+    raise DataError(
+        f"{_where(source, name)} is empty in {count:,} rows, first data row {first}; name the "
+        "group of every row, or drop those rows"
+    )

@@ -35,6 +35,29 @@ def write_blocks(blocks: Iterable[pd.DataFrame], file: Path) -> None:
             writer.close()
 
 
+def in_row_groups(
+    tables: Iterable[pa.Table], schema: pa.Schema, size: int = _GROUP
+) -> Iterator[pa.Table]:
+    """The rows of some tables in pieces of one row group each, whatever the size of the tables.
+
+    Args:
+        tables: with the columns of the schema.
+        schema: names and types.
+        size: rows of a row group.
+
+    Yields:
+        Contiguous tables of ``size`` rows and a last one with the rest; an empty one without rows.
+    """
+    rest, written = schema.empty_table(), False
+    for table in tables:
+        rest = pa.concat_tables([rest, table])
+        while len(rest) > size:
+            yield rest.slice(0, size).combine_chunks()
+            rest, written = rest.slice(size), True
+    if len(rest) or not written:
+        yield rest.combine_chunks()
+
+
 def read_table(file: Path, columns: list[str] | None = None) -> pd.DataFrame:
     """Read a table in little more memory than it takes itself."""
     stored = StoredColumns(file, columns)

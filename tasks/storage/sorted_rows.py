@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from fastlstm.data.tables import in_row_groups
+
 # Rows of a row group, and those that are sorted at once.
 _GROUP = 1 << 20
 # As many files are open at a time.
@@ -46,21 +48,9 @@ def write_sorted(
         spool.add(block)
     schema = pa.unify_schemas(spool.schemas, promote_options="permissive").remove_metadata()
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        for group in _in_groups(spool.sorted(schema), schema):
+        for group in in_row_groups(spool.sorted(schema), schema, _GROUP):
             writer.write_table(group, row_group_size=_GROUP)
     return spool.rows
-
-
-def _in_groups(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
-    """The rows of some tables in pieces of one row group each, at least one piece."""
-    rest, written = schema.empty_table(), False
-    for table in tables:
-        rest = pa.concat_tables([rest, table])
-        while len(rest) > _GROUP:
-            yield rest.slice(0, _GROUP).combine_chunks()
-            rest, written = rest.slice(_GROUP), True
-    if len(rest) or not written:
-        yield rest.combine_chunks()
 
 
 class _Spool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 from fastlstm.config.group_names import POOLED, POOLED_SERIES
 from fastlstm.config.reading import parse_config
+from fastlstm.data import file_formats
 from fastlstm.errors import DataError
 from fastlstm.steps.split_groups import group_file, split_into, split_newest_into
 from tests.conftest import make_panel
@@ -69,6 +71,40 @@ def test_a_group_s_bytes_depend_on_its_rows_alone(settings, source, tmp_path):
         if (tmp_path / "before" / name).read_bytes() != (tmp_path / "after" / name).read_bytes()
     ]  # fmt: skip
     assert len(files) == 4 and differ == ["region=north.parquet"]
+
+
+def test_many_blocks_give_what_one_gives(settings, tmp_path, monkeypatch):
+    """Types that differ between files, and categories."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    frame = make_panel(rows=70, series=("1", "2"))
+    frame["region"] = np.arange(140) // 3 % 5
+    frame["wide"] = 2**53 + 1
+    frame.iloc[:100].to_parquet(folder / "a.parquet", row_group_size=33)
+    rest = frame.iloc[100:].astype({"site": "int64", "wide": "float64"})
+    rest.to_parquet(folder / "b.parquet")
+    frame.iloc[:9].astype({"site": "category"}).to_parquet(folder / "c.parquet")
+    config = parse_config(
+        settings(
+            models_by=["region"], groups={"minimum_rows": 30},
+            data={"path": str(folder), "features": ["load", "wide"]},
+        )
+    )  # fmt: skip
+    found, sizes = [], (1 << 18, 7)
+    for size in sizes:
+        monkeypatch.setattr(file_formats, "_BLOCK_ROWS", size)
+        target = tmp_path / str(size)
+        target.mkdir()
+        found.append(split_into(target, config.data, config.models_by, config.groups, 8))
+        assert len(list(target.iterdir())) == 4
+    assert found[0] == found[1] and found[0]["pooled"] == {"region=3": 27, "region=4": 27}
+    for file in (tmp_path / str(sizes[0])).iterdir():
+        assert (tmp_path / str(sizes[1]) / file.name).read_bytes() == file.read_bytes()
+    stored = pq.ParquetFile(group_file(tmp_path / "7", "region=1")).read().to_pandas()
+    right = pd.concat([frame, frame.iloc[:9]])
+    right = right[right["region"] == 1]
+    assert stored["load"].tolist() == right["load"].tolist()
+    assert stored["site"].tolist() == right["site"].tolist()
 
 
 def test_small_groups_may_be_refused(settings, source, tmp_path):
