@@ -193,7 +193,7 @@ class HyperparameterFields(BaseModel):
         description="'mase': weight of each series in a regressor's loss is the inverse of its "
         "mean absolute change from season to season (without a season: row to row) in train (MASE; "
         "Hyndman and Koehler 2006), so that every series counts alike. One target only. 'auto': "
-        "'mase' for a panel with one target whose windows are in memory, else 'none'. Default: "
+        "'mase' for a panel with one target, else 'none'. Default: "
         "'auto' for a regressor that is not 'classic'.",
         json_schema_extra=_by_task,
     )

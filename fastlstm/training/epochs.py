@@ -44,6 +44,7 @@ def train_batches(setup: TrainingSetup, split: str, epoch: Epoch) -> Any:
         split,
         hp,
         weights=setup.weights(split),
+        weigh=setup.weigh,
         class_weight=class_weights_in(dataset, split, hp),
         epoch=epoch,
     )

@@ -18,6 +18,8 @@ from fastlstm.windows.drawing import DrawnWindows
 from fastlstm.windows.shared_rows import Folded, as_aligned
 from fastlstm.windows.source import WindowSource
 
+# From the series of some windows, ``(n,)``, to the weight of each in the loss.
+Weigh = Callable[[np.ndarray], np.ndarray]
 # Gives the seed of the running epoch's order, or None for the order of time.
 _Seed = Callable[[], tuple[int, int] | None]
 
@@ -38,6 +40,7 @@ def tf_dataset(
     hp: Hyperparameters,
     *,
     weights: np.ndarray | None = None,
+    weigh: Weigh | None = None,
     class_weight: np.ndarray | None = None,
     epoch: Epoch | None = None,
 ) -> Any:
@@ -48,6 +51,7 @@ def tf_dataset(
         split: which of them.
         hp: ``batch_size``, ``shuffle``, ``windows_per_epoch`` and ``seed``.
         weights: weight of each window in the loss, ``(n,)``; None where all weigh alike.
+        weigh: the same for windows that an epoch draws from disk, by their series.
         class_weight: weight of each class in the loss, by which ``weights`` are multiplied, or None.
         epoch: the running epoch, whose windows come shuffled; None for the order of time.
 
@@ -61,14 +65,14 @@ def tf_dataset(
 
     folded = dataset.folded(split)
     drawn = isinstance(dataset, DrawnWindows) and dataset.is_drawn(split)
-    if hp.loss_scaling == "mase" and (drawn or folded is None):
+    if hp.loss_scaling == "mase" and folded is None and not drawn:
         # In a shuffled stream from disk it is not known which series a window is of.
         raise ConfigError(
             f"loss_scaling: {hp.loss_scaling!r} needs the {split} windows in memory, and their rows "
             "are too many; use 'none', or fewer rows or features"
         )
     if isinstance(dataset, DrawnWindows) and drawn and epoch is not None:
-        batches = _from_draws(dataset, split, hp, class_weight, epoch)
+        batches = _from_draws(dataset, split, hp, weigh, class_weight, epoch)
     elif folded is not None:
         batches = _from_rows(dataset, split, hp, weights, class_weight, folded, seed)
     else:
@@ -186,8 +190,8 @@ def _shared(values: np.ndarray) -> Any:
 
 
 def _from_draws(
-    dataset: DrawnWindows, split: str, hp: Hyperparameters, class_weight: np.ndarray | None,
-    epoch: Epoch,
+    dataset: DrawnWindows, split: str, hp: Hyperparameters, weigh: Weigh | None,
+    class_weight: np.ndarray | None, epoch: Epoch,
 ) -> Any:  # fmt: skip
     """Batches of windows that each epoch draws from those on disk, or of all of them.
 
@@ -197,23 +201,25 @@ def _from_draws(
 
     size, wanted = _batch_size(dataset, hp), _windows_of_an_epoch(dataset, split, hp)
     outputs = dataset.manifest["steps_ahead"] * len(dataset.manifest["targets"])
+    weighted = weigh is not None or class_weight is not None
     # TensorFlow keeps a generator's function as long as the process lives; the caller keeps the windows.
     reference = weakref.ref(dataset)
 
     def batches() -> Iterator[tuple[np.ndarray, ...]]:
         dataset, seed = reference(), (hp.seed, epoch.number)
         assert dataset is not None  # noqa: S101 (the caller trains on it)
-        drawn = dataset.batches(split, size, seed)
-        if wanted < dataset.total(split):
-            drawn = dataset.draws(split, wanted, size, seed)
-        for x, y in drawn:
+        drawn = dataset.draws(split, wanted, size, seed, series=weigh is not None)
+        for x, y, series in drawn:
             flat = y.reshape(len(y), outputs)
-            if class_weight is None:
+            if not weighted:
                 yield x, flat
-            else:
-                yield x, flat, weight_of_classes(class_weight, flat)
+                continue
+            weight = np.ones(len(x), np.float32) if weigh is None else weigh(series)
+            if class_weight is not None:
+                weight = weight * weight_of_classes(class_weight, flat)
+            yield x, flat, weight
 
-    signature = _signature(dataset, weighted=class_weight is not None)
+    signature = _signature(dataset, weighted=weighted)
     return tf.data.Dataset.from_generator(batches, output_signature=signature)
 
 

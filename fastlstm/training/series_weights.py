@@ -7,37 +7,109 @@ accuracy") with the naive forecast of one step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from fastlstm.errors import ConfigError, DataError
+from fastlstm.windows.drawing import DrawnWindows
 from fastlstm.windows.source import Windows, WindowSource
 
 
-def naive_errors(windows: Windows, season: int = 1) -> dict[str, float]:
-    """Mean absolute change of the target from one season to the next, by series.
+@dataclass(frozen=True)
+class SeriesChanges:
+    """Changes of the target from one season to the next, by series.
+
+    Attributes:
+        total: sum of the absolute changes of each series that has any.
+        number: their number.
+        windows: number of windows of every series.
+    """
+
+    total: dict[str, float]
+    number: dict[str, int]
+    windows: dict[str, int]
+
+    @property
+    def errors(self) -> dict[str, float]:
+        """The naive error, a mean change, of each series that has one above 0."""
+        means = {name: total / self.number[name] for name, total in self.total.items()}
+        return {name: mean for name, mean in means.items() if mean > 0}
+
+
+def naive_errors(parts: Callable[[], Iterable[Windows]], season: int = 1) -> SeriesChanges:
+    """Absolute changes of the target from one season to the next, by series.
 
     Args:
-        windows: with targets ``(n, steps_ahead, 1)``, sorted by series and time. The first target row
-            of each counts; windows with a gap between them are not compared.
+        parts: gives windows with targets ``(n, steps_ahead, 1)``, sorted by series and time, all or some
+            at a time. The first target row of each counts; windows with a gap between them are not
+            compared.
         season: rows in a season; 1 for the change from row to row.
-
-    Returns:
-        The naive error of each series that has one above 0.
     """
-    first = windows.y[:, 0, 0].astype(np.float64)
-    if len(first) <= season:
-        return {}
-    gap = (windows.origin[season:] - windows.origin[:-season]).astype(np.int64)
-    same_series = windows.series[season:] == windows.series[:-season]
-    if not same_series.any():
-        return {}
-    adjacent = same_series & (gap == gap[same_series].min())
-    changes = np.abs(first[season:] - first[:-season])
-    names, code = np.unique(windows.series[season:][adjacent].astype(str), return_inverse=True)
-    means = np.bincount(code, changes[adjacent]) / np.bincount(code)
-    return {str(n): float(m) for n, m in zip(names, means, strict=True) if m > 0}
+    gaps = [gap for pairs in _pairs(parts(), season) if (gap := pairs.least_gap) is not None]
+    total: dict[str, float] = {}
+    number: Counter[str] = Counter()
+    windows: Counter[str] = Counter()
+    for pairs in _pairs(parts(), season):
+        windows.update(pairs.windows)
+        if gaps:
+            names, changes = pairs.changes(min(gaps))
+            labels, code = np.unique(names, return_inverse=True)
+            sums, counts = np.bincount(code, changes), np.bincount(code)
+            for label, of_label, count in zip(labels.tolist(), sums, counts, strict=True):
+                total[label] = total.get(label, 0.0) + float(of_label)
+                number[label] += int(count)
+    return SeriesChanges(total, dict(number), dict(windows))
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Windows and those one season before them.
+
+    Attributes:
+        series: of the later windows, ``(n,)``.
+        gap: between their first target rows, microseconds; that of windows of two series is below 0.
+        change: of the target, absolute, ``(n,)``.
+        windows: number of windows of each series.
+    """
+
+    series: np.ndarray
+    gap: np.ndarray
+    change: np.ndarray
+    windows: dict[str, int]
+
+    @property
+    def least_gap(self) -> int | None:
+        """The least gap of windows of one series; None without any."""
+        gap = self.gap[self.gap >= 0]
+        return int(gap.min()) if len(gap) else None
+
+    def changes(self, gap: int) -> tuple[np.ndarray, np.ndarray]:
+        """Series and change of the windows with this gap."""
+        adjacent = self.gap == gap
+        return self.series[adjacent].astype(str), self.change[adjacent]
+
+
+def _pairs(parts: Iterable[Windows], season: int) -> Iterator[_Pairs]:
+    """Windows and those a season before, which may lie in an earlier part."""
+    before: Windows | None = None
+    for part in parts:
+        first = part.y[:, 0, 0].astype(np.float64)
+        series, origin = part.series, part.origin
+        names, counts = np.unique(series.astype(str), return_counts=True)
+        windows = dict(zip(names.tolist(), counts.tolist(), strict=True))
+        if before is not None:
+            series = np.concatenate([before.series, series])
+            origin = np.concatenate([before.origin, origin])
+            first = np.concatenate([before.y[:, 0, 0].astype(np.float64), first])
+        gap = (origin[season:] - origin[:-season]).astype(np.int64)
+        gap = np.where(series[season:] == series[:-season], gap, -1)
+        yield _Pairs(series[season:], gap, np.abs(first[season:] - first[:-season]), windows)
+        kept = slice(max(0, len(first) - season), None)
+        y = first[kept].reshape(-1, 1, 1)
+        before = Windows(series[kept], origin[kept], np.zeros((0, 0, 0), np.float32), y)
 
 
 def weight_of_series(dataset: WindowSource) -> dict[str, float]:
@@ -62,16 +134,24 @@ def weight_of_series(dataset: WindowSource) -> dict[str, float]:
             f"loss_scaling: 'mase' is for one target, found {len(targets)}; train a model for each, "
             "or use 'none'"
         )
-    train = dataset.read("train", columns=("y",))
+
+    def parts() -> Iterable[Windows]:
+        if isinstance(dataset, DrawnWindows):
+            return dataset.read_parts("train", ("y",))
+        return [dataset.read("train", columns=("y",))]
+
     season = dataset.manifest.get("season") or 1
-    errors = naive_errors(train, season) or naive_errors(train)
-    inverse = {name: 1 / error for name, error in errors.items()}
+    changes = naive_errors(parts, season)
+    if season > 1 and not changes.errors:
+        changes = naive_errors(parts)
+    inverse = {name: 1 / error for name, error in changes.errors.items()}
     if not inverse:
         raise DataError(
             "loss_scaling: 'mase' finds no series whose target changes in the train windows; use "
             "'none', or give rows that change"
         )
-    mean = float(np.nanmean(_by_window(inverse, train.series)))
+    windows = np.array([changes.windows[name] for name in inverse])
+    mean = float(np.average(list(inverse.values()), weights=windows))
     return {name: weight / mean for name, weight in inverse.items()}
 
 

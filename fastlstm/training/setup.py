@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -137,6 +137,18 @@ class TrainingSetup:
             self._weights[split] = own
         return self._weights[split]
 
+    @property
+    def weigh(self) -> Callable[[np.ndarray], np.ndarray] | None:
+        """Gives the weight of windows in the loss by their series; None without ``loss_scaling``.
+
+        Raises:
+            ConfigError: ``loss_scaling`` does not fit the targets.
+            DataError: no series has a scale.
+        """
+        if self._weight_of_series is None:
+            return None
+        return partial(series_weights, self._weight_of_series)
+
     @cached_property
     def _weight_of_series(self) -> dict[str, float] | None:
         """Weight of each series in the loss by its name; None without ``loss_scaling``."""
@@ -149,7 +161,5 @@ class TrainingSetup:
         if scaling != "auto":
             return scaling == "mase"
         is_panel = manifest.get("series", 1) > 1 and len(manifest["targets"]) == 1
-        # Where the windows come from disk it is not known which series each is of.
-        if isinstance(self.dataset, DrawnWindows) and self.dataset.is_drawn("train"):
-            return False
-        return is_panel and self.dataset.folded("train") is not None
+        drawn = isinstance(self.dataset, DrawnWindows)
+        return is_panel and (drawn or self.dataset.folded("train") is not None)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from fastlstm.windows.parquet import RowGroup, WindowDataset
+from fastlstm.windows.parquet import RowGroup, WindowDataset, shuffled
 from fastlstm.windows.shared_rows import Folded, Folding
 from fastlstm.windows.source import Windows
 
@@ -81,7 +81,7 @@ class DrawnWindows:
             return kept
         if split not in self._sampled:
             x, y = Folding(_BUFFER_BYTES << 4), Folding(_BUFFER_BYTES << 4)
-            for first_row, inputs, targets in self._dataset.decoded(self._sample_groups(split)):
+            for first_row, inputs, targets, _ in self._dataset.decoded(self._sample_groups(split)):
                 x.add(inputs, first_row)
                 y.add(targets, first_row)
             self._sampled[split] = x.folded(), y.folded()
@@ -99,18 +99,35 @@ class DrawnWindows:
             rows = np.arange(start, min(start + batch_size, len(x)))
             yield x[rows], y[rows]
 
+    def read_parts(self, split: str, columns: tuple[str, ...]) -> Iterator[Windows]:
+        """All windows of a split in order, some at a time; see ``WindowDataset.read_parts``."""
+        return self._dataset.read_parts(split, columns)
+
     def draws(
-        self, split: str, wanted: int, batch_size: int, seed: tuple[int, ...]
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Inputs and targets of windows drawn from a split, in batches; only the last may be smaller.
+        self,
+        split: str,
+        wanted: int,
+        batch_size: int,
+        seed: tuple[int, ...],
+        *,
+        series: bool = False,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Windows drawn from a split, in batches; only the last may be smaller.
 
         Args:
             split: which windows.
-            wanted: number of windows, at most those of the split.
+            wanted: number of windows; all of them are streamed where there are no more.
             batch_size: windows in a batch.
             seed: seed of the draw, e.g. ``(seed, epoch)``.
+            series: whether to read the series of the windows.
+
+        Yields:
+            Inputs, targets and the series of each window; empty where they are not read.
         """
         rng = np.random.default_rng(seed)
+        if wanted >= self.total(split):
+            yield from self._dataset.streamed(split, batch_size, rng, series=series)
+            return
         groups = self._dataset.row_groups(split)
         order = rng.permutation(len(groups))
         ends = np.cumsum([groups[number].windows for number in order.tolist()])
@@ -121,23 +138,12 @@ class DrawnWindows:
         taken = np.split(positions, cuts[:-1])
         starts = np.concatenate([[0], ends[:-1]])
         wanted_of = [(g, t - s) for g, t, s in zip(chosen, taken, starts, strict=True) if len(t)]
-        xs: list[np.ndarray] = []
-        ys: list[np.ndarray] = []
-        held = 0
-        decoded = self._dataset.decoded([group for group, _ in wanted_of])
-        for (_, rows), (_, x, y) in zip(wanted_of, decoded, strict=True):
-            xs.append(x[rows])
-            ys.append(y[rows])
-            held += xs[-1].nbytes + ys[-1].nbytes
-            if held >= _BUFFER_BYTES:
-                x, y = np.concatenate(xs), np.concatenate(ys)
-                mixed = rng.permutation(len(x))
-                whole = len(x) - len(x) % batch_size
-                yield from _in_batches(x, y, mixed[:whole], batch_size)
-                xs, ys = [x[mixed[whole:]]], [y[mixed[whole:]]]
-                held = xs[0].nbytes + ys[0].nbytes
-        x, y = np.concatenate(xs), np.concatenate(ys)
-        yield from _in_batches(x, y, rng.permutation(len(x)), batch_size)
+        decoded = self._dataset.decoded([group for group, _ in wanted_of], series=series)
+        blocks = (
+            tuple(array[rows] for array in block[1:])
+            for (_, rows), block in zip(wanted_of, decoded, strict=True)
+        )
+        yield from shuffled(blocks, batch_size, rng, _BUFFER_BYTES)
 
     def _sample_groups(self, split: str) -> list[RowGroup]:
         """Row groups at even distances with about as many windows as a sample has."""
@@ -145,11 +151,3 @@ class DrawnWindows:
         share = min(1.0, self._most / max(1, self._dataset.count(split)))
         number = max(1, round(share * len(groups)))
         return [groups[position] for position in np.arange(number) * len(groups) // number]
-
-
-def _in_batches(
-    x: np.ndarray, y: np.ndarray, order: np.ndarray, size: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    for start in range(0, len(order), size):
-        rows = order[start : start + size]
-        yield x[rows], y[rows]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -320,10 +320,14 @@ class WindowDataset:
 
     def read(self, split: str, columns: tuple[str, ...] = ("x", "y")) -> Windows:
         """All windows of a split in memory; ``x`` or ``y`` not in ``columns`` stays empty."""
+        return self._read(self._parts(split), columns)
+
+    def _read(self, files: Sequence[Path], columns: tuple[str, ...]) -> Windows:
+        """The windows of some parts."""
         table = pa.concat_tables(
             # As a dictionary, so that the windows of a series share one label in memory.
             pq.read_table(f, columns=["series", "origin", *columns], read_dictionary=["series"])
-            for f in self._parts(split)
+            for f in files
         )
         arrays = {name: _ndarray(table.column(name)) for name in columns}
         return Windows(
@@ -380,7 +384,7 @@ class WindowDataset:
             return None
         x, y = Folding(self._pool_bytes), Folding(self._pool_bytes)
         try:
-            for first_row, inputs, targets in self._blocks(split, None):
+            for first_row, inputs, targets, _ in self._blocks(split, None):
                 x.add(inputs, first_row)
                 y.add(targets, first_row)
         except FoldedTooLargeError:
@@ -391,36 +395,39 @@ class WindowDataset:
         self, split: str, batch_size: int, rng: np.random.Generator | None
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Batches of a split that is larger than the pool, shuffled within the pool."""
-        xs: list[np.ndarray] = []
-        ys: list[np.ndarray] = []
-        held = 0
-        for _, x, y in self._blocks(split, rng):
-            xs.append(x)
-            ys.append(y)
-            held += x.nbytes + y.nbytes
-            if held >= self._pool_bytes:
-                x, y = _joined(xs), _joined(ys)
-                order = np.arange(len(x)) if rng is None else rng.permutation(len(x))
-                whole = len(x) - len(x) % batch_size
-                for start in range(0, whole, batch_size):
-                    rows = order[start : start + batch_size]
-                    yield x[rows], y[rows]
-                xs, ys = [x[order[whole:]]], [y[order[whole:]]]
-                held = xs[0].nbytes + ys[0].nbytes
-        if xs and len(x := _joined(xs)):
-            y = _joined(ys)
-            order = np.arange(len(x)) if rng is None else rng.permutation(len(x))
-            for start in range(0, len(x), batch_size):
-                rows = order[start : start + batch_size]
-                yield x[rows], y[rows]
+        for x, y, _ in self.streamed(split, batch_size, rng):
+            yield x, y
+
+    def streamed(
+        self, split: str, batch_size: int, rng: np.random.Generator | None, *, series: bool = False
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Batches of a split in a stream from disk, shuffled within the pool.
+
+        Args:
+            split: which windows.
+            batch_size: windows in a batch.
+            rng: decides the order; None for that of series and time.
+            series: whether to read the series of the windows.
+
+        Yields:
+            Inputs, targets and the series of each window; empty where they are not read.
+        """
+        blocks = (block[1:] for block in self._blocks(split, rng, series=series))
+        yield from shuffled(blocks, batch_size, rng, self._pool_bytes)
 
     def _blocks(
-        self, split: str, rng: np.random.Generator | None
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """First rows, inputs and targets of one row group after another, decoded ahead in threads."""
+        self, split: str, rng: np.random.Generator | None, *, series: bool = False
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+        """See ``decoded``, of one row group after another."""
         groups = self.row_groups(split)
         order = np.arange(len(groups)) if rng is None else rng.permutation(len(groups))
-        yield from self.decoded([groups[position] for position in order.tolist()])
+        chosen = [groups[position] for position in order.tolist()]
+        yield from self.decoded(chosen, series=series)
+
+    def read_parts(self, split: str, columns: tuple[str, ...]) -> Iterator[Windows]:
+        """The windows of a split in order, as many at a time as lie in one file; see ``read``."""
+        for file in self._parts(split):
+            yield self._read([file], columns)
 
     def row_groups(self, split: str) -> list[RowGroup]:
         """The row groups of a split, in order of series and time."""
@@ -444,20 +451,30 @@ class WindowDataset:
         return _labels(table)
 
     def decoded(
-        self, groups: Sequence[RowGroup]
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """First rows, inputs and targets of some row groups one by one, decoded ahead in threads."""
+        self, groups: Sequence[RowGroup], *, series: bool = False
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+        """The windows of some row groups one by one, decoded ahead in threads.
 
-        def decode(group: RowGroup) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            table = pq.ParquetFile(group.file).read_row_group(
-                group.number, columns=["first_row", "x", "y"], use_threads=False
+        Args:
+            groups: the row groups.
+            series: whether to read the series of the windows.
+
+        Yields:
+            First rows, inputs, targets and the series of each window; empty where they are not read.
+        """
+        columns = ["first_row", "x", "y", *(["series"] if series else [])]
+
+        def decode(group: RowGroup) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+            table = pq.ParquetFile(group.file, read_dictionary=["series"]).read_row_group(
+                group.number, columns=columns, use_threads=False
             )
+            labels = _series(table) if series else np.zeros((len(table), 0))
             first_row = table.column("first_row").to_numpy()
-            return first_row, _ndarray(table.column("x")), _ndarray(table.column("y"))
+            return first_row, _ndarray(table.column("x")), _ndarray(table.column("y")), labels
 
         threads = min(4, os.cpu_count() or 1)
         with ThreadPoolExecutor(threads) as pool:
-            ahead: deque[Future[tuple[np.ndarray, np.ndarray, np.ndarray]]] = deque()
+            ahead: deque[Future[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]] = deque()
             for group in groups:
                 ahead.append(pool.submit(decode, group))
                 if len(ahead) > threads:
@@ -466,13 +483,61 @@ class WindowDataset:
                 yield ahead.popleft().result()
 
 
+def shuffled(
+    blocks: Iterable[tuple[np.ndarray, ...]], batch_size: int, rng: np.random.Generator | None,
+    pool_bytes: int,
+) -> Iterator[Any]:  # fmt: skip
+    """Blocks of windows as batches; only the last may be smaller.
+
+    Args:
+        blocks: of inputs, targets and what else belongs to each window.
+        batch_size: windows in a batch.
+        rng: shuffles the windows that are in memory together; None keeps their order.
+        pool_bytes: memory for these.
+    """
+    held: list[tuple[np.ndarray, ...]] = []
+    size = 0
+    for block in blocks:
+        held.append(block)
+        size += sum(array.nbytes for array in block)
+        if size >= pool_bytes:
+            arrays, order = _pooled(held, rng)
+            whole = len(order) - len(order) % batch_size
+            yield from _in_batches(arrays, order[:whole], batch_size)
+            held = [tuple(array[order[whole:]] for array in arrays)]
+            size = sum(array.nbytes for array in held[0])
+    if held:
+        yield from _in_batches(*_pooled(held, rng), batch_size)
+
+
+def _pooled(
+    held: list[tuple[np.ndarray, ...]], rng: np.random.Generator | None
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """The windows of some blocks, and their order."""
+    arrays = [_joined(list(of_blocks)) for of_blocks in zip(*held, strict=True)]
+    count = len(arrays[0])
+    return arrays, np.arange(count) if rng is None else rng.permutation(count)
+
+
+def _in_batches(
+    arrays: list[np.ndarray], order: np.ndarray, size: int
+) -> Iterator[tuple[np.ndarray, ...]]:
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]
+        yield tuple(array[rows] for array in arrays)
+
+
 def _labels(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     """Series, and times of the first target rows, of the windows of a table."""
+    return _series(table), table.column("origin").cast(pa.timestamp("us")).to_numpy()
+
+
+def _series(table: pa.Table) -> np.ndarray:
+    """The series of the windows of a table, text ``(n,)``."""
     series = table.column("series").unify_dictionaries().combine_chunks()
-    return (
-        series.dictionary.to_numpy(zero_copy_only=False).astype(object)[series.indices],
-        table.column("origin").cast(pa.timestamp("us")).to_numpy(),
-    )
+    labels = series.dictionary.to_numpy(zero_copy_only=False).astype(object)
+    of_windows: np.ndarray = labels[series.indices]
+    return of_windows
 
 
 def _joined(arrays: list[np.ndarray]) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +18,7 @@ from fastlstm.training.fit import fit
 from fastlstm.training.input_pipeline import Epoch, tf_dataset
 from fastlstm.training.series_weights import naive_errors, weight_of_series
 from fastlstm.training.setup import TrainingSetup
+from fastlstm.windows.drawing import DrawnWindows
 from fastlstm.windows.in_memory import RowWindows
 from fastlstm.windows.parquet import WindowDataset, write_windows
 from fastlstm.windows.source import Windows
@@ -120,7 +123,39 @@ def test_windows_across_a_hole_are_not_compared():
         np.array(["a"] * 5, object), np.datetime64("2024-01-01", "us") + hours * np.timedelta64(1, "h"),
         np.zeros((0, 0, 0), np.float32), np.array([0, 1, 2, 900, 903], np.float32).reshape(5, 1, 1),
     )  # fmt: skip
-    assert naive_errors(windows) == {"a": pytest.approx((1 + 1 + 3) / 3)}
+    assert naive_errors(lambda: [windows]).errors == {"a": pytest.approx((1 + 1 + 3) / 3)}
+
+
+@pytest.mark.parametrize("season", [1, 3])
+def test_windows_in_parts_have_the_errors_of_all(season):
+    whole = in_memory(*panel()).read("train", columns=("y",))
+    cuts = [0, 1, 2, 40, 41, len(whole.series)]
+    parts = [
+        Windows(whole.series[a:b], whole.origin[a:b], whole.x, whole.y[a:b])
+        for a, b in pairwise(cuts)
+    ]
+    found, right = (naive_errors(lambda p=given: p, season) for given in (parts, [whole]))
+    assert found.errors == pytest.approx(right.errors) and len(right.errors) == 2
+    assert found.number == right.number and found.windows == right.windows
+
+
+def test_windows_drawn_from_disk_weigh_by_their_series(tmp_path):
+    frame, cuts = panel()
+    stored = on_disk(tmp_path / "w", frame, cuts, pool_bytes=10)
+    setup, in_one = (
+        TrainingSetup(source, hyperparameters(loss_scaling="auto"), lambda _: None)
+        for source in (DrawnWindows(stored), in_memory(frame, cuts))
+    )
+    assert setup.weighs_series and setup.dataset.is_drawn("train")
+    series = stored.read("train").series
+    np.testing.assert_allclose(setup.weigh(series), in_one.weights("train"), rtol=1e-6)
+    large = stored.read("train").y[series == "b", 0, 0]
+    for wanted in (20, None):
+        hp = hyperparameters(windows_per_epoch=wanted)
+        batches = tf_dataset(setup.dataset, "train", hp, weigh=setup.weigh, epoch=Epoch())
+        y, weight = (np.concatenate(of) for of in list(zip(*batches, strict=True))[1:])
+        assert len(y) == (wanted or len(series))
+        np.testing.assert_array_equal(weight < 0.5, np.isin(y[:, 0], large))
 
 
 def test_a_series_without_a_scale_weighs_like_the_average():

@@ -45,10 +45,11 @@ def windows(tmp_path, monkeypatch):
 
 def drawn_rows(windows: DrawnWindows, wanted: int, seed: int, size: int = 16) -> np.ndarray:
     batches = list(windows.draws("train", wanted, size, (seed, 0)))
-    assert [len(x) for x, _ in batches[:-1]] == [size] * (len(batches) - 1)
-    for x, y in batches:
+    assert [len(x) for x, _, _ in batches[:-1]] == [size] * (len(batches) - 1)
+    for x, y, series in batches:
         np.testing.assert_array_equal(x[:, -1, 0] + 1, y[:, 0, 0])  # each with its own target
-    return np.concatenate([y[:, 0, 0] for _, y in batches])
+        assert series.shape == (len(x), 0)
+    return np.concatenate([y[:, 0, 0] for _, y, _ in batches])
 
 
 def test_an_epoch_reads_what_it_draws(windows, monkeypatch):
@@ -56,7 +57,7 @@ def test_an_epoch_reads_what_it_draws(windows, monkeypatch):
     decoded = WindowDataset.decoded
     monkeypatch.setattr(
         WindowDataset, "decoded",
-        lambda self, groups: decoded(self, read.extend(groups) or groups),
+        lambda self, groups, **options: decoded(self, read.extend(groups) or groups, **options),
     )  # fmt: skip
     rows = drawn_rows(drawn, 50, seed=1)
     assert len(rows) == len(set(rows.tolist())) == 50
@@ -65,6 +66,13 @@ def test_an_epoch_reads_what_it_draws(windows, monkeypatch):
     assert len(series) > 10
     # Neighbours in a batch are of different series.
     assert (np.diff(rows // ROWS) != 0).mean() > 0.7
+
+
+@pytest.mark.parametrize("wanted", [100, 10**6])
+def test_drawn_windows_come_with_their_series_if_wanted(windows, wanted):
+    batches = list(DrawnWindows(windows).draws("train", wanted, 16, (3, 0), series=True))
+    y, series = (np.concatenate([batch[i] for batch in batches]) for i in (1, 2))
+    assert series.tolist() == [f"s{row // ROWS:.0f}" for row in y[:, 0, 0].tolist()]
 
 
 def test_draws_depend_on_the_seed_alone_and_reach_every_window(windows):
