@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -49,6 +50,19 @@ class DataConfig(StrictSettings):
     )
     delimiter: str = Field(
         ",", min_length=1, max_length=1, description="Column delimiter of CSV files."
+    )
+    encoding: str = Field("utf-8", description="Encoding of CSV files, e.g. 'latin-1' or 'cp1252'.")
+    decimal: Literal[".", ","] = Field(
+        ".", description="Decimal mark of numbers that are text, as in all CSV files."
+    )
+    thousands: Literal[",", ".", " ", "'", "_"] | None = Field(
+        None,
+        description="Mark between groups of three digits of such numbers; ' ' is any kind of space.",
+    )
+    na_values: list[str] = Field(
+        default_factory=list,
+        description="Cells of columns of numbers that count as missing, beside the empty one, 'NA', "
+        "'N/A', 'NaN', 'nan', 'null', 'NULL' and 'None'.",
     )
     time: str = Field(description="Time stamp column.")
     time_format: str | None = Field(
@@ -159,6 +173,18 @@ class DataConfig(StrictSettings):
         """
         return cls.model_validate({"clip_forecasts": False, **stored})
 
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str) -> str:
+        try:
+            codecs.lookup(value)
+        except LookupError:
+            raise ValueError(
+                f"no encoding is named {value!r}; give one of Python's, such as 'utf-8', 'latin-1' or "
+                "'cp1252'"
+            ) from None
+        return value
+
     @field_validator("time_format")
     @classmethod
     def _known_time_format(cls, value: str | None) -> str | None:
@@ -179,6 +205,19 @@ class DataConfig(StrictSettings):
             return None
         check_frequency(value)
         return value
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> DataConfig:
+        marks = {"delimiter": self.delimiter, "decimal": self.decimal, "thousands": self.thousands}
+        names = list(marks)
+        for number, name in enumerate(names):
+            for other in names[number + 1 :]:
+                # A quoted cell may hold the delimiter: '"1,234.5"' in a file with commas.
+                if marks[name] == marks[other] and (name, other) != ("delimiter", "thousands"):
+                    raise ValueError(
+                        f"{other}: {marks[other]!r} is the {name} too; give another {name} or {other}"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _columns_agree(self) -> DataConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def as_numbers(
     where = f"{file}: column {name!r}"
     advice = f"correct the file or data.columns.{name}.dtype ('category' for names)"
     if _is_text(column.type):
-        column = _parsed(column, dtype, where, first_row, advice)
+        column = _parsed(column, dtype, where, first_row, advice, data)
     elif not _is_numeric(column.type):
         raise DataError(f"{where} holds {column.type}, declared {dtype}; convert it to numbers")
     # Integers beyond 2**53 are rounded to 15 digits, as they are where CSV text is read.
@@ -107,7 +108,7 @@ def _is_numeric(kind: pa.DataType) -> bool:
 
 
 def _parsed(
-    column: pa.ChunkedArray, dtype: str, where: str, first_row: int, advice: str
+    column: pa.ChunkedArray, dtype: str, where: str, first_row: int, advice: str, data: DataConfig
 ) -> pa.ChunkedArray:
     """A column of text as the declared type.
 
@@ -115,7 +116,15 @@ def _parsed(
         DataError: a cell is not of the type.
     """
     column = pc.utf8_trim_whitespace(column)
-    column = pc.if_else(pc.is_in(column, pa.array(NULLS)), None, column)
+    column = pc.if_else(pc.is_in(column, pa.array([*NULLS, *data.na_values])), None, column)
+    given = column
+    if data.thousands == " ":
+        column = pc.replace_substring_regex(column, r"(\d)[\s\x{00a0}\x{202f}](\d{3})", r"\1\2")
+        column = pc.replace_substring_regex(column, r"(\d)[\s\x{00a0}\x{202f}](\d{3})", r"\1\2")
+    elif data.thousands:
+        column = pc.replace_substring(column, data.thousands, "")
+    if data.decimal != ".":
+        column = pc.replace_substring(column, data.decimal, ".")
     try:
         return column.cast(ARROW_TYPES[dtype])
     except pa.ArrowInvalid:
@@ -128,7 +137,35 @@ def _parsed(
         else:
             valid = pd.to_numeric(text, errors="coerce").notna()
         wrong = np.flatnonzero(~(valid | text.isna()).to_numpy())
-        row, cell = (wrong[0] + first_row, text.iloc[wrong[0]]) if len(wrong) else ("?", "?")
+        row, cell = "?", "?"
+        if len(wrong):
+            row, cell = wrong[0] + first_row, given[int(wrong[0])].as_py()
+            advice = remedy_of(cell, data) or advice
         raise DataError(
             f"{where}, row {row}: {cell!r} is no {dtype} ({len(wrong)} such cells); {advice}"
         ) from None
+
+
+def remedy_of(cell: str, data: DataConfig) -> str | None:
+    """The setting that makes a cell a number; None where none is known to.
+
+    Args:
+        cell: as it stands in the file.
+        data: the settings by which it is none.
+    """
+    if re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+,\d+", cell):
+        return "set data.decimal to ',' and data.thousands to '.'"
+    if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+\.\d+", cell):
+        return "set data.thousands to ','"
+    if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+", cell) and data.decimal == ".":
+        return "set data.thousands to ',' if the comma parts thousands, data.decimal to ',' if decimals"
+    if re.fullmatch(r"[+-]?\d*,\d+", cell) and data.decimal == ".":
+        return "set data.decimal to ','"
+    if re.fullmatch(r"[+-]?\d{1,3}([ \u00a0\u202f]\d{3})+([.,]\d+)?", cell):
+        marks = " and data.decimal to ','" if "," in cell else ""
+        return f"set data.thousands to ' '{marks}"
+    if re.fullmatch(
+        r"[-–—?.*#]+|nil|none|missing|unknown|n\.?a\.?|\(null\)|#N/A", cell, re.IGNORECASE
+    ):
+        return f"if it means a missing value, set data.na_values to [{cell!r}]"
+    return None

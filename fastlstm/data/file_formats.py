@@ -136,7 +136,7 @@ def names_csv(file: Path, data: DataConfig) -> list[str]:
     Raises:
         DataError: it cannot be read, or its delimiter is another one.
     """
-    names = _csv_header(file, _parsing(data))
+    names = _csv_header(file, data)
     if len(names) == 1 and names[0] not in data.source_columns:
         raise DataError(
             f"{file}: has one column only, {names[0][:60]!r}, with delimiter "
@@ -147,6 +147,10 @@ def names_csv(file: Path, data: DataConfig) -> list[str]:
 
 def _parsing(data: DataConfig) -> pa.csv.ParseOptions:
     return pa.csv.ParseOptions(delimiter=data.delimiter, newlines_in_values=True)
+
+
+def _reading(data: DataConfig, block_size: int | None = None) -> pa.csv.ReadOptions:
+    return pa.csv.ReadOptions(encoding=data.encoding, block_size=block_size)
 
 
 def _opened(file: Path) -> Any:
@@ -172,8 +176,9 @@ def _parse_csv(file: Path, data: DataConfig, columns: list[str]) -> pa.Table:
     """
     with _csv_errors(file, data, columns):
         return pa.csv.read_csv(
-            _opened(file), parse_options=_parsing(data), convert_options=_typed(data, columns)
-        )
+            _opened(file), read_options=_reading(data), parse_options=_parsing(data),
+            convert_options=_typed(data, columns),
+        )  # fmt: skip
 
 
 @contextmanager
@@ -187,7 +192,9 @@ def _csv_errors(file: Path, data: DataConfig, columns: list[str]) -> Iterator[No
         yield
     except pa.ArrowInvalid as error:
         _raise_at_first_wrong_cell(file, data, columns)
-        raise DataError(f"{file}: cannot be read as CSV ({first_line(error)})") from None
+        raise _unreadable(file, data, error) from None
+    except UnicodeDecodeError as error:
+        raise _not_of_encoding(file, data, error) from None
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({first_line(error)})") from None
 
@@ -195,17 +202,20 @@ def _csv_errors(file: Path, data: DataConfig, columns: list[str]) -> Iterator[No
 def _typed(data: DataConfig, columns: list[str]) -> pa.csv.ConvertOptions:
     """Options that read these columns alone, as the types they are declared as."""
     keys = (data.time, data.series)
-    return _conversion({
-        name: pa.string() if name in keys else ARROW_TYPES[data.rules(name).dtype]
+    # Arrow knows no thousands separator: such numbers are read as text first.
+    as_text = [*keys, *(columns if data.thousands else [])]
+    types = {
+        name: pa.string() if name in as_text else ARROW_TYPES[data.rules(name).dtype]
         for name in columns
-    })  # fmt: skip
+    }
+    return _conversion(types, data)
 
 
 def read_csv_blocks(
     file: Path, data: DataConfig, columns: list[str]
 ) -> Iterator[Iterator[pa.ChunkedArray]]:
     """The columns of one block of a CSV file after another."""
-    options = pa.csv.ReadOptions(block_size=_BLOCK_BYTES)
+    options = _reading(data, _BLOCK_BYTES)
     with _csv_errors(file, data, columns), pa.csv.open_csv(
         _opened(file), read_options=options, parse_options=_parsing(data),
         convert_options=_typed(data, columns),
@@ -229,20 +239,39 @@ def rows_in_csv(file: Path) -> int:
         return int(file.stat().st_size * sample.count(b"\n") // max(1, read))
 
 
-def _csv_header(file: Path, parse: pa.csv.ParseOptions) -> list[str]:
+def _csv_header(file: Path, data: DataConfig) -> list[str]:
     try:
-        with pa.csv.open_csv(_opened(file), parse_options=parse) as reader:
+        with pa.csv.open_csv(
+            _opened(file), read_options=_reading(data), parse_options=_parsing(data)
+        ) as reader:
             names: list[str] = reader.schema.names
             return names
     except pa.ArrowInvalid as error:
         if file.stat().st_size == 0:
             raise DataError(f"{file}: is empty; give a file with a header and rows") from None
-        raise DataError(f"{file}: cannot be read as CSV ({first_line(error)})") from None
+        raise _unreadable(file, data, error) from None
+    except UnicodeDecodeError as error:
+        raise _not_of_encoding(file, data, error) from None
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({first_line(error)})") from None
 
 
-def _conversion(types: dict[str, pa.DataType]) -> pa.csv.ConvertOptions:
+def _unreadable(file: Path, data: DataConfig, error: Exception) -> DataError:
+    """What is said of a CSV file that Arrow refuses."""
+    reason = first_line(error)
+    if "UTF8" in reason or "UTF-8" in reason:
+        return _not_of_encoding(file, data, error)
+    return DataError(f"{file}: cannot be read as CSV ({reason})")
+
+
+def _not_of_encoding(file: Path, data: DataConfig, error: Exception) -> DataError:
+    return DataError(
+        f"{file}: is not in the encoding {data.encoding!r} ({first_line(error)}); set data.encoding, "
+        "e.g. to 'cp1252', as programs of western Windows write"
+    )
+
+
+def _conversion(types: dict[str, pa.DataType], data: DataConfig) -> pa.csv.ConvertOptions:
     """Options that read these columns alone, as these types.
 
     Text stays as it is: a series may be called 'NA', and cells of numbers that are read as text are
@@ -251,7 +280,8 @@ def _conversion(types: dict[str, pa.DataType]) -> pa.csv.ConvertOptions:
     return pa.csv.ConvertOptions(
         column_types=types,
         include_columns=list(types),
-        null_values=NULLS,
+        null_values=[*NULLS, *data.na_values],
+        decimal_point=data.decimal,
         strings_can_be_null=False,
     )
 
@@ -263,12 +293,13 @@ def _raise_at_first_wrong_cell(file: Path, data: DataConfig, columns: list[str])
         DataError: there is such a cell.
     """
     values = [name for name in columns if name not in (data.time, data.series)]
-    as_text = _conversion(dict.fromkeys(columns, pa.string()))
+    as_text = _conversion(dict.fromkeys(columns, pa.string()), data)
     first_row = 2
     try:
         with pa.csv.open_csv(
-            _opened(file), parse_options=_parsing(data), convert_options=as_text
-        ) as reader:
+            _opened(file), read_options=_reading(data), parse_options=_parsing(data),
+            convert_options=as_text,
+        ) as reader:  # fmt: skip
             for block in reader:
                 for name in (n for n in values if data.rules(n).dtype != "category"):
                     column = pa.chunked_array([block.column(name)])
