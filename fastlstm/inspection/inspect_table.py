@@ -1,0 +1,140 @@
+"""Look at a table and write settings for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from fastlstm.config.time_formats import check_time_zone
+from fastlstm.data.files import source_files
+from fastlstm.errors import ConfigError, DataError
+from fastlstm.inspection.roles import find_roles, find_series, horizon_of, look_back_of
+from fastlstm.inspection.sample import read_sample
+from fastlstm.inspection.settings_text import Found
+from fastlstm.inspection.times import Times, find_times, frequency_of
+
+# Asks a question with the possible answers; gives the chosen one.
+Ask = Callable[[str, Sequence[str]], str]
+
+
+def inspect_table(
+    path: str, *, named: str | None = None, query: str | None = None, targets: Sequence[str] = (),
+    time: str | None = None,
+    series: str | None = None, time_zone: str | None = None, horizon: int | None = None,
+    look_back: int | None = None, ask: Ask | None = None,
+) -> Found:  # fmt: skip
+    """What a config of a table holds.
+
+    Args:
+        path: a file, or a folder of them, of which the first is looked at.
+        named: the source as the config names it; without it ``path``.
+        query: SQL query that the config holds too.
+        targets: what is to be forecast; without it a guess, or a question.
+        time: the time column; without it a guess.
+        series: the series column; without it a guess.
+        time_zone: IANA zone of times without an offset.
+        horizon: rows to forecast.
+        look_back: rows of past.
+        ask: asks what cannot be told; None where nobody is there to answer.
+
+    Raises:
+        ConfigError: there is nothing at the path.
+        DataError: the table cannot be read, or has no times.
+    """
+    if time_zone is not None:
+        try:
+            check_time_zone(time_zone)
+        except ValueError as error:
+            raise ConfigError(f"--time-zone: {error}") from None
+    source = source_files(path, "auto")
+    sample = read_sample(source.files[0])
+    frame = sample.frame
+    if frame.empty:
+        raise DataError(f"{path}: holds no rows; give a table with rows")
+    if time is not None and time not in frame:
+        columns = ", ".join(map(str, frame))[:300]
+        raise DataError(f"--time: no column is named {time!r}; columns: {columns}")
+    times = find_times(frame, time)
+    times = _asked_for_format(times, frame, ask)
+    label = find_series(sample, times.column, times.values, series)
+    groups = None if label is None else frame[label]
+    frequency, share, doubt = frequency_of(times.values, groups)
+    if share < 0.5:
+        frequency, doubt = None, doubt or "frequency: rows are not evenly apart"
+    others = [
+        n for n in map(str, frame) if n not in (times.column, label) and _holds_times(frame, n)
+    ]
+    if not targets and ask is not None:
+        numbers = [
+            str(n) for n in frame
+            if n not in (times.column, label) and pd.api.types.is_numeric_dtype(frame[n].dtype)
+        ]  # fmt: skip
+        if len(numbers) > 1:
+            targets = [ask("Which column is to be forecast?", numbers)]
+    roles = find_roles(sample, times.column, others, label, targets)
+    rows = sorted([len(frame)] if groups is None else groups.value_counts().tolist())
+    steps = horizon or horizon_of(frequency, rows[len(rows) // 20])
+    # Of many series the few shortest do not decide on the look-back; they are left out.
+    past = look_back or look_back_of(frequency, steps, rows[len(rows) // 20])
+    zone_doubt: tuple[str, ...] = ()
+    if not times.has_zone and time_zone is None and _has_clock(times.values):
+        zone_doubt = ("time_zone: UTC is assumed for times without an offset",)
+    doubts = (
+        *sample.dialect.doubts, *times.doubts, *([doubt] if doubt else []), *zone_doubt,
+    )  # fmt: skip
+    return Found(
+        path=named or path,
+        query=query,
+        rows=len(frame),
+        dialect=sample.dialect,
+        times=times,
+        time_zone=time_zone or "UTC",
+        frequency=frequency,
+        roles=roles,
+        model_name=_model_name(named or path, roles.targets),
+        is_label=any(name in roles.categories for name in roles.targets),
+        horizon=steps,
+        look_back=past,
+        skips_short_series=rows[0] < past + steps,
+        doubts=doubts,
+    )
+
+
+def _asked_for_format(times: Times, frame: pd.DataFrame, ask: Ask | None) -> Times:
+    """Times whose day and month could be exchanged, as the one who is asked says."""
+    doubt = next((d for d in times.doubts if d.startswith("time_format: ")), None)
+    if doubt is None or ask is None or times.format is None:
+        return times
+    other = times.format.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")
+    cell = frame[times.column].dropna().iloc[0]
+    chosen = ask(f"How is the time {cell!r} written?", [times.format, other])
+    values = pd.to_datetime(frame[times.column], format=chosen)
+    return Times(times.column, chosen, values, times.has_zone,
+                 tuple(d for d in times.doubts if d != doubt))  # fmt: skip
+
+
+def _holds_times(frame: pd.DataFrame, name: str) -> bool:
+    if pd.api.types.is_datetime64_any_dtype(frame[name].dtype):
+        return True
+    if pd.api.types.is_numeric_dtype(frame[name].dtype):
+        return False
+    try:
+        find_times(frame, name)
+    except DataError:
+        return False
+    return True
+
+
+def _has_clock(times: pd.Series) -> bool:
+    """Whether times are more than dates."""
+    return bool((times.dropna() != times.dropna().dt.normalize()).any())
+
+
+def _model_name(path: str, targets: Sequence[str]) -> str:
+    """A name of the table and what is forecast, of letters and digits of any script."""
+    stem = Path(path.rstrip("/")).name.split(".")[0]
+    words = re.findall(r"\w+", f"{stem} {targets[0] if targets else ''}".replace("_", " "))
+    return "-".join(dict.fromkeys(word.lower() for word in words))[:60] or "model"

@@ -1,0 +1,246 @@
+"""What the columns of a table are for: its series, what is forecast, and what helps to forecast it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from fastlstm.data.seasons import season_candidates
+from fastlstm.errors import DataError
+from fastlstm.inspection.sample import Sample
+
+# Most values of a column of text that is a category.
+_MOST_CATEGORIES = 100
+
+# Parts of a time by the names of columns that hold them, with their range.
+_PARTS = {
+    "year": (1500, 2200), "yr": (0, 2200), "month": (1, 12), "mnth": (1, 12), "mon": (1, 12),
+    "day": (0, 31), "dayofmonth": (1, 31), "hour": (0, 24), "hr": (0, 24), "minute": (0, 60),
+    "weekday": (0, 7), "dayofweek": (0, 7), "dow": (0, 7), "quarter": (1, 4), "week": (0, 53),
+    "weekofyear": (0, 53), "dayofyear": (1, 366), "doy": (1, 366),
+}  # fmt: skip
+
+# Share of the times of all series at which whole numbers that name them have a row.
+_FILLED = 0.2
+
+# Rows to forecast by the distance of rows, where this is not a day of shorter ones; most of them as a
+# share of the rows of a series, so that validation and test have windows.
+_HORIZONS = {"B": 10, "D": 14, "W": 13, "M": 12, "Q": 4, "Y": 3}
+_MOST_STEPS = 0.1
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The columns by their role.
+
+    Attributes:
+        series: column of series labels, or None.
+        targets: what is forecast.
+        features: numbers that are given to the network, the targets among them.
+        categories: text, booleans and codes among the features.
+        static: features with one value in each series.
+        left_out: other columns, with the reason.
+        missing: features with missing values, and how many.
+    """
+
+    series: str | None
+    targets: tuple[str, ...]
+    features: tuple[str, ...]
+    categories: tuple[str, ...]
+    static: tuple[str, ...]
+    left_out: dict[str, str]
+    missing: dict[str, int]
+
+
+def find_series(sample: Sample, time: str, times: pd.Series, series: str | None) -> str | None:
+    """The column whose labels part rows of the same time; None where no time repeats.
+
+    Args:
+        sample: the rows.
+        time: the time column.
+        times: its values, ``(n,)``.
+        series: the column, where it is known.
+
+    Raises:
+        DataError: times repeat, and no column parts their rows; or the given one does not.
+    """
+    frame = sample.frame
+    if series is not None:
+        if series not in frame:
+            raise DataError(
+                f"--series: no column is named {series!r}; columns: {', '.join(map(str, frame))[:300]}"
+            )
+        _require_distinct(times, frame[series], series)
+        return series
+    if not times.duplicated().any():
+        return None
+    found = []
+    for name in map(str, frame):
+        labels = frame[name]
+        if name == time or labels.isna().any() or _is_measured(sample, name):
+            continue
+        if _is_part_of_time(sample, name) or not _names_series(labels, times):
+            continue
+        if not pd.DataFrame({"t": times, "s": labels}).duplicated().any():
+            found.append((int(labels.nunique()), list(frame).index(name), name))
+    if found:
+        return min(found)[2]
+    row = int(times.duplicated().to_numpy().argmax())
+    raise DataError(
+        f"time {times.iloc[row]} repeats, and no column parts its rows into series; give --series, or "
+        "join columns that do so together into one"
+    )
+
+
+def _names_series(labels: pd.Series, times: pd.Series) -> bool:
+    """Whether labels may name series: numbers do only where most of these have most times."""
+    if not pd.api.types.is_numeric_dtype(labels.dtype):
+        return True
+    return len(labels) >= _FILLED * labels.nunique() * times.nunique()
+
+
+def _is_measured(sample: Sample, name: str) -> bool:
+    """Whether a column holds numbers with decimals, which name no series."""
+    numeric = pd.api.types.is_float_dtype(sample.frame[name].dtype)
+    return numeric and name not in sample.whole_numbers
+
+
+def _require_distinct(times: pd.Series, labels: pd.Series, name: str) -> None:
+    twice = pd.DataFrame({"t": times, "s": labels}).duplicated()
+    if twice.any():
+        row = int(twice.to_numpy().argmax())
+        raise DataError(
+            f"--series {name}: {labels.iloc[row]!r} has two rows of {times.iloc[row]}; give another "
+            "column, or keep one row for each time"
+        )
+
+
+def find_roles(
+    sample: Sample,
+    time: str,
+    other_times: Sequence[str],
+    series: str | None,
+    targets: Sequence[str],
+) -> Roles:
+    """The role of every column.
+
+    Args:
+        sample: the rows.
+        time: the time column.
+        other_times: columns that hold times too.
+        series: the series column, or None.
+        targets: what is to be forecast, where it is known.
+
+    Raises:
+        DataError: a target is no column, or none can be told.
+    """
+    frame = sample.frame
+    absent = [name for name in targets if name not in frame]
+    names = ", ".join(map(str, frame))[:300]
+    if absent:
+        raise DataError(f"--target: no column is named {absent[0]!r}; columns: {names}")
+    left_out: dict[str, str] = {}
+    features, categories, static, missing = [], [], [], {}
+    for name in map(str, frame):
+        column = frame[name]
+        if name in (time, series):
+            continue
+        reason = None if name in targets else _why_left_out(sample, name, other_times)
+        if reason is not None:
+            left_out[name] = reason
+            continue
+        if _is_category(sample, name):
+            categories.append(name)
+        features.append(name)
+        if column.isna().any():
+            missing[name] = int(column.isna().sum())
+        if series is not None and name not in targets:
+            each = column.groupby(frame[series], sort=False).nunique(dropna=False)
+            if (each <= 1).all() and column.nunique() > 1:
+                static.append(name)
+    numbers = [n for n in features if n not in categories and n not in static]
+    chosen = list(targets)
+    if not chosen:
+        if not numbers:
+            raise DataError(
+                f"no column of numbers is left to forecast; give --target, one of {names}"
+            )
+        if len(numbers) > 1:
+            raise DataError(
+                f"--target: which column is to be forecast? One of {', '.join(numbers)[:300]}"
+            )
+        chosen = numbers
+    return Roles(
+        series, tuple(chosen), tuple(features), tuple(categories), tuple(static), left_out, missing
+    )
+
+
+def _why_left_out(sample: Sample, name: str, other_times: Sequence[str]) -> str | None:
+    """Why a column is not used; None where it is."""
+    column = sample.frame[name]
+    if name in other_times or pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return "holds times too"
+    if _is_part_of_time(sample, name):
+        return "is a part of the time, which the calendar gives"
+    if column.notna().sum() == 0:
+        return "is empty"
+    if column.nunique() == 1:
+        return "has one value alone"
+    share = column.isna().mean()
+    if share > 0.5:
+        return f"lacks {share:.0%} of its values"
+    numeric = pd.api.types.is_numeric_dtype(column.dtype)
+    if not numeric and column.nunique() > min(_MOST_CATEGORIES, 0.5 * len(column)):
+        return f"is text with {column.nunique():,} values"
+    steps = column.diff().dropna() if numeric else pd.Series(dtype=float)
+    if len(steps) > 10 and (steps == 1).all():
+        return "counts the rows"
+    return None
+
+
+def _is_part_of_time(sample: Sample, name: str) -> bool:
+    """Whether a column holds a year, a month, a weekday or the like, by its name and values."""
+    lowest, highest = _PARTS.get(re.sub(r"[\W_]", "", name.lower()), (1, 0))
+    if name not in sample.whole_numbers:
+        return False
+    return bool(sample.frame[name].dropna().between(lowest, highest).all()) and lowest <= highest
+
+
+def _is_category(sample: Sample, name: str) -> bool:
+    """Whether a column holds names rather than quantities."""
+    column = sample.frame[name]
+    if name in sample.leading_zeros or pd.api.types.is_bool_dtype(column.dtype):
+        return True
+    return not pd.api.types.is_numeric_dtype(column.dtype)
+
+
+def horizon_of(frequency: str | None, rows: int) -> int:
+    """Rows to forecast where nobody says how many.
+
+    Args:
+        frequency: a pandas offset, or None.
+        rows: of a short series.
+    """
+    wanted = 12
+    if frequency is not None:
+        letters = frequency.lstrip("0123456789").split("-")[0]
+        wanted = _HORIZONS.get(letters[0], 0) if letters.isupper() else 0
+        wanted = wanted or min(48, int(pd.Timedelta("1D") / pd.Timedelta(frequency)))
+    return max(1, min(wanted, int(_MOST_STEPS * rows)))
+
+
+def look_back_of(frequency: str | None, horizon: int, shortest: int) -> int:
+    """Rows of past: two of the longest season or horizon that a quarter of the shortest series holds.
+
+    Args:
+        frequency: a pandas offset, or None.
+        horizon: rows to forecast.
+        shortest: rows of the shortest series.
+    """
+    most = max(1, (shortest - horizon) // 4)
+    wanted = [2 * rows for rows in (*season_candidates(frequency), horizon)]
+    fitting = [rows for rows in wanted if rows <= min(most, 400)]
+    return max(fitting) if fitting else max(1, min(most, 2 * horizon))

@@ -1,0 +1,281 @@
+"""Which column of a table holds its times, how they are written, and how far rows are apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from fastlstm.errors import DataError
+
+# Names that columns of times have in many tables, the likeliest first.
+_NAMES = (
+    "timestamp", "ts", "datetime", "date_time", "time", "date", "ds", "day", "week", "month",
+    "quarter", "period", "year", "hour", "when",
+)  # fmt: skip
+
+# Formats that are tried beside ISO 8601, in this order. Those of one group differ by what comes first,
+# the day or the month.
+_FORMATS = (
+    "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%y",
+    "%Y/%m/%d", "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S", "%Y.%m.%d", "%Y.%m.%d %H:%M:%S",
+    "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d-%b-%y",
+    "%b %Y", "%B %Y", "%b-%y", "%b-%Y", "%Y-%b", "%m/%Y", "%Y/%m", "%G-W%V-%u",
+)  # fmt: skip
+_DAY_OR_MONTH = tuple(
+    (f"%d{sep}%m{sep}%{year}{time}", f"%m{sep}%d{sep}%{year}{time}")
+    for sep in "/-"
+    for year in "Yy"
+    for time in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+)
+
+# Numbers since 1970 that stand for the years 1990 to 2100, by their unit.
+_EPOCHS = {"epoch_s": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000, "epoch_ns": 1_000_000_000}
+_FROM, _TO = 631_152_000, 4_102_444_800
+
+# Cells by which a format is tried before all of them are.
+_TRIED = 200
+
+
+@dataclass(frozen=True)
+class Times:
+    """The times of a table.
+
+    Attributes:
+        column: name of the column.
+        format: ``data.time_format``; None for ISO 8601 and time stamps.
+        values: the times of the sample's rows, without a zone or in UTC, ``(n,)``.
+        has_zone: whether cells carry an offset.
+        doubts: what is not certain.
+    """
+
+    column: str
+    format: str | None
+    values: pd.Series
+    has_zone: bool = False
+    doubts: tuple[str, ...] = ()
+
+
+def find_times(frame: pd.DataFrame, column: str | None) -> Times:
+    """The time column of a table and how it is written.
+
+    Args:
+        frame: the sample; see ``fastlstm.inspection.sample``.
+        column: the column, where it is known.
+
+    Raises:
+        DataError: no column, or the given one not, holds times.
+    """
+    names = [column] if column is not None else [str(name) for name in frame]
+    found = [times for name in names if (times := _times_of(frame, name)) is not None]
+    if not found:
+        what = f"column {column!r} holds" if column else "no column holds"
+        raise DataError(
+            f"{what} times as ISO 8601, one of the usual formats or numbers since 1970; columns: "
+            f"{', '.join(map(str, frame))[:300]}; give --time, and data.time_format in the config"
+        )
+    best = max(found, key=lambda times: _likelihood(times, frame))
+    parts = [
+        str(name) for name in frame if _letters(str(name)) in ("month", "quarter", "week", "hour")
+    ]
+    if column is None and best.format == "%Y" and parts:
+        raise DataError(
+            f"times stand in several columns ({best.column}, {', '.join(parts)}); join them into one "
+            "column of times, and give its name by --time"
+        )
+    others = [t.column for t in found if t is not best and _is_moving(t.values)]
+    if others:
+        doubt = f"time: {best.column!r} is assumed; {', '.join(map(repr, others))} hold times too"
+        return Times(best.column, best.format, best.values, best.has_zone, (*best.doubts, doubt))
+    return best
+
+
+def _likelihood(times: Times, frame: pd.DataFrame) -> tuple[float, ...]:
+    name = times.column.lower()
+    by_name = next(
+        (-i for i, known in enumerate(_NAMES) if known in re.split(r"[\W_]+", name)), -99
+    )
+    distinct = times.values.nunique() / max(1, len(times.values))
+    return (float(_is_moving(times.values)), by_name, distinct, -list(frame).index(times.column))
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.lower())
+
+
+def _is_moving(values: pd.Series) -> bool:
+    """Whether there are several times."""
+    return bool(values.nunique() > 2)
+
+
+def _times_of(frame: pd.DataFrame, name: str) -> Times | None:
+    """The times of a column; None where it holds none."""
+    cells = frame[name]
+    known = cells.dropna()
+    if known.empty:
+        return None
+    if isinstance(cells.dtype, pd.DatetimeTZDtype):
+        return Times(name, None, cells.dt.tz_convert("UTC").dt.tz_localize(None), has_zone=True)
+    if pd.api.types.is_datetime64_any_dtype(cells.dtype):
+        return Times(name, None, cells)
+    if pd.api.types.is_bool_dtype(cells.dtype):
+        return None
+    if pd.api.types.is_numeric_dtype(cells.dtype):
+        return _numbers(cells, name)
+    text = cells.astype("str").where(cells.notna())
+    return _text(text, name)
+
+
+def _numbers(cells: pd.Series, name: str) -> Times | None:
+    """Whole numbers as years, days or units since 1970."""
+    known = cells.dropna()
+    if (known != np.floor(known)).any():
+        return None
+    low, high = float(known.min()), float(known.max())
+    if known.nunique() < 3:
+        return None
+    for unit, per_second in _EPOCHS.items():
+        if _FROM * per_second <= low and high < _TO * per_second:
+            return Times(name, unit, pd.to_datetime(cells / per_second, unit="s"))
+    text = cells.map(lambda value: f"{value:.0f}", na_action="ignore")
+    if low >= 1500 and high <= 2200 and re.search("year|date|time", name, re.IGNORECASE):
+        return Times(name, "%Y", pd.to_datetime(text, format="%Y", errors="coerce"))
+    for written, digits in (("%Y%m%d", 8), ("%Y%m", 6)):
+        if text.dropna().str.len().eq(digits).all():
+            values = pd.to_datetime(text, format=written, errors="coerce")
+            if values.notna().sum() == len(known) and values.dt.year.between(1800, 2200).all():
+                return Times(name, written, values)
+    return None
+
+
+def _text(cells: pd.Series, name: str) -> Times | None:
+    known = cells.dropna()
+    if not known.head(_TRIED).str.contains(r"\d").all():
+        return None
+    if known.head(_TRIED).str.fullmatch(r"\d{4}").all():
+        return Times(name, "%Y", pd.to_datetime(cells, format="%Y", errors="coerce"))
+    if known.head(_TRIED).str.fullmatch(r"\d{1,6}|[+-]?\d*[.,]\d+").all():
+        return None
+    iso = _parsed(cells, "ISO8601")
+    if iso is not None:
+        has_zone = bool(known.head(_TRIED).str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$").all())
+        return Times(name, None, iso, has_zone=has_zone)
+    for day_first, month_first in _DAY_OR_MONTH:
+        first, second = _parsed(cells, day_first), _parsed(cells, month_first)
+        if first is not None and second is not None:
+            return _day_or_month(name, cells, {day_first: first, month_first: second})
+        for written, values in ((day_first, first), (month_first, second)):
+            if values is not None:
+                return Times(name, written, values)
+    if known.str.fullmatch(r"\d{4}-W\d{2}").all():
+        values = pd.to_datetime(cells + "-1", format="%G-W%V-%u", errors="coerce")
+        return Times(name, "%G-W%V", values)
+    for written in _FORMATS:
+        if (values := _parsed(cells, written)) is not None:
+            return Times(name, written, values)
+    return None
+
+
+def _day_or_month(name: str, cells: pd.Series, read: dict[str, pd.Series]) -> Times:
+    """Times that may begin with the day or with the month: those whose rows are evenly apart."""
+    evenness = {written: _evenness(values) for written, values in read.items()}
+    best = max(evenness, key=evenness.__getitem__)
+    other = next(written for written in read if written != best)
+    doubts: tuple[str, ...] = ()
+    if evenness[best] < 0.8 or evenness[best] - evenness[other] < 0.2:
+        cell = cells.dropna().iloc[0]
+        doubts = (f"time_format: {cell!r} is read by {best!r}, and {other!r} fits as well",)
+    return Times(name, best, read[best], doubts=doubts)
+
+
+def _evenness(values: pd.Series) -> float:
+    """Share of the steps between distinct times that are the commonest, counting months alike."""
+    times = values.dropna().drop_duplicates().sort_values()
+    if len(times) < 3:
+        return 0.0
+    steps = times.diff().dropna()
+    months = (times.dt.year * 12 + times.dt.month).diff().dropna()
+    same_day = times.dt.day.nunique() == 1
+    of_months = float(months.value_counts(normalize=True).iloc[0]) if same_day else 0.0
+    return max(float(steps.value_counts(normalize=True).iloc[0]), of_months)
+
+
+def _parsed(cells: pd.Series, written: str) -> pd.Series | None:
+    """All cells by a format; None where one is not of it."""
+    for some in (cells.dropna().head(_TRIED), cells):
+        values = pd.to_datetime(some, format=written, errors="coerce", utc=written == "ISO8601")
+        if values.notna().sum() < some.notna().sum():
+            return None
+    return values.dt.tz_localize(None) if values.dt.tz is not None else values
+
+
+def frequency_of(
+    times: pd.Series, series: pd.Series | None
+) -> tuple[str | None, float, str | None]:
+    """The distance between rows as a pandas offset, the share of steps that have it, and a doubt.
+
+    Args:
+        times: of each row, ``(n,)``.
+        series: label of each row's series; None for one series.
+    """
+    from pandas.tseries.frequencies import to_offset
+
+    groups = [times] if series is None else [part for _, part in times.groupby(series, sort=False)]
+    steps = [part.sort_values().drop_duplicates() for part in groups]
+    diffs = pd.concat([part.diff().dropna() for part in steps])
+    if diffs.empty:
+        return None, 0.0, "frequency: no series has two rows"
+    counts = diffs.value_counts(normalize=True)
+    common, share = counts.index[0], float(counts.iloc[0])
+    longest = max(steps, key=len)
+    calendar = _calendar_frequency(longest)
+    if calendar is not None:
+        return calendar, _share_on(steps, calendar), None
+    if common >= pd.Timedelta("1D") and common % pd.Timedelta("7D") == pd.Timedelta(0):
+        weeks = common // pd.Timedelta("7D")
+        day = longest.dt.day_name().str[:3].str.upper().value_counts().index[0]
+        return f"{'' if weeks == 1 else weeks}W-{day}", share, None
+    if common == pd.Timedelta("1D") and (longest.dt.dayofweek < 5).all() and len(longest) > 10:
+        return "B", float((diffs <= pd.Timedelta("3D")).mean()), (
+            "frequency: 'B' (weekdays) is assumed; declare closed_days if rows lack on holidays"
+        )  # fmt: skip
+    days = common // pd.Timedelta("1D")
+    text = (
+        f"{days}D" if common % pd.Timedelta("1D") == pd.Timedelta(0) else to_offset(common).freqstr
+    )
+    doubt = None if share > 0.8 else (
+        f"frequency: only {share:.0%} of the rows follow the one before after {text}"
+    )  # fmt: skip
+    return text if text[0].isdigit() else f"1{text}", share, doubt
+
+
+def _calendar_frequency(times: pd.Series) -> str | None:
+    """The frequency of months, quarters and years that most steps have; None for another one."""
+    days = times.dt.normalize()
+    if not days.eq(times).all() or len(times) < 3:
+        return None
+    months = (times.dt.year * 12 + times.dt.month).to_numpy()
+    step = int(np.median(np.diff(months)))
+    if step not in (1, 3, 12) or (np.diff(months) == 0).any():
+        return None
+    starts, ends = bool(times.dt.is_month_start.all()), bool(times.dt.is_month_end.all())
+    if not (starts or ends):
+        return None
+    kind = "S" if starts else "E"
+    if step == 1:
+        return f"M{kind}"
+    month = times.dt.month_name().str[:3].str.upper().iloc[0]
+    if step == 12:
+        return f"Y{kind}-{month}"
+    return f"Q{kind}-{month}"
+
+
+def _share_on(steps: Sequence[pd.Series], frequency: str) -> float:
+    """Share of the rows of all series that a frequency's range between first and last time holds."""
+    expected = sum(
+        len(pd.date_range(s.iloc[0], s.iloc[-1], freq=frequency)) for s in steps if len(s)
+    )
+    return sum(len(s) for s in steps) / max(1, expected)

@@ -1,0 +1,86 @@
+"""The command that looks at a table and writes a config for it."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("table")
+@click.option("--target", "targets", multiple=True, help="Column to forecast; may be given again.")
+@click.option("--horizon", type=click.IntRange(1), help="Rows to forecast.")
+@click.option(
+    "--look-back", type=click.IntRange(1), help="Rows of past that a forecast is made from."
+)
+@click.option("--time", help="Time column.")
+@click.option("--series", help="Series column of a panel.")
+@click.option("--time-zone", help="IANA zone of times without an offset.")
+@click.option("--query", help="SQL query whose result is the table; for a database.")
+@click.option(
+    "--output", type=click.Path(dir_okay=False), help="Config file; by default named as the table."
+)
+def init(
+    table: str, targets: tuple[str, ...], horizon: int | None, look_back: int | None,
+    time: str | None, series: str | None, time_zone: str | None, query: str | None,
+    output: str | None,
+) -> None:  # fmt: skip
+    """Look at TABLE and write a config for it.
+
+    TABLE is a CSV or Parquet file, a folder of them, package:NAME/FILE, s3://bucket/prefix or a
+    database with --query. The config is commented: what
+    was assumed, and what is in doubt. On a terminal it is asked what cannot be told. 'fastlstm check'
+    then tells what a training would do, and 'fastlstm retrain' trains.
+    """
+    from fastlstm.artifacts.files import replace_file
+    from fastlstm.config.locations import PACKAGE_PREFIX, check_source, is_database, is_remote
+    from fastlstm.errors import ConfigError
+    from fastlstm.inspection.inspect_table import inspect_table
+    from fastlstm.inspection.settings_text import settings_text
+    from flows.cli.arguments import open_console
+    from tasks.settings import S3Settings
+    from tasks.storage.sources import local_source
+
+    check_source(table, "TABLE")
+    if is_database(table) != (query is not None):
+        raise ConfigError(
+            "--query: give the SQL query whose result is the table"
+            if query is None
+            else f"--query: {table} is no database; remove --query"
+        )
+    stem = Path(table.rstrip("/")).name.split(".")[0] or "table"
+    file = Path(output or f"{stem}.yaml")
+    if file.exists():
+        raise ConfigError(f"--output: {file} exists already; give another name")
+    here = not (is_remote(table) or table.startswith(PACKAGE_PREFIX))
+    named = str(Path(table).resolve()) if here else table
+    with tempfile.TemporaryDirectory(prefix="fastlstm-") as work:
+        source = local_source(named, query, S3Settings(), Path(work))
+        found = inspect_table(
+            source.path, named=named, query=query, targets=targets, time=time, series=series,
+            time_zone=time_zone, horizon=horizon, look_back=look_back,
+            ask=_ask if sys.stdin.isatty() else None,
+        )  # fmt: skip
+    replace_file(file, settings_text(found))
+    console = open_console()
+    kind = "classes of" if found.is_label else "forecasts of"
+    shown = ", ".join(found.roles.targets)
+    of_series = "" if found.roles.series is None else f", series by {found.roles.series!r}"
+    console.print(
+        f"{file}: {kind} {shown}, {found.horizon} rows ahead from {found.look_back}; time "
+        f"{found.times.column!r}{of_series}, frequency {found.frequency or 'unknown'}",
+        markup=False, soft_wrap=True,
+    )  # fmt: skip
+    for doubt in found.doubts:
+        console.print(f"in doubt: {doubt}", style="yellow", markup=False, soft_wrap=True)
+    console.print(f"Look at it, then: fastlstm check {file}", markup=False, soft_wrap=True)
+
+
+def _ask(question: str, answers: Sequence[str]) -> str:
+    """Ask on the terminal."""
+    chosen: str = click.prompt(question, type=click.Choice(list(answers)), default=answers[-1])
+    return chosen
