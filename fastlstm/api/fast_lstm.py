@@ -30,6 +30,7 @@ from fastlstm.api.prepared_rows import prepare_rows, run_config
 from fastlstm.api.row_categories import with_categories
 from fastlstm.api.row_table import RowSettings, RowTable, row_table
 from fastlstm.api.saving import evaluate_and_store
+from fastlstm.api.table_arguments import table_arguments
 from fastlstm.config.backtest import BacktestConfig
 from fastlstm.config.calendar import Holidays
 from fastlstm.config.closed_days import ClosedDays
@@ -40,6 +41,7 @@ from fastlstm.data.seasons import seasons_by_error
 from fastlstm.errors import ConfigError
 from fastlstm.experiments.backtest import Rows, run_backtest
 from fastlstm.experiments.backtest_summary import Backtest
+from fastlstm.inspection.inspect_table import inspect_table
 from fastlstm.network.build import build_network
 from fastlstm.network.compiling import compile_network
 from fastlstm.network.keras_import import import_keras
@@ -173,6 +175,40 @@ class fastLSTM(NetworkMethods):
             raise ConfigError("X_data, Y_data: give both, or neither to load a run")
         if X_data is not None:
             self.split_and_scale()
+
+    @classmethod
+    def from_table(
+        cls, path: str | Path, *, target: str | Sequence[str], horizon: int | None = None,
+        look_back: int | None = None, time: str | None = None, series: str | None = None,
+        time_zone: str | None = None, **arguments: Any,
+    ) -> fastLSTM:  # fmt: skip
+        """A forecaster of a CSV or Parquet file that nobody has described.
+
+        Dialect, times, series, frequency and the roles of the columns are found as ``fastlstm init``
+        finds them; what is in doubt is warned of.
+
+        Args:
+            path: the file, or a folder of files.
+            target: column to forecast, or several.
+            horizon: rows to forecast; by the frequency where it is not given.
+            look_back: rows of past; by the seasons that the frequency allows where it is not given.
+            time: time column, where it cannot be told.
+            series: series column, where it cannot be told.
+            time_zone: IANA zone of times without an offset.
+            **arguments: further arguments of the class.
+
+        Raises:
+            ConfigError: there is nothing at the path, or a setting is refused.
+            DataError: the table cannot be read, or what it holds cannot be told.
+        """
+        targets = [target] if isinstance(target, str) else list(target)
+        found = inspect_table(
+            str(path), targets=targets, time=time, series=series, time_zone=time_zone,
+            horizon=horizon, look_back=look_back,
+        )  # fmt: skip
+        for doubt in found.doubts:
+            warnings.warn(f"in doubt: {doubt}", stacklevel=2)
+        return cls(**{**table_arguments(found), **arguments})
 
     # Data
 

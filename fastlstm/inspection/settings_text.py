@@ -11,7 +11,7 @@ from fastlstm.inspection.sample import Dialect
 from fastlstm.inspection.times import Times
 
 # Rows in a row that a last value is used for.
-_FILLED = 3
+FILLED_ROWS = 3
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _columns(found: Found) -> list[str]:
         elif count is not None and name not in roles.categories:
             rules |= {
                 "missing": "forward_fill",
-                "forward_fill_limit": _FILLED,
+                "forward_fill_limit": FILLED_ROWS,
                 "beyond_limit": "drop",
             }
         if count is not None and "missing" in rules:
