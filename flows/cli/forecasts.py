@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,16 +23,19 @@ if TYPE_CHECKING:
 @click.option(
     "--input",
     "source",
-    required=True,
-    help="Newest rows: a CSV or Parquet file, a folder of them, or s3://…",
+    help="Newest rows: a CSV or Parquet file, a folder of them, or s3://…; without it the source of "
+    "CONFIG.",
 )
 @click.option(
-    "--output", required=True, type=click.Path(dir_okay=False), help="Parquet file of forecasts."
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False),
+    help="File of forecasts, CSV or Parquet by its ending.",
 )
 @click.option(
     "--intervals",
     type=click.Path(dir_okay=False),
-    help="Parquet file of the forecasts' prediction intervals.",
+    help="File of the forecasts' prediction intervals, CSV or Parquet.",
 )
 @click.option("--run", help="Id of the run to forecast with, instead of the champion.")
 @click.option(
@@ -39,7 +45,7 @@ if TYPE_CHECKING:
 )
 @GROUP
 def predict(
-    config: str, source: str, output: str, intervals: str | None, run: str | None,
+    config: str, source: str | None, output: str, intervals: str | None, run: str | None,
     serve_baseline: bool, group: str | None,
 ) -> None:  # fmt: skip
     """Forecast the next rows with the champion.
@@ -49,16 +55,15 @@ def predict(
     The forecasts of a series begin with the row after its last row in --input. Where no run was
     promoted, the baseline that was best on test forecasts, and --output has its name.
     """
-    from fastlstm.data.files import skipped_files_text
+    from fastlstm.forecasting.forecast_files import ENDINGS
     from fastlstm.network.keras_import import require_tensorflow
     from fastlstm.steps import worker
     from tasks.forecasters import choose_forecaster
-    from tasks.storage.sources import local_source
 
     settings, store, name = open_config(config)
     for option, file in (("--output", output), ("--intervals", intervals)):
-        if file is not None and not file.endswith(".parquet"):
-            raise ConfigError(f"{option}: {file} must end in .parquet")
+        if file is not None and not file.endswith(ENDINGS):
+            raise ConfigError(f"{option}: {file} must end in {' or '.join(ENDINGS)}")
     require_tensorflow()
     only = chosen_group(settings, group)
     if settings.models_by:
@@ -66,30 +71,58 @@ def predict(
             raise ConfigError(
                 "--run: a run is of one group; promote it there with 'fastlstm promote'"
             )
-        _predict_groups(settings, source, output, intervals, only, serve_baseline)
+        local = _newest_rows(settings, source)
+        _predict_groups(settings, local, output, intervals, only, serve_baseline)
         return
     chosen = choose_forecaster(store, name, run, serve_baseline=serve_baseline)
     if chosen.baseline is not None:
         click.echo(f"warning: the forecasts are those of {chosen.text}", err=True)
-    local = local_source(source, None, settings.s3, Path(settings.work))
-    if local.skipped:
-        click.echo(f"warning: {skipped_files_text(local.skipped)}", err=True)
-    written = worker.call(
-        "fastlstm.steps.forecast:forecast_latest_into",
-        {
-            "output": str(Path(output).resolve()),
-            "run": str(store.run_folder(name, chosen.run.run_id)),
-            "source": local.path,
-            "intervals": str(Path(intervals).resolve()) if intervals else None,
-            "baseline": chosen.baseline,
-            "shard_rows": settings.execution.shard_rows,
-        },
-    )
+    local = _newest_rows(settings, source)
+    with _exported(settings, output, intervals) as (made, made_intervals):
+        written = worker.call(
+            "fastlstm.steps.forecast:forecast_latest_into",
+            {
+                "output": str(made),
+                "run": str(store.run_folder(name, chosen.run.run_id)),
+                "source": local,
+                "intervals": str(made_intervals) if intervals else None,
+                "baseline": chosen.baseline,
+                "shard_rows": settings.execution.shard_rows,
+            },
+        )
     _print_result(written, chosen, output, intervals)
 
 
+def _newest_rows(settings: PipelineConfig, source: str | None) -> str:
+    """Where the rows to forecast from lie on this machine; those of the config without a source."""
+    from fastlstm.data.files import skipped_files_text
+    from tasks.storage.sources import local_source
+
+    query = settings.data.query if source is None else None
+    path = settings.data.path if source is None else source
+    local = local_source(path, query, settings.s3, Path(settings.work))
+    if local.skipped:
+        click.echo(f"warning: {skipped_files_text(local.skipped)}", err=True)
+    return local.path
+
+
+@contextmanager
+def _exported(
+    settings: PipelineConfig, output: str, intervals: str | None
+) -> Iterator[tuple[Path, Path]]:
+    """Files to write forecasts and intervals into, which are then written as the user wants them."""
+    from fastlstm.forecasting.forecast_files import export_forecasts
+
+    with tempfile.TemporaryDirectory(prefix="fastlstm-") as name:
+        made = Path(name) / "forecasts.parquet", Path(name) / "intervals.parquet"
+        yield made
+        for file, wanted in zip(made, (output, intervals), strict=True):
+            if wanted is not None and file.exists():
+                export_forecasts(file, Path(wanted).resolve(), settings.data.time_zone)
+
+
 def _predict_groups(
-    settings: PipelineConfig, source: str, output: str, intervals: str | None, only: str | None,
+    settings: PipelineConfig, local: str, output: str, intervals: str | None, only: str | None,
     serve_baseline: bool,
 ) -> None:  # fmt: skip
     """Forecast the rows of all groups, or of one, and print what was written.
@@ -97,18 +130,14 @@ def _predict_groups(
     Raises:
         click.exceptions.Exit: a group or series could not be forecast.
     """
-    from fastlstm.data.files import skipped_files_text
     from flows.cli.errors import EXIT_FAILED
     from tasks.forecast_groups import forecast_groups
-    from tasks.storage.sources import local_source
 
-    local = local_source(source, None, settings.s3, Path(settings.work))
-    if local.skipped:
-        click.echo(f"warning: {skipped_files_text(local.skipped)}", err=True)
-    found = forecast_groups(
-        settings, local.path, Path(output).resolve(),
-        Path(intervals).resolve() if intervals else None, only, serve_baseline=serve_baseline,
-    )  # fmt: skip
+    with _exported(settings, output, intervals) as (made, made_intervals):
+        found = forecast_groups(
+            settings, local, made, made_intervals if intervals else None, only,
+            serve_baseline=serve_baseline,
+        )  # fmt: skip
     for group, score in sorted(found.baselines.items()):
         click.echo(
             f"warning: {group}: a baseline forecasts, as there is no champion ({score})", err=True

@@ -141,6 +141,19 @@ def test_runs_show_predict_promote_rollback(home, in_process, tmp_path):
     assert forecast["time"].tolist() == [last + pd.Timedelta("1h"), last + pd.Timedelta("2h")]
     assert forecast["prediction"].between(40, 60).all()
 
+    # Without an input it is the source that is forecast, and a file for people has times of their zone.
+    local = write(home, yaml.safe_load(Path(config).read_text()), "local.yaml")
+    settings = yaml.safe_load(local.read_text())
+    settings["data"]["time_zone"] = "Asia/Tokyo"
+    write(home, settings, "local.yaml")
+    made = runner.invoke(main, ["predict", str(local), "--output", str(tmp_path / "out.csv")])
+    assert made.exit_code == 0, made.output
+    table = pd.read_csv(tmp_path / "out.csv")
+    assert list(table) == [*columns[:5], "local_time", *columns[5:]] and len(table) == 4
+    assert table["local_time"].str.endswith("+09:00").all()
+    same = pd.to_datetime(table["local_time"], utc=True) == pd.to_datetime(table["time"], utc=True)
+    assert same.all()
+
     again = runner.invoke(main, ["promote", config, entry.run_id])
     assert again.exit_code == 1 and "is the champion already" in again.output
     absent = runner.invoke(main, ["promote", config, "2000-01-01 00-00-00"])
@@ -205,8 +218,8 @@ def test_no_run_yet(tmp_path):
         main, ["predict", config, "--input", "x.csv", "--output", str(tmp_path / "o.parquet")]
     )
     assert done.exit_code == 1 and "has no run yet; run 'fastlstm retrain' first" in done.output
-    done = CliRunner().invoke(main, ["predict", config, "--input", "x.csv", "--output", "o.csv"])
-    assert done.exit_code == 2 and "must end in .parquet" in done.output
+    done = CliRunner().invoke(main, ["predict", config, "--input", "x.csv", "--output", "o.xlsx"])
+    assert done.exit_code == 2 and "must end in .parquet or .csv" in done.output
 
 
 def test_without_a_champion_predict_names_the_baseline_that_forecasts(in_process, tmp_path):
