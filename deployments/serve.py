@@ -27,6 +27,7 @@ from fastlstm.config.reading import read_settings
 from fastlstm.errors import FastLSTMError
 from fastlstm.runs.writing import git_commit
 from tasks.settings import PipelineConfig
+from tasks.work_place import local_work
 
 if TYPE_CHECKING:
     from prefect.client.schemas.schedules import CronSchedule
@@ -219,7 +220,7 @@ def main() -> None:
         config = read_settings(arguments.config, PipelineConfig)
     except FastLSTMError as error:
         raise SystemExit(f"{error}") from None
-    forecasts = arguments.forecasts or str(Path(config.work) / "forecasts")
+    forecasts = arguments.forecasts or f"{config.work}/forecasts"
     # SIGTERM ends this process like Ctrl-C does, so that the server is stopped too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if os.environ.get("PREFECT_API_URL"):
@@ -232,7 +233,7 @@ def main() -> None:
 
 
 def _serve_locally(config: PipelineConfig, arguments: argparse.Namespace, forecasts: str) -> None:
-    with local_server(Path(config.work) / "prefect", arguments.port) as environment:
+    with local_server(local_work(config.work) / "prefect", arguments.port) as environment:
         os.environ.update(environment)  # before Prefect is imported, which reads it then
         address = environment["PREFECT_API_URL"].removesuffix("/api")
         print(f"Prefect: {address}/deployments (Ctrl-C stops it)", flush=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import Any
 
 import prefect.runtime
@@ -23,6 +22,7 @@ from tasks.run_folds import run_folds
 from tasks.settings import PipelineConfig
 from tasks.split_groups import split_groups
 from tasks.unchanged import unchanged
+from tasks.work_place import local_work
 
 
 @flow(**flow_settings("retrain", DAY))
@@ -60,7 +60,7 @@ def _steps(config: PipelineConfig, full: bool, reason: str) -> Outcome | GroupsO
     if not full:
         return _retrain(config, source, [], reason)
     # Outputs are looked up by their folder, so in a work folder of its own every step is rebuilt.
-    own = Path(config.work) / "full" / str(prefect.runtime.flow_run.id)
+    own = local_work(config.work) / "full" / str(prefect.runtime.flow_run.id)
     try:
         placed = config.model_copy(update={"work": str(own)})
         return _retrain(placed, source, [str(prefect.runtime.flow_run.id)], reason)

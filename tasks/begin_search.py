@@ -10,6 +10,7 @@ from tasks.notify import notify
 from tasks.references import StepOutput, StudyReference
 from tasks.settings import PipelineConfig
 from tasks.steps import pipeline_step
+from tasks.work_place import local_work
 
 
 def open_search(config: PipelineConfig, study: StudyReference) -> Search:
@@ -21,7 +22,7 @@ def open_search(config: PipelineConfig, study: StudyReference) -> Search:
 def begin_search(config: PipelineConfig, clean: StepOutput) -> StudyReference:
     """Open the search, or continue one that was interrupted."""
     key = study_key(config, clean.content_sha256)
-    folder = Path(config.work) / "tune" / key[:32]
+    folder = local_work(config.work) / "tune" / key[:32]
     primary = trial_metric(Path(clean.path), config)
     search = Search(config, key, folder, resume=True, primary=primary)
     earlier = f"; {search.ended} of them ended before" if search.ended else ""

@@ -22,6 +22,7 @@ from tasks.notify import notify
 from tasks.references import RunReference, Source, StepOutput
 from tasks.settings import PipelineConfig
 from tasks.step_table import STEPS, Manifest
+from tasks.work_place import local_work, shared_folders
 
 P = ParamSpec("P")
 Input = Source | StepOutput | RunReference
@@ -61,7 +62,9 @@ def shard_map(config: PipelineConfig, step: str, *inputs: Input) -> ShardMap:
         *inputs: what the step reads, in the order of its parameters.
     """
     key = step_key(step, config, *inputs)
-    return ShardMap(Path(config.work) / "unfinished" / f"{key[:32]}.shards", engine_map(config))
+    return ShardMap(
+        local_work(config.work) / "unfinished" / f"{key[:32]}.shards", engine_map(config)
+    )
 
 
 def cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
@@ -90,8 +93,14 @@ def make(
         part: number of the part, where a step runs in parts.
     """
     key = step_key(step, config, *inputs, part=part)
-    folder = Path(config.work) / STEPS[step].folders[0] / key[:32]
+    name = f"{STEPS[step].folders[0]}/{key[:32]}"
+    folder = local_work(config.work) / name
+    shared = shared_folders(config.work, config.s3)
+    if shared is not None and shared.fetch(name, folder):
+        notify(step, f"taken from {shared.url(name)}")
     manifest = publish(folder, build)
+    if shared is not None:
+        shared.share(name, folder, manifest)
     give_back()
     reference = StepOutput(
         path=str(folder),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import fields
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pandas as pd
 
@@ -23,6 +22,7 @@ from tasks.settings import MonitorConfig, store_of
 from tasks.steps import pipeline_step
 from tasks.storage.forecasts import open_forecasts
 from tasks.storage.sources import local_source
+from tasks.work_place import local_work
 
 
 @pipeline_step("check health")
@@ -57,12 +57,12 @@ def _measure(config: MonitorConfig) -> Measurements:
     actuals, intervals = None, pd.DataFrame()
     if config.actuals is not None:
         source, intervals = config.actuals, place.read("intervals", since)
-        local = local_source(source.path, source.query, config.s3, Path(config.work))
+        local = local_source(source.path, source.query, config.s3, local_work(config.work))
         if skipped := {**local.skipped, **source_files(local.path, source.format).skipped}:
             notify("check health", f"warning: actuals: {skipped_files_text(skipped)}")
         newest = newest_forecaster(forecasters, forecasts).run
         labels = not newest.hyperparameters.is_regressor
-        scratch = Path(config.work) / "forecast"
+        scratch = local_work(config.work) / "forecast"
         with writing_to(scratch):
             scratch.mkdir(parents=True, exist_ok=True)
         actuals = actual_values(

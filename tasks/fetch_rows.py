@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from fastlstm.data.files import source_fingerprint
 from tasks.notify import notify
 from tasks.references import LocalTable
@@ -11,13 +9,14 @@ from tasks.settings import ScoringConfig
 from tasks.steps import pipeline_step
 from tasks.storage.sources import local_source
 from tasks.storage.sql import redacted
+from tasks.work_place import local_work
 
 
 @pipeline_step("fetch rows")
 def fetch_rows(config: ScoringConfig) -> LocalTable:
     """Fetch the newest rows, from files, S3 or a database."""
     source = config.input
-    local = local_source(source.path, source.query, config.s3, Path(config.work))
+    local = local_source(source.path, source.query, config.s3, local_work(config.work))
     table = LocalTable(
         path=local.path,
         sha256=source_fingerprint(local.path, source.format),

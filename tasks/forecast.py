@@ -13,6 +13,7 @@ from tasks.notify import notify
 from tasks.references import ChosenForecaster, LocalTable, Scored
 from tasks.settings import ScoringConfig, store_of
 from tasks.steps import pipeline_step
+from tasks.work_place import local_work
 
 FORECASTS_FILE, INTERVALS_FILE = "forecasts.parquet", "intervals.parquet"
 
@@ -32,7 +33,7 @@ def forecast(config: ScoringConfig, forecaster: ChosenForecaster, table: LocalTa
         config.interval_windows,
         code_version(),
     )
-    folder = Path(config.work) / "forecast" / key[:32]
+    folder = local_work(config.work) / "forecast" / key[:32]
 
     def build(target: Path) -> dict[str, Any]:
         facts: dict[str, Any] = worker.call(

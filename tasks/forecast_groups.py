@@ -16,6 +16,7 @@ from fastlstm.steps.split_groups import group_file, split_newest_into
 from tasks.engine import engine_of
 from tasks.forecasters import choose_forecaster
 from tasks.settings import PipelineConfig, store_of
+from tasks.work_place import local_work
 
 
 @dataclass
@@ -64,7 +65,7 @@ def forecast_groups(
     stored = store_of(config).groups(config.family_name)
     data = config.data.model_copy(update={"path": source, "format": "auto", "query": None})
     found = ForecastOfGroups()
-    home = Path(config.work) / "forecast"
+    home = local_work(config.work) / "forecast"
     home.mkdir(parents=True, exist_ok=True)
     # A name by which 'clean' finds what a killed run leaves.
     with tempfile.TemporaryDirectory(dir=home, prefix=".upload-") as name:

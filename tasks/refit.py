@@ -14,6 +14,7 @@ from tasks.prefect_artifacts import TrainingProgress
 from tasks.references import StepOutput
 from tasks.settings import PipelineConfig
 from tasks.steps import pipeline_step
+from tasks.work_place import local_work
 
 
 @pipeline_step("refit")
@@ -23,7 +24,9 @@ def refit(
     """Retrain the network on all windows, after the test windows were scored."""
     inputs = [network, windows, evaluation]
     progress = TrainingProgress(config)
-    state = Path(config.work) / "unfinished" / f"{step_key('refit', config, *inputs)[:32]}.npz"
+    state = (
+        local_work(config.work) / "unfinished" / f"{step_key('refit', config, *inputs)[:32]}.npz"
+    )
 
     def build(folder: Path) -> dict[str, Any]:
         facts: dict[str, Any] = worker.call(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -11,10 +10,10 @@ from pydantic import Field, field_validator, model_validator
 from fastlstm.config.base import StrictSettings
 from fastlstm.config.file_formats import FormatName
 from fastlstm.config.locations import (
-    FolderLocation,
     ForecastLocation,
     SourceLocation,
     StoreLocation,
+    WorkLocation,
     database_setting_problems,
     without_password,
 )
@@ -22,6 +21,7 @@ from fastlstm.config.model_names import StoredName
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.registry.opening import open_store
 from fastlstm.registry.store import Store
+from tasks.work_place import local_work
 
 
 class S3Settings(StrictSettings):
@@ -92,9 +92,10 @@ class _Placed(StrictSettings):
     model_name: StoredName = Field(description="Name of the model in the store.")
     store: StoreLocation = Field(description="Folder of all runs, or s3://bucket/prefix.")
     s3: S3Settings = Field(default_factory=S3Settings, description="How S3 is reached.")
-    work: FolderLocation = Field(
-        ".fastlstm", description="Folder of intermediate files that later runs reuse."
-    )
+    work: WorkLocation = Field(
+        ".fastlstm", description="Folder of intermediate files that later runs reuse, or the "
+        "s3://bucket/prefix of the retraining; files then lie in the user's cache folder.",
+    )  # fmt: skip
     shard_rows: int = Field(
         2_000_000, ge=1_000,
         description="Rows that are held in memory at a time. A panel with more is read in shards of "
@@ -227,4 +228,4 @@ def _opened(place: str, s3: str, work: str) -> Store:
     if not place.startswith("s3://"):
         return open_store(place)
     settings = S3Settings.model_validate_json(s3)
-    return open_store(place, settings=settings, cache=Path(work) / "s3")
+    return open_store(place, settings=settings, cache=local_work(work) / "s3")

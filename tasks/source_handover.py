@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from fastlstm.data.files import source_files, source_fingerprint
 from fastlstm.errors import ConfigError
 from tasks.settings import PipelineConfig
 from tasks.storage.sources import local_source
+from tasks.work_place import local_work
 
 FileState = tuple[str, int, int, int]
 
@@ -50,7 +50,7 @@ def find_source(config: PipelineConfig) -> FoundSource:
         StoreError: S3 refuses or cannot be reached, or the disk is full or read-only.
     """
     data = config.data
-    local = local_source(data.path, data.query, config.s3, Path(config.work))
+    local = local_source(data.path, data.query, config.s3, local_work(config.work))
     files = _file_states(local.path, data.format)
     skipped = {**local.skipped, **source_files(local.path, data.format).skipped}
     return FoundSource(local.path, source_fingerprint(local.path, data.format), files, skipped)

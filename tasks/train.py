@@ -14,6 +14,7 @@ from tasks.prefect_artifacts import TrainingProgress
 from tasks.references import RunReference, StepOutput
 from tasks.settings import PipelineConfig, store_of
 from tasks.steps import pipeline_step
+from tasks.work_place import local_work
 
 
 @pipeline_step("train")
@@ -25,7 +26,9 @@ def train(
     progress = TrainingProgress(config)
     inputs: list[Input] = [windows] if champion is None else [windows, champion]
     # Its name is the hash of all that the training depends on, so a state there is of this training.
-    state = Path(config.work) / "unfinished" / f"{step_key('train', config, *inputs)[:32]}.npz"
+    state = (
+        local_work(config.work) / "unfinished" / f"{step_key('train', config, *inputs)[:32]}.npz"
+    )
     before = None
     if champion is not None:
         before = str(store_of(config).run_folder(champion.model_name, champion.run_id))

@@ -15,13 +15,14 @@ from tasks.prefect_artifacts import report_refusal
 from tasks.references import StepOutput
 from tasks.settings import PipelineConfig
 from tasks.steps import pipeline_step
+from tasks.work_place import local_work
 
 
 @pipeline_step("validate")
 def validate(config: PipelineConfig, table: StepOutput) -> StepOutput:
     """Check the rows by all rules, then fill or drop missing values as the settings say."""
     loaded = read_manifest(Path(table.path))
-    refused = Path(config.work) / "refused" / f"{table.content_sha256[:32]}.json"
+    refused = local_work(config.work) / "refused" / f"{table.content_sha256[:32]}.json"
 
     def build(folder: Path) -> dict[str, Any]:
         return validate_into(

@@ -37,12 +37,12 @@ class Unused:
     """An intermediate file or folder.
 
     Attributes:
-        path: its path.
+        path: its path, or its URL in S3.
         days: how long ago it was last used, in days.
         size: its size in bytes.
     """
 
-    path: Path
+    path: Path | str
     days: float
     size: int
 
@@ -77,7 +77,7 @@ def clean(work: Path, days: float, *, dry_run: bool = False) -> list[Unused]:
             found.append(Unused(path, unused, sum(state.st_size for state in states[1:] or states)))
     if not dry_run:
         for item in found:
-            _delete(item.path)
+            _delete(Path(item.path))
     return found
 
 

@@ -145,7 +145,7 @@ def mark_used(path: Path) -> None:
         os.utime(path)
 
 
-def _is_whole(folder: Path) -> bool:
+def is_whole(folder: Path) -> bool:
     """Whether a folder agrees with its manifest."""
     try:
         verify(folder)
@@ -174,7 +174,7 @@ def publish(
         StoreError: the folder was put there by another process, yet is damaged; or the disk is full
             or may not be written.
     """
-    if _is_whole(target):
+    if is_whole(target):
         mark_used(target)
         return read_manifest(target)
     temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}"
@@ -185,7 +185,7 @@ def publish(
         with writing_to(target):
             described = build(temporary)
             write_manifest(temporary, {**(about or {}), **described})
-        if target.exists() and not _is_whole(target):
+        if target.exists() and not is_whole(target):
             delete_folder(target, "damaged")
         try:
             temporary.rename(target)

@@ -204,8 +204,8 @@ def _check_store(location: str) -> str:
     return check_location(location, ("folder", "s3"), entry_points(group=STORE_ENTRY_POINTS).names)
 
 
-def _check_folder(location: str) -> str:
-    return check_location(location, ("folder",))
+def _check_work(location: str) -> str:
+    return check_location(location, ("folder", "s3"))
 
 
 def _check_database(location: str) -> str:
@@ -216,5 +216,5 @@ def _check_database(location: str) -> str:
 SourceLocation = Annotated[str, AfterValidator(_check_source)]
 ForecastLocation = Annotated[str, AfterValidator(_check_forecasts)]
 StoreLocation = Annotated[str, AfterValidator(_check_store)]
-FolderLocation = Annotated[str, AfterValidator(_check_folder)]
+WorkLocation = Annotated[str, AfterValidator(_check_work)]
 DatabaseLocation = Annotated[str, AfterValidator(_check_database)]

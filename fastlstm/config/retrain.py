@@ -26,7 +26,7 @@ from fastlstm.config.group_names import (
 from fastlstm.config.groups import GroupsConfig, read_overrides
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.known_future import shifts
-from fastlstm.config.locations import FolderLocation, StoreLocation
+from fastlstm.config.locations import S3_PREFIX, StoreLocation, WorkLocation
 from fastlstm.config.messages import describe
 from fastlstm.config.tuning import NOT_SEARCHED, TuneConfig
 from fastlstm.errors import ConfigError
@@ -77,9 +77,10 @@ class RetrainConfig(StrictSettings):
         description="Store of all runs: a folder, or s3://bucket/prefix. Relative paths start at "
         "the config file's folder.",
     )
-    work: FolderLocation = Field(
-        ".fastlstm", description="Folder of intermediate files that later runs reuse. It may be "
-        "deleted at any time.",
+    work: WorkLocation = Field(
+        ".fastlstm", description="Folder of intermediate files that later runs reuse, or "
+        "s3://bucket/prefix: finished steps are then shared by all machines, and copies lie in the "
+        "user's cache folder. It may be deleted at any time.",
     )  # fmt: skip
     training_time_limit: float | None = Field(
         None, gt=0, description="Maximum training time in seconds; longer training fails."
@@ -89,6 +90,16 @@ class RetrainConfig(StrictSettings):
     @classmethod
     def _read_former_names(cls, given: Any) -> Any:
         return with_execution(given) if isinstance(given, dict) else given
+
+    @model_validator(mode="after")
+    def _workers_see_the_work(self) -> RetrainConfig:
+        if self.work.startswith(S3_PREFIX) and self.execution.cluster is not None:
+            raise ValueError(
+                f"work: {self.work} is copied to a folder of each machine, and the workers of the "
+                f"cluster at {self.execution.cluster} read those of this one; give a folder that all "
+                "of them share, or remove execution.cluster"
+            )
+        return self
 
     @model_validator(mode="after")
     def _sections_agree(self) -> RetrainConfig:

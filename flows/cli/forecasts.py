@@ -97,10 +97,11 @@ def _newest_rows(settings: PipelineConfig, source: str | None) -> str:
     """Where the rows to forecast from lie on this machine; those of the config without a source."""
     from fastlstm.data.files import skipped_files_text
     from tasks.storage.sources import local_source
+    from tasks.work_place import local_work
 
     query = settings.data.query if source is None else None
     path = settings.data.path if source is None else source
-    local = local_source(path, query, settings.s3, Path(settings.work))
+    local = local_source(path, query, settings.s3, local_work(settings.work))
     if local.skipped:
         click.echo(f"warning: {skipped_files_text(local.skipped)}", err=True)
     return local.path
@@ -111,9 +112,15 @@ def _exported(
     settings: PipelineConfig, output: str, intervals: str | None
 ) -> Iterator[tuple[Path, Path]]:
     """Files to write forecasts and intervals into, which are then written as the user wants them."""
+    from fastlstm.artifacts.disk import writing_to
     from fastlstm.forecasting.forecast_files import export_forecasts
+    from tasks.work_place import local_work
 
-    with tempfile.TemporaryDirectory(prefix="fastlstm-") as name:
+    home = local_work(settings.work) / "forecast"
+    with writing_to(home):
+        home.mkdir(parents=True, exist_ok=True)
+    # A name by which 'clean' finds what a killed run leaves.
+    with tempfile.TemporaryDirectory(prefix=".upload-", dir=home) as name:
         made = Path(name) / "forecasts.parquet", Path(name) / "intervals.parquet"
         yield made
         for file, wanted in zip(made, (output, intervals), strict=True):

@@ -89,17 +89,23 @@ def prune(config: str, keep: int, group: str | None, dry_run: bool) -> None:
 def clean(config: str, days: int, dry_run: bool) -> None:
     """Delete intermediate files that no run has used for some days.
 
-    They lie in the folder that CONFIG names as 'work'; those of other models there are deleted too.
-    Stored runs are kept.
+    They lie where CONFIG says with 'work'; those of other models there are deleted too, and where it is
+    in S3, the copies of this machine. Stored runs are kept.
     """
     from tasks import work_folder
+    from tasks.step_table import STEPS
+    from tasks.work_place import local_work, shared_folders
 
-    work = Path(open_config(config).settings.work)
-    deleted = work_folder.clean(work, days, dry_run=dry_run)
+    settings = open_config(config).settings
+    deleted = work_folder.clean(local_work(settings.work), days, dry_run=dry_run)
+    shared = shared_folders(settings.work, settings.s3)
+    if shared is not None:
+        steps = tuple(step.folders[0] for step in STEPS.values())
+        deleted += shared.clean(tuple(dict.fromkeys(steps)), days, dry_run=dry_run)
     for item in deleted:
         click.echo(
             f"{'would delete' if dry_run else 'deleted'} {item.path}, {item.size / 1e6:,.1f} MB, "
             f"unused for {item.days:.0f} days"
         )
     freed = sum(item.size for item in deleted) / 1e6
-    click.echo(f"{len(deleted)} intermediate results, {freed:,.1f} MB, in {work}")
+    click.echo(f"{len(deleted)} intermediate results, {freed:,.1f} MB, in {settings.work}")

@@ -40,7 +40,7 @@ def test_the_library_refuses_other_urls_and_lists_what_it_takes(settings, key, u
     listed = {
         "data.path": ("file or folder", "package:", "s3://", "postgresql", "env:", "block:"),
         "store": ("folder", "s3://"),
-        "work": ("a folder of this machine",),
+        "work": ("a folder of this machine", "s3://"),
         "tune.storage": ("postgresql", "env:"),
     }[key]
     assert all(kind in line for kind in listed)

@@ -12,10 +12,12 @@ from types import SimpleNamespace
 import pytest
 
 from deployments.local_s3 import local_s3
+from fastlstm.artifacts.folders import publish, verify
 from fastlstm.errors import StoreError
 from fastlstm.registry.maintenance import examine
 from tasks.settings import S3Settings
 from tasks.storage.s3_store import S3Store
+from tasks.storage.shared_folders import SharedFolders
 from tests.faults.proxy import proxied
 
 MOMENT = datetime(2026, 11, 24, 3, tzinfo=UTC)
@@ -64,7 +66,7 @@ def behind(s3_server, tmp_path):
         yield through, faults, S3Store(place, S3Settings(), tmp_path / "direct")
 
 
-@pytest.mark.parametrize(
+FAULTS = pytest.mark.parametrize(
     "wrong",
     [
         {"cut_after": 1_000_000, "cuts": 2},
@@ -83,6 +85,9 @@ def behind(s3_server, tmp_path):
         "all of it",
     ],
 )
+
+
+@FAULTS
 def test_it_heals(behind, wrong, clock):
     through, faults, direct = behind
     for name, value in wrong.items():
@@ -248,3 +253,50 @@ def test_an_outage_without_end_is_told_and_leaves_nothing_visible(behind, clock)
     clock.sleep(1000)
     second = through.add_run("m", MOMENT, build).run_id
     direct.read_all("m", second)
+
+
+@pytest.mark.soak
+@FAULTS
+def test_shared_folders_of_steps_heal(s3_server, tmp_path, wrong, clock):
+    place, name = f"s3://models/{uuid.uuid4().hex}", f"windows/{uuid.uuid4().hex}"
+    direct = SharedFolders(place, S3Settings())
+    manifest = publish(tmp_path / "built", lambda folder: build(folder, "x"))
+    with proxied(s3_server.endpoint_url) as (address, faults):
+        through = SharedFolders(place, S3Settings(endpoint_url=address))
+        for direction in ("up", "down"):
+            for key, value in wrong.items():
+                setattr(faults, key, value)
+            if direction == "up":
+                through.share(name, tmp_path / "built", manifest)
+            else:
+                if "cut_answer_after" in wrong:
+                    faults.cut_answer_after = 5_000_000  # within the large file
+                    faults.answer_cuts = 2
+                assert through.fetch(name, tmp_path / "fetched")
+            assert direct.fetch(name, tmp_path / f"direct {direction}")
+        assert verify(tmp_path / "fetched", reread=True) == manifest
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_an_outage_without_end_leaves_no_shared_folder_half(s3_server, tmp_path, clock, direction):
+    place, name = f"s3://models/{uuid.uuid4().hex}", f"windows/{uuid.uuid4().hex}"
+    direct = SharedFolders(place, S3Settings())
+    built, fetched = tmp_path / "built", tmp_path / "fetched"
+    manifest = publish(built, lambda folder: build(folder, "x"))
+    with proxied(s3_server.endpoint_url) as (address, faults):
+        through = SharedFolders(place, S3Settings(endpoint_url=address))
+        if direction == "down":
+            direct.share(name, built, manifest)
+        break_at(through, faults, 4, clock.now, 1000)
+        with pytest.raises(StoreError, match=r"s3://models/.*the S3 server cannot be reached"):
+            if direction == "up":
+                through.share(name, built, manifest)
+            else:
+                through.fetch(name, fetched)
+        assert list(tmp_path.iterdir()) == [built]
+        assert direct.fetch(name, fetched) == (direction == "down")
+        clock.sleep(1000)
+        faults.down = False
+        through.share(name, built, manifest)
+    assert direct.fetch(name, tmp_path / "again")

@@ -42,7 +42,7 @@ def test_each_folder_of_the_work_folder_belongs_to_one_step():
     assert len(FOLDERS) == len(set(FOLDERS))
     source = "".join(file.read_text() for file in (ROOT / "tasks").rglob("*.py"))
     source += (ROOT / "flows" / "retrain.py").read_text()
-    used = set(re.findall(r'Path\(config\.work\) / "(\w+)"', source))
+    used = set(re.findall(r'local_work\(config\.work\) / "(\w+)"', source))
     assert used and used <= set(FOLDERS)
 
 
