@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from fastlstm.config.data import DataConfig
 from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.runs.file_names import KINDS
 
 # Series that the figures of a regressor show.
 _SHOWN_SERIES = 3
@@ -48,6 +49,23 @@ def write_figures(
         _write_regression(target, data, metrics, predictions)
     else:
         _write_classification(target, hp, data, metrics, predictions)
+
+
+def captioned_figures(folder: Path, run_id: str) -> list[tuple[str, Path]]:
+    """The figures in a run's folder with a caption each: forecasts first, learning curves last.
+
+    Args:
+        folder: of the run.
+        run_id: the run's id, with which every file name begins.
+    """
+    order = [words for words, ending in KINDS.values() if ending == "png"]
+    found = []
+    for file in sorted(folder.glob("*.png")):
+        words = file.name.removeprefix(f"{run_id} - ").rpartition(" - ")[0]
+        place = next((n for n, kind in enumerate(order) if words.startswith(kind)), len(order))
+        first = words.startswith(KINDS["forecast"][0])
+        found.append((0 if first else 1, place, words, file))
+    return [(words.capitalize(), file) for _, _, words, file in sorted(found)]
 
 
 def first_series(file: Path) -> pd.DataFrame:

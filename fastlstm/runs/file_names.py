@@ -25,6 +25,7 @@ KINDS = {
     "inputs": ("TRAIN INPUTS OF LSTM MODEL", "json"),
     "data_checks": ("DATA CHECKS OF LSTM MODEL", "json"),
     "report": ("REPORT OF LSTM MODEL", "md"),
+    "page": ("REPORT OF LSTM MODEL", "html"),
     "error_by_step": ("ERROR BY STEP", "png"),
     "forecast": ("FORECAST AGAINST TRUTH", "png"),
     "coverage": ("COVERAGE OF INTERVALS", "png"),

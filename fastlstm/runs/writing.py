@@ -39,8 +39,9 @@ from fastlstm.data.shards import shards_of
 from fastlstm.data.tables import read_blocks
 from fastlstm.evaluation.baselines import NOT_REQUIRED
 from fastlstm.reporting.markdown import markdown_report
+from fastlstm.reporting.page import html_page
 from fastlstm.runs.csv_export import write_export
-from fastlstm.runs.figures import write_figures
+from fastlstm.runs.figures import captioned_figures, write_figures
 from fastlstm.runs.file_names import KINDS, file_name, name_if_there
 
 
@@ -114,9 +115,10 @@ def build_run(
     if config.group is None or config.groups.figures:
         write_figures(target, hp, data, metrics, training)
     write_json(target("hyperparameters"), _settings(run_id, config, target))
-    target("report").write_text(
-        markdown_report(run_id, config, metrics, training, checks), encoding="utf-8"
-    )
+    report = markdown_report(run_id, config, metrics, training, checks)
+    target("report").write_text(report, encoding="utf-8")
+    page = html_page(f"{config.stored_name} · {run_id}", report, captioned_figures(folder, run_id))
+    target("page").write_text(page, encoding="utf-8")
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "fingerprint": run_fingerprint,

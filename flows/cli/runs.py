@@ -59,8 +59,11 @@ def runs(config: str, group: str | None) -> None:
 @click.command()
 @click.argument("run")
 @click.option("--config", type=click.Path(dir_okay=False), help="Config whose store has the run.")
+@click.option(
+    "--open", "opens", is_flag=True, help="Open the report with its figures in a browser."
+)
 @GROUP
-def show(run: str, config: str | None, group: str | None) -> None:
+def show(run: str, config: str | None, group: str | None, opens: bool) -> None:
     """Show the report and the files of a run.
 
     RUN is the run's folder or URL, or its id together with --config. With 'models_by' in the config it
@@ -77,6 +80,11 @@ def show(run: str, config: str | None, group: str | None) -> None:
         console.print(f"in {folder}", soft_wrap=True, markup=False)
         return
     saved = _open_run(run, config, group)
+    if opens:
+        page = saved.path("page")
+        if not page.exists():
+            raise StoreError(f"{saved.folder}: has no page, as it was stored before runs had one")
+        click.launch(page.resolve().as_uri())
     console.print(Markdown(saved.path("report").read_text(encoding="utf-8")))
     console.print("\nFiles, checked against the manifest:")
     for file, entry in saved.manifest["files"].items():

@@ -114,6 +114,7 @@ def test_a_run_holds_every_file(finished):
         "TRAINING LOSS CURVE - small.png", "TRAINING MAE CURVE - small.png",
         "HYPERPARAMETERS OF LSTM MODEL - small.json", "METRICS OF LSTM MODEL - small.json",
         "TEST PREDICTIONS OF LSTM MODEL - small.parquet", "REPORT OF LSTM MODEL - small.md",
+        "REPORT OF LSTM MODEL - small.html",
         "TRAIN INPUTS OF LSTM MODEL - small.json", "COVERAGE OF INTERVALS - small.png",
         "IMPORTANCE OF INPUTS - small.png",
         "PREDICTION INTERVALS OF LSTM MODEL - small.parquet",
@@ -126,6 +127,8 @@ def test_a_run_holds_every_file(finished):
     assert {"keras", "tensorflow", "numpy", "pandas", "fastlstm", "python"} <= set(
         manifest["versions"]
     )
+    page = (folder / f"{stamp} - REPORT OF LSTM MODEL - small.html").read_text()
+    assert page.count("data:image/png;base64,") == 6 and len(page) < 3e6
     assert len(manifest["data_fingerprint"]) == 64 and "git_commit" in manifest
     saved = SavedRun(folder)
     assert saved.settings["model_file_name"] == f"{stamp} - LSTM MODEL - small.keras"

@@ -1,0 +1,43 @@
+"""The report as one page: it holds its figures, and names from the data are no markup."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+from fastlstm.reporting.page import html_page
+from fastlstm.reporting.text import markdown_table, plain
+from fastlstm.runs.figures import captioned_figures
+from fastlstm.runs.file_names import file_name
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
+
+
+def test_figures_are_within_the_page_and_nothing_else_is_fetched(tmp_path):
+    (tmp_path / "a.png").write_bytes(PNG)
+    table = "\n".join(markdown_table(["", "MAE"], [["network", "0.5"]]))
+    page = html_page("sales · 2026", f"# sales\n\n{table}\n", [("Forecast", tmp_path / "a.png")])
+    (found,) = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+    assert base64.b64decode(found) == PNG
+    assert (
+        "<h1>sales</h1>" in page and "<td>network</td>" in page and "Forecast</figcaption>" in page
+    )
+    assert not re.search(r'(src|href)="(?!data:)|@import|url\(|<script|<link', page)
+
+
+def test_names_from_the_data_are_no_markup():
+    hostile = "<script>alert(1)</script> [x](javascript:alert(1)) ![y](http://a/b.png)"
+    for text in (hostile, plain(hostile)):
+        page = html_page(hostile, f"# {text}\n\n{text}\n", [])
+        assert not re.search(r"<script|<a |<img", page)
+        assert "alert(1)" in page
+
+
+def test_forecasts_come_first_and_learning_curves_last(tmp_path):
+    run = "2026-11-24 03-00-00"
+    for kind, detail in (("curve", "loss"), ("coverage", ""), ("forecast", "b"), ("forecast", "a")):
+        (tmp_path / file_name(run, kind, "sales", detail)).write_bytes(PNG)
+    assert [caption for caption, _ in captioned_figures(tmp_path, run)] == [
+        "Forecast against truth a", "Forecast against truth b", "Coverage of intervals",
+        "Training loss curve",
+    ]  # fmt: skip
