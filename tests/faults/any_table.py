@@ -1,11 +1,13 @@
 """Tables as they occur: names, labels, types, containers, calendars, zones, gaps; and what must hold.
 
-``tables`` generates them. ``check_rows`` reads one in memory and from a file; ``check`` also trains,
-stores, opens, forecasts from memory and from files, and compares the champion with itself.
+``tables`` generates them. ``check_rows`` reads one in memory and from a file, ``check_trainings`` trains
+it under other names, in another order and a week later; ``check`` also stores, opens, forecasts from
+memory and from files, and compares the champion with itself.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +20,9 @@ from hypothesis import strategies as st
 
 from fastlstm import fastLSTM
 from fastlstm.artifacts.file_names import CLEAN_FILE
+from fastlstm.config.categories import MISSING, indicators
 from fastlstm.config.data import DataConfig
+from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.clock_changes import day_instants
 from fastlstm.data.closed_days import row_offset
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
@@ -29,6 +33,9 @@ from fastlstm.data.validation import validate
 from fastlstm.forecasting.forecast import forecast_latest
 from fastlstm.runs.saved_run import SavedRun
 from fastlstm.steps.compare import compare
+from fastlstm.steps.prepare import load_into, with_resolved_columns
+from fastlstm.steps.shard_map import ShardMap
+from fastlstm.training.fit import fit
 
 NAMES = [
     "y", "km/h", "$a$", "NA", "007", "_hidden", "日本", " ", "a,b", 'a"b', "=1", "a\nb", "Unnamed: 0",
@@ -72,8 +79,8 @@ class Table:
 
     Attributes:
         rows: columns ``label``, ``when`` (UTC), then features and the target.
-        features: names of the features; the target is one of them for a regressor.
-        target: name of the target.
+        features: names of the features; the target is one of them for a regressor. Text is categories.
+        target: name of the target; a classifier's holds 0 and 1, text or whole numbers.
         frequency: pandas offset, or None.
         zone: IANA zone.
         closed_days: as the setting takes it.
@@ -108,6 +115,12 @@ class Table:
         """How files declare their times."""
         return {"epoch": "epoch_s", "day first": "%d/%m/%Y %H:%M"}.get(self.written)
 
+    @property
+    def text(self) -> list[str]:
+        """Features that are categories."""
+        numeric = pd.api.types.is_numeric_dtype
+        return [name for name in self.features if not numeric(self.rows[name])]
+
 
 @st.composite
 def tables(draw: st.DrawFn) -> Table:
@@ -131,9 +144,13 @@ def tables(draw: st.DrawFn) -> Table:
             columns[name] = np.round(columns[name]).astype(
                 draw(st.sampled_from(["int64", "float32"]))
             )
+        elif number and draw(st.booleans()):
+            columns[name] = _categories(draw, rng, len(base))
     target = values[-1] if is_classifier else values[0]
     if is_classifier:
-        columns[target] = (np.arange(len(base)) % 2).astype(np.int64)
+        text = draw(st.lists(st.sampled_from(LABELS), min_size=2, max_size=3, unique=True))
+        classes = draw(st.sampled_from([[0, 1], [3, 1, 20], text]))
+        columns[target] = np.array(classes)[np.arange(len(base)) % len(classes)]
     rows = pd.concat([base[["label", "when"]], pd.DataFrame(columns)], axis=1)
     whole_days = frequency is None or frequency not in ("1h", "15min")
     written = ["offset", "utc", "epoch", *(["dates", "midnights"] if whole_days else [])]
@@ -143,6 +160,15 @@ def tables(draw: st.DrawFn) -> Table:
         draw(st.sampled_from(["pandas", "arrow", "structured", "levels"])),
         draw(st.sampled_from(["csv", "parquet"])),
     )  # fmt: skip
+
+
+def _categories(draw: st.DrawFn, rng: np.random.Generator, count: int) -> np.ndarray:
+    """A column of text, in which some rows may be missing."""
+    names = draw(st.lists(st.sampled_from(LABELS), min_size=1, max_size=4, unique=True))
+    column = np.array(names, object)[rng.integers(0, len(names), count)]
+    if draw(st.booleans()):
+        column[rng.integers(0, count, 3)] = None
+    return column
 
 
 def _series(
@@ -199,7 +225,28 @@ def data_of(table: Table, file: Path) -> DataConfig:
         "series": table.series_column if table.is_panel else None, "frequency": table.frequency,
         "time_zone": table.zone, "closed_days": table.closed_days, "features": table.features,
         "targets": [table.target], "calendar": [],
+        "columns": {name: {"dtype": "category"} for name in table.text},
     })  # fmt: skip
+
+
+def config_of(table: Table, folder: Path, file: Path) -> RetrainConfig:
+    """The settings of a retraining on the file, with the categories of its train rows; loads it."""
+    config = RetrainConfig.model_validate(
+        {"data": data_of(table, file), "hyperparameters": _hyperparameters(table)}
+    )
+    folder.mkdir()
+    load_into(
+        folder, config.data, 1, 1_000_000, ShardMap(folder / "shards"), labels=table.is_classifier
+    )
+    return with_resolved_columns(config, folder)
+
+
+def _hyperparameters(table: Table) -> dict[str, Any]:
+    return {
+        "LSTM_type": "classifier" if table.is_classifier else "regressor", "timesteps": TIMESTEPS,
+        "steps_ahead": STEPS, "architecture": "classic", "model_relative_width": [1],
+        "train_size_rate": 0.5, "validation_size_rate": 0.2, "batch_size": 512, "model_name": "any",
+    }  # fmt: skip
 
 
 def model_of(table: Table, folder: Path) -> fastLSTM:
@@ -220,10 +267,7 @@ def model_of(table: Table, folder: Path) -> fastLSTM:
         x, y, given = x.set_axis(pd.DatetimeIndex(time)), y.set_axis(pd.DatetimeIndex(time)), {}
     return fastLSTM(
         x, y, **given, frequency=table.frequency, time_zone=table.zone, closed_days=table.closed_days,
-        calendar=[], LSTM_type="classifier" if table.is_classifier else "regressor",
-        timesteps=TIMESTEPS, steps_ahead=STEPS, architecture="classic", model_relative_width=[1],
-        train_size_rate=0.5, validation_size_rate=0.2, batch_size=512, model_name="any",
-        data_storage_path=folder,
+        calendar=[], data_storage_path=folder, **_hyperparameters(table),
     )  # fmt: skip
 
 
@@ -233,15 +277,35 @@ def check_rows(table: Table, folder: Path) -> tuple[fastLSTM, pd.DataFrame]:
     Returns:
         The class with these rows, not trained, and the clean table.
     """
-    data = data_of(table, file_of(table, folder))
-    loaded = load(data)
-    clean, report = validate(loaded.frame, data, labels=table.is_classifier)
-    assert report.passed, [found.line() for found in report.errors]
     model = model_of(table, folder)
-    _same_rows(table, model, clean)
-    _same_numbers_under_other_names(table, model, folder)
-    _same_numbers_a_week_later(table, model, folder)
+    config = config_of(table, folder / "loaded", file_of(table, folder))
+    turned = config_of(table, folder / "turned", file_of(table, folder, turned=True))
+    clean, again = (_clean(of_file, folder) for of_file in (config, turned))
+    pd.testing.assert_frame_equal(clean, again)
+    _same_rows(table, model, clean, config.data)
+    _same_numbers(model, under_other_names(table, model, folder))
+    later = a_week_later(table, model, folder)
+    if later is not None:
+        assert (later.model._rows.frame[SEGMENT] == model._rows.frame[SEGMENT]).all()
+        _same_numbers(model, later)
     return model, clean
+
+
+def check_trainings(table: Table, folder: Path) -> None:
+    """Networks that learn a table under other names, in another order or a week later forecast alike."""
+    model = model_of(table, folder)
+    renamed, later = under_other_names(table, model, folder), a_week_later(table, model, folder)
+    first = _first_weights(model)
+    forecasts = _trained(model, first)
+    inputs = [renamed.columns[name] for name in model._features]
+    order = [inputs.index(name) for name in renamed.model._features]
+    found = _trained(renamed.model, [first[0][order], *first[1:]])  # the first are those of inputs
+    for label, forecast in forecasts.items():
+        # The sums of a gradient are taken in another order.
+        np.testing.assert_allclose(found[renamed.labels[label]], forecast, rtol=1e-4, atol=1e-4)
+    if later is not None:
+        for label, forecast in _trained(later.model, first).items():
+            np.testing.assert_array_equal(forecast, forecasts[label])
 
 
 def check(table: Table, folder: Path) -> None:
@@ -257,71 +321,131 @@ def check(table: Table, folder: Path) -> None:
     assert of_itself["comparable"] and of_itself["challenger"] == of_itself["champion"]
 
 
-def _same_rows(table: Table, model: fastLSTM, clean: pd.DataFrame) -> None:
-    """The class and the pipeline read the same series, times and contiguous blocks."""
+@dataclass(frozen=True)
+class Counterpart:
+    """The rows of another model in other words.
+
+    Attributes:
+        model: with these rows, not trained.
+        labels: the label here of each series there.
+        columns: the name here of each feature and target there.
+    """
+
+    model: fastLSTM
+    labels: dict[str, str]
+    columns: dict[str, str]
+
+
+def under_other_names(table: Table, model: fastLSTM, folder: Path) -> Counterpart:
+    """Renamed series and columns, both in another order."""
+    labels = {label: label for label in table.rows["label"].unique()}
+    if table.is_panel:
+        labels = {label: f"s{number}" for number, label in enumerate(reversed(labels))}
+    names = {name: f"c{number}" for number, name in enumerate(table.rows.columns[2:])}
+    rows = table.rows.rename(columns=names).assign(label=table.rows["label"].map(labels))
+    features = [names[name] for name in reversed(table.features)]
+    other = model_of(
+        replace(table, rows=rows, features=features, target=names[table.target]), folder
+    )
+    data, columns = model._inputs.data, dict(names)
+    for name, (column, category) in data.indicator_columns.items():
+        (columns[name],) = indicators(names[column], [category])
+    for name, (column, label) in data.label_outputs.items():
+        columns[name] = names[column] if name == column else f"{names[column]}: {label}"
+    return Counterpart(other, labels, columns)
+
+
+def a_week_later(table: Table, model: fastLSTM, folder: Path) -> Counterpart | None:
+    """The same a week later; None where the calendar does not repeat each week."""
+    if table.frequency not in ("1h", "15min", "1D", "W-MON", "W-SUN", None):
+        return None
+    if table.zone == "Pacific/Apia":
+        return None  # the week that lacks a day
+    when = table.rows["when"]
+    later: Any = when + pd.Timedelta("7D")
+    if table.frequency in ("1D", "W-MON", "W-SUN"):
+        local = pd.DatetimeIndex(when.dt.tz_convert(table.zone).dt.tz_localize(None)).normalize()
+        later = day_instants(local + pd.Timedelta("7D"), table.zone)
+    rows = table.rows.assign(when=pd.Series(later, index=table.rows.index))
+    labels, columns = dict.fromkeys(table.rows["label"]), [*model._features, *model._targets]
+    return Counterpart(
+        model_of(replace(table, rows=rows), folder),
+        {label: label for label in labels},
+        {name: name for name in columns},
+    )
+
+
+def _clean(config: RetrainConfig, folder: Path) -> pd.DataFrame:
+    """The checked rows of loaded ones."""
+    frame = load(config.data, labels=not config.hyperparameters.is_regressor).frame
+    clean, report = validate(frame, config.data, labels=not config.hyperparameters.is_regressor)
+    assert report.passed, [found.line() for found in report.errors]
+    return clean
+
+
+def _same_rows(table: Table, model: fastLSTM, clean: pd.DataFrame, data: DataConfig) -> None:
+    """The class and the pipeline read the same series, times, contiguous blocks, names and values."""
     assert set(clean[SERIES]) == set(table.rows["label"])
     rows = model._rows
     assert rows is not None
     pd.testing.assert_frame_equal(rows.frame, clean[[SERIES, TIME, SEGMENT]], check_dtype=False)
-    for name in table.features:
-        np.testing.assert_allclose(rows.table.x[name], clean[name], rtol=1e-12)
-    assert list(rows.table.x) == table.features and list(rows.table.y) == [table.target]
+    assert (list(rows.table.x), list(rows.table.y)) == (data.features, data.targets)
+    assert model._inputs.data.categories == data.categories
+    for part, names in ((rows.table.x, data.features), (rows.table.y, data.targets)):
+        for name in names:
+            np.testing.assert_allclose(part[name], clean[name], rtol=1e-12)
+    for name in table.text:
+        taught = {*data.categories[name]} - {MISSING}
+        assert taught <= {*table.rows[name].dropna()}
 
 
-def _scaled(model: fastLSTM) -> dict[str, np.ndarray]:
-    """Scaled rows of each series."""
+def _same_numbers(model: fastLSTM, other: Counterpart) -> None:
+    """Each series of another model has the same scaled values in each column."""
+    ours, theirs = _scaled(model), _scaled(other.model)
+    for label, columns in ours.items():
+        found = theirs[other.labels[label]]
+        assert len(found) == len(columns)
+        for (kind, name), values in columns.items():
+            np.testing.assert_array_equal(found[kind, other.columns[name]], values)
+
+
+def _scaled(model: fastLSTM) -> dict[str, dict[tuple[str, str], np.ndarray]]:
+    """Scaled columns of each series."""
     rows = model._rows
     assert rows is not None
     labels = rows.frame[SERIES].to_numpy(str)
-    both = np.concatenate([rows.x_scaled, rows.y_scaled], axis=1)
-    return {label: both[labels == label] for label in np.unique(labels)}
-
-
-def _same_numbers_under_other_names(table: Table, model: fastLSTM, folder: Path) -> None:
-    """Renamed series and columns, in another order, have the same scaled values."""
-    new = {
-        label: f"s{number}" for number, label in enumerate(reversed(table.rows["label"].unique()))
+    parts = (("x", rows.features, rows.x_scaled), ("y", rows.targets, rows.y_scaled))
+    return {
+        label: {
+            (kind, name): values[labels == label, number]
+            for kind, names, values in parts
+            for number, name in enumerate(names)
+        }
+        for label in np.unique(labels)
     }
-    columns = {name: f"c{number}" for number, name in enumerate(table.rows.columns[2:])}
-    rows = table.rows.rename(columns=columns)
-    if table.is_panel:
-        rows = rows.assign(label=rows["label"].map(new))
-    features = [columns[name] for name in table.features]
-    other = model_of(
-        replace(table, rows=rows, features=features[::-1], target=columns[table.target]), folder
-    )
-    found, width = _scaled(other), len(features)
-    for label, values in _scaled(model).items():
-        renamed = found[new[label] if table.is_panel else label]
-        np.testing.assert_array_equal(renamed[:, :width][:, ::-1], values[:, :width])
-        np.testing.assert_array_equal(renamed[:, width:], values[:, width:])
 
 
-def _same_numbers_a_week_later(table: Table, model: fastLSTM, folder: Path) -> None:
-    """A week later nothing but the times differs."""
-    if table.frequency not in ("1h", "15min", "1D", "W-MON", "W-SUN", None):
-        return  # other calendars do not repeat each week
-    if table.zone == "Pacific/Apia":
-        return  # the week that lacks a day
-    whole_days = table.frequency in ("1D", "W-MON", "W-SUN")
-    when = table.rows["when"]
-    local = pd.DatetimeIndex(when.dt.tz_convert(table.zone).dt.tz_localize(None)).normalize()
-    later = (
-        day_instants(local + pd.Timedelta("7D"), table.zone)
-        if whole_days
-        else when + pd.Timedelta("7D")
-    )
-    moved = table.rows.assign(when=pd.Series(later, index=table.rows.index))
-    other = model_of(replace(table, rows=moved), folder)
-    assert other._rows is not None and model._rows is not None
-    assert (other._rows.frame[SEGMENT] == model._rows.frame[SEGMENT]).all()
-    for label, values in _scaled(model).items():
-        np.testing.assert_array_equal(_scaled(other)[label], values)
+def _first_weights(model: fastLSTM) -> list[np.ndarray]:
+    """Weights of the network before training."""
+    with contextlib.redirect_stdout(None):
+        model.network_structure_set_compile()
+    weights: list[np.ndarray] = model.model.get_weights()
+    return weights
+
+
+def _trained(model: fastLSTM, weights: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Test forecasts of each series by a network that begins with these weights, after an epoch."""
+    _first_weights(model)
+    model.model.set_weights(weights)
+    model._hp = model._hp.model_copy(update={"epochs": 1})
+    model.model = fit(model._windows(), model._hp, model=model.model, verbose=0).model
+    labels, forecasts = model._windows().read("test").series, model._test_forecasts()[1].to_numpy()
+    return {label: forecasts[labels == label] for label in np.unique(labels)}
 
 
 def _same_model(table: Table, model: fastLSTM, again: fastLSTM, folder: Path) -> None:
     """A reopened run has the same names and gives the same forecasts, from memory and from files."""
-    assert again._features == table.features and again._targets == [table.target]
+    assert (again._features, again._targets) == (model._features, model._targets)
     assert model._rows is not None and again._rows is not None and model.run_folder is not None
     pd.testing.assert_frame_equal(again._rows.frame, model._rows.frame, check_dtype=False)
     np.testing.assert_array_equal(again._test_forecasts()[1], model._test_forecasts()[1])
@@ -337,8 +461,14 @@ def _same_model(table: Table, model: fastLSTM, again: fastLSTM, folder: Path) ->
     pd.testing.assert_frame_equal(*forecasts)
     if table.frequency is not None:
         assert (forecasts[0]["time"] > forecasts[0]["after"]).all()
+    classes = {str(label) for label in table.rows[table.target]}
     for label, found in forecasts[0].groupby("series"):
-        rows = table.rows.loc[table.rows["label"] == label, table.features].tail(TIMESTEPS)
-        expected = again.model_predict(rows.to_numpy(), series=label if table.is_panel else None)
-        np.testing.assert_allclose(found["prediction"], expected[0], rtol=1e-5, atol=1e-6)
-    assert json.loads(json.dumps(model.hyperparameters))["target_names"] == [table.target]
+        rows: Any = table.rows.loc[table.rows["label"] == label, table.features].tail(TIMESTEPS)
+        if not table.text:
+            rows = rows.to_numpy()
+        expected = again.model_predict(rows, series=label if table.is_panel else None)
+        by_output = found.set_index(["step", "target"])["prediction"]
+        order = [(step + 1, name) for step in range(STEPS) for name in model._targets]
+        np.testing.assert_allclose(by_output.loc[order], expected[0], rtol=1e-5, atol=1e-6)
+        assert not table.is_classifier or {*found.get("label", [])} <= classes
+    assert json.loads(json.dumps(model.hyperparameters))["target_names"] == model._targets

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from tests.faults.any_table import check, check_rows, tables
+from tests.faults.any_table import check, check_rows, check_trainings, tables
 
 # Tables of `make soak`, each some seconds; `FASTLSTM_TABLES=500 make soak` takes more.
 _MANY_TABLES, _AT_A_TIME = int(os.environ.get("FASTLSTM_TABLES", "100")), 10
@@ -51,6 +51,13 @@ def test_networks_of_any_table(table):
         check(table, Path(folder))
 
 
+@settings(max_examples=2, derandomize=True, **_anything)
+@given(tables())
+def test_the_same_table_in_other_words(table):
+    with tempfile.TemporaryDirectory() as folder:
+        check_trainings(table, Path(folder))
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("number", range(_MANY_TABLES // _AT_A_TIME))
 def test_networks_of_many_tables(number):
@@ -60,5 +67,6 @@ def test_networks_of_many_tables(number):
     def check_each(table):
         with tempfile.TemporaryDirectory() as folder:
             check(table, Path(folder))
+            check_trainings(table, Path(folder))
 
     check_each()
