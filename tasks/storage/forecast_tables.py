@@ -9,10 +9,18 @@ import pandas as pd
 
 from fastlstm.errors import DataError
 from tasks.storage.forecast_rows import APPEND_ATTEMPTS, KEYS, MOMENT, Kind, merge
-from tasks.storage.sql import open_database, translated_errors
+from tasks.storage.sql import open_database, redacted, translated_errors
 
 # Characters of names in a database. The longest key has 3,056 bytes with them, MySQL takes 3,072.
-_LENGTHS = {"model_name": 351, "run_id": 60, "series": 200, "target": 150, "feature": 200}
+_LENGTHS = {
+    "model_name": 351, "run_id": 60, "series": 200, "target": 150, "feature": 200, "label": 150,
+}  # fmt: skip
+
+# Dialects to which 'a' and 'a ' are the same key, whatever the collation.
+_PADDING = ("mysql", "mariadb", "mssql")
+
+# Dialects whose ALTER TABLE adds a column without the word COLUMN.
+_ADD_ALONE = ("mssql", "oracle")
 
 
 def _text(length: int) -> Any:
@@ -32,14 +40,18 @@ def _text(length: int) -> Any:
 def _columns() -> dict[Kind, list[tuple[str, Any]]]:
     """Names and types of each table's columns."""
     import sqlalchemy as sa
+    from sqlalchemy.dialects import mysql
 
-    moment = sa.DateTime(timezone=True)
-    model, run, series, target, feature = (_text(length) for length in _LENGTHS.values())
+    # MySQL rounds times to seconds unless it is told how many digits to keep.
+    micro = mysql.DATETIME(fsp=6)
+    moment = sa.DateTime(timezone=True).with_variant(micro, "mysql", "mariadb")
+    types = {name: _text(length) for name, length in _LENGTHS.items()}
+    model, run, series, target, feature, label = types.values()
     return {
         "forecasts": [
             ("model_name", model), ("run_id", run), ("series", series), ("after", moment),
             ("origin", moment), ("step", sa.Integer), ("time", moment), ("target", target),
-            ("prediction", sa.Double), ("label", target), ("probability", sa.Double),
+            ("prediction", sa.Double), ("label", label), ("probability", sa.Double),
         ],
         "intervals": [
             ("model_name", model), ("run_id", run), ("series", series), ("after", moment),
@@ -79,7 +91,7 @@ class ForecastTables:
         """Add rows that are not stored yet; return their number."""
         import sqlalchemy as sa
 
-        _require_short_names(rows)
+        _require_names_to_keep(rows, pads=self._engine.dialect.name in _PADDING)
         table = self._tables[kind]
         moment = table.c[MOMENT[kind]]
         rows = rows.assign(model_name=self._model).reindex(columns=[c.name for c in table.c])
@@ -103,31 +115,53 @@ class ForecastTables:
             return _again_on_conflict(once)
 
     def _create_tables(self) -> None:
-        """Create the tables that do not exist; another process may do the same at this moment."""
+        """Create the tables that do not exist; another process may do the same at this moment.
+
+        Raises:
+            DataError: a table lacks a column, and the database does not let this user add it.
+        """
         import sqlalchemy as sa
 
         for attempt in range(1, APPEND_ATTEMPTS + 1):
             try:
                 with self._engine.begin() as connection:
                     self._meta.create_all(connection)
-                    self._add_columns(connection)
+                    for statement in self._statements_for_absent_columns(connection):
+                        connection.execute(sa.DDL(statement.replace("%", "%%")))
                 return
             except (sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.IntegrityError):
                 # Lost the race if another process created a table meanwhile: look again.
                 if attempt == APPEND_ATTEMPTS or not self._any_exists():
+                    self._require_columns()
                     raise
 
-    def _add_columns(self, connection: Any) -> None:
-        """Add the columns that tables of earlier versions lack."""
+    def _statements_for_absent_columns(self, connection: Any) -> list[str]:
+        """What adds the columns that tables of earlier versions lack."""
         import sqlalchemy as sa
 
-        inspector = sa.inspect(connection)
-        for table in self._tables.values():
+        inspector, statements = sa.inspect(connection), []
+        for table in filter(lambda table: inspector.has_table(table.name), self._tables.values()):
             present = {column["name"] for column in inspector.get_columns(table.name)}
             for column in (c for c in table.c if c.name not in present):
                 written = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
                 name = connection.dialect.identifier_preparer.format_table(table)
-                connection.execute(sa.text(f"ALTER TABLE {name} ADD COLUMN {written}"))
+                add = "ADD" if connection.dialect.name in _ADD_ALONE else "ADD COLUMN"
+                statements.append(f"ALTER TABLE {name} {add} {written}")
+        return statements
+
+    def _require_columns(self) -> None:
+        """Refuse tables that lack a column.
+
+        Raises:
+            DataError: the message has the statements that add them.
+        """
+        with self._engine.connect() as connection:
+            statements = self._statements_for_absent_columns(connection)
+        if statements:
+            raise DataError(
+                f"{redacted(self._place)}: the tables of forecasts lack columns, which this user may "
+                f"not add; run as their owner: {'; '.join(statements)}"
+            )
 
     def _any_exists(self) -> bool:
         """Whether the database has one of the tables."""
@@ -152,14 +186,24 @@ class ForecastTables:
         return _utc(pd.DataFrame(found, columns=[c.name for c in table.c]))
 
 
-def _require_short_names(rows: pd.DataFrame) -> None:
-    """Refuse names that a database would refuse or cut.
+def _require_names_to_keep(rows: pd.DataFrame, *, pads: bool) -> None:
+    """Refuse names that a database would refuse, cut or take for another one.
+
+    Args:
+        rows: the rows to append.
+        pads: whether the database ignores spaces at the end of names.
 
     Raises:
-        DataError: a name is too long.
+        DataError: a name is too long, or ends with a space.
     """
     for column in _LENGTHS.keys() & set(rows.columns):
-        names = pd.Series(rows[column].unique())
+        names = pd.Series(rows[column].dropna().unique()).astype(str)
+        padded = names[names.str.endswith(" ")] if pads else names[:0]
+        if len(padded):
+            raise DataError(
+                f"{column} {padded.iloc[0][:60]!r} ends with a space, which this database ignores where "
+                "it compares names; remove the space, or append forecasts to files"
+            )
         too_long = names[names.str.len() > _LENGTHS[column]]
         if len(too_long):
             raise DataError(

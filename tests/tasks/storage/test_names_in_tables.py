@@ -48,6 +48,75 @@ def test_a_name_that_a_column_cannot_keep_is_refused(tmp_path):
     assert not len(tables.read("forecasts", pd.Timestamp("2023-01-01", tz="UTC")))
 
 
+def test_a_table_of_an_earlier_version_gets_the_columns_of_labels(tmp_path):
+    place = f"sqlite:///{tmp_path / 'f.db'}"
+    ForecastTables(place, "f", "m").append("forecasts", rows(["a"]))
+    engine = sa.create_engine(place)
+    with engine.begin() as connection:
+        for name in ("label", "probability"):
+            connection.execute(sa.text(f"ALTER TABLE f DROP COLUMN {name}"))
+    labelled = rows(["b", "c"]).assign(label=["007", None], probability=[0.5, None])
+    assert ForecastTables(place, "f", "m").append("forecasts", labelled) == 2
+    found = ForecastTables(place, "f", "m").read("forecasts", pd.Timestamp("2023-01-01", tz="UTC"))
+    assert found.set_index("series")["label"].dropna().to_dict() == {"b": "007"}
+
+
+def test_a_table_whose_columns_may_not_be_added_is_refused_with_what_adds_them(
+    tmp_path, monkeypatch
+):
+    place = f"sqlite:///{tmp_path / 'f.db'}"
+    ForecastTables(place, "f", "m").append("forecasts", rows(["a"]))
+    with sa.create_engine(place).begin() as connection:
+        connection.execute(sa.text("ALTER TABLE f DROP COLUMN label"))
+    right = sa.Connection.execute
+
+    def refuse(connection, statement, *args, **kwargs):
+        if str(statement).startswith("ALTER TABLE"):
+            raise sa.exc.ProgrammingError(str(statement), {}, Exception("permission denied"))
+        return right(connection, statement, *args, **kwargs)
+
+    monkeypatch.setattr(sa.Connection, "execute", refuse)
+    with pytest.raises(
+        DataError, match=r"run as their owner: ALTER TABLE f ADD COLUMN label VARCHAR"
+    ):
+        ForecastTables(place, "f", "m").append("forecasts", rows(["b"]))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "words"), [(mssql.dialect(), "ADD"), (mysql.dialect(), "ADD COLUMN")]
+)
+def test_columns_are_added_in_the_words_of_the_database(dialect, words, monkeypatch):
+    tables = ForecastTables("sqlite://", "f", "m")
+    inspector = type("Inspector", (), {
+        "has_table": lambda self, name: name == "f",
+        "get_columns": lambda self, name: [
+            {"name": column.name} for column in tables._tables["forecasts"].c if column.name != "label"
+        ],
+    })()  # fmt: skip
+    monkeypatch.setattr(sa, "inspect", lambda _: inspector)
+    connection = type("Connection", (), {"dialect": dialect})()
+    (statement,) = tables._statements_for_absent_columns(connection)
+    assert statement.startswith(f"ALTER TABLE f {words} label ")
+
+
+def test_labels_are_no_longer_than_a_column_and_end_without_a_space_where_it_is_ignored(tmp_path):
+    tables = ForecastTables(f"sqlite:///{tmp_path / 'f.db'}", "f", "m")
+    with pytest.raises(DataError, match=r"label 'xxx.* has 151 characters, a database keeps 150"):
+        tables.append("forecasts", rows(["a"]).assign(label="x" * 151))
+    assert tables.append("forecasts", rows(["a", "a "])) == 2
+    tables._engine.dialect.name = "mysql"
+    with pytest.raises(
+        DataError, match="series 'a ' ends with a space, which this database ignores"
+    ):
+        tables.append("forecasts", rows(["a", "a "]))
+
+
+def test_mysql_keeps_the_microseconds_of_times():
+    table = ForecastTables("sqlite://", "f", "m")._tables["forecasts"]
+    text = str(sa.schema.CreateTable(table).compile(dialect=mysql.dialect()))
+    assert "after DATETIME(6)" in text and "time DATETIME(6)" in text.replace("`", "")
+
+
 @pytest.mark.parametrize("kind", ["forecasts", "intervals", "inputs"])
 def test_keys_fit_into_mysql(kind):
     table = ForecastTables("sqlite://", "f", "m")._tables[kind]

@@ -124,6 +124,21 @@ def test_a_query_is_read_and_known_by_its_result(database, tmp_path):
     assert fetch("SELECT * FROM readings") != path
 
 
+def test_labels_and_categories_of_a_query_are_what_the_database_holds(tmp_path):
+    labels = ["NA", "007", "7", "1e5", "None", " x ", "TRUE", "日本"]
+    table = make_panel(rows=1, series=tuple(labels)).assign(kind=labels, when="2024-01-01")
+    with sqlite3.connect(tmp_path / "w.db") as connection:
+        table.to_sql("readings", connection, index=False)
+    source = local_source(
+        f"sqlite:///{tmp_path / 'w.db'}", "SELECT * FROM readings", S3Settings(), tmp_path
+    )
+    frame = load(DataConfig.model_validate({
+        "path": source.path, "time": "when", "series": "site", "features": ["kind"],
+        "targets": ["load"], "columns": {"kind": {"dtype": "category"}},
+    })).frame  # fmt: skip
+    assert frame["__series"].tolist() == frame["kind"].tolist() == sorted(labels)
+
+
 def test_place_of_a_database_may_be_kept_out_of_the_settings(database, tmp_path, monkeypatch):
     query = "SELECT * FROM readings"
     monkeypatch.setenv("WAREHOUSE_URL", f"sqlite:///{database}")
