@@ -244,8 +244,7 @@ class HyperparameterFields(BaseModel):
         "al. 2016, Deep Learning, algorithm 7.2). Thresholds, calibration and intervals stay those "
         "of the first network. Training takes twice as long. 'all': once the test windows are "
         "scored, a pipeline retrains so on all windows, and that network serves; the scored one "
-        "stays beside it for comparisons. Regressors only. Default: 'all' for a regressor that is "
-        "not 'classic'.",
+        "stays beside it for comparisons. Default: 'all' for a regressor that is not 'classic'.",
         json_schema_extra=_by_task,
     )  # fmt: skip
     classes: dict[str, list[str]] | None = Field(

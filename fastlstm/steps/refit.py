@@ -13,7 +13,9 @@ from fastlstm.artifacts.file_names import HISTORY_FILE, MODEL_FILE, TRAINING_FIL
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.network.build import use_fitting_threads
 from fastlstm.network.inference import load_network
+from fastlstm.training.calibration import Correction
 from fastlstm.training.linear_component import Penalty
+from fastlstm.training.logistic_component import LogisticPenalty
 from fastlstm.training.refit_all import refit_on_all
 from fastlstm.training.setup import OnEvent, TrainingSetup
 from fastlstm.windows.drawing import DrawnWindows
@@ -46,7 +48,7 @@ def refit_into(
     columns = dataset.manifest["features"], dataset.manifest["targets"]
     use_fitting_threads(hp, *columns, dataset.count("train"))
     facts = json.loads((source / TRAINING_FILE).read_text(encoding="utf-8"))
-    penalty = (facts.get("combination") or {}).get("penalty")
+    calibration = facts.get("calibration")
     setup = TrainingSetup(
         dataset, hp, on_event, checkpoint=Path(checkpoint) if checkpoint else None
     )
@@ -55,9 +57,19 @@ def refit_into(
         load_network(source / MODEL_FILE),
         pd.read_csv(source / HISTORY_FILE),
         facts["best_epoch"],
-        None if penalty is None else Penalty(**penalty),
+        _penalty(facts),
+        calibration=None if calibration is None else Correction.from_facts(calibration),
         continued=facts.get("warm_start", {}).get("kept") == "champion",
     )
     with writing_to(Path(folder)):
         fitted.save(Path(folder) / MODEL_FILE)
     return {"epochs": facts["best_epoch"]}
+
+
+def _penalty(facts: dict[str, Any]) -> Penalty | LogisticPenalty | None:
+    """The penalty of the linear component that validation chose, by the facts of the training."""
+    for key, kind in (("combination", Penalty), ("label_combination", LogisticPenalty)):
+        found = (facts.get(key) or {}).get("penalty")
+        if found is not None:
+            return kind(**found)
+    return None

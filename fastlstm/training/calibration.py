@@ -28,19 +28,27 @@ if TYPE_CHECKING:
     from fastlstm.windows.source import WindowSource
 
 
+_NOT_OURS = "the outputs: not calibrated, the network's last layer is not of this library"
+
+
 @dataclass(frozen=True)
 class Calibration:
     """That a classifier's probabilities were calibrated.
 
     Attributes:
         notes: outputs that could not be calibrated, and why.
+        correction: of the logits; None where none was made.
     """
 
     notes: tuple[str, ...]
+    correction: Correction | None = None
 
     def facts(self) -> dict[str, Any]:
-        """Its entry of ``training.json``."""
-        return {"uncalibrated": list(self.notes)} if self.notes else {}
+        """Its entries of ``training.json``."""
+        facts: dict[str, Any] = {"uncalibrated": list(self.notes)} if self.notes else {}
+        if self.correction is not None:
+            facts["calibration"] = self.correction.facts()
+        return facts
 
 
 class CalibrationStep:
@@ -58,8 +66,12 @@ class CalibrationStep:
     def run(self, context: SelectionContext) -> Calibration:
         """Calibrate the networks by the outputs of the chosen one."""
         setup = context.setup
-        chosen, *others = context.networks
-        return Calibration(tuple(calibrate(chosen, setup.dataset, setup.hyperparameters, others)))
+        found = correction_of(context.chosen, setup.dataset, setup.hyperparameters)
+        if found is None:
+            return Calibration((_NOT_OURS,))
+        for network in context.networks:
+            found.apply(network)
+        return Calibration(tuple(found.notes), found)
 
 
 def calibrate(
@@ -78,23 +90,36 @@ def calibrate(
     Returns:
         What could not be calibrated, and why; empty where all was, or no method is set.
     """
-    method = hyperparameters.calibration_method
-    if method is None:
+    if hyperparameters.calibration_method is None:
         return []
-    networks = (model, *others)
+    found = correction_of(model, dataset, hyperparameters)
+    if found is None:
+        return [_NOT_OURS]
+    for network in (model, *others):
+        found.apply(network)
+    return found.notes
+
+
+def correction_of(
+    model: Any, dataset: WindowSource, hyperparameters: Hyperparameters
+) -> Correction | None:
+    """What calibrates a network's logits; None where its output layer is not of this library.
+
+    Args:
+        model: the network, not calibrated.
+        dataset: the windows; only validation is read.
+        hyperparameters: the settings.
+    """
     units = _units_of_logits(model)
     if units is None:
-        return ["the outputs: not calibrated, the network's last layer is not of this library"]
+        return None
     parts = [
         (predict(model, x), y)
         for x, y in dataset.batches("validation", windows_at_once(dataset.manifest))
     ]
     outputs, labels = (np.concatenate(part).astype(np.float64) for part in zip(*parts, strict=True))
     columns = label_columns(hyperparameters, dataset.manifest["targets"])
-    found = _Correction.of(outputs.reshape(labels.shape), labels, columns, units)
-    for network in networks:
-        _apply(network, found)
-    return found.notes
+    return Correction.of(outputs.reshape(labels.shape), labels, columns, units)
 
 
 def _units_of_logits(model: Any) -> int | None:
@@ -118,7 +143,7 @@ def _output_layers(model: Any) -> list[Any]:
 
 
 @dataclass
-class _Correction:
+class Correction:
     """What logits are multiplied by, and what is added then, ``(n_logits,)`` each.
 
     Attributes:
@@ -134,7 +159,7 @@ class _Correction:
     @classmethod
     def of(
         cls, outputs: np.ndarray, labels: np.ndarray, columns: list[LabelColumn], units: int
-    ) -> _Correction:
+    ) -> Correction:
         """Of each output, or of those that share the weights of a logit together.
 
         Args:
@@ -166,6 +191,25 @@ class _Correction:
                     found._cool(probability.reshape(-1, size), truth.reshape(-1, size), column, at)
         return found
 
+    def facts(self) -> dict[str, list[float]]:
+        """As ``training.json`` keeps it."""
+        return {"slopes": self.slopes.tolist(), "shifts": self.shifts.tolist()}
+
+    @classmethod
+    def from_facts(cls, facts: dict[str, list[float]]) -> Correction:
+        """What ``facts`` gave."""
+        return cls(np.array(facts["slopes"]), np.array(facts["shifts"]), [])
+
+    def apply(self, network: Any) -> None:
+        """Scale and shift a network's logits, in the weights that make them."""
+        if has_combination(network):
+            scale_combination(network, self.slopes, self.shifts)
+            return
+        for layer in _output_layers(network):
+            kernel, bias = layer.get_weights()
+            scaled = [kernel * self.slopes, bias * self.slopes + self.shifts]
+            layer.set_weights(scaled)
+
     def _cool(
         self, probability: np.ndarray, labels: np.ndarray, column: LabelColumn, at: int
     ) -> None:
@@ -189,17 +233,6 @@ class _Correction:
             )
             return
         self.slopes[at], self.shifts[at] = slope, shift
-
-
-def _apply(network: Any, correction: _Correction) -> None:
-    """Scale and shift a network's logits, in the weights that make them."""
-    if has_combination(network):
-        scale_combination(network, correction.slopes, correction.shifts)
-        return
-    for layer in _output_layers(network):
-        kernel, bias = layer.get_weights()
-        scaled = [kernel * correction.slopes, bias * correction.slopes + correction.shifts]
-        layer.set_weights(scaled)
 
 
 def platt(logit: np.ndarray, truth: np.ndarray) -> tuple[float, float]:

@@ -81,16 +81,13 @@ class LabelCombinationStep:
         a, manifest = setup.architecture, setup.dataset.manifest
         columns = label_columns(setup.hyperparameters, manifest["targets"])
         timesteps = manifest["timesteps"]
-        learned = LabelledInputs.of(model, setup.dataset, "train", _weights(setup, "train"))
+        learned = LabelledInputs.of(model, setup.dataset, "train", label_weights(setup, "train"))
         validation = LabelledInputs.of(
-            model, setup.dataset, "validation", _weights(setup, "validation")
+            model, setup.dataset, "validation", label_weights(setup, "validation")
         )
         penalty = solve_logistic(model, learned, validation, columns, a, timesteps)
         if context.refitted is not None:
-            both = LabelledInputs.of(
-                context.refitted, setup.dataset, LEARNED, _weights(setup, LEARNED)
-            )
-            solve_logistic(context.refitted, both, None, columns, a, timesteps, penalty)
+            solve_again(context.refitted, setup, LEARNED, penalty)
         shares = _share_logits(learned, columns)
         given = _ValidationLogits.of(model, setup, columns, shares)
         weights = combination_weights(given)
@@ -103,7 +100,17 @@ class LabelCombinationStep:
         return LabelCombination(weights, penalty, setup.dataset.count("validation"))
 
 
-def _weights(setup: TrainingSetup, split: str) -> np.ndarray | None:
+def solve_again(network: Any, setup: TrainingSetup, split: str, penalty: LogisticPenalty) -> None:
+    """Solve the logistic regression of a network on more windows, with a penalty chosen before."""
+    manifest = setup.dataset.manifest
+    learned = LabelledInputs.of(network, setup.dataset, split, label_weights(setup, split))
+    columns = label_columns(setup.hyperparameters, manifest["targets"])
+    solve_logistic(
+        network, learned, None, columns, setup.architecture, manifest["timesteps"], penalty
+    )
+
+
+def label_weights(setup: TrainingSetup, split: str) -> np.ndarray | None:
     """Weight of each window of a split in the loss, those of classes included, or None."""
     own = setup.weights(split)
     of_class = class_weights_in(setup.dataset, "train", setup.hyperparameters)
@@ -159,7 +166,7 @@ class _ValidationLogits:
                 share = np.broadcast_to(shares[step, column.outputs], own.shape)
                 number = class_numbers(labels[:, step], column)
                 groups.append((np.stack([own, other, share]), number))
-        weight = _weights(setup, "validation")
+        weight = label_weights(setup, "validation")
         weight = np.ones(len(labels)) if weight is None else weight.astype(np.float64)
         return cls(groups, weight / weight.mean())
 

@@ -1,8 +1,9 @@
 """Retrain the network that serves on all windows, once its like was scored on test.
 
 Everything that was chosen stays as validation chose it: the number of epochs and their learning rates,
-the penalty of the linear component, the weights of the combination. The network that was scored on test
-stays beside it, for comparisons on windows that it has not learned from (Hyndman and Athanasopoulos,
+the penalty of the linear component, the weights of the combination, the calibration. The network that
+was scored on test stays beside it, for comparisons on windows that it has not learned from (Hyndman and
+Athanasopoulos,
 "Forecasting: Principles and Practice", 3rd ed., section 5.8, evaluate on a test set and forecast from
 all data).
 """
@@ -14,9 +15,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from fastlstm.data.split import EVERY
-from fastlstm.network.combination import COMBINATION, START
+from fastlstm.network.combination import COMBINATION, START, has_combination
+from fastlstm.training.calibration import Correction
 from fastlstm.training.fit import first_network
+from fastlstm.training.label_combination import solve_again
 from fastlstm.training.linear_component import Penalty, has_linear_component, solve
+from fastlstm.training.logistic_component import LogisticPenalty
 from fastlstm.training.refit import retrain
 from fastlstm.training.result import Training
 from fastlstm.training.setup import TrainingSetup
@@ -30,8 +34,9 @@ def refit_on_all(
     chosen: keras.Model,
     history: pd.DataFrame,
     best_epoch: int,
-    penalty: Penalty | None,
+    penalty: Penalty | LogisticPenalty | None,
     *,
+    calibration: Correction | None = None,
     continued: bool = False,
 ) -> keras.Model:
     """A network like the chosen one, trained on train, validation and test windows.
@@ -42,6 +47,7 @@ def refit_on_all(
         history: of its training.
         best_epoch: the epoch whose weights it has.
         penalty: of its linear component; None without one.
+        calibration: of its logits; None without one.
         continued: begin from its weights, not from new ones: it was trained from a champion's.
 
     Raises:
@@ -53,9 +59,13 @@ def refit_on_all(
     fitted, _ = retrain(setup, training, EVERY)
     if fitted is None:
         raise KeyboardInterrupt
-    if has_linear_component(fitted):
+    if isinstance(penalty, LogisticPenalty):
+        solve_again(fitted, setup, EVERY, penalty)
+    elif has_linear_component(fitted):
         solve(fitted, setup.dataset, EVERY, setup.architecture, setup.weights, penalty)
     for layer in fitted.layers:
         if layer.name in (COMBINATION, START):
             layer.set_weights(chosen.get_layer(layer.name).get_weights())
+    if calibration is not None and not has_combination(fitted):
+        calibration.apply(fitted)  # that of a combination is in its weights
     return fitted
