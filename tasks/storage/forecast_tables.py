@@ -127,7 +127,7 @@ class ForecastTables:
                 with self._engine.begin() as connection:
                     self._meta.create_all(connection)
                     for statement in self._statements_for_absent_columns(connection):
-                        connection.execute(sa.DDL(statement.replace("%", "%%")))
+                        connection.execute(sa.text(statement.replace(":", r"\:")))
                 return
             except (sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.IntegrityError):
                 # Lost the race if another process created a table meanwhile: look again.
