@@ -37,14 +37,14 @@ _anything = {
 }
 
 
-@settings(max_examples=20, derandomize=True, **_anything)
+@settings(max_examples=22, derandomize=True, **_anything)
 @given(tables())
 def test_rows_of_any_table(table):
     with tempfile.TemporaryDirectory() as folder:
         check_rows(table, Path(folder))
 
 
-@settings(max_examples=10, derandomize=True, **_anything)
+@settings(max_examples=6, derandomize=True, **_anything)
 @given(tables())
 def test_networks_of_any_table(table):
     with tempfile.TemporaryDirectory() as folder:
