@@ -76,7 +76,7 @@ def find_series(sample: Sample, time: str, times: pd.Series, series: str | None)
         _require_distinct(times, frame[series], series)
         return series
     if not times.duplicated().any():
-        return None
+        return _in_blocks(sample, time, times)
     found = []
     for name in map(str, frame):
         labels = frame[name]
@@ -93,6 +93,25 @@ def find_series(sample: Sample, time: str, times: pd.Series, series: str | None)
         f"time {times.iloc[row]} repeats, and no column parts its rows into series; give --series, or "
         "join columns that do so together into one"
     )
+
+
+def _in_blocks(sample: Sample, time: str, times: pd.Series) -> str | None:
+    """The column of text by whose labels rows are in order of time, where they are not as they stand."""
+    if times.is_monotonic_increasing or times.is_monotonic_decreasing:
+        return None
+    for name in map(str, sample.frame):
+        labels = sample.frame[name]
+        is_text = not pd.api.types.is_numeric_dtype(labels.dtype)
+        if (
+            name != time
+            and is_text
+            and labels.notna().all()
+            and 1 < labels.nunique() < len(labels) / 2
+        ):
+            changes = times.groupby(labels, sort=False).diff().dropna()
+            if (changes > pd.Timedelta(0)).all():
+                return name
+    return None
 
 
 def _names_series(labels: pd.Series, times: pd.Series) -> bool:

@@ -217,10 +217,38 @@ def frequency_of(
 ) -> tuple[str | None, float, str | None]:
     """The distance between rows as a pandas offset, the share of steps that have it, and a doubt.
 
+    None where rows do not lie on one grid, as where the weeks of series end on different days.
+
     Args:
         times: of each row, ``(n,)``.
         series: label of each row's series; None for one series.
     """
+    found, share, doubt = _commonest_step(times, series)
+    if found is not None and (off := _off_grid(times, found)):
+        why = f"{off:,} of {len(times):,} rows do not lie on the grid of {found}, so it is left out"
+        return None, share, f"frequency: {why}; windows may then span gaps"
+    return found, share, doubt
+
+
+def _off_grid(times: pd.Series, frequency: str) -> int:
+    """How many rows do not lie on the grid that most rows lie on."""
+    from pandas.tseries.frequencies import to_offset
+    from pandas.tseries.offsets import Day, Tick
+
+    offset, known = to_offset(frequency), times.dropna()
+    if isinstance(offset, (Tick, Day)):
+        step = pd.Timedelta(days=offset.n) if isinstance(offset, Day) else pd.Timedelta(offset)
+        phases = known.astype("datetime64[us]").astype("int64") % (step // pd.Timedelta("1us"))
+        return int(len(known) - phases.value_counts().iloc[0])
+    days = pd.DatetimeIndex(known.dt.normalize().unique())
+    off = [day for day in days if not offset.is_on_offset(day)]
+    return int(known.dt.normalize().isin(off).sum())
+
+
+def _commonest_step(
+    times: pd.Series, series: pd.Series | None
+) -> tuple[str | None, float, str | None]:
+    """See ``frequency_of``."""
     from pandas.tseries.frequencies import to_offset
 
     groups = [times] if series is None else [part for _, part in times.groupby(series, sort=False)]

@@ -189,3 +189,11 @@ def test_from_a_file_to_a_plan_without_an_edit(tmp_path, monkeypatch):
     assert "120 rows of 2 series" in checked.output
     again = run.invoke(main, ["init", "shops.csv", "--target", "sold"])
     assert again.exit_code == 2 and "shops.yaml exists already" in again.output
+
+
+def test_series_whose_weeks_end_on_different_days_have_no_frequency(tmp_path):
+    weeks = [*formatted("%Y-%m-%d", "W-FRI", 40), *formatted("%Y-%m-%d", "W-MON", 40)]
+    frame = pd.DataFrame({"day": weeks, "shop": np.repeat(["a", "b"], 40), "sold": SOLD[:40] * 2})
+    frame.to_csv(tmp_path / "weeks.csv", index=False)
+    found = inspect_table(str(tmp_path / "weeks.csv"))
+    assert found.frequency is None and any("40 of 80 rows do not lie" in d for d in found.doubts)
