@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from fastlstm.redaction import redacted
+
 
 class FastLSTMError(Exception):
-    """Base of every error this library raises on purpose; its text is for users."""
+    """Base of every error this library raises on purpose; its text is for users and shows no secret."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(redacted(message))
 
 
 class ConfigError(FastLSTMError, ValueError):
@@ -15,7 +20,8 @@ class ConfigError(FastLSTMError, ValueError):
     """
 
     def __init__(self, problems: str | list[str]) -> None:
-        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        given = [problems] if isinstance(problems, str) else problems
+        self.problems = [redacted(problem) for problem in given]
         super().__init__("\n".join(self.problems))
 
 
@@ -41,4 +47,4 @@ class EngineError(FastLSTMError):
 
 def first_line(error: Exception) -> str:
     """The first line of an error's text, 200 characters at most; its class where it has no text."""
-    return (str(error) or type(error).__name__).splitlines()[0][:200]
+    return redacted(str(error) or type(error).__name__).splitlines()[0][:200]

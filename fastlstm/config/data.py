@@ -24,6 +24,7 @@ from fastlstm.config.file_formats import FormatName
 from fastlstm.config.known_future import ahead_columns, shifted, shifted_columns
 from fastlstm.config.locations import SourceLocation, database_setting_problems
 from fastlstm.config.time_formats import check_time_format, check_time_zone
+from fastlstm.redaction import redacted
 
 RESERVED_PREFIX = "__"
 
@@ -169,9 +170,12 @@ class DataConfig(StrictSettings):
     def of_run(cls, stored: Mapping[str, Any]) -> DataConfig:
         """The settings that a run keeps.
 
-        Forecasts of a run whose settings do not mention limits have none.
+        Forecasts of a run whose settings do not mention limits have none. A password in its URL, which
+        settings refuse, is hidden: the run opens, and its rows are read from elsewhere.
         """
-        return cls.model_validate({"clip_forecasts": False, **stored})
+        path = stored.get("path")
+        shown = {"path": redacted(path)} if isinstance(path, str) else {}
+        return cls.model_validate({"clip_forecasts": False, **stored, **shown})
 
     @field_validator("encoding")
     @classmethod

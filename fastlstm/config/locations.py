@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator
 
 from fastlstm.errors import ConfigError
+from fastlstm.redaction import has_secret
 
 PACKAGE_PREFIX = "package:"
 
@@ -115,7 +116,7 @@ def check_location(
 
 
 def without_password(url: str, kinds: tuple[Kind, ...] = ()) -> str:
-    """Refuse a URL with a password, which would be stored with every run.
+    """Refuse a URL with a password, token or key, which would be stored with every run.
 
     Args:
         url: any setting's value.
@@ -125,18 +126,16 @@ def without_password(url: str, kinds: tuple[Kind, ...] = ()) -> str:
         The URL as it was given.
 
     Raises:
-        ValueError: it holds a password.
+        ValueError: it holds one, in the login or in the query; see ``fastlstm.redaction``.
     """
-    _, separator, rest = url.partition("://")
-    login, at, _ = rest.partition("/")[0].rpartition("@")
-    if separator and at and ":" in login:
+    if has_secret(url):
         advice = {
             "env": "put the URL into an environment variable and write 'env:NAME'",
             "block": "put it into a Prefect Secret block and write 'block:secret/NAME'",
         }
         advised = [text for kind, text in advice.items() if kind in kinds]
         raise ValueError(
-            "holds a password, which would be stored in plain text; "
+            "holds a password or key, which would be stored in plain text; "
             + (", or ".join(advised) or "remove it")
         )
     return url

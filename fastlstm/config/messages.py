@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from fastlstm.config.columns import ColumnRules
 from fastlstm.config.hyperparameter_defaults import ALIASES
+from fastlstm.redaction import redacted
 
 
 def _sections(model: type[BaseModel]) -> dict[str, set[str]]:
@@ -65,7 +66,9 @@ def describe(
             lines.append(f"{key}: required, but not given; add it")
         else:
             message = item["msg"][0].lower() + item["msg"][1:]
-            lines.append(f"{key}: {message}, found {item['input']!r}; correct the value")
+            lines.append(
+                f"{key}: {message}, found {redacted(repr(item['input']))}; correct the value"
+            )
     return list(dict.fromkeys(lines))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from fastlstm.errors import ConfigError, DataError, FastLSTMError
+from fastlstm.redaction import redacted
 
 EXIT_FAILED, EXIT_BAD_INPUT = 1, 2
 
@@ -35,5 +36,5 @@ def _explanation(error: BaseException) -> str:
         return "interrupted"
     if isinstance(error, FastLSTMError):
         return str(error)
-    first = (str(error).strip() or "no message").splitlines()[0]
+    first = redacted(str(error).strip() or "no message").splitlines()[0]
     return f"{type(error).__name__}: {first} (--debug shows the traceback)"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastlstm.errors import ConfigError, DataError, StoreError
+from fastlstm.redaction import redacted as without_secrets
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,7 +48,7 @@ def _url(place: str) -> str:
 
 def redacted(place: str) -> str:
     """A place as it may be written into logs and reports."""
-    return place.partition("?")[0]
+    return without_secrets(place).partition("?")[0]
 
 
 def open_database(place: str) -> Engine:
@@ -112,7 +113,7 @@ def translated_errors(place: str) -> Iterator[None]:
 
 
 def _first(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0][:300]
+    return without_secrets(str(getattr(error, "orig", None) or error)).splitlines()[0][:300]
 
 
 def query_into(file: Path, place: str, query: str) -> int:
