@@ -100,8 +100,8 @@ def clean(config: str, days: int, dry_run: bool) -> None:
     deleted = work_folder.clean(local_work(settings.work), days, dry_run=dry_run)
     shared = shared_folders(settings.work, settings.s3)
     if shared is not None:
-        steps = tuple(step.folders[0] for step in STEPS.values())
-        deleted += shared.clean(tuple(dict.fromkeys(steps)), days, dry_run=dry_run)
+        steps = tuple(step.folders[0] for step in STEPS.values() if step.folders)
+        deleted += shared.clean(steps, days, dry_run=dry_run)
     for item in deleted:
         click.echo(
             f"{'would delete' if dry_run else 'deleted'} {item.path}, {item.size / 1e6:,.1f} MB, "

@@ -6,6 +6,8 @@ import uuid
 from pathlib import Path
 
 import pytest
+import yaml
+from click.testing import CliRunner
 
 from fastlstm.artifacts.folders import MANIFEST, publish, read_manifest
 from fastlstm.config.reading import check_settings
@@ -15,6 +17,7 @@ from tasks.references import Source
 from tasks.settings import PipelineConfig, S3Settings
 from tasks.storage.shared_folders import SharedFolders
 from tasks.work_place import local_work
+from tests.tasks.test_work_folder import age
 
 NAME = f"windows/{uuid.uuid4().hex}"
 
@@ -92,6 +95,30 @@ def test_old_results_are_deleted_and_nothing_else(shared, there):
     assert found.path == shared.url(NAME) and found.size > 4000 and len(keys(shared)) == 4
     assert [item.path for item in shared.clean(("load", "windows"), 0)] == [found.path]
     assert keys(shared) == [key("windows", "notes.txt")]
+
+
+def test_clean_deletes_in_the_bucket_and_on_this_machine(
+    settings, s3_server, s3, tmp_path, monkeypatch
+):
+    from flows.cli.main import main
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    work = f"s3://models/{uuid.uuid4().hex}"
+    file = tmp_path / "c.yaml"
+    file.write_text(yaml.safe_dump(settings(work=work, s3=s3.model_dump())))
+    folder = local_work(work) / NAME
+    shared = SharedFolders(work, s3)
+    shared.share(NAME, folder, publish(folder, build))
+    age(folder, 9)
+    right = SharedFolders.clean
+    monkeypatch.setattr(
+        SharedFolders, "clean", lambda self, steps, days, **how: right(self, steps, days - 9, **how)
+    )
+    told = CliRunner().invoke(main, ["clean", str(file), "--days", "8"])
+    assert told.exit_code == 0, told.output
+    assert f"deleted {folder}" in told.output and f"deleted {work}/{NAME}" in told.output
+    assert told.output.splitlines()[-1].startswith("2 intermediate results, 0.0 MB, in s3://")
+    assert not folder.exists() and keys(shared) == []
 
 
 def test_steps_of_two_machines(settings, s3_server, s3, tmp_path, monkeypatch):
