@@ -16,6 +16,7 @@ from fastlstm.api.row_categories import with_indicators
 from fastlstm.config.data import DataConfig
 from fastlstm.data.labels import as_labels, mistaken_labels
 from fastlstm.data.scaling import ScaledArray, Scalers
+from fastlstm.data.tables import with_columns
 from fastlstm.errors import ConfigError, DataError
 from fastlstm.windows.origins import input_windows
 
@@ -179,7 +180,7 @@ class NetworkInputs:
         if {*self.data.known_columns} & {*rows}:
             complete = np.flatnonzero(rows[self._observed_in(rows)].notna().any(axis=1))
             end = int(complete[-1]) + 1 if len(complete) else end
-        return rows.assign(**added).iloc[:end]
+        return with_columns(rows, added).iloc[:end]
 
     def _observed_in(self, rows: pd.DataFrame) -> list[str]:
         """The columns of a table that tell whether a row has happened.

@@ -23,6 +23,7 @@ from fastlstm.data.calendar import calendar_of
 from fastlstm.data.column_names import SEGMENT, TIME
 from fastlstm.data.known_future import later_values
 from fastlstm.data.own_columns import refuse_other_values
+from fastlstm.data.tables import with_columns
 from fastlstm.errors import ConfigError
 
 Setting = TypeVar("Setting", bound=BaseModel)
@@ -153,7 +154,8 @@ def with_known_columns(table: RowTable, data: DataConfig) -> RowTable:
     for name, values in added.items():
         given[name] = np.empty(len(values))
         given[name][table.given_row] = values
-    return replace(table, x=table.x.assign(**added), given_x=table.given_x.assign(**given))
+    x, given_x = with_columns(table.x, added), with_columns(table.given_x, given)
+    return replace(table, x=x, given_x=given_x)
 
 
 def known_columns_of(frame: pd.DataFrame, data: DataConfig) -> Mapping[str, Any]:

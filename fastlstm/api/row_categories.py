@@ -18,6 +18,7 @@ from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.findings import Finding
 from fastlstm.data.own_columns import refuse_other_values
 from fastlstm.data.split import cuts_of
+from fastlstm.data.tables import with_columns
 from fastlstm.data.time_grid import microseconds
 from fastlstm.errors import DataError
 
@@ -78,7 +79,7 @@ def with_indicators(rows: pd.DataFrame, data: DataConfig) -> pd.DataFrame:
             made[name] = (number == data.categories[column].index(category)).astype(np.float64)
     refuse_other_values("data", rows, made, data)
     added = {name: values for name, values in made.items() if name not in rows}
-    return rows.assign(**added) if added else rows
+    return with_columns(rows, added)
 
 
 def _text_columns(frame: pd.DataFrame) -> list[str]:

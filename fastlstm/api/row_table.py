@@ -24,6 +24,7 @@ from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.findings import Finding
 from fastlstm.data.labels import as_labels
 from fastlstm.data.split import SplitCuts, part_of_rows
+from fastlstm.data.tables import with_columns
 from fastlstm.data.time_grid import (
     contiguous_blocks,
     fitting_frequency,
@@ -202,6 +203,7 @@ def row_table(
     ]
     if labels:
         given_y = _with_names(given_y)
+    given_x = _alike(given_x, given_y)
 
     count, levels = len(given_x), IndexLevels()
     if settings.series is None or settings.time is None:
@@ -279,7 +281,7 @@ def _as_frame(data: Any, letter: str) -> pd.DataFrame:
 def _with_categories(frame: pd.DataFrame, columns: Mapping[str, ColumnRules]) -> pd.DataFrame:
     """A table with its columns of dtype 'category' as names."""
     named = [n for n in frame if n in columns and columns[str(n)].dtype == "category"]
-    return frame.assign(**{str(name): as_names(frame[name]) for name in named})
+    return with_columns(frame, {name: as_names(frame[name]) for name in named})
 
 
 def _require_same_order(values: Any, name: str, X_data: Any) -> None:
@@ -372,7 +374,29 @@ def _with_names(given_y: pd.DataFrame) -> pd.DataFrame:
                 "booleans or whole numbers; convert it, or use LSTM_type 'regressor'"
             )
         named[name] = as_names(given_y[name])
-    return given_y.assign(**named) if named else given_y
+    return with_columns(given_y, named)
+
+
+def _alike(given_x: pd.DataFrame, given_y: pd.DataFrame) -> pd.DataFrame:
+    """The features, of which one with the name of a label column has names too.
+
+    Raises:
+        DataError: two columns of one name hold numbers in one table, names in the other.
+    """
+    numeric, named = pd.api.types.is_numeric_dtype, {}
+    for name in [name for name in given_x if name in given_y]:
+        x, y = given_x[name], given_y[name]
+        if numeric(x) == numeric(y):
+            continue
+        values = x.dropna() if numeric(x) else x
+        if not numeric(x) or (values != np.floor(values)).any():
+            kinds = ("numbers", "names") if numeric(x) else ("names", "numbers")
+            raise DataError(
+                f"X_data, Y_data: both have a column {name!r}, which holds {kinds[0]} in X_data and "
+                f"{kinds[1]} in Y_data; rename one of them"
+            )
+        named[name] = as_names(x)
+    return with_columns(given_x, named)
 
 
 def _require_rising(moments: pd.Series, key: pd.Series) -> None:

@@ -124,3 +124,15 @@ def columns_apart() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pd.errors.PerformanceWarning)
         yield
+
+
+def with_columns(frame: pd.DataFrame, columns: Mapping[Any, Any]) -> pd.DataFrame:
+    """A table with more columns, or others in their place; the given one stays as it is.
+
+    Unlike ``DataFrame.assign`` it takes columns of any name, such as 'self'.
+    """
+    found = frame.copy(deep=False)
+    with columns_apart():
+        for name, values in columns.items():
+            found[name] = values
+    return found

@@ -99,6 +99,20 @@ def test_numbers_of_dtype_category_are_names(tmp_path):
     assert len(model._inputs.windows(x, scale=True).values) == 300 - 6 + 1
 
 
+def test_columns_may_have_any_name(tmp_path):
+    x, _ = wave_tables()
+    x, y = x.rename(columns={"a": "self"}), pd.Series(np.arange(300) % 3 + 5, x.index, name="self")
+    labels = {"LSTM_type": "classifier", "scale_target": False}
+    assert regressor(x[["b"]], y, tmp_path, **labels)._targets == ["self: 5", "self: 6", "self: 7"]
+    # A feature of the same name is the same column, as in a pipeline.
+    both = regressor(x.assign(**{"b": 1.0}).drop(columns="self").join(y), y, tmp_path, **labels)
+    assert list(both.X_train) == ["b", "self=5", "self=6", "self=7"]
+    with pytest.raises(DataError, match="both have a column 'self', which holds numbers in X_data"):
+        regressor(x, y, tmp_path, **labels)
+    named = regressor(x, SOLD, tmp_path, known_ahead={"self": 1}, steps_ahead=2)
+    assert list(named.X_train) == ["self", "b", "self+1"]
+
+
 def test_rules_of_a_run_that_is_trained_again():
     derived = {"week": {"column": "sold", "operation": "sum", "horizon": 7}}
     rules = {"dtype": "integer", "minimum": 0, "missing": "drop", "out_of_range": "missing"}
