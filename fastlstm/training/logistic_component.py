@@ -8,6 +8,7 @@ classifier's counterpart of ``fastlstm.training.linear_component``.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -199,6 +200,7 @@ def _fitted(
 
     A class without a window to learn from has the logit of half a window.
     """
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     present = np.unique(number)
@@ -209,9 +211,12 @@ def _fitted(
         bias[present] = 0.0
     else:
         shrunk = (inputs.rows_before + 1) ** -penalty.decay
-        fitted = LogisticRegression(
-            C=1 / (penalty.strength * len(number)), max_iter=_MOST_ITERATIONS
-        ).fit(inputs.values * shrunk, number, sample_weight=weight)
+        with warnings.catch_warnings():
+            # The number of iterations is bounded on purpose, and validation chooses the penalty.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            fitted = LogisticRegression(
+                C=1 / (penalty.strength * len(number)), max_iter=_MOST_ITERATIONS
+            ).fit(inputs.values * shrunk, number, sample_weight=weight)
         weights, intercept = fitted.coef_.T * shrunk[:, None], fitted.intercept_
         if len(present) == 2:
             weights, intercept = weights / 2 * [-1, 1], intercept / 2 * np.array([-1, 1])
