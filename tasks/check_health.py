@@ -14,6 +14,7 @@ from fastlstm.errors import StoreError
 from fastlstm.forecasting.forecaster import Forecaster, parse_forecaster_id
 from fastlstm.forecasting.health import HealthAssessment, HealthLimits, assess_health
 from fastlstm.forecasting.monitoring import Measurements, actual_values, measure, newest_forecaster
+from fastlstm.registry.store import Store
 from fastlstm.runs.saved_run import SavedRun
 from tasks.notify import notify
 from tasks.prefect_artifacts import report_health
@@ -49,6 +50,9 @@ def _measure(config: MonitorConfig) -> Measurements:
             f"{config.days:g} days; run the scoring, or raise days"
         )
     store = store_of(config)
+    forecasts, pruned = without_pruned(store, config.model_name, forecasts)
+    if pruned:
+        notify("check health", f"warning: left out forecasts of pruned runs: {', '.join(pruned)}")
     forecasters = []
     for stored in sorted(forecasts["run_id"].unique()):
         run_id, baseline = parse_forecaster_id(stored)
@@ -70,6 +74,31 @@ def _measure(config: MonitorConfig) -> Measurements:
             cutting=Cutting(config.shard_rows, scratch),
         )  # fmt: skip
     return measure(forecasters, forecasts, intervals, inputs, actuals)
+
+
+def without_pruned(
+    store: Store, model_name: str, forecasts: pd.DataFrame
+) -> tuple[pd.DataFrame, list[str]]:
+    """The forecasts whose runs are still there, and the ids of the pruned runs that made others.
+
+    Args:
+        store: where the runs lie.
+        model_name: name of the model.
+        forecasts: with a column ``run_id``, the forecaster's id.
+
+    Raises:
+        StoreError: every forecast is of a pruned run.
+    """
+    record = store.champion(model_name)
+    run_of = {stored: parse_forecaster_id(stored)[0] for stored in forecasts["run_id"].unique()}
+    pruned = sorted({run for run in run_of.values() if record.has_pruned(run)})
+    kept = forecasts[~forecasts["run_id"].map(run_of).isin(pruned)]
+    if kept.empty:
+        raise StoreError(
+            f"store {store}, model {model_name!r}: the runs of all forecasts were pruned "
+            f"({', '.join(pruned)}); run the scoring, then monitor its forecasts"
+        )
+    return kept, pruned
 
 
 def _health(measured: Measurements, assessment: HealthAssessment) -> Health:

@@ -60,6 +60,15 @@ def test_run_through_the_api_with_a_changed_parameter(company):
 
 
 @pytest.mark.soak
+def test_new_data_of_an_unknown_model_is_refused(company):
+    done = subprocess.run(
+        [sys.executable, "-m", "deployments.emit_new_data", "smal", "x"],
+        env=company.environment, cwd=ROOT, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 2 and "no deployment retrains 'smal'" in done.stderr
+
+
+@pytest.mark.soak
 def test_new_data_event_starts_a_retraining(company):
     before = len(company.store().runs("small"))
     company.put_rows("readings/history.csv", recent_panel(264))
