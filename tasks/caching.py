@@ -22,7 +22,8 @@ from tasks.notify import notify
 from tasks.references import RunReference, Source, StepOutput
 from tasks.settings import PipelineConfig
 from tasks.step_table import STEPS, Manifest
-from tasks.work_place import local_work, shared_folders
+from tasks.storage.shared_folders import shared_folders
+from tasks.work_place import local_work
 
 P = ParamSpec("P")
 Input = Source | StepOutput | RunReference

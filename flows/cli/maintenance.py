@@ -94,7 +94,8 @@ def clean(config: str, days: int, dry_run: bool) -> None:
     """
     from tasks import work_folder
     from tasks.step_table import STEPS
-    from tasks.work_place import local_work, shared_folders
+    from tasks.storage.shared_folders import shared_folders
+    from tasks.work_place import local_work
 
     settings = open_config(config).settings
     deleted = work_folder.clean(local_work(settings.work), days, dry_run=dry_run)

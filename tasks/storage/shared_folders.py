@@ -26,6 +26,7 @@ from fastlstm.artifacts.folders import (
     parse_manifest,
     verify,
 )
+from fastlstm.config.locations import S3_PREFIX
 from fastlstm.errors import StoreError
 from tasks.settings import S3Settings
 from tasks.storage.s3_client import Location, LostRace
@@ -33,6 +34,19 @@ from tasks.storage.s3_objects import S3Objects
 from tasks.work_folder import Unused
 
 _KEY = re.compile("[0-9a-f]{32}")
+
+
+def shared_folders(work: str, s3: S3Settings) -> SharedFolders | None:
+    """The finished results that machines share; None where ``work`` is a folder.
+
+    Args:
+        work: a folder, or ``s3://bucket/prefix``.
+        s3: how S3 is reached.
+
+    Raises:
+        ConfigError: the URL or a setting cannot be used.
+    """
+    return SharedFolders(work, s3) if work.startswith(S3_PREFIX) else None
 
 
 class SharedFolders:
