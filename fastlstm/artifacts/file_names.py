@@ -5,7 +5,7 @@ from __future__ import annotations
 TABLE_FILE = "table.parquet"
 CLEAN_FILE, CHECKS_FILE = "clean.parquet", "validation.json"
 SCALED_FILE = "scaled.parquet"
-X_SCALER_FILE, Y_SCALER_FILE = "x_scaler.pkl", "y_scaler.pkl"
+X_SCALER_FILE, Y_SCALER_FILE = "x_scaler.json", "y_scaler.json"
 SERIES_SCALES_FILE = "series_scales.parquet"
 INPUTS_FILE = "inputs.json"
 MODEL_FILE, HISTORY_FILE, TRAINING_FILE = "model.keras", "history.csv", "training.json"

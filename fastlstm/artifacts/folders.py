@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from fastlstm.artifacts.bounded_reading import JSON_BYTES, parse_json, read_bytes
 from fastlstm.artifacts.disk import writing_to
 from fastlstm.artifacts.file_hashes import sha256_once
 from fastlstm.artifacts.files import replace_file
@@ -23,8 +25,9 @@ from fastlstm.errors import StoreError
 
 MANIFEST = "manifest.json"
 
-
-_MANIFEST_BYTES = 64 << 20
+# Most bytes of a manifest, also where it is read from a server.
+MANIFEST_BYTES = JSON_BYTES
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -56,35 +59,42 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         StoreError: there is none, or it was changed after it was written.
     """
     file = folder / MANIFEST
-    try:
-        if file.stat().st_size > _MANIFEST_BYTES:
-            raise StoreError(f"{file}: has over {_MANIFEST_BYTES:,} bytes; no manifest is so large")
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise StoreError(f"{folder}: has no {MANIFEST}, so it was never finished") from None
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{file}: cannot be read ({error}); the folder is damaged") from None
-    return parse_manifest(text, str(file))
+    if not file.exists():
+        raise StoreError(f"{folder}: has no {MANIFEST}, so it was never finished")
+    return parse_manifest(read_bytes(file, MANIFEST_BYTES), str(file))
 
 
-def parse_manifest(text: str, file: str) -> dict[str, Any]:
+def parse_manifest(text: str | bytes, file: str) -> dict[str, Any]:
     """A manifest from its text, its own content hash checked.
 
     Raises:
         StoreError: it is no manifest, or was changed after it was written.
     """
-    try:
-        manifest: dict[str, Any] = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise StoreError(f"{file}: cannot be read ({error}); the folder is damaged") from None
+    manifest: dict[str, Any] = parse_json(text, file)
     try:
         about = {k: v for k, v in manifest.items() if k not in ("files", "content_sha256")}
         whole = fingerprint(manifest["files"], about) == manifest["content_sha256"]
-    except (AttributeError, KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         whole = False
     if not whole:
         raise StoreError(f"{file}: was changed after it was written; the folder is damaged")
+    _check_entries(manifest["files"], file)
     return manifest
+
+
+def _check_entries(entries: Any, file: str) -> None:
+    """Refuse entries of files that no manifest has, or that lie outside its folder."""
+    if not isinstance(entries, dict):
+        raise StoreError(f"{file}: lists no files; the folder is damaged")
+    for name, entry in entries.items():
+        if name.startswith("/") or "\\" in name or "\0" in name or ".." in name.split("/"):
+            raise StoreError(f"{file}: names a file outside its folder, {name[:80]!r}")
+        known = entry if isinstance(entry, dict) else {}
+        size, digest = known.get("size"), known.get("sha256")
+        if type(size) is not int or not isinstance(digest, str) or not _SHA256.fullmatch(digest):
+            raise StoreError(
+                f"{file}: has no size and hash of {name[:80]!r}; the folder is damaged"
+            )
 
 
 def verify(

@@ -1,7 +1,8 @@
 """The scalers a network's inputs and targets can have.
 
-A new scaler is one entry: the class and the module that defines it, by which it is fitted and which
-the stored scaler's pickle may name. It must fit and transform a DataFrame and ignore missing values.
+A new scaler is one entry: the class and the module that defines it, by which it is fitted and stored.
+It must fit and transform a DataFrame and ignore missing values. Its parameters are bools or pairs of
+numbers, and its fitted attributes numbers or a number for each column.
 """
 
 from __future__ import annotations

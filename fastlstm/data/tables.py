@@ -12,7 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fastlstm.errors import StoreError, first_line
+
 _GROUP = 1 << 20  # rows of a row group
+# A table with far more values than bytes is one that fills the memory; small ones may have as many.
+_FREE_VALUES, _VALUES_PER_BYTE = 1 << 24, 1000
 
 
 def write_table(frame: pd.DataFrame, file: Path) -> None:
@@ -60,9 +64,28 @@ def in_row_groups(
 
 def read_table(file: Path, columns: list[str] | None = None) -> pd.DataFrame:
     """Read a table in little more memory than it takes itself."""
-    stored = StoredColumns(file, columns)
-    # Column by column; all at once would be in memory twice.
-    return pd.DataFrame({name: stored[name] for name in stored}, copy=False)
+    with _intact(file):
+        metadata = pq.read_metadata(file)
+        values = metadata.num_rows * metadata.num_columns
+        if values > max(_FREE_VALUES, _VALUES_PER_BYTE * file.stat().st_size):
+            raise StoreError(
+                f"{file}: declares {values:,} values, far more than a file of its size has"
+            )
+        stored = StoredColumns(file, columns)
+        # Column by column; all at once would be in memory twice.
+        return pd.DataFrame({name: stored[name] for name in stored}, copy=False)
+
+
+@contextmanager
+def _intact(file: Path) -> Iterator[None]:
+    """Say of a damaged file that it is one."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise StoreError(
+            f"{file}: cannot be read as Parquet ({first_line(error)}); copy it again from where it was "
+            "written"
+        ) from None
 
 
 def stored_rows(file: Path) -> int:
@@ -72,7 +95,7 @@ def stored_rows(file: Path) -> int:
 
 def read_blocks(file: Path, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
     """Read a table, or some columns of it, in blocks of a million rows."""
-    with pq.ParquetFile(file) as parquet:
+    with _intact(file), pq.ParquetFile(file) as parquet:
         for batch in parquet.iter_batches(_GROUP, columns=columns):
             yield batch.to_pandas()
 

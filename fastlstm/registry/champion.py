@@ -54,7 +54,7 @@ class ChampionRecord(BaseModel):
         """
         try:
             return cls.model_validate_json(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise StoreError(
                 f"{where}: is damaged; restore it from a backup, or move it away and promote a run"
             ) from None

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from fastlstm.artifacts.bounded_reading import read_bytes
 from fastlstm.artifacts.disk import writing_to
 from fastlstm.artifacts.files import replace_file
 from fastlstm.artifacts.fingerprint import fingerprint
@@ -236,10 +237,9 @@ class FolderStore:
     def _read(self, model_name: str) -> tuple[ChampionRecord, str]:
         """The champion record and its version, a hash of its text."""
         file = self.root / model_name / CHAMPION
-        try:
-            text = file.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        if not file.exists():
             return ChampionRecord(), ""
+        text = read_bytes(file).decode("utf-8", "replace")
         return ChampionRecord.read(text, str(file)), fingerprint(text)
 
     @contextmanager

@@ -122,7 +122,7 @@ def find_run(store: Store, model_name: str, run_fingerprint: str) -> RunEntry | 
 
 def is_run_id(text: str) -> bool:
     """Whether a text can name a run: one plain folder name."""
-    return Path(text).name == text and not text.startswith(".")
+    return Path(text).name == text and not text.startswith(".") and "\0" not in text
 
 
 def no_such_run(store: Store, model_name: str, run_id: str) -> StoreError:

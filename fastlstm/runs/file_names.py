@@ -13,6 +13,8 @@ KINDS = {
     "evaluated_model": ("EVALUATED LSTM MODEL", "keras"),
     "x_scaler": ("SCALER FOR LSTM MODEL", "pkl"),
     "y_scaler": ("Y SCALER FOR LSTM MODEL", "pkl"),
+    "x_scaler_json": ("SCALER FOR LSTM MODEL", "json"),
+    "y_scaler_json": ("Y SCALER FOR LSTM MODEL", "json"),
     "series_scales": ("SERIES SCALES OF LSTM MODEL", "parquet"),
     "x_data": ("X_data FOR LSTM MODEL", "csv"),
     "y_data": ("Y_data FOR LSTM MODEL", "csv"),

@@ -1,7 +1,7 @@
 """Runs that fastLSTM 1.0 wrote; the format is described in ``docs/old-runs.md``.
 
 They have no manifest with hashes, and are opened without trust like any run: file names may not leave
-the folder, scalers are opened by the restricted unpickler, and the network with Keras' ``safe_mode``.
+the folder, scalers are read without unpickling, and the network with Keras' ``safe_mode``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
+from fastlstm.artifacts.bounded_reading import read_bytes
 from fastlstm.config.hyperparameter_defaults import ALIASES
 from fastlstm.config.hyperparameters import STORED, Hyperparameters
 from fastlstm.config.keras_names import canonical_loss
@@ -91,8 +92,8 @@ def open_legacy(file: Path) -> LegacyRun:
 
 def _read_settings(file: Path) -> dict[str, Any]:
     try:
-        settings = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        settings = json.loads(read_bytes(file))
+    except (ValueError, RecursionError) as error:
         raise StoreError(f"{file}: is no hyperparameter file ({error})") from None
     if not isinstance(settings, dict):
         raise StoreError(f"{file}: is no hyperparameter file (its JSON is no object)")

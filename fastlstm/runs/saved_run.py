@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
+from fastlstm.artifacts.bounded_reading import read_object
 from fastlstm.artifacts.folders import verify
 from fastlstm.config.data import DataConfig
 from fastlstm.config.hyperparameters import STORED, Hyperparameters
@@ -50,7 +50,7 @@ class SavedRun:
     """A stored run, opened for reading.
 
     Everything is checked against the manifest first; file names in its JSON may not leave the
-    folder, scalers are opened by a restricted unpickler, and the network with ``safe_mode``.
+    folder, scalers are read without unpickling, and the network with ``safe_mode``.
 
     Args:
         folder: the run's folder.
@@ -67,11 +67,11 @@ class SavedRun:
         )
         model, _, group = self.model_name.partition("/")
         for name in (self.run_id, model, *([group] if group else [])):
-            if Path(name).name != name:
+            if Path(name).name != name or name.startswith("."):
                 raise StoreError(f"{self.folder}: its manifest's name {name!r} leaves the folder")
         file = self.path("hyperparameters")
         try:
-            self.settings: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            self.settings: dict[str, Any] = read_object(file)
             given = {k: v for k, v in self.settings.items() if k in Hyperparameters.model_fields}
             # Settings that name no architecture or scope are of runs with these.
             given.setdefault("architecture", "classic")
@@ -92,17 +92,13 @@ class SavedRun:
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """The metrics as evaluated on test."""
-        loaded: dict[str, Any] = json.loads(self.path("metrics").read_text(encoding="utf-8"))
-        return loaded
+        return read_object(self.path("metrics"))
 
     @cached_property
     def inputs(self) -> dict[str, Any] | None:
         """Summary of the train rows by feature, for drift; None where the run stores none."""
         file = self.path("inputs")
-        if not file.exists():
-            return None
-        loaded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return loaded
+        return read_object(file) if file.exists() else None
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -112,9 +108,10 @@ class SavedRun:
     @cached_property
     def scalers(self) -> Scalers:
         """The scalers fitted on the run's train rows."""
-        return read_scalers(
-            *(self.path(kind) for kind in ("x_scaler", "y_scaler", "series_scales"))
-        )
+        # A run without JSON of its scalers has them as pickles alone.
+        ending = "_json" if self.path("x_scaler_json").exists() else ""
+        kinds = (f"x_scaler{ending}", f"y_scaler{ending}", "series_scales")
+        return read_scalers(*(self.path(kind) for kind in kinds))
 
     @cached_property
     def half_widths(self) -> dict[Pair, HalfWidths] | None:

@@ -35,6 +35,7 @@ from fastlstm.artifacts.fingerprint import library_versions
 from fastlstm.config.data import DataConfig
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SERIES, TIME
+from fastlstm.data.scaler_files import read_scaler, write_pickle
 from fastlstm.data.shards import shards_of
 from fastlstm.data.tables import read_blocks
 from fastlstm.evaluation.baselines import NOT_REQUIRED
@@ -146,8 +147,8 @@ def _copy_outputs(parts: Parts, target: Callable[[str], Path]) -> None:
     for source, kind in (
         *_networks(parts),
         (parts.network / HISTORY_FILE, "history"),
-        (parts.scaled / X_SCALER_FILE, "x_scaler"),
-        (parts.scaled / Y_SCALER_FILE, "y_scaler"),
+        (parts.scaled / X_SCALER_FILE, "x_scaler_json"),
+        (parts.scaled / Y_SCALER_FILE, "y_scaler_json"),
         (parts.scaled / SERIES_SCALES_FILE, "series_scales"),
         (parts.evaluation / METRICS_FILE, "metrics"),
         (parts.evaluation / PREDICTIONS_FILE, "predictions"),
@@ -158,6 +159,9 @@ def _copy_outputs(parts: Parts, target: Callable[[str], Path]) -> None:
     ):
         if source.exists():
             shutil.copyfile(source, target(kind))
+    for kind in ("x_scaler", "y_scaler"):
+        if (file := target(f"{kind}_json")).exists():
+            write_pickle(read_scaler(file), target(kind))
 
 
 def _networks(parts: Parts) -> list[tuple[Path, str]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +61,10 @@ def earlier_state(file: Path | None, model: keras.Model) -> tuple[State | None, 
 # Attributes of Keras' callbacks that change from epoch to epoch, and are reset when a training begins.
 _CALLBACK_STATE = ("best", "best_epoch", "wait", "stopped_epoch", "cooldown_counter")
 
+
+# A file begins with the hash of all that follows, for NumPy checks the sums of a damaged part only where
+# it reads all of it.
+_HASH_BYTES = hashlib.sha256().digest_size
 
 # Names of the file's arrays beside the variables.
 _ABOUT, _BEST = "about", "best"
@@ -134,7 +138,8 @@ def write_state(file: Path, state: State) -> None:
     np.savez(content, allow_pickle=False, **arrays)
     with writing_to(file):
         file.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(file, content.getvalue())
+    whole = content.getvalue()
+    replace_file(file, hashlib.sha256(whole).digest() + whole)
 
 
 def read_state(file: Path) -> State | None:
@@ -144,7 +149,16 @@ def read_state(file: Path) -> State | None:
         StoreError: the file is damaged.
     """
     try:
-        with np.load(file, allow_pickle=False) as arrays:  # a zip file: each part has a check sum
+        content = file.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"{file}: cannot be read ({error.strerror})") from None
+    whole = content[_HASH_BYTES:]
+    if hashlib.sha256(whole).digest() != content[:_HASH_BYTES]:
+        raise StoreError(f"{file}: is damaged (differs from its own hash)")
+    try:
+        with np.load(io.BytesIO(whole), allow_pickle=False) as arrays:
             about = json.loads(arrays[_ABOUT].tobytes())
             return State(
                 rows=about["rows"],
@@ -154,7 +168,5 @@ def read_state(file: Path) -> State | None:
                 variables=[arrays[f"v{number}"] for number in range(about["variables"])],
                 best=arrays[_BEST].tobytes(),
             )
-    except FileNotFoundError:
-        return None
-    except (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise StoreError(f"{file}: is damaged ({error})") from None
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{file}: is no state of a training ({error})") from None

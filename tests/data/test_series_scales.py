@@ -150,7 +150,7 @@ def test_one_series_is_scaled_as_a_table_without_a_series_column():
 
 def test_scales_are_stored_as_a_table(tmp_path):
     scalers = fitted(panel())
-    files = [tmp_path / name for name in ("x.pkl", "y.pkl", "series.parquet")]
+    files = [tmp_path / name for name in ("x.json", "y.json", "series.parquet")]
     write_scalers(scalers, *files)
     stored = pd.read_parquet(files[2])
     assert stored.columns.tolist() == ["series", "column", "center", "scale"]

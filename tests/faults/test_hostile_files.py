@@ -234,7 +234,7 @@ def test_names_in_a_runs_manifest(name, tmp_path):
     folder = tmp_path / "2026-11-24 03-00-00"
     folder.mkdir()
     write_manifest(folder, {"run_id": folder.name, "model_name": name})
-    with pytest.raises(StoreError, match=r"leaves the folder|is no hyperparameter file"):
+    with pytest.raises(StoreError, match=r"leaves the folder|HYPERPARAMETERS.* is missing"):
         SavedRun(folder)
 
 

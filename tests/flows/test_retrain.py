@@ -109,6 +109,7 @@ def test_a_run_holds_every_file(finished):
     names = {f.name.removeprefix(f"{stamp} - ") for f in folder.iterdir()}
     assert names == {
         "LSTM MODEL - small.keras", "SCALER FOR LSTM MODEL - small.pkl",
+        "SCALER FOR LSTM MODEL - small.json", "Y SCALER FOR LSTM MODEL - small.json",
         "Y SCALER FOR LSTM MODEL - small.pkl", "X_data FOR LSTM MODEL - small.csv",
         "Y_data FOR LSTM MODEL - small.csv", "TRAINING HISTORY OF LSTM MODEL - small.csv",
         "TRAINING LOSS CURVE - small.png", "TRAINING MAE CURVE - small.png",

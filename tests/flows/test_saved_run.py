@@ -148,7 +148,7 @@ def test_settings_that_are_no_settings(copied):
         SavedRun(copied)
     saved.path("hyperparameters").write_text("[]")
     remanifest(copied)
-    with pytest.raises(StoreError, match="is no hyperparameter file"):
+    with pytest.raises(StoreError, match="its JSON is no object"):
         SavedRun(copied)
 
 

@@ -82,7 +82,7 @@ def steps(folder, frame: pd.DataFrame, config: RetrainConfig) -> WindowDataset:
 
 def unscaled(folder, windows):
     """Inputs and targets of 'load' in hours."""
-    names = ("x_scaler.pkl", "y_scaler.pkl", "series_scales.parquet")
+    names = ("x_scaler.json", "y_scaler.json", "series_scales.parquet")
     scalers = scaling.read_scalers(*(folder / "scaled" / name for name in names))
     load = scalers.unscale_targets(windows.x[:, :, :1], windows.series)
     return np.round(load[:, :, 0]), np.round(
