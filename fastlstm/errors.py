@@ -41,6 +41,10 @@ class WorkerKilledError(TrainingError):
     """The system killed a process before it answered; another try may succeed."""
 
 
+class WorkerEndedError(TrainingError):
+    """A process ended by itself before it answered, or lost those that it works with."""
+
+
 class EngineError(FastLSTMError):
     """The engine that runs parts of a flow does not answer any more."""
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from fastlstm.reporting.text import refit_text
-from fastlstm.steps import worker
 from fastlstm.training.checkpoint import refit_checkpoint
 from tasks.caching import make, step_key
 from tasks.notify import notify
@@ -14,6 +13,7 @@ from tasks.prefect_artifacts import TrainingProgress
 from tasks.references import StepOutput
 from tasks.settings import PipelineConfig
 from tasks.steps import pipeline_step
+from tasks.training_ranks import call_training
 from tasks.work_place import local_work
 
 
@@ -29,7 +29,9 @@ def refit(
     )
 
     def build(folder: Path) -> dict[str, Any]:
-        facts: dict[str, Any] = worker.call(
+        facts: dict[str, Any] = call_training(
+            config,
+            "refit",
             "fastlstm.steps.refit:refit_into",
             {
                 "folder": str(folder),
@@ -39,8 +41,6 @@ def refit(
                 "checkpoint": str(state),
             },
             progress,
-            config.training_time_limit,
-            fresh=True,
         )
         return facts
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from fastlstm.reporting.text import refit_text, warm_start_text
-from fastlstm.steps import worker
 from fastlstm.training.checkpoint import state_files
 from tasks.caching import Input, make, step_key
 from tasks.notify import notify
@@ -14,6 +13,7 @@ from tasks.prefect_artifacts import TrainingProgress
 from tasks.references import RunReference, StepOutput
 from tasks.settings import PipelineConfig, store_of
 from tasks.steps import pipeline_step
+from tasks.training_ranks import call_training
 from tasks.work_place import local_work
 
 
@@ -34,7 +34,9 @@ def train(
         before = str(store_of(config).run_folder(champion.model_name, champion.run_id))
 
     def build(folder: Path) -> dict[str, Any]:
-        facts: dict[str, Any] = worker.call(
+        facts: dict[str, Any] = call_training(
+            config,
+            "train",
             "fastlstm.steps.train:train_into",
             {
                 "folder": str(folder),
@@ -44,8 +46,6 @@ def train(
                 "champion": before,
             },
             progress,
-            config.training_time_limit,
-            fresh=True,
         )
         return facts
 

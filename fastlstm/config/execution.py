@@ -37,6 +37,17 @@ class ExecutionConfig(StrictSettings):
         description="Threads that a worker computes with. Results of large networks differ in the last "
         "digits from one number to another, but not with the number of workers.",
     )  # fmt: skip
+    training_workers: int = Field(
+        1, ge=1, le=256,
+        description="Workers that train one network together, each on its part of every batch. But for "
+        "rounding and dropout, losses are those of one. For large networks on several machines; on one "
+        "machine a single process is as fast. Not for folds and trials, which run side by side.",
+    )  # fmt: skip
+    training_gpus: int = Field(
+        1, ge=1, le=64,
+        description="GPUs of a machine that train one network together, each on its part of every "
+        "batch; with training_workers, GPUs of each worker.",
+    )  # fmt: skip
     shard_rows: int = Field(
         2_000_000, ge=1_000,
         description="Rows that a worker holds in memory at a time. A panel with more is cut into shards "
@@ -53,7 +64,31 @@ class ExecutionConfig(StrictSettings):
             raise ValueError(
                 f"workers: the cluster at {self.cluster} has its own; remove workers or cluster"
             )
+        if self.engine == "local" and self.training_workers > 1:
+            self._require_one_machine()
         return self
+
+    def _require_one_machine(self) -> None:
+        """Refuse what the processes of one machine cannot do when they train one network.
+
+        Raises:
+            ValueError: names the setting.
+        """
+        if self.workers is not None and self.workers < self.training_workers:
+            raise ValueError(
+                f"training_workers: is {self.training_workers}, workers is {self.workers}, and all of "
+                "them train at the same time; raise workers, or lower training_workers"
+            )
+        if self.training_gpus > 1:
+            raise ValueError(
+                "training_workers: the processes of one machine would share its GPUs; remove it, or "
+                "set engine to 'dask' or 'ray'"
+            )
+
+    @property
+    def trains_together(self) -> bool:
+        """Whether several workers or GPUs train one network."""
+        return self.training_workers > 1 or self.training_gpus > 1
 
 
 def with_execution(given: dict[str, Any]) -> dict[str, Any]:

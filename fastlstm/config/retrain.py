@@ -297,6 +297,11 @@ class RetrainConfig(StrictSettings):
             return [
                 f"models_by: {used[0]!r} is the time or a column of numbers; name a column of labels"
             ]
+        if self.models_by and self.execution.trains_together:
+            return [
+                "execution.training_workers, execution.training_gpus: the models of groups train side "
+                "by side, each on one worker; remove them, or models_by"
+            ]
         if self.models_by and self.groups.small == "pool" and self.data.embedded_series:
             return [
                 "models_by: pooled groups cannot have data.embedded_series; set groups.small to 'refuse'"

@@ -100,14 +100,14 @@ def call_fork(
         raise time_limit_error(time_limit)
     if code == -signal.SIGKILL:
         raise killed_error()
-    raise errors.TrainingError(f"the process of {function} ended with code {code}")
+    raise errors.WorkerEndedError(f"the process of {function} ended with code {code}")
 
 
 def _serve(request: dict[str, Any], messages: Messages) -> NoReturn:
     """Serve a request in a new fork, and end it without the clean-up that is its parent's."""
     code = 1
     try:
-        _end_with_parent()
+        end_with_parent()
         _forks.append(os.getpid())
         answer(request, messages)
         code = 0
@@ -115,7 +115,7 @@ def _serve(request: dict[str, Any], messages: Messages) -> NoReturn:
         os._exit(code)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Have the system kill this process when its parent ends, however that ends."""
     parent = os.getppid()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -18,6 +18,7 @@ from fastlstm.training.linear_component import Penalty
 from fastlstm.training.logistic_component import LogisticPenalty
 from fastlstm.training.refit_all import refit_on_all
 from fastlstm.training.setup import OnEvent, TrainingSetup
+from fastlstm.training.strategy import strategy_of
 from fastlstm.windows.drawing import DrawnWindows
 from fastlstm.windows.parquet import WindowDataset
 
@@ -29,6 +30,9 @@ def refit_into(
     hyperparameters: dict[str, Any],
     on_event: OnEvent,
     checkpoint: str | None = None,
+    rank: int = 0,
+    ranks: int = 1,
+    gpus: int = 1,
 ) -> dict[str, Any]:
     """Train a network like the one in the folder ``network`` on all windows, and write it.
 
@@ -42,6 +46,9 @@ def refit_into(
         hyperparameters: network and training.
         on_event: called with progress; see ``fastlstm.training.fit.fit``.
         checkpoint: file of the state to go on from.
+        rank: number of this process among those that train the network together; only 0 writes.
+        ranks: number of these processes; see ``fastlstm.steps.ranks``.
+        gpus: number of GPUs of each.
     """
     hp, source = Hyperparameters.model_validate(hyperparameters), Path(network)
     dataset = DrawnWindows(WindowDataset(Path(windows)))
@@ -50,8 +57,9 @@ def refit_into(
     facts = json.loads((source / TRAINING_FILE).read_text(encoding="utf-8"))
     calibration = facts.get("calibration")
     setup = TrainingSetup(
-        dataset, hp, on_event, checkpoint=Path(checkpoint) if checkpoint else None
-    )
+        dataset, hp, on_event, strategy=strategy_of(ranks, gpus),
+        checkpoint=Path(checkpoint) if checkpoint else None,
+    )  # fmt: skip
     fitted = refit_on_all(
         setup,
         load_network(source / MODEL_FILE),
@@ -61,6 +69,8 @@ def refit_into(
         calibration=None if calibration is None else Correction.from_facts(calibration),
         continued=facts.get("warm_start", {}).get("kept") == "champion",
     )
+    if rank > 0:
+        return {}
     with writing_to(Path(folder)):
         fitted.save(Path(folder) / MODEL_FILE)
     return {"epochs": facts["best_epoch"]}

@@ -177,4 +177,4 @@ class WorkerProcess:
         first = max(log_start, size - _TAIL_BYTES)
         # Read without moving the position, which the process shares.
         tail = os.pread(self._log.fileno(), size - first, first).decode(errors="replace")
-        return errors.TrainingError(f"the process of {function} ended with code {code}: {tail}")
+        return errors.WorkerEndedError(f"the process of {function} ended with code {code}: {tail}")

@@ -23,7 +23,7 @@ _ERRORS = {
     kind.__name__: kind
     for kind in (
         errors.ConfigError, errors.DataError, errors.StoreError, errors.TrainingError,
-        errors.WorkerKilledError, errors.FastLSTMError,
+        errors.WorkerKilledError, errors.WorkerEndedError, errors.FastLSTMError,
         # These may pass, so the caller tries again.
         ConnectionError, TimeoutError,
     )

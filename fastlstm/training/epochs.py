@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from fastlstm.network.compiling import compile_network
@@ -29,7 +28,7 @@ def compiled_network(
     """
     hp = setup.hyperparameters
     steps = steps_of_an_epoch(setup.dataset, split, hp)
-    with setup.strategy.scope() if setup.strategy is not None else nullcontext():
+    with setup.scope():
         built = network()
         compiled = trained_by_member(built, hp)
         compile_network(compiled, hp, steps, setup.loss)
@@ -47,6 +46,15 @@ def train_batches(setup: TrainingSetup, split: str, epoch: Epoch) -> Any:
         weigh=setup.weigh,
         class_weight=class_weights_in(dataset, split, hp),
         epoch=epoch,
+        part=setup.part,
+    )
+
+
+def validation_batches(setup: TrainingSetup) -> Any:
+    """The batches that score each epoch."""
+    weights = setup.weights("validation")
+    return tf_dataset(
+        setup.dataset, "validation", setup.hyperparameters, weights=weights, part=setup.part
     )
 
 
@@ -70,6 +78,9 @@ def run_epochs(
     """
     try:
         with fused(compiled, setup.hyperparameters.lstm_implementation):
+            if setup.part is not None:
+                _run_on_replicas(setup, compiled, batches, first, epochs, callbacks, validation)
+                return False
             compiled.fit(
                 batches,
                 validation_data=validation,
@@ -82,3 +93,17 @@ def run_epochs(
     except KeyboardInterrupt:
         return True
     return False
+
+
+def _run_on_replicas(
+    setup: TrainingSetup, compiled: keras.Model, batches: Any, first: int, epochs: int,
+    callbacks: Sequence[Any], validation: Any,
+) -> None:  # fmt: skip
+    """As ``run_epochs``, for a network that several replicas train together."""
+    from fastlstm.training.replicas import Replicas
+
+    assert setup.part is not None  # noqa: S101 (there are several replicas)
+    Replicas(compiled, setup.strategy, setup.part.first).fit(
+        batches, validation, callbacks, first=first, epochs=epochs, steps=int(batches.cardinality()),
+        verbose=setup.verbose if setup.is_chief else 0,
+    )  # fmt: skip

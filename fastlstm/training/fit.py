@@ -23,11 +23,16 @@ from fastlstm.network.combination import (
 from fastlstm.network.fixed_weights import LINEAR
 from fastlstm.network.keras_import import import_keras
 from fastlstm.training.checkpoint import earlier_state
-from fastlstm.training.epochs import compiled_network, run_epochs, train_batches
-from fastlstm.training.input_pipeline import Epoch, steps_of_an_epoch, tf_dataset
+from fastlstm.training.epochs import (
+    compiled_network,
+    run_epochs,
+    train_batches,
+    validation_batches,
+)
+from fastlstm.training.input_pipeline import Epoch, steps_of_an_epoch
 from fastlstm.training.result import Trained, Training
 from fastlstm.training.selection import SelectionContext
-from fastlstm.training.selection_steps import SELECTION_STEPS
+from fastlstm.training.selection_steps import SELECTION_STEPS, STEPS_THAT_TRAIN
 from fastlstm.training.setup import Champion, OnEvent, TrainingSetup
 from fastlstm.windows.source import WindowSource, require_same_shape
 
@@ -84,7 +89,7 @@ def fit(
     training = _train(setup, model, checkpoint)
     begin = time.monotonic()
     context = SelectionContext(setup, training, train=partial(_train, setup))
-    for step in SELECTION_STEPS:
+    for step in SELECTION_STEPS if setup.is_chief else STEPS_THAT_TRAIN:
         if step.applies(context):
             finding = step.run(context)
             if finding is not None:
@@ -104,7 +109,7 @@ def _train(setup: TrainingSetup, given: keras.Model | None, checkpoint: Path | N
 
     epoch = Epoch()
     train = train_batches(setup, "train", epoch)
-    validation = tf_dataset(dataset, "validation", hp, weights=setup.weights("validation"))
+    validation = validation_batches(setup)
 
     state, note = earlier_state(checkpoint, compiled)
     begin = time.monotonic() - (state.seconds if state else 0.0)
@@ -117,7 +122,7 @@ def _train(setup: TrainingSetup, given: keras.Model | None, checkpoint: Path | N
         by_validation = _validation_callbacks(hp, best)
         averaging = [] if hp.ema_momentum is None else [WeightAverages()]
         saving = []
-        if checkpoint is not None:
+        if checkpoint is not None and setup.is_chief:
             saving = [SaveState(checkpoint, by_validation, best, progress, begin, state)]
         if state is not None:
             best.write_bytes(state.best)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,32 @@ class Epoch:
     number = 0
 
 
+@dataclass(frozen=True)
+class Part:
+    """The part of each batch that the replicas of one process compute.
+
+    A replica takes as many windows as any other; where they do not divide evenly, the last window of the
+    batch is repeated, with weight 0.
+
+    Attributes:
+        first: number of the process' first replica, from 0.
+        here: replicas of the process.
+        replicas: of all processes.
+    """
+
+    first: int
+    here: int
+    replicas: int
+
+    def of(self, count: Any) -> tuple[Any, Any]:
+        """Positions in a batch of ``count`` windows, and 0 for a repeated window, otherwise 1."""
+        import tensorflow as tf
+
+        each = (count + self.replicas - 1) // self.replicas
+        positions = self.first * each + tf.range(self.here * each)
+        return tf.minimum(positions, count - 1), tf.cast(positions < count, tf.float32)
+
+
 def tf_dataset(
     dataset: WindowSource,
     split: str,
@@ -43,8 +70,11 @@ def tf_dataset(
     weigh: Weigh | None = None,
     class_weight: np.ndarray | None = None,
     epoch: Epoch | None = None,
+    part: Part | None = None,
 ) -> Any:
     """A ``tf.data.Dataset`` of batches: inputs, targets step-major and, where there are any, weights.
+
+    With a part of each batch: its inputs, targets, weights, and the number of windows of the batch.
 
     Args:
         dataset: the windows.
@@ -54,6 +84,7 @@ def tf_dataset(
         weigh: the same for windows that an epoch draws from disk, by their series.
         class_weight: weight of each class in the loss, by which ``weights`` are multiplied, or None.
         epoch: the running epoch, whose windows come shuffled; None for the order of time.
+        part: the part of each batch to give; None for all of it.
 
     Raises:
         ConfigError: ``loss_scaling`` is set, and the windows are too many for memory.
@@ -71,12 +102,13 @@ def tf_dataset(
             f"loss_scaling: {hp.loss_scaling!r} needs the {split} windows in memory, and their rows "
             "are too many; use 'none', or fewer rows or features"
         )
-    if isinstance(dataset, DrawnWindows) and drawn and epoch is not None:
-        batches = _from_draws(dataset, split, hp, weigh, class_weight, epoch)
-    elif folded is not None:
-        batches = _from_rows(dataset, split, hp, weights, class_weight, folded, seed)
+    draws = drawn and epoch is not None
+    if folded is not None and not draws:
+        batches = _from_rows(dataset, split, hp, weights, class_weight, folded, seed, part)
+    elif isinstance(dataset, DrawnWindows) and draws and epoch is not None:
+        batches = _from_draws(dataset, split, hp, weigh, class_weight, epoch, part)
     else:
-        batches = _from_stream(dataset, split, hp, class_weight, seed)
+        batches = _from_stream(dataset, split, hp, class_weight, seed, part)
     count = steps_of_an_epoch(dataset, split, hp)
     return untuned(batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4))
 
@@ -138,7 +170,7 @@ def _order(count: int, wanted: int, seed: tuple[int, int] | None) -> np.ndarray:
 
 def _from_rows(
     dataset: WindowSource, split: str, hp: Hyperparameters, weights: np.ndarray | None,
-    class_weight: np.ndarray | None, folded: tuple[Folded, Folded], seed: _Seed,
+    class_weight: np.ndarray | None, folded: tuple[Folded, Folded], seed: _Seed, part: Part | None,
 ) -> Any:  # fmt: skip
     """Batches gathered by TensorFlow from rows in memory; Python gives only each epoch's order.
 
@@ -173,10 +205,34 @@ def _from_rows(
         x_and_y = (gather(0, chosen), tf.reshape(gather(1, chosen), [-1, outputs]))
         return x_and_y if weight_of is None else (*x_and_y, tf.gather(weight_of, chosen))
 
+    def own(chosen: Any) -> tuple[Any, ...]:
+        assert part is not None  # noqa: S101 (it is called for a part)
+        count = tf.shape(chosen)[0]
+        positions, real = part.of(count)
+        x, y, *weight = batch(tf.gather(chosen, positions))
+        return x, y, (real * weight[0] if weight else real), count
+
     whole = tf.data.Dataset.from_generator(
         orders, output_signature=tf.TensorSpec((None,), tf.int64)
     )
-    return whole.unbatch().batch(_batch_size(dataset, hp)).map(batch)
+    return whole.unbatch().batch(_batch_size(dataset, hp)).map(batch if part is None else own)
+
+
+def _of_part(batches: Any, part: Part | None) -> Any:
+    """Of each batch a part, with weights, and the number of windows of the batch."""
+    import tensorflow as tf
+
+    if part is None:
+        return batches
+
+    def own(x: Any, y: Any, weight: Any = None) -> tuple[Any, ...]:
+        count = tf.shape(y)[0]
+        positions, real = part.of(count)
+        if weight is not None:
+            real = real * tf.gather(weight, positions)
+        return tf.gather(x, positions), tf.gather(y, positions), real, count
+
+    return batches.map(own)
 
 
 def _shared(values: np.ndarray) -> Any:
@@ -191,7 +247,7 @@ def _shared(values: np.ndarray) -> Any:
 
 def _from_draws(
     dataset: DrawnWindows, split: str, hp: Hyperparameters, weigh: Weigh | None,
-    class_weight: np.ndarray | None, epoch: Epoch,
+    class_weight: np.ndarray | None, epoch: Epoch, part: Part | None,
 ) -> Any:  # fmt: skip
     """Batches of windows that each epoch draws from those on disk, or of all of them.
 
@@ -220,7 +276,7 @@ def _from_draws(
             yield x, flat, weight
 
     signature = _signature(dataset, weighted=weighted)
-    return tf.data.Dataset.from_generator(batches, output_signature=signature)
+    return _of_part(tf.data.Dataset.from_generator(batches, output_signature=signature), part)
 
 
 def _signature(dataset: WindowSource, *, weighted: bool) -> tuple[Any, ...]:
@@ -238,7 +294,7 @@ def _signature(dataset: WindowSource, *, weighted: bool) -> tuple[Any, ...]:
 
 def _from_stream(
     dataset: WindowSource, split: str, hp: Hyperparameters, class_weight: np.ndarray | None,
-    seed: _Seed,
+    seed: _Seed, part: Part | None,
 ) -> Any:  # fmt: skip
     """Batches made in Python, of windows that are too many for memory.
 
@@ -281,4 +337,5 @@ def _from_stream(
     signature = _signature(dataset, weighted=weighted)
     streamed = tf.data.Dataset.from_generator(batches, output_signature=signature)
     # Taking evenly spaced windows leaves batches of any size.
-    return streamed if hp.windows_per_epoch is None else streamed.unbatch().batch(size)
+    whole = streamed if hp.windows_per_epoch is None else streamed.unbatch().batch(size)
+    return _of_part(whole, part)

@@ -88,7 +88,7 @@ def retrain(setup: TrainingSetup, training: Training, split: str) -> tuple[keras
     callbacks: list[Any] = [progress]
     if hp.learning_rate_schedule in _RATES_OF_TRAINING:
         callbacks.insert(0, keras.callbacks.LearningRateScheduler(lambda epoch: rates[epoch]))
-    if file is not None:
+    if file is not None and setup.is_chief:
         begin = time.monotonic() - (state.seconds if state else 0.0)
         callbacks.append(SaveState(file, {}, None, progress, begin, None))
     interrupted = run_epochs(

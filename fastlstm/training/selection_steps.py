@@ -9,11 +9,12 @@ from fastlstm.training.refit import RefitStep
 from fastlstm.training.selection import SelectionStep
 from fastlstm.training.warm_start import WarmStartStep
 
+# All processes that train one network together run these.
+STEPS_THAT_TRAIN: tuple[SelectionStep, ...] = (WarmStartStep(), RefitStep())
 # A warm start decides which network is selected at all; the refit adds the network to use; calibration
 # needs the outputs as the combination gives them.
 SELECTION_STEPS: tuple[SelectionStep, ...] = (
-    WarmStartStep(),
-    RefitStep(),
+    *STEPS_THAT_TRAIN,
     CombinationStep(),
     LabelCombinationStep(),
     CalibrationStep(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from fastlstm.network.combination import naive_forecasts
 from fastlstm.network.inference import windows_at_once
 from fastlstm.training.combination_weights import naive_weights
 from fastlstm.training.error_sums import error_sums, step_blocks
+from fastlstm.training.input_pipeline import Part
 from fastlstm.training.series_weights import series_weights, weight_of_series
 from fastlstm.windows.drawing import DrawnWindows
 from fastlstm.windows.source import WindowSource
@@ -81,6 +83,30 @@ class TrainingSetup:
     _weights: dict[str, np.ndarray | None] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+
+    @cached_property
+    def part(self) -> Part | None:
+        """The part of each batch that this process computes; None where it computes all of it."""
+        strategy = self.strategy
+        if strategy is None or strategy.num_replicas_in_sync == 1:
+            return None
+        here = len(strategy.extended.worker_devices)
+        return Part(self._rank * here, here, strategy.num_replicas_in_sync)
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Where a network to train is built: under the strategy."""
+        return nullcontext() if self.strategy is None else self.strategy.scope()
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process, of all that train the network together, writes what they find."""
+        return self._rank == 0
+
+    @property
+    def _rank(self) -> int:
+        """Number of this process among those that train the network together, from 0."""
+        resolver = getattr(self.strategy, "cluster_resolver", None)
+        return 0 if resolver is None else int(resolver.task_id or 0)
 
     @cached_property
     def architecture(self) -> Architecture:

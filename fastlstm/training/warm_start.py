@@ -54,13 +54,14 @@ class WarmStartStep:
         assert champion is not None  # noqa: S101 (the step applies)
         why = _obstacle(champion, manifest, hp)
         if why is None:
-            network = build_network(
-                hp,
-                manifest["features"],
-                manifest["targets"],
-                setup.dataset.count("train"),
-                setup.seasons,
-            )
+            with setup.scope():
+                network = build_network(
+                    hp,
+                    manifest["features"],
+                    manifest["targets"],
+                    setup.dataset.count("train"),
+                    setup.seasons,
+                )
             if [w.shape for w in champion.network.weights] != [w.shape for w in network.weights]:
                 why = "its layers differ"
         if why is not None:

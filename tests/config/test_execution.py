@@ -49,9 +49,26 @@ def test_both_names_may_agree_but_not_differ(settings):
             r"execution\.workers: the cluster at tcp://h:1 has its own; remove workers or cluster",
         ),
         ({"workers": 0}, r"execution\.workers: "),
+        (
+            {"training_workers": 3, "workers": 2},
+            r"execution\.training_workers: is 3, workers is 2, .*; raise workers, or lower training",
+        ),
+        (
+            {"training_workers": 2, "training_gpus": 2},
+            r"execution\.training_workers: the processes of one machine would share its GPUs; remove",
+        ),
+        ({"training_workers": 0}, r"execution\.training_workers: "),
         ({"worker": 2}, r"execution\.worker: unknown key; did you mean 'workers'\?"),
     ],
 )
 def test_what_does_not_fit_is_refused(settings, execution, message):
     with pytest.raises(ConfigError, match=message):
         parse_config(settings(execution=execution))
+
+
+def test_models_of_groups_are_each_trained_by_one_worker(settings):
+    given = settings(models_by=["region"], execution={"training_workers": 2})
+    with pytest.raises(
+        ConfigError, match=r"^execution\.training_workers, .*: the models of groups"
+    ):
+        parse_config(given)

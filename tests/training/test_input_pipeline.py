@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastlstm.data.split import Cuts
-from fastlstm.training.input_pipeline import Epoch, steps_of_an_epoch, tf_dataset
+from fastlstm.training.input_pipeline import Epoch, Part, steps_of_an_epoch, tf_dataset
 from tests.training.test_combination import COUNT, hyperparameters, windows
 
 
@@ -70,3 +70,28 @@ def test_windows_that_are_streamed_from_disk_come_once_in_an_epoch():
     dataset.folded = lambda split: None
     drawn = np.concatenate([y[:, 0] for _, y in tf_dataset(dataset, "train", hp, epoch=Epoch())])
     assert len(drawn) == len(set(drawn.tolist())) == dataset.count("train")
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_the_parts_of_all_processes_are_the_batches_of_one(in_memory):
+    """Batches of 32 and 18 windows for five replicas in two processes: each computes as many."""
+    hp = hyperparameters(windows_per_epoch=50, batch_size=32)
+    dataset = windows(np.arange(COUNT, dtype=float), hp)
+    if not in_memory:
+        dataset.folded = lambda split: None
+    weights = None if not in_memory else np.arange(dataset.count("train"), dtype=np.float32)
+    given = {"epoch": Epoch(), "weights": weights}
+    whole = list(tf_dataset(dataset, "train", hp, **given).as_numpy_iterator())
+    parts = [
+        list(tf_dataset(dataset, "train", hp, **given, part=part).as_numpy_iterator())
+        for part in (Part(0, 3, 5), Part(3, 2, 5))
+    ]
+    for batch, *of_processes in zip(whole, *parts, strict=True):
+        x, y, weight, counts = (list(arrays) for arrays in zip(*of_processes, strict=True))
+        assert len(y[0]) % 3 == len(y[1]) % 2 == 0 and len(y[0]) / 3 == len(y[1]) / 2
+        x, y, weight, count = *map(np.concatenate, (x, y, weight)), len(batch[0])
+        assert counts == [count, count]
+        np.testing.assert_array_equal(x[:count], batch[0])
+        np.testing.assert_array_equal(y[:count], batch[1])
+        np.testing.assert_array_equal(weight[:count], batch[2] if in_memory else np.ones(count))
+        assert not weight[count:].any() and (x[count:] == x[count - 1]).all()
