@@ -335,5 +335,3 @@ def test_a_training_on_draws_is_repeatable_and_has_the_steps_of_an_epoch(tmp_pat
     pd.testing.assert_frame_equal(one.history, other.history)
     assert len(one.history) == 2
     assert np.isfinite(one.history["val_loss"]).all()
-    with pytest.raises(ConfigError, match="loss_scaling: 'mase' needs the"):
-        fit(windows[0], regressor(loss_scaling="mase"))
