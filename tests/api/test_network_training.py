@@ -10,6 +10,7 @@ import pytest
 
 from fastlstm import fastLSTM
 from fastlstm.network.keras_import import import_keras
+from fastlstm.training.calibration import Correction
 from tests.api.examples import classifier, regressor, settings_file
 from tests.conftest import make_panel
 
@@ -131,7 +132,7 @@ def test_a_refit_changes_the_network_and_not_what_validation_found(wave, tmp_pat
     again = fastLSTM().load_all(settings_file(refitted))
     np.testing.assert_array_equal(again.model_predict(row), refitted.model_predict(row))
     best = int(plain.loss_df["val_loss"].argmin()) + 1
-    report = next(refitted.run_folder.glob("*REPORT*")).read_text()
+    report = next(refitted.run_folder.glob("*REPORT*.md")).read_text()
     assert f"Refit: retrained for {best} epoch" in report
 
 
@@ -147,7 +148,7 @@ def test_a_linear_component_is_in_the_saved_network_and_in_the_report(wave, tmp_
     kernel, bias = again.model.get_layer("linear").get_weights()
     again.model.get_layer("linear").set_weights([0 * kernel, 0 * bias])
     assert np.abs(again.model_predict(row) - forecast).max() > 1e-4
-    report = next(model.run_folder.glob("*REPORT*")).read_text()
+    report = next(model.run_folder.glob("*REPORT*.md")).read_text()
     for name, weight in (("LSTM", lstm), ("ridge regression", linear)):
         assert (f"{name} {weight:.0%}" in report) == (weight > 0)
 
@@ -161,7 +162,7 @@ def test_a_network_that_is_not_used_is_reported(tmp_path):
     )  # fmt: skip
     model.network_structure_set_compile()
     model.network_training(1, verbose=0)
-    report = next(model.run_folder.glob("*REPORT*")).read_text()
+    report = next(model.run_folder.glob("*REPORT*.md")).read_text()
     assert (
         "**On validation the network adds nothing to the naive forecast, so the forecast" in report
     )
@@ -171,22 +172,17 @@ def test_a_network_that_is_not_used_is_reported(tmp_path):
 def test_a_classifiers_refit_is_calibrated_as_validation_had_the_first(
     labels, tmp_path, monkeypatch
 ):
-    import fastlstm.training.calibration
-
     found = []
-    real = fastlstm.training.calibration.calibrate
+    real = Correction.apply
 
-    def recorded(model, dataset, hp, like_it=()):
-        networks = [model, *like_it]
-        before = [network.layers[-1].get_weights() for network in networks]
-        notes = real(model, dataset, hp, like_it)
-        after = [network.layers[-1].get_weights() for network in networks]
-        for (kernel, bias), (new_kernel, new_bias) in zip(before, after, strict=True):
-            slope = (new_kernel / kernel).mean()
-            found.append((float(slope), (new_bias - slope * bias).item()))
-        return notes
+    def recorded(correction, network):
+        kernel, bias = network.layers[-1].get_weights()
+        real(correction, network)
+        new_kernel, new_bias = network.layers[-1].get_weights()
+        slope = (new_kernel / kernel).mean()
+        found.append((float(slope), (new_bias - slope * bias).item()))
 
-    monkeypatch.setattr(fastlstm.training.calibration, "calibrate", recorded)
+    monkeypatch.setattr(Correction, "apply", recorded)
     model = classifier(*labels, tmp_path, refit=True)
     model.network_training(1, verbose=0)
     of_first, of_refit = found

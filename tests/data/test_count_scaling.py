@@ -45,7 +45,7 @@ def test_each_series_is_divided_by_its_own_train_mean(scaler, loss, tmp_path):
     frame = panel()
     labels = frame["series"].to_numpy()
     scalers = fitted(frame, scaler, by_series=True, loss=loss)
-    files = [tmp_path / name for name in ("x", "y", "series")]
+    files = [tmp_path / name for name in ("x.json", "y.json", "series")]
     write_scalers(scalers, *files)
     for found in (scalers, read_scalers(*files)):
         x, y = found.features(frame, labels), found.targets(frame, ["sold"], labels)
@@ -64,7 +64,7 @@ def test_each_series_is_divided_by_its_own_train_mean(scaler, loss, tmp_path):
 def test_one_scale_of_the_table_is_the_mean_too(scaler, tmp_path):
     frame = panel()
     scalers = fitted(frame, scaler, by_series=False)
-    files = [tmp_path / name for name in ("x", "y", "series")]
+    files = [tmp_path / name for name in ("x.json", "y.json", "series")]
     write_scalers(scalers, *files)
     found = read_scalers(*files)
     expected = frame["sold"] / frame.loc[frame["time"] < TRAIN, "sold"].mean()

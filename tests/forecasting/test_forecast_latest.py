@@ -131,7 +131,7 @@ def test_failed_checks_of_all_shards_stand_in_one_message(run, many_series):
     messages = []
     for rows in (None, len(panel) // 4):
         with pytest.raises(DataError, match="checks failed") as caught:
-            forecast_latest(run, many_series, baseline="drift", cutting=Cutting(rows))
+            forecast_latest(run, many_series, baseline="last_value", cutting=Cutting(rows))
         messages.append(str(caught.value))
     assert messages[0] == messages[1]
 
@@ -169,9 +169,11 @@ def test_a_series_that_cannot_be_forecast_is_skipped_with_the_reason(run, table,
 
 @pytest.fixture
 def limited(run, tmp_path) -> Path:
-    """A copy of the run with limits in its settings."""
+    """A copy of the run with limits in its settings, without its rows, which lie outside of them."""
     shutil.copytree(run.folder, tmp_path / "limited")
     copy = SavedRun(tmp_path / "limited")
+    for kind in ("x_data", "y_data"):
+        copy.path(kind).unlink()
     file = copy.path("hyperparameters")
     changed = json.loads(file.read_text())
     changed["data"]["columns"] = {"load": {"minimum": 48.0, "maximum": 51.0}}
@@ -206,6 +208,7 @@ def test_forecasts_and_bounds_keep_to_the_limits_of_the_run(run, limited, within
 def test_the_class_opens_a_run_with_its_limits(run, limited, table):
     rows = table[table["site"] == "a"].set_index("when")
     rows.index = pd.to_datetime(rows.index)
+    rows["load"] = rows["load"].clip(48, 51)
     free, bound = (
         fastLSTM().load_all(SavedRun(folder).path("hyperparameters"))
         for folder in (run.folder, limited)
