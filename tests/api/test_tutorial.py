@@ -32,6 +32,7 @@ def run_cell(source: str, names: dict[str, Any]) -> str:
     return repr(eval(compile(ast.Expression(last.value), NOTEBOOK, "eval"), names))
 
 
+@pytest.mark.soak
 def test_its_cells_run_on_the_first_weeks(notebook, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     names: dict[str, Any] = {}

@@ -44,7 +44,7 @@ def test_rows_of_any_table(table):
         check_rows(table, Path(folder))
 
 
-@settings(max_examples=6, derandomize=True, **_anything)
+@settings(max_examples=4, derandomize=True, **_anything)
 @given(tables())
 def test_networks_of_any_table(table):
     with tempfile.TemporaryDirectory() as folder:

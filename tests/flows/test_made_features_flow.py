@@ -90,6 +90,7 @@ def test_what_a_series_is_from_the_config_to_the_forecast_of_another(
 
 
 @pytest.mark.traced
+@pytest.mark.soak
 def test_what_is_known_ahead_from_the_config_to_the_forecast(settings, tmp_path):
     """The next values are what the plan tells of them, and nothing else tells."""
     from fastlstm import fastLSTM

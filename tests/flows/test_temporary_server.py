@@ -60,7 +60,7 @@ def is_gone(pid: int, seconds: float = 15) -> bool:
     return False
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_it_ends_with_its_process_even_by_kill(tmp_path):
     """That it records a flow, and ends with one that ends by itself, ``test_cli.py`` shows."""
     process = begun(tmp_path)

@@ -63,6 +63,7 @@ def trials_of(state) -> pd.DataFrame:
     return pd.read_csv(Path(state.result().path) / TRIALS_FILE)
 
 
+@pytest.mark.soak
 def test_the_best_of_the_trials_is_a_config_that_runs(tune, settings):
     state = tune(trials=2)
     outcome = state.result()

@@ -130,6 +130,7 @@ def test_what_does_not_fit_is_refused(changes, message):
         hyperparameters(**changes)
 
 
+@pytest.mark.soak
 def test_rare_counts_are_forecast_by_their_mean_and_not_by_zero(tmp_path):
     """The absolute error is least at the median, which is 0 for counts that are mostly 0."""
     hours = pd.date_range("2024-01-01", periods=400, freq="h")
