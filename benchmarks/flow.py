@@ -23,7 +23,7 @@ from fastlstm.registry.unchanged import check_for_changes
 from fastlstm.runs.writing import Parts, build_run
 from fastlstm.steps import worker
 from fastlstm.steps.cut_windows import cut_windows_into
-from fastlstm.steps.prepare import load_into, scale_into, validate_into, with_resolved_columns
+from fastlstm.steps.prepare import load_and_validate, scale_into
 from fastlstm.steps.shard_map import ShardMap
 from tasks.settings import PipelineConfig, store_of
 
@@ -83,25 +83,9 @@ def prepared(rows: int, series: int) -> Entry:
 
 def prepare(config: PipelineConfig, work: Path) -> PipelineConfig:
     """The library's work up to the windows, below a folder; the settings with resolved columns."""
-    data, hp = config.data, config.hyperparameters
-    span = hp.timesteps + hp.steps_ahead + data.lookahead
     shards = ShardMap(work / "shards")
-    loaded = publish(
-        work / "load",
-        lambda folder: load_into(
-            folder, data, span, config.execution.shard_rows, shards, labels=not hp.is_regressor
-        ),
-    )
-    config = with_resolved_columns(config, work / "load")
+    config, _ = load_and_validate(work, config, shards, work / "refused.json")
     data, hp = config.data, config.hyperparameters
-    publish(
-        work / "clean",
-        lambda folder: validate_into(
-            folder, work / "load", data, labels=not hp.is_regressor, shards=shards,
-            rows_out_of_order=loaded["rows_out_of_order"],
-            skipped_series=loaded["skipped_series"], refused_report=work / "refused.json",
-        ),
-    )  # fmt: skip
     publish(work / "scaled", lambda folder: scale_into(folder, work / "clean", config, shards))
     publish(
         work / "windows",

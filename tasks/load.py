@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from fastlstm.reporting.text import minute
 from fastlstm.steps import prepare
 from tasks.caching import make, shard_map
 from tasks.notify import notify
@@ -34,8 +35,7 @@ def load(config: PipelineConfig, source: Source) -> StepOutput:
     notify(
         "load",
         f"{manifest['rows']:,} rows of {manifest['series']} series, "
-        f"{manifest['first'][:16].replace('T', ' ')} to "
-        f"{manifest['last'][:16].replace('T', ' ')} UTC",
+        f"{minute(manifest['first'])} to {minute(manifest['last'])} UTC",
     )
     return output
 

@@ -192,14 +192,14 @@ class fastLSTM(NetworkMethods):
             target: column to forecast, or several.
             horizon: rows to forecast; by the frequency where it is not given.
             look_back: rows of past; by the seasons that the frequency allows where it is not given.
-            time: time column, where it cannot be told.
-            series: series column, where it cannot be told.
+            time: time column, where it is not found.
+            series: series column, where it is not found.
             time_zone: IANA zone of times without an offset.
             **arguments: further arguments of the class.
 
         Raises:
             ConfigError: there is nothing at the path, or a setting is refused.
-            DataError: the table cannot be read, or what it holds cannot be told.
+            DataError: the table cannot be read, or it is not clear what it holds.
         """
         targets = [target] if isinstance(target, str) else list(target)
         found = inspect_table(

@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fastlstm.data.column_names import SEGMENT
-from fastlstm.data.tables import read_table
+from fastlstm.data.column_names import SEGMENT, TIME
+from fastlstm.data.split import distinct_times
+from fastlstm.data.tables import StoredColumns, read_table
+from fastlstm.data.time_grid import microseconds
 
 _PREFIX = "shard-"
 
@@ -37,6 +39,20 @@ def shards_of(folder: Path) -> list[Path]:
 def is_cut(folder: Path) -> bool:
     """Whether the table in a step's folder is cut into shards."""
     return shards_of(folder) != [folder]
+
+
+def distinct_times_in(folder: Path, file: str) -> np.ndarray:
+    """Each time of a step's table once, rising, microseconds since 1970 (UTC); 8 bytes for each.
+
+    Args:
+        folder: the step's folder.
+        file: name of the table's file there, or in the folder of each shard.
+    """
+    distinct = np.zeros(0, np.int64)
+    for shard in shards_of(folder):
+        times = microseconds(StoredColumns(shard / file)[TIME])
+        distinct = distinct_times(np.concatenate([distinct, distinct_times(times)]))
+    return distinct
 
 
 def shard_count(rows: int, shard_rows: int) -> int:

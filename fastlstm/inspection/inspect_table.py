@@ -12,9 +12,9 @@ from fastlstm.config.time_formats import check_time_zone
 from fastlstm.data.files import source_files
 from fastlstm.errors import ConfigError, DataError
 from fastlstm.inspection.roles import find_roles, find_series, horizon_of, look_back_of
-from fastlstm.inspection.sample import read_sample
+from fastlstm.inspection.sample import read_sample, require_column
 from fastlstm.inspection.settings_text import Found
-from fastlstm.inspection.times import Times, find_times, frequency_of
+from fastlstm.inspection.times import Times, find_times, frequency_of, times_of
 
 # Asks a question with the possible answers; gives the chosen one.
 Ask = Callable[[str, Sequence[str]], str]
@@ -22,9 +22,8 @@ Ask = Callable[[str, Sequence[str]], str]
 
 def inspect_table(
     path: str, *, named: str | None = None, query: str | None = None, targets: Sequence[str] = (),
-    time: str | None = None,
-    series: str | None = None, time_zone: str | None = None, horizon: int | None = None,
-    look_back: int | None = None, ask: Ask | None = None,
+    time: str | None = None, series: str | None = None, time_zone: str | None = None,
+    horizon: int | None = None, look_back: int | None = None, ask: Ask | None = None,
 ) -> Found:  # fmt: skip
     """What a config of a table holds.
 
@@ -38,7 +37,7 @@ def inspect_table(
         time_zone: IANA zone of times without an offset.
         horizon: rows to forecast.
         look_back: rows of past.
-        ask: asks what cannot be told; None where nobody is there to answer.
+        ask: asks what is not clear; None where nobody is there to answer.
 
     Raises:
         ConfigError: there is nothing at the path.
@@ -54,37 +53,27 @@ def inspect_table(
     frame = sample.frame
     if frame.empty:
         raise DataError(f"{path}: holds no rows; give a table with rows")
-    if time is not None and time not in frame:
-        columns = ", ".join(map(str, frame))[:300]
-        raise DataError(f"--time: no column is named {time!r}; columns: {columns}")
-    times = find_times(frame, time)
-    times = _asked_for_format(times, frame, ask)
+    if time is not None:
+        require_column(frame, "--time", time)
+    times = _asked_for_format(find_times(frame, time), frame, ask)
     label = find_series(sample, times.column, times.values, series)
     groups = None if label is None else frame[label]
     frequency, share, doubt = frequency_of(times.values, groups)
     if share < 0.5:
         frequency, doubt = None, doubt or "frequency: rows are not evenly apart"
-    others = [
-        n for n in map(str, frame) if n not in (times.column, label) and _holds_times(frame, n)
-    ]
-    if not targets and ask is not None:
-        numbers = [
-            str(n) for n in frame
-            if n not in (times.column, label) and pd.api.types.is_numeric_dtype(frame[n].dtype)
-        ]  # fmt: skip
-        if len(numbers) > 1:
-            targets = [ask("Which column is to be forecast?", numbers)]
-    roles = find_roles(sample, times.column, others, label, targets)
-    rows = sorted([len(frame)] if groups is None else groups.value_counts().tolist())
-    steps = horizon or horizon_of(frequency, rows[len(rows) // 20])
-    # Of many series the few shortest do not decide on the look-back; they are left out.
-    past = look_back or look_back_of(frequency, steps, rows[len(rows) // 20])
-    zone_doubt: tuple[str, ...] = ()
-    if not times.has_zone and time_zone is None and _has_clock(times.values):
-        zone_doubt = ("time_zone: UTC is assumed for times without an offset",)
-    doubts = (
-        *sample.dialect.doubts, *times.doubts, *([doubt] if doubt else []), *zone_doubt,
+    others = [n for n in map(str, frame) if n not in (times.column, label)]
+    roles = find_roles(
+        sample, times.column, [n for n in others if _holds_times(frame, n)], label,
+        targets or _asked_for_targets(frame[others], ask),
     )  # fmt: skip
+    rows = sorted([len(frame)] if groups is None else groups.value_counts().tolist())
+    # Of many series the few shortest do not decide on horizon and look-back; they are left out.
+    short = rows[len(rows) // 20]
+    steps = horizon or horizon_of(frequency, short)
+    past = look_back or look_back_of(frequency, steps, short)
+    doubts = [*sample.dialect.doubts, *times.doubts, *([doubt] if doubt else [])]
+    if not times.has_zone and time_zone is None and _has_clock(times.values):
+        doubts.append("time_zone: UTC is assumed for times without an offset")
     return Found(
         path=named or path,
         query=query,
@@ -99,7 +88,7 @@ def inspect_table(
         horizon=steps,
         look_back=past,
         skips_short_series=rows[0] < past + steps,
-        doubts=doubts,
+        doubts=tuple(doubts),
     )
 
 
@@ -116,16 +105,18 @@ def _asked_for_format(times: Times, frame: pd.DataFrame, ask: Ask | None) -> Tim
                  tuple(d for d in times.doubts if d != doubt))  # fmt: skip
 
 
+def _asked_for_targets(frame: pd.DataFrame, ask: Ask | None) -> list[str]:
+    """The column that is to be forecast, by the one who is asked; none where nobody is."""
+    numbers = [str(n) for n in frame if pd.api.types.is_numeric_dtype(frame[n].dtype)]
+    if ask is None or len(numbers) < 2:
+        return []
+    return [ask("Which column is to be forecast?", numbers)]
+
+
 def _holds_times(frame: pd.DataFrame, name: str) -> bool:
-    if pd.api.types.is_datetime64_any_dtype(frame[name].dtype):
-        return True
-    if pd.api.types.is_numeric_dtype(frame[name].dtype):
-        return False
-    try:
-        find_times(frame, name)
-    except DataError:
-        return False
-    return True
+    """Whether a column of text or time stamps holds times; numbers may mean anything."""
+    is_number = pd.api.types.is_numeric_dtype(frame[name].dtype)
+    return not is_number and times_of(frame, name) is not None
 
 
 def _has_clock(times: pd.Series) -> bool:

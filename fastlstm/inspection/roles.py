@@ -10,7 +10,7 @@ import pandas as pd
 
 from fastlstm.data.seasons import season_candidates
 from fastlstm.errors import DataError
-from fastlstm.inspection.sample import Sample
+from fastlstm.inspection.sample import Sample, listed, require_column
 
 # Most values of a column of text that is a category.
 _MOST_CATEGORIES = 100
@@ -69,10 +69,7 @@ def find_series(sample: Sample, time: str, times: pd.Series, series: str | None)
     """
     frame = sample.frame
     if series is not None:
-        if series not in frame:
-            raise DataError(
-                f"--series: no column is named {series!r}; columns: {', '.join(map(str, frame))[:300]}"
-            )
+        require_column(frame, "--series", series)
         _require_distinct(times, frame[series], series)
         return series
     if not times.duplicated().any():
@@ -84,7 +81,7 @@ def find_series(sample: Sample, time: str, times: pd.Series, series: str | None)
             continue
         if _is_part_of_time(sample, name) or not _names_series(labels, times):
             continue
-        if not pd.DataFrame({"t": times, "s": labels}).duplicated().any():
+        if not _repeated(times, labels).any():
             found.append((int(labels.nunique()), list(frame).index(name), name))
     if found:
         return min(found)[2]
@@ -127,8 +124,13 @@ def _is_measured(sample: Sample, name: str) -> bool:
     return numeric and name not in sample.whole_numbers
 
 
+def _repeated(times: pd.Series, labels: pd.Series) -> pd.Series:
+    """Which rows have the time and label of a row before, ``(n,)``."""
+    return pd.DataFrame({"time": times, "label": labels}).duplicated()
+
+
 def _require_distinct(times: pd.Series, labels: pd.Series, name: str) -> None:
-    twice = pd.DataFrame({"t": times, "s": labels}).duplicated()
+    twice = _repeated(times, labels)
     if twice.any():
         row = int(twice.to_numpy().argmax())
         raise DataError(
@@ -154,13 +156,11 @@ def find_roles(
         targets: what is to be forecast, where it is known.
 
     Raises:
-        DataError: a target is no column, or none can be told.
+        DataError: a target is no column, or it is not clear which one to forecast.
     """
     frame = sample.frame
-    absent = [name for name in targets if name not in frame]
-    names = ", ".join(map(str, frame))[:300]
-    if absent:
-        raise DataError(f"--target: no column is named {absent[0]!r}; columns: {names}")
+    for name in targets:
+        require_column(frame, "--target", name)
     left_out: dict[str, str] = {}
     features, categories, static, missing = [], [], [], {}
     for name in map(str, frame):
@@ -185,12 +185,10 @@ def find_roles(
     if not chosen:
         if not numbers:
             raise DataError(
-                f"no column of numbers is left to forecast; give --target, one of {names}"
+                f"no column of numbers is left to forecast; give --target, one of {listed(frame)}"
             )
         if len(numbers) > 1:
-            raise DataError(
-                f"--target: which column is to be forecast? One of {', '.join(numbers)[:300]}"
-            )
+            raise DataError(f"--target: which column is to be forecast? One of {listed(numbers)}")
         chosen = numbers
     return Roles(
         series, tuple(chosen), tuple(features), tuple(categories), tuple(static), left_out, missing

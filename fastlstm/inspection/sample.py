@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from fastlstm.config.file_formats import COMPRESSIONS
 from fastlstm.data.column_types import NULLS
 from fastlstm.data.files import SourceFile
 from fastlstm.errors import DataError, first_line
+
+# Characters of the names of columns in a message.
+_LISTED = 300
 
 # Rows that are looked at, and the bytes at the beginning of a file by which its dialect is found.
 _ROWS, _BYTES = 200_000, 1 << 18
@@ -67,6 +71,26 @@ class Sample:
     whole: bool = True
     whole_numbers: tuple[str, ...] = ()
     leading_zeros: tuple[str, ...] = ()
+
+
+def listed(names: Iterable[object]) -> str:
+    """Names of columns for a message, the first ones of very many."""
+    return ", ".join(map(str, names))[:_LISTED]
+
+
+def require_column(frame: pd.DataFrame, option: str, name: str) -> None:
+    """Refuse a name that no column has.
+
+    Args:
+        frame: the rows.
+        option: what the name was given by, such as '--time'.
+        name: the name.
+
+    Raises:
+        DataError: names the columns that there are.
+    """
+    if name not in frame:
+        raise DataError(f"{option}: no column is named {name!r}; columns: {listed(frame)}")
 
 
 def read_sample(file: SourceFile) -> Sample:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fastlstm.errors import DataError
+from fastlstm.inspection.sample import listed
 
 # Names that columns of times have in many tables, the likeliest first.
 _NAMES = (
@@ -70,12 +71,12 @@ def find_times(frame: pd.DataFrame, column: str | None) -> Times:
         DataError: no column, or the given one not, holds times.
     """
     names = [column] if column is not None else [str(name) for name in frame]
-    found = [times for name in names if (times := _times_of(frame, name)) is not None]
+    found = [times for name in names if (times := times_of(frame, name)) is not None]
     if not found:
         what = f"column {column!r} holds" if column else "no column holds"
         raise DataError(
             f"{what} times as ISO 8601, one of the usual formats or numbers since 1970; columns: "
-            f"{', '.join(map(str, frame))[:300]}; give --time, and data.time_format in the config"
+            f"{listed(frame)}; give --time, and data.time_format in the config"
         )
     best = max(found, key=lambda times: _likelihood(times, frame))
     parts = [
@@ -111,7 +112,7 @@ def _is_moving(values: pd.Series) -> bool:
     return bool(values.nunique() > 2)
 
 
-def _times_of(frame: pd.DataFrame, name: str) -> Times | None:
+def times_of(frame: pd.DataFrame, name: str) -> Times | None:
     """The times of a column; None where it holds none."""
     cells = frame[name]
     known = cells.dropna()

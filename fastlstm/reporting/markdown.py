@@ -25,6 +25,7 @@ from fastlstm.reporting.network import network_sentence
 from fastlstm.reporting.text import (
     forecast_name,
     markdown_table,
+    minute,
     number,
     plain,
     refit_text,
@@ -86,7 +87,7 @@ def summary(context: ReportContext) -> list[str]:
         "",
         f"{title(primary['name'])} on test{_over_series(metrics)}: **{number(primary['value'])}**. "
         f"Target {targets}, horizon {steps}, look-back {hp.timesteps}. Test: "
-        f"{metrics['windows']:,} windows, {_minute(metrics['first_origin'])} to {_minute(last)}"
+        f"{metrics['windows']:,} windows, {minute(metrics['first_origin'])} to {minute(last)}"
         f"{' UTC' if last.endswith('Z') else ''}.",
         "",
         *_known_of_later_rows(context.data),
@@ -142,11 +143,6 @@ def _counts_series_alike(metrics: dict[str, Any]) -> bool:
     """Whether there are several series and the primary metric is the mean of theirs."""
     is_mean = metrics["primary"]["name"] in ("mase", "rmsse") and "over_series" in metrics
     return is_mean and len(metrics["by_series"]) > 1
-
-
-def _minute(time: str) -> str:
-    """An ISO 8601 time to the minute, for people."""
-    return time[:16].replace("T", " ")
 
 
 def metrics_on_test(context: ReportContext) -> list[str]:

@@ -51,6 +51,11 @@ def number(value: float | None, metric: str = "") -> str:
     return f"{value:.1%}" if metric == "mape" else f"{value:.4g}"
 
 
+def minute(time: str) -> str:
+    """An ISO 8601 time to the minute, for people."""
+    return time[:16].replace("T", " ")
+
+
 def as_text(value: Any) -> str:
     """A setting's value: floats as ``number`` writes them."""
     return number(value) if isinstance(value, float) else str(value)

@@ -17,12 +17,12 @@ from fastlstm.artifacts.folders import publish
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.seasons import FoundSeasons, SeasonTally, seasons_by_error
-from fastlstm.data.shards import shards_of
-from fastlstm.data.split import SPLITS, Cuts, cut_times, cuts_of, distinct_times
+from fastlstm.data.shards import distinct_times_in, shards_of
+from fastlstm.data.split import SPLITS, Cuts, cut_times, cuts_of
 from fastlstm.data.tables import StoredColumns, read_table
 from fastlstm.data.time_grid import microseconds
 from fastlstm.network.architecture import Architecture, batch_size, resolve
-from fastlstm.steps.prepare import load_into, scale_into, validate_into, with_resolved_columns
+from fastlstm.steps.prepare import load_and_validate, scale_into
 from fastlstm.steps.scaled_table import season_search
 from fastlstm.steps.shard_map import ShardMap
 from fastlstm.training.class_weights import require_both_classes
@@ -84,24 +84,8 @@ def plan_training(
         ConfigError: what is found contradicts the settings.
         DataError: the data is refused, or a split would hold no window.
     """
-    hp, shards = config.hyperparameters, ShardMap(folder / "shards")
-    span = hp.timesteps + hp.steps_ahead + config.data.lookahead
-    loaded = publish(
-        folder / "load",
-        lambda target: load_into(
-            target, config.data, span, config.execution.shard_rows, shards, skipped_files,
-            labels=not hp.is_regressor,
-        ),
-    )  # fmt: skip
-    config = with_resolved_columns(config, folder / "load")
-    publish(
-        folder / "clean",
-        lambda target: validate_into(
-            target, folder / "load", config.data, labels=not hp.is_regressor, shards=shards,
-            rows_out_of_order=loaded["rows_out_of_order"], skipped_series=loaded["skipped_series"],
-            refused_report=folder / CHECKS_FILE, skipped_files=loaded["skipped_files"],
-        ),
-    )  # fmt: skip
+    shards = ShardMap(folder / "shards")
+    config, loaded = load_and_validate(folder, config, shards, folder / CHECKS_FILE, skipped_files)
     scaled = None
     if _needs_scaling(config, folder / "clean"):
         scaled = publish(
@@ -122,17 +106,17 @@ def _needs_scaling(config: RetrainConfig, clean: Path) -> bool:
 
 def _cuts(config: RetrainConfig, clean: Path) -> tuple[Cuts | None, dict[str, int]]:
     """The cut times of all rows, None where each series has its own; and the latest ones."""
-    hp, shards = config.hyperparameters, shards_of(clean)
+    hp = config.hyperparameters
     if hp.split == "by_series" and config.data.series is not None:
         latest = {"validation": 0, "test": 0}
-        for shard in shards:
+        for shard in shards_of(clean):
             rows = read_table(shard / CLEAN_FILE, [SERIES, TIME])
             own = cuts_of(microseconds(rows[TIME]), rows[SERIES].to_numpy(), hp).facts()
             latest = {key: max(latest[key], own[key]) for key in latest}
         return None, latest
-    stored = [StoredColumns(shard / CLEAN_FILE) for shard in shards]
-    times = np.concatenate([distinct_times(microseconds(columns[TIME])) for columns in stored])
-    cuts = cut_times(times, hp.train_size_rate, hp.validation_size_rate)
+    cuts = cut_times(
+        distinct_times_in(clean, CLEAN_FILE), hp.train_size_rate, hp.validation_size_rate
+    )
     return cuts, cuts.facts()
 
 

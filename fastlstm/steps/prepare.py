@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from fastlstm.artifacts.disk import writing_to
 from fastlstm.artifacts.file_names import CHECKS_FILE, CLEAN_FILE, TABLE_FILE
 from fastlstm.artifacts.files import write_json
+from fastlstm.artifacts.folders import publish
 from fastlstm.config.data import DataConfig
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.categories import CategoryTally, embedded_series
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.reading import load, rows_of_source
-from fastlstm.data.shards import is_cut, shards_of
-from fastlstm.data.split import SplitCuts, cut_times, distinct_times, series_cuts
+from fastlstm.data.shards import distinct_times_in, is_cut, shards_of
+from fastlstm.data.split import SplitCuts, cut_times, series_cuts
 from fastlstm.data.tables import StoredColumns, read_table, write_table
 from fastlstm.data.time_grid import microseconds
 from fastlstm.data.validation import LoadingFacts, validate
@@ -88,9 +87,7 @@ def with_resolved_columns(config: Config, loaded: Path) -> Config:
     of_all = data.embedded_series == "all"
     if data.calendar != "auto" and not text and not of_all:
         return config
-    times = distinct_times(
-        np.concatenate([distinct_times(microseconds(columns[TIME])) for columns in stored])
-    )
+    times = distinct_times_in(loaded, TABLE_FILE)
     config = config.with_calendar(float(times[-1] - times[0]) / 1e6 * hp.train_size_rate)
     if not text and not of_all:
         return config
@@ -164,6 +161,49 @@ def validate_into(
         "out_of_range_as_missing": report.out_of_range_as_missing,
         "checks_run": report.checks_run,
     }
+
+
+def load_and_validate(
+    work: Path, config: Config, shards: ShardMap, refused_report: Path,
+    skipped_files: Mapping[str, str] | None = None,
+) -> tuple[Config, dict[str, Any]]:  # fmt: skip
+    """Load and validate in one go, into the folders ``load`` and ``clean``.
+
+    Args:
+        work: folder of these folders.
+        config: all settings; ``data.path`` is on this machine.
+        shards: works on each shard, where the table is cut.
+        refused_report: file of the report where a check fails.
+        skipped_files: see ``load_into``.
+
+    Returns:
+        The settings with what train rows teach, see ``with_resolved_columns``, and the manifest of the
+        loaded table.
+
+    Raises:
+        ConfigError: what is found contradicts the settings.
+        DataError: the table cannot be read, or is refused.
+    """
+    hp, loaded, clean = config.hyperparameters, work / "load", work / "clean"
+    window_rows = hp.timesteps + hp.steps_ahead + config.data.lookahead
+    labels = not hp.is_regressor
+    facts = publish(
+        loaded,
+        lambda folder: load_into(
+            folder, config.data, window_rows, config.execution.shard_rows, shards, skipped_files,
+            labels=labels,
+        ),
+    )  # fmt: skip
+    resolved = with_resolved_columns(config, loaded)
+    publish(
+        clean,
+        lambda folder: validate_into(
+            folder, loaded, resolved.data, labels=labels, shards=shards,
+            rows_out_of_order=facts["rows_out_of_order"], skipped_series=facts["skipped_series"],
+            refused_report=refused_report, skipped_files=facts["skipped_files"],
+        ),
+    )  # fmt: skip
+    return resolved, facts
 
 
 def scale_into(

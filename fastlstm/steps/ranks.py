@@ -44,7 +44,7 @@ def run_rank(
     """Call ``module:function`` as one of several processes that train a network together.
 
     To be run in a process of its own, which TensorFlow has not used yet. Rank 0 returns as soon as it
-    is done, the others when they are told to end.
+    is done, the others at the signal to end.
 
     Args:
         function: takes ``rank``, ``ranks`` and ``on_event`` beside its arguments.
@@ -130,7 +130,7 @@ def _meet(folder: Path, rank: int, ranks: int, host: str) -> list[str]:
 
 
 def _end_with_others(folder: Path) -> int:
-    """Have this process killed, which may wait for another rank for ever, when all are told to end.
+    """Have this process killed, which may wait for another rank for ever, at the signal to end.
 
     Returns:
         The id of the process that watches for it. A thread could not: TensorFlow keeps all of them from

@@ -31,8 +31,8 @@ from fastlstm.data.scaling import (
 )
 from fastlstm.data.seasons import FoundSeasons, SeasonTally
 from fastlstm.data.series_scales import SeriesStatistics, fit_series_scales
-from fastlstm.data.shards import shards_of
-from fastlstm.data.split import cut_times, cuts_from, distinct_times
+from fastlstm.data.shards import distinct_times_in, shards_of
+from fastlstm.data.split import cut_times, cuts_from
 from fastlstm.data.tables import Columns, StoredColumns, read_table
 from fastlstm.data.time_grid import label_end, later_times, microseconds
 from fastlstm.steps.scaled_table import drift_columns, season_search, write_scaled
@@ -60,7 +60,7 @@ def scale_shards_into(
     hp, given = config.hyperparameters, {path.name: path for path in shards_of(clean)}
     split: dict[str, Any] = {"series_shares": [hp.train_size_rate, hp.validation_size_rate]}
     if hp.split == "at_time":
-        cuts = cut_times(_distinct_times(given.values()), *split["series_shares"])
+        cuts = cut_times(distinct_times_in(clean, CLEAN_FILE), *split["series_shares"])
         split = {"cuts": vars(cuts), "series_shares": None}
     common = {
         "config": config.model_dump(include=set(RetrainConfig.model_fields)),
@@ -107,15 +107,6 @@ def _lost_in_scale(sums: list[Path], scalers: Scalers) -> dict[str, Any]:
                 labels.append(arrays["own.labels"])
                 own.append(arrays["own.scale"])
     return lost_of(np.concatenate(labels), np.concatenate(own), scalers) if labels else {}
-
-
-def _distinct_times(clean: Any) -> np.ndarray:
-    """Each time of the shards once, rising; 8 bytes for each."""
-    distinct = np.zeros(0, np.int64)
-    for shard in clean:
-        times = microseconds(StoredColumns(shard / CLEAN_FILE)[TIME])
-        distinct = distinct_times(np.concatenate([distinct, distinct_times(times)]))
-    return distinct
 
 
 def sums_of_shard(

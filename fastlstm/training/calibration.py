@@ -66,38 +66,28 @@ class CalibrationStep:
     def run(self, context: SelectionContext) -> Calibration:
         """Calibrate the networks by the outputs of the chosen one."""
         setup = context.setup
-        found = correction_of(context.chosen, setup.dataset, setup.hyperparameters)
-        if found is None:
-            return Calibration((_NOT_OURS,))
-        for network in context.networks:
-            found.apply(network)
-        return Calibration(tuple(found.notes), found)
+        return calibrate(context.networks, setup.dataset, setup.hyperparameters)
 
 
 def calibrate(
-    model: Any, dataset: WindowSource, hyperparameters: Hyperparameters, others: Sequence[Any] = ()
-) -> list[str]:
-    """Calibrate a network in place, by ``hyperparameters.calibration``.
+    networks: Sequence[Any], dataset: WindowSource, hyperparameters: Hyperparameters
+) -> Calibration:
+    """Calibrate networks in place, by ``hyperparameters.calibration``.
 
     Args:
-        model: the network; the weights of its forecasters' combination, or its layer ``output`` (of an
-            ensemble each member's), or its last one, give the logits.
+        networks: networks of the same layers, not calibrated. The first decides on the correction of
+            all: the others may have learned from validation, where their own probabilities are too
+            sure. The weights of the forecasters' combination, or the layer ``output`` (of an ensemble
+            each member's), or the last layer, give the logits.
         dataset: the windows; only validation is read.
         hyperparameters: the settings.
-        others: more networks of the same layers, which are changed in the same way. Networks that have
-            learned from validation belong here, for their own probabilities there are too sure.
-
-    Returns:
-        What could not be calibrated, and why; empty where all was, or no method is set.
     """
-    if hyperparameters.calibration_method is None:
-        return []
-    found = correction_of(model, dataset, hyperparameters)
+    found = correction_of(networks[0], dataset, hyperparameters)
     if found is None:
-        return [_NOT_OURS]
-    for network in (model, *others):
+        return Calibration((_NOT_OURS,))
+    for network in networks:
         found.apply(network)
-    return found.notes
+    return Calibration(tuple(found.notes), found)
 
 
 def correction_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -83,7 +83,7 @@ def _show(console: Console, name: str, path: str, plan: TrainingPlan) -> None:
     from fastlstm.data.seasons import seasons_by_error
     from fastlstm.reporting.coverage import coverage_lines
     from fastlstm.reporting.network import network_sentence
-    from fastlstm.reporting.text import season_text
+    from fastlstm.reporting.text import minute, season_text
     from fastlstm.training.cost import training_cost
 
     data, hp, checks = plan.config.data, plan.config.hyperparameters, plan.checks
@@ -94,7 +94,7 @@ def _show(console: Console, name: str, path: str, plan: TrainingPlan) -> None:
     loaded = plan.loaded
     line(
         f"{name!r} on {path}: {loaded['rows']:,} rows of {loaded['series']:,} series, "
-        f"{_minute(loaded['first'])} to {_minute(loaded['last'])} UTC"
+        f"{minute(loaded['first'])} to {minute(loaded['last'])} UTC"
     )
     filled, dropped = sum(checks["filled"].values()), checks["rows_in"] - checks["rows_out"]
     line(
@@ -128,7 +128,10 @@ def _show_splits(console: Console, plan: TrainingPlan) -> None:
     """Print the splits with their first times and windows, and the series with the fewest windows."""
     from datetime import UTC, datetime
 
+    from rich.markup import escape
+
     from fastlstm.data.split import SPLITS
+    from fastlstm.reporting.text import minute
     from flows.console import plain_table
 
     by_series = plan.config.hyperparameters.split == "by_series"
@@ -136,7 +139,7 @@ def _show_splits(console: Console, plan: TrainingPlan) -> None:
         split: datetime.fromtimestamp(time / 1e6, UTC).strftime("%Y-%m-%d %H:%M")
         for split, time in plan.cuts.items()
     }
-    first = {"train": _minute(plan.loaded["first"]), **times}
+    first = {"train": minute(plan.loaded["first"]), **times}
     table = plain_table(["split", "from (UTC)", "windows"], numbers=True)
     for split in SPLITS:
         begin = "its share of each series" if by_series else first[split]
@@ -147,19 +150,8 @@ def _show_splits(console: Console, plan: TrainingPlan) -> None:
     fewest = sorted(plan.by_series.items(), key=lambda item: (sum(item[1].values()), item[0]))
     table = plain_table(["series with the fewest windows", *SPLITS], numbers=True)
     for name, windows in fewest[:_MOST_SERIES]:
-        table.add_row(_escaped(name), *(f"{windows.get(split, 0):,}" for split in SPLITS))
+        table.add_row(escape(name), *(f"{windows.get(split, 0):,}" for split in SPLITS))
     console.print(table)
-
-
-def _escaped(text: Any) -> str:
-    """A label from the data as the console shows it."""
-    from rich.markup import escape
-
-    return escape(str(text))
-
-
-def _minute(time: str) -> str:
-    return time[:16].replace("T", " ")
 
 
 def _duration(seconds: float) -> str:

@@ -32,9 +32,9 @@ def init(
     """Look at TABLE and write a config for it.
 
     TABLE is a CSV or Parquet file, a folder of them, package:NAME/FILE, s3://bucket/prefix or a
-    database with --query. The config is commented: what
-    was assumed, and what is in doubt. On a terminal it is asked what cannot be told. 'fastlstm check'
-    then tells what a training would do, and 'fastlstm retrain' trains.
+    database with --query. Comments in the config name what was assumed and what is in doubt; on a
+    terminal what is not clear is asked. 'fastlstm check' then shows what a training would do, and
+    'fastlstm retrain' trains.
     """
     from fastlstm.artifacts.files import replace_file
     from fastlstm.config.locations import PACKAGE_PREFIX, check_source, is_database, is_remote

@@ -42,7 +42,7 @@ def _columns() -> dict[Kind, list[tuple[str, Any]]]:
     import sqlalchemy as sa
     from sqlalchemy.dialects import mysql
 
-    # MySQL rounds times to seconds unless it is told how many digits to keep.
+    # MySQL rounds times to seconds unless the column declares how many digits it keeps.
     micro = mysql.DATETIME(fsp=6)
     moment = sa.DateTime(timezone=True).with_variant(micro, "mysql", "mariadb")
     types = {name: _text(length) for name, length in _LENGTHS.items()}

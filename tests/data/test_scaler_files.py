@@ -47,7 +47,7 @@ def test_columns_without_a_value_come_back(tmp_path):
 
 
 class Pointer:
-    """Pickles as an array whose type is told to be one of objects at an address of the file's choice."""
+    """Pickles as an array whose declared type is that of objects at an address of the file's choice."""
 
     def __reduce__(self):
         return np.dtype, ("f8", False, True), (3, "|", None, None, None, 8, 1, 63)

@@ -274,7 +274,7 @@ def test_imports_are_light():
     assert done.stdout.strip() == "set()", done.stdout + done.stderr
 
 
-def test_check_tells_what_retrain_would_do_and_starts_nothing(tmp_path):
+def test_check_shows_what_retrain_would_do_and_starts_nothing(tmp_path):
     file = write(tmp_path, build_settings(tmp_path))
     script = (
         "import sys; from flows.cli.main import main; main(standalone_mode=False); "
@@ -284,10 +284,10 @@ def test_check_tells_what_retrain_would_do_and_starts_nothing(tmp_path):
         [sys.executable, "-c", script, "check", str(file)],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    told = done.stdout
-    assert "'small' on" in told and "480 rows of 2 series" in told and "checks passed" in told
-    assert "Network: 'classic' (as set)" in told and "Training: at most 2 epochs" in told
-    assert told.splitlines()[-1] == "[]" and f"fastlstm retrain {file}" in told
+    shown = done.stdout
+    assert "'small' on" in shown and "480 rows of 2 series" in shown and "checks passed" in shown
+    assert "Network: 'classic' (as set)" in shown and "Training: at most 2 epochs" in shown
+    assert shown.splitlines()[-1] == "[]" and f"fastlstm retrain {file}" in shown
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my.yaml", "table.csv"]
 
 

@@ -22,20 +22,20 @@ def test_the_next_machine_repeats_no_step(settings, executions, s3_server, tmp_p
     given = settings(work=f"s3://models/{uuid.uuid4().hex}")
     path = given["data"]["path"]
     source = {"data_sha256": source_fingerprint(path), "path": path, "run_fingerprint": "0" * 64}
-    told: list[str] = []
+    messages: list[str] = []
 
     def run(store: str) -> None:
         config = check_settings({**given, "store": str(tmp_path / store)}, PipelineConfig)
         executions.clear()
-        told.clear()
-        retrain_group(config.model_dump(), source, lambda event: told.append(str(event)))
+        messages.clear()
+        retrain_group(config.model_dump(), source, lambda event: messages.append(str(event)))
 
     run("one")
-    assert executions == ALL and not any("taken from s3://" in line for line in told)
+    assert executions == ALL and not any("taken from s3://" in line for line in messages)
     # Another machine has neither the copies nor the stored run.
     shutil.rmtree(tmp_path / "cache")
     run("two")
     assert executions == {"save": 1}
-    assert sum("taken from s3://" in line for line in told) == len(ALL) - 1
+    assert sum("taken from s3://" in line for line in messages) == len(ALL) - 1
     run("three")
-    assert executions == {"save": 1} and not any("taken from s3://" in line for line in told)
+    assert executions == {"save": 1} and not any("taken from s3://" in line for line in messages)

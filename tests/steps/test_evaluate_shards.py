@@ -35,6 +35,16 @@ def evaluated(steps: Steps, network) -> tuple[dict, pd.DataFrame]:
     )
 
 
+def evaluated_alike(whole: Steps, shards: Steps) -> list[tuple[dict, pd.DataFrame]]:
+    """Metrics and predictions of one network, on the table in one piece and in shards."""
+    windows, _ = (steps.windows() for steps in (whole, shards))  # both are cut by this
+    network = build_network(
+        whole.config.hyperparameters, windows.manifest["features"], windows.manifest["targets"],
+        windows.count("train"), [],
+    )  # fmt: skip
+    return [evaluated(steps, network) for steps in (whole, shards)]
+
+
 def assert_alike(one, other, where=""):
     """Equal JSON-like values but for rounding."""
     if isinstance(one, dict):
@@ -57,15 +67,7 @@ def test_metrics_predictions_and_intervals(both):  # noqa: F811
     table.loc[table["site"] == "site 6", "load"] = 5.0
     evaluation = {"explain_windows": 20, "interval_levels": [0.8]}
     whole, shards = both(table, changed(evaluation=evaluation))
-    datasets = [steps.windows() for steps in (whole, shards)]
-    manifest = datasets[0].manifest
-    network = build_network(
-        whole.config.hyperparameters, manifest["features"], manifest["targets"],
-        datasets[0].count("train"), [],
-    )  # fmt: skip
-    (of_whole, rows), (of_shards, rows_of_shards) = (
-        evaluated(steps, network) for steps in (whole, shards)
-    )
+    (of_whole, rows), (of_shards, rows_of_shards) = evaluated_alike(whole, shards)
     intervals = of_whole.pop("intervals"), of_shards.pop("intervals")
     # Windows at even distances, in another order of the series.
     assert len(of_whole.pop("importance")) == len(of_shards.pop("importance"))
@@ -100,15 +102,7 @@ def test_metrics_and_predictions_of_a_classifier(both):  # noqa: F811
     whole, shards = both(
         panel(), changed(hyperparameters=hyperparameters, data=data, evaluation=evaluation)
     )
-    datasets = [steps.windows() for steps in (whole, shards)]
-    manifest = datasets[0].manifest
-    network = build_network(
-        whole.config.hyperparameters, manifest["features"], manifest["targets"],
-        datasets[0].count("train"), [],
-    )  # fmt: skip
-    (of_whole, rows), (of_shards, rows_of_shards) = (
-        evaluated(steps, network) for steps in (whole, shards)
-    )
+    (of_whole, rows), (of_shards, rows_of_shards) = evaluated_alike(whole, shards)
     assert_alike(of_whole, of_shards)
     assert of_whole["outputs"]["open_step_2"]["windows"] == of_whole["windows"] > 100
     pd.testing.assert_frame_equal(rows, rows_of_shards, rtol=1e-4, atol=1e-5)

@@ -88,6 +88,11 @@ def test_platt_scaling_of_classes_that_are_apart_is_finite():
     assert 0 < slope < 10 and abs(shift) < 1e-3
 
 
+def calibrate(network, dataset, hp):
+    """Calibrate one network; what could not be, and why."""
+    return list(calibration.calibrate([network], dataset, hp).notes)
+
+
 def test_the_saved_network_is_calibrated_and_ranks_as_before(tmp_path):
     hp = hyperparameters()
     network = overconfident(hp)
@@ -95,7 +100,7 @@ def test_the_saved_network_is_calibrated_and_ranks_as_before(tmp_path):
     test = dataset.read("test")
     truth, before = test.y.ravel(), predict(network, test.x).ravel()
     assert reliability(truth, before)[0] > 0.15
-    assert calibration.calibrate(network, dataset, hp) == []
+    assert calibrate(network, dataset, hp) == []
     after = predict(network, test.x).ravel()
     assert reliability(truth, after)[0] < 0.03
     assert (np.diff(after[np.argsort(before, kind="stable")]) >= -1e-6).all()
@@ -114,7 +119,7 @@ def test_only_validation_calibrates():
     spoiled[: CUTS.validation] = spoiled[CUTS.test :] = 1
     for given in (dataset, with_labels(spoiled)):
         network.set_weights(start)
-        calibration.calibrate(network, given, hp)
+        calibrate(network, given, hp)
         found.append(network.get_layer("output").get_weights())
     for one, other in zip(*found, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -127,7 +132,7 @@ def test_every_output_has_its_own_or_says_why_not():
     y[:, 1] = 1 - y[:, 1]  # more probable means less often
     y[CUTS.validation :, 2] = 0
     kernel, bias = network.get_layer("output").get_weights()
-    notes = calibration.calibrate(network, with_labels(y), hp)
+    notes = calibrate(network, with_labels(y), hp)
     assert [note.split(":")[0] for note in notes] == ["z", "never"]
     assert "one class only" in notes[1]
     after, shifted = network.get_layer("output").get_weights()
@@ -141,7 +146,7 @@ def test_softmax_by_temperature():
     network = overconfident(hp, ("y", "z", "w"))
     dataset, _, _ = windows(network, hp, ("y", "z", "w"))
     before, _ = network.get_layer("output").get_weights()
-    assert calibration.calibrate(network, dataset, hp) == []
+    assert calibrate(network, dataset, hp) == []
     after, _ = network.get_layer("output").get_weights()
     np.testing.assert_allclose(after / before, 0.3, atol=0.05)
 
@@ -151,7 +156,7 @@ def test_outputs_that_share_weights_share_the_correction():
     network = overconfident(hp, names, names)
     dataset, _, _ = windows(network, hp, names, names)
     before, _ = network.get_layer("output").get_weights()
-    calibration.calibrate(network, dataset, hp)
+    calibrate(network, dataset, hp)
     after, _ = network.get_layer("output").get_weights()
     assert after.shape[1] == 1
     np.testing.assert_allclose(after / before, 0.3, atol=0.05)
@@ -199,13 +204,13 @@ def test_networks_of_other_makes():
         [keras.Input((2, 1)), keras.layers.LSTM(4), keras.layers.Dense(1, "sigmoid")]
     )
     old.set_weights(network.get_weights())
-    calibration.calibrate(network, dataset, hp)
-    assert calibration.calibrate(old, dataset, hp) == []
+    calibrate(network, dataset, hp)
+    assert calibrate(old, dataset, hp) == []
     for one, other in zip(network.get_weights(), old.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     last = keras.layers.Activation("sigmoid")
     split = keras.Sequential([keras.Input((2, 1)), keras.layers.LSTM(1), last])
-    (note,) = calibration.calibrate(split, dataset, hp)
+    (note,) = calibrate(split, dataset, hp)
     assert "last layer" in note
 
 
@@ -216,7 +221,7 @@ def test_training_ends_with_it():
     dataset, _, _ = windows(overconfident(settings), settings, **few)
     raw, calibrated = fit(dataset, plain).model, fit(dataset, settings).model
     kernel, _ = raw.get_layer("output").get_weights()
-    calibration.calibrate(raw, dataset, settings)
+    calibrate(raw, dataset, settings)
     assert not np.allclose(kernel, raw.get_layer("output").get_weights()[0])
     for one, other in zip(raw.get_weights(), calibrated.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)

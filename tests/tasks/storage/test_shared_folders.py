@@ -114,10 +114,10 @@ def test_clean_deletes_in_the_bucket_and_on_this_machine(
     monkeypatch.setattr(
         SharedFolders, "clean", lambda self, steps, days, **how: right(self, steps, days - 9, **how)
     )
-    told = CliRunner().invoke(main, ["clean", str(file), "--days", "8"])
-    assert told.exit_code == 0, told.output
-    assert f"deleted {folder}" in told.output and f"deleted {work}/{NAME}" in told.output
-    assert told.output.splitlines()[-1].startswith("2 intermediate results, 0.0 MB, in s3://")
+    done = CliRunner().invoke(main, ["clean", str(file), "--days", "8"])
+    assert done.exit_code == 0, done.output
+    assert f"deleted {folder}" in done.output and f"deleted {work}/{NAME}" in done.output
+    assert done.output.splitlines()[-1].startswith("2 intermediate results, 0.0 MB, in s3://")
     assert not folder.exists() and keys(shared) == []
 
 
@@ -127,8 +127,8 @@ def test_steps_of_two_machines(settings, s3_server, s3, tmp_path, monkeypatch):
     config = check_settings(given, PipelineConfig, tmp_path)
     assert config.work == work
     source = Source(data_sha256="0" * 64, path="rows.csv", run_fingerprint="0" * 64)
-    built, told = [], []
-    monkeypatch.setattr(caching, "notify", lambda step, message: told.append(message))
+    built, messages = [], []
+    monkeypatch.setattr(caching, "notify", lambda step, message: messages.append(message))
 
     def counted(folder: Path) -> dict:
         built.append(folder)
@@ -140,7 +140,11 @@ def test_steps_of_two_machines(settings, s3_server, s3, tmp_path, monkeypatch):
         output, _ = caching.make("load", config, [source], counted)
         assert Path(output.path).is_relative_to(local_work(work)) and output.is_intact()
         found.append(output)
-    assert len(built) == 1 and len(told) == 1 and told[0].startswith(f"taken from {work}/load/")
+    assert (
+        len(built) == 1
+        and len(messages) == 1
+        and messages[0].startswith(f"taken from {work}/load/")
+    )
     assert found[0] == found[2] and found[0].content_sha256 == found[1].content_sha256
 
 
