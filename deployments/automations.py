@@ -1,4 +1,4 @@
-"""Prefect automations: a notification of failed runs, and an end for runs whose process died.
+"""Prefect automations: notifications of what needs a person, and an end for runs whose process died.
 
 ``python -m deployments.automations slack-webhook/oncall`` creates or replaces them. The block is any
 notification block of Prefect (Slack, e-mail, PagerDuty, your own webhook), created in the UI under
@@ -19,20 +19,34 @@ from prefect.events.actions import ChangeFlowRunState, SendNotification
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
 
+from tasks.model_events import DEGRADED, INCOMPLETE, STALE
+
 # The deployments here send a heartbeat every 60 s; three may be lost.
 _WITHOUT_HEARTBEAT = timedelta(seconds=200)
 _PENDING = timedelta(minutes=15)
+_LATE = timedelta(minutes=10)
 _WITH_OUR_TAG = {"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.fastlstm"}
 _RUNS = {"prefect.resource.id": "prefect.flow-run.*"}
+# The states in which a run ends; 'Skipped' is ours, of one that found another one running.
+_ENDS = {
+    "prefect.flow-run.Completed", "prefect.flow-run.Skipped", "prefect.flow-run.Failed",
+    "prefect.flow-run.Crashed", "prefect.flow-run.Cancelled", "prefect.flow-run.TimedOut",
+}  # fmt: skip
 
 
 def automations(block_document: UUID) -> list[Automation]:
-    """The three automations. Those of the same names on a server are replaced, so names must not change.
+    """The five automations. Those of the same names on a server are replaced, so names must not change.
 
     Args:
         block_document: id of the notification block.
     """
-    return [_notification(block_document), _end_of_silent_runs(), _end_of_pending_runs()]
+    return [
+        _notification(block_document),
+        _notification_of_late_runs(block_document),
+        _notification_about_a_model(block_document),
+        _end_of_silent_runs(),
+        _end_of_pending_runs(),
+    ]
 
 
 def _notification(block_document: UUID) -> Automation:
@@ -61,6 +75,55 @@ def _notification(block_document: UUID) -> Automation:
     )  # fmt: skip
 
 
+def _notification_of_late_runs(block_document: UUID) -> Automation:
+    """Notify of a run that is due and that no process takes up."""
+    return Automation(
+        name="fastlstm: tell of a late run",
+        description="Sends a notification when a run has been late for ten minutes.",
+        trigger=EventTrigger(
+            after={"prefect.flow-run.Late"},
+            expect={"prefect.flow-run.Pending", "prefect.flow-run.Running", *_ENDS},
+            match=_RUNS,
+            match_related=_WITH_OUR_TAG,
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=_LATE,
+        ),
+        actions=[
+            SendNotification(
+                block_document_id=block_document,
+                subject="{{ flow_run.name }}: late",
+                body="Late for over 10 minutes: no worker and no 'deployments.serve' takes it up.\n\n"
+                "{{ flow_run|ui_url }}",
+            )
+        ],
+    )
+
+
+def _notification_about_a_model(block_document: UUID) -> Automation:
+    """Notify of a model that is degraded or stale, or whose scoring skipped most series."""
+    return Automation(
+        name="fastlstm: tell of a model that needs attention",
+        description="Sends a notification when a model is degraded, has had no new or promoted run for "
+        "long, or when a scoring skipped most series.",
+        trigger=EventTrigger(
+            expect={DEGRADED, STALE, INCOMPLETE},
+            match={"prefect.resource.id": "fastlstm.model.*"},
+            posture=Posture.Reactive,
+            threshold=1,
+            within=timedelta(0),
+        ),
+        actions=[
+            SendNotification(
+                block_document_id=block_document,
+                subject="{{ event.payload.model_name }}: {{ event.event }}",
+                body="{{ event.payload.reason }}",
+            )
+        ],
+    )
+
+
 def _end_of_silent_runs() -> Automation:
     """Mark a run as crashed that sends no heartbeat any more."""
     return Automation(
@@ -68,11 +131,7 @@ def _end_of_silent_runs() -> Automation:
         description="Marks a run as crashed if its process or machine is gone.",
         trigger=EventTrigger(
             after={"prefect.flow-run.heartbeat"},
-            expect={
-                "prefect.flow-run.heartbeat", "prefect.flow-run.Completed",
-                "prefect.flow-run.Failed", "prefect.flow-run.Crashed",
-                "prefect.flow-run.Cancelled", "prefect.flow-run.TimedOut",
-            },
+            expect={"prefect.flow-run.heartbeat", *_ENDS},
             match=_RUNS,
             match_related=_WITH_OUR_TAG,
             for_each={"prefect.resource.id"},
@@ -96,11 +155,7 @@ def _end_of_pending_runs() -> Automation:
         description="Marks a run as crashed if its worker died before it began.",
         trigger=EventTrigger(
             after={"prefect.flow-run.Pending"},
-            expect={
-                "prefect.flow-run.Running", "prefect.flow-run.Cancelled",
-                "prefect.flow-run.Crashed", "prefect.flow-run.Failed",
-                "prefect.flow-run.Completed",
-            },
+            expect={"prefect.flow-run.Running", *_ENDS},
             match=_RUNS,
             match_related=_WITH_OUR_TAG,
             for_each={"prefect.resource.id"},

@@ -63,7 +63,7 @@ class _Model:
         )
 
         return flow.to_deployment(
-            name=f"{self.slug}-{name}",
+            name=f"{name}-{self.slug}",  # lists cut long names at the end
             description=description,
             tags=["fastlstm", self.slug],
             version=self.version,
@@ -99,7 +99,7 @@ class _Model:
 
 
 def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[RunnerDeployment]:
-    """The five deployments of one model.
+    """The six deployments of one model.
 
     Args:
         config: the settings of its retraining.
@@ -109,45 +109,55 @@ def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[
     from flows.monitor import monitor
     from flows.predict import predict
     from flows.retrain import retrain
+    from flows.upkeep import upkeep
+    from tasks.model_events import DEGRADED
     from tasks.prefect_names import slug as slug_of
-    from tasks.report_degraded import DEGRADED
 
     slug = slug_of(config.model_name)
     model = _Model(config.model_name, slug, time_zone, (git_commit() or "")[:12] or None)
     settings = {"config": config.model_dump()}
     scoring, monitoring = _live_settings(config, forecasts)
+    keeping = {"config": {**_place(config), "retention": config.retention.model_dump()}}
     full = {**settings, "full": True, "reason": "weekly full retraining"}
     return [
-        model.deployment(retrain, "nightly",
+        model.deployment(retrain, "retrain-nightly",
                    "Retrains every night on the latest data and promotes the run if it is better.",
                    settings, schedule=model.cron("0 3 * * *")),
-        model.deployment(retrain, "weekly-full",
+        model.deployment(retrain, "retrain-weekly-full",
                    "Retrains every Sunday from scratch, without using the cache.",
                    full, schedule=model.cron("0 5 * * 0")),
-        model.deployment(retrain, "on-event",
+        model.deployment(retrain, "retrain-on-event",
                    "Retrains when new data arrives or the monitoring finds the model degraded.",
                    settings, triggers=[
                        model.trigger("fastlstm.data.arrived", f"fastlstm.data.{slug}",
                                "new data: {{ event.payload.note }}"),
                        model.trigger(DEGRADED, f"fastlstm.model.{slug}", "{{ event.payload.reason }}"),
                    ]),
-        model.deployment(predict, "hourly-scoring",
+        model.deployment(predict, "score-hourly",
                    "Forecasts every hour with the champion and appends the forecasts.",
                    scoring, schedule=model.hourly()),
-        model.deployment(monitor, "daily-monitoring",
+        model.deployment(monitor, "monitor-daily",
                    "Compares live errors with the test errors, and inputs with the training data.",
                    monitoring, schedule=model.cron("30 6 * * *")),
+        model.deployment(upkeep, "upkeep-weekly",
+                   "Verifies the store, deletes old runs and unused intermediate files.",
+                   keeping, schedule=model.cron("0 12 * * 0")),
     ]  # fmt: skip
 
 
-def _live_settings(config: PipelineConfig, forecasts: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The parameters of scoring and monitoring, whose source and store are the retraining's."""
-    common = {
+def _place(config: PipelineConfig) -> dict[str, Any]:
+    """The settings that all flows of a model share."""
+    return {
         "model_name": config.model_name,
         "store": config.store,
         "s3": config.s3.model_dump(),
         "work": config.work,
     }
+
+
+def _live_settings(config: PipelineConfig, forecasts: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The parameters of scoring and monitoring, whose source and store are the retraining's."""
+    common = _place(config)
     source = config.data.model_dump(include={"path", "format", "query"})
     place = {"path": forecasts}
     scoring = {"config": {**common, "input": source, "output": place}}

@@ -7,7 +7,9 @@ from typing import Any
 from prefect import flow
 
 from flows.outcomes import HOUR, final_state, flow_settings
+from tasks.check_freshness import check_freshness
 from tasks.check_health import check_health
+from tasks.notify import with_warnings
 from tasks.references import Health
 from tasks.report_degraded import report_degraded
 from tasks.settings import MonitorConfig
@@ -17,7 +19,8 @@ from tasks.settings import MonitorConfig
 def monitor(config: MonitorConfig) -> Any:
     """Compare live forecasts with the actual values, and their inputs with the training data.
 
-    Above a limit it emits the event ``fastlstm.model.degraded``, which can trigger a retraining.
+    Above a limit it emits the event ``fastlstm.model.degraded``, which can trigger a retraining. It also
+    emits ``fastlstm.model.stale`` where no run was stored, or none promoted, for too long.
 
     Args:
         config: All settings.
@@ -29,7 +32,10 @@ def monitor(config: MonitorConfig) -> Any:
 
 
 def _steps(config: MonitorConfig) -> Health:
+    stale = check_freshness(config)
     health = check_health(config)
+    message = with_warnings(health.message, stale)
+    health = health.model_copy(update={"stale": stale, "message": message})
     if health.degraded:
         report_degraded(config, health)
     return health

@@ -12,7 +12,7 @@ from fastlstm.config.reading import absolute
 from fastlstm.errors import FastLSTMError
 from tasks.concurrency import AlreadyRunning, only_one
 from tasks.engine import close_engines
-from tasks.notify import ended, failed, flow_run_name, skipped
+from tasks.notify import ended, failed, flow_run_name, name_by_outcome, skipped
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -40,7 +40,7 @@ def flow_settings(name: str, timeout_seconds: int) -> dict[str, Any]:
 def final_state(
     config: C, steps: Callable[[C], Any], *, only_one_of: tuple[str, str] | None = None
 ) -> Any:
-    """Run the steps of a flow; return the state that says how they ended.
+    """Run the steps of a flow; return the state that says how they ended, and name the run by it.
 
     Args:
         config: all settings of the flow.
@@ -49,9 +49,16 @@ def final_state(
         only_one_of: names of flow and model, where one run of them may go on at a time.
 
     Returns:
-        A completed state with the outcome; a failed one with an error that a person can correct; a
-        cancelled one while another run of the same flow and model goes on.
+        A completed state with the outcome; a failed one with an error that a person can correct; the
+        state 'Skipped' while another run of the same flow and model goes on.
     """
+    state = _state(config, steps, only_one_of)
+    name_by_outcome(state.message)
+    return state
+
+
+def _state(config: C, steps: Callable[[C], Any], only_one_of: tuple[str, str] | None) -> Any:
+    """See ``final_state``."""
     try:
         placed = absolute(config, Path.cwd())
         with only_one(*only_one_of) if only_one_of else nullcontext():

@@ -9,6 +9,7 @@ from fastlstm.artifacts.folders import read_manifest
 from fastlstm.data.tables import read_table
 from fastlstm.forecasting.monitoring import input_rows
 from tasks.forecast import FORECASTS_FILE, INTERVALS_FILE
+from tasks.model_events import INCOMPLETE, emit_model_event
 from tasks.notify import notify, with_warnings
 from tasks.prefect_artifacts import report_scoring
 from tasks.references import Scored, ScoringOutcome
@@ -40,6 +41,10 @@ def append(config: ScoringConfig, scored: Scored) -> ScoringOutcome:
     if scored.skipped:
         name, why = next(iter(scored.skipped.items()))
         message += f"; skipped {len(scored.skipped)} series, first {name!r}: {why}"
+    share = len(scored.skipped) / max(1, scored.series + len(scored.skipped))
+    if share > config.max_skipped_share:
+        message = f"Incomplete: {share:.0%} of the series skipped; {message}"
+        emit_model_event(INCOMPLETE, config.model_name, message)
     message = with_warnings(message, scored.warnings)
     outcome = ScoringOutcome(
         run=forecaster.run,

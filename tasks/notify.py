@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+import re
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
+from uuid import UUID
 
+import httpx
 import prefect.runtime
+from prefect.client.orchestration import get_client
 from prefect.logging import get_run_logger
-from prefect.states import Cancelled, Completed, Failed
+from prefect.states import Completed, Failed
 
 from fastlstm.errors import DataError, FastLSTMError
 
@@ -24,6 +29,9 @@ class Subscriber(Protocol):
     def progress(self, event: dict[str, Any]) -> None:
         """An event of a training; see ``fastlstm.training.fit.fit``."""
 
+
+# Letters of an outcome behind the name of a flow run.
+_HEADLINE = 48
 
 _subscribers: list[Subscriber] = []
 
@@ -95,6 +103,31 @@ def flow_run_name() -> str:
     return run_name(flow, config.model_name)
 
 
+def headline(message: str) -> str:
+    """The first words of an outcome's message, short enough for a list of runs."""
+    words = re.split(r"[:;,] ", message, maxsplit=1)[0]
+    return textwrap.shorten(words, _HEADLINE, placeholder=" …")
+
+
+def name_by_outcome(message: str) -> None:
+    """Put an outcome behind the name of the flow run, which lists of runs and artifacts show.
+
+    Nothing happens outside a flow run. A name that the server does not take is only logged.
+
+    Args:
+        message: of the final state.
+    """
+    run, name = prefect.runtime.flow_run.id, prefect.runtime.flow_run.name
+    words = headline(message)
+    if run is None or name is None or name.endswith(f" · {words}"):
+        return
+    try:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(UUID(run), name=f"{name} · {words}")
+    except (httpx.HTTPError, RuntimeError) as error:
+        get_run_logger().warning(f"the run keeps its name without the outcome: {error}")
+
+
 def notify_progress(event: dict[str, Any]) -> None:
     """Send an event of a training to the subscribers."""
     for subscriber in _subscribers:
@@ -117,8 +150,11 @@ def failed(error: FastLSTMError) -> Any:
 
 
 def skipped(reason: Exception) -> Any:
-    """The cancelled state of a flow that did not run because another one was running."""
-    return Cancelled(message=str(reason))
+    """The state 'Skipped' of a flow that did not run because another one was running.
+
+    It is a kind of completed: a cancelled run is logged as an error, with a traceback.
+    """
+    return Completed(name="Skipped", message=str(reason))
 
 
 class _WithoutExpectedErrors(logging.Filter):

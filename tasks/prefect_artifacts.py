@@ -25,7 +25,7 @@ from fastlstm.artifacts.file_names import BACKTEST_FIGURE_FILE, SEARCH_FIGURE_FI
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.experiments.backtest_summary import significance_lines
 from fastlstm.registry.store import Store
-from fastlstm.reporting.text import NAMES, markdown_table, plain, title
+from fastlstm.reporting.text import NAMES, markdown_table, number, plain, title
 from fastlstm.runs.saved_run import SavedRun
 from tasks.notify import is_relayed, notify_progress
 from tasks.prefect_names import artifact_key
@@ -159,14 +159,23 @@ def _scores(run: SavedRun, outcome: Outcome) -> list[dict[str, Any]]:
     test = run.metrics["test"]
     names = [name for name in test["model"] if isinstance(test["model"][name], float | None)]
     rows = [
-        {"": NAMES[kind], **{title(n): json_number(scores[n]) for n in names}}
-        for kind, scores in test.items()
+        {"forecast": NAMES[kind], **score_cells(scores, names)} for kind, scores in test.items()
     ]
     if outcome.champion is not None:
-        primary = run.metrics["primary"]["name"]
-        champion = {title(n): outcome.champion_score if n == primary else None for n in names}
-        rows.insert(1, {"": f"champion {outcome.champion}", **champion})
+        scores = dict.fromkeys(names) | {run.metrics["primary"]["name"]: outcome.champion_score}
+        champion = f"champion {outcome.champion}"
+        rows.insert(1, {"forecast": champion, **score_cells(scores, names)})
     return rows
+
+
+def score_cells(scores: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """Cells of a table artifact: numbers, but MAPE in percent, as reports show it."""
+    return {
+        title(name): number(scores[name], name)
+        if name == "mape" and scores[name] is not None
+        else json_number(scores[name])
+        for name in names
+    }
 
 
 def json_number(value: float | None) -> float | None:
@@ -320,11 +329,11 @@ def report_health(model_name: str, health: Health, limits: dict[str, float]) -> 
         "",
     ]
     rows = [
-        [plain(name), f"{value:.3f}", "above the limit" if value > limits["max_psi"] else ""]
+        [plain(name), f"{value:.3f}", "above the limit" if value > limits["max_psi"] else "within"]
         for name, value in sorted(health.psi.items(), key=lambda pair: -pair[1])
     ]
     lines += markdown_table(
-        ["feature", "population stability index", ""], rows, text_columns=(0, 2)
+        ["feature", "population stability index", "limit"], rows, text_columns=(0, 2)
     )
     create_markdown_artifact(
         "\n".join(lines), key=artifact_key(model_name, "health"), description=health.message

@@ -220,4 +220,19 @@ class Health(_Reference):
     psi: dict[str, float] = Field(description="Population stability index of each feature.")
     input_rows: int
     reasons: list[str]
+    stale: list[str] = Field(
+        default_factory=list,
+        description="Why the model is stale: no new run, or no promotion, for too long.",
+    )
+    message: str
+
+
+class UpkeepOutcome(_Reference):
+    """What an upkeep found and deleted."""
+
+    whole: int = Field(description="Runs of which every byte agrees with the manifest.")
+    problems: list[str] = Field(description="What is damaged or incomplete, a sentence each.")
+    pruned: list[str] = Field(description="Deleted runs.")
+    deleted: list[str] = Field(description="Deleted intermediate results.")
+    freed: int = Field(description="Bytes of the deleted intermediate results.")
     message: str

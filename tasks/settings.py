@@ -21,7 +21,7 @@ from fastlstm.config.model_names import StoredName
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.registry.opening import open_store
 from fastlstm.registry.store import Store
-from tasks.work_place import local_work
+from tasks.work_place import FEWEST_DAYS, local_work
 
 
 class S3Settings(StrictSettings):
@@ -86,6 +86,22 @@ class S3Settings(StrictSettings):
         return self
 
 
+class RetentionSettings(StrictSettings):
+    """How long what is written every night is kept."""
+
+    runs: int = Field(
+        30,
+        ge=1,
+        description="Number of newest runs of a model to keep. The champion and the two champions "
+        "before it are kept, however old.",
+    )
+    work_days: int = Field(
+        30,
+        ge=FEWEST_DAYS,
+        description="Days that intermediate files stay after the last run that used them.",
+    )
+
+
 class _Placed(StrictSettings):
     """Settings of every flow: a model, its store, and how to reach it."""
 
@@ -107,6 +123,10 @@ class PipelineConfig(RetrainConfig):
     """All settings of one retraining."""
 
     s3: S3Settings = Field(default_factory=S3Settings, description="How S3 is reached.")
+    retention: RetentionSettings = Field(
+        default_factory=RetentionSettings,
+        description="What 'fastlstm prune', 'fastlstm clean' and the weekly upkeep keep.",
+    )
 
     @property
     def model_name(self) -> str:
@@ -178,6 +198,26 @@ class ScoringConfig(_Placed):
         description="Number of past forecasts of a series, recomputed from the given rows, to whose "
         "errors its intervals adapt at most; 0: the intervals of the validation rows are used.",
     )
+    max_skipped_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of series that may be skipped; above this limit the scoring says so first "
+        "and emits an event, of which an automation notifies.",
+    )
+
+
+class UpkeepConfig(_Placed):
+    """All settings of one upkeep."""
+
+    retention: RetentionSettings = Field(
+        default_factory=RetentionSettings, description="What is kept."
+    )
+    verify_store: bool = Field(
+        True,
+        description="Read every run in the store, also those of other models, and compare it with its "
+        "manifest. Where models share a store, one upkeep that does so is enough.",
+    )
 
 
 class MonitorConfig(_Placed):
@@ -215,6 +255,14 @@ class MonitorConfig(_Placed):
         description="Least number of forecasts with an actual value to measure error and intervals.",
     )
     minimum_rows: int = Field(100, ge=1, description="Least number of input rows to measure drift.")
+    max_age_days: float = Field(
+        14, gt=0, description="Days since the newest run; above this limit the model is stale."
+    )
+    max_not_promoted: int = Field(
+        14,
+        ge=1,
+        description="Number of runs since the last promotion; above this limit the model is stale.",
+    )
 
 
 def store_of(config: PipelineConfig | _Placed) -> Store:

@@ -242,6 +242,10 @@ _ALL = (
     Step("append", "appends the forecasts where they are kept", "store", 3),
     Step("check health", "compares live forecasts and inputs with test and training", "data", 3),
     Step("report degraded", "emits the event of a degraded model", "data", 3),
+    Step("check freshness", "emits an event where no run is new or promoted for long", "store", 3),
+    Step("verify store", "compares every stored run with its manifest", "store", 3),
+    Step("prune runs", "deletes all but the newest runs", "store", 3),
+    Step("clean work", "deletes intermediate results that no run has used lately", "store", 3),
 )  # fmt: skip
 
 STEPS = {step.name: step for step in _ALL}

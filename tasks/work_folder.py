@@ -17,9 +17,8 @@ from pathlib import Path
 from fastlstm.artifacts.disk import writing_to
 from fastlstm.artifacts.folders import delete_folder
 from tasks.step_table import FOLDERS
+from tasks.work_place import FEWEST_DAYS
 
-# Longer than a flow may take, so that nothing a running one uses is old.
-FEWEST_DAYS = 2
 _DAY = 24 * 3600.0
 # A hash or a flow run's id, a temporary name while it is written, and what a killed run left.
 _HASH = "[0-9a-f]{32}"

@@ -8,6 +8,9 @@ from pathlib import Path
 from fastlstm.artifacts.fingerprint import fingerprint
 from fastlstm.config.locations import S3_PREFIX
 
+# Longer than a flow may take, so that nothing a running one uses is old.
+FEWEST_DAYS = 2
+
 
 def local_work(work: str) -> Path:
     """The folder of this machine in which intermediate results lie.

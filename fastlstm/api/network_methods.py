@@ -36,7 +36,7 @@ from fastlstm.errors import ConfigError
 from fastlstm.evaluation.importance import gradient_importance, permutation_importance, scaled_error
 from fastlstm.evaluation.intervals import HalfWidths, Pair
 from fastlstm.reporting.classification_figures import precision_recall
-from fastlstm.reporting.training_figures import learning_curve
+from fastlstm.reporting.training_figures import learning_curve, logged_unit
 from fastlstm.windows.in_memory import RowWindows
 from fastlstm.windows.origins import output_names
 
@@ -302,7 +302,8 @@ class NetworkMethods:
         """
         name = logged_quantity(self.loss_df, metric, self._hp)
         history = self.loss_df.assign(epoch=range(1, len(self.loss_df) + 1))
-        return learning_curve(history, name, ax=ax or _new_axes())
+        unit = logged_unit(name, self._hp)
+        return learning_curve(history, name, unit=unit, ax=ax or _new_axes())
 
     def gradient_feature_importance(self) -> pd.Series:
         """Share of each feature in the gradients of the outputs over the test windows.

@@ -189,7 +189,7 @@ def labels(context: ReportContext) -> list[str]:
             ],
             markdown_table(["class", "precision", "recall", "F1", "windows"], by_class),
             ["Confusion matrix, a row for each true class, a column for each forecast one:"],
-            markdown_table(["", *names], matrix),
+            markdown_table(["true class", *names], matrix),
         )
     return lines
 

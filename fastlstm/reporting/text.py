@@ -69,7 +69,7 @@ def plain(text: str) -> str:
 def score_table(test: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the test metrics: the network first, then the baselines."""
     metrics = [m for m in test["model"] if m in TITLES]
-    header = ["", *(title(m) for m in metrics), "windows"]
+    header = ["forecast", *(title(m) for m in metrics), "windows"]
     rows = [
         [
             forecast_name(name),

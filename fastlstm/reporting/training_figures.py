@@ -6,8 +6,23 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.reporting.figure_style import COLOURS, STYLE, finish, legend, new_axes
 from fastlstm.reporting.text import title
+
+_PERCENT = ("mape", "mean_absolute_percentage_error")
+
+
+def logged_unit(name: str, hp: Hyperparameters) -> str:
+    """The unit of a logged metric, where it is known: Keras gives MAPE in percent.
+
+    Args:
+        name: of the metric, or ``'loss'``.
+        hp: the hyperparameters.
+    """
+    if name in _PERCENT or (name == "loss" and hp.loss in _PERCENT):
+        return "%"
+    return "scaled units" if hp.scale_targets else ""
 
 
 def learning_curve(

@@ -34,14 +34,13 @@ def write_figures(
     """
     from fastlstm.reporting.figure_style import save_axes, save_figure
     from fastlstm.reporting.importance_figure import importance_figure
-    from fastlstm.reporting.training_figures import learning_curve
+    from fastlstm.reporting.training_figures import learning_curve, logged_unit
 
     history = pd.read_csv(target("history"))
     file = target("predictions")
     predictions = first_series(file)
-    unit = "scaled units" if hp.scale_targets else ""
     for name in ["loss", *hp.metrics]:
-        curve = learning_curve(history, name, training["best_epoch"], unit)
+        curve = learning_curve(history, name, training["best_epoch"], logged_unit(name, hp))
         save_axes(curve, target("curve", name))
     if "importance" in metrics:
         save_figure(importance_figure(metrics["importance"]), target("importance"))

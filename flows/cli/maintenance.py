@@ -46,11 +46,12 @@ def verify(store: str, repair: bool) -> None:
 @click.command()
 @CONFIG
 @click.option(
-    "--keep", type=click.IntRange(min=1), required=True, help="Number of newest runs to keep."
-)
+    "--keep", type=click.IntRange(min=1),
+    help="Number of newest runs to keep; default: 'retention.runs' of CONFIG.",
+)  # fmt: skip
 @GROUP
 @DRY_RUN
-def prune(config: str, keep: int, group: str | None, dry_run: bool) -> None:
+def prune(config: str, keep: int | None, group: str | None, dry_run: bool) -> None:
     """Delete all but the newest runs of CONFIG's model.
 
     The champion and the two champions before it are kept, however old they are. With 'models_by' in
@@ -60,6 +61,7 @@ def prune(config: str, keep: int, group: str | None, dry_run: bool) -> None:
 
     opened = open_config(config)
     settings, store, name = opened
+    keep = keep or settings.retention.runs
     chosen = chosen_group(settings, group)
     word = "would delete" if dry_run else "deleted"
     if not settings.models_by:
@@ -82,27 +84,20 @@ def prune(config: str, keep: int, group: str | None, dry_run: bool) -> None:
 @click.option(
     "--days",
     type=click.IntRange(min=2),
-    required=True,
-    help="Keep what was used within this many days.",
+    help="Keep what was used within this many days; default: 'retention.work_days' of CONFIG.",
 )
 @DRY_RUN
-def clean(config: str, days: int, dry_run: bool) -> None:
+def clean(config: str, days: int | None, dry_run: bool) -> None:
     """Delete intermediate files that no run has used for some days.
 
     They lie where CONFIG says with 'work'; those of other models there are deleted too, and where it is
     in S3, the copies of this machine. Stored runs are kept.
     """
-    from tasks import work_folder
-    from tasks.step_table import STEPS
-    from tasks.storage.shared_folders import shared_folders
-    from tasks.work_place import local_work
+    from tasks.unused_results import delete_unused
 
     settings = open_config(config).settings
-    deleted = work_folder.clean(local_work(settings.work), days, dry_run=dry_run)
-    shared = shared_folders(settings.work, settings.s3)
-    if shared is not None:
-        steps = tuple(step.folders[0] for step in STEPS.values() if step.folders)
-        deleted += shared.clean(steps, days, dry_run=dry_run)
+    days = days or settings.retention.work_days
+    deleted = delete_unused(settings.work, settings.s3, days, dry_run=dry_run)
     for item in deleted:
         click.echo(
             f"{'would delete' if dry_run else 'deleted'} {item.path}, {item.size / 1e6:,.1f} MB, "

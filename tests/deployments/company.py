@@ -124,7 +124,7 @@ class Company:
         """What ``prefect work-pool create --type`` does, which costs seconds a command."""
         known = self.ask("GET", "/collections/views/aggregate-worker-metadata")
         kinds = {name: kind for package in known.values() for name, kind in package.items()}
-        for kind in ("process", "docker", "kubernetes"):
+        for kind in ("process",):
             template = kinds[kind]["default_base_job_configuration"]
             self.ask(
                 "POST",
@@ -146,6 +146,7 @@ class Company:
                 **place, "input": {"path": "s3://raw/newest/"}, "output": forecasts
             },
             "flows/monitor.py:monitor": {**place, "forecasts": forecasts, "minimum_rows": 10},
+            "flows/upkeep.py:upkeep": place,
         }  # fmt: skip
         for deployment in project["deployments"]:
             parameters = {**deployment["parameters"], "config": settings[deployment["entrypoint"]]}
@@ -200,7 +201,7 @@ class Company:
         return answer.json() if answer.content else None
 
     def deployment(self, name: str) -> dict[str, Any]:
-        """A deployment, e.g. ``retrain/nightly``."""
+        """A deployment, e.g. ``retrain/retrain-nightly``."""
         found: dict[str, Any] = self.ask("GET", f"/deployments/name/{name}")
         return found
 

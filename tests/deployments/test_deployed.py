@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 def test_run_through_the_api_with_a_changed_parameter(company):
     config = {**company.config, "hyperparameters": {**company.config["hyperparameters"], "seed": 5}}
-    run_id = company.start("retrain/nightly", config=config, reason="asked by hand")
+    run_id = company.start("retrain/retrain-nightly", config=config, reason="asked by hand")
     # It holds the one slot of its model; whoever finds that taken is told and does not wait.
     slot = "fastlstm retrain small"
     company.shows(run_id, lambda: company.slots_taken(slot) == 1)
@@ -32,10 +32,10 @@ def test_run_through_the_api_with_a_changed_parameter(company):
     assert ended["state"]["type"] == "COMPLETED", company.logs(run_id)
     company.ask("POST", "/v2/concurrency_limits/increment", names=[slot], slots=1)
     try:
-        late = company.ended(company.start("retrain/weekly-full"))
+        late = company.ended(company.start("retrain/retrain-weekly-full"))
     finally:
         company.ask("POST", "/v2/concurrency_limits/decrement", names=[slot], slots=1)
-    assert late["state"]["type"] == "CANCELLED"
+    assert late["state"]["name"] == "Skipped"
     assert late["state"]["message"].startswith("Skipped: another retrain of 'small' is running")
 
     message = ended["state"]["message"]
@@ -73,7 +73,7 @@ def test_new_data_event_starts_a_retraining(company):
     before = len(company.store().runs("small"))
     company.put_rows("readings/history.csv", recent_panel(264))
     company.run("deployments.emit_new_data", "small", "eleven days")
-    (run,) = company.appears(lambda: company.runs_of("retrain/on-event"))
+    (run,) = company.appears(lambda: company.runs_of("retrain/retrain-on-event"))
     assert run["parameters"]["reason"] == "new data: eleven days"
     ended = company.ended(run["id"])
     assert ended["state"]["type"] == "COMPLETED", company.logs(run["id"])
@@ -99,16 +99,16 @@ def test_drifted_data_in_event_out_retraining_started(company):
         store.update_champion("small", lambda r: r.promoted(newest, "for this test"))
     rows = recent_panel(40)
     company.put_rows("newest/rows.csv", rows.assign(heat=rows["heat"] + 400))
-    scored = company.ended(company.start("predict/hourly-scoring"))
+    scored = company.ended(company.start("predict/score-hourly"))
     assert scored["state"]["message"].startswith("Scored 2 series with run "), scored["state"]
 
-    before = {run["id"] for run in company.runs_of("retrain/on-event")}
-    watched = company.ended(company.start("monitor/daily-monitoring"))
+    before = {run["id"] for run in company.runs_of("retrain/retrain-on-event")}
+    watched = company.ended(company.start("monitor/monitor-daily"))
     told = r"[12] of 2 inputs drifted, most 'heat' \(PSI "
     assert re.match(f"Degraded: {told}", watched["state"]["message"]), watched["state"]
 
     def started():
-        return [r for r in company.runs_of("retrain/on-event") if r["id"] not in before]
+        return [r for r in company.runs_of("retrain/retrain-on-event") if r["id"] not in before]
 
     (run,) = company.appears(started)
     assert re.match(told, run["parameters"]["reason"])
@@ -129,19 +129,17 @@ def test_every_deployment_says_what_it_is(company):
         assert found["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
         assert re.fullmatch(r"[0-9a-f]{7,}", found["version"])
         for schedule in found["schedules"]:
-            zone = "UTC" if given["name"] == "hourly-scoring" else "America/New_York"
+            zone = "UTC" if given["name"] == "score-hourly" else "America/New_York"
             assert schedule["schedule"]["timezone"] == zone and schedule["slug"]
-    docker = company.deployment("retrain/nightly-docker")
-    assert docker["work_pool_name"] == "fastlstm-docker"
-    assert docker["job_variables"]["image"] == "fastlstm:latest"
+        assert found["work_pool_name"] == "fastlstm-process"
 
 
 def test_bad_parameters_are_refused_before_a_run_exists(company):
-    before = len(company.runs_of("retrain/nightly"))
+    before = len(company.runs_of("retrain/retrain-nightly"))
     wrong = {**company.config, "epochz": 3}
     with pytest.raises(AssertionError, match="epochz"):
-        company.start("retrain/nightly", config=wrong)
-    assert len(company.runs_of("retrain/nightly")) == before
+        company.start("retrain/retrain-nightly", config=wrong)
+    assert len(company.runs_of("retrain/retrain-nightly")) == before
 
 
 @pytest.mark.soak
@@ -166,7 +164,7 @@ def test_command_line_over_s3(company, tmp_path):
     if len(store.runs("small")) < 2:  # the browser test, which makes one, may have been skipped
         other = {**company.config["hyperparameters"], "seed": 7}
         config = {**company.config, "hyperparameters": other}
-        company.ended(company.start("retrain/nightly", config=config))
+        company.ended(company.start("retrain/retrain-nightly", config=config))
     earlier, newest = [entry.run_id for entry in store.runs("small")[-2:]]
 
     def told(*arguments):
@@ -229,11 +227,11 @@ def test_refused_data_ends_in_words_and_people_are_told(company):
         with temporary_settings({PREFECT_API_URL: company.environment["PREFECT_API_URL"]}):
             block.save("oncall", overwrite=True)
         made = company.run("deployments.automations", "custom-webhook/oncall")
-        assert made.count("made: ") == 3
+        assert made.count("made: ") == 5
         ours = company.ask("POST", "/automations/filter")
-        assert sum(a["name"].startswith("fastlstm: ") for a in ours) == 3
+        assert sum(a["name"].startswith("fastlstm: ") for a in ours) == 5
         company.put_rows("readings/history.csv", broken)
-        run_id = company.start("retrain/nightly")
+        run_id = company.start("retrain/retrain-nightly")
         ended = company.ended(run_id)
         company.appears(lambda: heard)
     finally:
@@ -254,7 +252,9 @@ def test_refused_data_ends_in_words_and_people_are_told(company):
 def test_no_secret_is_written_anywhere(company, _):
     """Not in logs, artifacts, states, parameters, runs, reports or between them; the last test."""
     data = {**company.config["data"], "path": "env:WAREHOUSE_URL", "query": "SELECT 1 AS load"}
-    run = company.ended(company.start("retrain/nightly", config={**company.config, "data": data}))
+    run = company.ended(
+        company.start("retrain/retrain-nightly", config={**company.config, "data": data})
+    )
     assert run["state"]["type"] == "FAILED" and "env:WAREHOUSE_URL" in run["state"]["message"]
     secrets = [PASSWORD, company.s3.secret_key]
     told = [company.ask("POST", "/events/filter")["events"]]

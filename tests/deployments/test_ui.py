@@ -51,7 +51,7 @@ def shoot(page, name: str, tmp_path: Path) -> None:
 
 def test_form_run_and_report(page, company, tmp_path):
     """One walk, because each page leads to the next."""
-    nightly = company.deployment("retrain/nightly")["id"]
+    nightly = company.deployment("retrain/retrain-nightly")["id"]
     page.goto(f"/deployments/deployment/{nightly}/run")
     page.get_by_text("Parameters", exact=True).wait_for()
     page.get_by_text("Maximum number of epochs.").wait_for()
@@ -72,11 +72,11 @@ def test_form_run_and_report(page, company, tmp_path):
     # Fields, not JSON: one is changed as a person does.
     seed = page.locator("input[type=number]").nth(_seed_field(page))
     seed.fill("11")
-    before = {run["id"] for run in company.runs_of("retrain/nightly")}
+    before = {run["id"] for run in company.runs_of("retrain/retrain-nightly")}
     page.get_by_role("button", name="Submit").click()
 
     def submitted():
-        return [r for r in company.runs_of("retrain/nightly") if r["id"] not in before]
+        return [r for r in company.runs_of("retrain/retrain-nightly") if r["id"] not in before]
 
     (run,) = company.appears(submitted)
     assert run["parameters"]["config"]["hyperparameters"]["seed"] == 11

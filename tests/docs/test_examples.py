@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from flows.cli.main import main
-from tasks.settings import MonitorConfig, PipelineConfig, ScoringConfig
+from tasks.settings import MonitorConfig, PipelineConfig, ScoringConfig, UpkeepConfig
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -23,6 +23,7 @@ def _blocks(page: Path, language: str) -> list[str]:
 def test_every_yaml_block_names_settings_that_exist(page: Path) -> None:
     known = {
         *PipelineConfig.model_fields, *ScoringConfig.model_fields, *MonitorConfig.model_fields,
+        *UpkeepConfig.model_fields,
     }  # fmt: skip
     for block in _blocks(page, "yaml"):
         settings = yaml.safe_load(block.replace("…", "1"))

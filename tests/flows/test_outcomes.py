@@ -10,9 +10,12 @@ from fastlstm.config.reading import check_settings
 from fastlstm.errors import ConfigError, DataError
 from flows.outcomes import DAY, HOUR, final_state
 from tasks.concurrency import AlreadyRunning
+from tasks.notify import headline
 from tasks.settings import PipelineConfig
 
-FLOWS = {"retrain": DAY, "backtest": DAY, "tune": 7 * DAY, "predict": HOUR, "monitor": HOUR}
+FLOWS = {
+    "retrain": DAY, "backtest": DAY, "tune": 7 * DAY, "predict": HOUR, "monitor": HOUR, "upkeep": DAY,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -45,9 +48,25 @@ def test_an_error_a_person_can_correct_is_a_failed_state(config, error, message)
     assert state.is_failed() and state.message == message and state.data is error
 
 
-def test_a_run_beside_another_is_a_cancelled_state(config):
+def test_a_run_beside_another_is_skipped_without_an_error(config):
     state = final_state(config, raising(AlreadyRunning("Skipped: another one is running")))
-    assert state.is_cancelled() and state.message.startswith("Skipped: ")
+    # Prefect logs any state but a completed one as an error.
+    assert state.is_completed() and state.name == "Skipped"
+    assert state.message.startswith("Skipped: ")
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("Kept champion: MAE 2.11 against champion 2.05; not better", "Kept champion"),
+        ("No new data since 2026-11-23 03-00-12 UTC, and the same settings: nothing",
+         "No new data since 2026-11-23 03-00-12 UTC"),
+        ("Healthy", "Healthy"),
+        ("word " * 30, "word word word word word word word word word …"),
+    ],
+)  # fmt: skip
+def test_the_name_of_a_run_tells_its_outcome(message, words):
+    assert headline(message) == words
 
 
 def test_an_unexpected_error_is_raised(config):

@@ -131,6 +131,7 @@ def test_skipped_series_are_told_with_the_reason(scoring):
     assert outcome.forecasts == 2
     assert outcome.skipped["short"] == "3 rows, a window needs 6"
     assert outcome.skipped["holed"].startswith("a gap 2 rows before its end")
+    assert outcome.message.startswith("Incomplete: 67% of the series skipped; Scored 1 series")
     assert "skipped 2 series, first" in outcome.message
 
 

@@ -20,7 +20,7 @@ from fastlstm.config.reading import check_settings
 from fastlstm.errors import ConfigError, DataError, StoreError, TrainingError
 from tasks.caching import cache_key
 from tasks.references import Source, StepOutput
-from tasks.settings import MonitorConfig, PipelineConfig, ScoringConfig
+from tasks.settings import MonitorConfig, PipelineConfig, ScoringConfig, UpkeepConfig
 from tests.conftest import ROOT
 from tests.tasks.test_step_table import TASKS
 
@@ -134,7 +134,7 @@ def test_retries_in_one_place_only(error, heals):
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda d: d["name"])
 def test_schedules_are_safe_to_deploy_again(deployment):
     for schedule in deployment.get("schedules", []):
-        hourly = deployment["name"] == "hourly-scoring"  # no hour is skipped or comes twice in UTC
+        hourly = deployment["name"] == "score-hourly"  # no hour is skipped or comes twice in UTC
         assert schedule["slug"]
         assert schedule["timezone"] == ("UTC" if hourly else "America/New_York")
         assert "active" not in schedule  # it would pause again what a person resumed
@@ -145,9 +145,10 @@ def test_schedules_are_safe_to_deploy_again(deployment):
 @pytest.mark.parametrize(
     ("deployment", "model"),
     [
-        (d, {"retrain": PipelineConfig, "predict": ScoringConfig, "monitor": MonitorConfig}[
-            d["entrypoint"].rpartition(":")[2]
-        ])
+        (d, {
+            "retrain": PipelineConfig, "predict": ScoringConfig, "monitor": MonitorConfig,
+            "upkeep": UpkeepConfig,
+        }[d["entrypoint"].rpartition(":")[2]])
         for d in DEPLOYMENTS
     ],
     ids=[d["name"] for d in DEPLOYMENTS],
@@ -168,7 +169,7 @@ def test_the_retrainings_that_are_deployed_are_the_example():
         assert config["hyperparameters"] == example["hyperparameters"]
 
 
-@pytest.mark.parametrize("model", [PipelineConfig, ScoringConfig, MonitorConfig])
+@pytest.mark.parametrize("model", [PipelineConfig, ScoringConfig, MonitorConfig, UpkeepConfig])
 def test_no_parameter_is_a_secret(model):
     """A secret parameter is stored and returned by the API in clear."""
     schema = json.dumps(model.model_json_schema())

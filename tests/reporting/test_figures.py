@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.reporting.classification_figures import (
     confusion_matrix,
     forecast_over_time,
@@ -21,7 +22,7 @@ from fastlstm.reporting.regression_figures import (
     error_by_step,
     forecast_against_truth,
 )
-from fastlstm.reporting.training_figures import learning_curve
+from fastlstm.reporting.training_figures import learning_curve, logged_unit
 
 
 def words(figure: Figure) -> list[str]:
@@ -166,3 +167,11 @@ def test_figures_take_names_that_look_like_mathematics(tmp_path):
     figure = forecast_against_truth(rows, name, "$")
     figure.savefig(tmp_path / "f.png")  # mathematics that is none would raise
     assert figure.get_tightbbox().width < 12  # inches
+
+
+@pytest.mark.parametrize("name", ["loss", "mape", "mean_absolute_percentage_error"])
+def test_a_curve_of_percentages_says_so(name):
+    hp = Hyperparameters(
+        model_name="m", LSTM_type="regressor", loss="mape", metrics=["mape"], scale_targets=False
+    )
+    assert logged_unit(name, hp) == "%"

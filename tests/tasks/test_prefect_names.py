@@ -53,7 +53,7 @@ def test_two_models_share_nothing():
 
 
 def test_hourly_scoring_misses_no_hour_when_clocks_change():
-    (hourly,) = [item for item in served("sales") if item.name.endswith("hourly-scoring")]
+    (hourly,) = [item for item in served("sales") if item.name == "score-hourly-sales"]
     assert [item.schedule.timezone for item in hourly.schedules] == ["UTC"]
-    (nightly,) = [item for item in served("sales") if item.name.endswith("nightly")]
+    (nightly,) = [item for item in served("sales") if item.name == "retrain-nightly-sales"]
     assert [item.schedule.timezone for item in nightly.schedules] == ["Europe/Athens"]

@@ -1,0 +1,23 @@
+"""The step that deletes all but the newest runs of a model."""
+
+from __future__ import annotations
+
+from fastlstm.config.group_names import model_of_group
+from fastlstm.registry.maintenance import prune
+from tasks.notify import notify
+from tasks.settings import UpkeepConfig, store_of
+from tasks.steps import pipeline_step
+
+
+@pipeline_step("prune runs")
+def prune_runs(config: UpkeepConfig) -> list[str]:
+    """Delete old runs of the model, or of the models of its groups; return their names."""
+    store, name = store_of(config), config.model_name
+    models = [name, *(model_of_group(name, group) for group in store.groups(name))]
+    deleted = [
+        f"{model}/{run_id}"
+        for model in models
+        for run_id in prune(store, model, config.retention.runs)
+    ]
+    notify("prune runs", f"{len(deleted):,} runs deleted, the newest {config.retention.runs} stay")
+    return deleted

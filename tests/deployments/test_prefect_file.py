@@ -1,0 +1,68 @@
+"""What ``prefect deploy --all`` schedules, in each kind of pool, and what people are notified of."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+
+import pytest
+import yaml
+
+from deployments.automations import automations
+from deployments.serve import deployments
+from tasks.notify import skipped
+from tasks.settings import PipelineConfig
+from tests.conftest import ROOT
+
+TEXT = (ROOT / "deployments" / "prefect.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("pool", "code"),
+    [
+        ("process", "{{ $PWD }}"), ("docker", "/opt/fastlstm"), ("kubernetes", "/opt/fastlstm"),
+    ],
+)  # fmt: skip
+def test_one_line_chooses_the_pool_of_all_deployments(pool, code):
+    assert TEXT.count("pool: &pool { <<: *process }") == 1
+    chosen = yaml.safe_load(TEXT.replace("{ <<: *process }", f"{{ <<: *{pool} }}"))["deployments"]
+    assert {d["work_pool"]["name"] for d in chosen} == {f"fastlstm-{pool}"}
+    for deployment in chosen:
+        (step,) = deployment["pull"]
+        assert step["prefect.deployments.steps.set_working_directory"]["directory"] == code
+
+
+def test_no_retraining_is_scheduled_twice():
+    crons = Counter(
+        (deployment["entrypoint"], schedule["cron"])
+        for deployment in yaml.safe_load(TEXT)["deployments"]
+        for schedule in deployment.get("schedules", [])
+    )
+    assert set(crons.values()) == {1} and len(crons) == 5
+
+
+def test_the_served_deployments_have_the_same_names():
+    config = PipelineConfig.model_validate({
+        "data": {"path": "d.csv", "time": "t", "features": ["y"], "targets": ["y"]},
+        "hyperparameters": {"model_name": "sales", "LSTM_type": "regressor"},
+    })  # fmt: skip
+    served = {d.name: d for d in deployments(config, "UTC", "out")}
+    listed = yaml.safe_load(TEXT)["deployments"]
+    assert [f"{d['name']}-sales" for d in listed] == list(served)
+    for deployment in listed:
+        assert served[f"{deployment['name']}-sales"].description == deployment["description"]
+
+
+def test_what_people_are_notified_of():
+    made = {a.name: a for a in automations(uuid.uuid4())}
+    late = made["fastlstm: tell of a late run"].trigger
+    assert late.after == {"prefect.flow-run.Late"} and "prefect.flow-run.Pending" in late.expect
+    model = made["fastlstm: tell of a model that needs attention"].trigger
+    assert model.expect == {
+        "fastlstm.model.degraded", "fastlstm.model.stale", "fastlstm.scoring.incomplete"
+    }  # fmt: skip
+    # A run that is skipped ends too: nobody may call it dead.
+    ended = f"prefect.flow-run.{skipped(Exception()).name}"
+    for automation in made.values():
+        if "prefect.flow-run.Completed" in automation.trigger.expect:
+            assert ended in automation.trigger.expect
