@@ -1,11 +1,9 @@
-"""Weights of a combination of forecasters, none negative and together 1, from their errors.
+"""Weights of what learned beside the naive forecast, from their errors on validation.
 
-Of naive forecasts the train windows give the weights with the least squared error (Bates and Granger
-1969, "The Combination of Forecasts"; Granger and Ramanathan 1984, "Improved Methods of Combining
-Forecasts"): they are many. Of what learned from those windows only validation can tell, and its windows
-are few and of one period, so weights estimated there do worse than simple ones (Timmermann 2006,
-"Forecast Combinations"). LSTM and linear component therefore have half each unless one of them is far
-better, and share the forecast with the naive one by as much as their gain over it is certain.
+Of what learned from the train windows only validation can tell, and its windows are few and of one
+period, so weights estimated there do worse than simple ones (Timmermann 2006, "Forecast Combinations").
+LSTM and linear component therefore have half each unless one of them is far better, and share the
+forecast with the naive one by as much as their gain over it is certain.
 """
 
 from __future__ import annotations
@@ -16,14 +14,11 @@ import numpy as np
 
 from fastlstm.evaluation.significance import diebold_mariano
 from fastlstm.training.error_sums import ErrorSums
+from fastlstm.training.simplex_weights import pooling, reckoned_horizons
 
 # Weights of the linear component beside the LSTM that are compared; those nearer to half first. And how
 # much worse than the best of them, relatively, one may be on validation.
 LINEAR_WEIGHTS, _TOLERANCE = (0.5, 0.25, 0.75, 0.0, 1.0), 0.01
-
-# How strongly weights of a block of steps and of a target are drawn to those of all, by the number of
-# horizons of origins.
-_POOLING = 0.5
 
 # Relative gain over the naive forecast that one horizon of origins of one series may show by chance, and
 # the correlation of these gains between series, which share what happens to all at once.
@@ -33,9 +28,6 @@ _CHANCE, _CORRELATION = 0.3, 0.05
 # with the least error beside the naive forecast: all where that is two thirds, three quarters where the
 # two forecasts are equally good.
 _TRUST_FACTOR = 1.5
-
-# Fewest horizons of origins that are reckoned with.
-_FEWEST_HORIZONS = 0.25
 
 
 @dataclass(frozen=True)
@@ -52,20 +44,6 @@ class Weights:
     linear: float
     trust: np.ndarray
     gain: float
-
-
-def naive_weights(sums: ErrorSums) -> np.ndarray:
-    """Weights of naive forecasters by block of steps, ``(n_blocks, n_targets, n_forecasters)``."""
-    pooled = simplex_weights(sums.pooled[None])[0]
-    strength = _POOLING / _horizons(sums)
-    of_steps = sums.by_block.mean(axis=1)
-    by_step = simplex_weights(of_steps, np.broadcast_to(pooled, of_steps.shape[:2]), strength)
-    blocks, targets, count, _ = sums.by_block.shape
-    if targets == 1:
-        return by_step[:, None]
-    drawn_to = np.repeat(by_step, targets, axis=0)
-    flat = sums.by_block.reshape(-1, count, count)
-    return simplex_weights(flat, drawn_to, strength).reshape(blocks, targets, count)
 
 
 def combination_weights(sums: ErrorSums, *, linear: bool, naive: bool) -> Weights:
@@ -88,7 +66,7 @@ def combination_weights(sums: ErrorSums, *, linear: bool, naive: bool) -> Weight
     rate, curvature = (
         np.einsum("i,btij,j->bt", of, sums.by_block, base - best) for of in (base, base - best)
     )
-    strength = _POOLING / _horizons(sums)
+    strength = pooling(sums.independent_origins)
     share = _drawn(rate, strength) / np.maximum(_drawn(curvature, strength), 1e-12)
     certainty, gain = _certainty(sums, best, base)
     return Weights(weight, np.clip(_TRUST_FACTOR * share, 0, 1) * certainty, gain)
@@ -112,10 +90,6 @@ def means_to_compare(forecasters: int) -> np.ndarray:
 def _linear_weight(errors: np.ndarray) -> float:
     """The weight nearest to half among those whose absolute error on validation is about the lowest."""
     return LINEAR_WEIGHTS[int(np.argmax(errors <= (1 + _TOLERANCE) * errors.min()))]
-
-
-def _horizons(sums: ErrorSums) -> float:
-    return max(sums.independent_origins, _FEWEST_HORIZONS)
 
 
 def _drawn(values: np.ndarray, strength: float) -> np.ndarray:
@@ -149,7 +123,7 @@ def _certainty(sums: ErrorSums, best: np.ndarray, naive: np.ndarray) -> tuple[np
     each = np.array(
         [_shrinkage(whole[:, t], first[:, t], sums, best, naive, 1)[0] for t in range(targets)]
     )
-    horizons = _horizons(sums)
+    horizons = reckoned_horizons(sums.independent_origins)
     return (horizons * each + 2 * of_all) / (horizons + 2), gain
 
 
@@ -173,42 +147,5 @@ def _shrinkage(
     rate_of_both = min(rates)
     units = sums.series * targets
     independent = units / (1 + (units - 1) * _CORRELATION)
-    variance = noise**2 + _CHANCE**2 / (_horizons(sums) * independent)
+    variance = noise**2 + _CHANCE**2 / (reckoned_horizons(sums.independent_origins) * independent)
     return (max(0.0, 1 - variance / rate_of_both**2) if rate_of_both > 0 else 0.0), gain
-
-
-def simplex_weights(
-    products: np.ndarray, drawn_to: np.ndarray | None = None, strength: float = 0.0
-) -> np.ndarray:
-    """Weights ``w``, none negative and together 1, that minimise ``w' P w + c |w - w0|^2``.
-
-    Weights that sum to 1 make it ``|A w|^2``. The least squares problem ``|A u|^2 + (1'u - 1)^2``, with
-    no ``u`` negative (Lawson and Hanson 1974, "Solving Least Squares Problems", chapter 23), has the
-    same solution but for its length.
-
-    Args:
-        products: ``P``, ``(k, n, n)``.
-        drawn_to: ``w0``, ``(k, n)``; None for none.
-        strength: ``c``, in units of the smallest diagonal of each ``P``.
-
-    Returns:
-        ``(k, n)``.
-    """
-    from scipy.optimize import nnls
-
-    k, n, _ = products.shape
-    # Forecasters that are the same have a singular matrix; a trace of equality tells them apart.
-    strength = max(strength, 1e-9)
-    centre = np.full((k, n), 1 / n) if drawn_to is None else drawn_to
-    found = np.empty((k, n))
-    wanted = np.append(np.zeros(2 * n), 1.0)
-    for number, product in enumerate(products):
-        eigenvalues, vectors = np.linalg.eigh(product / max(product.diagonal().min(), 1e-12))
-        rows = np.vstack([
-            np.sqrt(np.maximum(eigenvalues, 0))[:, None] * vectors.T,
-            np.sqrt(strength) * (np.eye(n) - centre[number][:, None]),
-            np.ones(n),
-        ])  # fmt: skip
-        solution, _ = nnls(rows, wanted)
-        found[number] = solution / solution.sum()
-    return found

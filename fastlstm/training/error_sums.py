@@ -20,7 +20,7 @@ _MOST_VALUES = 20_000_000
 _MOST_BLOCKS = 24
 
 # Errors below this, in units of the scaled targets, weigh as squared errors do.
-_SMALL_ERROR = 0.02
+SMALL_ERROR = 0.02
 
 # Inputs and targets of some windows, ``(n, timesteps, n_features)`` and ``(n, steps, n_targets)``, to
 # forecasts ``(n_forecasters, n, steps, n_targets)``.
@@ -77,7 +77,6 @@ def error_sums(
     split: str,
     batch_size: int,
     weights: np.ndarray | None = None,
-    most_windows: int | None = None,
     means: np.ndarray | None = None,
 ) -> ErrorSums:
     """The sums over a split.
@@ -89,14 +88,12 @@ def error_sums(
         split: train or validation.
         batch_size: windows at once.
         weights: of each window, ``(n,)``; None where all weigh alike.
-        most_windows: evenly spaced windows where there are more; None: by the values they have.
         means: weights of the forecasters in means whose absolute errors are wanted,
             ``(n_means, n_forecasters)``.
     """
     steps, targets = dataset.manifest["steps_ahead"], len(dataset.manifest["targets"])
     count = dataset.count(split)
-    most = most_windows or max(1, _MOST_VALUES // (steps * targets))
-    chosen = np.arange(0, count, -(-count // most))
+    chosen = evenly_spaced(count, _MOST_VALUES // (steps * targets))
     windows = dataset.read(split, columns=())
     origin = windows.origin[chosen]
     origins = len(np.unique(origin))
@@ -108,9 +105,9 @@ def error_sums(
     by_window: list[np.ndarray] = []
     first_by_window: list[np.ndarray] = []
     weight_of: list[np.ndarray] = []
-    for place, x, y in _batches(dataset, split, batch_size, chosen):
+    for place, x, y in chosen_batches(dataset, split, batch_size, chosen):
         errors = (forecast(x, y) - y).astype(np.float64)
-        size = np.maximum(np.abs(errors).mean(axis=(0, 2), keepdims=True), _SMALL_ERROR)
+        size = np.maximum(np.abs(errors).mean(axis=(0, 2), keepdims=True), SMALL_ERROR)
         weight = np.ones(len(y)) if weights is None else weights[place].astype(np.float64)
         scaled = errors / np.sqrt(size)
         weighted = scaled * weight[:, None, None]
@@ -136,15 +133,27 @@ def error_sums(
     )
 
 
+def evenly_spaced(count: int, most: int) -> np.ndarray:
+    """Numbers of so many things at most, evenly spaced among all."""
+    return np.arange(0, count, -(-count // max(1, most)))
+
+
 def step_blocks(steps: int) -> np.ndarray:
     """Number of each step's block, ``(steps,)``."""
     return np.arange(steps) * min(steps, _MOST_BLOCKS) // steps
 
 
-def _batches(
+def chosen_batches(
     dataset: WindowSource, split: str, size: int, chosen: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Numbers, inputs and targets of the chosen windows of a split."""
+    """Numbers, inputs and targets of the chosen windows of a split.
+
+    Args:
+        dataset: the windows.
+        split: the split.
+        size: windows of a batch, before the others are left out.
+        chosen: numbers of the windows, rising.
+    """
     start = 0
     for x, y in dataset.batches(split, size):
         inside = chosen[(chosen >= start) & (chosen < start + len(x))]

@@ -15,19 +15,13 @@ from fastlstm.config.data import DataConfig
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.seasons import seasons_by_error
 from fastlstm.network.architecture import Architecture, resolve
-from fastlstm.network.combination import naive_forecasts
-from fastlstm.network.inference import windows_at_once
-from fastlstm.training.combination_weights import naive_weights
-from fastlstm.training.error_sums import error_sums, step_blocks
 from fastlstm.training.input_pipeline import Part
+from fastlstm.training.naive_weights import NaiveErrors
 from fastlstm.training.series_weights import series_weights, weight_of_series
 from fastlstm.windows.drawing import DrawnWindows
 from fastlstm.windows.source import WindowSource
 
 # Called with each progress event; see ``fastlstm.training.fit.fit``.
-# Most train windows by which the naive forecasts are weighed.
-_NAIVE_WINDOWS = 4_000
-
 OnEvent = Callable[[dict[str, Any]], None]
 
 
@@ -128,17 +122,8 @@ class TrainingSetup:
         them. Weights from validation would make the naive forecast look better there than it is, and
         so what learned look worse.
         """
-        a, manifest = self.architecture, self.dataset.manifest
-        steps = manifest["steps_ahead"]
-
-        def forecast(x: np.ndarray, _: np.ndarray) -> np.ndarray:
-            return naive_forecasts(x, a, steps)
-
-        sums = error_sums(
-            a.naive_forecasters, forecast, self.dataset, "train", windows_at_once(manifest),
-            self.weights("train"), _NAIVE_WINDOWS,
-        )  # fmt: skip
-        return np.asarray(naive_weights(sums)[step_blocks(steps)].transpose(2, 0, 1))
+        errors = NaiveErrors.of(self.dataset, "train", self.architecture, self.weights("train"))
+        return errors.least_absolute()
 
     @property
     def seasons(self) -> list[int]:

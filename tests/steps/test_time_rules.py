@@ -365,7 +365,8 @@ def test_a_refit_sees_no_test_row(settings, tmp_path, monkeypatch):
 
 
 def test_a_combination_sees_no_test_row(settings, ready_network, tmp_path, monkeypatch):
-    from fastlstm.training import combination, setup
+    from fastlstm.training import combination
+    from fastlstm.training.naive_weights import NaiveErrors
 
     segment = {"architecture": "segment", "timesteps": 8, "segment_units": 4, "epochs": 1}
     config = parse_config(settings(hyperparameters=segment))
@@ -374,7 +375,7 @@ def test_a_combination_sees_no_test_row(settings, ready_network, tmp_path, monke
         ("learned", combination, "solve", {"train": "test"}),
         ("chosen", combination, "solve", {"validation": "test"}),
         ("trusted", combination, "error_sums", {"validation": "test"}),
-        ("started", setup, "error_sums", {"train": "test"}),
+        ("started", NaiveErrors, "of", {"train": "test"}),
     ):
         right = getattr(module, name)
         with monkeypatch.context() as patch:
@@ -394,6 +395,7 @@ def check_start(setup_of):
 
 def test_the_naive_forecasts_to_improve_on_are_weighed_by_train_rows_alone(monkeypatch):
     from fastlstm.training import setup
+    from fastlstm.training.naive_weights import NaiveErrors
     from tests.training.test_combination import CUTS, hyperparameters, wave, windows
 
     def setup_of(first_changed):
@@ -405,9 +407,9 @@ def test_the_naive_forecasts_to_improve_on_are_weighed_by_train_rows_alone(monke
         return setup.TrainingSetup(windows(values, hp), hp, lambda _: None)
 
     check_start(setup_of)
-    right = setup.error_sums
+    right = NaiveErrors.of
     for split in ("validation", "test"):
-        monkeypatch.setattr(setup, "error_sums", leaking(right, {"train": split}))
+        monkeypatch.setattr(NaiveErrors, "of", leaking(right, {"train": split}))
         with pytest.raises(LeakError, match="later rows"):
             check_start(setup_of)
 

@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from fastlstm.data.seasons import FoundSeasons
 from fastlstm.network.architecture import LINEAR_REGRESSION, LSTM
-from fastlstm.network.naive_forecasters import DRIFT, NAIVE
+from fastlstm.network.naive_forecasters import NAIVE
 from fastlstm.training.combination_weights import (
     combination_weights,
     means_to_compare,
-    naive_weights,
-    simplex_weights,
 )
-from fastlstm.training.error_sums import error_sums, step_blocks
+from fastlstm.training.error_sums import error_sums, evenly_spaced, step_blocks
+from fastlstm.training.naive_weights import NaiveErrors
+from fastlstm.training.setup import TrainingSetup
+from fastlstm.training.simplex_weights import simplex_weights
 from tests.training.test_combination import (
     COUNT,
     hyperparameters,
@@ -123,11 +125,14 @@ def test_sums_of_parts_add_up_and_give_the_loss_of_every_mean(weighted):
     assert mean @ whole.pooled @ mean == pytest.approx(np.average(loss, weights=weights), rel=1e-4)
 
 
-def test_of_many_windows_evenly_spaced_ones_are_summed():
+def test_of_many_windows_evenly_spaced_ones_are_looked_at(monkeypatch):
+    np.testing.assert_array_equal(evenly_spaced(10, 4), [0, 3, 6, 9])
+    np.testing.assert_array_equal(evenly_spaced(3, 0), [0])
     source = dataset(wave())
-    seen = []
-    sums(source, last_value, lambda x, y: seen.append(y[:, 0, 0]) or y, most_windows=40)
     every = source.read("validation").y[:, 0, 0]
+    monkeypatch.setattr("fastlstm.training.error_sums._MOST_VALUES", 40 * STEPS)
+    seen = []
+    sums(source, last_value, lambda x, y: seen.append(y[:, 0, 0]) or y)
     np.testing.assert_array_equal(np.concatenate(seen), every[:: -(-len(every) // 40)])
 
 
@@ -199,22 +204,33 @@ def test_lstm_and_linear_component_have_half_each_unless_one_is_far_better(lstm,
     assert (found.trust == 1).all() and np.isnan(found.gain)
 
 
-def seasonal(x, y, season=12):
-    rows = [x.shape[1] + k - season * (k // season + 1) for k in range(y.shape[1])]
-    return x[:, rows]
-
-
-def drift(x, y):
-    steps = np.arange(1, y.shape[1] + 1)[None, :, None]
-    return x[:, -1:] + (x[:, -1:] - x[:, :1]) * steps / (x.shape[1] - 1)
+def start(values):
+    """Names and weights of the naive forecasts of columns with a season of 12 rows."""
+    hp = hyperparameters(steps_ahead=STEPS)
+    setup = TrainingSetup(windows(values, hp, seasons=FoundSeasons(12, (12,))), hp, print)
+    return setup.architecture.naive_forecasters, setup.naive_weights
 
 
 def test_train_windows_weigh_naive_forecasts_by_target():
     trend = 0.5 * np.arange(COUNT) + np.random.default_rng(0).normal(0, 0.1, COUNT)
-    source = dataset(np.column_stack([wave(), random_walk(), trend]))
-    names = (NAIVE, "seasonal_naive_12", DRIFT)
-    found = naive_weights(sums(source, last_value, seasonal, drift, names=names, split="train"))
-    assert found.shape == (6, 3, 3) and found.min() >= 0
-    np.testing.assert_allclose(found.sum(axis=2), 1, atol=1e-9)
-    of_wave, of_walk, of_trend = found.mean(axis=0)
-    assert of_wave[1] > 0.9 and of_walk[0] > 0.6 and of_trend[2] > 0.9
+    names, found = start(np.column_stack([wave(), random_walk(), trend]))
+    assert found.shape == (len(names), 6, 3) and found.min() >= 0
+    np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-9)
+    share = {
+        kind: found.mean(axis=1)[[name.startswith(kind) for name in names]].sum(axis=0)
+        for kind in ("seasonal", NAIVE, "drift")
+    }
+    assert share["seasonal"][0] > 0.9 and share[NAIVE][1] > 0.3 and share["drift"][2] > 0.5
+    assert share["seasonal"][1] < 0.1 and share[NAIVE][2] < 0.05
+
+
+def test_a_few_huge_errors_do_not_take_the_weight_of_a_forecast_that_is_mostly_right():
+    draw = np.random.default_rng(0)
+    shape = (400, STEPS, 1)
+    signs = draw.choice([-1, 1], (2, *shape))
+    mostly_right = np.where(draw.random(shape) < 0.05, 20 * signs[0], 0)  # mean absolute error 1
+    never_right = 2 * signs[1]
+    errors = np.stack([mostly_right, never_right]).astype(np.float32)
+    least = NaiveErrors(errors, np.ones(400), 400)
+    squares = least._least_squares(np.ones(shape))
+    assert squares[0].mean() < 0.3 and least.least_absolute()[0].mean() > 0.8
