@@ -97,9 +97,10 @@ class FoundSeasons:
 
 
 def seasons_by_error(manifest: Mapping[str, Any]) -> list[int]:
-    """Rows in the seasons found in the train rows of a dataset, the best first."""
+    """Rows in the seasons of a dataset, the best first: those found in the train rows, or the assumed
+    one, which train windows may still give no weight."""
     found: list[int] = manifest.get("seasons") or []
-    best = manifest.get("season")
+    best = manifest.get("season") or manifest.get("assumed_season")
     return list(found) if best is None else list(dict.fromkeys([best, *found]))
 
 

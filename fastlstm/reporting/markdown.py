@@ -151,7 +151,8 @@ def metrics_on_test(context: ReportContext) -> list[str]:
     if metrics["task"] != "classifier":
         is_set = context.config.evaluation.season_length is not None
         found = metrics.get("seasons", {})  # absent in runs of earlier versions
-        season = [season_text(metrics["season_length"], found, chosen=is_set)]
+        timesteps = context.config.hyperparameters.timesteps
+        season = [season_text(metrics["season_length"], found, timesteps, chosen=is_set)]
     if "log_loss" in metrics["test"]["model"]:
         season = [
             "The log loss of the last class is of the shares with which classes followed it in train."

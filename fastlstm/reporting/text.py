@@ -99,33 +99,38 @@ def markdown_table(
     ]
 
 
-def season_text(season: int | None, found: dict[str, Any], *, chosen: bool = False) -> str:
-    """The season of the seasonal naive forecast and where it comes from, as a sentence.
+def season_text(
+    season: int | None, found: dict[str, Any], timesteps: int, *, chosen: bool = False
+) -> str:
+    """The season of the seasonal naive forecast and where it comes from, in one sentence or two.
 
     Args:
         season: its rows; None without one.
         found: ``'seasons'`` of the metrics, see ``fastlstm.data.seasons``; empty in runs of earlier
             versions.
+        timesteps: rows of the look-back, which a longer season does not fit.
         chosen: whether ``evaluation.season_length`` is set.
     """
     evidence = [line for line in found.get("season_evidence", ()) if line["series"]]
     if season is None:
-        if not evidence:
-            return (
-                "No season is known for this frequency; set evaluation.season_length for the seasonal "
-                "naive baseline."
-            )
+        where = f"found in the train rows ({_evidence_text(evidence)})"
         return (
-            f"No season was found in the train rows ({_evidence_text(evidence)}); set "
+            f"No season {'was ' + where if evidence else 'is known for this frequency'}; set "
             "evaluation.season_length for the seasonal naive baseline."
         )
-    if chosen:
-        return f"Season: {season:,} rows, as set."
+    source = "the usual one of this frequency" + (
+        "; train is too short to find any" if found else ""
+    )
     if found.get("season") == season:
         lines = [line for line in evidence if line["rows"] in found["seasons"]]
-        return f"Season: {season:,} rows (found in train rows: {_evidence_text(lines)})."
-    why = "; train is too short to find any" if found else ""
-    return f"Season: {season:,} rows (the usual one of this frequency{why})."
+        source = f"found in train rows: {_evidence_text(lines)}"
+    text = f"Season: {season:,} rows" + (", as set." if chosen else f" ({source}).")
+    if season <= timesteps:
+        return text
+    return (
+        f"{text} The look-back of {timesteps:,} rows does not hold it, so the network cannot begin from "
+        f"the seasonal naive forecast: set timesteps to {season:,} or more."
+    )
 
 
 def _evidence_text(lines: list[dict[str, Any]]) -> str:

@@ -108,7 +108,9 @@ def _show(console: Console, name: str, path: str, plan: TrainingPlan) -> None:
     seasons = plan.seasons.facts()
     if hp.is_regressor:
         chosen = plan.config.evaluation.season_length
-        line(season_text(chosen or plan.seasons.best, seasons, chosen=chosen is not None))
+        season = chosen or plan.seasons.best or plan.seasons.assumed
+        timesteps = plan.config.hyperparameters.timesteps
+        line(season_text(season, seasons, timesteps, chosen=chosen is not None))
     if data.calendar_kinds:
         line(f"Known of the rows to forecast: {', '.join(data.calendar_kinds)}.")
     found = seasons_by_error(seasons)

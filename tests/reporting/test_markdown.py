@@ -12,7 +12,13 @@ from fastlstm.config.reading import parse_config
 from fastlstm.reporting import markdown
 from fastlstm.reporting.markdown import SECTIONS, ReportContext, markdown_report
 from fastlstm.reporting.network import network_sentence
-from fastlstm.reporting.text import forecast_name, markdown_table, refit_text, warm_start_text
+from fastlstm.reporting.text import (
+    forecast_name,
+    markdown_table,
+    refit_text,
+    season_text,
+    warm_start_text,
+)
 
 METRICS = {
     "task": "regressor",
@@ -78,6 +84,13 @@ def test_series_are_listed_where_there_are_several(context):
     assert "## MAE by series" in text
     assert "| series | network | naive (last value) | seasonal naive |" in text
     assert "| a\\|b | 0.5 | 0.5 | 0.5 |" in text
+
+
+def test_a_season_that_the_look_back_does_not_hold_is_named_with_the_setting():
+    assumed = {"season": None, "seasons": [], "assumed_season": 52, "season_evidence": []}
+    text = season_text(52, assumed, 50)
+    assert "Season: 52 rows" in text and text.endswith("set timesteps to 52 or more.")
+    assert "timesteps" not in season_text(52, assumed, 52)
 
 
 def test_an_unknown_season_is_named_with_its_setting(context):
