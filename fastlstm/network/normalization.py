@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from fastlstm.network.architecture import Architecture
 from fastlstm.network.combination import mixed_start
 from fastlstm.network.fixed_weights import constants, numbered
@@ -93,11 +95,24 @@ class _Normalized:
         ops, a = import_keras().ops, self.architecture
         forecast = (outputs - _of_each_output(self.shift)) * _of_each_output(self.scale)
         if self.start is not None:
-            return forecast + _of_each_output(self.start)
+            return forecast + self._starts(outputs.shape[3])
         if a.seasonal_residual is None:
             return forecast + _of_each_output(self.level)
         rows = a.naive_rows(self.own.shape[1], outputs.shape[1])
         return forecast + _of_each_output(ops.take(self.own, rows, axis=1))
+
+    def _starts(self, outputs: int) -> Any:
+        """What each output corrects, ``(batch, steps, n_targets, outputs)`` or with a last axis of 1.
+
+        Every second member of an ensemble corrects the last value: members that begin from different
+        forecasts err differently.
+        """
+        members = self.architecture.members
+        start = _of_each_output(self.start)
+        if members == 1 or outputs == 1:
+            return start
+        from_last = (np.arange(outputs) % members % 2 == 1).astype(np.float32)
+        return start + (_of_each_output(self.level) - start) * from_last
 
 
 def _of_each_output(values: Any) -> Any:

@@ -31,7 +31,8 @@ def network_sentence(
     shared = len(targets) if a.channel_independent else 1
     more = []
     if a.members > 1:
-        more.append(f"the mean of {a.members} members")
+        start = ", every second one of which corrects the last value" if a.mixed_start else ""
+        more.append(f"the mean of {a.members} members{start}")
     if shared > 1:
         more.append(f"shared by the {shared} targets")
     if a.normalization != "none":

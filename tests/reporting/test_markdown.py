@@ -305,8 +305,9 @@ def test_limits_of_forecasts_are_named(settings):
     ("changes", "features", "words"),
     [
         ({}, ["a"], "'segment' (the default for forecasts of columns from their own past): 8 segments "
-         "of 3 rows, LSTM of 32 units, direct decoding; the mean of 5 members; each window normalized "
-         "('last'); sized for 600 sequences to learn from."),
+         "of 3 rows, LSTM of 32 units, direct decoding; the mean of 5 members, every second one of "
+         "which corrects the last value; each window normalized ('last'); "
+         "sized for 600 sequences to learn from."),
         ({"timesteps": 1}, ["a"], "'classic' (as a look-back of one row has no segments)"),
         ({"activation": "relu"}, ["a"], "'classic' (as activation is set)"),
         ({"scale_targets": False}, ["a"], "'classic' (as the targets are not scaled)"),

@@ -13,7 +13,9 @@ from pydantic import ValidationError
 
 from fastlstm.artifacts.file_names import MODEL_FILE
 from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.network.architecture import resolve
 from fastlstm.network.build import build_network
+from fastlstm.network.combination import start_from_last_value
 from fastlstm.network.compiling import compile_network
 from fastlstm.network.ensemble import MEMBERS, trained_by_member
 from fastlstm.network.inference import load_network, predict
@@ -40,6 +42,9 @@ def alone(ensemble, hp, targets, number):
             shared = layer.name.startswith(("combination", "start", "revin", "linear"))
             name = layer.name + ("" if shared else member_of(number))
             layer.set_weights(ensemble.get_layer(name).get_weights())
+    if number % 2:  # every second member corrects the last value
+        one = hp.model_copy(update={"ensemble_size": 1})
+        start_from_last_value(single, resolve(one, FEATURES, targets), hp.steps_ahead)
     return single
 
 
@@ -62,6 +67,12 @@ def test_the_forecast_is_the_mean_of_networks_that_differ(tmp_path, changes):
     for layer in ensemble.layers:  # one for all members
         if layer.name in ("linear", "combination", "start"):
             layer.set_weights([draw.normal(0, 0.1, w.shape) for w in layer.get_weights()])
+    if resolve(
+        hp, FEATURES, TARGETS
+    ).mixed_start:  # ridge regression corrects what no odd member does
+        weights = ensemble.get_layer("combination").get_weights()[0]
+        weights[hp.steps_ahead * len(TARGETS) : 2 * hp.steps_ahead * len(TARGETS)] = 0
+        ensemble.get_layer("combination").set_weights([weights])
     each = np.stack([predict(alone(ensemble, hp, TARGETS, n), x) for n in range(3)])
     assert (np.ptp(each, axis=0) > 1e-5).all()
     np.testing.assert_allclose(predict(ensemble, x), each.mean(axis=0), atol=1e-5)
