@@ -33,6 +33,7 @@ from fastlstm.api.saving import evaluate_and_store
 from fastlstm.api.table_arguments import table_arguments
 from fastlstm.config.backtest import BacktestConfig
 from fastlstm.config.calendar import Holidays
+from fastlstm.config.categories import indicators, label_outputs
 from fastlstm.config.closed_days import ClosedDays
 from fastlstm.config.data import DataConfig
 from fastlstm.config.messages import describe
@@ -222,12 +223,15 @@ class fastLSTM(NetworkMethods):
             DataError: the rows cannot be used: lengths differ, values are missing or infinite,
                 time runs backwards, or there are too few rows.
         """
-        labels = not self._hp.is_regressor
-        if not self._trained and self._row_settings.categories:
-            # Rows that replace others have categories of their own.
-            self._row_settings = replace(self._row_settings, categories={})
-            self._hp = self._hp.model_copy(update={"classes": None})
-        table = row_table(self.X_data, self.Y_data, self._row_settings, labels=labels)
+        # A network that learned labels as 0 and 1 takes booleans as such.
+        known = self._row_settings.categories
+        numbers = [name for name in self._targets if name not in known] if self._trained else []
+        table = row_table(
+            self.X_data, self.Y_data, self._row_settings, labels=not self._hp.is_regressor,
+            as_numbers=numbers,
+        )  # fmt: skip
+        if not self._trained:
+            self._forget_categories({*map(str, table.x), *map(str, table.y)})
         table, self._row_settings, self._hp = with_categories(table, self._row_settings, self._hp)
         if self._trained:
             data = described_data(self._row_settings, self._features, self._targets, table)
@@ -242,6 +246,25 @@ class fastLSTM(NetworkMethods):
         self.X_scaler, self.Y_scaler = rows.scalers.x, rows.scalers.y
         for name, values in rows.split_tables():
             setattr(self, name, values)
+
+    def _forget_categories(self, names: set[str]) -> None:
+        """Let rows that replace others have categories of their own.
+
+        Tables that a run has stored hold numbers in place of these columns, so their categories stay.
+
+        Args:
+            names: columns of the rows.
+        """
+        known = self._row_settings.categories
+        kept = {
+            column: found
+            for column, found in known.items()
+            if column not in names
+            and names & {*indicators(column, found), *label_outputs(column, found)}
+        }
+        self._row_settings = replace(self._row_settings, categories=kept)
+        if ({*known} - {*kept}) & {*(self._hp.classes or {})}:
+            self._hp = self._hp.model_copy(update={"classes": None})
 
     def _resolve_columns(self, table: RowTable) -> DataConfig:
         """Name the inputs and outputs of a network of these rows, with what is known ahead of them."""

@@ -163,8 +163,7 @@ class NetworkInputs:
         if isinstance(data, pd.DataFrame):
             if isinstance(data.index, pd.MultiIndex):
                 self._series_of(data)  # refuses several series, whose rows no window may mix
-            named = with_indicators(data.rename(columns=str), self.data)
-            table = self._with_covariates(named)
+            table = self._with_covariates(data.rename(columns=str))
             absent = [name for name in names if name not in table]
             if absent:
                 raise DataError(f"column {absent[0]!r} is absent; the network needs {names}")
@@ -174,13 +173,20 @@ class NetworkInputs:
         return rows[:, None] if rows.ndim == 1 and len(names) == 1 else rows
 
     def _with_covariates(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Add the features of what is known ahead; drop the last rows that hold nothing else."""
-        added = known_columns_of(rows, self.data)
+        """Add indicators and the features of what is known ahead; drop the last rows that hold nothing
+        else."""
         end = len(rows)
-        if {*self.data.known_columns} & {*rows}:
+        known = {*self.data.known_columns}
+        if (known | self._indicators_of(known)) & {*rows}:
             complete = np.flatnonzero(rows[self._observed_in(rows)].notna().any(axis=1))
             end = int(complete[-1]) + 1 if len(complete) else end
-        return with_columns(rows, added).iloc[:end]
+        named = with_indicators(rows, self.data)
+        return with_columns(named, known_columns_of(named, self.data)).iloc[:end]
+
+    def _indicators_of(self, columns: Collection[str]) -> set[str]:
+        """Features that indicate a category of one of these columns."""
+        found = self.data.indicator_columns
+        return {name for name, (column, _) in found.items() if column in columns}
 
     def _observed_in(self, rows: pd.DataFrame) -> list[str]:
         """The columns of a table that tell whether a row has happened.
@@ -191,13 +197,14 @@ class NetworkInputs:
         data = self.data
         made = {*data.ahead_columns, *data.calendar_columns, *data.series_columns}
         known = {*data.known_columns, *self.static, *made}
-        names = [name for name in self.features if name not in known]
+        known |= self._indicators_of(known)
+        names = [name for name in (*data.read_features, *self.features) if name not in known]
         if not names:
-            names = [name for name in data.targets if name in rows]
+            names = [name for name in (*data.target_columns, *data.targets) if name in rows]
         if not names:
             raise DataError(
                 f"all features are known ahead, so the targets tell which rows have happened; give "
-                f"{data.targets[0]!r} too, empty in rows to forecast"
+                f"{data.target_columns[0]!r} too, empty in rows to forecast"
             )
         return [name for name in names if name in rows]
 
@@ -226,7 +233,7 @@ class NetworkInputs:
         rows_ahead = self.data.ahead_columns
         if all(name in rows_ahead for name in missing):
             rows = rows_ahead[missing[0]]
-            source = missing[0].removesuffix(f"+{rows}")
+            source = self.data.read_ahead(missing[0])
             raise DataError(
                 f"{source!r} is not known for all of the {rows} rows after the last; append rows that "
                 "hold it, with the other columns empty"

@@ -59,7 +59,9 @@ def label_table(
     table = {}
     for step, column in product(range(hp.steps_ahead), columns):
         name = column.name if hp.steps_ahead == 1 else f"{column.name}_step_{step + 1}"
-        table[name] = found["label"][:, step, column.outputs.start]
+        label = found["label"][:, step, column.outputs.start]
+        # Columns of booleans among others hold their names.
+        table[name] = label == "True" if column.is_boolean and label.dtype == object else label
         table[f"{name}{PROBABILITY}"] = found["probability"][:, step, column.outputs.start]
     return pd.DataFrame(table, index)
 

@@ -14,6 +14,7 @@ from fastlstm.api.column_rules import require_rules
 from fastlstm.api.containers import IndexLevels, arrow_column, as_pandas, levels_of
 from fastlstm.api.row_times import utc_times, zone_of
 from fastlstm.config.calendar import Holidays, check_frequency
+from fastlstm.config.categories import indicators
 from fastlstm.config.closed_days import ClosedDays
 from fastlstm.config.columns import ColumnRules
 from fastlstm.config.data import RESERVED_PREFIX
@@ -171,8 +172,9 @@ class RowTable:
 
 
 def row_table(
-    X_data: Any, Y_data: Any, settings: RowSettings | None = None, *, labels: bool = False
-) -> RowTable:
+    X_data: Any, Y_data: Any, settings: RowSettings | None = None, *, labels: bool = False,
+    as_numbers: Collection[str] = (),
+) -> RowTable:  # fmt: skip
     """Check features and targets and sort them by series and time.
 
     ``fastlstm.api.known_columns`` adds the features of what is known ahead.
@@ -181,7 +183,9 @@ def row_table(
         X_data: features: DataFrame, Series or array, ``(n, n_features)`` or ``(n,)``.
         Y_data: targets of the same rows, ``(n, n_targets)`` or ``(n,)``.
         settings: series, times and weights of the rows, and how to read them.
-        labels: whether targets are labels; those that are not all 0 and 1 are taken as text.
+        labels: whether targets are labels; booleans, and those that are not all 0 and 1, are taken as
+            text.
+        as_numbers: labels whose booleans are 0 and 1.
 
     Raises:
         DataError: the message names the argument, the row and the remedy.
@@ -202,7 +206,7 @@ def row_table(
         *require_rules(given_y, "Y_data", settings.columns),
     ]
     if labels:
-        given_y = _with_names(given_y)
+        given_y = _with_names(given_y, as_numbers)
     given_x = _alike(given_x, given_y)
 
     count, levels = len(given_x), IndexLevels()
@@ -356,8 +360,8 @@ def _require_finite(frame: pd.DataFrame, letter: str, *, may_be_missing: Collect
             )
 
 
-def _with_names(given_y: pd.DataFrame) -> pd.DataFrame:
-    """Labels that are not all 0 and 1 as text.
+def _with_names(given_y: pd.DataFrame, as_numbers: Collection[str]) -> pd.DataFrame:
+    """Booleans, and labels that are not all 0 and 1, as text; see ``row_table``.
 
     Raises:
         DataError: a label is a number with decimals, as quantities are.
@@ -365,6 +369,9 @@ def _with_names(given_y: pd.DataFrame) -> pd.DataFrame:
     named: dict[str, pd.Series] = {}
     for name in map(str, given_y):
         values = given_y[name].dropna()
+        if pd.api.types.is_bool_dtype(values) and name not in as_numbers:
+            named[name] = as_names(given_y[name])
+            continue
         if not pd.api.types.is_numeric_dtype(values) or values.isin([0, 1]).all():
             continue
         odd = values[values != np.floor(values)]
@@ -476,11 +483,16 @@ def _positions(
 
 def _covariates(settings: RowSettings, given_x: pd.DataFrame) -> Collection[str]:
     """Features among the given ones that hold a later row's value of a column known ahead."""
-    later = shifted_columns(map(str, given_x), settings.known_columns)
-    sources = {source for source, _ in later.values()}
+    # Tables that a run has stored hold the indicators of categories in place of their column.
+    made = {
+        name: indicators(name, settings.categories.get(name, ())) for name in settings.known_columns
+    }
+    columns = [*settings.known_columns, *(name for names in made.values() for name in names)]
+    later = shifted_columns(map(str, given_x), columns)
+    present = {*map(str, given_x), *(source for source, _ in later.values())}
     for kind in ("known_future", "known_ahead"):
         for source in getattr(settings, kind):
-            if source not in given_x and source not in sources:
+            if source not in present and not present & {*made[source]}:
                 raise DataError(
                     f"{kind}: {source!r} is no column of X_data, which has {list(given_x)}; correct it"
                 )

@@ -262,11 +262,14 @@ class DataConfig(StrictSettings):
         return self
 
     def _with_indicators(self, names: list[str]) -> list[str]:
-        """Names with a column of known categories replaced by its indicators."""
+        """Names with a column of known categories replaced by its indicators, of later rows too."""
+        later = shifted_columns(names, [*self.known_future, *self.known_ahead])
         found: list[str] = []
         for name in names:
-            if name in self.categories and name not in self.derived_targets:
-                found += indicators(name, self.categories[name])
+            column, rows = later.get(name, (name, 0))
+            if column in self.categories and column not in self.derived_targets:
+                of_row = indicators(column, self.categories[column])
+                found += list(shifted(of_row, [rows])) if rows else of_row
             else:
                 found.append(name)
         return found
@@ -363,12 +366,6 @@ class DataConfig(StrictSettings):
             for name, (column, label) in self.label_outputs.items()
             if name in self.features and name != column
         ]
-        for name in [*self.known_future, *self.known_ahead]:
-            if self.rules(name).dtype == "category":
-                problems.append(
-                    f"columns: {name!r} is known of later rows, which a category cannot be; give "
-                    "columns of 0 and 1 for its categories"
-                )
         problems += [
             f"derived_targets: {name!r} derives from {derived.column!r}, a category; give a number"
             for name, derived in self.derived_targets.items()
@@ -420,8 +417,8 @@ class DataConfig(StrictSettings):
         """
         known = [name for name, ahead in self.known_ahead.items() if ahead == steps_ahead]
         of_time = self.calendar_columns if self.frequency else []
-        columns = [*self.known_future, *known, *of_time]
-        before = shifted_columns(self.features, columns)
+        columns = [*self._with_indicators([*self.known_future, *known]), *of_time]
+        before = self._later(columns)
         kept = [name for name in self.features if name not in before]
         future = shifted(columns, rows)
         return self.model_copy(update={"features": [*kept, *future]}), future
@@ -429,13 +426,24 @@ class DataConfig(StrictSettings):
     @property
     def ahead_sources(self) -> dict[str, tuple[str, int]]:
         """Features that hold a later row's value by name: their column, and how many rows later."""
-        columns = {*self.known_future, *self.known_ahead, *self.calendar_columns}
-        return shifted_columns(self.features, columns)
+        known = self._with_indicators([*self.known_future, *self.known_ahead])
+        return self._later([*known, *self.calendar_columns])
+
+    def _later(self, columns: list[str]) -> dict[str, tuple[str, int]]:
+        """Features that hold some of the columns later; 'p=5+3' may be an indicator instead."""
+        own = self.indicator_columns
+        later = shifted_columns(self.features, {*columns})
+        return {name: found for name, found in later.items() if name not in own}
 
     @property
     def ahead_columns(self) -> dict[str, int]:
         """Features that hold a later row's value by name, and how many rows later."""
         return {name: rows for name, (_, rows) in self.ahead_sources.items()}
+
+    def read_ahead(self, feature: str) -> str:
+        """The column as named in the source, a later row's value of which a feature holds."""
+        column, _ = self.ahead_sources[feature]
+        return self.indicator_columns.get(column, (column, ""))[0]
 
     @property
     def known_columns(self) -> list[str]:

@@ -33,10 +33,11 @@ def made_columns(data: DataConfig, prefix: str = "data.") -> dict[str, Maker]:
     of_time = _of_time(data, prefix)
     found = {name: maker for name, maker in of_time.items() if name in data.features}
     for name, (column, rows) in data.ahead_sources.items():
-        setting = "known_ahead" if column in data.known_ahead else "known_future"
+        source = data.read_ahead(name)
+        setting = "known_ahead" if source in data.known_ahead else "known_future"
         found[name] = of_time.get(column) or Maker(
-            f"{prefix}{setting} makes of {column!r} {rows} rows later",
-            f"remove {column!r} from {prefix}{setting}",
+            f"{prefix}{setting} makes of {source!r} {rows} rows later",
+            f"remove {source!r} from {prefix}{setting}",
         )
     for name, label in zip(data.series_columns, data.embedded_labels, strict=True):
         found[name] = Maker(

@@ -232,23 +232,54 @@ def unknown_finding(
         if is_label
         else "they count as none of the known categories"
     )
-    cases = [
-        {"series": frame[SERIES].iloc[r], "time": frame[TIME].iloc[r].isoformat(),
-         "value": str(given.iloc[r])}
-        for r in rows[:CASES]
-    ]  # fmt: skip
+    cases = _cases(frame, rows, given)
     template = f"{{:,}} rows hold {names}, which the train rows do not teach; {then}"
     return Finding.counted(
         "unknown category", str(given.name), counts.unknown, template, [counts.unknown], cases
     )
 
 
+def _cases(frame: pd.DataFrame, rows: np.ndarray, given: pd.Series | None) -> list[dict[str, Any]]:
+    """Series, time and value of the first of some rows; without values they are missing."""
+    return [
+        {"series": frame[SERIES].iloc[r], "time": frame[TIME].iloc[r].isoformat(),
+         "value": None if given is None else str(given.iloc[r])}
+        for r in rows[:CASES]
+    ]  # fmt: skip
+
+
+def fill_missing_ahead(ahead: pd.DataFrame, data: DataConfig) -> list[Finding]:
+    """Count missing categories of rows to forecast as none of the known ones, and tell how many.
+
+    Args:
+        ahead: rows after the end of a series, with numbers of categories; its columns are replaced.
+        data: the categories, and the policies of missing values.
+    """
+    findings = []
+    for name in [*data.known_future, *data.known_ahead]:
+        if data.rules(name).missing != "category" or name not in ahead:
+            continue
+        missing = ahead[name].isna().to_numpy()
+        ahead[name] = ahead[name].fillna(UNKNOWN)
+        if missing.any():
+            template = (
+                "{:,} rows to forecast lack it, as no train row does; they count as none of the known "
+                "categories"
+            )
+            rows = int(missing.sum())
+            cases = _cases(ahead, np.flatnonzero(missing), None)
+            findings.append(
+                Finding.counted("unknown category", name, rows, template, [rows], cases)
+            )
+    return findings
+
+
 def add_indicators(clean: pd.DataFrame, data: DataConfig) -> None:
-    """Add the indicators of categories to a table of their numbers."""
+    """Add the indicators of categories to a table of their numbers; missing ones stay missing."""
     for name, (column, category) in data.indicator_columns.items():
         if column in clean:
-            number = data.categories[column].index(category)
-            clean[name] = (clean[column] == number).astype(np.float64)
+            number, known = data.categories[column].index(category), clean[column].notna()
+            clean[name] = (clean[column] == number).astype(np.float64).where(known)
 
 
 def add_label_outputs(clean: pd.DataFrame, data: DataConfig) -> None:

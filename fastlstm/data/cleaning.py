@@ -146,10 +146,11 @@ def add_computed_features(
     for name, column in calendar_of(clean[TIME], data).items():
         if name not in clean:
             clean[name] = column
+    add_indicators(clean, data)
+    add_indicators(ahead, data)
     for name, (source, rows) in data.ahead_sources.items():
         if name not in clean and source in clean:
             clean[name] = ahead_values(clean, block, ahead, source, rows, data)
     for label, name in zip(data.embedded_labels, data.series_columns, strict=True):
         if name not in clean:
             clean[name] = (clean[SERIES] == label).astype(float)
-    add_indicators(clean, data)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from fastlstm.config.data import DataConfig
-from fastlstm.data.categories import encode
+from fastlstm.data.categories import encode, fill_missing_ahead
 from fastlstm.data.checks import out_of_range, run_checks
 from fastlstm.data.cleaning import CleanTable, clean_table
 from fastlstm.data.column_names import SERIES, TIME
@@ -69,7 +69,7 @@ class KnownRows:
         data: types, ranges, policies, frequency.
         values: names of the value columns present.
         as_missing: number of values out of range that count as missing, by column.
-        unknown: rows of categories that train rows do not teach.
+        unknown: rows of categories that train rows do not teach, those of ``ahead`` included.
     """
 
     frame: pd.DataFrame
@@ -86,9 +86,11 @@ class KnownRows:
         """From a loaded table; arguments as for ``validate``."""
         values = data.value_columns if values is None else values
         later = is_ahead(frame, data, values)
-        ahead = frame[later]
-        frame = frame[~later].reset_index(drop=True) if later.any() else frame.copy(deep=False)
+        frame = frame.copy(deep=False)
         unknown = encode(frame, data, values)
+        ahead = frame[later]
+        unknown += fill_missing_ahead(ahead, data)
+        frame = frame[~later].reset_index(drop=True) if later.any() else frame
         as_missing = _out_of_range_to_missing(frame, data, values)
         return cls(frame, ahead, data, values, as_missing, unknown)
 

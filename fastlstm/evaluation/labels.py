@@ -41,6 +41,16 @@ class LabelColumn:
         """Whether it has one output, the probability of its second class."""
         return len(self.names) == 1
 
+    @property
+    def is_boolean(self) -> bool:
+        """Whether its classes are those of booleans."""
+        return self.classes == ("False", "True")
+
+    @property
+    def values(self) -> np.ndarray:
+        """The classes as forecasts give them, ``(n_classes,)``: text, or booleans."""
+        return np.array([False, True]) if self.is_boolean else np.array(self.classes, dtype=object)
+
 
 def label_columns(hp: Hyperparameters, targets: Sequence[str]) -> list[LabelColumn]:
     """The label columns of a classifier, in the order of its targets.
@@ -136,10 +146,11 @@ def likeliest_labels(
         thresholds: by name of an output or class.
 
     Returns:
-        ``label`` (text) and ``probability``, ``(n, steps, n_targets)`` each, the same for all outputs of
-        a column.
+        ``label`` (text; booleans where all columns are of booleans) and ``probability``,
+        ``(n, steps, n_targets)`` each, the same for all outputs of a column.
     """
-    label = np.empty(outputs.shape, dtype=object)
+    all_boolean = all(column.is_boolean for column in columns)
+    label = np.empty(outputs.shape, dtype=bool if all_boolean else object)
     chance = np.empty(outputs.shape)
     for column in columns:
         probability = class_probabilities(outputs, column)
@@ -149,7 +160,8 @@ def likeliest_labels(
             number = (probability[..., 1] >= threshold).astype(np.int64)
         else:
             number = probability.argmax(axis=-1)
-        label[..., column.outputs] = np.asarray(column.classes, dtype=object)[number][..., None]
+        names = column.values if all_boolean else np.asarray(column.classes, dtype=object)
+        label[..., column.outputs] = names[number][..., None]
         of_label = np.take_along_axis(probability, number[..., None], axis=-1)
         chance[..., column.outputs] = of_label
     return {"label": label, "probability": chance}

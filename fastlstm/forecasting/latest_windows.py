@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -81,7 +81,9 @@ def read_latest_windows(
     # Where all features are known ahead, the targets tell which rows have happened.
     needs_targets = with_targets or data.has_only_known_features
     values = data.value_columns if needs_targets else data.read_features
-    ahead = [] if with_targets else list(data.ahead_columns.items())
+    ahead = (
+        {} if with_targets else {n: (data.read_ahead(n), r) for n, r in data.ahead_columns.items()}
+    )
     timesteps = run.hyperparameters.timesteps
     for checked in checked_shards(data, values, cutting or Cutting(), labels=False):
         clean, report = checked.clean, checked.report
@@ -108,14 +110,14 @@ def warnings_of_labels(run: SavedRun, labels: Iterable[str]) -> list[str]:
 
 
 def _latest_windows(
-    clean: pd.DataFrame, newest: pd.Series, ahead: list[tuple[str, int]], timesteps: int
+    clean: pd.DataFrame, newest: pd.Series, ahead: Mapping[str, tuple[str, int]], timesteps: int
 ) -> tuple[list[int], dict[str, str]]:
     """Row after the last one of each series to forecast; and the other series with the reason.
 
     Args:
         clean: checked rows, sorted by series and time.
         newest: time of the last row of each series before any was dropped.
-        ahead: features that must be known ahead, and by how many rows.
+        ahead: features that must be known ahead, with the column that each is of and by how many rows.
         timesteps: rows of a window.
     """
     target_start, skipped = [], {}
@@ -135,7 +137,7 @@ def _why_not_forecast(
     clean: pd.DataFrame,
     rows: np.ndarray,
     newest_time: pd.Timestamp,
-    ahead: list[tuple[str, int]],
+    ahead: Mapping[str, tuple[str, int]],
     timesteps: int,
 ) -> str | None:
     """Why a series with these rows cannot be forecast; None where it can."""
@@ -148,9 +150,8 @@ def _why_not_forecast(
     after_gap = int((block == block[-1]).sum())
     if after_gap < timesteps:
         return f"a gap {after_gap} rows before its end, a window needs {timesteps} rows without one"
-    for name, rows_ahead in ahead:
+    for name, (column, rows_ahead) in ahead.items():
         if np.isnan(clean[name].iloc[last]):
-            column = name.removesuffix(f"+{rows_ahead}")
             return (
                 f"{column!r} is not known for all of the {rows_ahead} rows after "
                 f"{newest_time:%Y-%m-%d %H:%M} UTC; give rows with it"

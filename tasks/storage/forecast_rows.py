@@ -32,6 +32,9 @@ def merge(old: pd.DataFrame | None, new: pd.DataFrame, kind: Kind) -> tuple[pd.D
         return new, len(new)
     stored = pd.MultiIndex.from_frame(old[KEYS[kind]])
     fresh = new[~pd.MultiIndex.from_frame(new[KEYS[kind]]).isin(stored)]
+    if "label" in old and "label" in new and old["label"].dtype != new["label"].dtype:
+        # Files of earlier versions hold the names of booleans.
+        old, fresh = (rows.assign(label=rows["label"].astype("str")) for rows in (old, fresh))
     return (pd.concat([old, fresh], ignore_index=True) if len(fresh) else old), len(fresh)
 
 

@@ -95,6 +95,8 @@ class ForecastTables:
         table = self._tables[kind]
         moment = table.c[MOMENT[kind]]
         rows = rows.assign(model_name=self._model).reindex(columns=[c.name for c in table.c])
+        if "label" in rows and rows["label"].dtype == bool:
+            rows = rows.assign(label=rows["label"].astype("str"))  # the column is of text
 
         def once() -> int:
             with self._engine.begin() as connection:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from fastlstm import LSTMClassifier, fastLSTM
+from fastlstm.api.reports import label_table
 from fastlstm.errors import ConfigError, DataError
 
 ROWS = 60
@@ -77,3 +78,35 @@ def test_the_classifier_takes_any_labels():
         fitted.fit(X[["level"]].to_numpy(), labels)
         assert set(fitted.classes_) == set(labels)
         assert np.isin(fitted.predict(X[["level"]].to_numpy()), labels).all()
+
+
+def test_a_category_known_ahead_in_a_notebook():
+    x = pd.DataFrame({"sky": SKY, "promotion": np.where(np.arange(ROWS) % 4, "none", "tv")})
+    settings = {"known_future": ["promotion"], "steps_ahead": 2, "model_relative_width": [1]}
+    given = fastLSTM(x, x[["sky"]], timesteps=2, **settings)
+    assert list(given.X_train)[-2:] == ["promotion=none+2", "promotion=tv+2"]
+    rows = pd.concat([x, pd.DataFrame({"promotion": ["tv", "radio"]})], ignore_index=True)
+    windows = given._inputs.windows(rows, scale=False).values
+    # The label, a category too, tells which rows have happened.
+    assert len(windows) == ROWS - 1
+    assert windows[-1, :, -2:].tolist() == [[0, 1], [0, 0]]
+    with pytest.raises(DataError, match="'promotion' is not known for all of the 2 rows"):
+        given._inputs.windows(x, scale=False)
+    # Tables as a run stores them hold the indicators.
+    given.X_data, given.Y_data = given._rows.table.given_x, given._rows.table.given_y
+    given.split_and_scale()
+    assert list(given.X_train)[-2:] == ["promotion=none+2", "promotion=tv+2"]
+    assert given._hp.classes == {"sky": ["fog", "rain", "sun"]}
+
+
+@pytest.mark.parametrize("kind", [bool, object, "boolean"])
+def test_booleans_come_back_as_booleans(kind):
+    wet = pd.Series(np.arange(ROWS) % 2 == 0, name="wet").astype(kind)
+    given = model(wet, class_weight={0: 1.0, 1: 2.0})
+    assert given.output_column_names() == ["wet"]
+    hp, targets = given._hp, ["wet"]
+    labels = label_table(np.array([[0.2], [0.9]]), hp, targets)
+    assert labels["wet"].dtype == bool and labels["wet"].tolist() == [False, True]
+    both = model(pd.DataFrame({"wet": wet, "sky": SKY}))
+    found = label_table(np.array([[0.9, 0.2, 0.5, 0.3]]), both._hp, both.output_column_names())
+    assert found["wet"].dtype == bool and found["sky"].tolist() == ["rain"]

@@ -210,3 +210,42 @@ def test_a_stored_table_is_numbered_the_same_whatever_its_order(tmp_path):
         encode(given, config.data, ["weather", "city"])
     pd.testing.assert_frame_equal(shuffled.sort_index(), frame)
     write_table(frame[[SERIES, TIME, "city"]], tmp_path / "t.parquet")
+
+
+def test_one_known_ahead_is_what_holds_at_the_row_to_forecast(tmp_path):
+    promotion = np.where(np.arange(ROWS) % 4 == 0, "tv", "none").astype(object)
+    future = {
+        "time": pd.date_range("2024-04-10", periods=3, freq="D"), "promotion": ["tv", "radio", None],
+    }  # fmt: skip
+    frame = pd.concat([table(promotion=promotion), pd.DataFrame(future)], ignore_index=True)
+    rules = {"columns": {"promotion": {"dtype": "category"}}, "features": ["level"]}
+    config = resolved(frame, tmp_path, known_future=["promotion"], **rules)
+    config = RetrainConfig.model_validate(config.model_dump())
+    names = ["promotion=none", "promotion=tv"]
+    later = [f"{name}+1" for name in names]
+    assert config.data.features == ["level", *names, *later]
+    assert [*config.hyperparameters.future_features] == later
+    assert config.data.read_features == ["level", "promotion"]
+
+    data, _ = config.data.with_future([3], 3)
+    clean, report = validate(load(data).frame, data, labels=True)
+    assert report.passed and len(clean) == ROWS
+    messages = [w.message for w in report.warnings if w.column == "promotion"]
+    assert "'radio', which the train rows do not teach" in messages[0] and len(messages) == 2
+    assert "1 rows to forecast lack it" in messages[1]
+    np.testing.assert_array_equal(clean["promotion=tv+3"][:-3], clean["promotion=tv"][3:])
+    assert clean["promotion=tv+3"].tail(3).tolist() == [1, 0, 0]
+    assert clean["promotion=none+3"].tail(3).tolist() == [0, 0, 0]
+
+    # Without rows of the future it is not known.
+    clean, _ = validate(load(data).frame.head(ROWS), data, labels=True)
+    assert clean["promotion=tv+3"].tail(3).isna().all()
+
+
+def test_a_category_that_looks_like_a_later_rows_value_is_none(tmp_path):
+    grade = np.where(np.arange(ROWS) % 2, "5", "5+1").astype(object)
+    rules = {"columns": {"grade": {"dtype": "category"}}, "features": ["level"]}
+    with pytest.raises(ConfigError, match=r"'grade=5\+1'.*rename"):
+        resolved(table(grade=grade), tmp_path, known_future=["grade"], **rules)
+    config = resolved(table(grade=grade), tmp_path, **{**rules, "features": ["level", "grade"]})
+    assert config.data.ahead_sources == {}
