@@ -56,17 +56,34 @@ def _summary(results: list[Result]) -> list[str]:
     def better(others: list[float]) -> int:
         return sum(own < other for own, other in zip(losses, others, strict=True))
 
+    def not_below(others: list[float]) -> list[str]:
+        """Names of the tables where the loss is above another forecaster's."""
+        pairs = zip(scored, losses, others, strict=True)
+        return [result["set"] for result, own, other in pairs if own > other]
+
     count = len(scored)
     priors = [_mean(result, "prior", "log_loss") for result in scored]
     peers = {name: [result["peers"][name] for result in scored] for name in PEERS}
     errors = [np.mean([f["calibration_error"] for f in _seeds(r)]) for r in scored]
+    logistic, trees = (better(peers[name]) for name in PEERS)
+    calibrated = sum(error < _CALIBRATED for error in errors)
     return [
         f"- Log loss lower than the class prior's on {better(priors)} of {count} tables, than "
-        f"logistic regression's on {better(peers[PEERS[0]])}, than LightGBM's on "
-        f"{better(peers[PEERS[1]])}.",
-        f"- Calibration error below {_CALIBRATED} on "
-        f"{sum(error < _CALIBRATED for error in errors)} of {count}.",
+        f"logistic regression's on {logistic}, than LightGBM's on {trees}.",
+        f"- Calibration error below {_CALIBRATED} on {calibrated} of {count}.",
+        _goal("better than the class prior on each", not_below(priors)),
+        _goal("no worse than logistic regression on each", not_below(peers[PEERS[0]])),
+        _goal("better than LightGBM on a third", [] if 3 * trees >= count else [f"{trees} only"]),
+        _goal(
+            f"calibration error below {_CALIBRATED} on three quarters",
+            [] if 4 * calibrated >= 3 * count else [f"{calibrated} only"],
+        ),
     ]
+
+
+def _goal(text: str, missed: list[str]) -> str:
+    """Whether a goal is reached, and where it is not."""
+    return f"- Goal, {text}: {'missed, ' + ', '.join(missed) if missed else 'reached'}."
 
 
 def markdown(results: list[Result], processor: str) -> str:

@@ -3,7 +3,8 @@
 ``python -m benchmarks.classes`` trains the product on every table of ``benchmarks.class_sets`` and seed,
 and prints a row for each, beside the class prior, the last class, logistic regression and LightGBM on
 the same test windows. ``--write`` puts the results into ``benchmarks/CLASSES.md`` and
-``benchmarks/classes.json``; with ``--sets``, only those tables' rows. Peers run in an environment of
+``benchmarks/classes.json``; with ``--sets``, only those tables' rows. Seeds that another run of the same
+commit has scored are kept, so that they can be run one after another. Peers run in an environment of
 their own (``benchmarks.table_environment``); they get the values of a window, its labels as indicators
 and the calendar of the row to forecast.
 """
@@ -11,6 +12,7 @@ and the calendar of the row to forecast.
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -172,9 +174,20 @@ def _line(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def with_other_seeds(result: dict[str, Any], kept: list[dict[str, Any]]) -> dict[str, Any]:
+    """A table's results with those of seeds that an earlier run of the same commit has kept."""
+    found = {**result["product"]}
+    for other in kept:
+        if (other["set"], other["commit"]) == (result["set"], result["commit"]):
+            found = {**other["product"], **found}
+    return {**result, "product": {seed: found[seed] for seed in sorted(found, key=int)}}
+
+
 def write(results: list[dict[str, Any]]) -> None:
     """Put results into the page, beside those of other tables that it holds."""
-    merged = merge_results(_RESULTS, results, [table.name for table in SETS])
+    kept = json.loads(_RESULTS.read_text(encoding="utf-8")) if _RESULTS.exists() else []
+    together = [with_other_seeds(result, kept) for result in results]
+    merged = merge_results(_RESULTS, together, [table.name for table in SETS])
     _PAGE.write_text(markdown(merged, processor()), encoding="utf-8")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -18,7 +18,7 @@ from fastlstm.registry.store import Store
 from fastlstm.runs.saved_run import SavedRun
 from tasks.notify import notify
 from tasks.prefect_artifacts import report_health
-from tasks.references import Health
+from tasks.references import Health, LabelHealth
 from tasks.settings import MonitorConfig, store_of
 from tasks.steps import pipeline_step
 from tasks.storage.forecasts import open_forecasts
@@ -113,6 +113,7 @@ def _health(measured: Measurements, assessment: HealthAssessment) -> Health:
         coverage={f"{level:.4g}": round(share, 6) for level, share in assessment.coverage.items()},
         psi={name: round(value, 6) for name, value in assessment.psi.items()},
         input_rows=measured.input_rows,
+        labels=[LabelHealth(**asdict(scores)) for scores in measured.labels],
         reasons=assessment.reasons,
         message=assessment.message,
     )

@@ -299,6 +299,26 @@ def report_scoring(
     )
 
 
+def _label_lines(health: Health) -> list[str]:
+    """Log loss and accuracy of each label column and class, beside those on test."""
+
+    def against(live: float, expected: float | None) -> list[str]:
+        return [f"{live:.4g}", "absent" if expected is None else f"{expected:.4g}"]
+
+    rows = [
+        [
+            plain(scores.column), "all" if scores.label is None else plain(scores.label),
+            f"{scores.forecasts:,}", *against(scores.log_loss, scores.expected_log_loss),
+            *against(scores.accuracy, scores.expected_accuracy),
+        ]
+        for scores in health.labels
+    ]  # fmt: skip
+    header = [
+        "label", "true class", "forecasts", "log loss", "on test", "accuracy", "on test",
+    ]  # fmt: skip
+    return markdown_table(header, rows, text_columns=(0, 1))
+
+
 def report_health(model_name: str, health: Health, limits: dict[str, float]) -> None:
     """Create the report and the table of a monitoring.
 
@@ -319,6 +339,8 @@ def report_health(model_name: str, health: Health, limits: dict[str, float]) -> 
         lines += [
             f"Forecasts with a known actual value: {health.forecasts:,}, too few for an error."
         ]
+    if health.labels:
+        lines += ["", "## Labels", "", *_label_lines(health)]
     if health.coverage:
         lines += ["", "## Prediction intervals", ""]
         rows = [[level, f"{inside:.1%}"] for level, inside in health.coverage.items()]

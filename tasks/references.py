@@ -206,6 +206,18 @@ class ScoringOutcome(_Reference):
     message: str
 
 
+class LabelHealth(_Reference):
+    """Live scores of a label column, or of its rows of one class; see ``LabelScores``."""
+
+    column: str
+    label: str | None = Field(description="The true class; none: all.")
+    forecasts: int
+    log_loss: float
+    expected_log_loss: float | None = Field(description="On the test rows of the same steps.")
+    accuracy: float
+    expected_accuracy: float | None
+
+
 class Health(_Reference):
     """What a monitoring found."""
 
@@ -219,6 +231,9 @@ class Health(_Reference):
     )
     psi: dict[str, float] = Field(description="Population stability index of each feature.")
     input_rows: int
+    labels: list[LabelHealth] = Field(
+        default_factory=list, description="Of a classifier: log loss and accuracy by class."
+    )
     reasons: list[str]
     stale: list[str] = Field(
         default_factory=list,

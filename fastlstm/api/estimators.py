@@ -3,6 +3,10 @@
 Rows are in order of time. Row ``t`` is forecast from rows ``t - timesteps .. t - 1``, never from
 itself, so ``predict`` gives one forecast per row of ``X``. The rows before the first row of ``X`` are
 unknown; the training mean stands for them, or the last training rows with ``history='train'``.
+
+Columns of a DataFrame that hold text, categories or booleans among objects are names: each category of
+the rows before the held-out ones becomes an indicator, a missing one where there are any, and an unknown
+one is none of them, with a warning.
 """
 
 from __future__ import annotations
@@ -13,9 +17,8 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
-from fastlstm.api.containers import rows_of_one_series
 from fastlstm.api.windowed_estimator import WindowedEstimator
 from fastlstm.config.keras_names import OF_AMOUNTS, OF_LABELS, canonical_loss
 from fastlstm.errors import ConfigError, DataError
@@ -91,8 +94,7 @@ class LSTMRegressor(RegressorMixin, WindowedEstimator):  # type: ignore[misc]
         Raises:
             ValueError: rows or settings that cannot be used.
         """
-        X, y = rows_of_one_series(X, "X"), rows_of_one_series(y, "y")
-        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
+        X, y = self._checked_rows(X, y, multi_output=True, y_numeric=True)
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, X)
         _require_loss_of_scaled(self.loss)
         self._require_range(y.reshape(len(y), -1))
@@ -222,8 +224,7 @@ class LSTMClassifier(ClassifierMixin, WindowedEstimator):  # type: ignore[misc]
         Raises:
             ValueError: rows or settings that cannot be used, or fewer than two classes.
         """
-        X, y = rows_of_one_series(X, "X"), rows_of_one_series(y, "y")
-        X, y = validate_data(self, X, y, dtype=np.float64)
+        X, y = self._checked_rows(X, y)
         check_classification_targets(y)
         if type_of_target(y) == "multilabel-indicator":
             raise DataError("y: several labels per row given; fit one classifier for each")

@@ -9,9 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
+from sklearn.utils.validation import (
+    check_array,
+    check_is_fitted,
+    check_random_state,
+    validate_data,
+)
 
 from fastlstm.api.containers import rows_of_one_series
+from fastlstm.api.estimator_columns import NamedColumns
 from fastlstm.api.row_table import RowSettings, RowTable, row_table
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.column_names import TIME
@@ -174,6 +180,41 @@ class WindowedEstimator(BaseEstimator):  # type: ignore[misc]
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
+    def _checked_rows(self, X: Any, y: Any, **checks: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of ``fit`` as numbers, ``(n, n_inputs)``, with indicators in place of names.
+
+        Args:
+            X: features.
+            y: targets.
+            **checks: of scikit-learn's ``check_X_y``.
+        """
+        X, y = rows_of_one_series(X, "X"), rows_of_one_series(y, "y")
+        self._named: NamedColumns | None = None
+        if isinstance(X, pd.DataFrame):
+            self._named = NamedColumns.of(X, len(X) - self._held_out_count(len(X)))
+        if self._named is None:
+            X, y = validate_data(self, X, y, dtype=np.float64, **checks)
+            return X, y
+        numbers, y = validate_data(self, self._named.numbers(X), y, dtype=np.float64, **checks)
+        validate_data(self, X, skip_check_array=True)  # columns as they were given
+        return numbers, y
+
+    def _numbers_of(self, X: Any) -> np.ndarray:
+        """Rows of ``predict`` as numbers; see ``_checked_rows``."""
+        X, named = rows_of_one_series(X, "X"), getattr(self, "_named", None)
+        if named is None:
+            checked: np.ndarray = validate_data(self, X, reset=False, dtype=np.float64)
+            return checked
+        validate_data(self, X, reset=False, skip_check_array=True)
+        rows: np.ndarray = check_array(
+            named.numbers(X), dtype=np.float64, estimator=self, input_name="X"
+        )
+        return rows
+
+    def _held_out_count(self, count: int) -> int:
+        """How many of so many rows, the last ones, choose the epoch."""
+        return max(1, round(count * self.validation_size_rate))
+
     def _fit_network(
         self, X: np.ndarray, y: np.ndarray, hp: Hyperparameters, sample_weight: np.ndarray | None
     ) -> None:
@@ -189,11 +230,15 @@ class WindowedEstimator(BaseEstimator):  # type: ignore[misc]
             DataError: too few rows, or ``target_columns`` do not hold the targets.
         """
         rows = row_table(X, y, RowSettings(sample_weight=sample_weight))
+        names = [str(name) for name in rows.x]
+        if self._named is not None and self._named.embedded:
+            groups = [[names[number] for number in group] for group in self._named.embedded]
+            hp = hp.model_copy(update={"embedded_features": groups})
         held_out = self._held_out_rows(len(X), hp)
         times = microseconds(rows.frame[TIME])
         cuts = Cuts(int(times[len(X) - held_out]), _NEVER)
         self.scalers_: Scalers = fit_scalers(rows.x, rows.y, times, times, cuts, hp)
-        self._names = [str(name) for name in rows.x]
+        self._names = names
         trained = fit(self._windows(rows, cuts, hp), hp, verbose=self.verbose)
         self.model_ = trained.model
         self.history_ = trained.history
@@ -204,7 +249,7 @@ class WindowedEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _held_out_rows(self, count: int, hp: Hyperparameters) -> int:
         """How many of the last rows choose the epoch."""
-        held_out = max(1, round(count * self.validation_size_rate))
+        held_out = self._held_out_count(count)
         fewest = hp.timesteps + hp.steps_ahead
         if count - held_out < fewest or held_out < hp.steps_ahead:
             raise DataError(
@@ -245,7 +290,15 @@ class WindowedEstimator(BaseEstimator):  # type: ignore[misc]
                     f"target_columns: X has no column {column!r}; give names or numbers of its "
                     f"{self.n_features_in_} columns{f', {names}' if names else ''}"
                 )
-            numbers.append(names.index(column) if isinstance(column, str) else int(column))
+            number = names.index(column) if isinstance(column, str) else int(column)
+            if self._named is not None:
+                if self._named.columns[number] in self._named.categories:
+                    raise ConfigError(
+                        f"target_columns: column {column!r} holds names, a target is a quantity; name "
+                        "a column of numbers"
+                    )
+                number = self._named.starts[number]
+            numbers.append(number)
         if len(numbers) != n_targets or len(set(numbers)) != n_targets:
             raise ConfigError(
                 f"target_columns: {list(self.target_columns or ())} given for {n_targets} targets; "
@@ -259,7 +312,7 @@ class WindowedEstimator(BaseEstimator):  # type: ignore[misc]
     def _outputs(self, X: Any) -> np.ndarray:
         """The network's outputs for every row, ``(n, n_outputs)``, in scaled units."""
         check_is_fitted(self)
-        X = validate_data(self, rows_of_one_series(X, "X"), reset=False, dtype=np.float64)
+        X = self._numbers_of(X)
         timesteps, scaled = self.hyperparameters_.timesteps, self._scaled(X)
         if self.history == "train":
             past = self._scaled(self.last_rows_)

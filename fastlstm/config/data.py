@@ -29,7 +29,7 @@ from fastlstm.redaction import redacted
 RESERVED_PREFIX = "__"
 
 # Most categories of a column that the network reads as they are; more are embedded.
-_FEW_CATEGORIES = 8
+FEW_CATEGORIES = 8
 
 
 class DataConfig(StrictSettings):
@@ -488,7 +488,7 @@ class DataConfig(StrictSettings):
         groups: dict[str, list[str]] = {}
         for name, (column, _) in self.indicator_columns.items():
             groups.setdefault(column, []).append(name)
-        many = [c for c, names in groups.items() if len(names) > _FEW_CATEGORIES]
+        many = [c for c, names in groups.items() if len(names) > FEW_CATEGORIES]
         return [groups[column] for column in many if column not in self.static]
 
     @property

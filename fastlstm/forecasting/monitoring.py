@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.evaluation.pointwise import SCALE_COLUMN, PointwiseLoss, loss_of
 from fastlstm.forecasting.drift import population_stability_index
 from fastlstm.forecasting.forecaster import Forecaster
+from fastlstm.forecasting.live_labels import LabelScores, live_labels
 from fastlstm.reporting.text import title
 
 
@@ -53,12 +54,14 @@ class Measurements:
         coverage: by level the share of actual values inside the intervals, and how many there are.
         psi: population stability index of each feature.
         input_rows: number of rows that the index is computed from.
+        labels: scores of a classifier's forecasts by label column and class.
     """
 
     error: LiveError | None
     coverage: dict[float, tuple[float, int]]
     psi: dict[str, float]
     input_rows: int
+    labels: list[LabelScores] = field(default_factory=list)
 
 
 def measure(
@@ -82,7 +85,8 @@ def measure(
         return Measurements(None, {}, psi, input_rows)
     error = live_error(forecasters, forecasts, actuals)
     coverage = live_coverage(intervals, forecasts, actuals)
-    return Measurements(error, coverage, psi, input_rows)
+    labels = live_labels(forecasters, forecasts, actuals)
+    return Measurements(error, coverage, psi, input_rows, labels)
 
 
 def newest_forecaster(forecasters: list[Forecaster], forecasts: pd.DataFrame) -> Forecaster:

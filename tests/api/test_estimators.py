@@ -16,6 +16,7 @@ from sklearn.preprocessing import MinMaxScaler
 
 from fastlstm import LSTMClassifier, LSTMRegressor
 from fastlstm.api import windowed_estimator
+from fastlstm.errors import ConfigError
 from tests.api.conftest import step_by_step
 from tests.api.sklearn_checks import stub_fit, stub_predict
 from tests.conftest import shorten_trainings
@@ -223,3 +224,34 @@ def test_target_columns_that_hold_no_target_are_refused(columns, message):
         LSTMRegressor(**QUICK, target_columns=columns).fit(X, X[:, 0])
     with pytest.raises(ValueError, match="target_columns: is for quantities"):
         LSTMClassifier(**QUICK, target_columns=columns).fit(X, X[:, 0] > 0)
+
+
+def test_columns_of_names_become_indicators(monkeypatch):
+    monkeypatch.setattr(windowed_estimator, "fit", stub_fit)
+    monkeypatch.setattr(windowed_estimator, "predict", stub_predict)
+    sky = np.where(HOURS % 3 == 0, "rain", "sun")
+    table = pd.DataFrame({
+        "wave": X[:, 0], "sky": sky,
+        "site": pd.Categorical.from_codes(HOURS.astype(int) % 2, ["b", "a"]),
+        "wet": pd.Series([True, None] * 120, dtype=object), "hour": HOURS.astype(object),
+        "shop": [f"s{number:.0f}" for number in HOURS % 12],
+    })  # fmt: skip
+    late = table.assign(sky=[*sky[:-1], "hail"])
+    for kind in (LSTMRegressor, LSTMClassifier):
+        model = kind(**QUICK).fit(late, target_of(kind))
+        assert model.n_features_in_ == 6 and model.feature_names_in_.tolist() == [*table]
+        assert model._named.categories["sky"] == ["rain", "sun"]  # 'hail' is a held-out row's
+        assert model._named.categories["wet"] == ["True", "(missing)"]
+        assert model._named.widths == [1, 2, 2, 2, 1, 12]
+        assert [len(group) for group in model.hyperparameters_.embedded_features] == [12]
+        assert model.last_rows_.shape == (3, 20)
+        assert model.last_rows_[-1, 1:7].tolist() == [0, 0, 1, 0, 0, 1]
+        with pytest.warns(UserWarning, match="1 rows of column 'sky' hold 'hail', which"):
+            forecast = model.predict(late)
+        assert len(model.predict(table.to_numpy())) == len(forecast) == 240
+        with pytest.raises(ValueError, match="feature names"):
+            model.predict(table[[*table][::-1]])
+        assert len(pickle.loads(pickle.dumps(model)).predict(table)) == 240
+    with pytest.raises(ConfigError, match="column 'sky' holds names, a target is a quantity"):
+        LSTMRegressor(**QUICK, target_columns=["sky"]).fit(table, X[:, 0])
+    LSTMRegressor(**QUICK, target_columns=["hour"]).fit(table, HOURS)
