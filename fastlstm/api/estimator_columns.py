@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ class NamedColumns:
     @property
     def starts(self) -> list[int]:
         """Number of the first column that each column becomes."""
-        return np.cumsum([0, *self.widths])[:-1].tolist()
+        return [0, *itertools.accumulate(self.widths)][:-1]
 
     @property
     def embedded(self) -> list[list[int]]:
