@@ -27,10 +27,17 @@ def choose_forecaster(
     Raises:
         StoreError: there is no such run, no run at all, or no champion and no baseline may serve.
     """
-    record = store.champion(model_name) if known is None else known.record
-    run_id = run_id or record.champion
     if run_id is not None:
         return ChosenForecaster(run=stored_run(store, model_name, run_id), id=run_id)
+    champion = (store.champion(model_name) if known is None else known.record).champion
+    while champion is not None:
+        try:
+            return ChosenForecaster(run=stored_run(store, model_name, champion), id=champion)
+        except StoreError:
+            # One that was replaced since may be pruned by this time.
+            replaced, champion = champion, store.champion(model_name).champion
+            if champion == replaced:
+                raise
     newest = known.newest if known is not None else next(iter(store.runs(model_name)[-1:]), None)
     if newest is None:
         raise StoreError(

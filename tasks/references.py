@@ -39,11 +39,11 @@ class StepOutput(_Reference):
 
     def is_intact(self) -> bool:
         """Whether the folder still has this content; if so, it counts as used now."""
+        mark_used(Path(self.path))
         try:
             verify(Path(self.path), self.content_sha256)
         except StoreError:
             return False
-        mark_used(Path(self.path))
         return True
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-
+from fastlstm.artifacts.scratch import ScratchFolder
 from fastlstm.errors import DataError, TrainingError
 from fastlstm.experiments.tuning import PrunedError, with_hyperparameters
 from fastlstm.reporting.text import as_text, number, title
@@ -29,7 +28,8 @@ def trial(config: PipelineConfig, clean: StepOutput, study: StudyReference) -> s
         scaled = verified(scale, changed, clean)
         dataset = verified(windows, changed, scaled)
         score = None
-        with tempfile.TemporaryDirectory(prefix="fastlstm-trial-") as folder:
+        with ScratchFolder() as scratch:
+            folder = str(scratch)
             facts = worker.call(
                 "fastlstm.steps.train:train_into",
                 {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from fastlstm.artifacts.file_names import (
 )
 from fastlstm.artifacts.files import write_json
 from fastlstm.artifacts.fingerprint import code_version, fingerprint
+from fastlstm.artifacts.scratch import ScratchFolder
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.findings import ValidationReport
@@ -59,8 +59,7 @@ def evaluate_and_store(
     run_hash = fingerprint(
         data_hash, config.hyperparameters.model_dump(), code_version(), str(moment)
     )
-    with tempfile.TemporaryDirectory(prefix="fastlstm-") as temporary:
-        folder = Path(temporary)
+    with ScratchFolder() as folder:
         write_network(
             folder, trained, compiled=_opens_anywhere(trained.model, config.hyperparameters, loss)
         )

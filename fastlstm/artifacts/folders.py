@@ -28,6 +28,13 @@ MANIFEST = "manifest.json"
 # Most bytes of a manifest, also where it is read from a server.
 MANIFEST_BYTES = JSON_BYTES
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+# What is being written or deleted lies under such a name, and so does what a killed process left.
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
+
+
+def is_temporary_name(name: str) -> bool:
+    """Whether a file or folder of this name is being written or deleted, or was left half-done."""
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -143,14 +150,23 @@ def _compare(
 
 
 def delete_folder(folder: Path, tag: str) -> None:
-    """Delete a folder so that no reader sees part of it: it is first renamed to ``.<tag>.<id>``."""
+    """Delete a folder so that no reader sees part of it: it is first renamed to ``.<tag>.<id>``.
+
+    Raises:
+        FileNotFoundError: it is gone, for another process renamed it first.
+    """
     to_delete = folder.with_name(f".{tag}.{uuid.uuid4().hex}")
+    mark_used(folder)  # its age says that the deletion is in progress
     folder.rename(to_delete)
     shutil.rmtree(to_delete)
 
 
 def mark_used(path: Path) -> None:
-    """Set a path's time of change to now, by which cleaning knows when it was last used."""
+    """Set a path's time of change to now, by which cleaning knows when it was last used.
+
+    A reader marks first and verifies then: cleaning looks at the time again once it has renamed a
+    folder, so a reader either finds the folder gone or keeps it.
+    """
     with suppress(OSError):  # a folder that may only be read is used as well
         os.utime(path)
 
@@ -184,8 +200,8 @@ def publish(
         StoreError: the folder was put there by another process, yet is damaged; or the disk is full
             or may not be written.
     """
+    mark_used(target)
     if is_whole(target):
-        mark_used(target)
         return read_manifest(target)
     temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}"
     with writing_to(target):

@@ -105,6 +105,14 @@ class ChampionRecord(BaseModel):
         last = self.decision_on(run)
         return last is not None and last.action == PRUNED
 
+    def replaced_since(self, moment: datetime) -> set[str]:
+        """The runs that served until a time since a moment."""
+        return {
+            decision.replaced
+            for decision in self.history
+            if decision.replaced is not None and datetime.fromisoformat(decision.at) >= moment
+        }
+
     def decision_on(self, run: str) -> Decision | None:
         """The last decision taken on a run, if any."""
         return next((d for d in reversed(self.history) if d.run == run), None)

@@ -24,6 +24,7 @@ from fastlstm.artifacts.fingerprint import fingerprint
 from fastlstm.artifacts.folders import (
     MANIFEST,
     delete_folder,
+    is_temporary_name,
     read_manifest,
     verify,
     write_manifest,
@@ -128,9 +129,13 @@ class FolderStore:
                 try:
                     temporary.rename(target)
                 except OSError:
-                    if not target.exists():
+                    if target.exists():
+                        continue  # another process took this id meanwhile
+                    if temporary.exists():
                         raise
-                    continue  # another process took this id meanwhile
+                    raise StoreError(
+                        f"{target}: its unfinished folder was moved away meanwhile; start again"
+                    ) from None
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
             return RunEntry(run_id, read_manifest(target))
@@ -176,16 +181,17 @@ class FolderStore:
 
     def stored(self, model_name: str) -> list[Stored]:
         """Every entry below a model, whole or not, in order of name."""
-        found = []
-        for folder in sorted((self.root / model_name).iterdir()):
-            if not folder.is_dir() or is_group_name(folder.name):
+        home, found = self.root / model_name, []
+        for entry in sorted(home.iterdir()) if home.is_dir() else []:
+            unfinished = is_temporary_name(entry.name)
+            if is_group_name(entry.name) or not (unfinished or entry.is_dir()):
                 continue
             try:
-                touched = max(f.lstat().st_mtime for f in [folder, *folder.rglob("*")])
-            except FileNotFoundError:
+                touched = max(f.lstat().st_mtime for f in [entry, *entry.rglob("*")])
+            except (FileNotFoundError, NotADirectoryError):
                 continue  # its writer finished or removed it at this moment
-            moment = datetime.fromtimestamp(touched, UTC)
-            found.append(Stored(folder.name, (folder / MANIFEST).is_file(), moment))
+            finished = not unfinished and (entry / MANIFEST).is_file()
+            found.append(Stored(entry.name, finished, datetime.fromtimestamp(touched, UTC)))
         return found
 
     def read_all(self, model_name: str, run_id: str) -> None:
@@ -197,16 +203,25 @@ class FolderStore:
         manifest = verify(self.root / model_name / run_id, reread=True)
         require_own_name(manifest, model_name, run_id, self.location(model_name, run_id))
 
-    def quarantine(self, model_name: str, name: str) -> str:
-        """Move a folder to ``.quarantine/<model name>/``; return its new location."""
+    def quarantine(self, model_name: str, name: str) -> str | None:
+        """Move an entry to ``.quarantine/<model name>/``; its new location, None if it is gone."""
         target = free_name(self.root / QUARANTINE / model_name / name.lstrip("."))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (self.root / model_name / name).rename(target)
+        with writing_to(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                (self.root / model_name / name).rename(target)
+            except FileNotFoundError:
+                return None
         return str(target)
 
-    def remove(self, model_name: str, run_id: str) -> None:
-        """Delete a run, so that no reader sees part of it."""
-        delete_folder(self.run_folder(model_name, run_id), run_id)
+    def remove(self, model_name: str, name: str) -> None:
+        """Delete an entry, so that no reader sees part of it, unless it is gone."""
+        entry = self.root / model_name / name
+        with writing_to(entry), suppress(FileNotFoundError):  # another process was first
+            if entry.is_dir():
+                delete_folder(entry, name.strip(".").partition(".")[0])
+            else:
+                entry.unlink()
 
     def champion(self, model_name: str) -> ChampionRecord:
         """The champion record as it is now.
@@ -229,6 +244,9 @@ class FolderStore:
             if changed == record:
                 return record
             with self._lock(model_name):
+                for left in (self.root / model_name).glob(f".{CHAMPION}.*"):
+                    if is_temporary_name(left.name):  # whoever wrote it died with the lock
+                        left.unlink(missing_ok=True)
                 if self._read(model_name)[1] != version:
                     continue
                 replace_file(self.root / model_name / CHAMPION, changed.text())

@@ -30,12 +30,13 @@ class RunEntry:
 
 @dataclass(frozen=True)
 class Stored:
-    """An entry below a model in a store: a run, whole or damaged, or what a killed writer left.
+    """An entry below a model in a store: a run, whole or damaged, or what is no run (yet or any more).
 
     Attributes:
         name: its name below the model's.
-        finished: whether it has a manifest.
-        touched: when any of it was last written.
+        finished: whether it is under the name of a run and has a manifest. What is not is being written
+            or deleted if it was touched lately, else it was left by a process that was killed.
+        touched: when any of it was last written, or its deletion began.
     """
 
     name: str
@@ -97,11 +98,18 @@ class Store(Protocol):
     def read_all(self, model_name: str, run_id: str) -> None:
         """Refuse a run of which a file is missing, differs from the manifest, or is not in it."""
 
-    def quarantine(self, model_name: str, name: str) -> str:
-        """Move an entry that ``stored`` lists to where no reader finds it; return its new location."""
+    def quarantine(self, model_name: str, name: str) -> str | None:
+        """Move an entry that ``stored`` lists to where no reader finds it.
 
-    def remove(self, model_name: str, run_id: str) -> None:
-        """Delete a run, so that no reader sees part of it."""
+        Returns:
+            Its new location; None where it is gone or was changed meanwhile.
+        """
+
+    def remove(self, model_name: str, name: str) -> None:
+        """Delete an entry that ``stored`` lists, so that no reader sees part of it, unless it is gone.
+
+        While it is being deleted, it is not finished and was touched lately.
+        """
 
     def champion(self, model_name: str) -> ChampionRecord:
         """The champion record as it is now."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fastlstm import errors
+from fastlstm.artifacts.scratch import ScratchFolder
 from fastlstm.steps.worker_messages import STARTED, killed_error, result_of, time_limit_error
 
 # Variables that change how devices, TensorFlow, Keras, threads and Python behave.
@@ -47,6 +48,8 @@ class WorkerProcess:
 
     def __init__(self, variables: Mapping[str, str] | None = None) -> None:
         self._environment, self._folder = steering_environment(), Path.cwd()
+        # Libraries leave temporary files in a process that is killed, which is how this one ends.
+        self._scratch = ScratchFolder()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
         reading, writing = os.pipe()
         self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
@@ -57,7 +60,7 @@ class WorkerProcess:
             pass_fds=(writing,),
             # A Ctrl-C reaches the caller, who ends this process in order.
             start_new_session=True,
-            env={**os.environ, **(variables or {})},
+            env={**os.environ, **(variables or {}), "TMPDIR": str(self._scratch.path)},
             text=True,
         )
         os.close(writing)
@@ -88,6 +91,7 @@ class WorkerProcess:
             self._process.stdin.close()
         self._messages.close()
         self._log.close()
+        self._scratch.remove()
 
     def run(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from fastlstm.artifacts.scratch import ScratchFolder
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.network.build import build_network
 from fastlstm.network.combination import (
@@ -117,8 +117,8 @@ def _train(setup: TrainingSetup, given: keras.Model | None, checkpoint: Path | N
     steps = steps_of_an_epoch(dataset, "train", hp)
     progress = Progress(hp, steps, setup.on_event, epoch, rows)
     interrupted = False
-    with tempfile.TemporaryDirectory(prefix="fastlstm-") as folder:
-        best = Path(folder) / "best.weights.h5"
+    with ScratchFolder() as folder:
+        best = folder / "best.weights.h5"
         by_validation = _validation_callbacks(hp, best)
         averaging = [] if hp.ema_momentum is None else [WeightAverages()]
         saving = []

@@ -26,9 +26,8 @@ def check(config: str) -> None:
     Everything that a retraining refuses is refused, with the same exit code. Nothing is trained or
     stored, and neither Prefect nor TensorFlow is started.
     """
-    import tempfile
-
     from fastlstm.artifacts.file_names import CHECKS_FILE
+    from fastlstm.artifacts.scratch import ScratchFolder
     from fastlstm.errors import DataError
     from fastlstm.steps.plan_training import plan_training
     from tasks.source_handover import find_source
@@ -39,8 +38,7 @@ def check(config: str) -> None:
     console = open_console()
     source = find_source(settings)
     data = settings.data.model_copy(update={"path": source.path, "query": None})
-    with tempfile.TemporaryDirectory(prefix="fastlstm-") as name:
-        folder = Path(name)
+    with ScratchFolder() as folder:
         try:
             plan = plan_training(settings.model_copy(update={"data": data}), folder, source.skipped)
         except DataError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,6 +36,7 @@ def init(
     'fastlstm retrain' trains.
     """
     from fastlstm.artifacts.files import replace_file
+    from fastlstm.artifacts.scratch import ScratchFolder
     from fastlstm.config.locations import PACKAGE_PREFIX, check_source, is_database, is_remote
     from fastlstm.errors import ConfigError
     from fastlstm.inspection.inspect_table import inspect_table
@@ -58,8 +58,8 @@ def init(
         raise ConfigError(f"--output: {file} exists already; give another name")
     here = not (is_remote(table) or table.startswith(PACKAGE_PREFIX))
     named = str(Path(table).resolve()) if here else table
-    with tempfile.TemporaryDirectory(prefix="fastlstm-") as work:
-        source = local_source(named, query, S3Settings(), Path(work))
+    with ScratchFolder() as work:
+        source = local_source(named, query, S3Settings(), work)
         found = inspect_table(
             source.path, named=named, query=query, targets=targets, time=time, series=series,
             time_zone=time_zone, horizon=horizon, look_back=look_back,

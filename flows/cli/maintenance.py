@@ -19,7 +19,8 @@ def verify(store: str, repair: bool) -> None:
     """Check that every run in STORE is complete and undamaged.
 
     The champions are checked too. STORE is a folder, s3://bucket/prefix, or a CONFIG with a store.
-    With --repair, runs that are damaged or incomplete move to STORE/.quarantine; nothing is deleted.
+    With --repair, runs that are damaged, or that a killed process left incomplete, move to
+    STORE/.quarantine; nothing is deleted. What other processes are writing or deleting is no problem.
     The exit code is 1 if a problem was found.
     """
     from fastlstm.registry.maintenance import examine
@@ -39,6 +40,8 @@ def verify(store: str, repair: bool) -> None:
     click.echo(
         f"{found.whole} whole runs of {found.models} models, {len(found.findings)} problems in {opened}"
     )
+    if found.in_progress:
+        click.echo(f"{found.in_progress} more are being written or deleted")
     if found.findings:
         raise click.exceptions.Exit(EXIT_FAILED)
 
@@ -54,8 +57,10 @@ def verify(store: str, repair: bool) -> None:
 def prune(config: str, keep: int | None, group: str | None, dry_run: bool) -> None:
     """Delete all but the newest runs of CONFIG's model.
 
-    The champion and the two champions before it are kept, however old they are. With 'models_by' in
-    CONFIG: of the model of each group and of the reports on all, or of one --group.
+    The champion and the two champions before it are kept, however old they are, and so are runs that
+    served within the last hour. What killed processes
+    left half-written or half-deleted for over an hour is deleted too. With 'models_by' in CONFIG: of the
+    model of each group and of the reports on all, or of one --group.
     """
     from fastlstm.registry import maintenance
 
@@ -65,8 +70,9 @@ def prune(config: str, keep: int | None, group: str | None, dry_run: bool) -> No
     chosen = chosen_group(settings, group)
     word = "would delete" if dry_run else "deleted"
     if not settings.models_by:
-        for run_id in maintenance.prune(store, name, keep, dry_run=dry_run):
-            click.echo(f"{word} {run_id}")
+        deleted = maintenance.prune(store, name, keep, dry_run=dry_run)
+        for entry in [*deleted, *maintenance.remove_left_overs(store, name, dry_run=dry_run)]:
+            click.echo(f"{word} {entry}")
         click.echo(f"{len(store.runs(name))} runs of {name!r} in {store}")
         return
     left = 0
@@ -74,8 +80,8 @@ def prune(config: str, keep: int | None, group: str | None, dry_run: bool) -> No
         name = model_of_group(settings.family_name, one)
         deleted = maintenance.prune(store, name, keep, dry_run=dry_run, run_ids=known.run_ids)
         left += len(known.run_ids) - (0 if dry_run else len(deleted))
-        for run_id in deleted:
-            click.echo(f"{word} {one}/{run_id}")
+        for entry in [*deleted, *maintenance.remove_left_overs(store, name, dry_run=dry_run)]:
+            click.echo(f"{word} {one}/{entry}")
     click.echo(f"{left} runs and reports of {settings.family_name!r} in {store}")
 
 

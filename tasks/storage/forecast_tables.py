@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
 from fastlstm.errors import DataError
-from tasks.storage.forecast_rows import APPEND_ATTEMPTS, KEYS, MOMENT, Kind, merge
+from tasks.storage.forecast_rows import KEYS, MOMENT, Kind, merge
 from tasks.storage.sql import open_database, redacted, translated_errors
+from tasks.storage.sql_contention import again_on_contention, was_created_meanwhile
 
 # Characters of names in a database. The longest key has 3,056 bytes with them, MySQL takes 3,072.
 _LENGTHS = {
@@ -114,7 +114,7 @@ class ForecastTables:
 
         with translated_errors(self._place):
             self._create_tables()
-            return _again_on_conflict(once)
+            return again_on_contention(once, _were_appended_meanwhile)
 
     def _create_tables(self) -> None:
         """Create the tables that do not exist; another process may do the same at this moment.
@@ -124,18 +124,17 @@ class ForecastTables:
         """
         import sqlalchemy as sa
 
-        for attempt in range(1, APPEND_ATTEMPTS + 1):
-            try:
-                with self._engine.begin() as connection:
-                    self._meta.create_all(connection)
-                    for statement in self._statements_for_absent_columns(connection):
-                        connection.execute(sa.text(statement.replace(":", r"\:")))
-                return
-            except (sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.IntegrityError):
-                # Lost the race if another process created a table meanwhile: look again.
-                if attempt == APPEND_ATTEMPTS or not self._any_exists():
-                    self._require_columns()
-                    raise
+        def once() -> None:
+            with self._engine.begin() as connection:
+                self._meta.create_all(connection)
+                for statement in self._statements_for_absent_columns(connection):
+                    connection.execute(sa.text(statement.replace(":", r"\:")))
+
+        try:
+            again_on_contention(once, was_created_meanwhile)
+        except (sa.exc.OperationalError, sa.exc.ProgrammingError):
+            self._require_columns()
+            raise
 
     def _statements_for_absent_columns(self, connection: Any) -> list[str]:
         """What adds the columns that tables of earlier versions lack."""
@@ -165,26 +164,23 @@ class ForecastTables:
                 f"not add; run as their owner: {'; '.join(statements)}"
             )
 
-    def _any_exists(self) -> bool:
-        """Whether the database has one of the tables."""
-        import sqlalchemy as sa
-
-        inspector = sa.inspect(self._engine)
-        return any(inspector.has_table(table.name) for table in self._tables.values())
-
     def read(self, kind: Kind, since: pd.Timestamp) -> pd.DataFrame:
         """Every row whose last input row is not before ``since``."""
         import sqlalchemy as sa
 
         table = self._tables[kind]
+        query = sa.select(table).where(
+            table.c.model_name == self._model,
+            table.c[MOMENT[kind]] >= since.to_pydatetime(),
+        )
+
+        def once() -> Any:
+            with self._engine.begin() as connection:
+                return connection.execute(query).all()
+
         with translated_errors(self._place):
             self._create_tables()
-        with translated_errors(self._place), self._engine.begin() as connection:
-            query = sa.select(table).where(
-                table.c.model_name == self._model,
-                table.c[MOMENT[kind]] >= since.to_pydatetime(),
-            )
-            found = connection.execute(query).all()
+            found = again_on_contention(once)
         return _utc(pd.DataFrame(found, columns=[c.name for c in table.c]))
 
 
@@ -214,16 +210,11 @@ def _require_names_to_keep(rows: pd.DataFrame, *, pads: bool) -> None:
             )
 
 
-def _again_on_conflict(once: Callable[[], int]) -> int:
-    """Repeat an append that violates a primary key: another process appended the same rows first."""
+def _were_appended_meanwhile(error: BaseException) -> bool:
+    """Whether rows violate a primary key, as another process appended the same ones first."""
     from sqlalchemy.exc import IntegrityError
 
-    for _ in range(APPEND_ATTEMPTS):
-        try:
-            return once()
-        except IntegrityError:
-            continue
-    return once()
+    return isinstance(error, IntegrityError)
 
 
 def _utc(frame: pd.DataFrame) -> pd.DataFrame:

@@ -63,6 +63,10 @@ class LostRace(Exception):  # noqa: N818 (an outcome to act on, not a failure)
     """A conditional write was refused: someone else was first."""
 
 
+class MissingError(StoreError):
+    """An object is not there."""
+
+
 @contextmanager
 def translated_errors(url: str) -> Iterator[None]:
     """Turn boto3's errors about ``url`` into one clear sentence.

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import mimetypes
 import random
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from fastlstm.errors import StoreError
 from tasks.settings import S3Settings
-from tasks.storage.s3_client import Location, LostRace, client_of, translated_errors
+from tasks.storage.s3_client import (
+    Location,
+    LostRace,
+    MissingError,
+    client_of,
+    translated_errors,
+)
 
+_LOG = logging.getLogger(__name__)
 _READ_ATTEMPTS = 6
+# How servers answer about an object that is not there.
+_ABSENT = ("404", "NoSuchKey")
+# How they answer where multipart uploads cannot be listed.
+_NOT_LISTED = ("AccessDenied", "403", "NotImplemented", "501", "MethodNotAllowed")
 _PROBE = ".fastlstm-conditional-writes"
 _TYPES = {
     ".json": "application/json",
@@ -139,27 +153,108 @@ class S3Objects:
             )  # fmt: skip
 
     def download(self, key: str, target: Path) -> None:
-        """Download an object into a file."""
+        """Download an object into a file.
+
+        Raises:
+            MissingError: there is no such object.
+        """
         with translated_errors(self.url(key)):
             try:
                 self.client.download_file(self.location.bucket, key, str(target))
             except self.client.exceptions.ClientError as error:
-                if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
-                    raise StoreError(f"{self.url(key)}: is missing") from None
+                if error.response["Error"]["Code"] in _ABSENT:
+                    raise MissingError(f"{self.url(key)}: is missing") from None
                 raise
 
     def sha256(self, key: str) -> str:
-        """SHA-256 of an object's content, which is read without being kept."""
+        """SHA-256 of an object's content, which is read without being kept.
+
+        Raises:
+            MissingError: there is no such object.
+        """
         digest = _Digest()
         with translated_errors(self.url(key)):
-            self.client.download_fileobj(self.location.bucket, key, digest)
+            try:
+                self.client.download_fileobj(self.location.bucket, key, digest)
+            except self.client.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] in _ABSENT:
+                    raise MissingError(f"{self.url(key)}: is missing") from None
+                raise
         return digest.sha256.hexdigest()
 
-    def copy(self, key: str, target: str) -> None:
-        """Copy an object to another key of the bucket."""
+    def copy(self, key: str, target: str) -> bool:
+        """Copy an object to another key of the bucket; whether it is there."""
         source = {"Bucket": self.location.bucket, "Key": key}
         with translated_errors(self.url(key)):
-            self.client.copy(source, self.location.bucket, target, ExtraArgs=self._encryption)
+            try:
+                self.client.copy(source, self.location.bucket, target, ExtraArgs=self._encryption)
+            except self.client.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] in _ABSENT:
+                    return False
+                raise
+        return True
+
+    def overwrite(self, key: str, body: bytes) -> None:
+        """Write an object, whether it exists or not."""
+        with translated_errors(self.url(key)):
+            self.client.put_object(
+                Bucket=self.location.bucket, Key=key, Body=body, ContentType=content_type(key),
+                ChecksumAlgorithm="SHA256", **self._encryption,
+            )  # fmt: skip
+
+    def open_uploads(self, prefix: str) -> Iterator[tuple[str, datetime]]:
+        """Key of every multipart upload below a prefix that was not ended, and when it last grew.
+
+        Where the account may not list them, or the server cannot, a warning is logged.
+        """
+        for upload in self._open_uploads(prefix):
+            yield upload["Key"], self._grew(upload)
+
+    def abort_uploads(self, prefix: str, idle: timedelta) -> list[str]:
+        """Abort the multipart uploads below a prefix that have not grown for so long; their keys."""
+        aborted, now = [], datetime.now(UTC)
+        for upload in self._open_uploads(prefix):
+            if now - self._grew(upload) < idle:
+                continue
+            with translated_errors(self.url(upload["Key"])), suppress(self._gone()):
+                self.client.abort_multipart_upload(
+                    Bucket=self.location.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                )
+                aborted.append(upload["Key"])
+        return aborted
+
+    def _open_uploads(self, prefix: str) -> list[dict[str, Any]]:
+        """What the server lists of multipart uploads below a prefix."""
+        pages = self.client.get_paginator("list_multipart_uploads")
+        with translated_errors(self.url(prefix)):
+            try:
+                found = list(pages.paginate(Bucket=self.location.bucket, Prefix=prefix))
+            except self.client.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] not in _NOT_LISTED:
+                    raise
+                _LOG.warning(
+                    "%s: multipart uploads that a killed process left open cannot be listed; allow "
+                    "s3:ListBucketMultipartUploads, or let a lifecycle rule abort them",
+                    self.url(prefix),
+                )
+                return []
+        uploads = [upload for page in found for upload in page.get("Uploads", [])]
+        return [upload for upload in uploads if upload["Key"].startswith(prefix)]
+
+    def _grew(self, upload: dict[str, Any]) -> datetime:
+        """When the last part of a multipart upload came, or it began."""
+        where = {"Key": upload["Key"], "UploadId": upload["UploadId"]}
+        pages = self.client.get_paginator("list_parts")
+        moments: list[datetime] = [upload["Initiated"]]
+        with translated_errors(self.url(upload["Key"])), suppress(self._gone()):
+            for page in pages.paginate(Bucket=self.location.bucket, **where):
+                moments += [part["LastModified"] for part in page.get("Parts", [])]
+        return max(moments)
+
+    def _gone(self) -> type[Exception]:
+        """The error of a multipart upload that was ended meanwhile."""
+        gone: type[Exception] = self.client.exceptions.NoSuchUpload
+        return gone
 
     def delete(self, key: str) -> None:
         """Delete an object."""

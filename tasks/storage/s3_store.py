@@ -3,7 +3,7 @@
 ``<prefix>/<model name>/<run id>/`` holds a run as in a folder store. A run id is claimed by a small
 object written with ``If-None-Match: *``, so two writers never share one; the run exists from the moment
 its manifest does, which is written in the same way. Nothing is overwritten but ``champion.json``, with
-``If-Match``.
+``If-Match``, and the claim of a run that is to be deleted, whose age says since when.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import contextlib
 import functools
 import json
 import random
-import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
@@ -26,7 +26,14 @@ from urllib.parse import quote
 from fastlstm.artifacts.disk import writing_to
 from fastlstm.artifacts.file_hashes import sha256_once
 from fastlstm.artifacts.files import replace_file
-from fastlstm.artifacts.folders import MANIFEST, mark_used, parse_manifest, verify, write_manifest
+from fastlstm.artifacts.folders import (
+    MANIFEST,
+    delete_folder,
+    mark_used,
+    parse_manifest,
+    verify,
+    write_manifest,
+)
 from fastlstm.config.group_names import is_group_name, model_of_group
 from fastlstm.errors import StoreError
 from fastlstm.registry.champion import CHAMPION, ChampionRecord
@@ -50,6 +57,8 @@ M = TypeVar("M", bound=Callable[..., Any])
 
 _CLAIM = ".claim"
 _SWAP_ATTEMPTS = 50
+# An upload that has sent nothing for so long was stopped.
+_STOPPED = timedelta(days=1)
 
 
 def _using_cache(method: M) -> M:
@@ -150,13 +159,12 @@ class S3Store:
         folder = self._cached(manifest, run_id)
         if folder.is_dir():
             try:
-                verify(folder, manifest["content_sha256"])
                 mark_used(folder)
+                verify(folder, manifest["content_sha256"])
                 return folder
             except StoreError:
-                damaged = folder.with_name(f".damaged.{uuid.uuid4().hex}")
-                folder.rename(damaged)
-                shutil.rmtree(damaged, ignore_errors=True)
+                with contextlib.suppress(FileNotFoundError):  # another process was first
+                    delete_folder(folder, "damaged")
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as name:
             temporary = Path(name) / run_id
@@ -286,7 +294,7 @@ class S3Store:
         where = self._location.url(model_name, CHAMPION)
         kept = self._cache / "champions" / f"{etag}.json" if etag.isalnum() else None
         if kept is not None and kept.is_file():
-            with contextlib.suppress(StoreError, UnicodeDecodeError):
+            with contextlib.suppress(StoreError, UnicodeDecodeError, FileNotFoundError):
                 record = ChampionRecord.read(kept.read_text(encoding="utf-8"), where)
                 mark_used(kept)
                 return record
@@ -303,10 +311,11 @@ class S3Store:
         """Every entry below a model, whole or not, in order of name."""
         home, finished = self._key(model_name) + "/", set()
         touched: dict[str, datetime] = {}
-        for item in self._list(model_name):
-            name, separator, file = item["Key"].removeprefix(home).partition("/")
+        found = ((item["Key"], item["LastModified"]) for item in self._list(model_name))
+        for key, moment in chain(found, self.objects.open_uploads(home)):
+            name, separator, file = key.removeprefix(home).partition("/")
             if separator and not is_group_name(name):
-                touched[name] = max(item["LastModified"], touched.get(name, item["LastModified"]))
+                touched[name] = max(moment, touched.get(name, moment))
                 if file == MANIFEST:
                     finished.add(name)
         return [Stored(name, name in finished, touched[name]) for name in sorted(touched)]
@@ -345,30 +354,42 @@ class S3Store:
                         "(damaged or changed)"
                     )
 
-    def quarantine(self, model_name: str, name: str) -> str:
-        """Move objects below ``.quarantine/<model name>/``; return their new location."""
+    def quarantine(self, model_name: str, name: str) -> str | None:
+        """Move objects below ``.quarantine/<model name>/``; return their new location.
+
+        None where they are gone, or were changed while they were copied, and stay where they are.
+        """
         moment = datetime.now(UTC).strftime("%Y-%m-%d %H-%M-%S")
         target = (QUARANTINE, model_name, f"{name.lstrip('.')}, quarantined {moment}")
-        keys = self._keys_of(model_name, name)
-        home = self._key(model_name, name)
-        for key in keys:
-            self.objects.copy(key, self._key(*target) + key.removeprefix(home))
-        self._delete(keys)
-        return self._location.url(*target)
+        home, etags = self._key(model_name, name), self._etags(model_name, name)
+        self.objects.abort_uploads(self._key(QUARANTINE, model_name) + "/", _STOPPED)
+        for key in etags:
+            if not self.objects.copy(key, self._key(*target) + key.removeprefix(home)):
+                return None
+        if self._etags(model_name, name) != etags:
+            return None
+        self._delete(model_name, name, etags)
+        return self._location.url(*target) if etags else None
 
-    def remove(self, model_name: str, run_id: str) -> None:
-        """Delete a run, its manifest first, so that no reader sees part of it."""
-        self._require(model_name, run_id)
-        self._delete(self._keys_of(model_name, run_id))
+    def remove(self, model_name: str, name: str) -> None:
+        """Delete an entry, its manifest first, so that no reader sees part of it, unless it is gone."""
+        self._delete(model_name, name, self._etags(model_name, name))
 
-    def _keys_of(self, model_name: str, name: str) -> list[str]:
-        """Keys of all objects of a run, the manifest's first and the claim's last."""
-        order = {MANIFEST: 0, _CLAIM: 2}
-        keys = [item["Key"] for item in self._list(model_name, name)]
-        return sorted(keys, key=lambda key: (order.get(key.rpartition("/")[2], 1), key))
+    def _etags(self, model_name: str, name: str) -> dict[str, str]:
+        """The ETag of each object of an entry by its key."""
+        return {item["Key"]: item["ETag"] for item in self._list(model_name, name)}
 
-    def _delete(self, keys: list[str]) -> None:
-        for key in keys:
+    def _delete(self, model_name: str, name: str, keys: Iterable[str]) -> None:
+        """Delete objects of an entry, the manifest first and the claim last, and its open uploads.
+
+        The claim is written again before, so that what is left meanwhile is young.
+        """
+        first, last = self._key(model_name, name, MANIFEST), self._key(model_name, name, _CLAIM)
+        remaining = sorted(set(keys) - {last}, key=lambda key: (key != first, key))
+        self.objects.abort_uploads(self._key(model_name, name) + "/", timedelta(0))
+        if remaining:
+            self.objects.overwrite(last, json.dumps({"deleted": self._now()}).encode())
+        for key in [*remaining, last]:
             self.objects.delete(key)
 
     def champion(self, model_name: str) -> ChampionRecord:
@@ -441,7 +462,7 @@ class S3Store:
         if kept is not None and kept.is_file():
             try:
                 manifest = parse_manifest(kept.read_text(encoding="utf-8"), where)
-            except (StoreError, UnicodeDecodeError):
+            except (StoreError, UnicodeDecodeError, FileNotFoundError):
                 kept.unlink(missing_ok=True)
             else:
                 if manifest.get("run_id") == run_id and manifest.get("model_name") == model_name:
@@ -478,9 +499,12 @@ class S3Store:
 
     def _claim(self, model_name: str, run_id: str, token: str) -> bool:
         """Reserve a run id for this writer; whether it succeeded."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        text = json.dumps({"upload": token, "at": now}) + "\n"
+        text = json.dumps({"upload": token, "at": self._now()}) + "\n"
         return self._create(text, model_name, run_id, _CLAIM)
+
+    @staticmethod
+    def _now() -> str:
+        return datetime.now(UTC).isoformat(timespec="seconds")
 
     def _cached(self, manifest: dict[str, Any], run_id: str) -> Path:
         """Where a run lies in the local cache, by its content."""

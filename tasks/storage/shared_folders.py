@@ -13,7 +13,7 @@ import re
 import shutil
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from fastlstm.artifacts.folders import (
 from fastlstm.config.locations import S3_PREFIX
 from fastlstm.errors import StoreError
 from tasks.settings import S3Settings
-from tasks.storage.s3_client import Location, LostRace
+from tasks.storage.s3_client import Location, LostRace, MissingError
 from tasks.storage.s3_objects import S3Objects
 from tasks.work_folder import Unused
 
@@ -127,8 +127,11 @@ class SharedFolders:
             target.parent.mkdir(parents=True, exist_ok=True)
             self.objects.download(home + file, target)
 
-        with ThreadPoolExecutor(self._settings.parallel) as pool:
-            list(pool.map(download, manifest["files"].items()))
+        try:
+            with ThreadPoolExecutor(self._settings.parallel) as pool:
+                list(pool.map(download, manifest["files"].items()))
+        except MissingError:  # cleaned at this moment
+            raise _DamagedError from None
         (folder / MANIFEST).write_text(text, encoding="utf-8")
         try:
             verify(folder, manifest["content_sha256"])
@@ -168,6 +171,9 @@ class SharedFolders:
     def clean(self, steps: tuple[str, ...], days: float, *, dry_run: bool = False) -> list[Unused]:
         """Delete what no machine has downloaded or built for so many days; return it.
 
+        What a machine takes into use meanwhile stays. Uploads that a killed process left open are
+        aborted.
+
         Args:
             steps: names of the steps' folders.
             days: how long unused, more than any upload takes.
@@ -189,13 +195,29 @@ class SharedFolders:
                 if age < days:
                     continue
                 size = sum(item["Size"] for item in items)
-                unused.append(Unused(self.url(f"{step}/{key}"), age, size))
-                if not dry_run:
-                    # The manifest first, so that nobody reads what is half deleted.
-                    items.sort(key=lambda item: not item["Key"].endswith(f"/{key}/{MANIFEST}"))
-                    for item in items:
-                        self.objects.delete(item["Key"])
+                if dry_run or self._delete(f"{step}/{key}", items):
+                    unused.append(Unused(self.url(f"{step}/{key}"), age, size))
+            for url, moment in list(self.objects.open_uploads(home)):
+                age = (now - moment).total_seconds() / 86400
+                if age >= days:
+                    unused.append(Unused(self.objects.url(url), age, 0))
+            if not dry_run:
+                self.objects.abort_uploads(home, timedelta(days=days))
         return unused
+
+    def _delete(self, name: str, listed: list[dict[str, Any]]) -> bool:
+        """Delete the objects of a folder unless one was written since; whether they were deleted."""
+        manifest = self._location.key(name, MANIFEST)
+        present = self.objects.find(self._location.key(name) + "/")
+        times = [
+            {item["Key"]: item["LastModified"] for item in found} for found in (listed, present)
+        ]
+        if times[0] != times[1]:
+            return False
+        # The manifest first, so that nobody reads what is half deleted.
+        for key in sorted(times[0], key=lambda key: key != manifest):
+            self.objects.delete(key)
+        return True
 
 
 class _DamagedError(Exception):

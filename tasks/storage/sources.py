@@ -87,16 +87,16 @@ def _bring(path: str, query: str | None, s3: S3Settings, home: Path) -> LocalSou
             temporary.rename(target)
         except OSError:
             # The same content is there already; were it damaged, this copy is right.
+            mark_used(target)
             damaged = any(
                 not (target / name).is_file()
                 or sha256_once(target / name) != sha256_once(temporary / name)
                 for name in files
             )
             if damaged:
-                target.rename(home / f".damaged.{uuid.uuid4().hex}")
+                with suppress(FileNotFoundError):  # deleted at this moment
+                    target.rename(home / f".damaged.{uuid.uuid4().hex}")
                 temporary.rename(target)
-            else:
-                mark_used(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     # The folders of a partition hold columns, so a file in one is read by way of its root.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastlstm.errors import ConfigError, DataError, StoreError
 from fastlstm.redaction import redacted as without_secrets
+from tasks.storage.sql_contention import again_on_contention, is_contention, was_created_meanwhile
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -84,7 +85,7 @@ def translated_errors(place: str) -> Iterator[None]:
 
     Raises:
         ConfigError: the database refuses the user or the password.
-        ConnectionError: the database cannot be reached; another try may heal.
+        ConnectionError: the database cannot be reached, or others lock it; another try may heal.
         DataError: the statement cannot be run.
         StoreError: anything else.
     """
@@ -101,15 +102,27 @@ def translated_errors(place: str) -> Iterator[None]:
             raise ConfigError(
                 f"{redacted(place)}: {_first(error)}; correct the user or the password it holds"
             ) from None
-        if error.connection_invalidated or error.statement is None:
+        if is_contention(error):
+            raise _busy(place, error) from None
+        if error.statement is None:
             raise ConnectionError(
                 f"{redacted(place)}: cannot be reached ({_first(error)})"
             ) from None
         raise DataError(f"{redacted(place)}: {_first(error)}; correct the query or table") from None
     except (exc.ProgrammingError, exc.StatementError) as error:
+        if is_contention(error) or was_created_meanwhile(error):
+            raise _busy(place, error) from None
         raise DataError(f"{redacted(place)}: {_first(error)}; correct the query or table") from None
     except (exc.SQLAlchemyError, DatabaseError) as error:
         raise StoreError(f"{redacted(place)}: {_first(error)}") from None
+
+
+def _busy(place: str, error: Exception) -> ConnectionError:
+    """The error about a database that others use, or that was lost, for as long as work was repeated."""
+    return ConnectionError(
+        f"{redacted(place)}: is locked by other programs, or its connection was lost ({_first(error)}); "
+        "run again, or find what holds it"
+    )
 
 
 def _first(error: Exception) -> str:
@@ -133,10 +146,15 @@ def query_into(file: Path, place: str, query: str) -> int:
     from tasks.storage.sorted_rows import write_sorted
 
     engine = open_database(place)
-    try:
+
+    def once() -> int:
         # A name by which 'clean' finds what a killed run leaves.
         with tempfile.TemporaryDirectory(prefix=".upload-", dir=file.parent) as scratch:
             return write_sorted(_blocks(engine, place, query), file, Path(scratch))
+
+    try:
+        with translated_errors(place):
+            return again_on_contention(once)
     except pa.ArrowException as error:
         raise DataError(f"{redacted(place)}: a column mixes types ({_first(error)})") from None
     finally:
@@ -153,10 +171,7 @@ def _blocks(engine: Engine, place: str, query: str) -> Iterator[pa.Table]:
     import pyarrow as pa
     import sqlalchemy
 
-    with (
-        translated_errors(place),
-        engine.connect().execution_options(stream_results=True) as connection,
-    ):
+    with engine.connect().execution_options(stream_results=True) as connection:
         rows = pd.read_sql_query(
             sqlalchemy.text(query), connection, chunksize=_ROWS_AT_A_TIME, dtype_backend="pyarrow"
         )

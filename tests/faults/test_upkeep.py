@@ -17,7 +17,7 @@ from fastlstm.artifacts.folders import write_manifest
 from fastlstm.errors import StoreError
 from fastlstm.registry.champion import CHAMPION
 from fastlstm.registry.folder_store import FolderStore
-from fastlstm.registry.maintenance import examine, prune
+from fastlstm.registry.maintenance import examine, prune, remove_left_overs
 from fastlstm.registry.opening import open_store
 from flows.cli.main import main
 from tests.conftest import build_settings
@@ -153,11 +153,101 @@ def test_every_kind_of_damage_is_found_named_and_quarantined(place):
 def test_what_may_be_in_the_making_stays(place):
     (run,) = filled(place, 1)
     place.delete("m", run, "manifest.json")
-    (finding,) = examine(place.store, repair=True).findings
-    assert "may be in the making" in finding.problem and finding.moved_to is None
+    found = examine(place.store, repair=True)
+    assert (found.findings, found.whole, found.in_progress) == ([], 0, 1)
+    assert remove_left_overs(place.store, "m", now=LATER) == []  # it may be all there is of a run
     assert place.files("m", run)
     (finding,) = examine(place.store, repair=True, now=LATER).findings
     assert finding.moved_to is not None and not place.files("m", run)
+
+
+def stopped(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_a_run_that_is_being_deleted_is_no_damage(place, monkeypatch):
+    """A deletion that is stopped is in progress for an hour, then named, and the next prune ends it."""
+    runs = filled(place, 3)
+    with monkeypatch.context() as patch:
+        if isinstance(place, InFolder):
+            patch.setattr(shutil, "rmtree", stopped)
+        else:
+            delete = place.store.objects.delete
+            patch.setattr(
+                place.store.objects, "delete",
+                lambda key: delete(key) if key.endswith("manifest.json") else stopped(),
+            )  # fmt: skip
+        with pytest.raises(KeyboardInterrupt):
+            prune(place.store, "m", 2)
+    assert [entry.run_id for entry in place.store.runs("m")] == runs[1:]
+    found = examine(place.store, repair=True)
+    assert (found.findings, found.whole, found.in_progress) == ([], 2, 1)
+    (finding,) = examine(place.store, now=LATER).findings
+    assert "was deleted only in part" in finding.problem and "'fastlstm prune'" in finding.problem
+    assert remove_left_overs(place.store, "m") == []
+    assert remove_left_overs(place.store, "m", dry_run=True, now=LATER) == [finding.name]
+    assert remove_left_overs(place.store, "m", now=LATER) == [finding.name]
+    assert examine(place.store, now=LATER).findings == [] and place.files("m", runs[0]) == set()
+    assert prune(place.store, "m", 2) == []
+
+
+def test_what_two_processes_delete_or_repair_is_gone_once(place):
+    runs = filled(place, 3)
+    place.store.remove("m", runs[0])
+    place.store.remove("m", runs[0])
+    assert place.store.quarantine("m", runs[0]) is None
+    flip(place, "m", runs[1], f"{runs[1]} - model.keras")
+    listed = place.store.stored("m")
+    place.store.quarantine("m", runs[1])
+    place.store.stored = lambda _: listed if listed else []  # a list of before
+    found = examine(place.store, repair=True, now=LATER)
+    assert (found.findings, found.whole) == ([], 1)
+
+
+def test_a_champion_of_since_the_listing_is_whole(place, monkeypatch):
+    """A run that is stored and promoted, or replaced and pruned, while verify reads is no problem."""
+    runs, champion = filled(place, 2), place.store.champion
+    place.store.update_champion("m", lambda r: r.promoted(runs[0], "test"))
+
+    def meanwhile(model):
+        monkeypatch.undo()
+        late = place.store.add_run("m", FIRST + timedelta(days=30), build).run_id
+        for run in (runs[1], late):
+            place.store.update_champion("m", lambda r, run=run: r.promoted(run, "test"))
+        return champion(model)
+
+    monkeypatch.setattr(place.store, "champion", meanwhile)
+    found = examine(place.store)
+    assert (found.findings, found.whole) == ([], 2)
+
+
+def test_the_file_of_a_stopped_change_of_the_champion_does_not_stay(tmp_path):
+    place = InFolder(tmp_path)
+    (run,) = filled(place, 1)
+    left = tmp_path / "store" / "m" / f".{CHAMPION}.{uuid.uuid4().hex}"
+    left.write_text("{")
+    assert examine(place.store).in_progress == 1
+    (finding,) = examine(place.store, now=LATER).findings
+    assert finding.name == left.name and "never finished" in finding.problem
+    place.store.update_champion("m", lambda r: r.promoted(run, "test"))
+    assert not left.exists()
+    left.write_text("{")
+    assert remove_left_overs(place.store, "m", now=LATER) == [left.name] and not left.exists()
+
+
+def test_an_upload_that_a_kill_left_open_is_named_and_aborted(tmp_path, s3_server):
+    place = InS3(s3_server, tmp_path)
+    (run,) = filled(place, 1)
+    place.delete("m", run, "manifest.json")
+    key = f"{place.prefix}/m/{run}/large.keras"
+    place.client.create_multipart_upload(Bucket="models", Key=key)
+    objects = place.store.objects
+    assert [found for found, _ in objects.open_uploads(f"{place.prefix}/m/")] == [key]
+    assert examine(place.store).in_progress == 1
+    assert objects.abort_uploads(f"{place.prefix}/", timedelta(hours=1)) == []
+    (finding,) = examine(place.store, repair=True, now=LATER).findings
+    assert finding.name == run and finding.moved_to is not None
+    assert list(objects.open_uploads(f"{place.prefix}/")) == []
 
 
 def test_damaged_champion_record_is_reported(place):
@@ -171,9 +261,10 @@ def test_pruning_keeps_the_newest_the_champion_and_two_before_it(place):
     runs = filled(place, 9)
     for number in (0, 1, 2, 3):
         place.store.update_champion("m", lambda r, n=number: r.promoted(runs[n], "test"))
-    assert prune(place.store, "m", 2, dry_run=True) == [runs[0], *runs[4:7]]
+    assert prune(place.store, "m", 2, dry_run=True) == runs[4:7]  # runs[0] served a moment ago
+    assert prune(place.store, "m", 2, dry_run=True, now=LATER) == [runs[0], *runs[4:7]]
     assert len(place.store.runs("m")) == 9
-    assert prune(place.store, "m", 2) == [runs[0], *runs[4:7]]
+    assert prune(place.store, "m", 2, now=LATER) == [runs[0], *runs[4:7]]
     assert [e.run_id for e in place.store.runs("m")] == [*runs[1:4], *runs[7:]]
     assert place.files("m", runs[0]) == set()
     assert prune(place.store, "m", 2) == [] and examine(place.store).findings == []

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from pathlib import Path
@@ -54,6 +55,8 @@ def sleeping(pid_file, on_event):
 
 
 def killed(on_event):
+    name = tempfile.mkstemp()[1]
+    assert "fastlstm-scratch" in name
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -144,9 +147,11 @@ def test_time_limit(tmp_path):
     assert time.monotonic() - begin < 20
 
 
-def test_a_killed_process_is_told_as_such():
+def test_a_killed_process_is_told_as_such_and_leaves_no_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(errors.TrainingError, match="killed by the system"):
-        call(f"{HERE}:killed", {})
+        call(f"{HERE}:killed", {}, fresh=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_process_that_ends_by_itself_leaves_its_last_words():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fastlstm.artifacts.folders import mark_used
 from tasks.work_folder import clean
 
 HASH = "0123456789abcdef" * 2
@@ -81,3 +82,23 @@ def test_one_file_written_lately_keeps_the_folder(tmp_path):
 def test_what_a_running_flow_may_use_cannot_be_asked_for(tmp_path):
     with pytest.raises(ValueError, match="days is 1; a running flow may use"):
         clean(tmp_path, 1)
+
+
+@pytest.mark.parametrize("kind", [f"load/{HASH}", f"unfinished/{HASH}.npz"])
+def test_what_is_taken_into_use_meanwhile_stays(kind, tmp_path, monkeypatch):
+    """A run marks what it takes; whether before or after the rename, cleaning leaves it."""
+    old = lay(tmp_path / kind)
+    age(tmp_path, 5)
+    rename = Path.rename
+
+    def overtaken(path: Path, target: Path) -> Path:
+        if path == old:
+            mark_used(old)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", overtaken)
+    assert clean(tmp_path, 4) == [] and old.exists()
+    assert list(old.parent.iterdir()) == [old]
+    monkeypatch.undo()
+    age(tmp_path, 5)
+    assert [item.path for item in clean(tmp_path, 4)] == [old]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from pathlib import Path
 
@@ -95,6 +96,29 @@ def test_old_results_are_deleted_and_nothing_else(shared, there):
     assert found.path == shared.url(NAME) and found.size > 4000 and len(keys(shared)) == 4
     assert [item.path for item in shared.clean(("load", "windows"), 0)] == [found.path]
     assert keys(shared) == [key("windows", "notes.txt")]
+
+
+def test_what_is_taken_into_use_while_cleaning_stays(s3_server, s3, tmp_path, monkeypatch):
+    work = f"s3://models/{uuid.uuid4().hex}"
+    shared = SharedFolders(work, s3)
+    folder = tmp_path / NAME
+    shared.share(NAME, folder, publish(folder, build))
+    home, _, name = NAME.partition("/")
+    stopped = shared.objects.location.key(home, "f" * 32, "part.parquet")
+    shared.objects.client.create_multipart_upload(Bucket="models", Key=stopped)
+    listed, find = keys(shared), shared.objects.find
+
+    def taken(prefix):
+        yield from [*find(prefix)]
+        if name not in prefix:
+            time.sleep(1.1)  # the server's times are in seconds
+            shared.fetch(NAME, tmp_path / "other" / NAME)
+
+    monkeypatch.setattr(shared.objects, "find", taken)
+    deleted = shared.clean((home,), 0)
+    assert [item.path for item in deleted] == [f"s3://models/{stopped}"]
+    monkeypatch.undo()
+    assert keys(shared) == listed and list(shared.objects.open_uploads("")) == []
 
 
 def test_clean_deletes_in_the_bucket_and_on_this_machine(
