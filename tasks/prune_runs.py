@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastlstm.config.group_names import model_of_group
-from fastlstm.registry.maintenance import prune
+from fastlstm.registry.maintenance import prune, remove_left_overs
 from tasks.notify import notify
 from tasks.settings import UpkeepConfig, store_of
 from tasks.steps import pipeline_step
@@ -11,13 +11,16 @@ from tasks.steps import pipeline_step
 
 @pipeline_step("prune runs")
 def prune_runs(config: UpkeepConfig) -> list[str]:
-    """Delete old runs of the model, or of the models of its groups; return their names."""
+    """Delete old runs of the model, or of its groups, and what was left over; return the names."""
     store, name = store_of(config), config.model_name
     models = [name, *(model_of_group(name, group) for group in store.groups(name))]
     deleted = [
         f"{model}/{run_id}"
         for model in models
-        for run_id in prune(store, model, config.retention.runs)
+        for run_id in [
+            *prune(store, model, config.retention.runs),
+            *remove_left_overs(store, model),
+        ]
     ]
     notify("prune runs", f"{len(deleted):,} runs deleted, the newest {config.retention.runs} stay")
     return deleted

@@ -58,9 +58,9 @@ def prune(config: str, keep: int | None, group: str | None, dry_run: bool) -> No
     """Delete all but the newest runs of CONFIG's model.
 
     The champion and the two champions before it are kept, however old they are, and so are runs that
-    served within the last hour. What killed processes
-    left half-written or half-deleted for over an hour is deleted too. With 'models_by' in CONFIG: of the
-    model of each group and of the reports on all, or of one --group.
+    served within the last hour. What killed processes left half-written or half-deleted for over an hour
+    is deleted too. With 'models_by' in CONFIG: of the model of each group and of the reports on all, or
+    of one --group.
     """
     from fastlstm.registry import maintenance
 
