@@ -161,6 +161,8 @@ def _live_settings(config: PipelineConfig, forecasts: str) -> tuple[dict[str, An
     source = config.data.model_dump(include={"path", "format", "query"})
     place = {"path": forecasts}
     scoring = {"config": {**common, "input": source, "output": place}}
+    if config.models_by:  # the models of groups forecast on the engine that trains them
+        scoring["config"]["execution"] = config.execution.model_dump()
     return scoring, {"config": {**common, "forecasts": place, "actuals": source}}
 
 

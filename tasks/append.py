@@ -21,6 +21,15 @@ from tasks.storage.forecasts import open_forecasts
 @pipeline_step("append")
 def append(config: ScoringConfig, scored: Scored) -> ScoringOutcome:
     """Append the forecasts that are not stored yet, their intervals, and the summary of their inputs."""
+    manifest = read_manifest(Path(scored.path))
+    outcome = append_scored(config, scored)
+    notify("append", outcome.message)
+    report_scoring(config.model_name, outcome, manifest, scored.forecaster)
+    return outcome
+
+
+def append_scored(config: ScoringConfig, scored: Scored) -> ScoringOutcome:
+    """Append what one model forecast, and delete the intermediate files."""
     folder = Path(scored.path)
     manifest = read_manifest(folder)
     forecaster = scored.forecaster
@@ -55,9 +64,6 @@ def append(config: ScoringConfig, scored: Scored) -> ScoringOutcome:
         warnings=scored.warnings,
         message=message,
     )
-    notify("append", message)
-    report_scoring(config.model_name, outcome, manifest, forecaster)
-    shutil.rmtree(
-        folder, ignore_errors=True
-    )  # it is appended now, and an hourly scoring must not fill the disk
+    # An hourly scoring must not fill the disk.
+    shutil.rmtree(folder, ignore_errors=True)
     return outcome

@@ -29,14 +29,23 @@ from tasks.work_place import local_work
 @pipeline_step("check health")
 def check_health(config: MonitorConfig) -> Health:
     """Measure live error, live coverage of intervals and drift, and compare them with their limits."""
-    limits = HealthLimits(**{f.name: getattr(config, f.name) for f in fields(HealthLimits)})
-    measured = _measure(config)
-    assessment = assess_health(measured, limits)
-    health = _health(measured, assessment)
+    health = health_of(config)
     notify("check health", health.message)
-    shown = {"max_error_ratio": limits.max_error_ratio, "max_psi": limits.max_psi}
+    shown = {"max_error_ratio": config.max_error_ratio, "max_psi": config.max_psi}
     report_health(config.model_name, health, shown)
     return health
+
+
+def health_of(config: MonitorConfig) -> Health:
+    """What is found of one model.
+
+    Raises:
+        DataError: the actual values cannot be read.
+        StoreError: there are no forecasts of the last days, or their run is gone.
+    """
+    limits = HealthLimits(**{f.name: getattr(config, f.name) for f in fields(HealthLimits)})
+    measured = _measure(config)
+    return _health(measured, assess_health(measured, limits))
 
 
 def _measure(config: MonitorConfig) -> Measurements:

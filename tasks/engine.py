@@ -18,6 +18,7 @@ from fastlstm.config.execution import ExecutionConfig
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.steps.forks import call_fork, is_fork
 from fastlstm.steps.worker_pool import WorkerPool, default_workers
+from tasks.settings import ScoringConfig
 
 _WITHOUT_EVENTS = "fastlstm.steps.worker_messages:without_events"
 
@@ -88,7 +89,7 @@ _lock = threading.Lock()
 _open: dict[str, Engine] = {}
 
 
-def engine_of(config: RetrainConfig) -> Engine:
+def engine_of(config: RetrainConfig | ScoringConfig) -> Engine:
     """The engine that the settings name, started once in this process.
 
     Raises:

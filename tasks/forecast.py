@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from tasks.settings import ScoringConfig, store_of
 from tasks.steps import pipeline_step
 from tasks.work_place import local_work
 
+# Calls ``module:function`` with keyword arguments.
+Call = Callable[[str, dict[str, Any]], dict[str, Any]]
 FORECASTS_FILE, INTERVALS_FILE = "forecasts.parquet", "intervals.parquet"
 
 
@@ -23,6 +26,26 @@ def forecast(config: ScoringConfig, forecaster: ChosenForecaster, table: LocalTa
     """Check the rows by the rules of the run's training, and forecast the rows after each series.
 
     This runs in a process of its own, which loads the network once.
+    """
+    scored = forecast_table(config, forecaster, table, worker.call)
+    notify("forecast", f"{scored.forecasts:,} forecasts of {scored.series} series")
+    for warning in scored.warnings:
+        notify("forecast", f"warning: {warning}")
+    for name, why in scored.skipped.items():
+        notify("forecast", f"skipped {name or 'the table'}: {why}")
+    return scored
+
+
+def forecast_table(
+    config: ScoringConfig, forecaster: ChosenForecaster, table: LocalTable, call: Call
+) -> Scored:
+    """Forecast the rows after each series of a table.
+
+    Args:
+        config: all settings of the model's scoring.
+        forecaster: who forecasts.
+        table: the newest rows.
+        call: calls a function in another process.
     """
     run = forecaster.run
     key = fingerprint(
@@ -36,7 +59,7 @@ def forecast(config: ScoringConfig, forecaster: ChosenForecaster, table: LocalTa
     folder = local_work(config.work) / "forecast" / key[:32]
 
     def build(target: Path) -> dict[str, Any]:
-        facts: dict[str, Any] = worker.call(
+        return call(
             "fastlstm.steps.forecast:forecast_latest_into",
             {
                 "output": str(target / FORECASTS_FILE),
@@ -49,15 +72,9 @@ def forecast(config: ScoringConfig, forecaster: ChosenForecaster, table: LocalTa
                 "shard_rows": config.shard_rows,
             },
         )
-        return facts
 
     manifest = publish(folder, build)
-    notify("forecast", f"{manifest['rows']:,} forecasts of {manifest['series']} series")
     warnings = [*skipped_files_lines(table.skipped), *manifest["warnings"]]
-    for warning in warnings:
-        notify("forecast", f"warning: {warning}")
-    for name, why in manifest["skipped"].items():
-        notify("forecast", f"skipped {name or 'the table'}: {why}")
     return Scored(
         path=str(folder),
         content_sha256=manifest["content_sha256"],

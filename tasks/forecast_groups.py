@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastlstm.config.group_names import ALL, POOLED, model_of_group
+from fastlstm.config.group_names import model_of_group
 from fastlstm.errors import EngineError, FastLSTMError, StoreError
 from fastlstm.registry.store import GroupRuns
 from fastlstm.steps.join_forecasts import join_forecasts
-from fastlstm.steps.split_groups import group_file, split_newest_into
+from fastlstm.steps.split_groups import group_file
 from tasks.engine import engine_of
 from tasks.forecasters import choose_forecaster
 from tasks.settings import PipelineConfig, store_of
-from tasks.work_place import local_work
+from tasks.stored_groups import rows_by_model, stored_groups
 
 
 @dataclass
@@ -62,21 +61,15 @@ def forecast_groups(
         EngineError: the engine is gone.
         StoreError: no group can be forecast.
     """
-    stored = store_of(config).groups(config.family_name)
+    stored = stored_groups(store_of(config), config.family_name)
     data = config.data.model_copy(update={"path": source, "format": "auto", "query": None})
     found = ForecastOfGroups()
-    home = local_work(config.work) / "forecast"
-    home.mkdir(parents=True, exist_ok=True)
-    # A name by which 'clean' finds what a killed run leaves.
-    with tempfile.TemporaryDirectory(dir=home, prefix=".upload-") as name:
-        folder = Path(name)
-        groups = split_newest_into(
-            folder, data, config.models_by, lambda group: _model_of(group, stored, only)
-        )
+    rows = rows_by_model(stored, data, config.models_by, config.work, only)
+    with rows as (folder, groups):
         for group in groups.pop("", []):
             if only is None:
                 found.skipped[group] = "it has no model; run 'fastlstm retrain'"
-        _forecast_all(config, folder, list(groups), stored, found, serve_baseline, intervals)
+        _forecast_all(config, folder, list(groups), stored.runs, found, serve_baseline, intervals)
         files = {group: folder / f"{group}.forecasts.parquet" for group in groups}
         found.rows = join_forecasts(files, config.models_by, output)
         if intervals is not None:
@@ -86,20 +79,6 @@ def forecast_groups(
         reasons = "; ".join(f"{group}: {why}" for group, why in list(found.skipped.items())[:5])
         raise StoreError(f"no group can be forecast ({reasons or f'{only} is not in the rows'})")
     return found
-
-
-def _model_of(group: str, stored: dict[str, GroupRuns], only: str | None) -> str | None:
-    """The group whose model forecasts a group; None where there is none, or another one is wanted."""
-    report = stored[ALL].newest if ALL in stored else None
-    pooled = report is not None and group in report.manifest["pooled"]
-    own = group in stored and stored[group].newest is not None
-    if own and not pooled:
-        model = group
-    elif POOLED in stored:
-        model = POOLED
-    else:
-        return None
-    return model if only in (None, group, model) else None
 
 
 def _forecast_all(

@@ -32,6 +32,8 @@ from tasks.prefect_names import artifact_key
 from tasks.references import (
     BacktestOutcome,
     ChosenForecaster,
+    GroupScorings,
+    GroupsHealth,
     Health,
     Outcome,
     ScoringOutcome,
@@ -40,6 +42,8 @@ from tasks.references import (
 
 # PNG bytes of all figures in one report. Prefect sets no limit; its database and the browser get slow.
 _FIGURES_LIMIT = 600_000
+# Rows of a table of groups in a report.
+_MOST_ROWS = 500
 
 
 class TrainingProgress:
@@ -317,6 +321,49 @@ def _label_lines(health: Health) -> list[str]:
         "label", "true class", "forecasts", "log loss", "on test", "accuracy", "on test",
     ]  # fmt: skip
     return markdown_table(header, rows, text_columns=(0, 1))
+
+
+def report_group_scorings(
+    model_name: str, outcome: GroupScorings, scored: dict[str, ScoringOutcome]
+) -> None:
+    """Create the report of a scoring of all groups.
+
+    Args:
+        model_name: name of all models.
+        outcome: how it ended.
+        scored: what each group's model forecast.
+    """
+    lines = [f"# {plain(outcome.message)}", ""]
+    if outcome.skipped:
+        rows = [[plain(name), plain(why)] for name, why in outcome.skipped.items()][:_MOST_ROWS]
+        lines += [*markdown_table(["skipped", "reason"], rows, text_columns=(0, 1)), ""]
+    rows = [
+        [plain(group), one.run.run_id, one.baseline or "", f"{one.forecasts:,}", f"{one.added:,}"]
+        for group, one in list(scored.items())[:_MOST_ROWS]
+    ]
+    header = ["group", "run", "baseline that forecast", "forecasts", "appended"]
+    lines += [*markdown_table(header, rows, text_columns=(0, 1, 2)), ""]
+    lines += [f"- warning: {plain(warning)}" for warning in outcome.warnings[:_MOST_ROWS]]
+    create_markdown_artifact(
+        "\n".join(lines), key=artifact_key(model_name, "scoring"), description=outcome.message[:200]
+    )
+
+
+def report_group_health(model_name: str, health: GroupsHealth) -> None:
+    """Create the report of a monitoring of all groups: degraded models first."""
+    found = sorted(health.groups.items(), key=lambda item: (not item[1].degraded, item[0]))
+    rows = [
+        [plain(group), "degraded" if one.degraded else "", plain(one.message)]
+        for group, one in found[:_MOST_ROWS]
+    ]
+    lines = [f"# {plain(health.message)}", ""]
+    lines += [*markdown_table(["group", "", "finding"], rows, text_columns=(0, 1, 2)), ""]
+    if health.skipped:
+        rows = [[plain(name), plain(why)] for name, why in health.skipped.items()][:_MOST_ROWS]
+        lines += markdown_table(["not measured", "reason"], rows, text_columns=(0, 1))
+    create_markdown_artifact(
+        "\n".join(lines), key=artifact_key(model_name, "health"), description=health.message[:200]
+    )
 
 
 def report_health(model_name: str, health: Health, limits: dict[str, float]) -> None:

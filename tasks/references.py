@@ -218,6 +218,20 @@ class LabelHealth(_Reference):
     expected_accuracy: float | None
 
 
+class GroupScorings(_Reference):
+    """How a scoring of all groups ended."""
+
+    models: int = Field(description="Models that forecast.")
+    baselines: list[str] = Field(
+        description="Groups without a champion, which a baseline forecast."
+    )
+    forecasts: int
+    added: int = Field(description="Number of forecasts that were not stored before.")
+    skipped: dict[str, str] = Field(description="Groups and series without a forecast, and why.")
+    warnings: list[str] = Field(default_factory=list)
+    message: str
+
+
 class Health(_Reference):
     """What a monitoring found."""
 
@@ -250,4 +264,18 @@ class UpkeepOutcome(_Reference):
     pruned: list[str] = Field(description="Deleted runs.")
     deleted: list[str] = Field(description="Deleted intermediate results.")
     freed: int = Field(description="Bytes of the deleted intermediate results.")
+    message: str
+
+
+class GroupsHealth(_Reference):
+    """What a monitoring of all groups found."""
+
+    degraded: bool = Field(description="Whether any model is degraded.")
+    groups: dict[str, Health]
+    skipped: dict[str, str] = Field(description="Models that were not measured, and why.")
+    reasons: list[str] = Field(description="Of the first degraded models, with the group.")
+    stale: list[str] = Field(
+        default_factory=list,
+        description="Why models are stale: no new run, or no promotion, for too long.",
+    )
     message: str

@@ -53,6 +53,9 @@ def report_groups(
             "groups": {line.group: line.status for line in lines},
             # Which groups the pooled model forecasts.
             "pooled": sorted(plan.pooled),
+            # Where newest rows of all groups have their columns.
+            "models_by": config.models_by,
+            "data": config.data.model_dump(mode="json", exclude={"path", "query"}),
         }
 
     entry = store.add_run(config.model_name, datetime.now(UTC), build)

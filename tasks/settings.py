@@ -8,7 +8,9 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from fastlstm.config.base import StrictSettings
+from fastlstm.config.execution import ExecutionConfig
 from fastlstm.config.file_formats import FormatName
+from fastlstm.config.group_names import ALL, model_of_group
 from fastlstm.config.locations import (
     ForecastLocation,
     SourceLocation,
@@ -105,7 +107,10 @@ class RetentionSettings(StrictSettings):
 class _Placed(StrictSettings):
     """Settings of every flow: a model, its store, and how to reach it."""
 
-    model_name: StoredName = Field(description="Name of the model in the store.")
+    model_name: StoredName = Field(
+        description="Name of the model in the store. Of models by group: 'sales/region=north', or "
+        "'sales/all' for the models of all groups."
+    )
     store: StoreLocation = Field(description="Folder of all runs, or s3://bucket/prefix.")
     s3: S3Settings = Field(default_factory=S3Settings, description="How S3 is reached.")
     work: WorkLocation = Field(
@@ -117,6 +122,16 @@ class _Placed(StrictSettings):
         description="Rows that are held in memory at a time. A panel with more is read in shards of "
         "whole series.",
     )  # fmt: skip
+
+    @property
+    def family_name(self) -> str:
+        """Name of the model, below which the models of groups lie."""
+        return self.model_name.partition("/")[0]
+
+    @property
+    def of_all_groups(self) -> bool:
+        """Whether the settings are of the models of all groups."""
+        return self.model_name == model_of_group(self.family_name, ALL)
 
 
 class PipelineConfig(RetrainConfig):
@@ -205,6 +220,17 @@ class ScoringConfig(_Placed):
         description="Share of series that may be skipped; above this limit the scoring says so first "
         "and emits an event, of which an automation notifies.",
     )
+    execution: ExecutionConfig = Field(
+        default_factory=ExecutionConfig, description="Where the models of groups forecast."
+    )
+
+    @model_validator(mode="after")
+    def _run_of_one_model(self) -> ScoringConfig:
+        if self.run is not None and self.of_all_groups:
+            raise ValueError(
+                f"run: is of one group, model_name is {self.model_name!r}; name the group, or remove run"
+            )
+        return self
 
 
 class UpkeepConfig(_Placed):

@@ -240,6 +240,8 @@ _ALL = (
     Step("fetch rows", "fetches the newest rows", "data", 3),
     Step("forecast", "forecasts the rows after each series", "network", 1, folders=("forecast",)),
     Step("append", "appends the forecasts where they are kept", "store", 3),
+    Step("score groups", "forecasts with the models of all groups, and appends", "network", 3),
+    Step("check groups", "compares forecasts and inputs of the models of all groups", "data", 3),
     Step("check health", "compares live forecasts and inputs with test and training", "data", 3),
     Step("report degraded", "emits the event of a degraded model", "data", 3),
     Step("check freshness", "emits an event where no run is new or promoted for long", "store", 3),

@@ -16,7 +16,7 @@ from fastlstm.registry.folder_store import FolderStore
 from fastlstm.registry.maintenance import examine
 from fastlstm.runs.saved_run import SavedRun
 from flows.cli.main import main
-from tasks.settings import PipelineConfig
+from tasks.settings import MonitorConfig, PipelineConfig, ScoringConfig
 from tests.conftest import make_panel
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "in_process", "ready_network")
@@ -91,6 +91,7 @@ def test_one_story_of_many_models(settings, executions, tmp_path, monkeypatch):
     assert set(store.groups("small")["pooled"].run_ids) > set(groups["pooled"].run_ids)
 
     commands(tmp_path, given, store)
+    flows_over_all(tmp_path, given, store)
 
 
 def commands(tmp_path, given, store):
@@ -149,3 +150,42 @@ def commands(tmp_path, given, store):
 
 def of_groups(store):
     return {name: known for name, known in store.groups("small").items() if name != "all"}
+
+
+def flows_over_all(tmp_path, given, store):
+    """Scoring and monitoring of all groups in one run each."""
+    from flows.monitor import monitor
+    from flows.predict import predict
+
+    frame, new = table(), tmp_path / "newest.csv"
+    frame.groupby("region").head(-2).to_csv(new, index=False)
+    common = {"model_name": "small/all", "store": given["store"], "work": given["work"]}
+    place = {"path": str(tmp_path / "forecasts")}
+    scoring = check_settings(
+        {**common, "input": {"path": str(new)}, "output": place, "execution": {"workers": 1}},
+        ScoringConfig,
+    )
+    found = predict(scoring)
+    assert (found.models, found.forecasts, found.added) == (2, 6, 6) and not found.skipped
+    assert found.message.startswith("Scored with 2 of 2 models: 6 forecasts appended")
+    written = pd.concat(
+        map(pd.read_parquet, (tmp_path / "forecasts").rglob("forecasts/**/*.parquet"))
+    )
+    assert set(written["series"]) == {"1", "region=tiny/1", "region=small/1"}
+    assert predict(scoring).added == 0
+
+    monitoring = {
+        **common, "forecasts": place, "actuals": {"path": str(tmp_path / "new.csv")}, "days": 10_000,
+        "minimum_forecasts": 1, "minimum_rows": 10, "max_error_ratio": 1e-6,
+    }  # fmt: skip
+    health = monitor(check_settings(monitoring, MonitorConfig))
+    # Series 'tiny' has no test window, so that nothing says how large its errors may be.
+    assert {name: one.forecasts for name, one in health.groups.items()} == {NORTH: 2, "pooled": 2}
+    assert health.degraded and health.message.startswith("2 of 2 models are degraded: ")
+
+    # A group that cannot be forecast stops no other.
+    champion = store.groups("small")["pooled"].record.champion
+    (store.run_folder("small/pooled", champion) / "manifest.json").write_text("{}")
+    frame.assign(heat=frame["heat"] + 1).to_csv(new, index=False)
+    left = predict(scoring)
+    assert left.models == 1 and set(left.skipped) == {"pooled"} and left.added == 2
