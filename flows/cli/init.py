@@ -8,9 +8,14 @@ from pathlib import Path
 
 import click
 
+from flows.cli.examples import EXAMPLES, example_text
+
 
 @click.command()
-@click.argument("table")
+@click.argument("table", required=False)
+@click.option(
+    "--example", type=click.Choice(list(EXAMPLES)), help="A bundled example, not a table."
+)
 @click.option("--target", "targets", multiple=True, help="Column to forecast; may be given again.")
 @click.option("--horizon", type=click.IntRange(1), help="Rows to forecast.")
 @click.option(
@@ -24,9 +29,9 @@ import click
     "--output", type=click.Path(dir_okay=False), help="Config file; by default named as the table."
 )
 def init(
-    table: str, targets: tuple[str, ...], horizon: int | None, look_back: int | None,
-    time: str | None, series: str | None, time_zone: str | None, query: str | None,
-    output: str | None,
+    table: str | None, example: str | None, targets: tuple[str, ...], horizon: int | None,
+    look_back: int | None, time: str | None, series: str | None, time_zone: str | None,
+    query: str | None, output: str | None,
 ) -> None:  # fmt: skip
     """Look at TABLE and write a config for it.
 
@@ -45,6 +50,11 @@ def init(
     from tasks.settings import S3Settings
     from tasks.storage.sources import local_source
 
+    if (table is None) == (example is None):
+        raise ConfigError("give TABLE, the file or place of a table, or --example, not both")
+    if table is None:
+        _write_example(str(example), output)
+        return
     check_source(table, "TABLE")
     if is_database(table) != (query is not None):
         raise ConfigError(
@@ -53,9 +63,7 @@ def init(
             else f"--query: {table} is no database; remove --query"
         )
     stem = Path(table.rstrip("/")).name.split(".")[0] or "table"
-    file = Path(output or f"{stem}.yaml")
-    if file.exists():
-        raise ConfigError(f"--output: {file} exists already; give another name")
+    file = _new_file(output or f"{stem}.yaml")
     here = not (is_remote(table) or table.startswith(PACKAGE_PREFIX))
     named = str(Path(table).resolve()) if here else table
     with ScratchFolder() as work:
@@ -78,6 +86,29 @@ def init(
     for doubt in found.doubts:
         console.print(f"in doubt: {doubt}", style="yellow", markup=False, soft_wrap=True)
     console.print(f"Look at it, then: fastlstm check {file}", markup=False, soft_wrap=True)
+
+
+def _new_file(name: str) -> Path:
+    """The file to write.
+
+    Raises:
+        ConfigError: it exists.
+    """
+    from fastlstm.errors import ConfigError
+
+    file = Path(name)
+    if file.exists():
+        raise ConfigError(f"--output: {file} exists already; give another name")
+    return file
+
+
+def _write_example(name: str, output: str | None) -> None:
+    """Write the config of a bundled example."""
+    from fastlstm.artifacts.files import replace_file
+
+    file = _new_file(output or EXAMPLES[name])
+    replace_file(file, example_text(name))
+    click.echo(f"{file}: look at it, then: fastlstm retrain {file}")
 
 
 def _ask(question: str, answers: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import click
 
-from flows.cli import check, forecasts, init, maintenance, runs, training
+from flows.cli import check, examples, forecasts, init, maintenance, runs, training
 from flows.cli.errors import Commands
 
 
@@ -26,6 +26,7 @@ def main(ctx: click.Context, debug: bool) -> None:
 
 
 for _command in (
+    examples.demo,
     init.init,
     check.check,
     training.retrain,

@@ -52,7 +52,9 @@ def start_flow(
     # Imported modules are never garbage: collecting during the imports and at exit was measured to
     # take 1.2 s of a run.
     gc.disable()
-    flow: Callable[[PipelineConfig], Any] = getattr(importlib.import_module(f"flows.{name}"), name)
+    flow: Callable[[PipelineConfig], Any] = getattr(
+        importlib.import_module(f"..{name}", __package__), name
+    )
     from flows.console import ConsoleSubscriber
     from tasks.notify import subscribe
 
