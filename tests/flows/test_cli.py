@@ -22,7 +22,7 @@ from tests.conftest import build_settings, make_panel
 
 COMMANDS = [
     "init", "check", "retrain", "backtest", "tune", "runs", "show", "promote", "rollback", "predict",
-    "verify", "prune", "clean",
+    "verify", "prune", "clean", "demo",
 ]  # fmt: skip
 
 
@@ -262,6 +262,28 @@ def test_help_everywhere(command):
         assert all(name in done.output for name in COMMANDS)
         shown = [line for line in done.output.splitlines() if line.startswith("  ")]
         assert not [line for line in shown if line.endswith("...")]  # no sentence is cut off
+
+
+def test_the_demo_writes_the_example_once_and_retrains_it(tmp_path, monkeypatch):
+    from flows.cli import examples, training
+
+    retrained = []
+
+    def retrain(config):
+        retrained.append(config)
+
+    monkeypatch.setattr(training.retrain, "callback", retrain)
+    monkeypatch.chdir(tmp_path)
+    file = Path("fastlstm-demo") / "weather_temperature.yaml"
+    for _ in range(2):
+        assert CliRunner().invoke(main, ["demo"]).exit_code == 0
+        assert retrained.pop() == str(file)
+        file.write_text(file.read_text().replace("seed: 7", "seed: 8"))
+    assert "store: runs" in file.read_text() and "seed: 8" in file.read_text()
+    monkeypatch.setattr(examples, "find_spec", lambda _: None)
+    done = CliRunner().invoke(main, ["init", "--example", "rain"])
+    assert done.exit_code == 2 and "pip install 'fastlstm[example]'" in done.output
+    assert not Path("weather_rain.yaml").exists()
 
 
 def test_imports_are_light():
