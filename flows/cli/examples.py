@@ -40,7 +40,8 @@ def example_text(name: str) -> str:
 def demo(ctx: click.Context, folder: str) -> None:
     """Retrain the bundled example, in a folder of its own.
 
-    It forecasts the temperature of the next 24 hours at New York's three airports. The config is written into the folder once; change it and run the command again.
+    It forecasts the temperature of the next 24 hours at New York's three airports. The config is written
+    into the folder once; change it and run the command again.
     """
     from fastlstm.artifacts.files import replace_file
     from flows.cli.training import retrain
