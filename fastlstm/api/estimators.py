@@ -1,8 +1,9 @@
 """scikit-learn estimators over the same network, windows and training as the class and the pipeline.
 
 Rows are in order of time. Row ``t`` is forecast from rows ``t - timesteps .. t - 1``, never from
-itself, so ``predict`` gives one forecast per row of ``X``. The rows before the first row of ``X`` are
-unknown; the training mean stands for them, or the last training rows with ``history='train'``.
+itself but for the columns that ``known_future`` names, so ``predict`` gives one forecast per row of
+``X``. The rows before the first row of ``X`` are unknown; the training mean stands for them, or the last
+training rows with ``history='train'``.
 
 Columns of a DataFrame that hold text, categories or booleans among objects are names: each category of
 the rows before the held-out ones becomes an indicator, a missing one where there are any, and an unknown
@@ -75,6 +76,9 @@ class LSTMRegressor(RegressorMixin, WindowedEstimator):  # type: ignore[misc]
             it are refused.
         maximum: likewise the greatest value.
         round_forecasts: whether forecasts are rounded to whole numbers.
+        known_future: names or numbers of the columns of ``X`` that are known before their row, like a
+            planned price or the day of the week: the forecast of row ``t`` also sees theirs in row
+            ``t``; ``steps_ahead`` must be 1.
 
     Attributes:
         model_: the Keras network.
@@ -203,7 +207,8 @@ class LSTMClassifier(ClassifierMixin, WindowedEstimator):  # type: ignore[misc]
 
     ``class_weight`` is 'balanced' or a weight per class. ``steps_ahead`` must be 1. ``loss`` is binary
     cross-entropy for two classes and categorical cross-entropy for more. Of ``target_columns`` and the
-    parameters after it, only ``ensemble_size``, ``ema_momentum`` and ``refit`` apply to a classifier.
+    parameters after it, only ``ensemble_size``, ``ema_momentum``, ``refit`` and ``known_future`` apply
+    to a classifier.
 
     Attributes:
         classes_: the labels, sorted.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
@@ -101,6 +102,7 @@ class WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         minimum: float | Sequence[float] | None = None,
         maximum: float | Sequence[float] | None = None,
         round_forecasts: bool = False,
+        known_future: Sequence[str | int] | None = None,
     ) -> None:
         self.timesteps = timesteps
         self.steps_ahead = steps_ahead
@@ -136,6 +138,7 @@ class WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         self.minimum = minimum
         self.maximum = maximum
         self.round_forecasts = round_forecasts
+        self.known_future = known_future
 
     def _hyperparameters(self, task: dict[str, Any]) -> Hyperparameters:
         """The estimator's parameters as hyperparameters.
@@ -229,11 +232,13 @@ class WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         Raises:
             DataError: too few rows, or ``target_columns`` do not hold the targets.
         """
-        rows = row_table(X, y, RowSettings(sample_weight=sample_weight))
-        names = [str(name) for name in rows.x]
-        if self._named is not None and self._named.embedded:
-            groups = [[names[number] for number in group] for group in self._named.embedded]
-            hp = hp.model_copy(update={"embedded_features": groups})
+        known = self._known_columns()
+        of_table = row_table(X, y, RowSettings(sample_weight=sample_weight))
+        names = [str(name) for name in of_table.x]
+        names += [f"{names[number]}+1" for number in known]
+        X = np.hstack([X, _next_rows(X[:, known])])
+        rows = replace(of_table, x=pd.DataFrame(X, of_table.x.index, names))
+        hp = hp.model_copy(update=self._of_columns(names, len(known)))
         held_out = self._held_out_rows(len(X), hp)
         times = microseconds(rows.frame[TIME])
         cuts = Cuts(int(times[len(X) - held_out]), _NEVER)
@@ -246,6 +251,37 @@ class WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         self.hyperparameters_ = hp
         self.last_rows_ = X[-hp.timesteps :]
         self.scaled_mean_ = self._scaled(X[: len(X) - held_out].mean(axis=0, keepdims=True))
+
+    def _known_columns(self) -> list[int]:
+        """Numbers of the columns that are known of the row to forecast, of all indicators of names."""
+        if not self.known_future:
+            return []
+        if self.steps_ahead != 1:
+            raise ConfigError(
+                f"known_future: steps_ahead is {self.steps_ahead}, and X ends with the row to forecast; "
+                "use the class fastLSTM, whose rows to forecast follow the table, or steps_ahead 1"
+            )
+        found: list[int] = []
+        for column in self.known_future:
+            number = self._number_of(column, "known_future")
+            width, start = 1, number
+            if self._named is not None:
+                width, start = self._named.widths[number], self._named.starts[number]
+            found.extend(range(start, start + width))
+        if len(set(found)) < len(found):
+            raise ConfigError(f"known_future: {list(self.known_future)} names a column twice")
+        return found
+
+    def _of_columns(self, names: list[str], known: int) -> dict[str, Any]:
+        """Hyperparameters that name columns; the last ``known`` ones are of the row to forecast."""
+        found: dict[str, Any] = {}
+        if self._named is not None and self._named.embedded:
+            found["embedded_features"] = [
+                [names[number] for number in group] for group in self._named.embedded
+            ]
+        if known:
+            found["future_features"] = dict.fromkeys(names[-known:], 1)
+        return found
 
     def _held_out_rows(self, count: int, hp: Hyperparameters) -> int:
         """How many of the last rows choose the epoch."""
@@ -281,16 +317,9 @@ class WindowedEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _numbers_of_target_columns(self, n_targets: int) -> list[int]:
         """Numbers of the columns of X that hold the targets."""
-        names = list(getattr(self, "feature_names_in_", ()))
         numbers: list[int] = []
         for column in self.target_columns or ():
-            existing = names if isinstance(column, str) else range(self.n_features_in_)
-            if column not in existing:
-                raise ConfigError(
-                    f"target_columns: X has no column {column!r}; give names or numbers of its "
-                    f"{self.n_features_in_} columns{f', {names}' if names else ''}"
-                )
-            number = names.index(column) if isinstance(column, str) else int(column)
+            number = self._number_of(column, "target_columns")
             if self._named is not None:
                 if self._named.columns[number] in self._named.categories:
                     raise ConfigError(
@@ -306,6 +335,16 @@ class WindowedEstimator(BaseEstimator):  # type: ignore[misc]
             )
         return numbers
 
+    def _number_of(self, column: str | int, setting: str) -> int:
+        """Number of a column of X, by its name or number."""
+        names = list(getattr(self, "feature_names_in_", ()))
+        if column not in (names if isinstance(column, str) else range(self.n_features_in_)):
+            raise ConfigError(
+                f"{setting}: X has no column {column!r}; give names or numbers of its "
+                f"{self.n_features_in_} columns{f', {names}' if names else ''}"
+            )
+        return names.index(column) if isinstance(column, str) else int(column)
+
     def _scaled(self, X: np.ndarray) -> np.ndarray:
         return self.scalers_.features(pd.DataFrame(X, columns=self._names))
 
@@ -313,14 +352,23 @@ class WindowedEstimator(BaseEstimator):  # type: ignore[misc]
         """The network's outputs for every row, ``(n, n_outputs)``, in scaled units."""
         check_is_fitted(self)
         X = self._numbers_of(X)
-        timesteps, scaled = self.hyperparameters_.timesteps, self._scaled(X)
+        known, timesteps = self._known_columns(), self.hyperparameters_.timesteps
+        scaled = self._scaled(np.hstack([X, _next_rows(X[:, known])]))
         if self.history == "train":
             past = self._scaled(self.last_rows_)
         else:
             past = np.repeat(self.scaled_mean_, timesteps, axis=0)
         rows = np.concatenate([past, scaled])
+        if known:  # the row before the first one holds what is known of that
+            before = self._scaled(np.hstack([X[:1], X[:1, known]]))
+            rows[timesteps - 1, -len(known) :] = before[0, -len(known) :]
         first_rows = np.arange(timesteps, timesteps + len(scaled))
         return predict(self.model_, input_windows(rows, first_rows, timesteps))
+
+
+def _next_rows(columns: np.ndarray) -> np.ndarray:
+    """Each row's next one, ``(n, n_columns)``; the last row, which no forecast asks for, repeated."""
+    return np.concatenate([columns[1:], columns[-1:]])
 
 
 def _require_same(x: np.ndarray, y: np.ndarray, columns: list[str | int]) -> None:

@@ -210,6 +210,35 @@ def test_targets_among_the_columns_give_the_segment_network_their_past():
     )
 
 
+@KINDS
+def test_a_column_known_ahead_is_seen_in_the_row_it_is_of(kind):
+    draw = np.random.default_rng(0)
+    table = pd.DataFrame({"noise": draw.normal(size=400), "price": draw.normal(size=400)})
+    wanted = table["price"] if kind is LSTMRegressor else table["price"] > 0
+    settings = {**LEARNS, "known_future": ["price"]}
+    model = kind(**settings).fit(table[:320], wanted[:320])
+    assert model.score(table[320:], wanted[320:]) > 0.8
+
+    def outputs(rows):
+        return model.predict(rows) if kind is LSTMRegressor else model.predict_proba(rows)[:, 1]
+
+    before = outputs(table)
+    for row in (0, 7, 399):
+        changed = table.copy()
+        changed.loc[row, "price"] *= -1
+        assert np.flatnonzero(outputs(changed) != before)[0] == row
+        changed = table.copy()
+        changed.loc[row, "noise"] += 1
+        assert not (outputs(changed) != before)[: row + 1].any()
+    for wrong, message in (
+        ({"known_future": ["prize"]}, "known_future: X has no column 'prize'"),
+        ({"known_future": ["price", 1]}, "names a column twice"),
+        ({"known_future": [0], "steps_ahead": 2}, "known_future: steps_ahead is 2"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            LSTMRegressor(**{**QUICK, **wrong}).fit(table, table["price"])
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
