@@ -38,18 +38,26 @@ def outputs_of_labels(labels: Mapping[str, Sequence[str]]) -> dict[str, tuple[st
 
 
 def weights_by_class(
-    weights: Mapping[int | str, float], classes: Sequence[str]
-) -> dict[str, float] | None:
-    """The weight of each class by its name; None unless each class has one, and nothing else.
+    weights: Mapping[int | str, float], labels: Iterable[Sequence[str]]
+) -> list[dict[str, float]] | None:
+    """The weight of each class of each label column; None unless each class has one, and nothing else.
 
     Args:
-        weights: by the names of the classes; 0 and 1 are those of 'False' and 'True', too.
-        classes: their names.
+        weights: by the names of the classes; 0 and 1 are those of 'False' and 'True', too. Classes of
+            one name in several columns have one weight.
+        labels: the classes of each label column.
     """
-    named = {str(name): weight for name, weight in weights.items()}
-    if list(classes) == ["False", "True"] and {*named} == {"0", "1"}:
-        return {"False": named["0"], "True": named["1"]}
-    return named if {*named} == {*classes} else None
+    named, found = {str(name): weight for name, weight in weights.items()}, []
+    used: set[str] = set()
+    for classes in labels:
+        keys = list(classes)
+        if keys == ["False", "True"] and not {*keys} <= {*named}:
+            keys = ["0", "1"]
+        if not {*keys} <= {*named}:
+            return None
+        used |= {*keys}
+        found.append({name: named[key] for name, key in zip(classes, keys, strict=True)})
+    return found if used == {*named} else None
 
 
 def in_order(categories: Iterable[str]) -> list[str]:

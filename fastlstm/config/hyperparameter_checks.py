@@ -155,12 +155,6 @@ def _class_weights(hp: HyperparameterFields) -> list[str]:
         return []
     if hp.is_regressor:
         return ["class_weight: a regressor has no classes; remove it"]
-    outputs = len(hp.classes or ()) * hp.steps_ahead
-    if outputs > 1:
-        return [
-            f"class_weight: {len(hp.classes or ())} label columns and {hp.steps_ahead} steps ahead have "
-            "no common class; remove it, or train one model for each"
-        ]
     if isinstance(hp.class_weight, dict) and any(w <= 0 for w in hp.class_weight.values()):
         return ["class_weight: every weight must be above 0; correct it"]
     return []

@@ -255,8 +255,8 @@ class HyperparameterFields(BaseModel):
     class_weight: dict[int | str, float] | Literal["balanced"] | None = Field(
         None,
         description="Weight of each class in the loss by its name, e.g. {sun: 1, snow: 10} or "
-        "{0: 1, 1: 10}, or 'balanced' for weights from the train windows. One label column and one "
-        "step ahead only.",
+        "{0: 1, 1: 10}, or 'balanced' for weights from the train windows, of each label column by "
+        "itself.",
     )
     calibration: Literal["auto", "platt", "temperature", "none"] = Field(
         "auto",

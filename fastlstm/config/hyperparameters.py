@@ -113,9 +113,15 @@ class Hyperparameters(HyperparameterFields):
         return several and max(self.label_sizes) > 1
 
     @property
+    def weighs_each_label(self) -> bool:
+        """Whether the labels of a window, which are several, have weights by their classes."""
+        return self.class_weight is not None and len(self.label_sizes) * self.steps_ahead > 1
+
+    @property
     def has_stock_loss(self) -> bool:
         """Whether Keras has the loss itself, so that a saved network can name it."""
-        own = canonical_loss(self.loss) in OWN_LOSSES or self.has_label_groups
+        of_labels = self.has_label_groups or self.weighs_each_label
+        own = canonical_loss(self.loss) in OWN_LOSSES or of_labels
         return not own and self.step_weights is None
 
     @property

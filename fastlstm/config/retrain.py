@@ -121,6 +121,7 @@ class RetrainConfig(StrictSettings):
             *self._split_problems(),
             *self._class_problems(),
             *self._metric_problems(),
+            *self._threshold_problems(),
             *self._range_problems(),
             *self._group_problems(),
         ]
@@ -373,7 +374,9 @@ class RetrainConfig(StrictSettings):
         if any(self.data.rules(name).dtype == "category" for name in self.data.targets):
             return problems  # their classes are those of the train rows
         outputs = targets * hp.steps_ahead
-        if hp.class_weight is not None and outputs > 1 and not softmax:
+        # Undeclared columns may be labels, whose classes are known once their rows are read.
+        may_be_labels = bool(self.data.undeclared_labels)
+        if hp.class_weight is not None and outputs > 1 and not softmax and not may_be_labels:
             problems.append(
                 f"hyperparameters.class_weight: {outputs} outputs have no common class; remove it, "
                 "or train one model per output"
@@ -403,13 +406,48 @@ class RetrainConfig(StrictSettings):
             ]
         if not isinstance(hp.class_weight, dict):
             return []
-        (names,) = classes.values()
-        if weights_by_class(hp.class_weight, names) is not None:
+        names = [name for found in classes.values() for name in found]
+        if weights_by_class(hp.class_weight, classes.values()) is not None:
             return []
         return [
             f"hyperparameters.class_weight: has classes {sorted(map(str, hp.class_weight))}, the train "
             f"rows have {names}; give one weight per class"
         ]
+
+    def _threshold_problems(self, *, resolved: bool = False) -> list[str]:
+        """Names of decision thresholds that are none of the outputs and classes.
+
+        Args:
+            resolved: whether the train rows have taught which columns are labels with names.
+        """
+        given, hp, targets = self.evaluation.thresholds, self.hyperparameters, self.data.targets
+        if not given:
+            return []
+        if hp.is_regressor:
+            return ["evaluation.thresholds: are for labels, LSTM_type is 'regressor'; remove them"]
+        if hp.classes is None and self.data.undeclared_labels and not resolved:
+            return []
+        steps = range(1, hp.steps_ahead + 1) if hp.steps_ahead > 1 else ()
+        names = [*targets, *(f"{target}_step_{step}" for step in steps for target in targets)]
+        if hp.classes is not None:
+            names += [n for found in hp.classes.values() for n in found[len(found) == 2 :]]
+        elif hp.last_layer_activation != "softmax":
+            names.append("1")
+        return [
+            f"evaluation.thresholds: {name!r} is no output or class that has a threshold; give one of "
+            f"{list(dict.fromkeys(names))}"
+            for name in given
+            if name not in names
+        ]
+
+    def require_known_thresholds(self) -> None:
+        """Refuse decision thresholds of unknown names, once the train rows have taught the classes.
+
+        Raises:
+            ConfigError: names the threshold.
+        """
+        if problems := self._threshold_problems(resolved=True):
+            raise ConfigError(problems)
 
     def _metric_problems(self) -> list[str]:
         """The primary metric against the task."""

@@ -25,6 +25,7 @@ from fastlstm.evaluation.label_tally import (
 from fastlstm.evaluation.labels import (
     LabelColumn,
     class_numbers,
+    given_threshold,
     label_columns,
     likeliest_labels,
 )
@@ -298,10 +299,11 @@ class ScoredLabels:
         several = {name for column in columns if not column.is_binary for name in column.names}
         of_classes = {name for name in names if name.partition("_step_")[0] in several}
         outputs, notes = {}, []
-        for name, of_class, seen, scored, prior in zip(
-            names, classes, validation, test.outputs, self.train.share.reshape(-1), strict=True
-        ):
-            given = chosen_by.thresholds.get(name, chosen_by.thresholds.get(of_class))
+        for name, target, of_class, seen, scored, prior in zip(
+            names, self.settings.data.targets * steps, classes, validation, test.outputs,
+            self.train.share.reshape(-1), strict=True,
+        ):  # fmt: skip
+            given = given_threshold(chosen_by.thresholds, name, target, of_class)
             truth, probability, windows = seen.weighted
             chosen = choose_threshold(truth, probability, chosen_by.threshold_metric, windows)
             if chosen is None and given is None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.windows.origins import output_names
 
 # The smallest probability; a smaller one has an infinite loss where it is wrong. In float32 one less a
 # smaller one is 1.
@@ -132,6 +133,20 @@ def log_loss(probability: np.ndarray, number: np.ndarray) -> np.ndarray:
     return loss
 
 
+def given_threshold(
+    thresholds: Mapping[str, float], output: str, target: str, label: str
+) -> float | None:
+    """The decision threshold that the settings give an output, or None.
+
+    Args:
+        thresholds: by name of an output, of its target (for all steps), or of its class.
+        output: name of the output.
+        target: name of its target, which the output has too where one step is forecast.
+        label: the class whose probability it is.
+    """
+    return next((thresholds[name] for name in (output, target, label) if name in thresholds), None)
+
+
 def likeliest_labels(
     outputs: np.ndarray, columns: Sequence[LabelColumn], thresholds: Mapping[str, float]
 ) -> dict[str, np.ndarray]:
@@ -143,7 +158,7 @@ def likeliest_labels(
     Args:
         outputs: probabilities ``(n, steps, n_targets)``.
         columns: the label columns.
-        thresholds: by name of an output or class.
+        thresholds: see ``given_threshold``.
 
     Returns:
         ``label`` (text; booleans where all columns are of booleans) and ``probability``,
@@ -155,8 +170,10 @@ def likeliest_labels(
     for column in columns:
         probability = class_probabilities(outputs, column)
         if column.is_binary:
-            second = column.classes[1]
-            threshold = thresholds.get(column.names[0], thresholds.get(second, 0.5))
+            target, second, steps = column.names[0], column.classes[1], outputs.shape[1]
+            outputs_of = output_names([target], steps)
+            given = [given_threshold(thresholds, name, target, second) for name in outputs_of]
+            threshold = np.array([0.5 if value is None else value for value in given])
             number = (probability[..., 1] >= threshold).astype(np.int64)
         else:
             number = probability.argmax(axis=-1)

@@ -6,7 +6,7 @@ an entry in ``_OWN_LOSSES``, and in the names of ``fastlstm.config.keras_names.O
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastlstm.config.hyperparameters import Hyperparameters
@@ -21,8 +21,13 @@ _SHIFT = 1e-3
 _Loss = Callable[[Any, Any], Any]
 
 
-def loss_of(hp: Hyperparameters) -> Any:
+def loss_of(hp: Hyperparameters, class_weights: Sequence[Sequence[float]] | None = None) -> Any:
     """The loss of hyperparameters, with the steps ahead weighted by ``step_weights``.
+
+    Args:
+        hp: the settings.
+        class_weights: of each label column the weight of each class, by which the loss of each label is
+            multiplied; None: all weigh alike.
 
     Returns:
         A Keras loss function of truth ``(batch, steps_ahead * n_targets)`` and outputs.
@@ -32,8 +37,8 @@ def loss_of(hp: Hyperparameters) -> Any:
     of_targets = _OWN_LOSSES[name](hp) if name in _OWN_LOSSES else keras.losses.get(name)
     if hp.has_stock_loss:
         return of_targets
-    if hp.has_label_groups:
-        return _by_label(hp, of_targets)
+    if hp.has_label_groups or hp.weighs_each_label:
+        return _by_label(hp, of_targets, class_weights)
     ops = keras.ops
     given = hp.step_weights or [1.0] * hp.steps_ahead
     weights = [weight / sum(given) for weight in given]
@@ -50,13 +55,16 @@ def loss_of(hp: Hyperparameters) -> Any:
     return by_step
 
 
-def _by_label(hp: Hyperparameters, of_classes: _Loss) -> _Loss:
+def _by_label(
+    hp: Hyperparameters, of_classes: _Loss, class_weights: Sequence[Sequence[float]] | None
+) -> _Loss:
     """Mean over steps and label columns of the loss of each distribution.
 
     Args:
         hp: the label columns.
         of_classes: the loss of probabilities of several classes; two classes that have one probability
             are taken as two.
+        class_weights: see ``loss_of``.
     """
     ops, slices = import_keras().ops, label_slices(hp.label_sizes)
     width = slices[-1].stop
@@ -67,7 +75,14 @@ def _by_label(hp: Hyperparameters, of_classes: _Loss) -> _Loss:
     def by_label(truth: Any, outputs: Any) -> Any:
         shape = (-1, hp.steps_ahead, width)
         true, given = (ops.reshape(ops.cast(v, outputs.dtype), shape) for v in (truth, outputs))
-        losses = [of_classes(both(true[:, :, s]), both(given[:, :, s])) for s in slices]
+        pairs = [(both(true[:, :, s]), both(given[:, :, s])) for s in slices]
+        losses = [of_classes(*pair) for pair in pairs]
+        if class_weights is not None:
+            weights = [ops.convert_to_tensor(w, outputs.dtype) for w in class_weights]
+            losses = [
+                loss * ops.sum(label * weight, axis=-1)
+                for loss, (label, _), weight in zip(losses, pairs, weights, strict=True)
+            ]
         return ops.mean(sum(losses) / len(losses), axis=1)
 
     return by_label

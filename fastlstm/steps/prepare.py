@@ -85,6 +85,8 @@ def with_resolved_columns(config: Config, loaded: Path) -> Config:
     stored = [StoredColumns(shard / TABLE_FILE) for shard in shards_of(loaded)]
     text = {*stored[0].text_columns} & {*data.value_columns} - {*data.categories}
     of_all = data.embedded_series == "all"
+    if not text:
+        config.require_known_thresholds()
     if data.calendar != "auto" and not text and not of_all:
         return config
     times = distinct_times_in(loaded, TABLE_FILE)

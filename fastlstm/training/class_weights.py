@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from fastlstm.config.categories import weights_by_class
@@ -29,30 +31,77 @@ def class_weights(hyperparameters: Hyperparameters, y: np.ndarray) -> np.ndarray
     if chosen is None:
         return None
     classes = y.shape[1] if y.shape[1] > 1 else 2
+    names = [str(number) for number in range(classes)]
+    if hyperparameters.classes is not None:
+        (names,) = hyperparameters.classes.values()
     if chosen != "balanced":
-        names = [str(number) for number in range(classes)]
-        if hyperparameters.classes is not None:
-            (names,) = hyperparameters.classes.values()
-        by_name = weights_by_class(chosen, names)
-        if by_name is None:
-            raise ConfigError(
-                f"hyperparameters.class_weight: has classes {sorted(map(str, chosen))}, the train rows "
-                f"have {names}; give one weight per class"
-            )
-        return np.array([by_name[name] for name in names], np.float32)
+        (weights,) = _by_name(chosen, [names])
+        return weights
     labels = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0].astype(int)
-    counts = np.bincount(labels, minlength=classes)
-    if (counts == 0).any():
-        first = int(np.argmin(counts))
-        name = str(first)
-        if hyperparameters.classes is not None:
-            (names,) = hyperparameters.classes.values()
-            name = repr(names[first])
-        raise DataError(
-            f"class {name} has no train window, so class_weight 'balanced' is "
-            "undefined; give more rows or raise train_size_rate"
+    return _balanced(labels, names, named=hyperparameters.classes is not None)
+
+
+def _by_name(
+    chosen: Mapping[int | str, float], labels: Sequence[Sequence[str]]
+) -> list[np.ndarray]:
+    """Weights of the classes of each label column, from their names.
+
+    Raises:
+        ConfigError: the weights are of other classes.
+    """
+    by_name = weights_by_class(chosen, labels)
+    if by_name is None:
+        names = [name for of_column in labels for name in of_column]
+        raise ConfigError(
+            f"hyperparameters.class_weight: has classes {sorted(map(str, chosen))}, the train rows "
+            f"have {names}; give one weight per class"
         )
-    return np.asarray(len(labels) / (classes * counts), np.float32)
+    return [np.array([*of_column.values()], np.float32) for of_column in by_name]
+
+
+def _balanced(number: np.ndarray, names: Sequence[str], *, named: bool) -> np.ndarray:
+    """``n / (n_classes * count)`` of each class, from the number of each label's class.
+
+    Raises:
+        DataError: a class has none.
+    """
+    counts = np.bincount(number, minlength=len(names))
+    if (counts == 0).any():
+        first = names[int(np.argmin(counts))]
+        raise DataError(
+            f"class {repr(first) if named else first} has no train window, so class_weight 'balanced' "
+            "is undefined; give more rows or raise train_size_rate"
+        )
+    return np.asarray(len(number) / (len(names) * counts), np.float32)
+
+
+def label_class_weights(dataset: WindowSource, hp: Hyperparameters) -> list[np.ndarray] | None:
+    """Weight of each class of each label column, where windows have several labels.
+
+    'balanced' is of the labels of all steps of the train windows.
+
+    Args:
+        dataset: the windows.
+        hp: ``class_weight`` and the label columns.
+
+    Returns:
+        None where labels have no weights, or windows have one label; see ``class_weights_in``.
+
+    Raises:
+        ConfigError: the weights are of other classes.
+        DataError: a class has no train window.
+    """
+    chosen = hp.class_weight
+    if chosen is None or not hp.weighs_each_label:
+        return None
+    columns = label_columns(hp, dataset.manifest["targets"])
+    if chosen != "balanced":
+        return _by_name(chosen, [column.classes for column in columns])
+    y = dataset.read("train", columns=("y",)).y
+    return [
+        _balanced(class_numbers(y, column).reshape(-1), column.classes, named=True)
+        for column in columns
+    ]
 
 
 def require_both_classes(dataset: WindowSource, hyperparameters: Hyperparameters) -> None:
@@ -94,10 +143,22 @@ def _require_two_classes(y: np.ndarray, hp: Hyperparameters, targets: list[str])
 
 
 def class_weights_in(dataset: WindowSource, split: str, hp: Hyperparameters) -> np.ndarray | None:
-    """Weight of each class by the labels of a split's windows, or None; see ``class_weights``."""
-    if hp.class_weight is None:
+    """Weight of each class by the labels of a split's windows, or None; see ``class_weights``.
+
+    None too where windows have several labels; see ``label_class_weights``.
+
+    Raises:
+        ConfigError: windows have several labels without names of classes.
+    """
+    if hp.class_weight is None or hp.weighs_each_label:
         return None
     y = dataset.read(split, columns=("y",)).y
+    outputs = y.shape[1] * y.shape[2]
+    if hp.classes is None and outputs > 1 and hp.last_layer_activation != "softmax":
+        raise ConfigError(
+            f"hyperparameters.class_weight: {outputs} outputs have no common class; remove it, or train "
+            "one model per output"
+        )
     return class_weights(hp, y.reshape(len(y), -1))
 
 

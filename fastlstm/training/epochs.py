@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fastlstm.errors import ConfigError
 from fastlstm.network.compiling import compile_network
 from fastlstm.network.ensemble import trained_by_member
 from fastlstm.network.fused_lstm import fused
-from fastlstm.training.class_weights import class_weights_in
+from fastlstm.network.losses import loss_of
+from fastlstm.training.class_weights import class_weights_in, label_class_weights
 from fastlstm.training.input_pipeline import Epoch, steps_of_an_epoch, tf_dataset
 from fastlstm.training.setup import TrainingSetup
 
@@ -31,8 +33,25 @@ def compiled_network(
     with setup.scope():
         built = network()
         compiled = trained_by_member(built, hp)
-        compile_network(compiled, hp, steps, setup.loss)
+        compile_network(compiled, hp, steps, _loss(setup))
     return built, compiled
+
+
+def _loss(setup: TrainingSetup) -> Any:
+    """A loss in place of the named one, or None.
+
+    Raises:
+        ConfigError: a loss object cannot weigh the labels of a window.
+    """
+    weights = label_class_weights(setup.dataset, setup.hyperparameters)
+    if weights is None:
+        return setup.loss
+    if setup.loss is not None:
+        raise ConfigError(
+            "class_weight: windows have several labels, which a loss object cannot weigh; name the "
+            "loss, or remove class_weight"
+        )
+    return loss_of(setup.hyperparameters, [weight.tolist() for weight in weights])
 
 
 def train_batches(setup: TrainingSetup, split: str, epoch: Epoch) -> Any:

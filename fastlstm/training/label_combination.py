@@ -26,8 +26,17 @@ from fastlstm.network.combination import has_combination, set_combination
 from fastlstm.network.fixed_weights import LINEAR
 from fastlstm.network.inference import predict, windows_at_once
 from fastlstm.network.keras_import import import_keras
-from fastlstm.training.class_weights import class_weights_in, weight_of_classes
-from fastlstm.training.logistic_component import LabelledInputs, LogisticPenalty, solve_logistic
+from fastlstm.training.class_weights import (
+    class_weights_in,
+    label_class_weights,
+    weight_of_classes,
+)
+from fastlstm.training.logistic_component import (
+    LabelledInputs,
+    LogisticPenalty,
+    solve_logistic,
+    weight_of_labels,
+)
 from fastlstm.training.selection import SelectionContext
 from fastlstm.training.setup import TrainingSetup
 
@@ -81,9 +90,10 @@ class LabelCombinationStep:
         a, manifest = setup.architecture, setup.dataset.manifest
         columns = label_columns(setup.hyperparameters, manifest["targets"])
         timesteps = manifest["timesteps"]
-        learned = LabelledInputs.of(model, setup.dataset, "train", label_weights(setup, "train"))
-        validation = LabelledInputs.of(
-            model, setup.dataset, "validation", label_weights(setup, "validation")
+        of_classes = label_class_weights(setup.dataset, setup.hyperparameters)
+        learned, validation = (
+            LabelledInputs.of(model, setup.dataset, split, label_weights(setup, split), of_classes)
+            for split in ("train", "validation")
         )
         penalty = solve_logistic(model, learned, validation, columns, a, timesteps)
         if context.refitted is not None:
@@ -103,7 +113,9 @@ class LabelCombinationStep:
 def solve_again(network: Any, setup: TrainingSetup, split: str, penalty: LogisticPenalty) -> None:
     """Solve the logistic regression of a network on more windows, with a penalty chosen before."""
     manifest = setup.dataset.manifest
-    learned = LabelledInputs.of(network, setup.dataset, split, label_weights(setup, split))
+    of_classes = label_class_weights(setup.dataset, setup.hyperparameters)
+    weights = label_weights(setup, split)
+    learned = LabelledInputs.of(network, setup.dataset, split, weights, of_classes)
     columns = label_columns(setup.hyperparameters, manifest["targets"])
     solve_logistic(
         network, learned, None, columns, setup.architecture, manifest["timesteps"], penalty
@@ -124,10 +136,11 @@ def label_weights(setup: TrainingSetup, split: str) -> np.ndarray | None:
 def _share_logits(learned: LabelledInputs, columns: list[LabelColumn]) -> np.ndarray:
     """Logits of the class shares, ``(steps, n_targets)``; of each class half a window is added."""
     found = np.zeros(learned.labels.shape[1:])
-    for column in columns:
+    for place, column in enumerate(columns):
         for step in range(len(found)):
             number = class_numbers(learned.labels[:, step], column)
-            counts = np.bincount(number, learned.weight, len(column.classes)) + 0.5
+            weight = learned.weight_of(number, place)
+            counts = np.bincount(number, weight, len(column.classes)) + 0.5
             share = np.log(counts / counts.sum())
             found[step, column.outputs] = share[1:] - share[:1] if column.is_binary else share
     return found
@@ -140,10 +153,12 @@ class _ValidationLogits:
     Attributes:
         groups: logits ``(3, n, n_outputs)`` and class numbers ``(n,)`` of each.
         weight: of each window, ``(n,)``, of mean 1.
+        of_labels: of each of the groups the weight of each label, ``(n,)``; None: those of the windows.
     """
 
     groups: list[tuple[np.ndarray, np.ndarray]]
     weight: np.ndarray
+    of_labels: list[np.ndarray] | None = None
 
     @classmethod
     def of(
@@ -158,26 +173,30 @@ class _ValidationLogits:
         ]
         lstm, linear, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
         lstm, linear = lstm.reshape(labels.shape), linear.reshape(labels.shape)
-        groups = []
-        for column in columns:
+        weight = label_weights(setup, "validation")
+        weight = np.ones(len(labels)) if weight is None else weight.astype(np.float64)
+        weight = weight / weight.mean()
+        of_classes = label_class_weights(setup.dataset, setup.hyperparameters)
+        groups, of_labels = [], []
+        for place, column in enumerate(columns):
             for step in range(labels.shape[1]):
                 own = logits_of(lstm[:, step, column.outputs], column)
                 other = linear[:, step, column.outputs].astype(np.float64)
                 share = np.broadcast_to(shares[step, column.outputs], own.shape)
                 number = class_numbers(labels[:, step], column)
                 groups.append((np.stack([own, other, share]), number))
-        weight = label_weights(setup, "validation")
-        weight = np.ones(len(labels)) if weight is None else weight.astype(np.float64)
-        return cls(groups, weight / weight.mean())
+                of_labels.append(weight_of_labels(weight, of_classes, number, place))
+        return cls(groups, weight, of_labels)
 
     def loss(self, weights: np.ndarray) -> float:
         """Mean log loss over windows, steps and label columns of a weighted sum of the logits."""
+        of_labels = self.of_labels or [self.weight] * len(self.groups)
         losses = [
             np.average(
                 negative_log_likelihood(np.tensordot(weights, logits, axes=1), number),
-                weights=self.weight,
+                weights=weight,
             )
-            for logits, number in self.groups
+            for (logits, number), weight in zip(self.groups, of_labels, strict=True)
         ]
         return float(np.mean(losses))
 

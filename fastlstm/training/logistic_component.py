@@ -59,16 +59,20 @@ class LabelledInputs:
         inputs: ``(n, n_inputs)``.
         labels: as the dataset has them, ``(n, steps_ahead, n_targets)``.
         weight: of each window, ``(n,)``.
+        class_weights: of each label column the weight of each class; None where they weigh alike, or
+            ``weight`` has them.
     """
 
     inputs: np.ndarray
     labels: np.ndarray
     weight: np.ndarray
+    class_weights: list[np.ndarray] | None = None
 
     @classmethod
     def of(
-        cls, model: Any, dataset: WindowSource, split: str, weights: np.ndarray | None
-    ) -> LabelledInputs:
+        cls, model: Any, dataset: WindowSource, split: str, weights: np.ndarray | None,
+        class_weights: list[np.ndarray] | None = None,
+    ) -> LabelledInputs:  # fmt: skip
         """Those of a split, of evenly spaced windows where there are too many.
 
         Args:
@@ -76,6 +80,7 @@ class LabelledInputs:
             dataset: the windows.
             split: one of its splits.
             weights: of each window in the loss, ``(n,)``; None where all weigh alike.
+            class_weights: see the class.
         """
         layer = model.get_layer(LINEAR)
         inputs_of = import_keras().Model(model.input, layer.input)
@@ -91,7 +96,29 @@ class LabelledInputs:
                 of_chosen = np.ones(len(chosen)) if weights is None else weights[start + chosen]
                 weight.append(of_chosen)
             start += len(x)
-        return cls(*(np.concatenate(parts) for parts in (inputs, labels, weight)))
+        joined = np.concatenate
+        return cls(joined(inputs), joined(labels), joined(weight), class_weights)
+
+    def weight_of(self, number: np.ndarray, column: int) -> np.ndarray:
+        """Weight of each label of a column, ``(n,)``, from the numbers of their classes."""
+        return weight_of_labels(self.weight, self.class_weights, number, column)
+
+
+def weight_of_labels(
+    weight: np.ndarray, class_weights: list[np.ndarray] | None, number: np.ndarray, column: int
+) -> np.ndarray:
+    """Weight of each label of a column, ``(n,)``.
+
+    Args:
+        weight: of each window, ``(n,)``.
+        class_weights: of each label column the weight of each class, or None.
+        number: of each label's class, ``(n,)``.
+        column: number of the label column.
+    """
+    if class_weights is None:
+        return weight
+    weighed: np.ndarray = weight * class_weights[column][number]
+    return weighed
 
 
 def solve_logistic(
@@ -124,9 +151,10 @@ def solve_logistic(
     steps, outputs = learned.labels.shape[1:]
     kernel = np.zeros((learned.inputs.shape[1], steps, outputs))
     bias = np.zeros((steps, outputs))
-    for step, column in product(range(steps), columns):
+    for step, (place, column) in product(range(steps), enumerate(columns)):
         number = class_numbers(learned.labels[:, step], column)
-        of_column = _fitted(standardised, number, learned.weight, column, penalty)
+        weight = learned.weight_of(number, place)
+        of_column = _fitted(standardised, number, weight, column, penalty)
         kernel[:, step, column.outputs], bias[step, column.outputs] = of_column
     flat = kernel.reshape(len(kernel), -1), bias.reshape(-1)
     model.get_layer(LINEAR).set_weights([part.astype(np.float32) for part in flat])
@@ -140,15 +168,17 @@ def _chosen_penalty(
     """The penalty of the lowest log loss on validation, summed over the label columns."""
     every = slice(None, None, -(-standardised.values.size // _MOST_TO_CHOOSE))
     standardised = replace(standardised, values=standardised.values[every])
-    labels, weight = learned.labels[every, 0], learned.weight[every]
+    labels = learned.labels[:, 0]
     candidates = [LogisticPenalty(*pair) for pair in product(_STRENGTHS, _DECAYS)]
     losses = dict.fromkeys(candidates, 0.0)
-    for penalty, column in product(candidates, columns):
+    for penalty, (place, column) in product(candidates, enumerate(columns)):
         number = class_numbers(labels, column)
-        kernel, bias = _fitted(standardised, number, weight, column, penalty)
+        weight = learned.weight_of(number, place)[every]
+        kernel, bias = _fitted(standardised, number[every], weight, column, penalty)
         logits = validation.inputs @ kernel + bias
-        loss = negative_log_likelihood(logits, class_numbers(validation.labels[:, 0], column))
-        losses[penalty] += float(np.average(loss, weights=validation.weight))
+        true = class_numbers(validation.labels[:, 0], column)
+        loss = negative_log_likelihood(logits, true)
+        losses[penalty] += float(np.average(loss, weights=validation.weight_of(true, place)))
     return min(candidates, key=losses.__getitem__)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,9 +17,10 @@ from fastlstm.data.reading import load
 from fastlstm.data.tables import write_table
 from fastlstm.data.validation import validate
 from fastlstm.errors import ConfigError, DataError
+from fastlstm.evaluation.labels import label_columns, likeliest_labels
 from fastlstm.steps.prepare import load_into, with_resolved_columns
 from fastlstm.steps.shard_map import ShardMap
-from fastlstm.training.class_weights import class_weights
+from fastlstm.training.class_weights import class_weights, class_weights_in, label_class_weights
 
 ROWS = 100
 
@@ -140,7 +143,69 @@ def test_zeros_and_ones_with_missing_values_are_numbers():
 )
 def test_weights_by_the_names_of_classes(weights, classes, expected):
     given = Hyperparameters(class_weight=weights).class_weight
-    assert weights_by_class(given, classes) == expected
+    assert weights_by_class(given, [classes]) == (None if expected is None else [expected])
+
+
+def test_weights_of_several_label_columns():
+    labels = [["fog", "sun"], ["False", "True"], ["no", "sun"]]
+    given = Hyperparameters(class_weight={"sun": 3.0, "fog": 2.0, "no": 5.0, 0: 1.0, 1: 4.0})
+    assert weights_by_class(given.class_weight, labels) == [
+        {"fog": 2, "sun": 3}, {"False": 1, "True": 4}, {"no": 5, "sun": 3},
+    ]  # fmt: skip
+    assert weights_by_class({**given.class_weight, "snow": 1.0}, labels) is None
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "wrong"),
+    [
+        ({"wet": 0.3, "wet_step_2": 0.4, "yes": 0.2, "fog": 0.1, "sky: sun": 0.5}, None),
+        ({"no": 0.3}, "'no'"), ({"wet_step_3": 0.3}, "'wet_step_3'"), ({"snow": 0.3}, "'snow'"),
+    ],
+)  # fmt: skip
+def test_thresholds_by_name(tmp_path, thresholds, wrong):
+    data = settings(tmp_path).data.model_dump()
+    given = {
+        "data": {**data, "targets": ["wet", "sky"]},
+        "hyperparameters": {"LSTM_type": "classifier", "timesteps": 3, "steps_ahead": 2},
+        "evaluation": {"thresholds": thresholds},
+    }
+    config = RetrainConfig.model_validate(given)
+    classes = {"wet": ["no", "yes"], "sky": ["fog", "rain", "sun"]}
+    if wrong is not None:
+        with pytest.raises(ConfigError, match=f"{wrong} is no output or class"):
+            config.with_categories(classes)
+        with pytest.raises(ConfigError, match=f"{wrong} is no output or class"):
+            config.require_known_thresholds()  # labels that are all 0 and 1
+        return
+    targets = config.with_categories(classes).data.targets
+    columns = label_columns(config.with_categories(classes).hyperparameters, targets)
+    outputs = np.full((1, 2, 4), [0.35, 0.2, 0.2, 0.6])
+    labels = likeliest_labels(outputs, columns, thresholds)["label"]
+    assert labels[0, :, 0].tolist() == ["yes", "no"] and labels[0, 0, 3] == "sun"
+
+
+def test_weights_of_several_labels_are_those_of_each_label():
+    classes = {"sky": ["fog", "sun"], "level": ["1", "2", "3"]}
+    hp = Hyperparameters(
+        LSTM_type="classifier", timesteps=2, steps_ahead=2, classes=classes, class_weight="balanced"
+    )
+    assert hp.weighs_each_label and not hp.has_stock_loss
+    y = np.zeros((4, 2, 4))
+    y[:, :, 0] = np.array([[1, 0], [0, 0], [0, 0], [0, 1]])
+    y[np.arange(4), :, [1, 2, 3, 1]] = 1
+    windows = SimpleNamespace(
+        manifest={"targets": ["sky", "level: 1", "level: 2", "level: 3"]},
+        read=lambda split, columns: SimpleNamespace(y=y),
+    )
+    sky, level = label_class_weights(windows, hp)
+    np.testing.assert_allclose(sky, [8 / (2 * 6), 8 / (2 * 2)])
+    np.testing.assert_allclose(level, [8 / (3 * 4), 8 / (3 * 2), 8 / (3 * 2)], rtol=1e-6)
+    assert class_weights_in(windows, "train", hp) is None
+    named = hp.model_copy(update={"class_weight": {"fog": 1.0, "sun": 2, 1: 3, 2: 4, 3: 5}})
+    assert [w.tolist() for w in label_class_weights(windows, named)] == [[1, 2], [3, 4, 5]]
+    plain = Hyperparameters(LSTM_type="classifier", timesteps=2, class_weight="balanced")
+    with pytest.raises(ConfigError, match="8 outputs have no common class"):
+        class_weights_in(windows, "train", plain)
 
 
 def test_weights_of_integers_wait_for_the_rows(tmp_path):

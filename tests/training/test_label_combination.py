@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.split import Cuts
+from fastlstm.errors import ConfigError
 from fastlstm.evaluation.labels import label_columns
 from fastlstm.network.architecture import resolve
 from fastlstm.network.build import build_network
@@ -61,6 +64,10 @@ def test_each_step_and_label_column_is_a_distribution(tmp_path, steps):
     loss = np.asarray(loss_of(hp)(truth.reshape(5, -1), outputs.reshape(5, -1)))
     by_hand = -(np.log(outputs[..., 1]) + np.log(outputs[..., 3])) / 2
     np.testing.assert_allclose(loss, by_hand.mean(axis=1), rtol=1e-5)
+    weights = [[1.0, 5.0, 1.0], [1.0, 3.0]]
+    loss = np.asarray(loss_of(hp, weights)(truth.reshape(5, -1), outputs.reshape(5, -1)))
+    by_hand = -(5 * np.log(outputs[..., 1]) + 3 * np.log(outputs[..., 3])) / 2
+    np.testing.assert_allclose(loss, by_hand.mean(axis=1), rtol=1e-5)
     network.save(tmp_path / "n.keras")
     np.testing.assert_array_equal(
         predict(load_network(tmp_path / "n.keras"), x).reshape(outputs.shape), outputs
@@ -81,6 +88,13 @@ def test_the_logistic_component_is_scikit_learns():
     fitted = LogisticRegression(C=1 / (0.01 * len(x)), max_iter=500)
     fitted.fit(standardised, learned.labels[:, 0].argmax(axis=1))
     given = dataset.read("train", columns=("x",)).x
+    np.testing.assert_allclose(
+        predict(network, given), fitted.predict_proba(standardised), atol=2e-3
+    )
+    number, weights = learned.labels[:, 0].argmax(axis=1), np.array([1.0, 4.0, 1.0])
+    weighted = replace(learned, class_weights=[weights])
+    solve_logistic(network, weighted, None, columns, architecture, 3, penalty)
+    fitted.fit(standardised, number, sample_weight=weights[number])
     np.testing.assert_allclose(
         predict(network, given), fitted.predict_proba(standardised), atol=2e-3
     )
@@ -111,6 +125,19 @@ def test_validation_gives_the_weight_to_what_forecasts_well():
         weights = combination_weights(given)
         assert weights.argmax() == best and weights[1 - best] < 0.2
         assert (weights >= 0).all() and given.loss(weights) < given.loss(np.array([0.5, 0.5, 0]))
+
+
+def test_labels_of_several_steps_are_trained_with_the_weights_of_their_classes():
+    hp = settings(
+        epochs=1, windows_per_epoch=64, learning_rate=0.01, steps_ahead=2,
+        class_weight={"p": 1.0, "q": 1.0, "r": 30.0},
+    )  # fmt: skip
+    dataset = windows(hp)
+    trained = fit(dataset, hp)
+    outputs = predict(trained.model, dataset.read("train", columns=("x",)).x).reshape(-1, 2, 3)
+    assert (outputs.mean(axis=0)[:, 2] > 0.8).all()  # a third of the labels
+    with pytest.raises(ConfigError, match="a loss object cannot weigh"):
+        fit(dataset, hp, loss=keras.losses.CategoricalCrossentropy())
 
 
 def test_a_training_ends_with_it_and_says_so():
