@@ -12,7 +12,8 @@ from tasks.steps import pipeline_step
 @pipeline_step("prune runs")
 def prune_runs(config: UpkeepConfig) -> list[str]:
     """Delete old runs of the model, or of its groups, and what was left over; return the names."""
-    store, name = store_of(config), config.model_name
+    store = store_of(config)
+    name = config.family_name if config.of_all_groups else config.model_name
     models = [name, *(model_of_group(name, group) for group in store.groups(name))]
     deleted = [
         f"{model}/{run_id}"

@@ -48,7 +48,11 @@ def test_old_runs_and_unused_results_go_and_damage_stops_it(tmp_path):
     assert [entry.run_id for entry in store.runs("m")] == [made[0], *made[2:]]
     assert len(store.runs("m/region=north")) == 2 and not result.exists()
 
+    # The deployments of models by group name all of them.
+    assert "2 runs pruned" in upkeep(tmp_path, model_name="m/all", retention={"runs": 1}).message
+    assert len(store.runs("m/region=north")) == 1 and len(store.runs("m")) == 2
+
     (tmp_path / "runs" / "m" / made[3] / "x.txt").write_text("damaged")
     state = upkeep(tmp_path, retention={"runs": 1})
     assert state.is_failed() and state.message.startswith("Damaged: 1 problems in ")
-    assert len(store.runs("m")) == 3
+    assert len(store.runs("m")) == 2
