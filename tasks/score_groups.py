@@ -15,6 +15,7 @@ from tasks.append import append_scored
 from tasks.engine import engine_of
 from tasks.forecast import forecast_table
 from tasks.forecasters import choose_forecaster
+from tasks.model_events import INCOMPLETE, emit_model_event
 from tasks.notify import notify, with_warnings
 from tasks.prefect_artifacts import report_group_scorings
 from tasks.references import GroupScorings, LocalTable, ScoringOutcome
@@ -41,12 +42,17 @@ def score_groups(config: ScoringConfig, table: LocalTable) -> GroupScorings:
             skipped[group] = "it has no model; run 'fastlstm retrain'"
         scored, failed = _score_all(config, groups, folder, list(found))
     skipped |= failed
+    left_out, groups_seen = len(skipped), len(scored) + len(skipped)
     for group, one in scored.items():
         for series, why in one.skipped.items():
             skipped[f"{group}, series {series}" if series else group] = why
     if not scored:
         first = next((f"{group}: {why}" for group, why in skipped.items()), "there are no rows")
         raise StoreError(f"no group can be forecast ({first})")
+    message = _message(scored, len(found), skipped)
+    if left_out / groups_seen > config.max_skipped_share:
+        message = f"Incomplete: {left_out / groups_seen:.0%} of the groups skipped; {message}"
+        emit_model_event(INCOMPLETE, config.model_name, message)
     warnings = [*skipped_files_lines(table.skipped)]
     warnings += [f"{group}: {line}" for group, one in scored.items() for line in one.warnings]
     outcome = GroupScorings(
@@ -56,7 +62,7 @@ def score_groups(config: ScoringConfig, table: LocalTable) -> GroupScorings:
         added=sum(one.added for one in scored.values()),
         skipped=skipped,
         warnings=warnings,
-        message=with_warnings(_message(scored, len(found), skipped), warnings),
+        message=with_warnings(message, warnings),
     )
     notify("score groups", outcome.message)
     report_group_scorings(config.model_name, outcome, scored)
