@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.class_sets import SETS
 from benchmarks.result_files import Result, provenance
 
 PEERS = ("logistic regression", "LightGBM")
@@ -46,6 +47,16 @@ def _row(result: Result) -> list[str]:
         f"{sum(found['promoted'] for found in seeds)} of {len(result['product'])}",
         f"{np.mean([found['seconds'] for found in seeds]):.0f}",
     ]  # fmt: skip
+
+
+def _coverage(results: list[Result]) -> list[str]:
+    """Which seeds the rows are of, where it is not the same ones, and what has no row."""
+    by_seeds: dict[str, list[str]] = {}
+    for result in results:
+        by_seeds.setdefault(", ".join(result["product"]), []).append(result["set"])
+    absent = [table.name for table in SETS if table.name not in {r["set"] for r in results}]
+    lines = [f"- Seed {seeds}: {', '.join(sets)}." for seeds, sets in sorted(by_seeds.items())]
+    return [*lines, *([f"- Not scored: {', '.join(absent)}."] if absent else [])]
 
 
 def _summary(results: list[Result]) -> list[str]:
@@ -117,8 +128,10 @@ def markdown(results: list[Result], processor: str) -> str:
         "with which classes followed it in train. Logistic regression and LightGBM learn from the same "
         "train windows and the calendar of the row to forecast; validation chooses their penalty and "
         "number of trees. The calibration error is that of the second class' probability, with more "
-        "classes that of the likeliest one's, over 15 bins.",
+        "classes that of the likeliest one's, over 15 bins; with few windows calibrated forecasts "
+        "have one too. Seconds are of the clock, whatever else the machine did.",
         "",
+        *_coverage(results),
         *_summary(results),
         *failed,
         "",

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mssql, mysql
 
 from fastlstm.errors import DataError
+from tasks.storage.forecast_rows import merge
 from tasks.storage.forecast_tables import ForecastTables
 
 LABELS = ["DE", "de", "NA", "007", "7", "'; DROP TABLE f; --", "日本", "%s"]
@@ -46,6 +47,18 @@ def test_a_name_that_a_column_cannot_keep_is_refused(tmp_path):
     with pytest.raises(DataError, match="has 201 characters, a database keeps 200"):
         tables.append("forecasts", rows(["a", "x" * 201]))
     assert not len(tables.read("forecasts", pd.Timestamp("2023-01-01", tz="UTC")))
+
+
+def test_labels_that_are_booleans_are_stored_beside_their_names(tmp_path):
+    wet = rows(["a", "b"]).assign(label=[True, False], probability=0.7)
+    tables = ForecastTables(f"sqlite:///{tmp_path / 'f.db'}", "f", "m")
+    assert tables.append("forecasts", wet) == 2
+    found = tables.read("forecasts", pd.Timestamp("2023-01-01", tz="UTC"))
+    assert sorted(found["label"]) == ["False", "True"]
+    older = rows(["a"]).assign(label=["True"], probability=0.7)
+    merged, fresh = merge(older, wet, "forecasts")
+    assert fresh == 1 and merged["label"].tolist() == ["True", "False"]
+    assert merge(wet.head(1), wet, "forecasts")[0]["label"].dtype == bool
 
 
 def test_a_table_of_an_earlier_version_gets_the_columns_of_labels(tmp_path):
