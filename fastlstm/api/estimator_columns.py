@@ -13,7 +13,7 @@ import pandas as pd
 from fastlstm.api.row_table import as_names
 from fastlstm.config.categories import indicators
 from fastlstm.config.data import FEW_CATEGORIES
-from fastlstm.data.categories import categories_of, numbered
+from fastlstm.data.categories import categories_of, numbered, unknown_text
 from fastlstm.errors import DataError
 
 # What pandas finds in columns of objects that are names.
@@ -97,12 +97,7 @@ class NamedColumns:
                 continue
             number, counts = numbered(as_names(table[name]), self.categories[name])
             if counts.unknown:
-                warnings.warn(
-                    f"X: {counts.unknown:,} rows of column {name!r} hold "
-                    f"{', '.join(map(repr, counts.first))}, which the training rows do not teach; they "
-                    "count as none of the known categories",
-                    stacklevel=2,
-                )
+                warnings.warn(f"X: {unknown_text(name, counts)}", stacklevel=2)
             made = indicators(name, self.categories[name])
             for position, indicator in enumerate(made):
                 if indicator in self.columns:

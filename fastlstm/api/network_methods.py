@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -159,27 +160,43 @@ class NetworkMethods:
         return outputs.forecast(windows, unscale=descale_result)
 
     def model_predict_labels(
-        self, data: Any, apply_scaler: bool = True, series: Any = None
-    ) -> pd.DataFrame:
+        self, data: Any, apply_scaler: bool = True, series: Any = None,
+        thresholds: Mapping[str, float] | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
         """The likeliest class of each label column, and its probability.
 
         Args:
             data: see ``model_predict``.
             apply_scaler: see ``model_predict``.
             series: see ``model_predict``.
+            thresholds: probability from which the second of two classes is chosen, by name of the
+                output, target or class; None: those of the run's settings, 0.5 where there are none.
 
         Returns:
             A row for each window; for each label column and step ahead ``<column>`` (with several steps
             ``<column>_step_<k>``), the class, and ``<column> probability``.
 
         Raises:
-            ConfigError: a regressor, or no network yet.
+            ConfigError: a regressor, no network yet, or thresholds of unknown names.
             DataError: see ``model_predict``.
         """
         if self._hp.is_regressor:
             raise ConfigError("LSTM_type: a regressor forecasts no classes; use model_predict")
+        if thresholds is None:
+            thresholds = self._thresholds
+        if problems := self._hp.threshold_problems(thresholds, self._targets):
+            raise ConfigError(problems)
         forecast = self.model_predict(data, apply_scaler, series=series)
-        return label_table(forecast, self._hp, self._targets)
+        return label_table(forecast, self._hp, self._targets, thresholds=thresholds)
+
+    @property
+    def _thresholds(self) -> Mapping[str, float]:
+        """Decision thresholds in the settings of the run."""
+        of_run = self.hyperparameters.get("evaluation")
+        found: Mapping[str, float] = (
+            of_run.get("thresholds", {}) if isinstance(of_run, dict) else {}
+        )
+        return found
 
     def prediction_intervals(
         self, data: Any, level: float = 0.8, apply_scaler: bool = True, series: Any = None
@@ -234,8 +251,10 @@ class NetworkMethods:
         """
         if self._hp.classes is not None and min_probability is None:
             truth, forecast = (
-                label_table(part.to_numpy(), self._hp, self._targets, part.index)
-                for part in self._test_forecasts()
+                label_table(part.to_numpy(), self._hp, self._targets, part.index, thresholds)
+                for part, thresholds in zip(
+                    self._test_forecasts(), ({}, self._thresholds), strict=True
+                )
             )
             columns = [name for name in forecast if not str(name).endswith(PROBABILITY)]
             text, report = label_text(truth[columns], forecast[columns])

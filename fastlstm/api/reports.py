@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
@@ -43,8 +44,9 @@ def decided_labels(probability: pd.DataFrame, cut_off: float, *, exclusive: bool
 
 
 def label_table(
-    outputs: np.ndarray, hp: Hyperparameters, targets: list[str], index: Any = None
-) -> pd.DataFrame:
+    outputs: np.ndarray, hp: Hyperparameters, targets: list[str], index: Any = None,
+    thresholds: Mapping[str, float] | None = None,
+) -> pd.DataFrame:  # fmt: skip
     """The likeliest class of each label column and step, and its probability.
 
     Args:
@@ -52,10 +54,11 @@ def label_table(
         hp: the label columns and steps.
         targets: names of the targets.
         index: of the rows.
+        thresholds: see ``fastlstm.evaluation.labels.given_threshold``.
     """
     columns = label_columns(hp, targets)
     by_step = outputs.reshape(len(outputs), hp.steps_ahead, len(targets))
-    found = likeliest_labels(by_step, columns, {})
+    found = likeliest_labels(by_step, columns, thresholds or {})
     table = {}
     for step, column in product(range(hp.steps_ahead), columns):
         name = column.name if hp.steps_ahead == 1 else f"{column.name}_step_{step + 1}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
@@ -13,7 +14,13 @@ from fastlstm.api.row_table import RowSettings, RowTable, as_names
 from fastlstm.config.categories import indicators, label_outputs
 from fastlstm.config.data import DataConfig
 from fastlstm.config.hyperparameters import Hyperparameters
-from fastlstm.data.categories import UNKNOWN, categories_of, numbered, unknown_finding
+from fastlstm.data.categories import (
+    UNKNOWN,
+    categories_of,
+    numbered,
+    unknown_finding,
+    unknown_text,
+)
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.findings import Finding
 from fastlstm.data.own_columns import refuse_other_values
@@ -69,14 +76,22 @@ def with_categories(
 def with_indicators(rows: pd.DataFrame, data: DataConfig) -> pd.DataFrame:
     """A table with the indicators of its text columns, where it lacks them.
 
+    A category that no train row has is none of the known ones, and is counted in a warning.
+
     Raises:
         DataError: a column of the table has the name of one of these, and other values.
     """
-    made = {}
-    for name, (column, category) in data.indicator_columns.items():
-        if column in rows:
-            number, _ = numbered(as_names(rows[column]), data.categories[column])
-            made[name] = (number == data.categories[column].index(category)).astype(np.float64)
+    made, features = {}, data.indicator_columns
+    for column in dict.fromkeys(column for column, _ in features.values()):
+        if column not in rows:
+            continue
+        categories = data.categories[column]
+        number, counts = numbered(as_names(rows[column]), categories)
+        if counts.unknown:
+            warnings.warn(f"data: {unknown_text(column, counts)}", stacklevel=2)
+        for position, name in enumerate(indicators(column, categories)):
+            if name in features:
+                made[name] = (number == position).astype(np.float64)
     refuse_other_values("data", rows, made, data)
     added = {name: values for name, values in made.items() if name not in rows}
     return with_columns(rows, added)

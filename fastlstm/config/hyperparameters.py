@@ -6,6 +6,7 @@ are all made from ``Hyperparameters``. Importing this module imports neither pan
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import ValidationInfo, field_validator, model_validator
@@ -111,6 +112,29 @@ class Hyperparameters(HyperparameterFields):
         """Whether the outputs of a window are several distributions, some over more than two classes."""
         several = len(self.label_sizes) * self.steps_ahead > 1
         return several and max(self.label_sizes) > 1
+
+    def threshold_problems(
+        self, thresholds: Mapping[str, float], targets: Sequence[str]
+    ) -> list[str]:
+        """Names of decision thresholds that are none of a classifier's outputs, targets and classes.
+
+        Args:
+            thresholds: by name.
+            targets: names of the targets.
+        """
+        steps = range(1, self.steps_ahead + 1) if self.steps_ahead > 1 else ()
+        names = [*targets, *(f"{target}_step_{step}" for step in steps for target in targets)]
+        if self.classes is not None:
+            # Of two classes the second one has the threshold.
+            names += [n for found in self.classes.values() for n in found[len(found) == 2 :]]
+        elif self.last_layer_activation != "softmax":
+            names.append("1")
+        return [
+            f"thresholds: {name!r} is no output or class that has a threshold; give one of "
+            f"{list(dict.fromkeys(names))}"
+            for name in thresholds
+            if name not in names
+        ]
 
     @property
     def weighs_each_label(self) -> bool:

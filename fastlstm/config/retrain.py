@@ -427,18 +427,8 @@ class RetrainConfig(StrictSettings):
             return ["evaluation.thresholds: are for labels, LSTM_type is 'regressor'; remove them"]
         if hp.classes is None and self.data.undeclared_labels and not resolved:
             return []
-        steps = range(1, hp.steps_ahead + 1) if hp.steps_ahead > 1 else ()
-        names = [*targets, *(f"{target}_step_{step}" for step in steps for target in targets)]
-        if hp.classes is not None:
-            names += [n for found in hp.classes.values() for n in found[len(found) == 2 :]]
-        elif hp.last_layer_activation != "softmax":
-            names.append("1")
-        return [
-            f"evaluation.thresholds: {name!r} is no output or class that has a threshold; give one of "
-            f"{list(dict.fromkeys(names))}"
-            for name in given
-            if name not in names
-        ]
+        problems = hp.threshold_problems(given, targets)
+        return [f"evaluation.{problem}" for problem in problems]
 
     def require_known_thresholds(self) -> None:
         """Refuse decision thresholds of unknown names, once the train rows have taught the classes.

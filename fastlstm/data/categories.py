@@ -176,6 +176,20 @@ def numbered(values: pd.Series, categories: Sequence[str]) -> tuple[np.ndarray, 
     return number, CategoryCounts(int(unknown.sum()), tuple(first), int(missing.sum()))
 
 
+def unknown_text(column: str, counts: CategoryCounts) -> str:
+    """A warning of rows whose category is none of the known ones.
+
+    Args:
+        column: its name.
+        counts: see ``numbered``.
+    """
+    names = ", ".join(map(repr, counts.first))
+    return (
+        f"{counts.unknown:,} rows of column {column!r} hold {names}, which the training rows do not "
+        "teach; they count as none of the known categories"
+    )
+
+
 def renumbered(number: np.ndarray, categories: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
     """Numbers of categories in another order, ``(n,)``; unknown where they are none of the wanted ones.
 

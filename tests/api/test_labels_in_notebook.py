@@ -45,6 +45,8 @@ def test_a_text_label_is_trained_forecast_stored_and_opened(tmp_path, capsys):
     again = fastLSTM().load_all(file.name, file.parent)
     np.testing.assert_array_equal(again.model_predict(X), probability)
     assert again.model_predict_labels(X.tail(2))["sky"].tolist() == labels["sky"].tail(1).tolist()
+    with pytest.raises(ConfigError, match="'snow' is no output or class that has a threshold"):
+        again.model_predict_labels(X, thresholds={"snow": 0.2})
 
 
 def test_kinds_of_labels_and_unknown_ones():
@@ -86,7 +88,8 @@ def test_a_category_known_ahead_in_a_notebook():
     given = fastLSTM(x, x[["sky"]], timesteps=2, **settings)
     assert list(given.X_train)[-2:] == ["promotion=none+2", "promotion=tv+2"]
     rows = pd.concat([x, pd.DataFrame({"promotion": ["tv", "radio"]})], ignore_index=True)
-    windows = given._inputs.windows(rows, scale=False).values
+    with pytest.warns(UserWarning, match="1 rows of column 'promotion' hold 'radio', which"):
+        windows = given._inputs.windows(rows, scale=False).values
     # The label, a category too, tells which rows have happened.
     assert len(windows) == ROWS - 1
     assert windows[-1, :, -2:].tolist() == [[0, 1], [0, 0]]
@@ -107,6 +110,8 @@ def test_booleans_come_back_as_booleans(kind):
     hp, targets = given._hp, ["wet"]
     labels = label_table(np.array([[0.2], [0.9]]), hp, targets)
     assert labels["wet"].dtype == bool and labels["wet"].tolist() == [False, True]
+    low = label_table(np.array([[0.2], [0.1]]), hp, targets, thresholds={"True": 0.15})
+    assert low["wet"].tolist() == [True, False]
     both = model(pd.DataFrame({"wet": wet, "sky": SKY}))
     found = label_table(np.array([[0.9, 0.2, 0.5, 0.3]]), both._hp, both.output_column_names())
     assert found["wet"].dtype == bool and found["sky"].tolist() == ["rain"]
