@@ -26,7 +26,7 @@ from benchmarks.networks import SIZES, trainers
 from benchmarks.scale import measure_scale
 from benchmarks.windows import disk_share
 from deployments.local_s3 import free_ports
-from deployments.serve import local_server
+from deployments.local_server import local_server
 
 _HERE = Path(__file__).parent
 _CONFIG = "deployments/weather_temperature.yaml"

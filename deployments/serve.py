@@ -1,31 +1,30 @@
 """Serve all flows of one model from this process, without a work pool.
 
 ``python -m deployments.serve deployments/weather_temperature.yaml`` starts a Prefect server on
-loopback, unless ``PREFECT_API_URL`` names one, and runs the flows when a schedule, an event or a person
-starts them.
+loopback, or finds the one that another model's serve has started, unless ``PREFECT_API_URL`` names one.
+It runs the flows when a schedule, an event or a person starts them.
 """
 
 from __future__ import annotations
 
 import argparse
-import errno
+import fcntl
 import os
+import shlex
 import signal
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deployments.local_server import local_server
+from fastlstm.config.locations import S3_PREFIX
 from fastlstm.config.reading import read_settings
 from fastlstm.errors import FastLSTMError
 from fastlstm.runs.writing import git_commit
+from tasks.prefect_names import slug
 from tasks.settings import PipelineConfig
 from tasks.work_place import local_work
 
@@ -34,7 +33,8 @@ if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
     from prefect.events import DeploymentEventTrigger
 
-_START_LIMIT = 120.0
+# Name of the folder of forecasts and Prefect's database.
+_DATA = "fastlstm-data"
 
 
 @dataclass(frozen=True)
@@ -111,10 +111,9 @@ def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[
     from flows.retrain import retrain
     from flows.upkeep import upkeep
     from tasks.model_events import DEGRADED
-    from tasks.prefect_names import slug as slug_of
 
-    slug = slug_of(config.model_name)
-    model = _Model(config.model_name, slug, time_zone, (git_commit() or "")[:12] or None)
+    key = slug(config.model_name)
+    model = _Model(config.model_name, key, time_zone, (git_commit() or "")[:12] or None)
     settings = {"config": config.model_dump()}
     scoring, monitoring = _live_settings(config, forecasts)
     keeping = {"config": {**_place(config), "retention": config.retention.model_dump()}}
@@ -129,9 +128,9 @@ def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[
         model.deployment(retrain, "retrain-on-event",
                    "Retrains when new data arrives or the monitoring finds the model degraded.",
                    settings, triggers=[
-                       model.trigger("fastlstm.data.arrived", f"fastlstm.data.{slug}",
+                       model.trigger("fastlstm.data.arrived", f"fastlstm.data.{key}",
                                "new data: {{ event.payload.note }}"),
-                       model.trigger(DEGRADED, f"fastlstm.model.{slug}", "{{ event.payload.reason }}"),
+                       model.trigger(DEGRADED, f"fastlstm.model.{key}", "{{ event.payload.reason }}"),
                    ]),
         model.deployment(predict, "score-hourly",
                    "Forecasts every hour with the champion and appends the forecasts.",
@@ -166,56 +165,51 @@ def _live_settings(config: PipelineConfig, forecasts: str) -> tuple[dict[str, An
     return scoring, {"config": {**common, "forecasts": place, "actuals": source}}
 
 
-@contextmanager
-def local_server(home: Path, port: int) -> Iterator[dict[str, str]]:
-    """A Prefect server on loopback with its database in a folder.
+def data_folder(work: str) -> Path:
+    """Where forecasts and Prefect's database lie by default: beside the folder ``work``, never in it.
 
-    Yields:
-        Environment variables by which other processes find it.
+    Args:
+        work: the setting; where it is in S3, the folder is below the current one.
+    """
+    return (Path.cwd() if work.startswith(S3_PREFIX) else Path(work).resolve().parent) / _DATA
+
+
+def _refuse_data_in_work(data: Path, work: str) -> None:
+    """Refuse to begin anew where an earlier version kept its data in ``work``.
 
     Raises:
-        OSError: the port is in use.
-        TimeoutError: the server does not answer.
+        SystemExit: it is there, and nothing is in the data folder.
     """
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", port)) == 0:
-            raise OSError(errno.EADDRINUSE, f"port {port} is in use; choose another with --port")
-    home.mkdir(parents=True, exist_ok=True)
-    address = f"http://127.0.0.1:{port}"
-    environment = {
-        "PREFECT_HOME": str(home), "PREFECT_API_URL": f"{address}/api", "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    }  # fmt: skip
-    with (home / "server.log").open("w") as log:
-        process = subprocess.Popen(  # noqa: S603 (a program of our own environment)
-            [
-                sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1",
-                "--port", str(port),
-            ],
-            stdout=log,
-            stderr=log,
-            env={**os.environ, **environment},
-            # Ctrl-C reaches only this process, which stops the server after everything else.
-            start_new_session=True,
-        )  # fmt: skip
+    earlier = [local_work(work) / name for name in ("prefect", "forecasts")]
+    found = [str(folder) for folder in earlier if folder.is_dir()]
+    if found and not data.exists():
+        command = f"mkdir -p {shlex.quote(str(data))} && mv {shlex.join([*found, str(data)])}"
+        raise SystemExit(
+            f"forecasts and Prefect's database lie in {work}, which may be deleted; move them to their "
+            f"own folder, then start again: {command}"
+        )
+
+
+@contextmanager
+def _only_server_of(model: str, data: Path) -> Iterator[None]:
+    """Refuse to serve a model that another process serves from the same data folder.
+
+    Raises:
+        SystemExit: it is served already.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / f"{model}.serving").open("a+") as file:
         try:
-            deadline = time.monotonic() + _START_LIMIT
-            while True:
-                try:
-                    with urllib.request.urlopen(f"{address}/api/health", timeout=5):  # noqa: S310
-                        break
-                except (urllib.error.URLError, OSError):
-                    if process.poll() is not None or time.monotonic() > deadline:
-                        tail = (home / "server.log").read_text()[-2000:]
-                        raise TimeoutError(f"the Prefect server did not start: {tail}") from None
-                    time.sleep(0.3)
-            yield environment
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise SystemExit(
+                f"{model!r} is served already by process {file.read() or '?'}; stop that one first"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
 
 
 def main() -> None:
@@ -225,30 +219,42 @@ def main() -> None:
     parser.add_argument(
         "--time-zone", default="UTC", help="IANA time zone of the schedules, e.g. Europe/Rome"
     )
-    parser.add_argument("--forecasts", help="folder or s3:// prefix that forecasts are appended to")
-    parser.add_argument("--port", type=int, default=4200, help="port of the local server")
+    parser.add_argument(
+        "--data", help=f"folder of forecasts and Prefect's database; default: {_DATA} beside 'work'"
+    )
+    parser.add_argument(
+        "--forecasts",
+        help="folder or s3:// prefix that forecasts are appended to; default: forecasts in --data",
+    )
+    parser.add_argument("--port", type=int, default=4200, help="port of a new local server")
     arguments = parser.parse_args()
     try:
         config = read_settings(arguments.config, PipelineConfig)
     except FastLSTMError as error:
         raise SystemExit(f"{error}") from None
-    forecasts = arguments.forecasts or f"{config.work}/forecasts"
+    data = Path(arguments.data or data_folder(config.work)).resolve()
+    _refuse_data_in_work(data, config.work)
+    forecasts = arguments.forecasts or str(data / "forecasts")
     # SIGTERM ends this process like Ctrl-C does, so that the server is stopped too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if os.environ.get("PREFECT_API_URL"):
         _serve(deployments(config, arguments.time_zone, forecasts))
         return
     try:
-        _serve_locally(config, arguments, forecasts)
+        with _only_server_of(slug(config.model_name), data):
+            _serve_locally(config, arguments, data, forecasts)
     except (OSError, TimeoutError) as error:
         raise SystemExit(f"Prefect's server: {error}") from None
 
 
-def _serve_locally(config: PipelineConfig, arguments: argparse.Namespace, forecasts: str) -> None:
-    with local_server(local_work(config.work) / "prefect", arguments.port) as environment:
+def _serve_locally(
+    config: PipelineConfig, arguments: argparse.Namespace, data: Path, forecasts: str
+) -> None:
+    with local_server(data / "prefect", arguments.port) as environment:
         os.environ.update(environment)  # before Prefect is imported, which reads it then
         address = environment["PREFECT_API_URL"].removesuffix("/api")
         print(f"Prefect: {address}/deployments (Ctrl-C stops it)", flush=True)
+        print(f"Forecasts and Prefect's database: {data}", flush=True)
         _serve(deployments(config, arguments.time_zone, forecasts))
 
 

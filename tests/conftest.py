@@ -108,7 +108,7 @@ def prefect_in_memory(home: Path, *, scheduling: bool) -> Iterator[dict[str, str
         scheduling: whether it runs deployments by schedule and by event.
     """
     from deployments.local_s3 import free_ports
-    from deployments.serve import local_server
+    from deployments.local_server import local_server
 
     (port,) = free_ports(1)
     with pytest.MonkeyPatch.context() as patch:
