@@ -40,8 +40,9 @@ from tasks.references import (
     TuneOutcome,
 )
 
-# PNG bytes of all figures in one report. Prefect sets no limit; its database and the browser get slow.
-_FIGURES_LIMIT = 600_000
+# PNG bytes of all figures in one report. Prefect sets no limit, but its database keeps each report, by
+# which it grows every night; what is above the limit is in the list of files, with a link.
+_FIGURES_LIMIT = 200_000
 # Rows of a table of groups in a report.
 _MOST_ROWS = 500
 

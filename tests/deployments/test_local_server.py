@@ -88,12 +88,13 @@ def test_data_does_not_lie_in_work(tmp_path, monkeypatch):
 
 
 def test_a_model_is_served_once(tmp_path):
-    with serve._only_server_of("sales", tmp_path), serve._only_server_of("other", tmp_path):
-        with (
-            pytest.raises(SystemExit, match=f"'sales' is served already by process {os.getpid()}"),
-            serve._only_server_of("sales", tmp_path),
-        ):
-            pass
+    with (
+        serve._only_server_of("sales", tmp_path),
+        serve._only_server_of("other", tmp_path),
+        pytest.raises(SystemExit, match=f"'sales' is served already by process {os.getpid()}"),
+        serve._only_server_of("sales", tmp_path),
+    ):
+        pass
     with serve._only_server_of("sales", tmp_path):
         pass
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.reporting.classification_figures import (
@@ -15,7 +16,7 @@ from fastlstm.reporting.classification_figures import (
     reliability_diagram,
 )
 from fastlstm.reporting.experiment_figures import backtest_figure, search_figure
-from fastlstm.reporting.figure_style import figure_of, name_text, save_axes
+from fastlstm.reporting.figure_style import COLOURS, figure_of, name_text, new_axes, save_axes
 from fastlstm.reporting.importance_figure import importance_figure
 from fastlstm.reporting.regression_figures import (
     coverage_by_step,
@@ -175,3 +176,19 @@ def test_a_curve_of_percentages_says_so(name):
         model_name="m", LSTM_type="regressor", loss="mape", metrics=["mape"], scale_targets=False
     )
     assert logged_unit(name, hp) == "%"
+
+
+def test_a_written_figure_is_small_and_keeps_the_colours_of_its_lines(tmp_path):
+    ax = new_axes(None)
+    for place, colour in enumerate(COLOURS.values()):
+        ax.plot([0, 1], [place, place], color=colour)
+        ax.fill_between([0, 1], place, place + 0.5, color=colour, alpha=0.2)
+    save_axes(ax, tmp_path / "figure.png")
+    figure_of(ax).savefig(tmp_path / "plain.png", dpi=150)
+    assert (tmp_path / "figure.png").stat().st_size < (tmp_path / "plain.png").stat().st_size / 1.5
+    with Image.open(tmp_path / "figure.png") as drawn:
+        assert drawn.mode == "P"
+        pixels = np.unique(np.asarray(drawn.convert("RGB")).reshape(-1, 3), axis=0).astype(int)
+    for colour in COLOURS.values():
+        wanted = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+        assert np.abs(pixels - wanted).max(axis=1).min() <= 16, colour
