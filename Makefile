@@ -54,7 +54,7 @@ lint: $(STAMP) ## check style, types and the direction of imports
 	@$(BIN)/lint-imports
 
 audit: $(STAMP) ## check the locked releases against the published advisories
-	@$(BIN)/python .ci/audit.py requirements-cpu.lock requirements-gpu.lock
+	@$(BIN)/python .ci/audit.py requirements-cpu.lock requirements-gpu.lock requirements-image.lock
 
 $(STAMP): $(LOCK) pyproject.toml
 	@echo "Setting up $(VENV) from $(LOCK) (a few minutes, once)"
@@ -78,6 +78,10 @@ lock: ## resolve the newest versions into the locks (needs uv)
 	    --no-emit-index-url --no-emit-find-links --no-strip-extras --quiet \
 	    --custom-compile-command "make lock" --output-file requirements-$$extra.lock || exit 1; \
 	done
+	@uv pip compile pyproject.toml --python-version 3.12 --python-platform x86_64-manylinux_2_28 \
+	  --extra cpu --extra aws --constraint requirements-cpu.lock --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-strip-extras --quiet \
+	  --custom-compile-command "make lock" --output-file requirements-image.lock
 	@for name in peers table_packages; do \
 	  [ $$name = peers ] && depth= || depth=--no-deps; \
 	  uv pip compile benchmarks/$$name.in $$depth --universal --python-version 3.11 --upgrade \

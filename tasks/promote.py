@@ -56,7 +56,10 @@ def promote(
             )
             compared.update(champion=record.champion, champion_score=comparison.get("champion"))
         verdict = decide_promotion(
-            manifest, comparison, None if backtest is None else backtest.significantly_better
+            manifest,
+            comparison,
+            None if backtest is None else backtest.significantly_better,
+            replaces_incomparable=config.incomparable_champion == "replace",
         )
         if verdict.promote:
             return record.promoted(run.run_id, verdict.reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -53,6 +53,12 @@ class RetrainConfig(StrictSettings):
         "the better validation score. Needs a champion with the same columns and layers whose "
         "training rows all lie before the new validation cut; otherwise training starts from new "
         "weights alone, and the report gives the reason.",
+    )
+    incomparable_champion: Literal["keep", "replace"] = Field(
+        "keep",
+        description="What happens to a champion that cannot be compared with a new run, since a feature "
+        "that it needs is no longer in the table, or it forecasts other targets or steps: 'keep' it "
+        "until a person promotes a run, or 'replace' it by the first run that beats the baselines.",
     )
     models_by: list[str] = Field(
         default_factory=list,

@@ -51,6 +51,8 @@ def decide_promotion(
     manifest: dict[str, Any],
     comparison: dict[str, Any] | None,
     backtest: dict[str, bool] | None = None,
+    *,
+    replaces_incomparable: bool = False,
 ) -> PromotionDecision:
     """Decide by the challenger's test scores and its comparison with the champion, if there is one.
 
@@ -60,6 +62,7 @@ def decide_promotion(
             ``fastlstm.steps.compare.compare``; None before there is a champion.
         backtest: by baseline, whether the network is significantly better (5%) in a backtest of the
             same settings; None where no backtest decides.
+        replaces_incomparable: whether a champion that cannot be compared is replaced.
 
     Raises:
         StoreError: the manifest has no primary metric.
@@ -78,9 +81,12 @@ def decide_promotion(
         reason = f"{metric.label} {number(value)} against {best}; first champion"
         return PromotionDecision(True, reason)
     if not comparison["comparable"]:
+        why = f"cannot be compared with the champion: {comparison['why']}"
+        if replaces_incomparable:
+            return PromotionDecision(True, f"{metric.label} {number(value)}; {why}")
         return PromotionDecision(
             False,
-            f"cannot be compared with the champion: {comparison['why']}; promote by hand if wanted",
+            f"{why}; run 'fastlstm promote CONFIG newest', or set incomparable_champion: replace",
         )
     return _against_champion(metric, comparison)
 

@@ -28,7 +28,15 @@ from fastlstm.evaluation.intervals import HalfWidths, Pair, read_half_widths
 from fastlstm.evaluation.labels import label_columns, likeliest_labels
 from fastlstm.network.inference import load_network, point_of, predict_each, windows_at_once
 from fastlstm.runs.file_names import file_name
+from fastlstm.runs.versions import naming_versions, refuse_unknown_settings
 from fastlstm.windows.origins import input_windows
+
+# Names in the file of hyperparameters.
+_KNOWN = {
+    *Hyperparameters.model_fields, "data", "evaluation", "feature_names", "target_names",
+    "model_training_datetime", "model_file_name", "scaler_file_name", "y_scaler_file_name",
+    "training_history_file_name", "X_data_df_file_name", "Y_data_df_file_name",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,7 @@ class SavedRun:
         file = self.path("hyperparameters")
         try:
             self.settings: dict[str, Any] = read_object(file)
+            refuse_unknown_settings(self.manifest, self.settings, _KNOWN, file)
             given = {k: v for k, v in self.settings.items() if k in Hyperparameters.model_fields}
             # Settings that name no architecture or scope are of runs with these.
             given.setdefault("architecture", "classic")
@@ -111,7 +120,8 @@ class SavedRun:
         # A run without JSON of its scalers has them as pickles alone.
         ending = "_json" if self.path("x_scaler_json").exists() else ""
         kinds = (f"x_scaler{ending}", f"y_scaler{ending}", "series_scales")
-        return read_scalers(*(self.path(kind) for kind in kinds))
+        with naming_versions(self.manifest, "fastlstm", "scikit-learn"):
+            return read_scalers(*(self.path(kind) for kind in kinds))
 
     @cached_property
     def half_widths(self) -> dict[Pair, HalfWidths] | None:
@@ -167,7 +177,11 @@ class SavedRun:
     @cached_property
     def network(self) -> Any:
         """The Keras model that serves, loaded once."""
-        return load_network(self.path("model"))
+        return self._load(self.path("model"))
+
+    def _load(self, file: Path) -> Any:
+        with naming_versions(self.manifest, "keras"):
+            return load_network(file)
 
     @cached_property
     def evaluated(self) -> SavedRun:
@@ -179,7 +193,7 @@ class SavedRun:
         if not file.exists():
             return self
         run = copy(self)
-        run.__dict__["network"] = load_network(file)
+        run.__dict__["network"] = self._load(file)
         return run
 
     def forecast(self, features: pd.DataFrame, origins: np.ndarray) -> np.ndarray:

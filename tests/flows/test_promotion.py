@@ -66,13 +66,23 @@ def against(mine, other, series=(), trained=False):
         (manifest(None, name="mase"), None, False, "MASE is undefined on these test windows (no series"),
         (
             manifest(), {"comparable": False, "why": "it forecasts other targets"}, False,
-            "cannot be compared with the champion: it forecasts other targets; promote by hand",
+            "cannot be compared with the champion: it forecasts other targets; run 'fastlstm promote ",
         ),
     ],
 )  # fmt: skip
 def test_verdict(given, comparison, promote, reason):
     verdict = decide_promotion(given, comparison)
     assert verdict.promote is promote and reason in verdict.reason
+
+
+@pytest.mark.parametrize(("error", "promote"), [(2.0, True), (9.0, False)])
+def test_a_champion_that_cannot_be_compared_is_replaced_by_a_run_that_beats_the_baselines(
+    error, promote
+):
+    comparison = {"comparable": False, "why": "its feature 'price' is no longer in the data"}
+    verdict = decide_promotion(manifest(error), comparison, replaces_incomparable=True)
+    assert verdict.promote is promote
+    assert ("'price' is no longer in the data" in verdict.reason) is promote
 
 
 def test_baseline_is_judged_on_the_windows_it_has():
