@@ -1,0 +1,121 @@
+"""The image, the Kubernetes manifests and the S3 policies, as far as files can be checked."""
+
+from __future__ import annotations
+
+import json
+import re
+from fnmatch import fnmatch
+
+import boto3
+import yaml
+from botocore.validate import ParamValidator
+from prefect.client.schemas.actions import WorkPoolCreate
+
+from tests.conftest import ROOT
+
+DOCKERFILE = (ROOT / "deployments" / "Dockerfile").read_text()
+KUBERNETES = ROOT / "deployments" / "kubernetes"
+
+
+def pins(name):
+    """Version of each package of a lock."""
+    text = (ROOT / name).read_text()
+    return dict(re.findall(r"^([a-z0-9._-]+)(?:\[[^\]]+\])?==([^ ;\\]+)", text, re.MULTILINE))
+
+
+def test_the_image_holds_what_is_tested_and_no_tools_of_tests():
+    image, tested = pins("requirements-image.lock"), pins("requirements-cpu.lock")
+    assert image.items() <= tested.items()
+    assert f"{len(image)} packages" in (ROOT / "docs" / "kubernetes.md").read_text()
+    assert not {"pytest", "mypy", "ruff", "hypothesis", "playwright", "mkdocs", "optuna"} & set(
+        image
+    )
+    assert "tensorflow-cpu" in image and "prefect-aws" in image
+    (hatchling,) = re.findall(r"^ARG HATCHLING=(.+)$", DOCKERFILE, re.MULTILINE)
+    assert hatchling == tested["hatchling"]
+
+
+def test_two_stages_from_a_pinned_base():
+    assert re.findall(r"^FROM (.+)$", DOCKERFILE, re.MULTILINE) == ["${BASE} AS build", "${BASE}"]
+    assert re.search(r"^ARG BASE=python:3\.12\.\d+-slim-\w+$", DOCKERFILE, re.MULTILINE)
+    assert DOCKERFILE.rindex("USER 10001") > DOCKERFILE.rindex("RUN ")
+
+
+def test_the_build_sees_each_file_that_it_copies():
+    allowed = [
+        line[1:] for line in (ROOT / ".dockerignore").read_text().split() if line.startswith("!")
+    ]
+    copied = [
+        source
+        for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE)
+        for source in line.split()[:-1]
+    ]
+    assert len(copied) > 7
+    for source in copied:
+        assert (ROOT / source).exists() and any(fnmatch(source, known) for known in allowed), source
+
+
+def test_prefect_takes_the_job_template_and_a_job_has_volume_limits_and_grace():
+    template = json.loads((KUBERNETES / "job.json").read_text())
+    WorkPoolCreate(name="k", type="kubernetes", base_job_template=template)
+    variables = template["variables"]["properties"]
+    job = template["job_configuration"]["job_manifest"]
+    assert set(re.findall(r"{{ (\w+) }}", json.dumps(job))) <= set(variables)
+    assert job["spec"]["backoffLimit"] == 0
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert mounts == {"work": "/work", "scratch": "/tmp"}
+    assert {volume["name"] for volume in pod["volumes"]} == set(mounts)
+    assert set(container["resources"]) == {"requests", "limits"}
+    assert pod["securityContext"]["runAsUser"] == 10001 and "--uid 10001" in DOCKERFILE
+    assert variables["grace_seconds"]["default"] >= 60
+
+
+def test_the_worker_fits_template_and_deployments():
+    parts = list(yaml.safe_load_all((KUBERNETES / "worker.yaml").read_text()))
+    by_kind = {}
+    for part in parts:
+        by_kind.setdefault(part["kind"], []).append(part)
+        assert part["kind"] == "Namespace" or part["metadata"]["namespace"] == "fastlstm"
+    accounts = {part["metadata"]["name"] for part in by_kind["ServiceAccount"]}
+    variables = json.loads((KUBERNETES / "job.json").read_text())["variables"]["properties"]
+    (claim,) = by_kind["PersistentVolumeClaim"]
+    assert claim["metadata"]["name"] == variables["work_claim"]["default"]
+    assert variables["service_account_name"]["default"] in accounts
+    (worker,) = by_kind["Deployment"]
+    pod = worker["spec"]["template"]["spec"]
+    assert pod["serviceAccountName"] in accounts
+    assert "fastlstm-kubernetes" in pod["containers"][0]["args"]
+    deployed = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text())
+    pool = deployed["definitions"]["kubernetes"]["work_pool"]
+    assert pool["name"] == "fastlstm-kubernetes" and set(pool["job_variables"]) <= set(variables)
+
+
+def test_the_lifecycle_is_one_that_s3_takes():
+    rules = json.loads((ROOT / "deployments" / "s3" / "lifecycle.json").read_text())
+    client = boto3.client(
+        "s3", region_name="eu-central-1", aws_access_key_id="x", aws_secret_access_key="x"
+    )
+    shape = client.meta.service_model.operation_model("PutBucketLifecycleConfiguration").input_shape
+    given = {"Bucket": "b", "LifecycleConfiguration": rules}
+    assert not ParamValidator().validate(given, shape).has_errors()
+    # A champion may be old: nothing of the store itself expires.
+    for rule in rules["Rules"]:
+        assert "Expiration" not in rule or "/.quarantine/" in rule["Filter"]["Prefix"]
+
+
+def test_the_policy_allows_what_the_store_asks():
+    actions = {
+        action
+        for statement in json.loads((ROOT / "deployments/s3/policy.json").read_text())["Statement"]
+        for action in statement["Action"]
+    }
+    code = "".join(f.read_text() for f in (ROOT / "tasks" / "storage").glob("s3_*.py"))
+    for call, action in {
+        "get_object": "s3:GetObject", "put_object": "s3:PutObject", "list_objects": "s3:ListBucket",
+        "delete_object": "s3:DeleteObject", "abort_multipart": "s3:AbortMultipartUpload",
+        "list_multipart_uploads": "s3:ListBucketMultipartUploads",
+    }.items():  # fmt: skip
+        assert call not in code or action in actions
+    assert {"kms:Decrypt", "kms:GenerateDataKey"} <= actions
