@@ -74,7 +74,7 @@ wheel: $(STAMP) ## build the wheel into dist/
 lock: ## resolve the newest versions into the locks (needs uv)
 	@for extra in cpu gpu; do \
 	  uv pip compile pyproject.toml --universal --python-version 3.11 \
-	    --extra $$extra --extra example --extra aws --extra tune --extra dask --group dev --upgrade --generate-hashes \
+	    --extra $$extra --extra example --extra aws --extra tune --extra dask --extra excel --group dev --upgrade --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-strip-extras --quiet \
 	    --custom-compile-command "make lock" --output-file requirements-$$extra.lock || exit 1; \
 	done

@@ -157,7 +157,7 @@ class SourceSettings(StrictSettings):
     """Where rows are read from. Their columns are those of the run's training data."""
 
     path: SourceLocation = Field(
-        description="A CSV or Parquet file, a folder of them, s3://bucket/key-or-prefix, or a "
+        description="A file, a folder of files, s3://bucket/key-or-prefix, or a "
         "database: a SQLAlchemy URL without password, 'env:NAME' or 'block:secret/NAME'."
     )
     format: FormatName = Field(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from fastlstm.api.row_table import as_names
 from fastlstm.config.categories import indicators
-from fastlstm.config.data import FEW_CATEGORIES
+from fastlstm.config.column_roles import FEW_CATEGORIES
 from fastlstm.data.categories import categories_of, numbered, unknown_text
 from fastlstm.errors import DataError
 

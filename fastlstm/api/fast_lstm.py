@@ -183,7 +183,7 @@ class fastLSTM(NetworkMethods):
         look_back: int | None = None, time: str | None = None, series: str | None = None,
         time_zone: str | None = None, **arguments: Any,
     ) -> fastLSTM:  # fmt: skip
-        """A forecaster of a CSV or Parquet file that nobody has described.
+        """A forecaster of a file that nobody has described.
 
         Dialect, times, series, frequency and the roles of the columns are found as ``fastlstm init``
         finds them; what is in doubt is warned of.

@@ -16,8 +16,8 @@ from fastlstm.api.row_times import utc_times, zone_of
 from fastlstm.config.calendar import Holidays, check_frequency
 from fastlstm.config.categories import indicators
 from fastlstm.config.closed_days import ClosedDays
+from fastlstm.config.column_roles import RESERVED_PREFIX
 from fastlstm.config.columns import ColumnRules
-from fastlstm.config.data import RESERVED_PREFIX
 from fastlstm.config.known_future import shifted_columns
 from fastlstm.config.time_formats import check_time_format, check_time_zone
 from fastlstm.data.closed_days import row_offset

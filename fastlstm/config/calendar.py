@@ -47,6 +47,47 @@ _OF_OLD_NAMES = {
 }
 
 
+# What to write for words that people use, without their number and the 's' of several.
+_OF_WORDS = {
+    **dict.fromkeys(("sec", "second", "secondly"), "s"),
+    **dict.fromkeys(("m", "mn", "minute", "minutely"), "min"),
+    **dict.fromkeys(("hr", "hour", "hourly"), "h"),
+    **dict.fromkeys(("d", "day", "daily", "calendar day"), "D"),
+    **dict.fromkeys(
+        ("b", "bd", "business day", "business daily", "weekday", "working day", "workday"), "B"
+    ),
+    **dict.fromkeys(("trading day", "exchange day"), "C"),
+    **dict.fromkeys(("w", "wk", "week", "weekly"), "W-MON"),
+    **dict.fromkeys(("mo", "mon", "mth", "month", "monthly", "month start"), "MS"),
+    **dict.fromkeys(("month end", "end of month", "eom"), "ME"),
+    **dict.fromkeys(("q", "qtr", "quarter", "quarterly", "quarter start"), "QS"),
+    "quarter end": "QE",
+    **dict.fromkeys(("y", "a", "yr", "year", "yearly", "annual", "annually", "year start"), "YS"),
+    "year end": "YE",
+}
+_NOTES = {
+    "W-MON": " for weeks whose rows are Mondays ('W-SUN' for Sundays, and so on)",
+    "MS": " for the first day of months, or 'ME' for the last",
+    "QS": " for the first day of quarters, or 'QE' for the last",
+    "YS": " for the first day of years, or 'YE' for the last",
+    "min": " for minutes; months are 'MS' or 'ME'",
+}
+
+
+def _suggestion(frequency: str) -> str:
+    """What to write for a distance between rows that pandas does not know."""
+    number, name = re.fullmatch(r"\s*(\d*)\s*(.*?)\s*", frequency, re.DOTALL).groups()  # type: ignore[union-attr]
+    if old := _OF_OLD_NAMES.get(name):
+        return old
+    words = re.sub(r"[\s_.-]+", " ", name.lower()).strip()
+    words = re.sub(r"^(every|per|each|a|one) ", "", words)
+    known = _OF_WORDS.get(words) or _OF_WORDS.get(words.removesuffix("s"))
+    if known is None:
+        return "use e.g. '1h', '15min' or '1D'"
+    given = "" if number in ("", "1") else number
+    return f"use '{given}{known}'" + _NOTES.get(known, "")
+
+
 # For each kind: the shortest and longest distance between rows for which 'auto' takes it, its period,
 # and how many periods of train rows make it learnable.
 _LEARNABLE: dict[CalendarKind, tuple[float, float, float, int]] = {
@@ -131,8 +172,9 @@ def check_frequency(frequency: str) -> None:
     try:
         offset = to_offset(frequency)
     except ValueError:
-        hint = _OF_OLD_NAMES.get(frequency.lstrip("0123456789"), "use e.g. '1h', '15min' or '1D'")
-        raise ValueError(f"{frequency!r} is no pandas offset of positive length; {hint}") from None
+        raise ValueError(
+            f"{frequency!r} is no pandas offset of positive length; {_suggestion(frequency)}"
+        ) from None
     if offset is None or offset.n < 1:
         raise ValueError(
             f"{frequency!r} is no pandas offset of positive length; use e.g. '1h', '15min' or '1D'"

@@ -13,6 +13,24 @@ EPOCH_UNITS = {
 # A format of ISO weeks that names no day of the week.
 ISO_WEEK = r"^(?=.*%V)(?!.*%[uwaA])"
 
+# A quarter of a year in a format, which strftime does not know.
+QUARTER = "%q"
+
+
+def quarter_pattern(time_format: str) -> str:
+    """A regular expression with the groups ``year`` and ``quarter`` for a format with quarters.
+
+    Raises:
+        ValueError: the format holds anything else.
+    """
+    pattern = re.escape(time_format.replace("%Y", "\0Y").replace("%q", "\0q"))
+    if "%" in pattern or pattern.count("\0Y") != 1 or pattern.count("\0q") != 1:
+        raise ValueError(
+            f"{time_format!r}: a format with %q holds %Y and %q, each once; give e.g. '%Y-Q%q'"
+        )
+    of_year = pattern.replace("\0Y", r"(?P<year>\d{4})")
+    return "(?i)" + of_year.replace("\0q", "(?P<quarter>[1-4])")
+
 
 def check_time_format(time_format: str) -> None:
     """Refuse what is neither a strftime format that pandas reads nor a unit since 1970.
@@ -28,6 +46,9 @@ def check_time_format(time_format: str) -> None:
             f"{time_format!r} is no time format; give a strftime format such as '%d/%m/%Y', or one of "
             f"{units} for numbers since 1970"
         )
+    if QUARTER in time_format:
+        quarter_pattern(time_format)
+        return
     import pandas as pd
 
     text, written = "", time_format

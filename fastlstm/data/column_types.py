@@ -118,6 +118,8 @@ def _parsed(
     column = pc.utf8_trim_whitespace(column)
     column = pc.if_else(pc.is_in(column, pa.array([*NULLS, *data.na_values])), None, column)
     given = column
+    for sign in data.signs:
+        column = pc.utf8_trim_whitespace(pc.replace_substring(column, sign, ""))
     if data.thousands == " ":
         column = pc.replace_substring_regex(column, r"(\d)[\s\x{00a0}\x{202f}](\d{3})", r"\1\2")
         column = pc.replace_substring_regex(column, r"(\d)[\s\x{00a0}\x{202f}](\d{3})", r"\1\2")
@@ -153,6 +155,17 @@ def remedy_of(cell: str, data: DataConfig) -> str | None:
         cell: as it stands in the file.
         data: the settings by which it is none.
     """
+    if re.fullmatch(
+        r"[-–—?.*#]+|nil|none|missing|unknown|n\.?a\.?|\(null\)|#N/A", cell, re.IGNORECASE
+    ):
+        return f"if it means a missing value, set data.na_values to [{cell!r}]"
+    if (found := re.search(r"[^\d\s.,'_+-]+", cell)) and re.search(r"\d", cell):
+        number = cell.replace(found[0], "").strip()
+        more = remedy_of(number, data)
+        if more is None and not re.fullmatch(r"[+-]?\s*\d*\.?\d+", number):
+            return None
+        also = f" and {more.removeprefix('set ')}" if more else ""
+        return f"set data.signs to {[*data.signs, found[0]]}{also}"
     if re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+,\d+", cell):
         return "set data.decimal to ',' and data.thousands to '.'"
     if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+\.\d+", cell):
@@ -164,8 +177,4 @@ def remedy_of(cell: str, data: DataConfig) -> str | None:
     if re.fullmatch(r"[+-]?\d{1,3}([ \u00a0\u202f]\d{3})+([.,]\d+)?", cell):
         marks = " and data.decimal to ','" if "," in cell else ""
         return f"set data.thousands to ' '{marks}"
-    if re.fullmatch(
-        r"[-–—?.*#]+|nil|none|missing|unknown|n\.?a\.?|\(null\)|#N/A", cell, re.IGNORECASE
-    ):
-        return f"if it means a missing value, set data.na_values to [{cell!r}]"
     return None

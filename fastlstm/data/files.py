@@ -14,6 +14,9 @@ from fastlstm.config.file_formats import ENDINGS, FORMAT_TITLES, FORMATS, format
 from fastlstm.config.locations import PACKAGE_PREFIX, check_source, is_remote
 from fastlstm.errors import ConfigError
 
+# Formats of tables that are used for notes about tables too.
+_DESCRIBING = {"json", "excel"}
+
 # What Hive and Spark name a partition whose value is missing.
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
@@ -166,6 +169,10 @@ def choose_files(
             skipped[name] = f"its format is not {file_format!r}"
         else:
             chosen[name] = known
+    if file_format == "auto" and {*chosen.values()} - _DESCRIBING:
+        # Beside tables such files say something about them.
+        for name in [name for name, known in chosen.items() if known in _DESCRIBING]:
+            skipped[name] = f"it is {FORMATS[chosen.pop(name)].title}, and other files are tables"
     return dict(sorted(chosen.items())), dict(sorted(skipped.items()))
 
 

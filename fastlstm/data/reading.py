@@ -11,12 +11,17 @@ import pandas as pd
 import pyarrow as pa
 
 from fastlstm.config.data import DataConfig
-from fastlstm.config.file_formats import FORMATS
 from fastlstm.config.made_columns import made_columns
 from fastlstm.data.categories import names_or_numbers
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.column_types import as_names, as_numbers
-from fastlstm.data.file_formats import column_names, read_blocks_of, read_columns, rows_in
+from fastlstm.data.file_formats import (
+    column_names,
+    first_row,
+    read_blocks_of,
+    read_columns,
+    rows_in,
+)
 from fastlstm.data.files import SourceFile, source_files
 from fastlstm.data.labels import as_labels
 from fastlstm.data.memory import give_back
@@ -71,8 +76,7 @@ def load(
         _refuse_own_columns(source.files, data)
     for file in source.files:
         columns = read_columns(file, data, values)
-        first_row = FORMATS[file.format].header_lines + 1
-        parts.append(_one_file(columns, file.path, data, values, first_row))
+        parts.append(_one_file(columns, file.path, data, values, first_row(file, data)))
         give_back()
     frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
     if frame.empty:
@@ -120,7 +124,7 @@ def rows_of_source(data: DataConfig) -> int:
     Raises:
         ConfigError: no file is found at the path.
     """
-    return sum(rows_in(file) for file in source_files(data.path, data.format).files)
+    return sum(rows_in(file, data) for file in source_files(data.path, data.format).files)
 
 
 def load_blocks(data: DataConfig, values: list[str]) -> Iterator[pd.DataFrame]:
@@ -137,9 +141,9 @@ def load_blocks(data: DataConfig, values: list[str]) -> Iterator[pd.DataFrame]:
     files = source_files(data.path, data.format).files
     _refuse_own_columns(files, data)
     for file in files:
-        before, first_row = 0, FORMATS[file.format].header_lines + 1
+        before, first = 0, first_row(file, data)
         for columns in read_blocks_of(file, data, values):
-            block = _one_file(columns, file.path, data, values, first_row, before)
+            block = _one_file(columns, file.path, data, values, first, before)
             before += len(block)
             yield block
 
@@ -163,7 +167,7 @@ def _one_file(
     file: Path,
     data: DataConfig,
     values: list[str],
-    first_row: int,
+    first: int,
     before: int = 0,
 ) -> pd.DataFrame:
     """The rows of one file, or of a block of it, as a table with the library's names.
@@ -173,15 +177,15 @@ def _one_file(
         file: the file, for messages.
         data: what the columns mean.
         values: names of the value columns.
-        first_row: number of the file's first row in messages.
+        first: number of the file's first row in messages.
         before: rows of the file before the block.
     """
-    first_row += before
+    first += before
     times = as_utc(
         next(columns),
         TimeRules(
             f"{file}: time column {data.time!r}",
-            first_row,
+            first,
             data.time_format,
             data.time_zone,
             data.frequency,
@@ -191,11 +195,11 @@ def _one_file(
     if data.series is None:
         series = pd.Series([""], dtype="str").repeat(len(times)).reset_index(drop=True)
     else:
-        series = as_labels(next(columns), f"{file}: series column {data.series!r}", first_row)
+        series = as_labels(next(columns), f"{file}: series column {data.series!r}", first)
     table: dict[str, Any] = {SERIES: series, TIME: times}
     for name in values:
         if data.rules(name).dtype == "category":
             table[name] = as_names(next(columns), name, file)
         else:
-            table[name] = as_numbers(next(columns), name, file, data, first_row)
+            table[name] = as_numbers(next(columns), name, file, data, first)
     return pd.DataFrame(table, copy=False)

@@ -10,7 +10,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fastlstm.config.time_formats import EPOCH_UNITS, ISO_WEEK, of_whole_days
+from fastlstm.config.time_formats import (
+    EPOCH_UNITS,
+    ISO_WEEK,
+    QUARTER,
+    of_whole_days,
+    quarter_pattern,
+)
 from fastlstm.data.clock_changes import day_instants
 from fastlstm.errors import DataError, first_line
 
@@ -166,7 +172,9 @@ def _parsed(text: pd.Series, rules: TimeRules) -> pd.Series:
         aware = bool(has_offset.any())
     else:
         aware = "%z" in declared
-    if declared is not None and re.search(ISO_WEEK, declared):
+    if declared is not None and QUARTER in declared:
+        times = _quarters(text, declared)
+    elif declared is not None and re.search(ISO_WEEK, declared):
         # pandas needs a day of the week, which begins on Monday.
         times = pd.to_datetime(text + " 1", format=f"{declared} %u", errors="coerce")
     else:
@@ -179,6 +187,14 @@ def _parsed(text: pd.Series, rules: TimeRules) -> pd.Series:
             f"correct the rows or set {rules.settings}time_format, e.g. '%d/%m/%Y'",
         )
     return times
+
+
+def _quarters(text: pd.Series, time_format: str) -> pd.Series:
+    """The first days of quarters, such as '2024-Q3'; missing where a cell is none."""
+    found = text.str.extract(f"^{quarter_pattern(time_format)}$".replace("^(?i)", "(?i)^"))
+    months = found["quarter"].map({str(q): f"-{3 * q - 2:02d}-01" for q in range(1, 5)})
+    first: pd.Series = pd.to_datetime(found["year"] + months, format="%Y-%m-%d", errors="coerce")
+    return first
 
 
 def _localized(times: pd.Series, rules: TimeRules) -> pd.Series:

@@ -80,7 +80,7 @@ def forecast_latest(
 
     Args:
         run: the run to forecast with.
-        path: a CSV or Parquet file, or a folder of them.
+        path: a file, or a folder of files.
         file_format: their format; 'auto' goes by the ending.
         interval_windows: most past forecasts of a series that its intervals adapt to; those of a
             baseline do not adapt.

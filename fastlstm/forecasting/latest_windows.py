@@ -67,7 +67,7 @@ def read_latest_windows(
 
     Args:
         run: the run whose features are needed and whose checks apply.
-        path: a CSV or Parquet file, or a folder of them.
+        path: a file, or a folder of files.
         file_format: their format; 'auto' goes by the ending.
         with_targets: whether the targets' columns are needed too, as a baseline needs them, which on
             the other hand needs nothing known ahead.

@@ -35,7 +35,7 @@ def forecast_latest_into(
     Args:
         output: file for the forecasts.
         run: folder of the run.
-        source: a CSV or Parquet file with the newest rows, or a folder of them.
+        source: a file with the newest rows, or a folder of files.
         on_event: unused; a scoring has no events.
         file_format: the source's format; 'auto' goes by the ending.
         intervals: file for the bounds of intervals; without it, or where the run has no intervals, none

@@ -150,7 +150,7 @@ CASES.append(Case("a folder of two files that disagree", lambda path: (
     make_panel().drop(columns="heat").to_csv(path / "b.csv", index=False),
 ), r"b\.csv: has no column 'heat'", ending=""))  # fmt: skip
 CASES.append(
-    Case("an empty folder", lambda path: path.mkdir(), "holds no CSV or Parquet", ending="")
+    Case("an empty folder", lambda path: path.mkdir(), "holds no CSV, TSV, Parquet", ending="")
 )
 CASES.append(Case("no file", lambda path: None, "does not exist"))
 
