@@ -9,6 +9,8 @@ from typing import Any
 from fastlstm.artifacts.fingerprint import code_version, fingerprint
 from fastlstm.artifacts.folders import publish
 from fastlstm.data.files import skipped_files_lines
+from fastlstm.data.source_content import with_joins
+from fastlstm.runs.saved_run import SavedRun
 from fastlstm.steps import worker
 from tasks.notify import notify
 from tasks.references import ChosenForecaster, LocalTable, Scored
@@ -48,10 +50,11 @@ def forecast_table(
         call: calls a function in another process.
     """
     run = forecaster.run
+    stored = str(store_of(config).run_folder(run.model_name, run.run_id))
     key = fingerprint(
         run.content_sha256,
         forecaster.baseline or "",
-        table.sha256,
+        with_joins(table.sha256, SavedRun(Path(stored)).data),
         config.input.format,
         config.interval_windows,
         code_version(),
@@ -63,7 +66,7 @@ def forecast_table(
             "fastlstm.steps.forecast:forecast_latest_into",
             {
                 "output": str(target / FORECASTS_FILE),
-                "run": str(store_of(config).run_folder(run.model_name, run.run_id)),
+                "run": stored,
                 "source": table.path,
                 "file_format": config.input.format,
                 "intervals": str(target / INTERVALS_FILE),

@@ -9,6 +9,7 @@ from typing import Any
 from fastlstm.artifacts.fingerprint import code_version, fingerprint
 from fastlstm.artifacts.folders import read_manifest
 from fastlstm.data.files import source_fingerprint
+from fastlstm.data.source_content import with_joins
 from fastlstm.registry.store import GroupRuns
 from fastlstm.registry.unchanged import settings_of_results
 from fastlstm.steps.split_groups import group_file
@@ -54,7 +55,7 @@ def _work(
     """The work on one group."""
     path = str(group_file(Path(split.path), name))
     own = config.of_group(name, path, changes)
-    data = source_fingerprint(path, "parquet")
+    data = with_joins(source_fingerprint(path, "parquet"), own.data)
     whole = fingerprint(data, settings_of_results(own), code_version())
     newest = stored.newest if stored is not None else None
     finished = (

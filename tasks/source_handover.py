@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from fastlstm.config.data import DataConfig
 from fastlstm.data.files import source_files, source_fingerprint
+from fastlstm.data.source_content import joined_files, with_joins
 from fastlstm.errors import ConfigError
 from tasks.settings import PipelineConfig
 from tasks.storage.sources import local_source
@@ -51,9 +53,10 @@ def find_source(config: PipelineConfig) -> FoundSource:
     """
     data = config.data
     local = local_source(data.path, data.query, config.s3, local_work(config.work))
-    files = _file_states(local.path, data.format)
+    files = _file_states(local.path, data)
     skipped = {**local.skipped, **source_files(local.path, data.format).skipped}
-    return FoundSource(local.path, source_fingerprint(local.path, data.format), files, skipped)
+    content = with_joins(source_fingerprint(local.path, data.format), data)
+    return FoundSource(local.path, content, files, skipped)
 
 
 @contextmanager
@@ -78,7 +81,7 @@ def current_source(config: PipelineConfig) -> FoundSource:
         _handed_over.remove(entry)
         source = entry[1]
         try:
-            unchanged = _file_states(source.path, config.data.format) == source.files
+            unchanged = _file_states(source.path, config.data) == source.files
         except (OSError, ConfigError):
             unchanged = False
         if unchanged:
@@ -88,12 +91,12 @@ def current_source(config: PipelineConfig) -> FoundSource:
 
 def _identity(config: PipelineConfig) -> dict[str, Any]:
     """All settings that decide which bytes are fetched, and to where."""
-    data = config.data.model_dump(include={"path", "query", "format"})
+    data = config.data.model_dump(include={"path", "query", "format", "joins"})
     return {**data, "s3": config.s3.model_dump(), "work": config.work}
 
 
-def _file_states(path: str, file_format: str) -> tuple[FileState, ...]:
-    """The state of each file of a source, by which a change of it is noticed."""
-    found = source_files(path, file_format).files
-    states = [(str(file.path), file.path.stat()) for file in found]
+def _file_states(path: str, data: DataConfig) -> tuple[FileState, ...]:
+    """The state of each file of a source and of joined tables, by which a change is noticed."""
+    found = [file.path for file in source_files(path, data.format).files]
+    states = [(str(file), file.stat()) for file in [*found, *joined_files(data)]]
     return tuple((file, s.st_size, s.st_mtime_ns, s.st_ino) for file, s in states)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fastlstm.artifacts.folders import read_manifest
+from fastlstm.data.validation import LoadingFacts
 from fastlstm.errors import DataError
 from fastlstm.steps.prepare import validate_into
 from tasks.caching import make, shard_map
@@ -30,10 +31,8 @@ def validate(config: PipelineConfig, table: StepOutput) -> StepOutput:
             Path(table.path),
             config.data,
             labels=not config.hyperparameters.is_regressor,
-            rows_out_of_order=loaded["rows_out_of_order"],
-            skipped_series=loaded["skipped_series"],
+            loading=LoadingFacts.of_manifest(loaded),
             refused_report=refused,
-            skipped_files=loaded["skipped_files"],
             shards=shard_map(config, "validate", table),
         )
 

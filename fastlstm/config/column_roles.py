@@ -6,10 +6,12 @@ from typing import Literal, Self
 
 from pydantic import Field
 
+from fastlstm.config.arrangement import Arrangement
 from fastlstm.config.calendar import CalendarKind, Holidays, calendar_columns
 from fastlstm.config.categories import indicators, label_outputs, outputs_of_labels
 from fastlstm.config.columns import ColumnRules, DerivedTarget
 from fastlstm.config.dialect import Dialect
+from fastlstm.config.joins import Join
 from fastlstm.config.known_future import shifted, shifted_columns
 from fastlstm.config.row_times import RowTimes
 from fastlstm.config.source import SourceTable
@@ -23,11 +25,16 @@ ALL_COLUMNS = "*"
 FEW_CATEGORIES = 8
 
 
-class ColumnRoles(RowTimes, Dialect, SourceTable):
+class ColumnRoles(Arrangement, RowTimes, Dialect, SourceTable):
     """A table and the roles of its columns."""
 
     series: str | None = Field(
         None, description="Series id column of a panel. Default: all rows are one series."
+    )
+    joins: list[Join] = Field(
+        default_factory=list,
+        description="Tables joined to the rows by series and time. Features, static and known_future "
+        "name their columns as they name those of the rows.",
     )
     features: list[str] = Field(min_length=1, description="Feature columns.")
     calendar: Literal["auto"] | list[CalendarKind] = Field(
@@ -277,6 +284,21 @@ class ColumnRoles(RowTimes, Dialect, SourceTable):
         return list(dict.fromkeys([*self.read_features, *plain, *sources]))
 
     @property
+    def read_frequency(self) -> str | None:
+        """Distance between the rows of the source, as far as it is declared."""
+        return self.frequency if self.resample is None and self.snap is None else None
+
+    @property
+    def joined_columns(self) -> list[str]:
+        """Value columns that joined tables hold."""
+        return [name for join in self.joins for name in join.columns]
+
+    def own_columns(self, values: list[str]) -> list[str]:
+        """Those of some value columns that the source itself holds."""
+        joined = self.joined_columns
+        return [name for name in values if name not in joined]
+
+    @property
     def source_columns(self) -> list[str]:
         """Every column read from the source."""
         return [self.time, *([self.series] if self.series else []), *self.value_columns]
@@ -284,7 +306,7 @@ class ColumnRoles(RowTimes, Dialect, SourceTable):
     @property
     def read_columns(self) -> list[str]:
         """Every column whose cells are read: those of the source, and the parts of its times."""
-        return [*self.source_columns, *self.time_columns]
+        return [*self.source_columns, *self.time_columns, *self.wide_columns]
 
     @property
     def lookahead(self) -> int:

@@ -30,6 +30,8 @@ class DataConfig(ColumnRoles):
 
     @model_validator(mode="after")
     def _columns_agree(self) -> DataConfig:
+        if self.resample is not None and self.frequency is None:
+            self.frequency = self.resample.to
         # Without a frequency the time of a later row is unknown: the calendar is that of the row.
         of_time = self.calendar_columns if self.frequency is None else []
         of_bins = {n: d.classes for n, d in self.derived_targets.items() if d.bins is not None}

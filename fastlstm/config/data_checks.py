@@ -23,6 +23,91 @@ def _source_problems(data: ColumnRoles) -> list[str]:
     return problems
 
 
+def _arrangement_problems(data: ColumnRoles) -> list[str]:
+    """Rows in time against columns and frequency."""
+    problems = data.arrangement_problems(data.frequency)
+    known = {*data.value_columns, ALL_COLUMNS}
+    by_column = data.absent_rows if isinstance(data.absent_rows, dict) else {}
+    problems += [f"absent_rows: {_unknown(name, known)}" for name in by_column if name not in known]
+    if data.resample is None:
+        return problems
+    if data.frequency != data.resample.to:
+        problems.append(
+            f"frequency: {data.frequency!r}, resample makes rows of {data.resample.to!r}; remove it"
+        )
+    for name in data.resample.columns:
+        if name not in known:
+            problems.append(f"resample: {_unknown(name, known)}")
+    for name in data.value_columns:
+        operation = data.resample.operation(name)
+        if operation is None:
+            problems.append(
+                f"resample: says nothing of {name!r}; add it with 'sum', 'mean', 'last' or another "
+                "operation, or give '*' one"
+            )
+        elif data.rules(name).dtype == "category" and operation not in ("first", "last"):
+            problems.append(f"resample: {name!r} is a category; give it 'last' or 'first'")
+    return problems
+
+
+def _unknown(name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "remove it"
+    return f"{name!r} is neither feature, target nor source; {hint}"
+
+
+def _layout_problems(data: ColumnRoles) -> list[str]:
+    """A wide table against the other settings."""
+    if data.layout == "long":
+        if data.wide_columns:
+            return ["wide_columns: layout is 'long'; set it to 'wide', or remove wide_columns"]
+        return []
+    own = data.own_columns(data.value_columns)
+    problems = []
+    if data.series is None:
+        problems.append(
+            "series: layout is 'wide', whose columns are series; give a name for their label, such as "
+            "'store'"
+        )
+    if len(own) != 1:
+        problems.append(
+            f"features, targets: layout is 'wide', whose cells are one quantity, and {len(own)} are "
+            f"named ({', '.join(own[:5])}); name one, such as 'sold', and others by joins"
+        )
+    return problems
+
+
+def _join_problems(data: ColumnRoles) -> list[str]:
+    """Joined tables against the roles of columns."""
+    problems, names = [], data.joined_columns
+    known = {*data.value_columns}
+    sources = {derived.column for derived in data.derived_targets.values()}
+    for number, join in enumerate(data.joins):
+        where = f"joins.{number}"
+        if join.series is not None and data.series is None:
+            problems.append(
+                f"{where}.series: the rows have no series; set series, or remove it here"
+            )
+        for name in join.columns:
+            if names.count(name) > 1:
+                problems.append(f"{where}.columns: {name!r} is joined twice; name it once")
+            elif name in data.target_columns or name in sources:
+                problems.append(
+                    f"{where}.columns: {name!r} is a target, which the rows themselves hold; remove it"
+                )
+            elif name not in known:
+                problems.append(
+                    f"{where}.columns: {name!r} is not used; add it to features, static or "
+                    "known_future, or remove it"
+                )
+            elif join.time is None and name in [*data.known_future, *data.known_ahead]:
+                problems.append(
+                    f"{where}.time: {name!r} is known of later rows, which have times; name the time "
+                    "column"
+                )
+    return problems
+
+
 def _rounding_problems(data: ColumnRoles) -> list[str]:
     """Rounded forecasts without a target of whole numbers."""
     if not data.round_forecasts or data.rounded_targets:
@@ -151,11 +236,7 @@ def _name_problems(data: ColumnRoles) -> list[str]:
     if data.time == data.series:
         problems.append(f"series: {data.series!r} is the time column; name another or none")
     known = {*data.value_columns, ALL_COLUMNS}
-    for name in data.columns:
-        if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "remove it"
-            problems.append(f"columns: {name!r} is neither feature, target nor source; {hint}")
+    problems += [f"columns: {_unknown(name, known)}" for name in data.columns if name not in known]
     return problems
 
 
@@ -167,4 +248,7 @@ CHECKS: tuple[Callable[[ColumnRoles], list[str]], ...] = (
     _name_problems,
     _category_problems,
     _rounding_problems,
+    _arrangement_problems,
+    _layout_problems,
+    _join_problems,
 )

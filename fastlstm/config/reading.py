@@ -110,7 +110,12 @@ def absolute(config: Model, base: Path) -> Model:
     for name in type(config).model_fields:
         value = getattr(config, name)
         if isinstance(value, BaseModel) and isinstance(getattr(value, "path", None), str):
-            changes[name] = value.model_copy(update={"path": resolved(value.path)})  # type: ignore[attr-defined]
+            moved: dict[str, Any] = {"path": resolved(value.path)}  # type: ignore[attr-defined]
+            if joins := getattr(value, "joins", None):
+                moved["joins"] = [
+                    join.model_copy(update={"path": resolved(join.path)}) for join in joins
+                ]
+            changes[name] = value.model_copy(update=moved)
         elif name in ("store", "work"):
             changes[name] = resolved(value)
         elif name == "groups" and value.overrides is not None:

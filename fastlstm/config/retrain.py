@@ -299,6 +299,11 @@ class RetrainConfig(StrictSettings):
             return ["group: models_by divides the rows into all groups; remove one of them"]
         if self.group is not None and (not is_group_name(self.group) or "/" in self.group):
             return [f"group: {self.group!r} names no group; write it like 'region=north'"]
+        if self.models_by and self.data.layout == "wide":
+            return [
+                "models_by: a wide table has no column of groups; give one row a series and time, or "
+                "remove models_by"
+            ]
         used = [n for n in self.models_by if n in (self.data.time, *self.data.value_columns)]
         if used:
             return [

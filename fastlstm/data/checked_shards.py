@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from fastlstm.config.data import DataConfig
+from fastlstm.data.arranged_rows import NewestRow
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.files import source_files
 from fastlstm.data.findings import ValidationReport
@@ -78,33 +80,37 @@ def checked_shards(
     # A name by which 'clean' finds what a killed run leaves.
     with tempfile.TemporaryDirectory(prefix=".upload-", dir=cutting.scratch) as name:
         folder, count = Path(name), min(MOST_SHARDS, shard_count(rows, most))
-        cut_into_shards(load_blocks(data, values), folder, count)
-        yield from _shards(list(cut_files(folder).values()), data, values, labels)
+        newest = NewestRow(data)
+        cut_into_shards(newest.of(load_blocks(data, values)), folder, count)
+        yield from _shards(list(cut_files(folder).values()), data, values, labels, newest.time)
 
 
 def _whole(data: DataConfig, values: list[str], labels: bool) -> CheckedRows:
     """The whole table."""
     loaded = load(data, require=values)
     known = KnownRows.of(loaded.frame, data, values)
-    loading = LoadingFacts(loaded.rows_out_of_order, {}, loaded.skipped_files)
+    loading = LoadingFacts(loaded.rows_out_of_order, {}, loaded.skipped_files, loaded.arranged)
     return _checked(known, known.facts, labels, loading)
 
 
 def _shards(
-    files: list[Path], data: DataConfig, values: list[str], labels: bool
-) -> Iterator[CheckedRows]:
+    files: list[Path], data: DataConfig, values: list[str], labels: bool,
+    newest: pd.Timestamp | None,
+) -> Iterator[CheckedRows]:  # fmt: skip
     """One shard after another, read twice: what the checks need to know of all rows comes first."""
     if not files:
         raise DataError(f"{data.path}: holds no rows; give a table with rows")
-    out_of_order, facts = 0, []
+    out_of_order, facts, made = 0, [], Counter[str]()
     for file in files:
-        loaded = sorted_without_short(read_cut_rows(file), 1)
+        loaded = sorted_without_short(read_cut_rows(file), 1, data, values, newest)
         out_of_order += loaded.rows_out_of_order
+        made.update(loaded.arranged)
         facts.append(KnownRows.of(loaded.frame, data, values).facts)
     of_all = TableFacts.merged(facts)
-    loading = LoadingFacts(out_of_order, {}, source_files(data.path, data.format).skipped)
+    skipped = source_files(data.path, data.format).skipped
+    loading = LoadingFacts(out_of_order, {}, skipped, made)
     for number, file in enumerate(files):
-        loaded = sorted_without_short(read_cut_rows(file), 1)
+        loaded = sorted_without_short(read_cut_rows(file), 1, data, values, newest)
         known = KnownRows.of(loaded.frame, data, values)
         del loaded
         yield _checked(known, of_all, labels, loading if number == 0 else None)

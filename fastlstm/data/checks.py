@@ -188,9 +188,10 @@ def _labels(table: CheckedTable, name: str) -> list[Rule]:
 
 def _unique_rows(table: CheckedTable) -> list[Rule]:
     message = (
-        "rows with the same series and time; keep one of each"
+        "rows with the same series and time; keep one of each, by hand or by data.keep"
         if table.data.series
-        else "rows with the same time; keep one of each, or set data.series for a panel"
+        else "rows with the same time; keep one of each, by hand or by data.keep, or set data.series "
+        "for a panel"
     )
     return [Rule("unique series and time", lambda _: ~_repeated(table), message)]
 

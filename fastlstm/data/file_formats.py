@@ -114,6 +114,27 @@ def read_blocks_of(
         yield wanted.of_rows(block, f"{source.path}: time column {data.time!r}")
 
 
+def read_values(
+    source: SourceFile, data: DataConfig, names: list[str]
+) -> Iterator[pa.ChunkedArray]:
+    """Columns of a file whose times, if it has any, are not asked for; see ``read_columns``.
+
+    Args:
+        source: the file.
+        data: how it is written.
+        names: at least one column.
+
+    Raises:
+        DataError: the file cannot be read, or a column is absent.
+    """
+    there = column_names_in(source, data)
+    of_folders = {n: v for n, v in source.partition.items() if n in names and n not in there}
+    _check_header(there, source, names, of_folders)
+    in_file = [name for name in names if name not in of_folders]
+    read = READERS[source.format].read(source.path, data, in_file)
+    yield from with_folder_names(read, names, of_folders)
+
+
 def _wanted(source: SourceFile, data: DataConfig, values: list[str]) -> _Wanted:
     """The columns to read.
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from fastlstm.config.data import DataConfig
 from fastlstm.config.made_columns import made_columns
+from fastlstm.data.arranged_rows import Arranged, arranged
 from fastlstm.data.categories import names_or_numbers
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.column_types import as_names, as_numbers
@@ -27,6 +28,7 @@ from fastlstm.data.labels import as_labels
 from fastlstm.data.memory import give_back
 from fastlstm.data.own_columns import refuse_own_columns
 from fastlstm.data.time_stamps import TimeRules, as_utc
+from fastlstm.data.wide_tables import as_read, long_rows, series_columns
 from fastlstm.errors import ConfigError, DataError
 
 
@@ -40,12 +42,14 @@ class LoadedTable:
         rows_out_of_order: rows that came after a later row of their series in the source.
         skipped_series: series left out as shorter than one window, with their number of rows.
         skipped_files: files and subfolders of the source that are not read, with the reason.
+        arranged: what was done to rows, see ``fastlstm.data.arranged_rows.arrangement_lines``.
     """
 
     frame: pd.DataFrame
     rows_out_of_order: int
     skipped_series: dict[str, int]
     skipped_files: Mapping[str, str] = field(default_factory=dict)
+    arranged: Mapping[str, int] = field(default_factory=dict)
 
 
 def load(
@@ -74,31 +78,49 @@ def load(
     source = source_files(data.path, data.format)
     if require is None:
         _refuse_own_columns(source.files, data)
+    own = data.own_columns(values)
     for file in source.files:
-        columns = read_columns(file, data, values)
-        parts.append(_one_file(columns, file.path, data, values, first_row(file, data)))
+        parts.append(_rows_of(file, data, own))
         give_back()
     frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
     if frame.empty:
         raise DataError(f"{data.path}: holds no rows; give a table with rows")
     for name in undeclared:
         frame[name] = names_or_numbers(frame[name])
-    loaded = sorted_without_short(frame, window_rows)
+    loaded = sorted_without_short(frame, window_rows, data, values)
     refuse_short(loaded.skipped_series, loaded.frame.empty, data, window_rows)
     return replace(loaded, skipped_files=source.skipped)
 
 
-def sorted_without_short(frame: pd.DataFrame, window_rows: int) -> LoadedTable:
-    """Rows in the order of the source as a loaded table, without series shorter than a window."""
+def sorted_without_short(
+    frame: pd.DataFrame, window_rows: int, data: DataConfig, values: list[str],
+    newest: pd.Timestamp | None = None,
+) -> LoadedTable:  # fmt: skip
+    """Rows in the order of the source as a loaded table, arranged, without series shorter than a window.
+
+    Args:
+        frame: whole series.
+        window_rows: rows one window spans.
+        data: how rows are arranged.
+        values: value columns wanted, those of joined tables among them.
+        newest: time of the newest row of the table, of which the rows may be one shard; see
+            ``fastlstm.data.arranged_rows.newest_row``.
+
+    Raises:
+        ConfigError: a joined file is absent.
+        DataError: a joined table cannot be read, or rows have no match in it.
+    """
     previous = frame.groupby(SERIES, sort=False)[TIME].shift()
     out_of_order = int((frame[TIME] < previous).sum())
     if not is_sorted(frame):  # sorting takes the memory of a second table
         frame = frame.sort_values([SERIES, TIME], kind="stable", ignore_index=True)
+    made: Arranged = arranged(frame, data, values, newest)
+    frame = made.frame
     counts = frame[SERIES].value_counts(sort=False)
     short = {str(k): int(v) for k, v in counts[counts < window_rows].items()}
     if short:
         frame = frame[~frame[SERIES].isin(short)].reset_index(drop=True)
-    return LoadedTable(frame, out_of_order, short)
+    return LoadedTable(frame, out_of_order, short, arranged=+made.counts)
 
 
 def refuse_short(
@@ -124,7 +146,11 @@ def rows_of_source(data: DataConfig) -> int:
     Raises:
         ConfigError: no file is found at the path.
     """
-    return sum(rows_in(file, data) for file in source_files(data.path, data.format).files)
+    files = source_files(data.path, data.format).files
+    is_wide = data.layout == "wide"
+    return sum(
+        rows_in(file, data) * (len(series_columns(file, data)) if is_wide else 1) for file in files
+    )
 
 
 def load_blocks(data: DataConfig, values: list[str]) -> Iterator[pd.DataFrame]:
@@ -140,12 +166,9 @@ def load_blocks(data: DataConfig, values: list[str]) -> Iterator[pd.DataFrame]:
     """
     files = source_files(data.path, data.format).files
     _refuse_own_columns(files, data)
+    own = data.own_columns(values)
     for file in files:
-        before, first = 0, first_row(file, data)
-        for columns in read_blocks_of(file, data, values):
-            block = _one_file(columns, file.path, data, values, first, before)
-            before += len(block)
-            yield block
+        yield from _blocks_of(file, data, own)
 
 
 def _refuse_own_columns(files: Sequence[SourceFile], data: DataConfig) -> None:
@@ -162,36 +185,70 @@ def is_sorted(frame: pd.DataFrame) -> bool:
     return bool(later.all())
 
 
-def _one_file(
+def _rows_of(file: SourceFile, data: DataConfig, values: list[str]) -> pd.DataFrame:
+    """All rows of a file as a table with the library's names.
+
+    Args:
+        file: the file.
+        data: what its columns mean.
+        values: names of the value columns.
+    """
+    first = first_row(file, data)
+    if data.layout == "wide":
+        series = series_columns(file, data)
+        read = as_read(data, series)
+        return _wide(read_columns(file, read, series), file, data, read, series, first)
+    return _long(read_columns(file, data, values), file.path, data, values, first)
+
+
+def _blocks_of(file: SourceFile, data: DataConfig, values: list[str]) -> Iterator[pd.DataFrame]:
+    """The same of one block of rows after another."""
+    first, before = first_row(file, data), 0
+    series = series_columns(file, data) if data.layout == "wide" else []
+    read = as_read(data, series) if series else data
+    for columns in read_blocks_of(file, read, series or values):
+        if series:
+            block = _wide(columns, file, data, read, series, first + before)
+            before += len(block) // len(series)
+        else:
+            block = _long(columns, file.path, data, values, first + before)
+            before += len(block)
+        yield block
+
+
+def _time_rules(file: Path, data: DataConfig, first: int) -> TimeRules:
+    where = f"{file}: time column {data.time!r}"
+    return TimeRules(
+        where, first, data.time_format, data.time_zone, data.read_frequency, "data."
+    )  # fmt: skip
+
+
+def _wide(
+    columns: Iterator[pa.ChunkedArray], file: SourceFile, data: DataConfig, read: DataConfig,
+    series: list[str], first: int,
+) -> pd.DataFrame:  # fmt: skip
+    """Rows of a wide table; see ``fastlstm.data.wide_tables``."""
+    value = data.own_columns(data.value_columns)[0]
+    return long_rows(columns, series, value, read, _time_rules(file.path, data, first), file)
+
+
+def _long(
     columns: Iterator[pa.ChunkedArray],
     file: Path,
     data: DataConfig,
     values: list[str],
     first: int,
-    before: int = 0,
 ) -> pd.DataFrame:
-    """The rows of one file, or of a block of it, as a table with the library's names.
+    """Rows of a file, or of a block of it, as a table with the library's names.
 
     Args:
         columns: as a reader yields them.
         file: the file, for messages.
         data: what the columns mean.
         values: names of the value columns.
-        first: number of the file's first row in messages.
-        before: rows of the file before the block.
+        first: number of the first row in messages.
     """
-    first += before
-    times = as_utc(
-        next(columns),
-        TimeRules(
-            f"{file}: time column {data.time!r}",
-            first,
-            data.time_format,
-            data.time_zone,
-            data.frequency,
-            "data.",
-        ),
-    )
+    times = as_utc(next(columns), _time_rules(file, data, first))
     if data.series is None:
         series = pd.Series([""], dtype="str").repeat(len(times)).reset_index(drop=True)
     else:

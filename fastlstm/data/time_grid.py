@@ -110,6 +110,28 @@ def grid_positions(
     return positions
 
 
+def position_times(
+    positions: np.ndarray, times: Any, frequency: str | BaseOffset, time_zone: str
+) -> pd.DatetimeIndex:
+    """The times (UTC) at some positions on the grid of a table, ``(m,)``; see ``grid_positions``.
+
+    Args:
+        positions: ``(m,)``, within the grid.
+        times: those of the table's rows, by which the grid lies, ``(n,)``.
+        frequency: a pandas offset.
+        time_zone: IANA zone of calendar frequencies.
+    """
+    offset = to_offset(frequency)
+    if isinstance(offset, Tick):
+        step = _microseconds_of(offset)
+        values, counts = np.unique(microseconds(times) % step, return_counts=True)
+        stamps = positions * step + values[np.argmax(counts)]
+        return pd.DatetimeIndex(stamps.view("datetime64[us]")).tz_localize("UTC")
+    wall = wall_times(pd.DatetimeIndex(times), time_zone)
+    days = _calendar_grid(*_ends_and_time_of_day(wall, time_zone, None), offset)
+    return _existing(days, time_zone)[1][positions].as_unit("us")
+
+
 def _ends_and_time_of_day(
     wall: pd.DatetimeIndex, time_zone: str, grid: Grid | None
 ) -> tuple[pd.Timestamp, pd.Timestamp, pd.Timedelta]:

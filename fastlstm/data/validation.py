@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fastlstm.config.data import DataConfig
+from fastlstm.data.arranged_rows import arrangement_lines
 from fastlstm.data.categories import encode, fill_missing_ahead
 from fastlstm.data.checks import out_of_range, run_checks
 from fastlstm.data.cleaning import CleanTable, clean_table
@@ -31,7 +33,7 @@ _OTHER_CHECKS = 5
 def validate(
     frame: pd.DataFrame, data: DataConfig, *, labels: bool, rows_out_of_order: int = 0,
     skipped_series: dict[str, int] | None = None, values: list[str] | None = None,
-    skipped_files: Mapping[str, str] | None = None,
+    skipped_files: Mapping[str, str] | None = None, arranged: Mapping[str, int] | None = None,
 ) -> tuple[pd.DataFrame, ValidationReport]:  # fmt: skip
     """Check a table and complete it by policy.
 
@@ -45,6 +47,7 @@ def validate(
         values: names of the value columns present, where rows are read to forecast from; without
             it all of ``data.value_columns``.
         skipped_files: files of the source that are not read, with the reason; reported as a warning.
+        arranged: what was done to rows, see ``fastlstm.data.arranged_rows``; reported as warnings.
 
     Returns:
         The clean table (``__series``, ``__time``, ``__segment``, value columns, computed columns),
@@ -52,7 +55,9 @@ def validate(
     """
     known = KnownRows.of(frame, data, values)
     clean, report = validate_rows(known, known.facts, labels=labels)
-    loading = LoadingFacts(rows_out_of_order, skipped_series or {}, skipped_files or {})
+    loading = LoadingFacts(
+        rows_out_of_order, skipped_series or {}, skipped_files or {}, arranged or {}
+    )
     report.warnings[:0] = loading.warnings(data)
     if values is None:
         report.warnings.extend(absent_series(set(known.frame[SERIES].unique()), data))
@@ -160,16 +165,30 @@ class LoadingFacts:
         rows_out_of_order: number of rows it sorted.
         skipped_series: series it left out, with their rows.
         skipped_files: files of the source that are not read, with the reason.
+        arranged: what was done to rows, see ``fastlstm.data.arranged_rows.arrangement_lines``.
     """
 
     rows_out_of_order: int = 0
     skipped_series: Mapping[str, int] = field(default_factory=dict)
     skipped_files: Mapping[str, str] = field(default_factory=dict)
+    arranged: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of_manifest(cls, loaded: Mapping[str, Any]) -> LoadingFacts:
+        """Those that the manifest of a loaded table holds."""
+        return cls(
+            loaded["rows_out_of_order"], loaded["skipped_series"], loaded["skipped_files"],
+            loaded["arranged"],
+        )  # fmt: skip
 
     def warnings(self, data: DataConfig) -> list[Finding]:
         """What the report says of it."""
         return [
             *_skipped_files(self.skipped_files),
+            *(
+                Finding("rows in time", data.time, number, line, [])
+                for line, number in arrangement_lines(self.arranged, data)
+            ),
             *_loading_warnings(data, self.rows_out_of_order, self.skipped_series),
         ]
 

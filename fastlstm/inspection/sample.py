@@ -1,57 +1,36 @@
-"""The first rows of a source as text, and the dialect of a CSV file."""
+"""The first rows of a source, whatever its format, with numbers and booleans as such."""
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
 
-from fastlstm.config.file_formats import COMPRESSIONS
+from fastlstm.config.data import DataConfig
 from fastlstm.data.column_types import NULLS
+from fastlstm.data.csv_files import delimiter_of
+from fastlstm.data.file_formats import READERS
 from fastlstm.data.files import SourceFile
 from fastlstm.errors import DataError, first_line
+from fastlstm.inspection.text_dialect import (
+    Dialect,
+    is_numeric,
+    number_marks,
+    signs_of,
+    text_dialect,
+)
 
 # Characters of the names of columns in a message.
 _LISTED = 300
 
-# Rows that are looked at, and the bytes at the beginning of a file by which its dialect is found.
-_ROWS, _BYTES = 200_000, 1 << 18
+# Rows that are looked at.
+_ROWS = 200_000
 
-_DELIMITERS = ",;\t|"
 # What stands for a missing value in files of many origins.
 _MISSING = re.compile(r"[-–—?.*#]+|nil|missing|unknown|n\.?a\.?|\(null\)|#N/A", re.IGNORECASE)
-_NUMBER = re.compile(r"[+-]?(\d+([.,\s\u00a0\u202f'_]\d+)*|[.,]\d+)([eE][+-]?\d+)?")
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How a CSV file writes its cells; see the settings of the same names.
-
-    Attributes:
-        delimiter: between cells.
-        encoding: of the file.
-        decimal: decimal mark.
-        thousands: mark between groups of digits, or None.
-        na_values: cells that stand for a missing value.
-        doubts: what is not certain.
-    """
-
-    delimiter: str = ","
-    encoding: str = "utf-8"
-    decimal: str = "."
-    thousands: str | None = None
-    na_values: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,7 +39,7 @@ class Sample:
 
     Attributes:
         frame: numbers, booleans and times as such; everything else as text, missing where empty.
-        dialect: of a CSV file.
+        dialect: of a text file.
         whole: whether it is all rows of the file.
         whole_numbers: columns whose numbers have no decimals.
         leading_zeros: columns whose cells are digits that begin with a zero, which are names.
@@ -100,107 +79,106 @@ def read_sample(file: SourceFile) -> Sample:
         DataError: it cannot be read.
     """
     try:
-        return _parquet(file.path) if file.format == "parquet" else _csv(file.path)
+        return _text(file) if file.format in ("csv", "tsv") else _records(file)
     except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file.path}: cannot be read ({first_line(error)})") from None
 
 
-def _parquet(file: Path) -> Sample:
-    with pq.ParquetFile(file) as parquet:
-        rows = parquet.metadata.num_rows
-        batch = next(parquet.iter_batches(_ROWS), None)
-    frame = pd.DataFrame() if batch is None else pa.Table.from_batches([batch]).to_pandas()
-    kinds = {} if batch is None else {f.name: f.type for f in batch.schema}
-    whole = tuple(name for name, kind in kinds.items() if pa.types.is_integer(kind))
-    return Sample(frame, whole=rows <= len(frame), whole_numbers=whole)
+def _settings(file: SourceFile, columns: list[str], dialect: Dialect) -> DataConfig:
+    """Settings by which all columns of a file are read as they are."""
+    written = {
+        name: getattr(dialect, name)
+        for name in ("delimiter", "quote", "comment", "skip_lines", "encoding")
+    }
+    return DataConfig.model_validate({
+        "path": str(file.path), "format": file.format, "time": "\0", "features": ["\0x"],
+        "targets": ["\0y"], **written, "time_columns": columns,
+    })  # fmt: skip
 
 
-def _csv(file: Path) -> Sample:
-    head, is_all = _head(file)
-    encoding, doubts = _encoding(head)
-    text = _decoded(head, encoding)
-    delimiter = _delimiter(text)
-    opened: Any = file
-    if codec := COMPRESSIONS.get(file.suffix.lower()):
-        opened = pa.input_stream(str(file), compression=codec)
-    parse = pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-    header = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise DataError(f"{file}: has two columns named {twice[0]!r}; rename one")
-    types = pa.csv.ConvertOptions(
-        column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
-    )
-    reading = pa.csv.ReadOptions(encoding=encoding, block_size=32 << 20)
-    batches, count, complete = [], 0, True
-    with pa.csv.open_csv(
-        opened, read_options=reading, parse_options=parse, convert_options=types
-    ) as reader:
-        for batch in reader:
-            batches.append(batch)
-            count += len(batch)
-            if count > _ROWS:
-                complete = False
-                break
-    frame = pa.Table.from_batches(batches, reader.schema).slice(0, _ROWS).to_pandas()
+def _read(file: SourceFile, names: list[str], dialect: Dialect) -> tuple[pd.DataFrame, bool]:
+    """The first rows of some columns, and whether these are all rows."""
+    data, parts, count = _settings(file, names, dialect), [], 0
+    for block in READERS[file.format].blocks(file.path, data, names):
+        parts.append(pd.DataFrame({n: c.to_pandas() for n, c in zip(names, block, strict=True)}))
+        count += len(parts[-1])
+        if count > _ROWS:
+            break
+    if not parts:
+        return pd.DataFrame(columns=names), True
+    frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    return frame.iloc[:_ROWS], count <= _ROWS
+
+
+def _text(file: SourceFile) -> Sample:
+    """Rows of a CSV or TSV file."""
+    is_tab = delimiter_of(file.path, _settings(file, [], Dialect(delimiter=";"))) == "\t"
+    dialect, header = text_dialect(file.path, "\t" if is_tab else None)
+    named, doubts = _distinct(file, header)
+    frame, whole = _read(file, named, dialect)
     frame = frame.apply(lambda column: column.str.strip())
-    return _typed(frame, Dialect(delimiter, encoding, doubts=doubts), complete or is_all)
+    return _typed(frame, replace(dialect, doubts=(*dialect.doubts, *doubts)), whole)
 
 
-def _head(file: Path) -> tuple[bytes, bool]:
-    """The first bytes of a file, decompressed, and whether these are all."""
-    codec = COMPRESSIONS.get(file.suffix.lower())
-    with pa.input_stream(str(file), compression=codec) as stream:
-        head = stream.read(_BYTES)
-        return head, len(head) < _BYTES
+def _distinct(file: SourceFile, header: list[str]) -> tuple[list[str], tuple[str, ...]]:
+    """The columns of a header that have a name of their own, and what is doubted of the others.
+
+    Raises:
+        DataError: two columns have one name, or the first line is a row.
+    """
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice and twice != [""]:
+        raise DataError(f"{file.path}: has two columns named {twice[0]!r}; rename one")
+    named = [name for name in header if name or "" not in twice]
+    if named and all(re.fullmatch(r"[\d\s.,:/+TZ-]*\d[\d\s.,:/+TZ-]*", name) for name in named):
+        raise DataError(
+            f"{file.path}: the first line holds values and no names ({', '.join(named)[:80]}); write a "
+            "line with the names of the columns above it"
+        )
+    lost = len(header) - len(named)
+    return named, ((f"columns: {lost} without a name are left out",) if lost else ())
 
 
-def _encoding(head: bytes) -> tuple[str, tuple[str, ...]]:
-    """The encoding of a text, and the doubt where another one may be meant."""
-    for mark, name in ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
-        if head.startswith(mark):
-            return name, ()
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        decoder.decode(head)
-    except UnicodeDecodeError:
-        return "cp1252", ("encoding: the file is not UTF-8; cp1252 (western Windows) is assumed",)
-    return "utf-8", ()
-
-
-def _decoded(head: bytes, encoding: str) -> str:
-    """Whole lines at the beginning, as text."""
-    text = head.decode(encoding, errors="ignore").lstrip("\ufeff")
-    return text if "\n" not in text else text[: text.rfind("\n") + 1]
-
-
-def _delimiter(text: str) -> str:
-    """The delimiter by which the first lines have the same number of cells, the most of them."""
-    lines = text.splitlines()[:200]
-    best, most = ",", 0
-    for delimiter in _DELIMITERS:
-        counts = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
-        if counts and counts[0] > 1:
-            alike = sum(count == counts[0] for count in counts) / len(counts)
-            if alike > 0.95 and counts[0] > most:
-                best, most = delimiter, counts[0]
-    return best
+def _records(file: SourceFile) -> Sample:
+    """Rows of a file whose cells have types."""
+    names = READERS[file.format].names(file.path, _settings(file, [], Dialect()))
+    names, doubts = _distinct(file, list(map(str, names)))
+    frame, whole = _read(file, names, Dialect())
+    text = [n for n in names if pd.api.types.is_string_dtype(frame[n].dtype)]
+    cells = frame[text].apply(lambda column: column.fillna("").astype("str").str.strip())
+    found = _typed(cells, Dialect(doubts=doubts), whole)
+    typed = {n: found.frame[n] if n in found.frame else frame[n] for n in names}
+    numbers = {n: frame[n].dropna() for n in names if pd.api.types.is_numeric_dtype(frame[n].dtype)}
+    whole_numbers = [
+        n for n, v in numbers.items()
+        if not pd.api.types.is_bool_dtype(v.dtype) and len(v) and (v == v.round()).all()
+    ]  # fmt: skip
+    return replace(
+        found,
+        frame=pd.DataFrame(typed),
+        whole_numbers=(*found.whole_numbers, *whole_numbers),
+    )
 
 
 def _typed(frame: pd.DataFrame, dialect: Dialect, whole: bool) -> Sample:
     """Cells of text as numbers and booleans where a whole column is such; finds the marks of numbers."""
     names = [str(name) for name in frame]
     cells = {name: frame[name][frame[name].ne("")] for name in names}
+    of_columns = {name: some for name in names if (some := signs_of(cells[name]))}
+    signs = tuple(sorted({sign for some in of_columns.values() for sign in some}))
+    for name in of_columns:
+        frame = frame.assign(**{name: _without(frame[name], signs)})
+        cells[name] = frame[name][frame[name].ne("")]
     missing = sorted({
         cell for column in cells.values()
-        if _is_numeric(column)
+        if is_numeric(column)
         for cell in column[column.str.fullmatch(_MISSING)].unique()
     } - {*NULLS})  # fmt: skip
     absent = {*NULLS, *missing}
     numeric = {
-        name: column[~column.isin(absent)] for name, column in cells.items() if _is_numeric(column)
+        name: column[~column.isin(absent)] for name, column in cells.items() if is_numeric(column)
     }
-    decimal, thousands, doubts = _marks(numeric, dialect.delimiter)
+    decimal, thousands, doubts = number_marks(numeric, dialect.delimiter)
     typed, whole_numbers, zeros = {}, [], []
     for name in names:
         column = frame[name]
@@ -222,60 +200,20 @@ def _typed(frame: pd.DataFrame, dialect: Dialect, whole: bool) -> Sample:
             typed[name] = numbers
             if not numeric[name].str.contains(decimal, regex=False).any():
                 whole_numbers.append(name)
-    found = Dialect(
-        dialect.delimiter, dialect.encoding, decimal, thousands, tuple(missing),
-        (*dialect.doubts, *doubts),
+    if signs:
+        doubts = (
+            *doubts,
+            f"signs: {', '.join(signs)} beside numbers are left out; 12 % is read as 12",
+        )
+    found = replace(
+        dialect, decimal=decimal, thousands=thousands, signs=signs, na_values=tuple(missing),
+        doubts=(*dialect.doubts, *doubts),
     )  # fmt: skip
     return Sample(pd.DataFrame(typed), found, whole, tuple(whole_numbers), tuple(zeros))
 
 
-def _is_numeric(cells: pd.Series) -> bool:
-    """Whether most cells of a column look like numbers."""
-    known = cells[~cells.isin(NULLS)].head(5_000)
-    return bool(len(known)) and bool(known.str.fullmatch(_NUMBER).mean() > 0.6)
-
-
-def _marks(
-    numeric: dict[str, pd.Series], delimiter: str
-) -> tuple[str, str | None, tuple[str, ...]]:
-    """Decimal mark, thousands mark, and the doubt where both readings are possible."""
-    if not numeric:
-        return ".", None, ()
-    cells = pd.concat(list(numeric.values()))
-    some = cells[cells.str.contains(r"[.,\s\u00a0\u202f']", regex=True)]
-    if some.empty:
-        return ".", None, ()
-
-    def any_of(pattern: str) -> bool:
-        return bool(some.str.fullmatch(pattern).any())
-
-    spaces = any_of(r"[+-]?\d{1,3}([\s\u00a0\u202f]\d{3})+([.,]\d+)?")
-    if any_of(r"[+-]?\d{1,3}(\.\d{3})+,\d+") or any_of(r"[+-]?\d{1,3}(\.\d{3}){2,}"):
-        return ",", ".", ()
-    if any_of(r"[+-]?\d{1,3}(,\d{3})+\.\d+") or any_of(r"[+-]?\d{1,3}(,\d{3}){2,}"):
-        return ".", ",", ()
-    if any_of(r"[+-]?\d{1,3}('\d{3})+(\.\d+)?"):
-        return ".", "'", ()
-    # '1,5' and '0,123' can only be decimals; '1,234' may be either.
-    comma = some[some.str.contains(",", regex=False)]
-    if len(comma) and not comma.str.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}").all():
-        return ",", " " if spaces else None, ()
-    if len(comma):
-        example = comma.iloc[0]
-        doubt = (
-            f"decimal: is {example!r} {example.replace(',', '')} or {example.replace(',', '.')}?"
-        )
-        if delimiter == ";":
-            return ",", None, (f"{doubt} Decimals are assumed, as ';' parts the columns",)
-        return ".", ",", (f"{doubt} Thousands are assumed",)
-    dots = some[some.str.contains(".", regex=False)]
-    if len(dots) and len(dots) == len(cells) > 1 and delimiter == ";":
-        grouped = dots.str.fullmatch(r"[+-]?[1-9]\d{0,2}\.\d{3}").all()
-        if grouped:
-            example = dots.iloc[0]
-            whole = example.replace(".", "")
-            return ".", None, (
-                f"decimal: is {example!r} {example} or {whole}? A decimal point is assumed; set "
-                "decimal to ',' and thousands to '.' if not",
-            )  # fmt: skip
-    return ".", " " if spaces else None, ()
+def _without(cells: pd.Series, signs: Iterable[str]) -> pd.Series:
+    """Cells without signs beside their numbers."""
+    for sign in signs:
+        cells = cells.str.replace(sign, "", regex=False).str.strip()
+    return cells

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastlstm.inspection.roles import Roles
-from fastlstm.inspection.sample import Dialect
+from fastlstm.inspection.text_dialect import Dialect
 from fastlstm.inspection.times import Times
 
 # Rows in a row that a last value is used for.
@@ -105,10 +105,14 @@ def _doubts(found: Found) -> list[str]:
 def _dialect(dialect: Dialect) -> list[str]:
     """The settings of a dialect that differ from their defaults."""
     lines = []
-    for name in ("delimiter", "encoding", "decimal", "thousands"):
+    for name in (
+        "delimiter", "quote", "comment", "skip_lines", "encoding", "decimal", "thousands",
+    ):  # fmt: skip
         value = getattr(dialect, name)
         if value != getattr(Dialect(), name):
             lines.append(f"  {name}: {json.dumps(value)}")
+    if dialect.signs:
+        lines.append(f"  signs: [{', '.join(map(_yaml, dialect.signs))}]")
     if dialect.na_values:
         lines.append(f"  na_values: [{', '.join(map(_yaml, dialect.na_values))}]")
     return lines

@@ -267,7 +267,7 @@ def _commonest_step(
         weeks = common // pd.Timedelta("7D")
         day = longest.dt.day_name().str[:3].str.upper().value_counts().index[0]
         return f"{'' if weeks == 1 else weeks}W-{day}", share, None
-    if common == pd.Timedelta("1D") and (longest.dt.dayofweek < 5).all() and len(longest) > 10:
+    if common == pd.Timedelta("1D") and (longest.dt.day_of_week < 5).all() and len(longest) > 10:
         return "B", float((diffs <= pd.Timedelta("3D")).mean()), (
             "frequency: 'B' (weekdays) is assumed; declare closed_days if rows lack on holidays"
         )  # fmt: skip

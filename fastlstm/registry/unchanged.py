@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fastlstm.artifacts.fingerprint import code_version, fingerprint
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.files import source_fingerprint
+from fastlstm.data.source_content import with_joins
 from fastlstm.errors import StoreError
 from fastlstm.registry.store import RunEntry, Store, find_run
 
@@ -53,13 +54,15 @@ def check_for_changes(
     Args:
         config: all settings.
         store: where runs are kept.
-        data_fingerprint: hash of the source files' bytes, see ``source_fingerprint``; without it the
-            files at ``config.data.path`` are hashed.
+        data_fingerprint: hash of the source files' bytes, those that are joined among them, see
+            ``with_joins``; without it they are hashed.
 
     Raises:
         ConfigError: there is nothing at ``data.path``.
     """
-    data = data_fingerprint or source_fingerprint(config.data.path, config.data.format)
+    data = data_fingerprint
+    if data is None:
+        data = with_joins(source_fingerprint(config.data.path, config.data.format), config.data)
     whole = fingerprint(data, settings_of_results(config), code_version())
     name = config.stored_name
     entry = find_run(store, name, whole)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from fastlstm.artifacts.file_names import TABLE_FILE
-from fastlstm.artifacts.folders import publish
+from fastlstm.artifacts.folders import publish, read_manifest
 from fastlstm.config.data import DataConfig
+from fastlstm.data.arranged_rows import NewestRow
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.files import source_files
 from fastlstm.data.memory import give_back
@@ -44,10 +48,17 @@ def load_shards_into(
     count = min(MOST_SHARDS, shard_count(rows, shard_rows))
 
     def cut(target: Path) -> dict[str, Any]:
-        return cut_into_shards(load_blocks(data, data.value_columns), target, count)
+        newest = NewestRow(data)
+        rows = cut_into_shards(newest.of(load_blocks(data, data.value_columns)), target, count)
+        return {**rows, "newest": newest.text}
 
-    parts = cut_files(shards.publish("rows", cut))
-    found = shards(_LOAD_SHARD, "table", parts, window_rows=window_rows)
+    cut_rows = shards.publish("rows", cut)
+    newest = read_manifest(cut_rows)["newest"]
+    parts = cut_files(cut_rows)
+    found = shards(
+        _LOAD_SHARD, "table", parts, window_rows=window_rows,
+        data=data.model_dump(mode="json", exclude_unset=True), newest=newest,
+    )  # fmt: skip
     skipped = {name: n for facts in found for name, n in facts["skipped_series"].items()}
     total = sum(facts["rows"] for facts in found)
     if not total and not skipped:
@@ -62,21 +73,29 @@ def load_shards_into(
         "rows_out_of_order": sum(facts["rows_out_of_order"] for facts in found),
         "skipped_series": skipped,
         "skipped_files": dict(source_files(data.path, data.format).skipped),
+        "arranged": dict(sum((Counter(facts["arranged"]) for facts in found), Counter())),
         "shards": sum(facts["rows"] > 0 for facts in found),
     }
 
 
-def load_shard(shard: str, folder: str, window_rows: int) -> dict[str, Any]:
-    """Sort the rows of one shard and write them.
+def load_shard(
+    shard: str, folder: str, window_rows: int, data: dict[str, Any], newest: str | None
+) -> dict[str, Any]:
+    """Sort and arrange the rows of one shard and write them.
 
     Args:
         shard: file of its rows.
         folder: folder to publish.
         window_rows: rows one window spans; shorter series are left out.
+        data: how rows are arranged.
+        newest: time of the newest row of the table.
     """
+    settings = DataConfig.model_validate(data)
+    last = None if newest is None else pd.Timestamp(newest)
 
     def build(target: Path) -> dict[str, Any]:
-        loaded = sorted_without_short(read_cut_rows(Path(shard)), window_rows)
+        rows = read_cut_rows(Path(shard))
+        loaded = sorted_without_short(rows, window_rows, settings, settings.value_columns, last)
         frame = loaded.frame
         write_table(frame, target / TABLE_FILE)
         return {
@@ -86,6 +105,7 @@ def load_shard(shard: str, folder: str, window_rows: int) -> dict[str, Any]:
             "last": frame[TIME].max().isoformat() if len(frame) else None,
             "rows_out_of_order": loaded.rows_out_of_order,
             "skipped_series": loaded.skipped_series,
+            "arranged": dict(loaded.arranged),
         }
 
     facts = publish(Path(folder), build)

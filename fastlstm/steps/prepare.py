@@ -67,6 +67,7 @@ def load_into(
         "rows_out_of_order": loaded.rows_out_of_order,
         "skipped_series": loaded.skipped_series,
         "skipped_files": {**(skipped_files or {}), **loaded.skipped_files},
+        "arranged": dict(loaded.arranged),
     }
 
 
@@ -107,9 +108,8 @@ def with_resolved_columns(config: Config, loaded: Path) -> Config:
 
 
 def validate_into(
-    folder: Path, table: Path, data: DataConfig, *, labels: bool, rows_out_of_order: int,
-    skipped_series: dict[str, int], refused_report: Path, shards: ShardMap,
-    skipped_files: Mapping[str, str] | None = None,
+    folder: Path, table: Path, data: DataConfig, *, labels: bool, loading: LoadingFacts,
+    refused_report: Path, shards: ShardMap,
 ) -> dict[str, Any]:  # fmt: skip
     """Validate a table and write ``clean.parquet`` and ``validation.json`` into a folder.
 
@@ -118,11 +118,9 @@ def validate_into(
         table: folder of the loaded table, or of its shards.
         data: types, ranges, policies, frequency.
         labels: whether plain targets are labels.
-        rows_out_of_order: as the loader counted them.
-        skipped_series: as the loader left them out.
+        loading: what the loader changed.
         refused_report: file of the report where a check fails.
         shards: works on each shard, where the table is cut.
-        skipped_files: as the loader left them out.
 
     Returns:
         Facts for the manifest.
@@ -132,15 +130,14 @@ def validate_into(
     """
     cut = is_cut(table)
     left: list[dict[str, int]] = []
-    loading = LoadingFacts(rows_out_of_order, skipped_series, skipped_files or {})
     if cut:
         report, left = validate_shards(table, data, labels=labels, loading=loading, shards=shards)
         series = sum(shard["series"] for shard in left)
     else:
         clean, report = validate(
             read_table(table / TABLE_FILE), data, labels=labels,
-            rows_out_of_order=rows_out_of_order, skipped_series=skipped_series,
-            skipped_files=skipped_files,
+            rows_out_of_order=loading.rows_out_of_order, skipped_series=dict(loading.skipped_series),
+            skipped_files=loading.skipped_files, arranged=loading.arranged,
         )  # fmt: skip
         series = int(clean[SERIES].nunique())
     if not report.passed:
@@ -201,8 +198,7 @@ def load_and_validate(
         clean,
         lambda folder: validate_into(
             folder, loaded, resolved.data, labels=labels, shards=shards,
-            rows_out_of_order=facts["rows_out_of_order"], skipped_series=facts["skipped_series"],
-            refused_report=refused_report, skipped_files=facts["skipped_files"],
+            loading=LoadingFacts.of_manifest(facts), refused_report=refused_report,
         ),
     )  # fmt: skip
     return resolved, facts

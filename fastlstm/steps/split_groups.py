@@ -120,7 +120,7 @@ def _spooled(
         spool = _Spool(Path(name), data.series)
         for source in source_files(data.path, data.format).files:
             there = column_names(source, data) if values is None else values
-            read = [column for column in data.value_columns if column in there]
+            read = [name for name in data.own_columns(data.value_columns) if name in there]
             spool.add(group_blocks(source, data, models_by, read))
             give_back()
         if not spool.rows:

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--input",
     "source",
-    help="Newest rows: a file, a folder of files, or s3://…; without it the source of "
-    "CONFIG.",
+    help="Newest rows: a file, a folder of files, or s3://…; without it the source of CONFIG.",
 )
 @click.option(
     "--output",

@@ -35,8 +35,9 @@ def init(
 ) -> None:  # fmt: skip
     """Look at TABLE and write a config for it.
 
-    TABLE is a CSV, Parquet, Excel, JSON or Arrow file, a folder of them, package:NAME/FILE, s3://bucket/prefix or a
-    database with --query. Comments in the config name what was assumed and what is in doubt; on a
+    TABLE is a CSV, Parquet, Excel, JSON or Arrow file, a folder of them, package:NAME/FILE,
+    s3://bucket/prefix or a database with --query. Comments in the config name what was assumed and
+    what is in doubt; on a
     terminal what is not clear is asked. 'fastlstm check' then shows what a training would do, and
     'fastlstm retrain' trains.
     """

@@ -118,7 +118,7 @@ def test_values_of_partitions_are_part_of_the_content(tmp_path):
 
 def test_a_folder_without_a_table_says_what_it_holds(tmp_path):
     (tmp_path / "deeper").mkdir()
-    with pytest.raises(ConfigError, match="holds no CSV.* or Arrow file, only deeper/; correct"):
+    with pytest.raises(ConfigError, match=r"holds no CSV.* or Arrow file, only deeper/; correct"):
         load(config(tmp_path))
 
 

@@ -36,7 +36,7 @@ WRITERS = {
     "t.jsonl": lambda file: ROWS.to_json(file, orient="records", lines=True),
     "t.json": lambda file: ROWS.to_json(file, orient="records"),
     "t.jsonl.gz": lambda file: ROWS.to_json(file, orient="records", lines=True),
-    "t.feather": lambda file: ROWS.to_feather(file),
+    "t.feather": ROWS.to_feather,
 }
 
 
@@ -69,7 +69,7 @@ def test_typed_cells_of_excel(tmp_path):
 def test_lines_that_are_no_rows(tmp_path):
     file = tmp_path / "t.csv"
     file.write_text(
-        'Sales\n# of "two shops\nday;shop;sold;kind\n2024-01-30;\'0;07\';$ 1;a\n\n'
+        "Sales\n# of \"two shops\nday;shop;sold;kind\n2024-01-30;'0;07';$ 1;a\n\n"
         "#end\n2024-01-31;8;-$2.5;b\n",
         encoding="utf-8",
     )
@@ -154,7 +154,11 @@ def test_refusals_name_what_to_do(tmp_path):
         ("t.jsonl", '{"day": "2024-01-30"\n', "cannot be read as JSON"),
         ("t.xlsx", "no", "cannot be read as Excel"),
         ("t.feather", "no", "cannot be read as Arrow"),
-        ("u.jsonl", '{"day": {"a": 1}, "shop": 1, "sold": 2, "kind": 3}', "'day' holds dict values"),
+        (
+            "u.jsonl",
+            '{"day": {"a": 1}, "shop": 1, "sold": 2, "kind": 3}',
+            "'day' holds dict values",
+        ),
     ):
         (tmp_path / name).write_text(text, encoding="utf-8")
         with pytest.raises(DataError, match=message):

@@ -1,0 +1,68 @@
+"""Rows that a series lacks between its first and its last one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from fastlstm.config.data import DataConfig
+from fastlstm.data.closed_days import row_offset
+from fastlstm.data.column_names import SERIES, TIME
+from fastlstm.data.known_future import is_ahead
+from fastlstm.data.time_grid import grid_positions, position_times
+
+
+def with_absent_rows(
+    frame: pd.DataFrame, data: DataConfig, values: list[str]
+) -> tuple[pd.DataFrame, int]:
+    """A table with the rows that it lacks on the grid of its frequency, and how many were added.
+
+    No value is taken from a later row, and none is added after the last row that has happened.
+
+    Args:
+        frame: rows sorted by series and time, each time once in a series.
+        data: the settings.
+        values: value columns present.
+    """
+    offset = row_offset(data.frequency, data.closed_days)
+    assert offset is not None  # noqa: S101 (settings say so)
+    positions = grid_positions(frame[TIME], offset, data.time_zone)
+    codes, _ = pd.factorize(frame[SERIES])
+    later = is_ahead(frame, data, values)
+    lacking = np.diff(positions) - 1
+    between = (codes[1:] == codes[:-1]) & (positions[1:] >= 0) & (positions[:-1] >= 0) & ~later[1:]
+    most = data.max_gap or np.iinfo(np.int64).max
+    gaps = np.flatnonzero(between & (lacking > 0) & (lacking <= most))
+    if not len(gaps):
+        return frame, 0
+    counts = lacking[gaps]
+    before = np.repeat(gaps, counts)
+    within = np.arange(len(before)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
+    times = position_times(positions[before] + within, frame[TIME], offset, data.time_zone)
+    added = pd.DataFrame({SERIES: frame[SERIES].to_numpy()[before], TIME: times})
+    added[SERIES] = added[SERIES].astype(frame[SERIES].dtype)
+    place = np.concatenate([np.arange(len(frame)) * 1.0, before + 0.5])
+    order = np.argsort(place, kind="stable")
+    whole = pd.concat([frame, added], ignore_index=True).iloc[order].reset_index(drop=True)
+    is_added = order >= len(frame)
+    for name in values:
+        kind = _kind_of(name, data)
+        if kind == "zero":
+            whole.loc[is_added, name] = 0.0
+        elif kind == "forward_fill":
+            last = frame[name].groupby(frame[SERIES], sort=False).ffill().to_numpy()[before]
+            whole.loc[is_added, name] = last
+    return whole, int(is_added.sum())
+
+
+def _kind_of(name: str, data: DataConfig) -> str:
+    """What a column holds in a row that is added."""
+    if name in data.static or data.rules(name).dtype == "category":
+        return "forward_fill"
+    given = data.absent_rows
+    if isinstance(given, dict):
+        return given.get(name, given.get("*", "missing"))
+    if given == "zero":
+        targets = {*data.target_columns, *(d.column for d in data.derived_targets.values())}
+        return "zero" if name in targets else "forward_fill"
+    return given
