@@ -181,7 +181,7 @@ class fastLSTM(NetworkMethods):
     def from_table(
         cls, path: str | Path, *, target: str | Sequence[str], horizon: int | None = None,
         look_back: int | None = None, time: str | None = None, series: str | None = None,
-        time_zone: str | None = None, **arguments: Any,
+        time_zone: str | None = None, data: Mapping[str, Any] | None = None, **arguments: Any,
     ) -> fastLSTM:  # fmt: skip
         """A forecaster of a file that nobody has described.
 
@@ -196,6 +196,8 @@ class fastLSTM(NetworkMethods):
             time: time column, where it is not found.
             series: series column, where it is not found.
             time_zone: IANA zone of times without an offset.
+            data: further settings of the table as in a config, such as ``{"absent_rows": "zero"}``,
+                ``resample`` or ``joins``; see ``fastlstm.config.data.DataConfig``.
             **arguments: further arguments of the class.
 
         Raises:
@@ -205,11 +207,11 @@ class fastLSTM(NetworkMethods):
         targets = [target] if isinstance(target, str) else list(target)
         found = inspect_table(
             str(path), targets=targets, time=time, series=series, time_zone=time_zone,
-            horizon=horizon, look_back=look_back,
+            horizon=horizon, look_back=look_back, wide=(data or {}).get("layout") == "wide",
         )  # fmt: skip
         for doubt in found.doubts:
             warnings.warn(f"in doubt: {doubt}", stacklevel=2)
-        return cls(**{**table_arguments(found), **arguments})
+        return cls(**{**table_arguments(found, data), **arguments})
 
     # Data
 

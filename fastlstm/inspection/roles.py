@@ -88,7 +88,8 @@ def find_series(sample: Sample, time: str, times: pd.Series, series: str | None)
     row = int(times.duplicated().to_numpy().argmax())
     raise DataError(
         f"time {times.iloc[row]} repeats, and no column parts its rows into series; give --series, or "
-        "join columns that do so together into one"
+        "join columns that do so together into one; where rows of one time belong together, write a "
+        "config with data.keep or data.resample"
     )
 
 

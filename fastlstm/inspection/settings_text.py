@@ -33,6 +33,8 @@ class Found:
         look_back: rows of past.
         skips_short_series: whether series are left out that are shorter than a window.
         doubts: what is not certain, all of it.
+        layout: 'long' or 'wide'.
+        keeps_last: whether rows stand twice, of which one is kept.
     """
 
     path: str
@@ -49,6 +51,8 @@ class Found:
     look_back: int
     skips_short_series: bool
     doubts: tuple[str, ...]
+    layout: str = "long"
+    keeps_last: bool = False
 
 
 def settings_text(found: Found) -> str:
@@ -58,7 +62,11 @@ def settings_text(found: Found) -> str:
     lines += [f"  path: {_yaml(found.path)}", *_dialect(found.dialect)]
     if found.query is not None:
         lines.append(f"  query: {_yaml(found.query)}")
-    lines.append(f"  time: {_yaml(found.times.column)}")
+    if found.layout != "long":
+        lines.append(f"  layout: {found.layout} # each column but the time is a series")
+    parts = found.times.parts
+    lines.append(f"  time: [{', '.join(map(_yaml, parts))}]" if parts
+                 else f"  time: {_yaml(found.times.column)}")  # fmt: skip
     if found.times.format is not None:
         lines.append(f"  time_format: {_yaml(found.times.format)}")
     if not found.times.has_zone:
@@ -72,6 +80,8 @@ def settings_text(found: Found) -> str:
         lines.append(f"  frequency: {_yaml(found.frequency)}")
     else:
         lines.append("  # frequency: 1h # rows are not evenly apart; windows then may span gaps")
+    if found.keeps_last:
+        lines.append("  keep: last # rows that stand twice")
     if found.skips_short_series:
         lines.append(
             "  short_series: skip # some have fewer rows than look-back and horizon together"

@@ -51,6 +51,7 @@ class Times:
         values: the times of the sample's rows, without a zone or in UTC, ``(n,)``.
         has_zone: whether cells carry an offset.
         doubts: what is not certain.
+        parts: columns that are joined to it; none where it is one column.
     """
 
     column: str
@@ -58,6 +59,7 @@ class Times:
     values: pd.Series
     has_zone: bool = False
     doubts: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
 
 def find_times(frame: pd.DataFrame, column: str | None) -> Times:
@@ -70,28 +72,44 @@ def find_times(frame: pd.DataFrame, column: str | None) -> Times:
     Raises:
         DataError: no column, or the given one not, holds times.
     """
-    names = [column] if column is not None else [str(name) for name in frame]
-    found = [times for name in names if (times := times_of(frame, name)) is not None]
+    found = candidates(frame, column)
     if not found:
         what = f"column {column!r} holds" if column else "no column holds"
         raise DataError(
             f"{what} times as ISO 8601, one of the usual formats or numbers since 1970; columns: "
-            f"{listed(frame)}; give --time, and data.time_format in the config"
+            f"{listed(frame)}; give --time, and data.time_format in the config{_if_transposed(frame)}"
         )
-    best = max(found, key=lambda times: _likelihood(times, frame))
-    parts = [
-        str(name) for name in frame if _letters(str(name)) in ("month", "quarter", "week", "hour")
-    ]
-    if column is None and best.format == "%Y" and parts:
-        raise DataError(
-            f"times stand in several columns ({best.column}, {', '.join(parts)}); join them into one "
-            "column of times, and give its name by --time"
-        )
+    best = found[0]
     others = [t.column for t in found if t is not best and _is_moving(t.values)]
     if others:
         doubt = f"time: {best.column!r} is assumed; {', '.join(map(repr, others))} hold times too"
         return Times(best.column, best.format, best.values, best.has_zone, (*best.doubts, doubt))
     return best
+
+
+def candidates(frame: pd.DataFrame, column: str | None = None) -> list[Times]:
+    """The columns that hold times, the likeliest first.
+
+    Args:
+        frame: the sample.
+        column: the only one that is looked at; None: all.
+    """
+    names = [column] if column is not None else [str(name) for name in frame]
+    found = [times for name in names if (times := times_of(frame, name)) is not None]
+    return sorted(found, key=lambda times: _likelihood(times, frame), reverse=True)
+
+
+def _if_transposed(frame: pd.DataFrame) -> str:
+    """What to say of a table whose columns are times."""
+    named = [
+        str(name) for name in frame if re.fullmatch(r"\D?\d{4}([-/_ ]?\d{1,2}){0,2}", str(name))
+    ]
+    if len(named) < 3:
+        return ""
+    return (
+        f"; columns are named by times ({', '.join(named[:3])}, …): exchange rows and columns, so that "
+        "one row is one time, and use --wide"
+    )
 
 
 def _likelihood(times: Times, frame: pd.DataFrame) -> tuple[float, ...]:
@@ -101,10 +119,6 @@ def _likelihood(times: Times, frame: pd.DataFrame) -> tuple[float, ...]:
     )
     distinct = times.values.nunique() / max(1, len(times.values))
     return (float(_is_moving(times.values)), by_name, distinct, -list(frame).index(times.column))
-
-
-def _letters(name: str) -> str:
-    return re.sub(r"[\W_]", "", name.lower())
 
 
 def _is_moving(values: pd.Series) -> bool:

@@ -29,7 +29,7 @@ from fastlstm.training.class_weights import require_both_classes
 from fastlstm.training.epoch_size import windows_of_epoch
 from fastlstm.windows.coverage import facts_of_absence
 from fastlstm.windows.origins import target_windows
-from fastlstm.windows.planning import all_steps_defined, plan_windows, require_windows
+from fastlstm.windows.planning import Blocks, all_steps_defined, plan_windows, require_windows
 from fastlstm.windows.source import Windows
 
 # Values beyond this may be too large for float32 once they are scaled.
@@ -137,7 +137,7 @@ def _of_clean(
     tally = SeasonTally.of(search.tested, hp.steps_ahead, data.lookahead)
     windows: Counter[str] = Counter()
     by_series: dict[str, dict[str, int]] = {}
-    labels = []
+    labels, blocks = [], Blocks()
     for shard in shards_of(folder / "clean"):
         rows = read_table(shard / CLEAN_FILE, [SERIES, TIME, SEGMENT, *data.targets])
         series, y = rows[SERIES].to_numpy(), rows[data.targets].to_numpy(np.float32)
@@ -145,6 +145,7 @@ def _of_clean(
         if hp.is_regressor:
             of_shard = search.tally(rows, rows[data.targets], cuts.validation)
             tally.add_arrays(of_shard.to_arrays())
+        blocks += Blocks.of(rows)
         defined = all_steps_defined(~np.isnan(y).any(axis=1), hp.steps_ahead)
         span = hp.steps_ahead + data.lookahead
         for split, origins in plan_windows(rows, defined, hp.timesteps, span, cuts).items():
@@ -158,7 +159,8 @@ def _of_clean(
         for name in np.unique(series.astype(str)):
             by_series.setdefault(str(name), {})
     planned = {split: windows[split] for split in SPLITS}
-    require_windows({split: range(count) for split, count in planned.items()}, hp.timesteps, span)
+    counts = {split: range(count) for split, count in planned.items()}
+    require_windows(counts, hp.timesteps, span, blocks)
     if labels:
         of_labels = _Labels(np.concatenate(labels), data.targets)
         require_both_classes(of_labels, hp)  # type: ignore[arg-type]

@@ -15,7 +15,12 @@ from fastlstm.data.time_grid import microseconds
 from fastlstm.errors import DataError
 from fastlstm.windows.coverage import facts_of_absence, series_without
 from fastlstm.windows.origins import input_windows, target_windows
-from fastlstm.windows.planning import all_steps_defined, plan_windows, require_windows
+from fastlstm.windows.planning import (
+    Blocks,
+    all_steps_defined,
+    plan_windows,
+    require_windows,
+)
 from fastlstm.windows.shared_rows import Folded
 from fastlstm.windows.source import Windows
 
@@ -75,7 +80,7 @@ class RowWindows:
         planned = plan_windows(frame, defined, timesteps, steps_ahead + lookahead, cuts)
         self._origins = {name: runs.all() for name, runs in planned.items()}
         wanted = {name: self._origins[name] for name in needed}
-        require_windows(wanted, timesteps, steps_ahead + lookahead)
+        require_windows(wanted, timesteps, steps_ahead + lookahead, Blocks.of(frame))
         self._sample_weight = sample_weight
         self.manifest: dict[str, Any] = {
             "features": features,

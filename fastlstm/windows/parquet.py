@@ -32,6 +32,7 @@ from fastlstm.windows.coverage import facts_of_absence, series_without
 from fastlstm.windows.origins import Runs, input_windows, target_windows
 from fastlstm.windows.planning import (
     PLANNED_ROWS,
+    Blocks,
     all_steps_defined,
     plan_windows,
     require_windows,
@@ -157,7 +158,7 @@ def write_parts(
     defined = all_steps_defined(_defined(outputs), form.steps_ahead)
     planned = plan_windows(scaled, defined, form.timesteps, form.span, form.cuts)
     if shard is None:
-        require_windows(planned, form.timesteps, form.span)
+        require_windows(planned, form.timesteps, form.span, Blocks.of(scaled))
     of_shard = "" if shard is None else f"{shard.number:05d}-"
     writer = _PartWriter(scaled, inputs, outputs, form.timesteps, form.steps_ahead, shard)
     # Memory grows with the number of threads; more than four would exceed the bound.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sized
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from fastlstm.data.column_names import SEGMENT, TIME
+from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.split import SPLITS, SplitCuts, split_of_windows
 from fastlstm.data.time_grid import microseconds
 from fastlstm.errors import DataError
@@ -52,8 +53,43 @@ def all_steps_defined(defined: np.ndarray, steps_ahead: int) -> np.ndarray:
     return whole
 
 
-def require_windows(planned: Mapping[str, Sized], timesteps: int, span: int) -> None:
+@dataclass(frozen=True)
+class Blocks:
+    """The contiguous blocks of a table, which windows do not leave.
+
+    Attributes:
+        gaps: how many gaps part rows of one series.
+        longest: rows of the longest block.
+    """
+
+    gaps: int = 0
+    longest: int = 0
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> Blocks:
+        """Those of a table with ``__series`` and ``__segment``, sorted by series and time."""
+        if frame.empty:
+            return cls()
+        block, (codes, _) = frame[SEGMENT].to_numpy(), pd.factorize(frame[SERIES])
+        begins = np.flatnonzero(block[1:] != block[:-1]) + 1
+        gaps = int((codes[begins] == codes[begins - 1]).sum())
+        return cls(gaps, int(np.diff([0, *begins, len(block)]).max()))
+
+    def __add__(self, other: Blocks) -> Blocks:
+        """Those of two shards."""
+        return Blocks(self.gaps + other.gaps, max(self.longest, other.longest))
+
+
+def require_windows(
+    planned: Mapping[str, Sized], timesteps: int, span: int, blocks: Blocks | None = None
+) -> None:
     """Check that every split has a window.
+
+    Args:
+        planned: windows of each split.
+        timesteps: input rows.
+        span: target rows.
+        blocks: the contiguous blocks of the table, where they are known.
 
     Raises:
         DataError: one has none.
@@ -62,6 +98,20 @@ def require_windows(planned: Mapping[str, Sized], timesteps: int, span: int) -> 
         if not len(origins):
             raise DataError(
                 f"the {name} split holds no window: no {timesteps} input rows and {span} target "
-                "rows fit into it without a gap; lower timesteps or steps_ahead, give "
-                "more rows, or change the split rates"
+                f"rows fit into it without a gap; {_remedy(timesteps + span, blocks)}lower timesteps or "
+                "steps_ahead, give more rows, or change the split rates"
             )
+
+
+def _remedy(needed: int, blocks: Blocks | None) -> str:
+    """What helps where gaps leave no window."""
+    if blocks is None or not blocks.gaps:
+        return ""
+    found = (
+        f"{blocks.gaps:,} gaps part the rows, the longest block has {blocks.longest:,} rows and a "
+        f"window needs {needed:,}"
+    )
+    return (
+        f"{found}: add absent rows by data.absent_rows with data.max_gap, fill missing values by "
+        "data.columns.<column>.missing, or "
+    )

@@ -23,6 +23,7 @@ from flows.cli.examples import EXAMPLES, example_text
 )
 @click.option("--time", help="Time column.")
 @click.option("--series", help="Series column of a panel.")
+@click.option("--wide", is_flag=True, help="Each column but the time is a series.")
 @click.option("--time-zone", help="IANA zone of times without an offset.")
 @click.option("--query", help="SQL query whose result is the table; for a database.")
 @click.option(
@@ -30,16 +31,15 @@ from flows.cli.examples import EXAMPLES, example_text
 )
 def init(
     table: str | None, example: str | None, targets: tuple[str, ...], horizon: int | None,
-    look_back: int | None, time: str | None, series: str | None, time_zone: str | None,
-    query: str | None, output: str | None,
+    look_back: int | None, time: str | None, series: str | None, wide: bool,
+    time_zone: str | None, query: str | None, output: str | None,
 ) -> None:  # fmt: skip
     """Look at TABLE and write a config for it.
 
     TABLE is a CSV, Parquet, Excel, JSON or Arrow file, a folder of them, package:NAME/FILE,
     s3://bucket/prefix or a database with --query. Comments in the config name what was assumed and
-    what is in doubt; on a
-    terminal what is not clear is asked. 'fastlstm check' then shows what a training would do, and
-    'fastlstm retrain' trains.
+    what is in doubt; on a terminal what is not clear is asked. 'fastlstm check' then shows what a
+    training would do, and 'fastlstm retrain' trains.
     """
     from fastlstm.artifacts.files import replace_file
     from fastlstm.artifacts.scratch import ScratchFolder
@@ -71,7 +71,7 @@ def init(
         source = local_source(named, query, S3Settings(), work)
         found = inspect_table(
             source.path, named=named, query=query, targets=targets, time=time, series=series,
-            time_zone=time_zone, horizon=horizon, look_back=look_back,
+            time_zone=time_zone, horizon=horizon, look_back=look_back, wide=wide,
             ask=_ask if sys.stdin.isatty() else None,
         )  # fmt: skip
     replace_file(file, settings_text(found))

@@ -1,0 +1,93 @@
+"""Times whose parts stand in several columns of a table that nobody has described."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+import pyarrow as pa
+
+from fastlstm.data.joined_times import joined_times
+from fastlstm.data.time_stamps import TimeRules, as_utc
+from fastlstm.errors import DataError
+from fastlstm.inspection.times import Times
+
+# Names that columns of each part have, without marks between letters, and how it is written.
+_YEAR = {"year", "yr", "yyyy"}
+_PARTS: tuple[tuple[set[str], tuple[str, ...]], ...] = (
+    ({"month", "mnth", "mon", "mo", "mm"}, ("%m", "%b", "%B")),
+    ({"day", "dayofmonth", "dom", "dd"}, ("%d",)),
+    ({"hour", "hr", "hh", "hourofday"}, ("%H",)),
+    ({"minute", "min", "mins"}, ("%M",)),
+)
+_QUARTER = {"quarter", "qtr", "q"}
+# Beside a date: an hour or a time of day.
+_OF_DAY = {"hour", "hr", "hh", "hourofday", "time", "timeofday", "clock"}
+_TIMES_OF_DAY = ("%H", "%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p")
+
+
+def times_in_parts(frame: pd.DataFrame, date: Times | None) -> Times | None:
+    """Times that several columns make together; None where none do.
+
+    Args:
+        frame: the sample; see ``fastlstm.inspection.sample``.
+        date: the times of one column, where there is one.
+    """
+    for parts, formats in [*_of_years(frame), *_of_dates(frame, date)]:
+        for written in formats:
+            times = _read(frame, parts, written)
+            if times is not None:
+                return times
+    return None
+
+
+def _letters(name: object) -> str:
+    return re.sub(r"[\W_]", "", str(name).lower())
+
+
+def _column(frame: pd.DataFrame, names: set[str]) -> str | None:
+    return next((str(name) for name in frame if _letters(name) in names), None)
+
+
+def _of_years(frame: pd.DataFrame) -> list[tuple[list[str], list[str]]]:
+    """A year and the parts after it, as many as follow each other, with the possible formats."""
+    year = _column(frame, _YEAR)
+    if year is None:
+        return []
+    found, formats = [year], ["%Y"]
+    for names, ways in _PARTS:
+        part = _column(frame, names)
+        if part is None:
+            break
+        found.append(part)
+        formats = [f"{before} {way}" for before in formats for way in ways]
+    if len(found) > 1:
+        return [(found, formats)]
+    quarter = _column(frame, _QUARTER)
+    return [] if quarter is None else [([year, quarter], ["%Y %q", "%Y Q%q"])]
+
+
+def _of_dates(frame: pd.DataFrame, date: Times | None) -> list[tuple[list[str], list[str]]]:
+    """A date that repeats, and an hour or time of day beside it."""
+    part = _column(frame, _OF_DAY)
+    if date is None or part in (None, date.column):
+        return []
+    known = date.values.dropna()
+    if not known.duplicated().any() or (known != known.dt.normalize()).any():
+        return []
+    written = date.format or "%Y-%m-%d"
+    return [([date.column, str(part)], [f"{written} {way}" for way in _TIMES_OF_DAY])]
+
+
+def _read(frame: pd.DataFrame, parts: Sequence[str], written: str) -> Times | None:
+    """The joined times by a format; None where a row has none."""
+    try:
+        columns = [pa.chunked_array([pa.Array.from_pandas(frame[name])]) for name in parts]
+        joined = joined_times(columns, "times")
+        values = as_utc(joined, TimeRules("times", 1, written)).dt.tz_localize(None)
+    except (DataError, pa.ArrowException):
+        return None
+    if values.nunique() < 3:
+        return None
+    return Times(" ".join(parts), written, values, parts=tuple(parts))

@@ -1,0 +1,192 @@
+"""Files that can be read in several ways: each gets the right settings, a doubt, or a question."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from fastlstm.config.reading import parse_config
+from fastlstm.data.reading import load
+from fastlstm.errors import DataError
+from fastlstm.inspection.inspect_table import inspect_table
+from fastlstm.inspection.settings_text import settings_text
+
+DAYS = pd.date_range("2024-01-01", periods=40, freq="D")
+SOLD = [n * 7 % 10 for n in range(40)]
+
+
+def written(folder, lines, name="t.csv"):
+    file = folder / name
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(file)
+
+
+def days(cells, header="day,sold", pattern="%Y-%m-%d", delimiter=","):
+    """A row a day."""
+    rows = zip(DAYS, cells, strict=False)
+    return [header, *(f"{day:{pattern}}{delimiter}{cell}" for day, cell in rows)]
+
+
+def read_back(found):
+    """The rows as the config that was written reads them."""
+    return load(parse_config(yaml.safe_load(settings_text(found))).data).frame
+
+
+def parts(header, pattern, freq, count=40):
+    times = pd.date_range("2024-01-01", periods=count, freq=freq)
+    return [header, *(f"{t:{pattern}},{s}" for t, s in zip(times, SOLD, strict=False))]
+
+
+def quarters():
+    return ["year,quarter,sold", *(f"{2014 + n // 4},{n % 4 + 1},{SOLD[n]}" for n in range(40))]
+
+
+# Name of the case, lines, arguments, what the settings must say, words of a doubt.
+CASES = [
+    ("month first by its days", days(SOLD, pattern="%m/%d/%Y"), {}, {"time_format": "%m/%d/%Y"}, None),
+    ("day first by its days", days(SOLD, pattern="%d/%m/%Y"), {}, {"time_format": "%d/%m/%Y"}, None),
+    ("years of two digits", days(SOLD, pattern="%d.%m.%y"), {}, {"time_format": "%d.%m.%y"}, None),
+    ("'1.234' with ';'", days(["1.234", "5.678", "9.123"] * 9, "day;sold", delimiter=";"), {}, {},
+     "decimal: is '1.234'"),
+    ("'1.234' beside '0.5'", days(["1.234", "0.5"] * 9), {}, {"decimal": "."}, None),
+    ("'1,234' quoted", days(['"1,234"', '"5,678"'] * 9), {}, {"thousands": ","},
+     "decimal: is '1,234'"),
+    ("'12,5' with ';'", days(["12,5", "7,25"] * 9, "day;sold", delimiter=";"), {},
+     {"decimal": ","}, None),
+    ("codes with leading zeros name series",
+     ["day,shop,sold", *(f"{d:%Y-%m-%d},{s},{n}" for n, d in enumerate(DAYS[:20]) for s in ("01", "02"))],
+     {"targets": ["sold"]}, {"series": "shop"}, None),
+    ("codes with leading zeros are a category",
+     days([f"{n:03d},{s}" for n, s in zip([1, 2] * 20, SOLD, strict=True)], "day,code,sold"),
+     {"targets": ["sold"]}, {"columns": {"code": {"dtype": "category"}}}, None),
+    ("two time columns",
+     ["ordered,shipped,sold", *(f"{d:%Y-%m-%d},{d + pd.Timedelta('2D'):%Y-%m-%d},{s}"
+                                for d, s in zip(DAYS, SOLD, strict=True))],
+     {}, {}, "time: 'ordered' is assumed; 'shipped' hold times too"),
+    ("the column named as time wins",
+     ["created,timestamp,sold", *(f"2024-01-{1 + n // 20:02d},{d:%Y-%m-%d},{SOLD[n]}"
+                                  for n, d in enumerate(DAYS))],
+     {}, {"time": "timestamp"}, None),
+    ("date and hour", parts("date,hour,sold", "%Y-%m-%d,%H", "h"), {},
+     {"time": ["date", "hour"], "time_format": "%Y-%m-%d %H", "frequency": "1h"}, None),
+    ("date and time of day", parts("date,time,sold", "%d.%m.%Y,%H:%M", "15min"), {},
+     {"time": ["date", "time"], "time_format": "%d.%m.%Y %H:%M", "frequency": "15min"}, None),
+    ("year, month and day", parts("Year,Month,Day,sold", "%Y,%m,%d", "D"), {},
+     {"time": ["Year", "Month", "Day"], "time_format": "%Y %m %d", "frequency": "1D"}, None),
+    ("year and name of the month", parts("year,month,sold", "%Y,%b", "MS"), {},
+     {"time": ["year", "month"], "time_format": "%Y %b", "frequency": "MS"}, None),
+    ("year and quarter", quarters(), {},
+     {"time": ["year", "quarter"], "time_format": "%Y %q", "frequency": "QS-OCT"}, None),
+    ("quarters as text", ["period,sold", *(f"{2014 + n // 4}-Q{n % 4 + 1},{SOLD[n]}"
+                                             for n in range(40))],
+     {}, {"time_format": "%Y-Q%q"}, None),
+    ("seconds or milliseconds", ["ts,sold", *(f"{1_700_000_000_000 + n * 3_600_000},{SOLD[n]}"
+                                              for n in range(40))], {},
+     {"time_format": "epoch_ms"}, None),
+    ("a number of eight digits is a day", days(SOLD, pattern="%Y%m%d"), {}, {"time_format": "%Y%m%d"},
+     None),
+    ("a title above the header", ["Sales of shops", "", *days(SOLD)], {}, {"skip_lines": 1},
+     "skip_lines: 1 before the header"),
+    ("comment lines", ["# from the till", "# in pieces", *days(SOLD), "# end"], {},
+     {"comment": "#"}, None),
+    ("a header that begins with #", ["#day,sold", *days(SOLD)[1:]], {}, {"time": "#day"}, None),
+    ("single quotes", days([f"'{s}'" for s in SOLD]), {}, {"quote": "'"}, None),
+    ("percent", days([f"{s} %" for s in SOLD]), {}, {"signs": ["%"]}, "signs: %"),
+    ("dollars", days([f'"${s},000.50"' for s in range(1, 41)]), {}, {"signs": ["$"], "thousands": ","},
+     "signs"),
+    ("weeks W01 are no sign", days([f"W{n % 5:02d},{SOLD[n]}" for n in range(40)], "day,shift,sold"),
+     {"targets": ["sold"]}, {"columns": {"shift": {"dtype": "category"}}}, None),
+    ("minus for missing", days(["-", *SOLD[1:]]), {}, {"na_values": ["-"]}, None),
+    ("NA for missing", days(["NA", *SOLD[1:]]), {}, {"na_values": None}, None),
+    ("columns that differ in a number are series",
+     ["day,shop_1,shop_2,shop_3", *(f"{d:%Y-%m-%d},{s},{s + 1},{s + 2}"
+                                    for d, s in zip(DAYS, SOLD, strict=True))],
+     {}, {"layout": "wide", "series": "series", "targets": ["value"]}, "layout: columns are assumed"),
+    ("unlike columns are series by --wide",
+     ["day,Rome,Oslo", *(f"{d:%Y-%m-%d},{s},{s + 1}" for d, s in zip(DAYS, SOLD, strict=True))],
+     {"wide": True}, {"layout": "wide"}, None),
+    ("rows that stand twice", [*days(SOLD), *days(SOLD)[3:5]], {}, {"keep": "last"},
+     "keep: 2 rows stand twice"),
+    ("weekdays", ["day,sold", *(f"{d:%Y-%m-%d},{s}" for d, s in zip(
+        pd.date_range("2024-01-01", periods=40, freq="B"), SOLD, strict=True))], {}, {"frequency": "B"},
+     "frequency: 'B'"),
+    ("hours without an offset", parts("at,sold", "%Y-%m-%d %H:%M", "h"), {}, {"time_zone": "UTC"},
+     "time_zone: UTC is assumed"),
+    ("hours with an offset", parts("at,sold", "%Y-%m-%dT%H:%M:%S+02:00", "h"), {}, {"time_zone": None},
+     None),
+    ("an index without a name",
+     [",day,sold", *(f"{n},{d:%Y-%m-%d},{s}" for n, (d, s) in enumerate(zip(DAYS, SOLD, strict=True)))],
+     {}, {"features": ["sold"]}, None),
+    ("0 and 1 as a target", days([n % 2 for n in range(40)]), {}, {"targets": ["sold"]}, None),
+    ("true and false as a target", days(["true", "false"] * 20, "day,rain"), {"targets": ["rain"]},
+     {"columns": {"rain": {"dtype": "category"}}}, None),
+    ("a year as a number among other columns",
+     ["year,sold", *(f"{1960 + n},{SOLD[n]}" for n in range(40))], {}, {"time_format": "%Y"}, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lines", "given", "settings", "doubt"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
+)
+def test_each_way_of_writing_is_understood(tmp_path, lines, given, settings, doubt):
+    found = inspect_table(written(tmp_path, lines), **given)
+    data = yaml.safe_load(settings_text(found))["data"]
+    for name, value in settings.items():
+        if name == "columns":
+            assert {column: data["columns"][column] for column in value} == value
+        elif value is None or (name, value) == ("decimal", "."):
+            assert name not in data
+        else:
+            assert data[name] == value, name
+    of_text = [text for text in found.doubts if doubt and re.search(re.escape(doubt), text)]
+    assert bool(of_text) == bool(doubt), found.doubts
+    assert len(read_back(found)) >= 18
+
+
+QUESTIONS = [
+    ("which column to forecast", ["day,a,b", *(f"{d:%Y-%m-%d},{n * 3 % 7},{n * 5 % 7}"
+                                               for n, d in enumerate(DAYS))], r"--target: which column"),
+    ("no header", days(SOLD)[1:], r"the first line holds values and no names"),
+    ("times as columns", ["country,1990,1991,1992", "Italy,1,2,3", "Norway,2,3,4"],
+     r"named by times .*exchange rows and columns"),
+    ("no time", ["a,b", "1.5,2", "2.5,3"], r"no column holds times"),
+    ("two rows of one time", ["day,sold", "2024-01-01,1", "2024-01-01,2", "2024-01-02,3"],
+     r"repeats, and no column parts .*data\.keep or data\.resample"),
+    ("two columns of one name", ["day,sold,sold", "2024-01-01,1,2"], r"two columns named 'sold'"),
+    ("only a header", ["day,sold"], r"holds no rows"),
+    ("only text to forecast", ["day,note", *(f"{d:%Y-%m-%d},n{n}" for n, d in enumerate(DAYS))],
+     r"no column of numbers is left"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"), [case[1:] for case in QUESTIONS], ids=[c[0] for c in QUESTIONS]
+)
+def test_what_cannot_be_told_is_asked_for(tmp_path, lines, message):
+    with pytest.raises(DataError, match=message):
+        inspect_table(written(tmp_path, lines))
+
+
+@pytest.mark.parametrize("ending", ["xlsx", "jsonl", "feather", "tsv", "zip", "parquet"])
+def test_other_formats_are_looked_at_alike(tmp_path, ending):
+    rows = pd.DataFrame({
+        "day": DAYS.strftime("%d.%m.%Y"), "shop": np.tile(["007", "8"], 20), "sold": SOLD,
+    })  # fmt: skip
+    file = tmp_path / f"t.{ending}"
+    write = {
+        "xlsx": lambda: rows.to_excel(file, index=False),
+        "jsonl": lambda: rows.to_json(file, orient="records", lines=True),
+        "feather": lambda: rows.to_feather(file),
+        "tsv": lambda: rows.to_csv(file, index=False, sep="\t"),
+        "zip": lambda: rows.to_csv(file, index=False),
+        "parquet": lambda: rows.to_parquet(file),
+    }
+    write[ending]()
+    found = inspect_table(str(file), targets=["sold"])
+    assert (found.times.format, found.frequency) == ("%d.%m.%Y", "1D")
+    assert found.roles.categories == ("shop",)
+    assert read_back(found)["sold"].tolist() == SOLD
