@@ -58,7 +58,8 @@ CASES = [
     ("'12,5' with ';'", days(["12,5", "7,25"] * 9, "day;sold", delimiter=";"), {},
      {"decimal": ","}, None),
     ("codes with leading zeros name series",
-     ["day,shop,sold", *(f"{d:%Y-%m-%d},{s},{n}" for n, d in enumerate(DAYS[:20]) for s in ("01", "02"))],
+     ["day,shop,sold", *(f"{d:%Y-%m-%d},{s},{n}" for n, d in enumerate(DAYS[:20])
+                         for s in ("01", "02"))],
      {"targets": ["sold"]}, {"series": "shop"}, None),
     ("codes with leading zeros are a category",
      days([f"{n:03d},{s}" for n, s in zip([1, 2] * 20, SOLD, strict=True)], "day,code,sold"),
