@@ -173,7 +173,7 @@ def _parsed(text: pd.Series, rules: TimeRules) -> pd.Series:
     else:
         aware = "%z" in declared
     if declared is not None and QUARTER in declared:
-        times = _quarters(text, declared)
+        times = quarters(text, declared)
     elif declared is not None and re.search(ISO_WEEK, declared):
         # pandas needs a day of the week, which begins on Monday.
         times = pd.to_datetime(text + " 1", format=f"{declared} %u", errors="coerce")
@@ -189,8 +189,13 @@ def _parsed(text: pd.Series, rules: TimeRules) -> pd.Series:
     return times
 
 
-def _quarters(text: pd.Series, time_format: str) -> pd.Series:
-    """The first days of quarters, such as '2024-Q3'; missing where a cell is none."""
+def quarters(text: pd.Series, time_format: str) -> pd.Series:
+    """The first days of quarters; missing where a cell is none.
+
+    Args:
+        text: such as '2024-Q3', ``(n,)``.
+        time_format: with %Y and %q.
+    """
     found = text.str.extract(f"^{quarter_pattern(time_format)}$".replace("^(?i)", "(?i)^"))
     months = found["quarter"].map({str(q): f"-{3 * q - 2:02d}-01" for q in range(1, 5)})
     first: pd.Series = pd.to_datetime(found["year"] + months, format="%Y-%m-%d", errors="coerce")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from fastlstm.data.time_stamps import quarters
 from fastlstm.errors import DataError
 from fastlstm.inspection.sample import listed
 
@@ -32,6 +33,10 @@ _DAY_OR_MONTH = tuple(
     for year in "Yy"
     for time in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 )
+
+_QUARTERS = (
+    "%Y-Q%q", "%YQ%q", "%Y Q%q", "%Y/Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y", "Q%q%Y", "%qQ%Y", "%qQ %Y",
+)  # fmt: skip
 
 # Numbers since 1970 that stand for the years 1990 to 2100, by their unit.
 _EPOCHS = {"epoch_s": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000, "epoch_ns": 1_000_000_000}
@@ -188,6 +193,10 @@ def _text(cells: pd.Series, name: str) -> Times | None:
     if known.str.fullmatch(r"\d{4}-W\d{2}").all():
         values = pd.to_datetime(cells + "-1", format="%G-W%V-%u", errors="coerce")
         return Times(name, "%G-W%V", values)
+    if known.head(_TRIED).str.contains(r"[qQ]\d|\d[qQ]").all():
+        for written in _QUARTERS:
+            if (values := quarters(cells.fillna(""), written)).notna().sum() == len(known):
+                return Times(name, written, values)
     for written in _FORMATS:
         if (values := _parsed(cells, written)) is not None:
             return Times(name, written, values)

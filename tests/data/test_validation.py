@@ -15,7 +15,7 @@ from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.reading import load
 from fastlstm.data.tables import write_table
 from fastlstm.data.time_grid import contiguous_blocks, grid_positions
-from fastlstm.data.validation import validate
+from fastlstm.data.validation import LoadingFacts, validate
 from fastlstm.errors import DataError
 from fastlstm.steps.prepare import validate_into
 from fastlstm.steps.shard_map import ShardMap
@@ -79,7 +79,7 @@ def test_refused_data_leaves_the_report_and_nothing_else(panel, tmp_path):
     kept = tmp_path / "refused" / "r.json"
     with pytest.raises(DataError, match=r"1 of \d+ checks failed, first: missing · load: 1 rows"):
         validate_into(
-            folder, loaded, data(), labels=False, rows_out_of_order=0, skipped_series={},
+            folder, loaded, data(), labels=False, loading=LoadingFacts(),
             refused_report=kept, shards=ShardMap(tmp_path / "shards"),
         )  # fmt: skip
     assert list(folder.iterdir()) == []

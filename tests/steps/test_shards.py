@@ -25,6 +25,7 @@ from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.quantile_summary import VALUES, QuantileSummary
 from fastlstm.data.scaling import read_scalers, scaler_files
 from fastlstm.data.shards import read_shards, shard_of_series, shards_of
+from fastlstm.data.validation import LoadingFacts
 from fastlstm.errors import ConfigError, DataError
 from fastlstm.steps.cut_windows import cut_windows_into
 from fastlstm.steps.prepare import load_into, scale_into, validate_into
@@ -69,9 +70,7 @@ class Steps:
             self.folder / "clean",
             lambda f: validate_into(
                 f, self.folder / "load", self.config.data, labels=False,
-                rows_out_of_order=loaded["rows_out_of_order"],
-                skipped_series=loaded["skipped_series"],
-                refused_report=self.folder / "refused.json", shards=self._map("validate"),
+                loading=LoadingFacts.of_manifest(loaded), refused_report=self.folder / "refused.json", shards=self._map("validate"),
             ),
         )  # fmt: skip
 

@@ -24,6 +24,7 @@ from fastlstm.data.seasons import FoundSeasons
 from fastlstm.data.split import SPLITS, Cuts, cut_times
 from fastlstm.data.tables import write_table
 from fastlstm.data.time_grid import microseconds
+from fastlstm.data.validation import LoadingFacts
 from fastlstm.evaluation import baselines
 from fastlstm.network.inference import load_network
 from fastlstm.steps import scaled_table
@@ -66,7 +67,7 @@ def steps(folder, frame: pd.DataFrame, config: RetrainConfig) -> WindowDataset:
         lambda f: validate_into(
             f, folder / "table", config.data, shards=shards,
             labels=not config.hyperparameters.is_regressor,
-            rows_out_of_order=0, skipped_series={}, refused_report=folder / "refused.json",
+            loading=LoadingFacts(), refused_report=folder / "refused.json",
         ),
     )  # fmt: skip
     publish(folder / "scaled", lambda f: scale_into(f, folder / "clean", config, shards))
