@@ -70,7 +70,8 @@ class Steps:
             self.folder / "clean",
             lambda f: validate_into(
                 f, self.folder / "load", self.config.data, labels=False,
-                loading=LoadingFacts.of_manifest(loaded), refused_report=self.folder / "refused.json", shards=self._map("validate"),
+                loading=LoadingFacts.of_manifest(loaded),
+                refused_report=self.folder / "refused.json", shards=self._map("validate"),
             ),
         )  # fmt: skip
 
