@@ -10,6 +10,7 @@ from fastlstm.data.closed_days import row_offset
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.known_future import is_ahead
 from fastlstm.data.time_grid import grid_positions, position_times
+from fastlstm.errors import DataError
 
 
 def with_absent_rows(
@@ -23,6 +24,9 @@ def with_absent_rows(
         frame: rows sorted by series and time, each time once in a series.
         data: the settings.
         values: value columns present.
+
+    Raises:
+        DataError: a column of labels is to be 0.
     """
     offset = row_offset(data.frequency, data.closed_days)
     assert offset is not None  # noqa: S101 (settings say so)
@@ -47,6 +51,12 @@ def with_absent_rows(
     is_added = order >= len(frame)
     for name in values:
         kind = _kind_of(name, data)
+        if kind == "zero" and not pd.api.types.is_float_dtype(frame[name].dtype):
+            raise DataError(
+                f"data.absent_rows: {name!r} holds labels, which 'zero' is not one of; give "
+                f"{{{name}: forward_fill}}, or set data.columns.{name}.dtype to 'integer' or 'boolean' "
+                "where they are numbers"
+            )
         if kind == "zero":
             whole.loc[is_added, name] = 0.0
         elif kind == "forward_fill":

@@ -111,7 +111,7 @@ def arranged(
     own = data.own_columns(values)
     newest = newest or newest_row(frame, data, own)
     if data.layout == "wide":
-        found.frame = without_empty_ends(found.frame, own[0])
+        found.frame = without_empty_ends(found.frame, data.own_columns(data.value_columns)[0])
     if data.snap is not None:
         _snap(found, data)
     _keep_one(found, data, own)

@@ -16,6 +16,7 @@ from fastlstm.data.clock_changes import day_instants, wall_times
 from fastlstm.data.clock_grid import begins, clock_length
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.time_grid import microseconds
+from fastlstm.errors import DataError
 
 # Share of a series' steps that are alike where its next row is due after one of them.
 _REGULAR = 0.95
@@ -104,6 +105,7 @@ def resampled(
     if is_open.any():
         kept = frame.copy()
         kept.loc[is_open, observed] = np.nan
+    _refuse_text(frame, resample, values)
     by_interval = kept.groupby(number, sort=True)
     columns = {
         name: _aggregated(by_interval[name], str(resample.operation(name))) for name in values
@@ -119,6 +121,22 @@ def resampled(
     if known and lost.any():
         lost &= ~made[known].notna().any(axis=1).to_numpy()
     return made[~lost].reset_index(drop=True), len(open_ones)
+
+
+def _refuse_text(frame: pd.DataFrame, resample: Resample, values: list[str]) -> None:
+    """Refuse operations on numbers for columns of names.
+
+    Raises:
+        DataError: names the first.
+    """
+    for name in values:
+        operation = resample.operation(name)
+        of_names = operation in ("first", "last", "count")
+        if not of_names and not pd.api.types.is_float_dtype(frame[name].dtype):
+            raise DataError(
+                f"data.resample: {name!r} holds labels, of which there is no {operation}; give 'last', "
+                f"or set data.columns.{name}.dtype to 'integer' or 'boolean' where they are numbers"
+            )
 
 
 def _regular_steps(codes: np.ndarray, times: np.ndarray) -> np.ndarray:

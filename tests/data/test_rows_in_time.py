@@ -308,3 +308,16 @@ def test_shards_give_the_rows_of_the_table(tmp_path):
     scored = checked_shards(data, data.value_columns, Cutting(1_000, tmp_path), labels=False)
     clean = pd.concat(part.clean for part in scored).sort_values([SERIES, TIME], ignore_index=True)
     assert clean["sold"].tolist() == whole.frame["sold"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"resample": {"to": "1D", "sold": "sum"}}, r"data\.resample: 'sold' holds labels"),
+        ({"absent_rows": "zero", "frequency": "1D"}, r"data\.absent_rows: 'sold' holds labels"),
+    ],
+)
+def test_labels_are_not_counted(tmp_path, changes, message):
+    file = table(tmp_path, "at,sold\n2024-01-01,few\n2024-01-04,many\n")
+    with pytest.raises(DataError, match=message):
+        load(settings(file, **changes), labels=True)
