@@ -90,7 +90,7 @@ class Arrangement(StrictSettings):
         "window crosses them. 'zero': they are added; targets are 0 in them, and other columns keep "
         "their last value. 'forward_fill': all columns keep it. 'missing': they are empty, and columns "
         "say what is done. A mapping says it by column, with '*' for all others: {sold: zero, price: "
-        "forward_fill}. Static columns and categories keep their last value always.",
+        "forward_fill}. Static columns and categories that are no targets keep their last value always.",
     )
     max_gap: int | None = Field(
         None, ge=1, description="Most rows in a row that absent_rows adds; longer gaps stay gaps."

@@ -67,12 +67,11 @@ def with_absent_rows(
 
 def _kind_of(name: str, data: DataConfig) -> str:
     """What a column holds in a row that is added."""
-    if name in data.static or data.rules(name).dtype == "category":
+    targets = {*data.target_columns, *(d.column for d in data.derived_targets.values())}
+    is_target = name in targets
+    if name in data.static or (data.rules(name).dtype == "category" and not is_target):
         return "forward_fill"
     given = data.absent_rows
     if isinstance(given, dict):
         return given.get(name, given.get("*", "missing"))
-    if given == "zero":
-        targets = {*data.target_columns, *(d.column for d in data.derived_targets.values())}
-        return "zero" if name in targets else "forward_fill"
-    return given
+    return "forward_fill" if given == "zero" and not is_target else given
