@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -34,6 +34,13 @@ class RowTimes(StrictSettings):
         description="IANA time zone of time stamps without an offset, and of days, weeks and months; "
         "stored times are UTC. A day whose midnight a clock change skips begins with its first time; of "
         "two midnights the first counts.",
+    )
+    clock_changes: Literal["error", "in_order"] = Field(
+        "error",
+        description="Treatment of times without an offset that a clock change repeats or skips, where "
+        "rows are no days. 'error': the run stops. 'in_order': of two rows of a series with one such "
+        "time the first lies before the change and the second after it, and a skipped time is the first "
+        "one after the change.",
     )
     frequency: str | None = Field(
         None,

@@ -31,6 +31,9 @@ from fastlstm.data.time_stamps import TimeRules, as_utc
 from fastlstm.data.wide_tables import as_read, long_rows, series_columns
 from fastlstm.errors import ConfigError, DataError
 
+# Series and time of rows whose time a clock change repeats.
+Repeated = set[tuple[str, pd.Timestamp]]
+
 
 @dataclass(frozen=True)
 class LoadedTable:
@@ -78,9 +81,9 @@ def load(
     source = source_files(data.path, data.format)
     if require is None:
         _refuse_own_columns(source.files, data)
-    own = data.own_columns(values)
+    own, repeated = data.own_columns(values), Repeated()
     for file in source.files:
-        parts.append(_rows_of(file, data, own))
+        parts.append(_rows_of(file, data, own, repeated))
         give_back()
     frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
     if frame.empty:
@@ -166,9 +169,9 @@ def load_blocks(data: DataConfig, values: list[str]) -> Iterator[pd.DataFrame]:
     """
     files = source_files(data.path, data.format).files
     _refuse_own_columns(files, data)
-    own = data.own_columns(values)
+    own, repeated = data.own_columns(values), Repeated()
     for file in files:
-        yield from _blocks_of(file, data, own)
+        yield from _blocks_of(file, data, own, repeated)
 
 
 def _refuse_own_columns(files: Sequence[SourceFile], data: DataConfig) -> None:
@@ -185,51 +188,67 @@ def is_sorted(frame: pd.DataFrame) -> bool:
     return bool(later.all())
 
 
-def _rows_of(file: SourceFile, data: DataConfig, values: list[str]) -> pd.DataFrame:
+def _rows_of(
+    file: SourceFile, data: DataConfig, values: list[str], repeated: Repeated
+) -> pd.DataFrame:
     """All rows of a file as a table with the library's names.
 
     Args:
         file: the file.
         data: what its columns mean.
         values: names of the value columns.
+        repeated: see ``TimeRules``; shared by all files.
     """
     first = first_row(file, data)
+    rules = _time_rules(file.path, data, first, repeated)
     if data.layout == "wide":
         series = series_columns(file, data)
         read = as_read(data, series)
-        return _wide(read_columns(file, read, series), file, data, read, series, first)
-    return _long(read_columns(file, data, values), file.path, data, values, first)
+        return _wide(read_columns(file, read, series), file, data, read, series, rules)
+    return _long(read_columns(file, data, values), file.path, data, values, rules)
 
 
-def _blocks_of(file: SourceFile, data: DataConfig, values: list[str]) -> Iterator[pd.DataFrame]:
+def _blocks_of(
+    file: SourceFile, data: DataConfig, values: list[str], repeated: Repeated
+) -> Iterator[pd.DataFrame]:
     """The same of one block of rows after another."""
     first, before = first_row(file, data), 0
     series = series_columns(file, data) if data.layout == "wide" else []
     read = as_read(data, series) if series else data
     for columns in read_blocks_of(file, read, series or values):
+        rules = _time_rules(file.path, data, first + before, repeated)
         if series:
-            block = _wide(columns, file, data, read, series, first + before)
+            block = _wide(columns, file, data, read, series, rules)
             before += len(block) // len(series)
         else:
-            block = _long(columns, file.path, data, values, first + before)
+            block = _long(columns, file.path, data, values, rules)
             before += len(block)
         yield block
 
 
-def _time_rules(file: Path, data: DataConfig, first: int) -> TimeRules:
+def _time_rules(file: Path, data: DataConfig, first: int, repeated: Repeated) -> TimeRules:
+    """How the times of a file are read.
+
+    Args:
+        file: the file, for messages.
+        data: the settings.
+        first: number of the first row in messages.
+        repeated: see ``TimeRules``.
+    """
     where = f"{file}: time column {data.time!r}"
     return TimeRules(
-        where, first, data.time_format, data.time_zone, data.read_frequency, "data."
+        where, first, data.time_format, data.time_zone, data.read_frequency, "data.",
+        data.clock_changes == "in_order", repeated,
     )  # fmt: skip
 
 
 def _wide(
     columns: Iterator[pa.ChunkedArray], file: SourceFile, data: DataConfig, read: DataConfig,
-    series: list[str], first: int,
+    series: list[str], rules: TimeRules,
 ) -> pd.DataFrame:  # fmt: skip
     """Rows of a wide table; see ``fastlstm.data.wide_tables``."""
     value = data.own_columns(data.value_columns)[0]
-    return long_rows(columns, series, value, read, _time_rules(file.path, data, first), file)
+    return long_rows(columns, series, value, read, rules, file)
 
 
 def _long(
@@ -237,7 +256,7 @@ def _long(
     file: Path,
     data: DataConfig,
     values: list[str],
-    first: int,
+    rules: TimeRules,
 ) -> pd.DataFrame:
     """Rows of a file, or of a block of it, as a table with the library's names.
 
@@ -246,13 +265,17 @@ def _long(
         file: the file, for messages.
         data: what the columns mean.
         values: names of the value columns.
-        first: number of the first row in messages.
+        rules: how times are read.
     """
-    times = as_utc(next(columns), _time_rules(file, data, first))
-    if data.series is None:
+    first, of_times = rules.first_row, next(columns)
+    of_series = None if data.series is None else next(columns)
+    # Only then do times depend on the series.
+    series = _labels(of_series, file, data, first) if rules.in_order else None
+    times = as_utc(of_times, rules, series)
+    if of_series is None:
         series = pd.Series([""], dtype="str").repeat(len(times)).reset_index(drop=True)
-    else:
-        series = as_labels(next(columns), f"{file}: series column {data.series!r}", first)
+    elif series is None:
+        series = _labels(of_series, file, data, first)
     table: dict[str, Any] = {SERIES: series, TIME: times}
     for name in values:
         if data.rules(name).dtype == "category":
@@ -260,3 +283,12 @@ def _long(
         else:
             table[name] = as_numbers(next(columns), name, file, data, first)
     return pd.DataFrame(table, copy=False)
+
+
+def _labels(
+    column: pa.ChunkedArray | None, file: Path, data: DataConfig, first: int
+) -> pd.Series | None:
+    """The label of each row's series; None for one series."""
+    if column is None:
+        return None
+    return as_labels(column, f"{file}: series column {data.series!r}", first)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,8 @@ class TimeRules:
         time_zone: IANA zone of times without an offset.
         frequency: distance between rows as a pandas offset; None where it is not declared.
         settings: what stands before a setting's name in messages: ``'data.'`` or nothing.
+        in_order: whether repeated times follow each other in order, see ``data.clock_changes``.
+        repeated: series and time of such rows so far, in other blocks of the table.
     """
 
     where: str
@@ -43,13 +45,15 @@ class TimeRules:
     time_zone: str = "UTC"
     frequency: str | None = None
     settings: str = ""
+    in_order: bool = False
+    repeated: set[tuple[str, pd.Timestamp]] = field(default_factory=set)
 
     def refuse(self, row: int, problem: str) -> DataError:
         """The error about one row."""
         return DataError(f"{self.where}, row {row + self.first_row}: {problem}")
 
 
-def as_utc(column: pa.ChunkedArray, rules: TimeRules) -> pd.Series:
+def as_utc(column: pa.ChunkedArray, rules: TimeRules, series: pd.Series | None = None) -> pd.Series:
     """A time column in UTC, in microseconds.
 
     Times without an offset are those of ``rules.time_zone``. Where rows are a day or more apart, a time
@@ -59,6 +63,7 @@ def as_utc(column: pa.ChunkedArray, rules: TimeRules) -> pd.Series:
     Args:
         column: the time column as read: time stamps, dates, text, or numbers with a format.
         rules: how to read it.
+        series: label of each row's series, ``(n,)``; None for one series.
 
     Raises:
         DataError: a cell is empty or holds no time; the first such row is named.
@@ -73,7 +78,7 @@ def as_utc(column: pa.ChunkedArray, rules: TimeRules) -> pd.Series:
         raise rules.refuse(row, f"is empty ({column.null_count} such rows); give every row a time")
     times = _read(column, rules)
     if times.dt.tz is None:
-        times = _localized(times, rules)
+        times = _localized(times, rules, series)
     try:
         utc: pd.Series = times.dt.tz_convert("UTC").dt.as_unit("us")
         return utc
@@ -202,7 +207,7 @@ def quarters(text: pd.Series, time_format: str) -> pd.Series:
     return first
 
 
-def _localized(times: pd.Series, rules: TimeRules) -> pd.Series:
+def _localized(times: pd.Series, rules: TimeRules, series: pd.Series | None) -> pd.Series:
     """Times without an offset as times of ``rules.time_zone``.
 
     Raises:
@@ -210,12 +215,39 @@ def _localized(times: pd.Series, rules: TimeRules) -> pd.Series:
     """
     if of_whole_days(rules.frequency, bool((times == times.dt.normalize()).all())):
         return pd.Series(day_instants(pd.DatetimeIndex(times), rules.time_zone))
+    if rules.in_order:
+        return _in_order(times, rules, series)
     localized: pd.Series = times.dt.tz_localize(rules.time_zone, ambiguous="NaT", nonexistent="NaT")
     wrong = np.flatnonzero(localized.isna())
     if len(wrong):
         raise rules.refuse(
             wrong[0],
             f"{times.iloc[wrong[0]]} happens twice or never in {rules.time_zone} (clock change; "
-            f"{len(wrong)} such rows); store times in UTC or with their offset",
+            f"{len(wrong)} such rows); store times in UTC or with their offset{_if_in_order(rules)}",
         )
     return localized
+
+
+def _if_in_order(rules: TimeRules) -> str:
+    """The setting that takes such times, where there is one."""
+    if not rules.settings:
+        return ""
+    return (
+        f", or set {rules.settings}clock_changes to 'in_order' where rows follow each other in time"
+    )
+
+
+def _in_order(times: pd.Series, rules: TimeRules, series: pd.Series | None) -> pd.Series:
+    """Times of a zone, of which the second of two equal ones of a series lies after a clock change."""
+    once = times.dt.tz_localize(rules.time_zone, ambiguous="NaT", nonexistent="shift_forward")
+    is_first = np.ones(len(times), bool)
+    rows = np.flatnonzero(once.isna())
+    labels = [""] * len(rows) if series is None else series.iloc[rows].tolist()
+    for row, label in zip(rows, labels, strict=True):
+        key = (label, times.iloc[row])
+        is_first[row] = key not in rules.repeated
+        rules.repeated.add(key)
+    found: pd.Series = times.dt.tz_localize(
+        rules.time_zone, ambiguous=is_first, nonexistent="shift_forward"
+    )
+    return found

@@ -35,3 +35,17 @@ def test_what_is_in_doubt_is_warned_of_and_what_cannot_be_told_is_refused(tmp_pa
         fastLSTM.from_table(tmp_path / "shops.csv", target="sold", horizon=4, look_back=8)
     with pytest.raises(DataError, match="--target: no column is named 'nothing'"):
         fastLSTM.from_table(tmp_path / "shops.csv", target="nothing")
+
+
+def test_settings_of_a_config_are_taken(tmp_path):
+    frame = panel()
+    frame[frame.index % 10 != 5].to_csv(tmp_path / "shops.csv", index=False)
+    (tmp_path / "sizes.csv").write_text("id,size\n007,1\n7,2\n", encoding="utf-8")
+    model = fastLSTM.from_table(
+        tmp_path / "shops.csv", target="sold", horizon=4, look_back=8,
+        data={"absent_rows": "zero", "max_gap": 2, "features": ["sold", "price"], "static": ["size"],
+              "columns": {},
+              "joins": [{"path": str(tmp_path / "sizes.csv"), "series": "id", "columns": ["size"]}]},
+    )  # fmt: skip
+    assert list(model.X_data) == ["sold", "price", "size"] and len(model.X_data) == len(frame)
+    assert model.Y_data["sold"].iloc[5] == 0 and model.X_data["size"].iloc[5] == 1

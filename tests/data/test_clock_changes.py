@@ -9,7 +9,7 @@ import pytest
 from fastlstm.config.data import DataConfig
 from fastlstm.data.clock_changes import day_instants, wall_times
 from fastlstm.data.column_names import TIME
-from fastlstm.data.reading import load
+from fastlstm.data.reading import load, load_blocks
 from fastlstm.data.time_grid import grid_positions, later_rows, step_times
 from fastlstm.data.validation import validate
 from fastlstm.errors import DataError
@@ -140,3 +140,26 @@ def test_a_frequency_that_does_not_fit_is_refused_with_the_one_that_does(
     _, report = validate(load(data).frame, data, labels=False)
     (found,) = [f for f in report.errors if f.check == "frequency"]
     assert remedy in found.message
+
+
+def test_hours_that_a_clock_change_repeats_or_skips_in_order(tmp_path):
+    """Quarters of hours of Berlin, over the change in autumn and in spring, of two series in turn."""
+    instants = [
+        *pd.date_range("2024-10-26 23:00", periods=16, freq="15min", tz="UTC"),
+        *pd.date_range("2025-03-29 23:00", periods=16, freq="15min", tz="UTC"),
+    ]
+    walls = pd.DatetimeIndex(instants).tz_convert("Europe/Berlin").tz_localize(None)
+    rows = pd.DataFrame({"day": walls.repeat(2), "s": ["a", "b"] * 32, "y": np.arange(64.0)})
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    data = config(tmp_path / "t.csv", "Europe/Berlin", series="s", frequency="15min")
+    with pytest.raises(DataError, match=r"happens twice .* data\.clock_changes to 'in_order'"):
+        load(data)
+    ordered = data.model_copy(update={"clock_changes": "in_order"})
+    frame = load(ordered).frame
+    assert frame.loc[frame["__series"] == "b", TIME].tolist() == instants
+    blocks = pd.concat(load_blocks(ordered, ["y"]))
+    assert blocks.loc[blocks["__series"] == "a", TIME].tolist() == instants
+    # A skipped time is the first one after the change.
+    pd.DataFrame({"day": ["2025-03-30 02:30"], "y": [1.0]}).to_csv(tmp_path / "t.csv", index=False)
+    one = config(tmp_path / "t.csv", "Europe/Berlin", frequency="30min", clock_changes="in_order")
+    assert load(one).frame[TIME].tolist() == [pd.Timestamp("2025-03-30 01:00", tz="UTC")]

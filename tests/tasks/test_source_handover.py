@@ -145,3 +145,19 @@ def test_where_nothing_is_new_a_file_that_is_not_read_is_named(settings, tmp_pat
     assert (
         "nothing to retrain" in text and "Warning: 1 file or subfolder is not read (b.xlsx" in text
     )
+
+
+def test_a_joined_table_is_part_of_the_content(tmp_path, settings):
+    """A change of its values changes the hash, and is noticed after the source was handed over."""
+    (tmp_path / "sizes.csv").write_text("id,size\na,1\n", encoding="utf-8")
+    given = settings()
+    given["data"]["features"] = [*given["data"]["features"], "size"]
+    given["data"]["joins"] = [{"path": "sizes.csv", "series": "id", "columns": ["size"]}]
+    config = absolute(PipelineConfig.model_validate(given), tmp_path)
+    assert config.data.joins[0].path == str(tmp_path / "sizes.csv")
+    before = find_source(config)
+    with handed_over(config, before):
+        (tmp_path / "sizes.csv").write_text("id,size\na,22\n", encoding="utf-8")
+        after = current_source(config)
+    assert after.sha256 != before.sha256
+    assert find_source(config).sha256 == after.sha256
