@@ -294,7 +294,9 @@ class fastLSTM(NetworkMethods):
         """The settings as a retraining's, with what only the number of targets can refuse."""
         table = self._rows.table if self._rows else None
         try:
-            return run_config(self._row_settings, self._hp, self._features, self._targets, table)
+            config = run_config(self._row_settings, self._hp, self._features, self._targets, table)
+            config.require_known_classes()
+            return config
         except ValidationError as error:
             raise ConfigError(describe(error, RetrainConfig)) from None
 

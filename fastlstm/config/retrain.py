@@ -384,14 +384,9 @@ class RetrainConfig(StrictSettings):
             )
         if any(self.data.rules(name).dtype == "category" for name in self.data.targets):
             return problems  # their classes are those of the train rows
-        outputs = targets * hp.steps_ahead
         # Undeclared columns may be labels, whose classes are known once their rows are read.
-        may_be_labels = bool(self.data.undeclared_labels)
-        if hp.class_weight is not None and outputs > 1 and not softmax and not may_be_labels:
-            problems.append(
-                f"hyperparameters.class_weight: {outputs} outputs have no common class; remove it, "
-                "or train one model per output"
-            )
+        if not self.data.undeclared_labels:
+            problems += self._common_class_problems()
         # The classes of one column of no declared type are those of its rows.
         known = softmax or not self.data.undeclared_labels
         if isinstance(hp.class_weight, dict) and known:
@@ -403,6 +398,20 @@ class RetrainConfig(StrictSettings):
                     f"{sorted(classes)}; give one weight per class"
                 )
         return problems
+
+    def _common_class_problems(self) -> list[str]:
+        """Class weights of several outputs that are labels 0 and 1 by themselves."""
+        hp, outputs = (
+            self.hyperparameters,
+            len(self.data.targets) * self.hyperparameters.steps_ahead,
+        )
+        softmax = hp.last_layer_activation == "softmax"
+        if hp.class_weight is None or hp.classes is not None or outputs == 1 or softmax:
+            return []
+        return [
+            f"hyperparameters.class_weight: {outputs} outputs have no common class; remove it, or train "
+            "one model per output"
+        ]
 
     def _label_problems(self, classes: dict[str, list[str]]) -> list[str]:
         """Classes of label columns against the targets and the class weights."""
@@ -441,13 +450,13 @@ class RetrainConfig(StrictSettings):
         problems = hp.threshold_problems(given, targets)
         return [f"evaluation.{problem}" for problem in problems]
 
-    def require_known_thresholds(self) -> None:
-        """Refuse decision thresholds of unknown names, once the train rows have taught the classes.
+    def require_known_classes(self) -> None:
+        """Refuse thresholds and weights of unknown classes, once train rows have taught the classes.
 
         Raises:
-            ConfigError: names the threshold.
+            ConfigError: names the setting.
         """
-        if problems := self._threshold_problems(resolved=True):
+        if problems := [*self._threshold_problems(resolved=True), *self._common_class_problems()]:
             raise ConfigError(problems)
 
     def _metric_problems(self) -> list[str]:

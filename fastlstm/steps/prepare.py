@@ -87,7 +87,7 @@ def with_resolved_columns(config: Config, loaded: Path) -> Config:
     text = {*stored[0].text_columns} & {*data.value_columns} - {*data.categories}
     of_all = data.embedded_series == "all"
     if not text:
-        config.require_known_thresholds()
+        config.require_known_classes()
     if data.calendar != "auto" and not text and not of_all:
         return config
     times = distinct_times_in(loaded, TABLE_FILE)
@@ -101,10 +101,12 @@ def with_resolved_columns(config: Config, loaded: Path) -> Config:
         of_rows, series = microseconds(columns[TIME]), columns[SERIES].to_numpy()
         of_shard = cuts or series_cuts(of_rows, series, *rates)
         tally.add(columns, of_rows < of_shard.validation)
-    return config.with_categories(
+    config = config.with_categories(
         tally.categories(labels=not hp.is_regressor),
         embedded_series(tally.series) if of_all else None,
     )
+    config.require_known_classes()
+    return config
 
 
 def validate_into(

@@ -175,7 +175,7 @@ def test_thresholds_by_name(tmp_path, thresholds, wrong):
         with pytest.raises(ConfigError, match=f"{wrong} is no output or class"):
             config.with_categories(classes)
         with pytest.raises(ConfigError, match=f"{wrong} is no output or class"):
-            config.require_known_thresholds()  # labels that are all 0 and 1
+            config.require_known_classes()  # labels that are all 0 and 1
         return
     targets = config.with_categories(classes).data.targets
     columns = label_columns(config.with_categories(classes).hyperparameters, targets)
