@@ -7,17 +7,23 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
+from prefect.client.schemas.objects import State
+
 from fastlstm.config.base import StrictSettings
 from fastlstm.config.reading import absolute
 from fastlstm.errors import FastLSTMError
 from tasks.concurrency import AlreadyRunning, only_one
 from tasks.engine import close_engines
 from tasks.notify import ended, failed, flow_run_name, name_by_outcome, skipped
+from tasks.prefect_outages import is_outage, wait_for_server
 
 HOUR = 3600
 DAY = 24 * HOUR
 
 C = TypeVar("C", bound=StrictSettings)
+
+# The final state of the last run, until another one begins.
+_ended: list[State[Any]] = []
 
 
 def flow_settings(name: str, timeout_seconds: int) -> dict[str, Any]:
@@ -52,9 +58,27 @@ def final_state(
         A completed state with the outcome; a failed one with an error that a person can correct; the
         state 'Skipped' while another run of the same flow and model goes on.
     """
+    _ended.clear()
     state = _state(config, steps, only_one_of)
-    name_by_outcome(state.message)
+    _ended[:] = [state]
+    if wait_for_server():
+        name_by_outcome(state.message)
     return state
+
+
+def outcome_without_prefect(error: Exception) -> Any:
+    """The outcome of this process' last run, of which Prefect's server could not be told.
+
+    Args:
+        error: what calling the flow raised.
+
+    Raises:
+        FastLSTMError: the run failed with it.
+        Exception: ``error``, where it is another one.
+    """
+    if not (_ended and is_outage(error)):
+        raise error
+    return _ended[0].result()
 
 
 def _state(config: C, steps: Callable[[C], Any], only_one_of: tuple[str, str] | None) -> Any:

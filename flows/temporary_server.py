@@ -54,19 +54,22 @@ class TemporaryServer:
         """Whether a server was started."""
         return self._process is not None
 
-    def use(self) -> None:
+    def use(self) -> bool:
         """Wait until it answers, and set it as Prefect's server, unless another one is configured.
+
+        Returns:
+            Whether it is Prefect's server.
 
         Raises:
             FastLSTMError: it did not start.
         """
         if self._process is None:
-            return
+            return False
         from prefect.context import refresh_global_settings_context
 
         if not _is_wanted():
             self._stop()
-            return
+            return False
         limit = _seconds_to_start()
         end = time.monotonic() + limit
         url = f"http://127.0.0.1:{self._port}/api"
@@ -84,6 +87,7 @@ class TemporaryServer:
             time.sleep(0.05)
         os.environ["PREFECT_API_URL"] = url
         refresh_global_settings_context()
+        return True
 
     def _stop(self) -> None:
         assert self._process is not None and self._process.stdin is not None  # noqa: S101 (a pipe)

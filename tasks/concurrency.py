@@ -12,6 +12,7 @@ from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.concurrency.sync import concurrency
 
 from tasks.prefect_names import limit_name
+from tasks.prefect_outages import lost_slots_released_later
 
 # The slot of a killed run is released after this many seconds.
 _LEASE = 60.0
@@ -39,7 +40,14 @@ def only_one(flow: str, model_name: str) -> Iterator[None]:
         client.upsert_global_concurrency_limit_by_name(name, 1)
     # Without Prefect's own time limit: it would also cut off a slow answer that grants the slot, and
     # the lease of that slot would then stay unknown and never be released.
-    slot = concurrency(name, max_retries=0, lease_duration=_LEASE, strict=True)
+    # A lease that cannot be renewed while the server is away is no reason to end a training.
+    slot = concurrency(
+        name,
+        max_retries=0,
+        lease_duration=_LEASE,
+        strict=True,
+        raise_on_lease_renewal_failure=False,
+    )
     try:
         slot.__enter__()
     except ConcurrencySlotAcquisitionError as error:
@@ -53,4 +61,5 @@ def only_one(flow: str, model_name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        slot.__exit__(None, None, None)
+        with lost_slots_released_later():
+            slot.__exit__(None, None, None)

@@ -18,6 +18,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
 from fastlstm.errors import DataError, FastLSTMError
+from fastlstm.escaping import one_line, visible
 
 
 class Subscriber(Protocol):
@@ -62,6 +63,7 @@ def is_relayed() -> bool:
 
 def notify(step: str, message: str) -> None:
     """Log in one line what a step did, and send it to the subscribers."""
+    message = one_line(message)
     send = _relay.get()
     if send is not None:
         send({"event": "stage", "step": step, "message": message})
@@ -136,7 +138,7 @@ def notify_progress(event: dict[str, Any]) -> None:
 
 def ended(outcome: Any) -> Any:
     """The completed state of a flow, with the outcome's message."""
-    return Completed(message=outcome.message, data=outcome)
+    return Completed(message=one_line(outcome.message), data=outcome)
 
 
 def failed(error: FastLSTMError) -> Any:
@@ -146,7 +148,7 @@ def failed(error: FastLSTMError) -> Any:
         text = f"data refused: {text}"
     if text.split(" ", 1)[0].isalpha():  # a word, and not the name of a file or setting
         text = text[:1].upper() + text[1:]
-    return Failed(message=text, data=error)
+    return Failed(message=visible(text), data=error)
 
 
 def skipped(reason: Exception) -> Any:
@@ -154,7 +156,7 @@ def skipped(reason: Exception) -> Any:
 
     It is a kind of completed: a cancelled run is logged as an error, with a traceback.
     """
-    return Completed(name="Skipped", message=str(reason))
+    return Completed(name="Skipped", message=one_line(str(reason)))
 
 
 class _WithoutExpectedErrors(logging.Filter):

@@ -23,12 +23,14 @@ from prefect.logging import get_run_logger
 
 from fastlstm.artifacts.file_names import BACKTEST_FIGURE_FILE, SEARCH_FIGURE_FILE
 from fastlstm.config.retrain import RetrainConfig
+from fastlstm.escaping import markdown, one_line
 from fastlstm.experiments.backtest_summary import significance_lines
 from fastlstm.registry.store import Store
-from fastlstm.reporting.text import NAMES, markdown_table, number, plain, title
+from fastlstm.reporting.text import NAMES, markdown_table, number, title
 from fastlstm.runs.saved_run import SavedRun
 from tasks.notify import is_relayed, notify_progress
 from tasks.prefect_names import artifact_key
+from tasks.prefect_outages import or_dropped
 from tasks.references import (
     BacktestOutcome,
     ChosenForecaster,
@@ -82,11 +84,35 @@ class TrainingProgress:
 
     def _show(self, percent: float, text: str) -> None:
         if self._artifact is None:
-            artifact = create_progress_artifact(percent, key=self._key, description=text)
-            assert isinstance(artifact, UUID)  # noqa: S101 (called from synchronous code)
-            self._artifact = artifact
+            created = or_dropped(
+                lambda: create_progress_artifact(percent, key=self._key, description=text),
+                once=True,
+            )
+            self._artifact = created if isinstance(created, UUID) else None
         else:
-            update_progress_artifact(self._artifact, progress=percent, description=text)
+            artifact = self._artifact
+            or_dropped(
+                lambda: update_progress_artifact(artifact, progress=percent, description=text),
+                once=True,
+            )
+
+
+def _show_markdown(text: str, *, key: str, description: str) -> None:
+    """Create a Markdown artifact, unless Prefect's server is away."""
+    about = markdown(description)  # Prefect shows it as Markdown, too
+    or_dropped(lambda: create_markdown_artifact(text, key=key, description=about))
+
+
+def _show_table(rows: list[dict[str, Any]], *, key: str, description: str) -> None:
+    """Create a table artifact, unless Prefect's server is away."""
+    about = markdown(description)
+    cells = [{name: _cell(value) for name, value in row.items()} for row in rows]
+    or_dropped(lambda: create_table_artifact(cells, key=key, description=about))
+
+
+def _cell(value: Any) -> Any:
+    """A cell of a table artifact, which Prefect's pages show as text."""
+    return one_line(value) if isinstance(value, str) else value
 
 
 def _embedded(file: Path) -> str:
@@ -102,9 +128,9 @@ def _links(store: Store, run: SavedRun) -> list[str]:
     for name, entry in run.manifest["files"].items():
         size = f"{entry['size']:,} B"
         if link is None:
-            lines.append(f"- `{name}` ({size})")
+            lines.append(f"- {markdown(name)} ({size})")
         else:
-            lines.append(f"- [{name}]({link(run.model_name, run.run_id, name)}) ({size})")
+            lines.append(f"- [{markdown(name)}]({link(run.model_name, run.run_id, name)}) ({size})")
     return lines
 
 
@@ -118,9 +144,9 @@ def report_run(store: Store, run: SavedRun, outcome: Outcome, reason: str) -> No
         reason: why the retraining was started; may be empty.
     """
     body = run.path("report").read_text(encoding="utf-8").split("\n", 1)[1].strip()
-    lines = [f"# {outcome.message}", ""]
+    lines = [f"# {markdown(outcome.message)}", ""]
     if reason:
-        lines += [f"Started because: {reason}", ""]
+        lines += [f"Started because: {markdown(reason)}", ""]
     lines += [body, "", "## Figures", ""]
     left = _FIGURES_LIMIT
     files = [Path(name) for name in run.manifest["files"] if name.endswith(".png")]
@@ -128,15 +154,18 @@ def report_run(store: Store, run: SavedRun, outcome: Outcome, reason: str) -> No
         file = run.folder / name
         if file.stat().st_size <= left:
             left -= file.stat().st_size
-            lines += [f"**{_caption(name.name, run)}**", "", _embedded(file), ""]
+            lines += [f"**{markdown(_caption(name.name, run))}**", "", _embedded(file), ""]
         else:
-            lines += [f"{name.name} is too large to show here; open it from the list of files.", ""]
+            lines += [
+                f"{markdown(name.name)} is too large to show here; open it from the list of files.",
+                "",
+            ]
     where = outcome.run.location
-    lines += ["## Files", "", f"In `{where}`:", "", *_links(store, run), ""]
-    create_markdown_artifact(
+    lines += ["## Files", "", f"In {markdown(where)}:", "", *_links(store, run), ""]
+    _show_markdown(
         "\n".join(lines), key=artifact_key(run.model_name, "report"), description=outcome.message
     )
-    create_table_artifact(
+    _show_table(
         _scores(run, outcome),
         key=artifact_key(run.model_name, "metrics"),
         description=f"Run {run.run_id} UTC, {run.metrics['windows']:,} test windows",
@@ -199,12 +228,12 @@ def report_groups(store: Store, model_name: str, run_id: str, folder: Path, mess
         message: how the retraining ended.
     """
     (report,) = folder.glob("* - REPORT OF LSTM MODELS - *.md")
-    lines = [f"In `{store.location(model_name, run_id)}`", ""]
+    lines = [f"In {markdown(store.location(model_name, run_id))}", ""]
     lines += report.read_text(encoding="utf-8").split("\n", 1)[1].strip().split("\n")
     figures = sorted(folder.glob("*.png"))
     if sum(file.stat().st_size for file in figures) <= _FIGURES_LIMIT:
         lines += ["", *map(_embedded, figures)]
-    create_markdown_artifact(
+    _show_markdown(
         "\n".join(lines), key=artifact_key(model_name, "report"), description=message[:200]
     )
 
@@ -212,14 +241,14 @@ def report_groups(store: Store, model_name: str, run_id: str, folder: Path, mess
 def report_backtest(model_name: str, outcome: BacktestOutcome, summary: dict[str, Any]) -> None:
     """Create the report and the table of a backtest; ``summary`` is ``Backtest.to_dict()``."""
     names = [name for name in NAMES if name in summary["folds"][0]]
-    lines = [f"# {outcome.message}", "", *significance_lines(summary), ""]
+    lines = [f"# {markdown(outcome.message)}", "", *significance_lines(summary), ""]
     figure = Path(outcome.path) / BACKTEST_FIGURE_FILE
-    lines += [_embedded(figure), "", f"Figure, table and predictions: `{outcome.path}`."]
-    create_markdown_artifact(
+    lines += [_embedded(figure), "", f"Figure, table and predictions: {markdown(outcome.path)}"]
+    _show_markdown(
         "\n".join(lines), key=artifact_key(model_name, "backtest"), description=outcome.message
     )
     shown = ("fold", "learned_from", "learned_to", "test_from", "test_to", "epochs", "windows")
-    create_table_artifact(
+    _show_table(
         [
             {
                 **{name.replace("_", " "): row[name] for name in shown},
@@ -235,12 +264,12 @@ def report_backtest(model_name: str, outcome: BacktestOutcome, summary: dict[str
 def report_search(model_name: str, outcome: TuneOutcome, summary: dict[str, Any]) -> None:
     """Create the report and the table of a search; ``summary`` is ``Search.summary()``."""
     figure = Path(outcome.path) / SEARCH_FIGURE_FILE
-    lines = [f"# {outcome.message}", "", _embedded(figure), ""]
-    lines += [f"Config file with the best settings, and all trials: `{outcome.path}`."]
-    create_markdown_artifact(
+    lines = [f"# {markdown(outcome.message)}", "", _embedded(figure), ""]
+    lines += [f"Config file with the best settings, and all trials: {markdown(outcome.path)}"]
+    _show_markdown(
         "\n".join(lines), key=artifact_key(model_name, "search"), description=outcome.message
     )
-    create_table_artifact(
+    _show_table(
         [
             {name: str(value) if isinstance(value, list) else value for name, value in row.items()}
             for row in summary["trials"]
@@ -253,15 +282,15 @@ def report_search(model_name: str, outcome: TuneOutcome, summary: dict[str, Any]
 def report_refusal(model_name: str, message: str, checks: list[dict[str, Any]]) -> None:
     """Create the report of data that failed validation; it shows counts and rules, no rows."""
     head = message.split(", first:", maxsplit=1)[0]
-    lines = [f"# {head[:1].upper()}{head[1:]}", ""]
+    lines = [f"# {markdown(head[:1].upper() + head[1:])}", ""]
     rows = [
-        [plain(str(found["check"])), plain(str(found["column"])), f"{found['rows']:,}",
-         plain(found["message"])]
+        [markdown(str(found["check"])), markdown(str(found["column"])), f"{found['rows']:,}",
+         markdown(found["message"])]
         for found in checks
     ]  # fmt: skip
     lines += markdown_table(["check", "column", "rows", "what to do"], rows, text_columns=(0, 1, 3))
     lines += ["", "No network was trained and no run was stored; the champion stays in use."]
-    create_markdown_artifact(
+    _show_markdown(
         "\n".join(lines), key=artifact_key(model_name, "report"), description=message[:200]
     )
 
@@ -277,16 +306,22 @@ def report_scoring(
         scored: the result of ``forecast_latest_into``.
         forecaster: who forecast.
     """
-    lines = [f"# {outcome.message}", "", f"Run `{outcome.run.run_id}` in `{outcome.run.location}`."]
+    lines = [
+        f"# {markdown(outcome.message)}",
+        "",
+        f"Run {outcome.run.run_id} in {markdown(outcome.run.location)}.",
+    ]
     if forecaster.baseline is not None:
         lines += [
             "",
-            f"**No run of {plain(model_name)} was promoted, so these are forecasts of a baseline: "
-            f"{forecaster.score}**, the best one on the test windows of this run. They are stored with "
-            f"`run_id` `{forecaster.id}`.",
+            f"**No run of {markdown(model_name)} was promoted, so these are forecasts of a baseline: "
+            f"{markdown(forecaster.score)}**, the best one on the test windows of this run. They are "
+            f"stored with run_id {markdown(forecaster.id)}.",
         ]
     if outcome.skipped:
-        rows = [[plain(name or "the table"), plain(why)] for name, why in outcome.skipped.items()]
+        rows = [
+            [markdown(name or "the table"), markdown(why)] for name, why in outcome.skipped.items()
+        ]
         lines += ["", *markdown_table(["skipped series", "reason"], rows, text_columns=(0, 1))]
     if scored["interval_levels"]:
         levels = ", ".join(f"{level:.4g}" for level in scored["interval_levels"])
@@ -298,8 +333,8 @@ def report_scoring(
             f"{learned[0]:,}{f' to {learned[-1]:,}' if len(learned) > 1 else ''} forecasts."
         )
         lines += ["", f"Prediction intervals of level {levels}. {origin}"]
-    lines += ["", *(f"- warning: {plain(warning)}" for warning in outcome.warnings)]
-    create_markdown_artifact(
+    lines += ["", *(f"- warning: {markdown(warning)}" for warning in outcome.warnings)]
+    _show_markdown(
         "\n".join(lines), key=artifact_key(model_name, "scoring"), description=outcome.message
     )
 
@@ -312,7 +347,7 @@ def _label_lines(health: Health) -> list[str]:
 
     rows = [
         [
-            plain(scores.column), "all" if scores.label is None else plain(scores.label),
+            markdown(scores.column), "all" if scores.label is None else markdown(scores.label),
             f"{scores.forecasts:,}", *against(scores.log_loss, scores.expected_log_loss),
             *against(scores.accuracy, scores.expected_accuracy),
         ]
@@ -375,7 +410,7 @@ def report_health(model_name: str, health: Health, limits: dict[str, float]) -> 
         health: what was found.
         limits: ``max_error_ratio`` and ``max_psi``.
     """
-    lines = [f"# {health.message}", ""]
+    lines = [f"# {markdown(health.message)}", ""]
     if health.live_error is not None and health.promised_error:
         lines += [
             f"Live {health.error_name} **{health.live_error:.4g}** over {health.forecasts:,} "
@@ -399,16 +434,20 @@ def report_health(model_name: str, health: Health, limits: dict[str, float]) -> 
         "",
     ]
     rows = [
-        [plain(name), f"{value:.3f}", "above the limit" if value > limits["max_psi"] else "within"]
+        [
+            markdown(name),
+            f"{value:.3f}",
+            "above the limit" if value > limits["max_psi"] else "within",
+        ]
         for name, value in sorted(health.psi.items(), key=lambda pair: -pair[1])
     ]
     lines += markdown_table(
         ["feature", "population stability index", "limit"], rows, text_columns=(0, 2)
     )
-    create_markdown_artifact(
+    _show_markdown(
         "\n".join(lines), key=artifact_key(model_name, "health"), description=health.message
     )
-    create_table_artifact(
+    _show_table(
         [{"feature": name, "PSI": json_number(value)} for name, value in health.psi.items()],
         key=artifact_key(model_name, "drift"),
         description=f"Population stability index, limit {limits['max_psi']:g}",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-from prefect import Task, task
+from prefect import Task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.caching import cache_key
 from tasks.notify import task_run_name
+from tasks.prefect_outages import PipelineStep
 from tasks.retries import DELAYS, JITTER, may_heal
 from tasks.step_table import STEPS
 
@@ -36,13 +37,14 @@ def pipeline_step(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
         }
     else:
         caching = {"cache_policy": NO_CACHE, "persist_result": False}
-    return task(
-        name=name,
-        task_run_name=task_run_name,
-        tags=["fastlstm", step.group],
-        retries=step.retries,
-        retry_delay_seconds=DELAYS,
-        retry_jitter_factor=JITTER,
-        retry_condition_fn=may_heal,
+    options: dict[str, Any] = {
+        "name": name,
+        "task_run_name": task_run_name,
+        "tags": ["fastlstm", step.group],
+        "retries": step.retries,
+        "retry_delay_seconds": DELAYS,
+        "retry_jitter_factor": JITTER,
+        "retry_condition_fn": may_heal,
         **caching,
-    )
+    }
+    return lambda function: PipelineStep(function, **options)

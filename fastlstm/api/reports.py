@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from itertools import product
 from typing import Any
@@ -15,6 +14,7 @@ from fastlstm.api.prepared_rows import PreparedRows
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.column_names import SERIES
 from fastlstm.errors import ConfigError
+from fastlstm.escaping import html_text
 from fastlstm.evaluation.labels import label_columns, likeliest_labels
 from fastlstm.evaluation.metrics import QuantityForecasts, regression_score
 from fastlstm.network.ensemble import members_of
@@ -227,7 +227,7 @@ def state_html(heading: str, lines: StateLines) -> str:
     """State as an HTML table, for notebooks."""
     rows = "".join(
         f"<tr><th style='text-align:left'>{key}</th>"
-        f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+        f"<td style='text-align:left'>{html_text(value)}</td></tr>"
         for key, value in lines
     )
-    return f"<table><caption>{html.escape(heading)}</caption>{rows}</table>"
+    return f"<table><caption>{html_text(heading)}</caption>{rows}</table>"

@@ -12,6 +12,39 @@ from fastlstm.errors import StoreError
 JSON_BYTES = 64 << 20
 
 
+class MissingKeyError(StoreError, KeyError):
+    """An object of a stored JSON file lacks a key."""
+
+    __str__ = Exception.__str__
+
+
+class StoredObject(dict[str, Any]):
+    """An object of a JSON file, whose absent keys are an error that names the file.
+
+    Attributes:
+        where: address of the file.
+    """
+
+    def __init__(self, items: dict[str, Any], where: str) -> None:
+        super().__init__(items)
+        self.where = where
+
+    def __missing__(self, key: str) -> Any:
+        """Refuse an absent key.
+
+        Raises:
+            MissingKeyError: always.
+        """
+        raise MissingKeyError(
+            f"{self.where}: has no {key!r}; the file is damaged, or of another kind: take it from where "
+            "it was written"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How copies are made."""
+        return StoredObject, (dict(self), self.where)
+
+
 def read_bytes(file: Path, limit: int = JSON_BYTES) -> bytes:
     """The bytes of a plain file.
 
@@ -52,7 +85,10 @@ def parse_json(text: str | bytes, where: str) -> Any:
         StoreError: it is no JSON, is nested without end, or has a number without end.
     """
     try:
-        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        return json.loads(
+            text, parse_constant=_refuse, parse_float=_finite,
+            object_hook=lambda items: StoredObject(items, where),
+        )  # fmt: skip
     except (ValueError, RecursionError) as error:
         raise StoreError(f"{where}: is damaged, no JSON ({error})") from None
 

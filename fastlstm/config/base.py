@@ -16,7 +16,12 @@ class StrictSettings(BaseModel):
 
     # Prefect shows pydantic's own text of an error, which would quote a refused URL.
     model_config = ConfigDict(
-        extra="forbid", strict=True, validate_default=True, hide_input_in_errors=True
+        extra="forbid",
+        strict=True,
+        validate_default=True,
+        hide_input_in_errors=True,
+        # JSON, in which settings are stored, has no such numbers.
+        allow_inf_nan=False,
     )
 
     @field_validator("*")

@@ -8,20 +8,28 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from fastlstm.artifacts.bounded_reading import read_bytes
 from fastlstm.config.base import Model
 from fastlstm.config.locations import PACKAGE_PREFIX, is_remote
 from fastlstm.config.messages import describe
 from fastlstm.config.retrain import RetrainConfig
-from fastlstm.errors import ConfigError
+from fastlstm.errors import ConfigError, StoreError
+
+# Most bytes of a config, most values in it, anchors written out, and most digits of a number.
+_CONFIG_BYTES, _VALUES, _DIGITS = 1 << 20, 100_000, 100
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """Plain YAML in which a duplicate key is an error."""
+    """Plain YAML in which a duplicate key is an error, and whose values have a bounded size."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """A mapping of distinct keys."""
         seen = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key is no plain text", key_node.start_mark
+                )
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
@@ -29,6 +37,54 @@ class _UniqueKeyLoader(yaml.SafeLoader):
                 )
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        """A plain value."""
+        number = isinstance(node, yaml.ScalarNode) and node.tag.endswith((":int", ":float"))
+        if number and len(node.value) > _DIGITS:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"a number has {len(node.value):,} digits", node.start_mark
+            )
+        return super().construct_scalar(node)
+
+    def get_single_data(self) -> Any:
+        """The value of the only document."""
+        node = self.get_single_node()
+        if node is None:
+            return None
+        _size(node, {}, set())
+        return self.construct_document(node)
+
+
+def _size(node: yaml.Node, known: dict[int, int], open_: set[int]) -> int:
+    """Number of values below a node with its anchors written out.
+
+    Args:
+        node: the node.
+        known: sizes of nodes by their identity, so that each is counted once.
+        open_: identities of the nodes around this one.
+
+    Raises:
+        yaml.constructor.ConstructorError: the node contains itself, or too many values.
+    """
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) not in known:
+        if id(node) in open_:
+            raise yaml.constructor.ConstructorError(
+                None, None, "an anchor contains itself", node.start_mark
+            )
+        open_.add(id(node))
+        parts = (
+            part for pair in node.value for part in (pair if isinstance(pair, tuple) else [pair])
+        )
+        known[id(node)] = 1 + sum(_size(part, known, open_) for part in parts)
+        open_.discard(id(node))
+    if known[id(node)] > _VALUES:
+        raise yaml.constructor.ConstructorError(
+            None, None, f"holds over {_VALUES:,} values", node.start_mark
+        )
+    return known[id(node)]
 
 
 def read_config(path: str | Path) -> RetrainConfig:
@@ -55,9 +111,9 @@ def read_settings(path: str | Path, model: type[Model]) -> Model:
     """
     file = Path(path)
     try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read ({error.strerror}); check the path") from None
+        text = read_bytes(file, _CONFIG_BYTES).decode("utf-8")
+    except StoreError as error:
+        raise ConfigError(str(error)) from None
     except UnicodeDecodeError:
         raise ConfigError(f"{file}: is not UTF-8 text; save it as UTF-8") from None
     try:
@@ -67,6 +123,10 @@ def read_settings(path: str | Path, model: type[Model]) -> Model:
         where = f" line {mark.line + 1}" if mark else ""
         what = getattr(error, "problem", None) or "is not valid YAML"
         raise ConfigError(f"{file}:{where} {what}; correct the file") from None
+    except RecursionError:
+        raise ConfigError(f"{file}: is nested without end; correct the file") from None
+    except (ValueError, OverflowError) as error:  # of a date or a number that is none
+        raise ConfigError(f"{file}: has a value that is none ({error}); correct the file") from None
     if not isinstance(given, dict):
         raise ConfigError(
             f"{file}: holds no mapping of settings; start from an example in deployments/"

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fastlstm.config.data import DataConfig
+from fastlstm.data.unfolding import check_unfolded
 from fastlstm.errors import DataError, first_line
 
 # Rows of a block of a file.
@@ -52,6 +53,7 @@ class ParquetFiles:
             _readable(file, "Parquet"),
             pq.ParquetFile(file, page_checksum_verification=True) as parquet,
         ):
+            check_unfolded(file, parquet.metadata)
             for name in columns:
                 yield parquet.read([name]).column(0)
 
@@ -64,6 +66,7 @@ class ParquetFiles:
             _readable(file, "Parquet"),
             pq.ParquetFile(file, page_checksum_verification=True) as parquet,
         ):
+            check_unfolded(file, parquet.metadata)
             for block in parquet.iter_batches(_BLOCK_ROWS, columns=list(dict.fromkeys(columns))):
                 yield columns_in(block, columns)
 

@@ -16,6 +16,7 @@ from fastlstm.config.data import DataConfig
 from fastlstm.config.file_formats import COMPRESSIONS, format_of
 from fastlstm.data.arrow_files import columns_in
 from fastlstm.data.column_types import ARROW_TYPES, NULLS, as_numbers
+from fastlstm.data.unfolding import unfolded
 from fastlstm.errors import DataError, first_line
 
 # Bytes of a block of a file, and those at its beginning by which its rows are estimated.
@@ -56,9 +57,11 @@ def opened_text(file: Path) -> Any:
     """A text file as Arrow and Python take it, unpacked by its ending."""
     if file.suffix.lower() == ".zip":
         name = member_name(file)
-        return zipfile.ZipFile(file).open(name)
+        return unfolded(file, zipfile.ZipFile(file).open(name))
     codec = COMPRESSIONS.get(file.suffix.lower())
-    return file.open("rb") if codec is None else pa.input_stream(str(file), compression=codec)
+    if codec is None:
+        return file.open("rb")
+    return unfolded(file, pa.input_stream(str(file), compression=codec))
 
 
 class _WithoutComments(io.RawIOBase):

@@ -17,6 +17,8 @@ from fastlstm.errors import ConfigError
 # Formats of tables that are used for notes about tables too.
 _DESCRIBING = {"json", "excel"}
 
+# Letters of a path in an error.
+_SHOWN = 300
 # What Hive and Spark name a partition whose value is missing.
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
@@ -37,9 +39,28 @@ def resolve(path: str) -> Path:
             "give a local file"
         )
     found = Path(path)
-    if not found.exists():
-        raise ConfigError(f"data.path: {found} does not exist; correct the path")
+    if not _exists(found):
+        raise ConfigError(f"data.path: {_shown(found)} does not exist; correct the path")
+    if not found.is_dir() and not found.is_file():
+        raise ConfigError(
+            f"data.path: {found} is no file or folder, but a pipe, device or socket, which cannot be "
+            "read twice; write its content into a file"
+        )
     return found
+
+
+def _exists(path: Path) -> bool:
+    """Whether a path is there; one that is too long or holds a zero byte never is."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _shown(path: Path) -> str:
+    """A path for an error, of bounded length."""
+    text = str(path)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _package_file(path: str) -> Path:
@@ -114,6 +135,12 @@ def source_files(path: str, file_format: str = "auto") -> SourceFiles:
                 f"data.path: folder {found} holds no {wanted} file{beside}; correct the path or "
                 "data.format"
             )
+        for name in names:
+            if not (found / name).is_file():
+                raise ConfigError(
+                    f"data.path: {found / name} is no plain file, but a pipe, a device or a link; "
+                    "remove it from the folder"
+                )
         files = (
             SourceFile(found / name, known, partition_of(name)) for name, known in names.items()
         )
@@ -131,7 +158,8 @@ def _names_in(folder: Path, below: str = "") -> Iterator[tuple[str, int]]:
     for entry in sorted((folder / below).iterdir()):
         name = below + entry.name
         if not entry.is_dir():
-            yield name, entry.stat().st_size if entry.exists() else 0
+            # A pipe or a device is no file to read, and neither is a link to nowhere.
+            yield name, entry.stat().st_size if entry.is_file() else 0
         elif _is_partition(entry.name):
             yield from _names_in(folder, f"{name}/")
         else:

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from fastlstm.config.data import DataConfig
 from fastlstm.data.csv_files import opened_text
+from fastlstm.data.unfolding import check_archive
 from fastlstm.errors import ConfigError, DataError, first_line
 
 # Records of a block of a JSON file, and bytes by which their number is estimated.
@@ -76,7 +77,10 @@ class ExcelFiles:
                 f"{file}: Excel files need openpyxl; run \"pip install 'fastlstm[excel]'\""
             ) from None
         try:
+            check_archive(file)
             book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        except DataError:
+            raise
         except Exception as error:  # zipfile's, openpyxl's and those of XML differ
             raise DataError(f"{file}: cannot be read as Excel ({first_line(error)})") from None
         try:

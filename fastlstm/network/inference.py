@@ -12,7 +12,7 @@ import numpy as np
 from fastlstm.errors import StoreError
 from fastlstm.network.fused_lstm import fused
 from fastlstm.network.keras_import import import_keras
-from fastlstm.network.model_files import check_model_file
+from fastlstm.network.model_files import check_model_file, no_more_weights_than
 
 # Most windows that a network computes at once, and most values of their inputs: its intermediate values
 # for a window of hundreds of columns, each a sequence of its own, are many times as many.
@@ -31,10 +31,13 @@ def load_network(file: Path) -> Any:
     Raises:
         StoreError: the file is missing, damaged, or holds anything but stock Keras layers.
     """
-    check_model_file(file)
+    size = check_model_file(file)
     keras = import_keras()
     try:
-        return keras.models.load_model(file, compile=False, safe_mode=True)
+        with no_more_weights_than(size, file):
+            return keras.models.load_model(file, compile=False, safe_mode=True)
+    except StoreError:
+        raise
     except Exception as error:  # Keras raises many kinds for a bad file
         reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
         raise StoreError(f"{file}: cannot be opened as a Keras model ({reason})") from None

@@ -7,8 +7,11 @@ CVE-2025-8747, CVE-2025-9906). So a file is refused here unless all that it name
 from __future__ import annotations
 
 import json
+import math
 import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,6 +27,16 @@ _JSON_BYTES = 16 << 20
 
 # Keras stores members uncompressed, so content far larger than the file itself is a zip bomb.
 _SPARE_BYTES, _GROWTH = 64 << 20, 20
+
+
+# Largest whole number but a seed in a configuration, and layers that a network may have.
+_LARGEST, _LAYERS = 10_000_000, 5_000
+# A layer names its initializers, its inputs and more.
+_NAMES_OF_LAYER = 10
+
+
+# Weights that no file holds, such as states of random numbers.
+_SPARE_WEIGHTS = 1 << 20
 
 
 # Modules of stock building blocks; `keras.utils`, `keras.saving` and others can fetch or open files.
@@ -43,8 +56,11 @@ _CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "
 _TENSORS = {"__keras_tensor__", "__tensor__", "__numpy__", "__ellipsis__", "__slice__", "__tuple__"}
 
 
-def check_model_file(file: Path) -> None:
+def check_model_file(file: Path) -> int:
     """Refuse a ``.keras`` file that holds anything but stock layers and their weights.
+
+    Returns:
+        The size of the weights in bytes.
 
     Raises:
         StoreError: names the file and what is wrong with it.
@@ -52,9 +68,12 @@ def check_model_file(file: Path) -> None:
     try:
         with zipfile.ZipFile(file) as archive:
             _check_members(archive, file)
-            _check_names(_config(archive), file)
+            config = _config(archive)
+            if _count(config, "class_name") > _LAYERS * _NAMES_OF_LAYER:
+                raise _refused(file, f"it has over {_LAYERS:,} layers")
+            _check_names(config, file)
             with archive.open("model.weights.h5") as weights:
-                _check_weights(weights, file)
+                return _check_weights(weights, file)
     except FileNotFoundError:
         raise StoreError(f"{file}: is missing") from None
     except StoreError:
@@ -105,23 +124,67 @@ def _config(archive: zipfile.ZipFile) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key != "compile_config"}
 
 
+def _count(part: Any, key: str) -> int:
+    """How often a key occurs in a part of the configuration."""
+    if isinstance(part, list):
+        return sum(_count(item, key) for item in part)
+    if isinstance(part, dict):
+        return (key in part) + sum(_count(item, key) for item in part.values())
+    return 0
+
+
 def _check_names(part: Any, file: Path) -> None:
     """Refuse a part of the configuration that names a class which is not on the list."""
     if isinstance(part, list):
         for item in part:
             _check_names(item, file)
+    elif isinstance(part, int) and abs(part) > _LARGEST:
+        raise _refused(file, f"its configuration has the number {str(part)[:20]}…")
     elif isinstance(part, dict):
         if "class_name" in part or "module" in part:
             module, name = part.get("module"), part.get("class_name")
             stock = isinstance(module, str) and _MODULES.fullmatch(module) and name not in _CODE
             if not stock and not (module is None and name in _TENSORS):
                 raise _refused(file, f"it names {module}.{name}, which is no stock layer")
-        for item in part.values():
-            _check_names(item, file)
+        for key, item in part.items():
+            if key != "seed":
+                _check_names(item, file)
 
 
-def _check_weights(weights: IO[bytes], file: Path) -> None:
-    """Refuse weights that link to other files, or are far larger than the file."""
+@contextmanager
+def no_more_weights_than(size: int, file: Path) -> Iterator[None]:
+    """Within the block, layers that need more weights than a file has are refused before they are made.
+
+    A few numbers in a configuration can ask for any amount of memory.
+
+    Args:
+        size: the size of the weights in the file, in bytes.
+        file: the file, for the error.
+
+    Raises:
+        StoreError: the layers need more.
+    """
+    import keras
+
+    left = size + _SPARE_WEIGHTS
+    add_weight = keras.layers.Layer.add_weight
+
+    def counted(layer: Any, shape: Any = None, *arguments: Any, **options: Any) -> Any:
+        nonlocal left
+        left -= 4 * math.prod(shape or ())
+        if left < 0:
+            raise _refused(file, f"layer {layer.name!r} needs more weights than it holds")
+        return add_weight(layer, shape, *arguments, **options)
+
+    keras.layers.Layer.add_weight = counted
+    try:
+        yield
+    finally:
+        keras.layers.Layer.add_weight = add_weight
+
+
+def _check_weights(weights: IO[bytes], file: Path) -> int:
+    """Refuse weights that link to other files, or are far larger than the file; their size in bytes."""
     import h5py
 
     allowed = _SPARE_BYTES + _GROWTH * file.stat().st_size
@@ -141,5 +204,6 @@ def _check_weights(weights: IO[bytes], file: Path) -> None:
                 if item.external:
                     raise _refused(file, f"its weights {name!r} lie in another file")
                 total += item.nbytes
-    if total > allowed:
-        raise _refused(file, "its weights are far larger than the file, as a zip bomb's are")
+    if total <= allowed:
+        return total
+    raise _refused(file, "its weights are far larger than the file, as a zip bomb's are")

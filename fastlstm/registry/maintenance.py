@@ -10,10 +10,12 @@ from enum import Enum
 from fastlstm.artifacts.folders import MANIFEST, is_temporary_name
 from fastlstm.errors import StoreError
 from fastlstm.registry.champion import CHAMPION, ChampionRecord
-from fastlstm.registry.store import Store, Stored
+from fastlstm.registry.store import Store, Stored, created
 
 # What is unfinished and was touched within this time is being written or deleted.
 _IN_PROGRESS = timedelta(hours=1)
+# How long after a run was stored its retraining may take to decide on its promotion.
+_TO_DECIDE = timedelta(days=1)
 # How often an entry is read again because another process changed it meanwhile.
 _LOOKS = 20
 # Earlier champions that are never pruned, so that a rollback finds them.
@@ -175,7 +177,8 @@ def prune(
     """Delete all but the newest runs of a model; return the ids of those deleted.
 
     The champion and the two champions before it stay, however old, and so do runs that served within the
-    last hour, which a forecast may be reading. The champion record first lists
+    last hour, which a forecast may be reading, and those of the last day that are neither promoted nor
+    kept yet. The champion record first lists
     the pruned runs, so that promoting one of them meanwhile is refused: a champion never lacks its
     files. A run that another process deletes at the same time counts as deleted.
 
@@ -195,15 +198,15 @@ def prune(
         raise ValueError(f"keep is {keep}; at least the newest run must stay, so give 1 or more")
     if run_ids is None:
         run_ids = [entry.run_id for entry in store.runs(model_name)]
-    old, since = run_ids[:-keep], (now or datetime.now(UTC)) - _IN_PROGRESS
+    old, moment = run_ids[:-keep], now or datetime.now(UTC)
     if not old:
         return []
     if dry_run:
-        return _unprotected(old, store.champion(model_name), since)
+        return _unprotected(old, store.champion(model_name), moment)
     to_delete: list[str] = []
 
     def record_pruned(record: ChampionRecord) -> ChampionRecord:
-        to_delete[:] = _unprotected(old, record, since)
+        to_delete[:] = _unprotected(old, record, moment)
         # Runs that a killed pruning recorded are only deleted, not recorded again.
         unrecorded = [run for run in to_delete if not record.has_pruned(run)]
         return record.pruned(unrecorded, f"not among the newest {keep}") if unrecorded else record
@@ -251,7 +254,13 @@ def _is_deletion(item: Stored, record: ChampionRecord) -> bool:
     return not item.finished and record.has_pruned(run_id)
 
 
-def _unprotected(runs: list[str], record: ChampionRecord, since: datetime) -> list[str]:
-    """The runs that are neither champion, nor one of the last before it, nor served since a time."""
-    protected = {record.champion, *record.previous[-_PREDECESSORS:], *record.replaced_since(since)}
-    return [run for run in runs if run not in protected]
+def _unprotected(runs: list[str], record: ChampionRecord, now: datetime) -> list[str]:
+    """The runs that neither serve nor did lately, and on whose promotion nothing is being decided."""
+    protected = {record.champion, *record.previous[-_PREDECESSORS:]}
+    protected |= record.replaced_since(now - _IN_PROGRESS)
+    return [
+        run
+        for run in runs
+        if run not in protected
+        and (record.decision_on(run) is not None or now - created(run) >= _TO_DECIDE)
+    ]

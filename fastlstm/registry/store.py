@@ -13,6 +13,7 @@ from fastlstm.errors import StoreError
 from fastlstm.registry.champion import ChampionRecord
 
 QUARANTINE = ".quarantine"
+_STAMP = "%Y-%m-%d %H-%M-%S"
 
 
 @dataclass(frozen=True)
@@ -159,10 +160,18 @@ def free_name(path: Path) -> Path:
 
 def run_ids(moment: datetime) -> Iterator[str]:
     """The ids a run of this moment may have, the plain one first."""
-    stamp = moment.astimezone(UTC).strftime("%Y-%m-%d %H-%M-%S")
+    stamp = moment.astimezone(UTC).strftime(_STAMP)
     yield stamp
     for number in itertools.count(2):
         yield f"{stamp} ({number})"
+
+
+def created(run_id: str) -> datetime:
+    """The moment in a run id; the year 1 for a name that is none."""
+    try:
+        return datetime.strptime(run_id.partition(" (")[0], _STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def age(run_id: str) -> tuple[str, int]:

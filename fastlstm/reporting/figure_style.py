@@ -16,6 +16,8 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from PIL import Image
 
+from fastlstm.escaping import figure_text, one_line
+
 STYLE: dict[str, Any] = {"linewidth": 1.8}
 
 
@@ -50,10 +52,10 @@ _SHOWN = 40
 
 def name_text(name: str) -> str:
     """A name from the data as text of a figure: one line, not too long, and never mathematics."""
-    line = " ".join(name.split())
+    line = one_line(name)
     if len(line) > _SHOWN:
         line = f"{line[: _SHOWN // 2 - 1]}…{line[-_SHOWN // 2 :]}"
-    return line.replace("$", r"\$")
+    return figure_text(line)
 
 
 def new_axes(ax: Axes | None, height: float = 4.0) -> Axes:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from fastlstm.reporting.text import markdown_table, number, plain, title
+from fastlstm.escaping import markdown
+from fastlstm.reporting.text import markdown_table, number, title
 
 # Rows of the table in the report; the CSV file beside it has all of them.
 _MOST_ROWS = 200
@@ -104,9 +105,9 @@ def groups_report(
         reason: why the retraining was started; may be empty.
     """
     gains = [line.gain for line in lines if line.gain is not None]
-    text = [f"# {heading}", "", f"**{message}.**", ""]
+    text = [f"# {markdown(heading)}", "", f"**{markdown(message)}.**", ""]
     if reason:
-        text += [f"Started for: {plain(reason)}.", ""]
+        text += [f"Started for: {markdown(reason)}.", ""]
     if gains:
         better = sum(gain > 0 for gain in gains)
         text += [
@@ -115,7 +116,7 @@ def groups_report(
             "",
         ]
     if pooled:
-        named = ", ".join(plain(name) for name in list(pooled)[:20])
+        named = ", ".join(markdown(name) for name in list(pooled)[:20])
         more = f" and {len(pooled) - 20:,} more" if len(pooled) > 20 else ""
         text += [f"One model serves {len(pooled):,} small groups: {named}{more}.", ""]
     text += ["## Groups, worst first", "", *_table(lines[:_MOST_ROWS]), ""]
@@ -123,7 +124,7 @@ def groups_report(
         text += [f"{len(lines) - _MOST_ROWS:,} more groups are in the CSV file.", ""]
     if figures:
         text += ["## The worst forecasts", ""]
-        text += [f"- {plain(group)}: `{file}`" for group, file in figures.items()]
+        text += [f"- {markdown(group)}: `{file}`" for group, file in figures.items()]
     return "\n".join(text).rstrip() + "\n"
 
 
@@ -135,8 +136,8 @@ def _table(lines: Sequence[GroupLine]) -> list[str]:
     header = ["group", "rows", "metric", "score", "best baseline", "gain", "champion", "decision"]
     rows = [
         [
-            plain(line.group), f"{line.rows:,}", title(line.metric), number(line.score),
-            number(line.baseline), _gain(line.gain), line.champion or "none", plain(line.message),
+            markdown(line.group), f"{line.rows:,}", title(line.metric), number(line.score),
+            number(line.baseline), _gain(line.gain), line.champion or "none", markdown(line.message),
         ]
         for line in lines
     ]  # fmt: skip

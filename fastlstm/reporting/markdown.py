@@ -15,6 +15,7 @@ from fastlstm.config.forecast_limits import forecast_limits
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.seasons import seasons_by_error
+from fastlstm.escaping import markdown
 from fastlstm.reporting.combination import (
     combination_of,
     label_combination_of,
@@ -27,7 +28,6 @@ from fastlstm.reporting.text import (
     markdown_table,
     minute,
     number,
-    plain,
     refit_text,
     score_table,
     season_text,
@@ -80,10 +80,10 @@ def summary(context: ReportContext) -> list[str]:
     """Title, primary metric, horizon and test period."""
     hp, metrics = context.hp, context.metrics
     primary, last = metrics["primary"], metrics["last_origin"]
-    targets = ", ".join(map(plain, context.data.target_columns))
+    targets = ", ".join(map(markdown, context.data.target_columns))
     steps = f"{hp.steps_ahead} step{'s' if hp.steps_ahead > 1 else ''}"
     return [
-        f"# {plain(context.config.stored_name)} · {context.run_id} UTC",
+        f"# {markdown(context.config.stored_name)} · {context.run_id} UTC",
         "",
         f"{title(primary['name'])} on test{_over_series(metrics)}: **{number(primary['value'])}**. "
         f"Target {targets}, horizon {steps}, look-back {hp.timesteps}. Test: "
@@ -106,13 +106,17 @@ def _split_of_series(context: ReportContext) -> list[str]:
             "",
         ]
     for line in coverage_lines(context.metrics, hp.split):
-        lines += [f"Warning: {plain(line)}.", ""]
+        lines += [f"Warning: {markdown(line)}.", ""]
     return lines
 
 
 def _known_of_later_rows(data: DataConfig) -> list[str]:
     """The calendar and the covariates that are known of the rows to forecast, where there are any."""
-    known = [*data.calendar_kinds, *map(plain, data.known_future), *map(plain, data.known_ahead)]
+    known = [
+        *data.calendar_kinds,
+        *map(markdown, data.known_future),
+        *map(markdown, data.known_ahead),
+    ]
     if data.holidays is not None:
         known.append(f"public holidays of {data.holidays}")
     return [f"Known of the rows to forecast: {', '.join(known)}.", ""] if known else []
@@ -124,8 +128,8 @@ def _limits_of_forecasts(data: DataConfig, hyperparameters: Hyperparameters) -> 
     for target, (lower, upper) in forecast_limits(data, hyperparameters).items():
         ends = [] if lower is None else [f"at least {number(lower)}"]
         ends += [] if upper is None else [f"at most {number(upper)}"]
-        texts.append(f"{plain(target)} {' and '.join(ends)}")
-    whole = ", ".join(map(plain, data.rounded_targets))
+        texts.append(f"{markdown(target)} {' and '.join(ends)}")
+    whole = ", ".join(map(markdown, data.rounded_targets))
     lines = [f"Forecasts are rounded to whole numbers: {whole}.", ""] if whole else []
     if texts:
         lines += [f"Forecasts and intervals keep to the limits: {'; '.join(texts)}.", ""]
@@ -173,7 +177,7 @@ def labels(context: ReportContext) -> list[str]:
     """Confusion matrix, and precision, recall and F1 of every class, of each label column."""
     lines = []
     for column, scores in context.metrics.get("labels", {}).items():
-        names = [plain(name) for name in scores["classes"]]
+        names = [markdown(name) for name in scores["classes"]]
         matrix = [
             [f"**{name}**", *(f"{count:,}" for count in counts)]
             for name, counts in zip(names, scores["confusion_matrix"], strict=True)
@@ -183,7 +187,7 @@ def labels(context: ReportContext) -> list[str]:
             for name, of in zip(names, scores["by_class"].values(), strict=True)
         ]
         lines += _section(
-            f"Classes of {plain(column)} on test",
+            f"Classes of {markdown(column)} on test",
             [
                 f"The likeliest class is right in {scores['accuracy']:.1%}; its probability has the "
                 f"calibration error {number(scores['calibration_error'])}."
@@ -204,7 +208,7 @@ def decision_threshold(context: ReportContext) -> list[str]:
     for name, scores in metrics["outputs"].items():
         positive = scores["report"]["1"]
         rows.append([
-            plain(name),
+            markdown(name),
             *map(number, (
                 scores["threshold"], positive["precision"], positive["recall"],
                 positive["f1-score"], scores["calibration_error"],
@@ -218,7 +222,7 @@ def decision_threshold(context: ReportContext) -> list[str]:
     return _section(
         "Test metrics at the decision threshold",
         markdown_table(header, rows),
-        [f"- {plain(note)}" for note in notes],
+        [f"- {markdown(note)}" for note in notes],
     )
 
 
@@ -234,7 +238,7 @@ def prediction_intervals(context: ReportContext) -> list[str]:
     best_method = "adaptive" if intervals["rate"] else "conformal"
     rows = [
         [
-            f"{row['level']:.4g}", plain(row["target"]), forecast_name(row["forecast"]),
+            f"{row['level']:.4g}", markdown(row["target"]), forecast_name(row["forecast"]),
             row["method"], f"{row['coverage']:.1%}", number(row["width"]), number(row["score"]),
         ]
         for row in intervals["overall"]
@@ -252,7 +256,7 @@ def prediction_intervals(context: ReportContext) -> list[str]:
     return _section(
         "Prediction intervals on test",
         [method],
-        [f"- {plain(note)}" for note in intervals.get("notes", [])],
+        [f"- {markdown(note)}" for note in intervals.get("notes", [])],
         markdown_table(header, rows, text_columns=(1, 2, 3)),
     )
 
@@ -275,7 +279,7 @@ def metrics_by_series(context: ReportContext) -> list[str]:
         reverse=primary.get("better", "lower") == "lower",
     )[:_MOST_SERIES]
     rows = [
-        [plain(label), *(number(defined[label][kind][name], name) for kind in kinds)]
+        [markdown(label), *(number(defined[label][kind][name], name) for kind in kinds)]
         for label in worst
     ]
     table = markdown_table(["series", *map(forecast_name, kinds)], rows)
@@ -315,7 +319,7 @@ def _left_out(undefined: dict[str, Any], metric: str) -> list[str]:
     reasons = []
     for reason, names in undefined["names"].items():
         more = len(names) - _MOST_SERIES
-        shown = ", ".join(map(plain, names[:_MOST_SERIES]))
+        shown = ", ".join(map(markdown, names[:_MOST_SERIES]))
         reasons.append(f"{reason}: {shown}{f' and {more:,} more' if more > 0 else ''}")
     return [
         f"{undefined['count']:,} series left out, as {metric} is undefined for them "
@@ -341,7 +345,7 @@ def feature_importance(context: ReportContext) -> list[str]:
         top = max(by_feature[name], key=lambda line: line["permutation"])
         lags = f"{top['from']} to {top['to']}" if top["from"] != top["to"] else f"{top['to']}"
         gradients = sum(line["integrated_gradients"] for line in by_feature[name])
-        rows.append([plain(name), number(totals[name]), lags, number(gradients)])
+        rows.append([markdown(name), number(totals[name]), lags, number(gradients)])
     error = "mean absolute error in scaled units" if context.hp.is_regressor else "Brier score"
     left = len(totals) - len(rows)
     more = f" {left} more feature{'s' if left > 1 else ''} of less importance." if left else ""
@@ -380,7 +384,7 @@ def training(context: ReportContext) -> list[str]:
             )
         ],
         old_skill_test(facts.get("proof")),
-        [] if warm_start is None else [f"Warm start: {warm_start_text(warm_start)}."],
+        [] if warm_start is None else [f"Warm start: {markdown(warm_start_text(warm_start))}."],
         [f"Refit: {refit_text(facts)}."] if "refit" in facts else [],
         combination_of(facts),
         label_combination_of(facts),
@@ -391,11 +395,11 @@ def data_checks(context: ReportContext) -> list[str]:
     """Checks, warnings and changes by the policies of missing values."""
     checks = context.checks
     warnings = [
-        f"- warning: {found['check']} · {plain(found['column'])}: {plain(found['message'])}"
+        f"- warning: {found['check']} · {markdown(found['column'])}: {markdown(found['message'])}"
         for found in checks["warnings"]
     ]
     changes = [
-        f"- {column}: {count:,} {words}"
+        f"- {markdown(column)}: {count:,} {words}"
         for key, words in (
             ("out_of_range_as_missing", "values out of range set to missing"),
             ("filled", "missing values filled forward"),

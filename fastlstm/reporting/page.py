@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
-import html
 from collections.abc import Iterable
 from pathlib import Path
+
+from fastlstm.escaping import html_text
 
 # Colours follow the reader's system; figures keep their white background.
 _STYLE = """
@@ -49,7 +50,7 @@ def html_page(title: str, report: str, figures: Iterable[tuple[str, Path]]) -> s
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>\n"
+        f"<title>{html_text(title)}</title><style>{_STYLE}</style></head>\n"
         f"<body>{body}{section}</body></html>\n"
     )
 
@@ -57,7 +58,7 @@ def html_page(title: str, report: str, figures: Iterable[tuple[str, Path]]) -> s
 def _figure(caption: str, file: Path) -> str:
     """A figure whose picture is within the page."""
     data = base64.b64encode(file.read_bytes()).decode("ascii")
-    name = html.escape(caption)
+    name = html_text(caption)
     return (
         f"<figure><figcaption>{name}</figcaption>"
         f'<img alt="{name}" src="data:image/png;base64,{data}"></figure>\n'

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Collection
 from typing import Any
 
@@ -59,11 +57,6 @@ def minute(time: str) -> str:
 def as_text(value: Any) -> str:
     """A setting's value: floats as ``number`` writes them."""
     return number(value) if isinstance(value, float) else str(value)
-
-
-def plain(text: str) -> str:
-    """A name from the data, escaped so that Markdown shows it as it is, on one line."""
-    return re.sub(r"([\\`*\[\]|])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
 def score_table(test: dict[str, Any]) -> tuple[list[str], list[list[str]]]:

@@ -124,7 +124,7 @@ def refuse_existing(output: str | None) -> None:
 
 def open_console() -> Console:
     """The console that results are printed on."""
-    from rich.console import Console
+    from flows.cli.output import PlainConsole
 
     # A pipe or a log has no width of its own; 80 columns would fold every line.
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    return PlainConsole(width=None if sys.stdout.isatty() else 160)

@@ -128,8 +128,6 @@ def _show_splits(console: Console, plan: TrainingPlan) -> None:
     """Print the splits with their first times and windows, and the series with the fewest windows."""
     from datetime import UTC, datetime
 
-    from rich.markup import escape
-
     from fastlstm.data.split import SPLITS
     from fastlstm.reporting.text import minute
     from flows.console import plain_table
@@ -150,7 +148,7 @@ def _show_splits(console: Console, plan: TrainingPlan) -> None:
     fewest = sorted(plan.by_series.items(), key=lambda item: (sum(item[1].values()), item[0]))
     table = plain_table(["series with the fewest windows", *SPLITS], numbers=True)
     for name, windows in fewest[:_MOST_SERIES]:
-        table.add_row(escape(name), *(f"{windows.get(split, 0):,}" for split in SPLITS))
+        table.add_row(name, *(f"{windows.get(split, 0):,}" for split in SPLITS))
     console.print(table)
 
 

@@ -8,6 +8,7 @@ import click
 
 from fastlstm.errors import ConfigError, DataError, FastLSTMError
 from fastlstm.redaction import redacted
+from flows.cli.output import echo
 
 EXIT_FAILED, EXIT_BAD_INPUT = 1, 2
 
@@ -25,7 +26,7 @@ class Commands(click.Group):
             if ctx.params.get("debug"):
                 raise
             for line in _explanation(error).splitlines():
-                click.echo(f"fastlstm: {line}", err=True)
+                echo(f"fastlstm: {line}", err=True)
             is_bad_input = isinstance(error, ConfigError | DataError)
             raise click.exceptions.Exit(EXIT_BAD_INPUT if is_bad_input else EXIT_FAILED) from None
 

@@ -12,6 +12,7 @@ import click
 
 from fastlstm.errors import ConfigError
 from flows.cli.arguments import CONFIG, GROUP, chosen_group, open_config
+from flows.cli.output import echo
 
 if TYPE_CHECKING:
     from tasks.references import ChosenForecaster
@@ -75,7 +76,7 @@ def predict(
         return
     chosen = choose_forecaster(store, name, run, serve_baseline=serve_baseline)
     if chosen.baseline is not None:
-        click.echo(f"warning: the forecasts are those of {chosen.text}", err=True)
+        echo(f"warning: the forecasts are those of {chosen.text}", err=True)
     local = _newest_rows(settings, source)
     with _exported(settings, output, intervals) as (made, made_intervals):
         written = worker.call(
@@ -102,7 +103,7 @@ def _newest_rows(settings: PipelineConfig, source: str | None) -> str:
     path = settings.data.path if source is None else source
     local = local_source(path, query, settings.s3, local_work(settings.work))
     if local.skipped:
-        click.echo(f"warning: {skipped_files_text(local.skipped)}", err=True)
+        echo(f"warning: {skipped_files_text(local.skipped)}", err=True)
     return local.path
 
 
@@ -145,16 +146,14 @@ def _predict_groups(
             serve_baseline=serve_baseline,
         )  # fmt: skip
     for group, score in sorted(found.baselines.items()):
-        click.echo(
-            f"warning: {group}: a baseline forecasts, as there is no champion ({score})", err=True
-        )
+        echo(f"warning: {group}: a baseline forecasts, as there is no champion ({score})", err=True)
     for warning in found.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        echo(f"warning: {warning}", err=True)
     for group, why in found.skipped.items():
-        click.echo(f"skipped {group}: {why}", err=True)
-    click.echo(f"{found.rows:,} forecasts by {found.models:,} models in {output}")
+        echo(f"skipped {group}: {why}", err=True)
+    echo(f"{found.rows:,} forecasts by {found.models:,} models in {output}")
     if intervals:
-        click.echo(f"{found.interval_rows:,} rows of prediction intervals in {intervals}")
+        echo(f"{found.interval_rows:,} rows of prediction intervals in {intervals}")
     if found.skipped:
         raise click.exceptions.Exit(EXIT_FAILED)
 
@@ -164,16 +163,14 @@ def _print_result(
 ) -> None:
     """Print what was written and which series were skipped."""
     for warning in written["warnings"]:
-        click.echo(f"warning: {warning}", err=True)
+        echo(f"warning: {warning}", err=True)
     for series, why in written["skipped"].items():
-        click.echo(f"skipped {series or 'the table'}: {why}", err=True)
-    click.echo(
+        echo(f"skipped {series or 'the table'}: {why}", err=True)
+    echo(
         f"{written['rows']:,} forecasts of {written['series']} series by {chosen.text} in {output}"
     )
     if intervals and written["interval_levels"]:
         levels = ", ".join(f"{level:.4g}" for level in written["interval_levels"])
-        click.echo(f"prediction intervals of level {levels} in {intervals}")
+        echo(f"prediction intervals of level {levels} in {intervals}")
     elif intervals:
-        click.echo(
-            f"run {chosen.run.run_id} has no intervals, so {intervals} was not written", err=True
-        )
+        echo(f"run {chosen.run.run_id} has no intervals, so {intervals} was not written", err=True)

@@ -10,6 +10,7 @@ from fastlstm.config.group_names import model_of_group
 from fastlstm.errors import StoreError
 from flows.cli.arguments import CONFIG, DRY_RUN, GROUP, chosen_group, models_of, open_config
 from flows.cli.errors import EXIT_FAILED
+from flows.cli.output import echo
 
 
 @click.command()
@@ -34,14 +35,14 @@ def verify(store: str, repair: bool) -> None:
         opened = open_store(store)
     found = examine(opened, repair=repair)
     for finding in found.findings:
-        click.echo(f"{finding.model_name}: {finding.name}: {finding.problem}")
+        echo(f"{finding.model_name}: {finding.name}: {finding.problem}")
         if finding.moved_to is not None:
-            click.echo(f"  moved to {finding.moved_to}")
-    click.echo(
+            echo(f"  moved to {finding.moved_to}")
+    echo(
         f"{found.whole} whole runs of {found.models} models, {len(found.findings)} problems in {opened}"
     )
     if found.in_progress:
-        click.echo(f"{found.in_progress} more are being written or deleted")
+        echo(f"{found.in_progress} more are being written or deleted")
     if found.findings:
         raise click.exceptions.Exit(EXIT_FAILED)
 
@@ -58,9 +59,9 @@ def prune(config: str, keep: int | None, group: str | None, dry_run: bool) -> No
     """Delete all but the newest runs of CONFIG's model.
 
     The champion and the two champions before it are kept, however old they are, and so are runs that
-    served within the last hour. What killed processes left half-written or half-deleted for over an hour
-    is deleted too. With 'models_by' in CONFIG: of the model of each group and of the reports on all, or
-    of one --group.
+    served within the last hour, or whose promotion may still be decided. What killed processes left
+    half-written or half-deleted for over an hour is deleted too. With 'models_by' in CONFIG: of the
+    model of each group and of the reports on all, or of one --group.
     """
     from fastlstm.registry import maintenance
 
@@ -72,8 +73,8 @@ def prune(config: str, keep: int | None, group: str | None, dry_run: bool) -> No
     if not settings.models_by:
         deleted = maintenance.prune(store, name, keep, dry_run=dry_run)
         for entry in [*deleted, *maintenance.remove_left_overs(store, name, dry_run=dry_run)]:
-            click.echo(f"{word} {entry}")
-        click.echo(f"{len(store.runs(name))} runs of {name!r} in {store}")
+            echo(f"{word} {entry}")
+        echo(f"{len(store.runs(name))} runs of {name!r} in {store}")
         return
     left = 0
     for one, known in models_of(opened, chosen, with_reports=True).items():
@@ -81,8 +82,8 @@ def prune(config: str, keep: int | None, group: str | None, dry_run: bool) -> No
         deleted = maintenance.prune(store, name, keep, dry_run=dry_run, run_ids=known.run_ids)
         left += len(known.run_ids) - (0 if dry_run else len(deleted))
         for entry in [*deleted, *maintenance.remove_left_overs(store, name, dry_run=dry_run)]:
-            click.echo(f"{word} {one}/{entry}")
-    click.echo(f"{left} runs and reports of {settings.family_name!r} in {store}")
+            echo(f"{word} {one}/{entry}")
+    echo(f"{left} runs and reports of {settings.family_name!r} in {store}")
 
 
 @click.command()
@@ -105,9 +106,9 @@ def clean(config: str, days: int | None, dry_run: bool) -> None:
     days = days or settings.retention.work_days
     deleted = delete_unused(settings.work, settings.s3, days, dry_run=dry_run)
     for item in deleted:
-        click.echo(
+        echo(
             f"{'would delete' if dry_run else 'deleted'} {item.path}, {item.size / 1e6:,.1f} MB, "
             f"unused for {item.days:.0f} days"
         )
     freed = sum(item.size for item in deleted) / 1e6
-    click.echo(f"{len(deleted)} intermediate results, {freed:,.1f} MB, in {settings.work}")
+    echo(f"{len(deleted)} intermediate results, {freed:,.1f} MB, in {settings.work}")

@@ -19,6 +19,7 @@ from flows.cli.arguments import (
     open_config,
     open_console,
 )
+from flows.cli.output import echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,4 +221,4 @@ def _change_champion(
         return changed
 
     record = store.update_champion(name, checked)
-    click.echo(f"champion of {name!r}: {record.champion} (before: {record.history[-1].replaced})")
+    echo(f"champion of {name!r}: {record.champion} (before: {record.history[-1].replaced})")

@@ -26,7 +26,7 @@ def start_flow(
         debug: whether Prefect's own log is shown.
 
     Returns:
-        The flow.
+        The flow; where Prefect's server is away when it ends, its outcome is returned all the same.
 
     Raises:
         ConfigError: TensorFlow is not installed.
@@ -56,13 +56,25 @@ def start_flow(
         importlib.import_module(f"..{name}", __package__), name
     )
     from flows.console import ConsoleSubscriber
+    from flows.outcomes import outcome_without_prefect
     from tasks.notify import subscribe
+    from tasks.prefect_outages import expect_no_return
 
     gc.enable()
     atexit.register(gc.freeze)
     subscribe(ConsoleSubscriber(console))
-    server.use()
-    return flow
+    if server.use():
+        expect_no_return()
+
+    def run(config: PipelineConfig) -> Any:
+        try:
+            return flow(config)
+        except Exception as error:
+            outcome = outcome_without_prefect(error)
+            console.print("Prefect's server is away, so it does not know of this outcome.")
+            return outcome
+
+    return run
 
 
 def _set_prefect_defaults(debug: bool) -> None:

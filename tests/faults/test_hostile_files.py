@@ -23,8 +23,8 @@ from fastlstm.artifacts.folders import read_manifest, write_manifest
 from fastlstm.config.reading import read_settings
 from fastlstm.data.scaler_files import read_scaler, read_scaler_pair
 from fastlstm.errors import ConfigError, StoreError
+from fastlstm.escaping import markdown
 from fastlstm.network.model_files import check_model_file
-from fastlstm.reporting.text import plain
 from fastlstm.runs.csv_export import read_export, write_export
 from fastlstm.runs.saved_run import SavedRun
 from tasks.settings import PipelineConfig
@@ -269,6 +269,6 @@ def test_formulas_in_our_own_exports(tmp_path):
 
 def test_names_in_a_report_are_no_markup():
     given = "<img src=x onerror=alert(1)> [a](javascript:x) | b\n# c `d`"
-    shown = plain(given)
+    shown = markdown(given)
     assert "<" not in shown and "\n" not in shown
     assert "\\[a\\]" in shown and "\\|" in shown and "\\`d\\`" in shown

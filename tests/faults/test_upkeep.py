@@ -281,6 +281,16 @@ def test_pruning_keeps_the_newest_the_champion_and_two_before_it(place):
         prune(place.store, "m", 0)
 
 
+def test_a_run_whose_promotion_is_being_decided_is_not_pruned(tmp_path):
+    store, moment = FolderStore(tmp_path), datetime.now(UTC)
+    runs = [
+        store.add_run("m", moment + timedelta(seconds=second), build).run_id for second in range(3)
+    ]
+    store.update_champion("m", lambda r: r.kept(runs[1], "worse"))
+    assert prune(store, "m", 1) == [runs[1]]
+    assert prune(store, "m", 1, dry_run=True, now=moment + timedelta(days=2)) == [runs[0]]
+
+
 def test_a_pruning_killed_before_it_deleted_is_finished_by_the_next(place, monkeypatch):
     runs = filled(place, 4)
 

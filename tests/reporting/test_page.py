@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import re
 
+from fastlstm.escaping import markdown
 from fastlstm.reporting.page import html_page
-from fastlstm.reporting.text import markdown_table, plain
+from fastlstm.reporting.text import markdown_table
 from fastlstm.runs.figures import captioned_figures
 from fastlstm.runs.file_names import file_name
 
@@ -27,7 +28,7 @@ def test_figures_are_within_the_page_and_nothing_else_is_fetched(tmp_path):
 
 def test_names_from_the_data_are_no_markup():
     hostile = "<script>alert(1)</script> [x](javascript:alert(1)) ![y](http://a/b.png)"
-    for text in (hostile, plain(hostile)):
+    for text in (hostile, markdown(hostile)):
         page = html_page(hostile, f"# {text}\n\n{text}\n", [])
         assert not re.search(r"<script|<a |<img", page)
         assert "alert(1)" in page

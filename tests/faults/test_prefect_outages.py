@@ -1,0 +1,97 @@
+"""Prefect's server is killed while a training runs: the training ends as without the outage."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+import yaml
+
+from deployments import serve
+from fastlstm.registry.folder_store import FolderStore
+from tests.conftest import build_settings
+
+EPOCHS = 60
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start(folder, environment, name):
+    """The command in a process that has finished an epoch."""
+    long = {"model_name": name, "epochs": EPOCHS, "early_stop_patience": EPOCHS}
+    config = folder / "my.yaml"
+    config.write_text(yaml.safe_dump(build_settings(folder, hyperparameters=long)))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows", "retrain", str(config)],
+        env={**os.environ, **environment}, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    while not list((folder / "work").glob("unfinished/*.npz")):
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.1)
+    return process
+
+
+def kill_server(port: int) -> None:
+    """Kill a server and the processes it started, which are of its session."""
+    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True)
+    lines = [line.split(None, 1) for line in listed.stdout.splitlines()]
+    (found,) = [
+        int(pid) for pid, args in lines if f"server start --host 127.0.0.1 --port {port}" in args
+    ]
+    os.killpg(found, signal.SIGKILL)
+
+
+def check_outcome(process, folder, name) -> str:
+    told = process.communicate(timeout=400)[0]
+    assert process.returncode == 0, told
+    assert "Traceback" not in told
+    (entry,) = FolderStore(folder / "runs").runs(name)
+    assert entry.manifest["training"]["epochs"] == EPOCHS
+    assert FolderStore(folder / "runs").champion(name).decision_on(entry.run_id) is not None
+    return told
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+def test_killed_and_started_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(serve, "_START_LIMIT", 300)  # a busy machine takes minutes
+    home, port, name = tmp_path / "prefect", free_port(), "away"
+    with serve.local_server(home, port) as environment:
+        process = start(tmp_path, environment, name)
+        kill_server(port)
+    time.sleep(15)
+    with serve.local_server(home, port) as environment:
+        check_outcome(process, tmp_path, name)
+        asked = {"flow_runs": {"name": {"like_": name}}}
+        api = environment["PREFECT_API_URL"]
+        (run,) = httpx.post(f"{api}/flow_runs/filter", json=asked, timeout=60).json()
+        assert run["state"]["type"] == "COMPLETED", run["state"]
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+def test_killed_for_good(tmp_path):
+    home = {
+        "PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_API_URL": "",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300",
+    }  # fmt: skip
+    process = start(tmp_path, home, "gone")
+    children = subprocess.run(
+        ["pgrep", "-P", str(process.pid), "-f", "flows.temporary_server"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    os.kill(int(children.stdout), signal.SIGKILL)
+    assert "it does not know of this outcome" in " ".join(
+        check_outcome(process, tmp_path, "gone").split()
+    )
