@@ -113,7 +113,8 @@ def read_settings(path: str | Path, model: type[Model]) -> Model:
     try:
         text = read_bytes(file, _CONFIG_BYTES).decode("utf-8")
     except StoreError as error:
-        raise ConfigError(str(error)) from None
+        hint = "" if ";" in str(error) else "; check the path"
+        raise ConfigError(f"{error}{hint}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{file}: is not UTF-8 text; save it as UTF-8") from None
     try:

@@ -31,6 +31,8 @@ _SPARE_BYTES, _GROWTH = 64 << 20, 20
 
 # Largest whole number but a seed in a configuration, and layers that a network may have.
 _LARGEST, _LAYERS = 10_000_000, 5_000
+# Keys whose numbers make nothing large.
+_ANY_NUMBER = {"seed", "shared_object_id"}
 # A layer names its initializers, its inputs and more.
 _NAMES_OF_LAYER = 10
 
@@ -147,7 +149,7 @@ def _check_names(part: Any, file: Path) -> None:
             if not stock and not (module is None and name in _TENSORS):
                 raise _refused(file, f"it names {module}.{name}, which is no stock layer")
         for key, item in part.items():
-            if key != "seed":
+            if key not in _ANY_NUMBER:
                 _check_names(item, file)
 
 

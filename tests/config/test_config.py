@@ -181,7 +181,7 @@ def test_files_that_are_no_settings(tmp_path, text, expected):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="is missing; check the path"):
         read_config(tmp_path / "absent.yaml")
 
 

@@ -44,11 +44,11 @@ def start(folder, environment, name):
 
 def kill_server(port: int) -> None:
     """Kill a server and the processes it started, which are of its session."""
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True)
-    lines = [line.split(None, 1) for line in listed.stdout.splitlines()]
-    (found,) = [
-        int(pid) for pid, args in lines if f"server start --host 127.0.0.1 --port {port}" in args
-    ]
+    listed = subprocess.run(
+        ["pgrep", "-f", "--", f"server start .*--port {port}"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    (found,) = map(int, listed.stdout.split())
     os.killpg(found, signal.SIGKILL)
 
 
