@@ -369,18 +369,26 @@ def report_group_scorings(
         outcome: how it ended.
         scored: what each group's model forecast.
     """
-    lines = [f"# {plain(outcome.message)}", ""]
+    lines = [f"# {markdown(outcome.message)}", ""]
     if outcome.skipped:
-        rows = [[plain(name), plain(why)] for name, why in outcome.skipped.items()][:_MOST_ROWS]
+        rows = [[markdown(name), markdown(why)] for name, why in outcome.skipped.items()][
+            :_MOST_ROWS
+        ]
         lines += [*markdown_table(["skipped", "reason"], rows, text_columns=(0, 1)), ""]
     rows = [
-        [plain(group), one.run.run_id, one.baseline or "", f"{one.forecasts:,}", f"{one.added:,}"]
+        [
+            markdown(group),
+            one.run.run_id,
+            one.baseline or "",
+            f"{one.forecasts:,}",
+            f"{one.added:,}",
+        ]
         for group, one in list(scored.items())[:_MOST_ROWS]
     ]
     header = ["group", "run", "baseline that forecast", "forecasts", "appended"]
     lines += [*markdown_table(header, rows, text_columns=(0, 1, 2)), ""]
-    lines += [f"- warning: {plain(warning)}" for warning in outcome.warnings[:_MOST_ROWS]]
-    create_markdown_artifact(
+    lines += [f"- warning: {markdown(warning)}" for warning in outcome.warnings[:_MOST_ROWS]]
+    _show_markdown(
         "\n".join(lines), key=artifact_key(model_name, "scoring"), description=outcome.message[:200]
     )
 
@@ -389,15 +397,17 @@ def report_group_health(model_name: str, health: GroupsHealth) -> None:
     """Create the report of a monitoring of all groups: degraded models first."""
     found = sorted(health.groups.items(), key=lambda item: (not item[1].degraded, item[0]))
     rows = [
-        [plain(group), "degraded" if one.degraded else "", plain(one.message)]
+        [markdown(group), "degraded" if one.degraded else "", markdown(one.message)]
         for group, one in found[:_MOST_ROWS]
     ]
-    lines = [f"# {plain(health.message)}", ""]
+    lines = [f"# {markdown(health.message)}", ""]
     lines += [*markdown_table(["group", "", "finding"], rows, text_columns=(0, 1, 2)), ""]
     if health.skipped:
-        rows = [[plain(name), plain(why)] for name, why in health.skipped.items()][:_MOST_ROWS]
+        rows = [[markdown(name), markdown(why)] for name, why in health.skipped.items()][
+            :_MOST_ROWS
+        ]
         lines += markdown_table(["not measured", "reason"], rows, text_columns=(0, 1))
-    create_markdown_artifact(
+    _show_markdown(
         "\n".join(lines), key=artifact_key(model_name, "health"), description=health.message[:200]
     )
 

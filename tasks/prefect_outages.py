@@ -6,6 +6,7 @@ for the server, so that it hears the outcome.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -20,6 +21,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.logging import get_logger
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Completed
+from websockets.exceptions import WebSocketException
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -66,6 +68,17 @@ class _Outage:
 
 
 _outage = _Outage()
+
+
+class _WithoutLostEvents(logging.Filter):
+    """Drops what Prefect logs of each event that it could not send, with a traceback each."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, OSError | httpx.TransportError | WebSocketException)
+
+
+logging.getLogger("prefect._internal.concurrency").addFilter(_WithoutLostEvents())
 
 
 def is_outage(error: BaseException) -> bool:
