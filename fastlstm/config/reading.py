@@ -15,8 +15,9 @@ from fastlstm.config.messages import describe
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.errors import ConfigError, StoreError
 
-# Most bytes of a config, most values in it, anchors written out, and most digits of a number.
-_CONFIG_BYTES, _VALUES, _DIGITS = 1 << 20, 100_000, 100
+# Most bytes of a config, most values in it, anchors written out, most digits of a number, and most
+# brackets around a value.
+_CONFIG_BYTES, _VALUES, _DIGITS, _DEPTH = 1 << 20, 100_000, 100, 50
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -37,6 +38,12 @@ class _UniqueKeyLoader(yaml.SafeLoader):
                 )
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
+
+    def fetch_flow_collection_start(self, token: Any) -> None:
+        """A bracket or brace, not too deep within others: each costs time over a whole line."""
+        if self.flow_level > _DEPTH:
+            raise yaml.scanner.ScannerError(None, None, "is nested without end", self.get_mark())
+        super().fetch_flow_collection_start(token)
 
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
         """A plain value."""
