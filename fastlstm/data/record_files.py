@@ -63,11 +63,11 @@ class ExcelFiles:
     """Sheets of Excel files."""
 
     @staticmethod
-    def _rows(file: Path, data: DataConfig) -> Iterator[tuple[Any, ...]]:
-        """One row after another, the header first.
+    def _book(file: Path) -> Any:
+        """A file, to be closed.
 
         Raises:
-            ConfigError: openpyxl is not installed, or there is no such sheet.
+            ConfigError: openpyxl is not installed.
             DataError: the file cannot be read.
         """
         try:
@@ -78,11 +78,29 @@ class ExcelFiles:
             ) from None
         try:
             check_archive(file)
-            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+            return openpyxl.load_workbook(file, read_only=True, data_only=True)
         except DataError:
             raise
         except Exception as error:  # zipfile's, openpyxl's and those of XML differ
             raise DataError(f"{file}: cannot be read as Excel ({first_line(error)})") from None
+
+    @classmethod
+    def sheets(cls, file: Path) -> list[str]:
+        """Names of the sheets of a file, in order; errors as of its other readers."""
+        book = cls._book(file)
+        names: list[str] = book.sheetnames
+        book.close()
+        return names
+
+    @classmethod
+    def _rows(cls, file: Path, data: DataConfig) -> Iterator[tuple[Any, ...]]:
+        """One row after another, the header first.
+
+        Raises:
+            ConfigError: openpyxl is not installed, or there is no such sheet.
+            DataError: the file cannot be read.
+        """
+        book = cls._book(file)
         try:
             name = data.sheet or book.sheetnames[0]
             if name not in book.sheetnames:

@@ -14,6 +14,7 @@ from fastlstm.data.column_types import NULLS
 from fastlstm.data.csv_files import delimiter_of
 from fastlstm.data.file_formats import READERS
 from fastlstm.data.files import SourceFile
+from fastlstm.data.record_files import ExcelFiles
 from fastlstm.errors import DataError, first_line
 from fastlstm.inspection.text_dialect import (
     Dialect,
@@ -143,6 +144,9 @@ def _records(file: SourceFile) -> Sample:
     """Rows of a file whose cells have types."""
     names = READERS[file.format].names(file.path, _settings(file, [], Dialect()))
     names, doubts = _distinct(file, list(map(str, names)))
+    sheets = ExcelFiles.sheets(file.path) if file.format == "excel" else []
+    if len(sheets) > 1:
+        doubts = (*doubts, f"sheet: {sheets[0]!r} is assumed, the first of {listed(sheets)}")
     frame, whole = _read(file, names, Dialect())
     text = [n for n in names if pd.api.types.is_string_dtype(frame[n].dtype)]
     cells = frame[text].apply(lambda column: column.fillna("").astype("str").str.strip())

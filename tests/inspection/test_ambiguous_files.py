@@ -191,3 +191,12 @@ def test_other_formats_are_looked_at_alike(tmp_path, ending):
     assert (found.times.format, found.frequency) == ("%d.%m.%Y", "1D")
     assert found.roles.categories == ("shop",)
     assert read_back(found)["sold"].tolist() == SOLD
+
+
+def test_the_first_of_several_sheets_is_doubted(tmp_path):
+    rows = pd.DataFrame({"day": DAYS, "sold": SOLD})
+    with pd.ExcelWriter(tmp_path / "t.xlsx") as book:
+        rows.to_excel(book, sheet_name="sales", index=False)
+        rows.to_excel(book, sheet_name="old", index=False)
+    found = inspect_table(str(tmp_path / "t.xlsx"))
+    assert any("sheet: 'sales' is assumed, the first of sales, old" in d for d in found.doubts)
