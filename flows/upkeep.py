@@ -43,7 +43,7 @@ def _steps(config: UpkeepConfig) -> UpkeepOutcome:
         )
     verified = f"{whole:,} runs verified, " if config.verify_store else ""
     message = (
-        f"Upkeep: {verified}{len(pruned):,} runs pruned, {len(deleted):,} intermediate results deleted "
+        f"{verified}{len(pruned):,} runs pruned, {len(deleted):,} intermediate results deleted "
         f"({freed / 1e6:,.1f} MB)"
     )
     return UpkeepOutcome(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -63,3 +64,14 @@ def only_one(flow: str, model_name: str) -> Iterator[None]:
     finally:
         with lost_slots_released_later():
             slot.__exit__(None, None, None)
+
+
+class _WithoutRefusedSlots(logging.Filter):
+    """Drops Prefect's own error about a slot that is taken: ``only_one`` raises what it is about."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        found = record.args[0] if isinstance(record.args, tuple) and record.args else None
+        return found != "ConcurrencySlotAcquisitionWithLeaseService"
+
+
+logging.getLogger("prefect._internal.concurrency").addFilter(_WithoutRefusedSlots())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import httpx
 import prefect.runtime
@@ -23,7 +24,10 @@ def deployed(prefect_server, monkeypatch):
     monkeypatch.setattr(prefect.runtime.deployment, "id", "some", raising=False)
 
 
-def test_a_later_run_is_told_and_the_slot_is_free_at_the_end(deployed):
+def test_a_later_run_is_told_and_the_slot_is_free_at_the_end(deployed, monkeypatch):
+    logged = []
+    logger = logging.getLogger("prefect._internal.concurrency")
+    monkeypatch.setattr(logger, "callHandlers", logged.append)
     with only_one("retrain", "held"):
         assert taken("fastlstm retrain held") == 1
         with (
@@ -31,6 +35,7 @@ def test_a_later_run_is_told_and_the_slot_is_free_at_the_end(deployed):
             only_one("retrain", "held"),
         ):
             raise AssertionError("two at once")
+        assert not [record for record in logged if record.levelno >= logging.WARNING]
     assert taken("fastlstm retrain held") == 0
 
 

@@ -43,7 +43,7 @@ def test_old_runs_and_unused_results_go_and_damage_stops_it(tmp_path):
 
     state = upkeep(tmp_path)
     assert state.message == (
-        "Upkeep: 8 runs verified, 3 runs pruned, 1 intermediate results deleted (0.0 MB)"
+        "8 runs verified, 3 runs pruned, 1 intermediate results deleted (0.0 MB)"
     )
     assert [entry.run_id for entry in store.runs("m")] == [made[0], *made[2:]]
     assert len(store.runs("m/region=north")) == 2 and not result.exists()
