@@ -18,7 +18,7 @@ from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.time_grid import microseconds
 from fastlstm.errors import DataError
 
-# Share of a series' steps that are alike where its next row is due after one of them.
+# Share of a series' steps that are multiples of one, where its next row is due after one of them.
 _REGULAR = 0.95
 
 # Offsets whose dates are the first day of what they name.
@@ -78,7 +78,7 @@ def resampled(
     """The rows of the intervals, and how many intervals are left out as they may not be over.
 
     An interval is over where a row of the table has come after it, or where the next row of its series
-    is due after it, if these are evenly apart. What is known of later rows stays known.
+    is due after it, if these lie on a grid. What is known of later rows stays known.
 
     Args:
         frame: rows sorted by series and time.
@@ -140,7 +140,7 @@ def _refuse_text(frame: pd.DataFrame, resample: Resample, values: list[str]) -> 
 
 
 def _regular_steps(codes: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """The distance between the rows of each series, microseconds; 0 where they are not evenly apart.
+    """The distance between the rows of each series, microseconds; 0 where they lie on no grid.
 
     Args:
         codes: series of each row, ``(n,)``, rows sorted by series and time.
@@ -150,7 +150,8 @@ def _regular_steps(codes: np.ndarray, times: np.ndarray) -> np.ndarray:
     same = (codes[1:] == codes[:-1]) & (steps > 0)
     by_series = pd.Series(steps[same]).groupby(codes[1:][same])
     medians = by_series.median()
-    alike = by_series.agg(lambda own: (own == own.median()).mean())
+    # Rows that lack leave steps that are multiples of the others.
+    alike = by_series.agg(lambda own: (own % own.median() == 0).mean())
     found = np.zeros(int(codes.max()) + 1 if len(codes) else 0, np.int64)
     found[medians.index.to_numpy()] = np.where(alike >= _REGULAR, medians, 0).astype(np.int64)
     return found

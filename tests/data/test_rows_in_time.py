@@ -98,6 +98,13 @@ def test_rows_of_an_interval_are_named_by_its_end(tmp_path):
     assert [row[1] for row in rows(by_begin)] == ["01-01", "01-01 01:00"]
 
 
+def test_a_day_is_over_after_its_last_hour_though_others_lack(tmp_path):
+    times = pd.date_range("2024-01-01", periods=48, freq="1h").delete([3, 4, 9, 20, 30])
+    pd.DataFrame({"at": times, "sold": 1.0}).to_parquet(tmp_path / "t.parquet")
+    data = settings(tmp_path / "t.parquet", resample={"to": "1D", "sold": "sum"})
+    assert rows(data) == [["", "01-01", 20.0], ["", "01-02", 23.0]]
+
+
 @pytest.mark.parametrize(
     ("to", "zone", "names"),
     [
