@@ -206,7 +206,7 @@ def test_bad_settings_end_with_two_and_one_line_each(tmp_path):
 
 def test_debug_shows_the_traceback(tmp_path):
     done = CliRunner().invoke(main, ["--debug", "retrain", str(tmp_path / "none.yaml")])
-    assert done.exit_code == 1 and "cannot be read" in str(done.exception)
+    assert done.exit_code == 1 and "is missing" in str(done.exception)
 
 
 def test_no_run_yet(tmp_path):
