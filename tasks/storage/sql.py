@@ -65,7 +65,8 @@ def open_database(place: str) -> Engine:
 
     url = _url(place)
     try:
-        return sqlalchemy.create_engine(url)
+        # Transactions are few, and a connection kept for the next one is one of the few of a server.
+        return sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
     except sqlalchemy.exc.NoSuchModuleError as error:
         raise ConfigError(f"{redacted(place)}: {_first(error)}; install the dialect") from None
     except sqlalchemy.exc.ArgumentError:

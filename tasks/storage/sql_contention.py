@@ -13,6 +13,9 @@ R = TypeVar("R")
 # How long work is tried again: longer than a server restarts or another program writes.
 _PATIENCE_SECONDS = 60.0
 _LONGEST_WAIT = 2.0
+# How long a server that refuses connections is tried: it may be starting again.
+_PATIENCE_TO_CONNECT_SECONDS = 15.0
+_NOT_LISTENING = re.compile(r"connection refused|is the server running", re.IGNORECASE)
 
 # SQLSTATE: of the connection; serialization failure and deadlock; too many connections; lock not
 # available; the server shuts down or starts.
@@ -20,7 +23,8 @@ _STATES = re.compile(r"08...|40001|40P01|53300|55P03|57P0[1-3]")
 # What SQLite, MySQL, SQL Server and Oracle say without such a state.
 _MESSAGES = re.compile(
     r"database (table |schema )?is locked|database schema has changed|deadlock|lock wait timeout"
-    r"|lock request time out|too many connections|has gone away|lost connection|server closed the"
+    r"|lock request time out|too many (connections|clients)|database system is (starting|shutting|in)"
+    r"|has gone away|lost connection|server closed the"
     r" connection|ORA-00054|ORA-00060|ORA-03113|ORA-03114|ORA-08177",
     re.IGNORECASE,
 )
@@ -76,9 +80,11 @@ def again_on_contention(
         except Exception as error:
             # pandas hides the kind of error.
             cause = error if hasattr(error, "orig") else error.__cause__ or error
-            if not (is_contention(cause) or also(cause)):
+            waited = time.monotonic() - begin
+            absent = _NOT_LISTENING.search(str(getattr(cause, "orig", "")))
+            if not (absent or is_contention(cause) or also(cause)):
                 raise
-            if time.monotonic() - begin > _PATIENCE_SECONDS:
+            if waited > (_PATIENCE_TO_CONNECT_SECONDS if absent else _PATIENCE_SECONDS):
                 raise
         number += 1
         time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.01 * 2 ** min(number, 10))))

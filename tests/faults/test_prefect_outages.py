@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -42,10 +43,10 @@ def start(folder, environment, name):
     return process
 
 
-def kill_server(port: int) -> None:
+def kill_server(home: Path) -> None:
     """Kill a server and the processes it started, which are of its session."""
     listed = subprocess.run(
-        ["pgrep", "-f", "--", f"server start .*--port {port}"],
+        ["pgrep", "-f", "--", f"deployments.local_server {home} "],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     (found,) = map(int, listed.stdout.split())
@@ -68,7 +69,7 @@ def test_killed_and_started_again(tmp_path):
     home, port, name = tmp_path / "prefect", free_port(), "away"
     with local_server(home, port) as environment:
         process = start(tmp_path, environment, name)
-        kill_server(port)
+        kill_server(home)
     time.sleep(15)
     with local_server(home, port) as environment:
         check_outcome(process, tmp_path, name)

@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import tempfile
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -156,20 +157,21 @@ def test_writers_at_once_in_sqlite(tmp_path):
 
 
 @pytest.fixture
-def postgres(tmp_path):
+def postgres():
     """URL of a server of this test; skipped where PostgreSQL or its driver is not installed."""
     pytest.importorskip("psycopg")
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     folder = Path(shutil.which("initdb") or (found[0] / "initdb" if found else "")).parent
     if not (folder / "initdb").exists():
         pytest.skip("PostgreSQL is not installed; run 'apt-get install postgresql'")
-    data = tmp_path / "data"
+    # Not below pytest's folder, which belongs to one user alone.
+    home = Path(tempfile.mkdtemp(prefix="postgres-"))
+    data = home / "data"
     data.mkdir()
     user = {}
     if os.geteuid() == 0:  # the server refuses to run as root
         user = {"user": "postgres"}
-        for path in (tmp_path, *tmp_path.parents[:2], data):
-            path.chmod(0o755)
+        home.chmod(0o755)
         shutil.chown(data, "postgres")
 
     def run(program: str, *arguments: str) -> None:
@@ -186,6 +188,7 @@ def postgres(tmp_path):
         ),
     )
     run("pg_ctl", "-w", "-m", "immediate", "stop")
+    shutil.rmtree(home)
 
 
 @pytest.mark.soak
