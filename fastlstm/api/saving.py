@@ -22,6 +22,7 @@ from fastlstm.data.input_summary import reference
 from fastlstm.data.scaling import scaler_files, write_scalers
 from fastlstm.evaluation.evaluate import evaluate, write_evaluation
 from fastlstm.evaluation.networks import EvaluatedNetworks
+from fastlstm.evaluation.onnx_files import write_onnx
 from fastlstm.evaluation.result import Evaluation
 from fastlstm.evaluation.target_table import TargetTable
 from fastlstm.network.ensemble import members_of
@@ -64,6 +65,7 @@ def evaluate_and_store(
             folder, trained, compiled=_opens_anywhere(trained.model, config.hyperparameters, loss)
         )
         write_evaluation(folder, evaluated)
+        write_onnx(folder, trained.model, windows)
         write_scalers(
             rows.scalers,
             *scaler_files(folder),

@@ -11,6 +11,8 @@ INPUTS_FILE = "inputs.json"
 MODEL_FILE, HISTORY_FILE, TRAINING_FILE = "model.keras", "history.csv", "training.json"
 # The network that validation chose, where the run's own was trained on validation windows too.
 CHOSEN_MODEL_FILE = "chosen.keras"
+# The same network for onnxruntime, and on how many windows it was compared or why there is none.
+ONNX_FILE, ONNX_CHECK_FILE = "model.onnx", "onnx.json"
 METRICS_FILE, PREDICTIONS_FILE = "metrics.json", "test_predictions.parquet"
 INTERVALS_FILE, SPREADS_FILE = "intervals.parquet", "series_spreads.parquet"
 BACKTEST_SUMMARY_FILE, BACKTEST_TABLE_FILE = "backtest.json", "backtest.csv"

@@ -6,12 +6,15 @@ import functools
 import hashlib
 import importlib.util
 import json
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 # Another release of these may change numbers or file contents, so it makes a cached result invalid.
-_LIBRARIES = ("keras", "numpy", "pandas", "pyarrow", "scikit-learn")
+_LIBRARIES = (
+    "keras", "numpy", "onnx", "onnxruntime", "pandas", "pyarrow", "scikit-learn",
+)  # fmt: skip
 
 
 TENSORFLOW_DISTRIBUTIONS = ("tensorflow", "tensorflow-cpu")
@@ -31,14 +34,14 @@ def fingerprint(*parts: Any) -> str:
 
 @functools.cache
 def library_versions() -> dict[str, str]:
-    """Versions of the libraries whose results a run holds, read without importing them."""
-    versions = {name: metadata.version(name) for name in _LIBRARIES}
-    for name in TENSORFLOW_DISTRIBUTIONS:
-        try:
-            versions["tensorflow"] = metadata.version(name)
-            break
-        except metadata.PackageNotFoundError:
-            continue
+    """Versions of the libraries whose results a run holds, read without importing them.
+
+    Where runs are only scored from, those that train are not installed, and are left out.
+    """
+    versions = {}
+    for name in (*_LIBRARIES, *TENSORFLOW_DISTRIBUTIONS):
+        with suppress(metadata.PackageNotFoundError):
+            versions[name.removesuffix("-cpu")] = metadata.version(name)
     return versions
 
 

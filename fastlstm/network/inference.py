@@ -13,6 +13,7 @@ from fastlstm.errors import StoreError
 from fastlstm.network.fused_lstm import fused
 from fastlstm.network.keras_import import import_keras
 from fastlstm.network.model_files import check_model_file, no_more_weights_than
+from fastlstm.network.onnx_session import OnnxNetwork
 
 # Most windows that a network computes at once, and most values of their inputs: its intermediate values
 # for a window of hundreds of columns, each a sequence of its own, are many times as many.
@@ -80,7 +81,7 @@ def predict_each(model: Any, x: np.ndarray, outputs: int) -> np.ndarray:
     """Forecasts with their quantiles, ``(n, outputs, n_quantiles)``; without quantiles of length 1.
 
     Args:
-        model: the Keras network.
+        model: the network, of Keras or of an ONNX file.
         x: scaled inputs, ``(n, timesteps, n_features)``.
         outputs: steps ahead times targets.
     """
@@ -104,12 +105,18 @@ def predict(model: Any, x: np.ndarray) -> np.ndarray:
     forecast. The first call for a model compiles it, once for batches of any size and once for a single
     window.
     """
+    joined = model.predict(x) if isinstance(model, OnnxNetwork) else _by_tensorflow(model, x)
+    return joined[:, -1] if joined.ndim == 3 else joined
+
+
+def _by_tensorflow(model: Any, x: np.ndarray) -> np.ndarray:
+    """Outputs of a Keras model."""
     functions, one_window = _compiled.setdefault(model, {}), len(x) == 1
     if one_window not in functions:
         functions[one_window] = _compile(model, one_window)
     compute = functions[one_window]
     size = _limited(_BATCH, _BATCH_VALUES, math.prod(x.shape[1:]))
     with fused(model):  # has an effect where the call compiles, or where nothing is compiled
-        outputs = [np.asarray(compute(x[start : start + size])) for start in range(0, len(x), size)]
-    joined = np.concatenate(outputs)
-    return joined[:, -1] if joined.ndim == 3 else joined
+        return np.concatenate(
+            [np.asarray(compute(x[start : start + size])) for start in range(0, len(x), size)]
+        )

@@ -22,7 +22,7 @@ from fastlstm.reporting.combination import (
     old_skill_test,
 )
 from fastlstm.reporting.coverage import coverage_lines
-from fastlstm.reporting.network import network_sentence
+from fastlstm.reporting.network import network_sentence, onnx_sentence
 from fastlstm.reporting.text import (
     forecast_name,
     markdown_table,
@@ -388,6 +388,7 @@ def training(context: ReportContext) -> list[str]:
         [f"Refit: {refit_text(facts)}."] if "refit" in facts else [],
         combination_of(facts),
         label_combination_of(facts),
+        [onnx_sentence(facts["onnx"])] if "onnx" in facts else [],
     )
 
 

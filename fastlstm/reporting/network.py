@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from fastlstm.config.hyperparameter_defaults import changed_classic_stack
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.network.architecture import resolve
+from fastlstm.reporting.text import plain
 
 
 def network_sentence(
@@ -40,6 +42,13 @@ def network_sentence(
     if hp.ensemble_size is None:
         more.append(f"sized for {train_windows * shared:,} sequences to learn from")
     return f"Network: '{a.kind}' ({why}): {'; '.join([shape, *more])}."
+
+
+def onnx_sentence(facts: dict[str, Any]) -> str:
+    """What came of writing the network as ONNX, by the facts of the training."""
+    if reason := facts.get("reason"):
+        return f"There is no ONNX model ({plain(reason)}): TensorFlow computes the forecasts."
+    return f"ONNX model: its outputs are those of Keras on {facts['windows']} test windows."
 
 
 def _reason(hp: Hyperparameters, own: bool) -> str:

@@ -11,6 +11,8 @@ from urllib.parse import quote
 KINDS = {
     "model": ("LSTM MODEL", "keras"),
     "evaluated_model": ("EVALUATED LSTM MODEL", "keras"),
+    "onnx": ("ONNX MODEL", "onnx"),
+    "evaluated_onnx": ("EVALUATED ONNX MODEL", "onnx"),
     "x_scaler": ("SCALER FOR LSTM MODEL", "pkl"),
     "y_scaler": ("Y SCALER FOR LSTM MODEL", "pkl"),
     "x_scaler_json": ("SCALER FOR LSTM MODEL", "json"),

@@ -23,6 +23,8 @@ from fastlstm.artifacts.file_names import (
     INTERVALS_FILE,
     METRICS_FILE,
     MODEL_FILE,
+    ONNX_CHECK_FILE,
+    ONNX_FILE,
     PREDICTIONS_FILE,
     SERIES_SCALES_FILE,
     SPREADS_FILE,
@@ -109,6 +111,8 @@ def build_run(
     training = json.loads((parts.network / TRAINING_FILE).read_text(encoding="utf-8"))
     if parts.served is not None:
         training["refit"] = "all"
+    onnx_check = (parts.served or parts.evaluation) / ONNX_CHECK_FILE
+    training["onnx"] = json.loads(onnx_check.read_text(encoding="utf-8"))
     if hp.save_X_Y_data:
         for position, kind in enumerate(("x_data", "y_data")):
             blocks = [tables] if tables else _tables(parts.clean, data)
@@ -166,10 +170,15 @@ def _copy_outputs(parts: Parts, target: Callable[[str], Path]) -> None:
 
 def _networks(parts: Parts) -> list[tuple[Path, str]]:
     """Files of the networks by their kind."""
-    scored = parts.network / MODEL_FILE
+    scored, scored_onnx = parts.network / MODEL_FILE, parts.evaluation / ONNX_FILE
     if parts.served is None:
-        return [(scored, "model")]
-    return [(parts.served / MODEL_FILE, "model"), (scored, "evaluated_model")]
+        return [(scored, "model"), (scored_onnx, "onnx")]
+    return [
+        (parts.served / MODEL_FILE, "model"),
+        (parts.served / ONNX_FILE, "onnx"),
+        (scored, "evaluated_model"),
+        (scored_onnx, "evaluated_onnx"),
+    ]
 
 
 def _settings(run_id: str, config: RetrainConfig, target: Callable[[str], Path]) -> dict[str, Any]:

@@ -15,10 +15,11 @@ from fastlstm.artifacts.file_names import (
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.memory import give_back
-from fastlstm.data.scaling import read_scalers, scaler_files
+from fastlstm.data.scaling import Scalers, read_scalers, scaler_files
 from fastlstm.data.shards import is_cut, read_shards
 from fastlstm.evaluation.evaluate import evaluate, write_evaluation
 from fastlstm.evaluation.networks import EvaluatedNetworks
+from fastlstm.evaluation.onnx_files import write_onnx
 from fastlstm.evaluation.target_table import TargetTable
 from fastlstm.network.inference import load_network
 from fastlstm.steps.evaluate_label_shards import evaluate_label_shards_into
@@ -35,7 +36,7 @@ def evaluate_into(
     config: dict[str, Any],
     on_event: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
-    """Write ``metrics.json`` and ``test_predictions.parquet`` into ``folder``.
+    """Write metrics, test predictions and the scored network's ONNX model into ``folder``.
 
     Takes and returns JSON-like values, to run in a process of its own.
 
@@ -51,17 +52,28 @@ def evaluate_into(
     settings = RetrainConfig.model_validate(config)
     dataset = WindowDataset(Path(windows))
     scalers, networks = read_scalers(*scaler_files(Path(scaled))), _networks(Path(network))
-    if is_cut(Path(clean)):
-        cut = ShardedTable(dataset, Path(clean), settings.data.targets)
+    facts = _evaluate_into(Path(folder), networks, dataset, Path(clean), scalers, settings)
+    with writing_to(Path(folder)):
+        write_onnx(Path(folder), networks.served, dataset)
+    return facts
+
+
+def _evaluate_into(
+    folder: Path, networks: EvaluatedNetworks, dataset: WindowDataset, clean: Path,
+    scalers: Scalers, settings: RetrainConfig,
+) -> dict[str, Any]:  # fmt: skip
+    """Score the network shard by shard where the table is cut; return facts for the manifest."""
+    if is_cut(clean):
+        cut = ShardedTable(dataset, clean, settings.data.targets)
         is_regressor = settings.hyperparameters.is_regressor
         evaluate_into_folder = evaluate_shards_into if is_regressor else evaluate_label_shards_into
-        with writing_to(Path(folder)):
-            return evaluate_into_folder(Path(folder), networks, cut, scalers, settings)
-    table = read_target_table(Path(clean), settings.data.targets)
+        with writing_to(folder):
+            return evaluate_into_folder(folder, networks, cut, scalers, settings)
+    table = read_target_table(clean, settings.data.targets)
     give_back()
     evaluated = evaluate(networks, dataset, scalers, table, settings)
-    with writing_to(Path(folder)):
-        return write_evaluation(Path(folder), evaluated)
+    with writing_to(folder):
+        return write_evaluation(folder, evaluated)
 
 
 def read_target_table(clean: Path, targets: list[str]) -> TargetTable:

@@ -11,6 +11,7 @@ import pandas as pd
 from fastlstm.artifacts.disk import writing_to
 from fastlstm.artifacts.file_names import HISTORY_FILE, MODEL_FILE, TRAINING_FILE
 from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.evaluation.onnx_files import write_onnx
 from fastlstm.network.build import use_fitting_threads
 from fastlstm.network.inference import load_network
 from fastlstm.training.calibration import Correction
@@ -73,6 +74,7 @@ def refit_into(
         return {}
     with writing_to(Path(folder)):
         fitted.save(Path(folder) / MODEL_FILE)
+        write_onnx(Path(folder), fitted, dataset)
     return {"epochs": facts["best_epoch"]}
 
 

@@ -19,7 +19,7 @@ def test_training_writes_a_whole_run_and_loads_again(trained):
         "LSTM MODEL - wave.keras", "SCALER FOR LSTM MODEL - wave.pkl",
         "Y SCALER FOR LSTM MODEL - wave.pkl", "X_data FOR LSTM MODEL - wave.csv",
         "Y_data FOR LSTM MODEL - wave.csv", "TRAINING HISTORY OF LSTM MODEL - wave.csv",
-        "HYPERPARAMETERS OF LSTM MODEL - wave.json", "manifest.json",
+        "HYPERPARAMETERS OF LSTM MODEL - wave.json", "ONNX MODEL - wave.onnx", "manifest.json",
     ):  # fmt: skip
         assert name in names
     file = settings_file(trained)

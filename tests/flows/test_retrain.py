@@ -179,7 +179,10 @@ def test_a_network_that_learned_from_all_windows_serves_and_the_scored_one_is_co
     outcome = retrain(config).result()
     saved = SavedRun(Path(outcome.run.location))
     assert saved.path("evaluated_model").exists() and saved.manifest["training"]["refit"] == "all"
-    assert "retrained for 1 epoch on all windows" in saved.path("report").read_text()
+    report = saved.path("report").read_text()
+    assert "retrained for 1 epoch on all windows" in report
+    assert "ONNX model: its outputs are those of Keras on" in report
+    assert saved.path("onnx").exists() and saved.path("evaluated_onnx").exists()
     rows = make_panel().rename(columns={"site": SERIES, "when": TIME})
     stored = pd.read_parquet(saved.path("predictions")).query("series == 'b'")
     start = np.searchsorted(
