@@ -1,4 +1,4 @@
-"""The step that forecasts the rows after each series, in a process of its own."""
+"""The step that forecasts the rows after each series."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from fastlstm.artifacts.folders import publish
 from fastlstm.data.files import skipped_files_lines
 from fastlstm.data.source_content import with_joins
 from fastlstm.runs.saved_run import SavedRun
-from fastlstm.steps import worker
+from fastlstm.steps.forecast_job import forecast_newest
 from tasks.notify import notify
 from tasks.references import ChosenForecaster, LocalTable, Scored
 from tasks.settings import ScoringConfig, store_of
 from tasks.steps import pipeline_step
 from tasks.work_place import local_work
 
-# Calls ``module:function`` with keyword arguments.
-Call = Callable[[str, dict[str, Any]], dict[str, Any]]
+# Forecasts by the keywords of ``forecast_latest_into``.
+Call = Callable[[dict[str, Any]], dict[str, Any]]
 FORECASTS_FILE, INTERVALS_FILE = "forecasts.parquet", "intervals.parquet"
 
 
@@ -27,9 +27,9 @@ FORECASTS_FILE, INTERVALS_FILE = "forecasts.parquet", "intervals.parquet"
 def forecast(config: ScoringConfig, forecaster: ChosenForecaster, table: LocalTable) -> Scored:
     """Check the rows by the rules of the run's training, and forecast the rows after each series.
 
-    This runs in a process of its own, which loads the network once.
+    A large source, or a run without an ONNX model, gets a process of its own.
     """
-    scored = forecast_table(config, forecaster, table, worker.call)
+    scored = forecast_table(config, forecaster, table, forecast_newest)
     notify("forecast", f"{scored.forecasts:,} forecasts of {scored.series} series")
     for warning in scored.warnings:
         notify("forecast", f"warning: {warning}")
@@ -47,7 +47,7 @@ def forecast_table(
         config: all settings of the model's scoring.
         forecaster: who forecasts.
         table: the newest rows.
-        call: calls a function in another process.
+        call: forecasts by the keywords of ``fastlstm.steps.forecast.forecast_latest_into``.
     """
     run = forecaster.run
     stored = str(store_of(config).run_folder(run.model_name, run.run_id))
@@ -63,7 +63,6 @@ def forecast_table(
 
     def build(target: Path) -> dict[str, Any]:
         return call(
-            "fastlstm.steps.forecast:forecast_latest_into",
             {
                 "output": str(target / FORECASTS_FILE),
                 "run": stored,

@@ -10,6 +10,7 @@ from typing import Any
 from fastlstm.config.group_names import model_of_group
 from fastlstm.errors import EngineError, FastLSTMError, StoreError
 from fastlstm.registry.store import GroupRuns
+from fastlstm.steps.forecast_job import FORECAST, preparation
 from fastlstm.steps.join_forecasts import join_forecasts
 from fastlstm.steps.split_groups import group_file
 from tasks.engine import engine_of
@@ -99,19 +100,16 @@ def _forecast_all(
         )
         if chosen.baseline is not None:
             found.baselines[group] = chosen.score
-        written: dict[str, Any] = engine.call(
-            "fastlstm.steps.forecast:forecast_latest_into",
-            {
-                "output": str(folder / f"{group}.forecasts.parquet"),
-                "run": str(store.run_folder(name, chosen.run.run_id)),
-                "source": str(group_file(folder, group)),
-                "file_format": "parquet",
-                "intervals": str(folder / f"{group}.intervals.parquet") if intervals else None,
-                "baseline": chosen.baseline,
-                "shard_rows": config.execution.shard_rows,
-            },
-            prepare="fastlstm.steps.train:prepare",
-        )
+        arguments = {
+            "output": str(folder / f"{group}.forecasts.parquet"),
+            "run": str(store.run_folder(name, chosen.run.run_id)),
+            "source": str(group_file(folder, group)),
+            "file_format": "parquet",
+            "intervals": str(folder / f"{group}.intervals.parquet") if intervals else None,
+            "baseline": chosen.baseline,
+            "shard_rows": config.execution.shard_rows,
+        }
+        written: dict[str, Any] = engine.call(FORECAST, arguments, prepare=preparation(arguments))
         return written
 
     with ThreadPoolExecutor(max(1, min(engine.slots, len(groups)))) as threads:

@@ -10,6 +10,7 @@ from typing import Any
 from fastlstm.config.group_names import model_of_group
 from fastlstm.data.files import skipped_files_lines, source_fingerprint
 from fastlstm.errors import EngineError, FastLSTMError, StoreError
+from fastlstm.steps.forecast_job import FORECAST, preparation
 from fastlstm.steps.split_groups import group_file
 from tasks.append import append_scored
 from tasks.engine import engine_of
@@ -88,10 +89,8 @@ def _score_all(
     """
     engine, store = engine_of(config), store_of(config)
 
-    def call(function: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = engine.call(
-            function, arguments, prepare="fastlstm.steps.train:prepare"
-        )
+    def call(arguments: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = engine.call(FORECAST, arguments, prepare=preparation(arguments))
         return found
 
     def score(group: str) -> ScoringOutcome:

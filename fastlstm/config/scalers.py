@@ -1,6 +1,7 @@
 """The scalers a network's inputs and targets can have.
 
-A new scaler is one entry: the class and the module that defines it, by which it is fitted and stored.
+A new scaler is one entry: the class and the module that defines it, by which it is fitted and stored,
+and its arithmetic in ``fastlstm.data.plain_scaler``, by which forecasts are scaled.
 It must fit and transform a DataFrame and ignore missing values. Its parameters are bools or pairs of
 numbers, and its fitted attributes numbers or a number for each column.
 """

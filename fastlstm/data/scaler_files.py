@@ -18,6 +18,7 @@ import pandas as pd
 from fastlstm.artifacts.bounded_reading import read_bytes, read_object
 from fastlstm.artifacts.files import write_json
 from fastlstm.config.scalers import SCALERS, new_scaler
+from fastlstm.data.plain_scaler import PlainScaler
 from fastlstm.data.scaler_pickles import UnreadablePickleError, scalers_in
 from fastlstm.errors import StoreError
 
@@ -36,8 +37,12 @@ def write_pickle(scaler: Any, file: Path) -> None:
     file.write_bytes(pickle.dumps(scaler, protocol=5))
 
 
-def read_scaler(file: Path) -> Any:
+def read_scaler(file: Path, *, plain: bool = False) -> Any:
     """The fitted scaler in a JSON file, or in a pickle of a run without one.
+
+    Args:
+        file: the file.
+        plain: give a ``PlainScaler``, which does not import scikit-learn.
 
     Raises:
         StoreError: the file is missing, damaged, or holds anything but a fitted scaler.
@@ -50,7 +55,7 @@ def read_scaler(file: Path) -> Any:
         if not isinstance(plain, tuple):
             raise StoreError(f"{file}: holds {type(plain).__name__}, not a scaler")
         name, attributes = plain
-    scaler = _scaler(name, attributes, file)
+    scaler = _scaler(name, attributes, file, plain=plain)
     if not hasattr(scaler, _NAMES):
         raise StoreError(f"{file}: holds a scaler that is not fitted; {_AGAIN}")
     return scaler
@@ -100,7 +105,7 @@ def _json(value: Any) -> Any:
     raise TypeError(f"a scaler with an attribute of {type(value).__name__} cannot be stored")
 
 
-def _scaler(name: Any, attributes: Any, file: Path) -> Any:
+def _scaler(name: Any, attributes: Any, file: Path, *, plain: bool = False) -> Any:
     """The scaler of a class with attributes given as plain values.
 
     Raises:
@@ -108,7 +113,7 @@ def _scaler(name: Any, attributes: Any, file: Path) -> Any:
     """
     if not isinstance(name, str) or name not in SCALERS or not isinstance(attributes, dict):
         raise StoreError(f"{file}: holds no scaler of {', '.join(SCALERS)}; {_AGAIN}")
-    scaler = new_scaler(name)
+    scaler = PlainScaler(name) if plain else new_scaler(name)
     parameters = scaler.get_params()
     try:
         width = attributes.get(_FEATURES)

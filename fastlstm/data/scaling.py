@@ -14,6 +14,7 @@ from fastlstm.artifacts.file_names import SERIES_SCALES_FILE, X_SCALER_FILE, Y_S
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.scalers import new_scaler
 from fastlstm.data.count_scaling import divide_by_mean, require_counts
+from fastlstm.data.plain_scaler import scaler_name
 from fastlstm.data.scaler_files import read_scaler, write_scaler
 from fastlstm.data.series_scales import (
     SeriesScales,
@@ -107,7 +108,7 @@ class Scalers:
 
         labels = np.asarray(series)[new]
         fitted = fit_series_scales(
-            values_of, present, labels, type(self.x).__name__, self.series.ratios
+            values_of, present, labels, scaler_name(self.x), self.series.ratios
         )
         return replace(self, series=self.series.extended(fitted.with_columns(self.series)))
 
@@ -398,14 +399,20 @@ def write_scalers(scalers: Scalers, x_file: Path, y_file: Path, series_file: Pat
         write_series_scales(scalers.series, series_file)
 
 
-def read_scalers(x_file: Path, y_file: Path, series_file: Path) -> Scalers:
+def read_scalers(x_file: Path, y_file: Path, series_file: Path, *, plain: bool = False) -> Scalers:
     """Read what ``write_scalers`` wrote.
+
+    Args:
+        x_file: of the scaler of the features.
+        y_file: of that of the targets; it may not exist.
+        series_file: of the scales of series; it may not exist.
+        plain: without scikit-learn; see ``fastlstm.data.plain_scaler``.
 
     Raises:
         StoreError: a file is damaged or holds something else.
     """
     return Scalers(
-        read_scaler(x_file),
-        read_scaler(y_file) if y_file.exists() else None,
+        read_scaler(x_file, plain=plain),
+        read_scaler(y_file, plain=plain) if y_file.exists() else None,
         read_series_scales(series_file) if series_file.exists() else None,
     )

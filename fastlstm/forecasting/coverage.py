@@ -19,7 +19,7 @@ def not_learned(run: SavedRun, series: list[str], baseline: str | None) -> list[
     if baseline is not None:
         return []
     without = _without_windows(run)
-    scales = run.scalers.series
+    scales = run.plain_scalers.series
     known = None if scales is None else set(scales.labels.astype(str).tolist())
     new = [label for label in series if known is not None and label not in known]
     unlearned = [label for label in series if label in without]

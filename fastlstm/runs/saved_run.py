@@ -26,7 +26,8 @@ from fastlstm.data.time_grid import microseconds
 from fastlstm.errors import DataError, StoreError
 from fastlstm.evaluation.intervals import HalfWidths, Pair, read_half_widths
 from fastlstm.evaluation.labels import label_columns, likeliest_labels
-from fastlstm.network.inference import load_network, point_of, predict_each, windows_at_once
+from fastlstm.network.inference import load_network, point_of, windows_at_once
+from fastlstm.network.serving import ServingNetwork
 from fastlstm.runs.file_names import file_name
 from fastlstm.runs.versions import naming_versions, refuse_unknown_settings
 from fastlstm.windows.origins import input_windows
@@ -69,6 +70,7 @@ class SavedRun:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
+        self._model_kind = "model"
         self.manifest = verify(self.folder)
         self.run_id, self.model_name = (
             str(self.manifest.get(key)) for key in ("run_id", "model_name")
@@ -116,12 +118,25 @@ class SavedRun:
 
     @cached_property
     def scalers(self) -> Scalers:
-        """The scalers fitted on the run's train rows."""
-        # A run without JSON of its scalers has them as pickles alone.
-        ending = "_json" if self.path("x_scaler_json").exists() else ""
-        kinds = (f"x_scaler{ending}", f"y_scaler{ending}", "series_scales")
+        """The scalers fitted on the run's train rows, as scikit-learn's."""
         with naming_versions(self.manifest, "fastlstm", "scikit-learn"):
-            return read_scalers(*(self.path(kind) for kind in kinds))
+            return read_scalers(*self._scaler_files)
+
+    @cached_property
+    def plain_scalers(self) -> Scalers:
+        """The same without scikit-learn, as forecasts need them; see ``PlainScaler``."""
+        with naming_versions(self.manifest, "fastlstm", "scikit-learn"):
+            return read_scalers(*self._scaler_files, plain=True)
+
+    @property
+    def _scaler_files(self) -> tuple[Path, Path, Path]:
+        """Files of the scalers; a run without JSON of them has them as pickles alone."""
+        ending = "_json" if self.path("x_scaler_json").exists() else ""
+        return (
+            self.path(f"x_scaler{ending}"),
+            self.path(f"y_scaler{ending}"),
+            self.path("series_scales"),
+        )
 
     @cached_property
     def half_widths(self) -> dict[Pair, HalfWidths] | None:
@@ -154,7 +169,7 @@ class SavedRun:
             first = self.first_test_origin
             return np.full(len(series), greatest if first is None else first)
         of_series = self._first_scored
-        scales = self.scalers.series
+        scales = self.plain_scalers.series
         known = None if scales is None else set(scales.labels.astype(str).tolist())
         return np.array(
             [
@@ -177,11 +192,19 @@ class SavedRun:
     @cached_property
     def network(self) -> Any:
         """The Keras model that serves, loaded once."""
-        return self._load(self.path("model"))
-
-    def _load(self, file: Path) -> Any:
         with naming_versions(self.manifest, "keras"):
-            return load_network(file)
+            return load_network(self.path(self._model_kind))
+
+    @property
+    def has_onnx(self) -> bool:
+        """Whether the run holds an ONNX model, by which it forecasts without TensorFlow."""
+        return self.path("onnx").exists()
+
+    @cached_property
+    def serving(self) -> ServingNetwork:
+        """The network that serves, by onnxruntime where the run holds its ONNX model."""
+        kind = "onnx" if self._model_kind == "model" else "evaluated_onnx"
+        return ServingNetwork(self.path(kind), lambda: self.network)
 
     @cached_property
     def evaluated(self) -> SavedRun:
@@ -193,7 +216,9 @@ class SavedRun:
         if not file.exists():
             return self
         run = copy(self)
-        run.__dict__["network"] = self._load(file)
+        for name in ("network", "serving"):
+            run.__dict__.pop(name, None)
+        run._model_kind = "evaluated_model"
         return run
 
     def forecast(self, features: pd.DataFrame, origins: np.ndarray) -> np.ndarray:
@@ -242,7 +267,7 @@ class SavedRun:
         Raises:
             DataError: a feature column is absent.
         """
-        scalers, count = self.scalers, len(features)
+        scalers, count = self.plain_scalers, len(features)
         series = features[SERIES].to_numpy(str) if SERIES in features else np.full(count, "")
         if scalers.series is not None and count:
             known = np.ones(count, bool)
@@ -277,7 +302,8 @@ class SavedRun:
             x = input_windows(rows.features, origins[start : start + size], hp.timesteps)
             if np.isnan(x).any():
                 raise DataError("a window's inputs have missing values; fill or drop them first")
-            outputs.append(predict_each(self.network, x, hp.steps_ahead * len(targets)))
+            left = len(origins) - start - len(x)
+            outputs.append(self.serving.predict_each(x, hp.steps_ahead * len(targets), left))
         shape = (-1, hp.steps_ahead, len(targets), hp.outputs_each)
         if not outputs:
             return np.zeros((0, *shape[1:]))

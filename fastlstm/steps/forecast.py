@@ -17,6 +17,11 @@ from fastlstm.reporting.text import forecast_name
 from fastlstm.runs.saved_run import SavedRun
 
 
+def prepare() -> None:
+    """Import what a forecast by onnxruntime needs, beside this module."""
+    import onnxruntime  # noqa: F401 (a later import is then at once)
+
+
 def forecast_latest_into(
     output: str,
     run: str,
@@ -47,8 +52,8 @@ def forecast_latest_into(
             it is never cut.
     """
     past_windows, opened = interval_windows if intervals else 0, SavedRun(Path(run))
-    data, train_windows = opened.data, opened.metrics.get("split_windows", {}).get("train")
-    if baseline is None:
+    if baseline is None and not opened.has_onnx:
+        data, train_windows = opened.data, opened.metrics.get("split_windows", {}).get("train")
         use_fitting_threads(opened.hyperparameters, data.features, data.targets, train_windows)
     cutting = Cutting(shard_rows, Path(output).parent)
     with writing_to(Path(output)):

@@ -56,15 +56,13 @@ def predict(
     promoted, the baseline that was best on test forecasts, and --output has its name.
     """
     from fastlstm.forecasting.forecast_files import ENDINGS
-    from fastlstm.network.keras_import import require_tensorflow
-    from fastlstm.steps import worker
+    from fastlstm.steps.forecast_job import forecast_newest
     from tasks.forecasters import choose_forecaster
 
     settings, store, name = open_config(config)
     for option, file in (("--output", output), ("--intervals", intervals)):
         if file is not None and not file.endswith(ENDINGS):
             raise ConfigError(f"{option}: {file} must end in {' or '.join(ENDINGS)}")
-    require_tensorflow()
     only = chosen_group(settings, group)
     if settings.models_by:
         if run is not None:
@@ -79,8 +77,7 @@ def predict(
         echo(f"warning: the forecasts are those of {chosen.text}", err=True)
     local = _newest_rows(settings, source)
     with _exported(settings, output, intervals) as (made, made_intervals):
-        written = worker.call(
-            "fastlstm.steps.forecast:forecast_latest_into",
+        written = forecast_newest(
             {
                 "output": str(made),
                 "run": str(store.run_folder(name, chosen.run.run_id)),
