@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fastlstm.config.hyperparameters import Hyperparameters
     from fastlstm.config.reading import read_config
     from fastlstm.config.retrain import RetrainConfig
+    from fastlstm.forecasting.live import LiveForecaster, load_forecaster
     from fastlstm.registry.folder_store import FolderStore
     from fastlstm.runs.saved_run import SavedRun
 
@@ -23,9 +24,11 @@ __all__ = [
     "Hyperparameters",
     "LSTMClassifier",
     "LSTMRegressor",
+    "LiveForecaster",
     "RetrainConfig",
     "SavedRun",
     "fastLSTM",
+    "load_forecaster",
     "read_config",
 ]
 
@@ -34,9 +37,11 @@ _HOMES = {
     "Hyperparameters": "fastlstm.config.hyperparameters",
     "LSTMClassifier": "fastlstm.api.estimators",
     "LSTMRegressor": "fastlstm.api.estimators",
+    "LiveForecaster": "fastlstm.forecasting.live",
     "RetrainConfig": "fastlstm.config.retrain",
     "SavedRun": "fastlstm.runs.saved_run",
     "fastLSTM": "fastlstm.api.fast_lstm",
+    "load_forecaster": "fastlstm.forecasting.live",
     "read_config": "fastlstm.config.reading",
 }
 

@@ -85,6 +85,20 @@ def checked_shards(
         yield from _shards(list(cut_files(folder).values()), data, values, labels, newest.time)
 
 
+def checked_frame(frame: pd.DataFrame, data: DataConfig, values: list[str]) -> CheckedRows:
+    """Rows in memory after the checks.
+
+    Args:
+        frame: as ``fastlstm.data.reading.load_frame`` returns it.
+        data: the roles of the columns.
+        values: names of the value columns.
+    """
+    loaded = sorted_without_short(frame, 1, data, values)
+    known = KnownRows.of(loaded.frame, data, values)
+    loading = LoadingFacts(loaded.rows_out_of_order, arranged=loaded.arranged)
+    return _checked(known, known.facts, False, loading)
+
+
 def _whole(data: DataConfig, values: list[str], labels: bool) -> CheckedRows:
     """The whole table."""
     loaded = load(data, require=values)

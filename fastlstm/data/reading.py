@@ -34,6 +34,9 @@ from fastlstm.errors import ConfigError, DataError
 # Series and time of rows whose time a clock change repeats.
 Repeated = set[tuple[str, pd.Timestamp]]
 
+# What messages call rows in memory.
+_GIVEN_ROWS = Path("the given rows")
+
 
 @dataclass(frozen=True)
 class LoadedTable:
@@ -93,6 +96,35 @@ def load(
     loaded = sorted_without_short(frame, window_rows, data, values)
     refuse_short(loaded.skipped_series, loaded.frame.empty, data, window_rows)
     return replace(loaded, skipped_files=source.skipped)
+
+
+def load_frame(rows: pd.DataFrame, data: DataConfig, values: list[str]) -> pd.DataFrame:
+    """Rows in memory as ``load`` reads those of a file, in their order.
+
+    Args:
+        rows: with the columns of the settings under their names.
+        data: the roles of the columns.
+        values: value columns to take.
+
+    Raises:
+        ConfigError: the settings are of tables whose rows are no rows of one series.
+        DataError: a column is absent, or a cell cannot be read as declared.
+    """
+    if data.layout == "wide" or data.time_columns:
+        raise ConfigError(
+            "rows in memory are rows of one series with one column of times, and the run's table has "
+            "another layout; write the rows to a file and use 'fastlstm predict --input'"
+        )
+    values = data.own_columns(values)
+    wanted = [data.time, *([data.series] if data.series else []), *values]
+    absent = [name for name in wanted if name not in rows]
+    if absent:
+        raise DataError(
+            f"{_GIVEN_ROWS}: have no column {absent[0]!r}, only {', '.join(map(str, rows.columns))}; "
+            "give all columns that the run was trained with"
+        )
+    columns = (pa.chunked_array([pa.array(rows[name], from_pandas=True)]) for name in wanted)
+    return _long(columns, _GIVEN_ROWS, data, values, _time_rules(_GIVEN_ROWS, data, 1, set()))
 
 
 def sorted_without_short(

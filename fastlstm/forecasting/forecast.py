@@ -11,7 +11,7 @@ import pandas as pd
 
 from fastlstm.config.data import DataConfig
 from fastlstm.config.file_formats import FormatName
-from fastlstm.data.checked_shards import Cutting, merged_report
+from fastlstm.data.checked_shards import Cutting, checked_frame, merged_report
 from fastlstm.data.closed_days import row_offset
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.findings import ValidationReport
@@ -25,6 +25,8 @@ from fastlstm.forecasting.forecaster import Forecaster
 from fastlstm.forecasting.intervals import latest_intervals
 from fastlstm.forecasting.latest_windows import (
     LatestWindows,
+    latest_windows,
+    needed_columns,
     read_latest_windows,
     warnings_of_labels,
 )
@@ -97,6 +99,24 @@ def forecast_latest(
     ):
         found.add(windows)
     return found.result(path)
+
+
+def forecast_rows(
+    run: SavedRun, frame: pd.DataFrame, interval_windows: int = 500
+) -> LatestForecast:
+    """Forecast from the latest window of each series of rows in memory; see ``forecast_latest``.
+
+    Args:
+        run: the run to forecast with.
+        frame: rows as ``fastlstm.data.reading.load_frame`` returns them.
+        interval_windows: most past forecasts of a series that its intervals adapt to.
+
+    Raises:
+        DataError: a check failed, or no series can be forecast.
+    """
+    found = _Forecasts(Forecaster(run), interval_windows)
+    found.add(latest_windows(run, checked_frame(frame, run.data, needed_columns(run))))
+    return found.result("the given rows")
 
 
 @dataclass

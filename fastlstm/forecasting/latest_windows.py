@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fastlstm.config.file_formats import FormatName
-from fastlstm.data.checked_shards import Cutting, checked_shards
+from fastlstm.data.checked_shards import CheckedRows, Cutting, checked_shards
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.findings import ValidationReport
 from fastlstm.data.labels import mistaken_labels
@@ -78,29 +78,42 @@ def read_latest_windows(
         DataError: the rows cannot be read.
     """
     data = run.data.model_copy(update={"path": path, "format": file_format, "query": None})
+    values = needed_columns(run, with_targets=with_targets)
+    for checked in checked_shards(data, values, cutting or Cutting(), labels=False):
+        yield latest_windows(run, checked, with_targets=with_targets)
+
+
+def needed_columns(run: SavedRun, *, with_targets: bool = False) -> list[str]:
+    """Value columns that rows to forecast from must have; see ``read_latest_windows``."""
     # Where all features are known ahead, the targets tell which rows have happened.
-    needs_targets = with_targets or data.has_only_known_features
-    values = data.value_columns if needs_targets else data.read_features
+    needs_targets = with_targets or run.data.has_only_known_features
+    return run.data.value_columns if needs_targets else run.data.read_features
+
+
+def latest_windows(
+    run: SavedRun, checked: CheckedRows, *, with_targets: bool = False
+) -> LatestWindows:
+    """The latest window of each series of checked rows; arguments as for ``read_latest_windows``."""
+    data, clean, report = run.data, checked.clean, checked.report
     ahead = (
         {} if with_targets else {n: (data.read_ahead(n), r) for n, r in data.ahead_columns.items()}
     )
-    timesteps = run.hyperparameters.timesteps
-    for checked in checked_shards(data, values, cutting or Cutting(), labels=False):
-        clean, report = checked.clean, checked.report
-        starts, skipped = np.zeros(0, np.int64), dict[str, str]()
-        if not report.failed:
-            found, skipped = _latest_windows(clean, checked.newest, ahead, timesteps)
-            starts = np.asarray(found, np.int64)
-        nothing = np.zeros((0, len(data.features)), np.float32)
-        features = ScaledRows(nothing, np.zeros(0, str), run.scalers)
-        if len(starts):
-            features = run.scale(clean, starts)
-        yield LatestWindows(clean, features, starts, skipped, report)
+    starts, skipped = np.zeros(0, np.int64), dict[str, str]()
+    if not report.failed:
+        found, skipped = _latest_windows(
+            clean, checked.newest, ahead, run.hyperparameters.timesteps
+        )
+        starts = np.asarray(found, np.int64)
+    nothing = np.zeros((0, len(data.features)), np.float32)
+    features = ScaledRows(nothing, np.zeros(0, str), run.plain_scalers)
+    if len(starts):
+        features = run.scale(clean, starts)
+    return LatestWindows(clean, features, starts, skipped, report)
 
 
 def warnings_of_labels(run: SavedRun, labels: Iterable[str]) -> list[str]:
     """Series that look like one of the run's under a changed label."""
-    scales = run.scalers.series
+    scales = run.plain_scalers.series
     mistaken = {} if scales is None else mistaken_labels(labels, scales.labels)
     return [
         f"series {label!r} is new to the run, which knows {known!r}; it is forecast as a new series: "
