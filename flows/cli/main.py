@@ -34,6 +34,7 @@ for _command in (
     training.tune,
     runs.runs,
     runs.show,
+    runs.export,
     runs.promote,
     runs.rollback,
     forecasts.predict,

@@ -1,4 +1,4 @@
-"""The commands about stored runs: runs, show, promote, rollback."""
+"""The commands about stored runs: runs, show, export, promote, rollback."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from fastlstm.errors import ConfigError, StoreError
 from flows.cli.arguments import (
     CONFIG,
     GROUP,
+    OUTPUT_FOLDER,
     REASON,
     chosen_group,
     models_of,
     open_config,
     open_console,
+    refuse_existing,
 )
 from flows.cli.output import echo
 
@@ -91,6 +93,29 @@ def show(run: str, config: str | None, group: str | None, opens: bool) -> None:
     for file, entry in saved.manifest["files"].items():
         console.print(f"  {entry['size']:>12,} B  {file}", markup=False)
     console.print(f"in {saved.folder}", soft_wrap=True, markup=False)
+
+
+@click.command()
+@click.argument("run")
+@click.option("--config", type=click.Path(dir_okay=False), help="Config whose store has the run.")
+@click.option("--onnx", is_flag=True, required=True, help="The format, the only one there is.")
+@OUTPUT_FOLDER
+@GROUP
+def export(run: str, config: str | None, onnx: bool, output: str | None, group: str | None) -> None:
+    """Write a folder that serves the network of a run anywhere.
+
+    RUN is the run's folder or URL, or its id together with --config. The folder holds the network as an
+    ONNX model, its scalers as JSON, one worked example, and a page of how to feed it in Python, Java or
+    C#. A run without an ONNX model gets one, which needs TensorFlow; the run itself stays as it is.
+    """
+    from fastlstm.runs.onnx_folder import export_folder
+
+    refuse_existing(output)
+    saved = _open_run(run, config, group)
+    folder = Path(output or f"{saved.model_name.replace('/', ' ')} onnx")
+    refuse_existing(str(folder))
+    export_folder(saved, folder)
+    click.echo(f"run {saved.run_id} as ONNX in {folder}; README.md there says how to use it")
 
 
 def _open_run(run: str, config: str | None, group: str | None) -> SavedRun:

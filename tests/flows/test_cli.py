@@ -21,8 +21,8 @@ from flows.cli.main import main
 from tests.conftest import build_settings, make_panel
 
 COMMANDS = [
-    "init", "check", "retrain", "backtest", "tune", "runs", "show", "promote", "rollback", "predict",
-    "verify", "prune", "clean", "demo",
+    "init", "check", "retrain", "backtest", "tune", "runs", "show", "export", "promote", "rollback",
+    "predict", "verify", "prune", "clean", "demo",
 ]  # fmt: skip
 
 
