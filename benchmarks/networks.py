@@ -159,6 +159,22 @@ def predict_ours(windows: int, steps: int, features: int, units: int, calls: int
     return Entry(work, windows * calls, predict(model, x)[:64], _TOLERANCE)
 
 
+def predict_onnx(windows: int, steps: int, features: int, units: int, calls: int) -> Entry:
+    """The same network by onnxruntime, as ``fastlstm predict`` computes it."""
+    from fastlstm.network.inference import predict
+    from fastlstm.network.onnx_export import onnx_model
+    from fastlstm.network.onnx_session import OnnxNetwork
+
+    x, _ = _data(windows, steps, features)
+    network = OnnxNetwork(onnx_model(_network(steps, features, units)))
+
+    def work() -> None:
+        for _ in range(calls):
+            predict(network, x)
+
+    return Entry(work, windows * calls, predict(network, x)[:64], _TOLERANCE)
+
+
 def predict_torch(windows: int, steps: int, features: int, units: int, calls: int) -> Entry:
     """PyTorch in batches of the same size, called so often."""
     import torch
