@@ -107,4 +107,4 @@ def _newest_run(config: Path) -> str:
     """Id of the newest run in a config's store."""
     settings = yaml.safe_load(config.read_text(encoding="utf-8"))
     store = config.parent / settings["store"] / settings["hyperparameters"]["model_name"]
-    return max(folder.name for folder in store.iterdir() if folder.is_dir())
+    return str(max(folder.name for folder in store.iterdir() if folder.is_dir()))
