@@ -77,7 +77,8 @@ def _scaled_windows(run: SavedRun, count: int) -> np.ndarray:
     """Random walks at the scale of train rows, ``(count, timesteps, n_features)`` float32."""
     hp, rng = run.hyperparameters, np.random.default_rng(0)
     steps = rng.normal(scale=0.3, size=(count, hp.timesteps, len(run.data.features)))
-    return np.clip(steps.cumsum(axis=1), -3, 3).astype(np.float32)
+    walks: np.ndarray = np.clip(steps.cumsum(axis=1), -3, 3).astype(np.float32)
+    return walks
 
 
 def _about(run: SavedRun) -> dict[str, Any]:
