@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from fastlstm import fastLSTM
+from fastlstm import SavedRun, fastLSTM
 from fastlstm.errors import ConfigError, DataError, StoreError
+from fastlstm.network import serving
+from fastlstm.network.serving import ServingNetwork
 from tests.api.examples import regressor, settings_file
 
 
@@ -32,6 +37,53 @@ def test_training_writes_a_whole_run_and_loads_again(trained):
     assert again.hyperparameters == trained.hyperparameters
     assert "lstm_1" in again.model_summary and again.model.count_params() == 230
     pd.testing.assert_frame_equal(again.loss_df, trained.loss_df)
+
+
+_FORECAST = """
+import json, sys
+import numpy as np, pandas as pd
+from fastlstm import SavedRun
+run = SavedRun(sys.argv[1])
+rows = pd.read_csv(run.path("x_data")).rename(columns={"when": "__time"})
+found = run.forecast(rows, np.arange(10, len(rows) + 1))
+print(json.dumps(found.tolist()))
+heavy = {"tensorflow", "keras", "sklearn", "scipy", "matplotlib", "h5py", "prefect"}
+print(sorted(heavy & set(sys.modules)))
+"""
+
+
+def test_a_run_forecasts_without_what_trains(trained):
+    run = SavedRun(trained.run_folder)
+    assert run.has_onnx and run.manifest["training"]["onnx"] == {"windows": 45}
+    done = subprocess.run(
+        [sys.executable, "-c", _FORECAST, str(run.folder)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found, heavy = done.stdout.splitlines()
+    assert heavy == "[]"
+    rows = pd.read_csv(run.path("x_data"))
+    run.serving = ServingNetwork(run.folder / "none", lambda: run.network)
+    expected = run.forecast(rows, np.arange(10, len(rows) + 1))
+    np.testing.assert_allclose(json.loads(found), expected, rtol=1e-5)
+
+
+def test_a_bulk_of_windows_goes_on_with_the_faster_engine(trained, monkeypatch):
+    run, timed = SavedRun(trained.run_folder), []
+    seconds = iter([3.0, 0.0, 2.0, 3.0, 0.0, 4.0])  # onnxruntime, TensorFlow compiling, TensorFlow
+
+    def made_up(network, x):
+        timed.append(network)
+        return np.zeros((2, 1)), next(seconds)
+
+    monkeypatch.setattr(serving, "_timed", made_up)
+    for by_onnx in (False, True):
+        network = ServingNetwork(run.path("onnx"), lambda: run.network)
+        network.predict_each(np.zeros((2, 6, 2), np.float32), 1, left=1_000)
+        assert network.by_onnx == by_onnx
+    network = ServingNetwork(run.path("onnx"), lambda: pytest.fail("TensorFlow was started"))
+    monkeypatch.setattr(serving, "_timed", lambda network, x: (np.zeros((2, 1)), 0.1))
+    network.predict_each(np.zeros((2, 6, 2), np.float32), 1, left=1_000)
+    assert len(timed) == 6 and timed[1] is run.network
 
 
 def test_moved_folder_loads(trained, tmp_path):
