@@ -369,6 +369,38 @@ def next_half_width(
     return of_window
 
 
+def next_half_widths(
+    half_widths: HalfWidths,
+    past_scores: np.ndarray,
+    past_target_start: np.ndarray,
+    lookahead: int,
+    level: float,
+    rate: float,
+) -> np.ndarray:
+    """``next_half_width`` for several series whose past windows lie alike.
+
+    Args:
+        half_widths: from validation.
+        past_scores: of each series' past windows, ``(n_series, n, steps_ahead, n_targets)``.
+        past_target_start: their first target rows less that of the next window, rising, ``(n,)``.
+        lookahead: rows after its own that a target's value depends on.
+        level: nominal coverage.
+        rate: size of a correction.
+
+    Returns:
+        ``(n_series, steps_ahead, n_targets)``.
+    """
+    series, count, steps, targets = past_scores.shape
+    # To the recurrence, a series is a target more.
+    tiled = HalfWidths(
+        np.tile(half_widths.values, (1, 1, series)), half_widths.targets * series,
+        half_widths.spreads,
+    )  # fmt: skip
+    together = np.moveaxis(past_scores, 0, 2).reshape(count, steps, series * targets)
+    found = next_half_width(tiled, together, past_target_start, 0, lookahead, level, rate)
+    return np.moveaxis(found.reshape(steps, series, targets), 1, 0)
+
+
 def adaptive_by_series(
     half_widths: HalfWidths,
     scores: np.ndarray,

@@ -45,18 +45,17 @@ def spread_factors(
     known_from = target_start[:, None] + np.arange(steps) + lookahead + 1
     order = np.argsort(known_from, axis=None, kind="stable")
     known = np.searchsorted(known_from.ravel()[order], target_start, side="right")
-    factors = np.ones((count, 1, targets))
-    for target in range(targets):
-        usable = (expected[:, target] > 0) & np.isfinite(expected[:, target])
-        with np.errstate(invalid="ignore", divide="ignore"):
-            cut = np.minimum(np.abs(scores[:, :, target]), greatest[:, target])
-            ratios = np.where(usable, cut / expected[:, target], np.nan).ravel()[order]
-        defined = ~np.isnan(ratios)
-        number = np.concatenate([[0], np.cumsum(defined)])[known]
-        total = np.concatenate([[0.0], np.cumsum(np.where(defined, ratios, 0.0))])[known]
-        # As many rows as one window has, each the truth of a forecast of every step, are one window.
-        windows = number / steps**2
-        mean = (total + 1e-12) / np.maximum(number, 1)
-        weight = windows / (windows + _PRIOR_WINDOWS)
-        factors[:, 0, target] = np.exp(weight * np.log(np.maximum(mean, _LEAST_FACTOR)))
-    return factors
+    usable = (expected > 0) & np.isfinite(expected)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        cut = np.minimum(np.abs(scores), greatest)
+        ratios = np.where(usable, cut / expected, np.nan).reshape(-1, targets)[order]
+    defined = ~np.isnan(ratios)
+    nothing = np.zeros((1, targets))
+    number = np.concatenate([nothing, np.cumsum(defined, axis=0)])[known]
+    total = np.concatenate([nothing, np.cumsum(np.where(defined, ratios, 0.0), axis=0)])[known]
+    # As many rows as one window has, each the truth of a forecast of every step, are one window.
+    windows = number / steps**2
+    mean = (total + 1e-12) / np.maximum(number, 1)
+    weight = windows / (windows + _PRIOR_WINDOWS)
+    factors = np.exp(weight * np.log(np.maximum(mean, _LEAST_FACTOR)))
+    return factors.reshape(count, 1, targets)

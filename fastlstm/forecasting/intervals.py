@@ -13,7 +13,7 @@ from fastlstm.evaluation.intervals import (
     HalfWidths,
     Pair,
     base_interval,
-    next_half_width,
+    next_half_widths,
     nonconformity_scores,
     quantile_pair,
 )
@@ -27,6 +27,9 @@ COLUMNS = ["series", "after", "step", "target", "level", "lower", "upper", "lear
 # Past windows that are forecast at once, and how many values their forecasts may hold, so that memory
 # does not grow with the number of series.
 _WINDOWS_AT_ONCE, _VALUES_AT_ONCE = 50_000, 16_000_000
+
+# Series whose half-widths adapt at once; for each of them there is a half-width of every level.
+_ALIKE_AT_ONCE = 128
 
 
 def latest_intervals(
@@ -119,19 +122,36 @@ def _adapted_half_widths(
         truth = _truth(values, block, target_start, hp.steps_ahead)
         series = np.array([labels[i] for i in chosen], dtype=str)
         lengths = [len(past[i]) for i in chosen]
+        groups = _alike([past[i] - windows.target_start[i] for i in chosen])
         for level, of_level in adapted.items():
             pair = quantile_pair(level, hp.quantiles)
             scores = nonconformity_scores(truth, *base_interval(forecasts, pair, hp.quantiles))
             units = half_widths[pair].unit(series, len(series), windows.features.scalers)
             scores = scores / np.repeat(units, lengths, axis=0)
-            for i, unit, of_series in zip(
-                chosen, units, np.split(scores, np.cumsum(lengths)[:-1]), strict=True
-            ):
-                of_level[i] = unit * next_half_width(
-                    half_widths[pair], of_series, past[i], windows.target_start[i],
+            parts = np.split(scores, np.cumsum(lengths)[:-1])
+            for alike, past_starts in groups:
+                found = next_half_widths(
+                    half_widths[pair], np.stack([parts[i] for i in alike]), past_starts,
                     data.lookahead, level, settings.interval_rate,
                 )  # fmt: skip
+                of_level[begin + alike] = units[alike] * found
     return adapted
+
+
+def _alike(past: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Groups of series whose past windows lie alike: their numbers, and the windows' first target rows.
+
+    Args:
+        past: of each series the first target rows of its past windows, less that of its next window.
+    """
+    groups: dict[bytes, list[int]] = {}
+    for number, starts in enumerate(past):
+        groups.setdefault(starts.tobytes(), []).append(number)
+    return [
+        (np.array(numbers[begin : begin + _ALIKE_AT_ONCE]), past[numbers[0]])
+        for numbers in groups.values()
+        for begin in range(0, len(numbers), _ALIKE_AT_ONCE)
+    ]
 
 
 def _truth(

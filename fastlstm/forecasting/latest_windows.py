@@ -136,9 +136,10 @@ def _latest_windows(
     target_start, skipped = [], {}
     rows_of = rows_by_series(clean[SERIES].to_numpy())
     none = np.zeros(0, np.int64)
-    for label, newest_time in newest.items():
+    known = _KnownColumns.of(clean, ahead)
+    for label, moment in zip(newest.index, microseconds(newest).tolist(), strict=True):
         rows = rows_of.get(str(label), none)
-        reason = _why_not_forecast(clean, rows, newest_time, ahead, timesteps)
+        reason = _why_not_forecast(known, rows, moment, timesteps)
         if reason is None:
             target_start.append(int(rows[-1]) + 1)
         else:
@@ -146,27 +147,52 @@ def _latest_windows(
     return target_start, skipped
 
 
+@dataclass(frozen=True)
+class _KnownColumns:
+    """Columns of checked rows as arrays, which thousands of series look into.
+
+    Attributes:
+        times: microseconds since 1970 (UTC).
+        blocks: number of each row's contiguous block.
+        ahead: features that must be known ahead, with the column that each is of and by how many rows.
+    """
+
+    times: np.ndarray
+    blocks: np.ndarray
+    ahead: list[tuple[np.ndarray, str, int]]
+
+    @classmethod
+    def of(cls, clean: pd.DataFrame, ahead: Mapping[str, tuple[str, int]]) -> _KnownColumns:
+        """Those of a clean table."""
+        features = [(clean[name].to_numpy(), column, n) for name, (column, n) in ahead.items()]
+        return cls(microseconds(clean[TIME]), clean[SEGMENT].to_numpy(), features)
+
+
 def _why_not_forecast(
-    clean: pd.DataFrame,
-    rows: np.ndarray,
-    newest_time: pd.Timestamp,
-    ahead: Mapping[str, tuple[str, int]],
-    timesteps: int,
+    known: _KnownColumns, rows: np.ndarray, newest: int, timesteps: int
 ) -> str | None:
-    """Why a series with these rows cannot be forecast; None where it can."""
-    if not len(rows) or clean[TIME].iloc[rows[-1]] != newest_time:
+    """Why a series with these rows cannot be forecast; None where it can.
+
+    Args:
+        known: columns of all rows.
+        rows: those of the series.
+        newest: time of its last row before any was dropped, in microseconds since 1970 (UTC).
+        timesteps: rows of a window.
+    """
+    if not len(rows) or known.times[rows[-1]] != newest:
         return "its last row was dropped for missing values"
     if len(rows) < timesteps:
         return f"{len(rows)} rows, a window needs {timesteps}"
     last = rows[-1]
-    block = clean[SEGMENT].to_numpy()[rows]
+    block = known.blocks[rows]
     after_gap = int((block == block[-1]).sum())
     if after_gap < timesteps:
         return f"a gap {after_gap} rows before its end, a window needs {timesteps} rows without one"
-    for name, (column, rows_ahead) in ahead.items():
-        if np.isnan(clean[name].iloc[last]):
+    for values, column, rows_ahead in known.ahead:
+        if np.isnan(values[last]):
+            after = pd.Timestamp(newest, unit="us")
             return (
                 f"{column!r} is not known for all of the {rows_ahead} rows after "
-                f"{newest_time:%Y-%m-%d %H:%M} UTC; give rows with it"
+                f"{after:%Y-%m-%d %H:%M} UTC; give rows with it"
             )
     return None
