@@ -57,5 +57,6 @@ def spread_factors(
     windows = number / steps**2
     mean = (total + 1e-12) / np.maximum(number, 1)
     weight = windows / (windows + _PRIOR_WINDOWS)
-    factors = np.exp(weight * np.log(np.maximum(mean, _LEAST_FACTOR)))
-    return factors.reshape(count, 1, targets)
+    factors: np.ndarray = np.exp(weight * np.log(np.maximum(mean, _LEAST_FACTOR)))
+    by_window: np.ndarray = factors.reshape(count, 1, targets)
+    return by_window
