@@ -82,6 +82,10 @@ lock: ## resolve the newest versions into the locks (needs uv)
 	  --extra cpu --extra aws --constraint requirements-cpu.lock --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-strip-extras --quiet \
 	  --custom-compile-command "make lock" --output-file requirements-image.lock
+	@uv pip compile pyproject.toml --python-version 3.12 --python-platform x86_64-manylinux_2_28 \
+	  --extra serve --extra s3 --constraint requirements-cpu.lock --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-strip-extras --quiet \
+	  --custom-compile-command "make lock" --output-file requirements-serve.lock
 	@for name in peers table_packages; do \
 	  [ $$name = peers ] && depth= || depth=--no-deps; \
 	  uv pip compile benchmarks/$$name.in $$depth --universal --python-version 3.11 --upgrade \

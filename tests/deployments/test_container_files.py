@@ -31,12 +31,22 @@ def test_the_image_holds_what_is_tested_and_no_tools_of_tests():
         image
     )
     assert "tensorflow-cpu" in image and "prefect-aws" in image
-    (hatchling,) = re.findall(r"^ARG HATCHLING=(.+)$", DOCKERFILE, re.MULTILINE)
+    (hatchling,) = set(re.findall(r"^ARG HATCHLING=(.+)$", DOCKERFILE, re.MULTILINE))
     assert hatchling == tested["hatchling"]
 
 
-def test_two_stages_from_a_pinned_base():
-    assert re.findall(r"^FROM (.+)$", DOCKERFILE, re.MULTILINE) == ["${BASE} AS build", "${BASE}"]
+def test_the_image_that_serves_holds_neither_tensorflow_nor_prefect():
+    serving, tested = pins("requirements-serve.lock"), pins("requirements-cpu.lock")
+    assert serving.items() <= tested.items() and "onnxruntime" in serving
+    assert not {"tensorflow-cpu", "keras", "prefect", "scikit-learn", "scipy", "onnx"} & set(
+        serving
+    )
+
+
+def test_two_images_of_two_stages_from_a_pinned_base():
+    assert re.findall(r"^FROM (.+)$", DOCKERFILE, re.MULTILINE) == [
+        f"${{BASE}}{name}" for name in (" AS build", " AS build-serve", " AS serve", "")
+    ]
     assert re.search(r"^ARG BASE=python:3\.12\.\d+-slim-\w+$", DOCKERFILE, re.MULTILINE)
     assert DOCKERFILE.rindex("USER 10001") > DOCKERFILE.rindex("RUN ")
 
