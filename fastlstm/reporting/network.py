@@ -7,8 +7,8 @@ from typing import Any
 
 from fastlstm.config.hyperparameter_defaults import changed_classic_stack
 from fastlstm.config.hyperparameters import Hyperparameters
+from fastlstm.escaping import markdown
 from fastlstm.network.architecture import resolve
-from fastlstm.reporting.text import plain
 
 
 def network_sentence(
@@ -47,7 +47,7 @@ def network_sentence(
 def onnx_sentence(facts: dict[str, Any]) -> str:
     """What came of writing the network as ONNX, by the facts of the training."""
     if reason := facts.get("reason"):
-        return f"There is no ONNX model ({plain(reason)}): TensorFlow computes the forecasts."
+        return f"There is no ONNX model ({markdown(reason)}): TensorFlow computes the forecasts."
     return f"ONNX model: its outputs are those of Keras on {facts['windows']} test windows."
 
 
