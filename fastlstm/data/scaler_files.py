@@ -51,10 +51,10 @@ def read_scaler(file: Path, *, plain: bool = False) -> Any:
         found = read_object(file)
         name, attributes = found.get("scaler"), found.get("attributes")
     else:
-        plain = _unpickled(file)
-        if not isinstance(plain, tuple):
-            raise StoreError(f"{file}: holds {type(plain).__name__}, not a scaler")
-        name, attributes = plain
+        held = _unpickled(file)
+        if not isinstance(held, tuple):
+            raise StoreError(f"{file}: holds {type(held).__name__}, not a scaler")
+        name, attributes = held
     scaler = _scaler(name, attributes, file, plain=plain)
     if not hasattr(scaler, _NAMES):
         raise StoreError(f"{file}: holds a scaler that is not fitted; {_AGAIN}")

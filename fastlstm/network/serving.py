@@ -27,16 +27,16 @@ class ServingNetwork:
     """A network that forecasts.
 
     Args:
-        onnx_file: its ONNX model; it may not exist.
+        onnx_file: its ONNX model, which may not exist; None: Keras forecasts.
         load_keras: loads it by Keras.
     """
 
-    def __init__(self, onnx_file: Path, load_keras: Callable[[], Any]) -> None:
+    def __init__(self, onnx_file: Path | None, load_keras: Callable[[], Any]) -> None:
         has_runtime = importlib.util.find_spec("onnxruntime") is not None
         self._load_keras = load_keras
         self._network: Any = None
-        self.by_onnx = onnx_file.exists() and has_runtime
-        self._onnx_file = onnx_file
+        self._onnx_file = onnx_file if has_runtime and onnx_file and onnx_file.exists() else None
+        self.by_onnx = self._onnx_file is not None
         self._may_compare = importlib.util.find_spec("tensorflow") is not None
 
     def predict_each(self, x: np.ndarray, outputs: int, left: int = 0) -> np.ndarray:
@@ -48,7 +48,8 @@ class ServingNetwork:
             left: how many more windows the caller wants to be forecast after these.
         """
         if self._network is None:
-            self._network = load_onnx(self._onnx_file) if self.by_onnx else self._load_keras()
+            file = self._onnx_file
+            self._network = self._load_keras() if file is None else load_onnx(file)
         found, seconds = _timed(self._network, x)
         if self.by_onnx and self._may_compare and seconds / len(x) * left > _WORTH_COMPARING:
             self._compare(x, seconds)

@@ -221,6 +221,15 @@ class SavedRun:
         run._model_kind = "evaluated_model"
         return run
 
+    def by_keras(self) -> SavedRun:
+        """This run with forecasts by Keras, which makes those that a run is evaluated by.
+
+        onnxruntime's differ in the last digits, by which a network must not lose to itself.
+        """
+        run = copy(self)
+        run.__dict__["serving"] = ServingNetwork(None, lambda: self.network)
+        return run
+
     def forecast(self, features: pd.DataFrame, origins: np.ndarray) -> np.ndarray:
         """Forecasts in the targets' units for windows of a table.
 

@@ -150,7 +150,7 @@ def _compare_rows(
     test = test.some(_have_inputs(test.rows, table, old.hyperparameters.timesteps))
     if not len(test.rows):
         return []
-    of_old = old.evaluated.forecast(of_champion, test.rows)
+    of_old = old.evaluated.by_keras().forecast(of_champion, test.rows)
     is_regressor = new.hyperparameters.is_regressor
     if not is_regressor:
         of_old = in_classes(of_old, *(_label_columns(run) for run in (old, new)))

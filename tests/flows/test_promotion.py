@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 from pathlib import Path
@@ -117,13 +118,12 @@ def test_same_network_scores_the_same_on_the_same_windows(two_runs):
 
 
 def test_the_champion_is_loaded_once_per_process(two_runs, monkeypatch):
-    import fastlstm.runs.saved_run
-
     own, copy, clean = two_runs
-    right, loaded = fastlstm.runs.saved_run.load_network, []
-    monkeypatch.setattr(
-        fastlstm.runs.saved_run, "load_network", lambda f: loaded.append(f) or right(f)
-    )
+    loaded = []
+    for module, name in (("runs.saved_run", "load_network"), ("network.serving", "load_onnx")):
+        module = importlib.import_module(f"fastlstm.{module}")
+        right = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda f, right=right: loaded.append(f) or right(f))
     compare(str(own), str(copy), str(clean), lambda _: None)
     assert len(loaded) == 1 and loaded[0].is_relative_to(copy)
     champion = SavedRun(copy)

@@ -115,7 +115,7 @@ def test_a_run_holds_every_file(finished):
         "TRAINING LOSS CURVE - small.png", "TRAINING MAE CURVE - small.png",
         "HYPERPARAMETERS OF LSTM MODEL - small.json", "METRICS OF LSTM MODEL - small.json",
         "TEST PREDICTIONS OF LSTM MODEL - small.parquet", "REPORT OF LSTM MODEL - small.md",
-        "REPORT OF LSTM MODEL - small.html",
+        "REPORT OF LSTM MODEL - small.html", "ONNX MODEL - small.onnx",
         "TRAIN INPUTS OF LSTM MODEL - small.json", "COVERAGE OF INTERVALS - small.png",
         "IMPORTANCE OF INPUTS - small.png",
         "PREDICTION INTERVALS OF LSTM MODEL - small.parquet",
@@ -252,7 +252,7 @@ def test_killed_between_save_and_promote_goes_on_with_the_same_run(
 ):
     import tasks.promote
 
-    def die(*_):
+    def die(*_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -293,7 +293,9 @@ def on_this_server(prefect_server, tmp_path_factory):
 
 def test_names_and_tags_on_the_server(on_this_server):
     flow_run, task_runs = on_this_server
-    assert re.fullmatch(r"retrain · [a-z-]+ · 20\d\d-\d\d-\d\d \d\d:\d\d", flow_run.name)
+    assert re.fullmatch(
+        r"retrain · [a-z-]+ · 20\d\d-\d\d-\d\d \d\d:\d\d · [A-Z][a-z ]+", flow_run.name
+    )
     assert flow_run.state.message.startswith(("Promoted: ", "Kept champion: ", "Not promoted: "))
     names = {t.name.split(" · ")[0] for t in task_runs}
     assert names == {

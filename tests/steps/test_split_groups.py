@@ -9,7 +9,7 @@ import pytest
 
 from fastlstm.config.group_names import POOLED, POOLED_SERIES
 from fastlstm.config.reading import parse_config
-from fastlstm.data import file_formats
+from fastlstm.data import arrow_files
 from fastlstm.errors import DataError
 from fastlstm.steps.split_groups import group_file, split_into, split_newest_into
 from tests.conftest import make_panel
@@ -92,7 +92,7 @@ def test_many_blocks_give_what_one_gives(settings, tmp_path, monkeypatch):
     )  # fmt: skip
     found, sizes = [], (1 << 18, 7)
     for size in sizes:
-        monkeypatch.setattr(file_formats, "_BLOCK_ROWS", size)
+        monkeypatch.setattr(arrow_files, "_BLOCK_ROWS", size)
         target = tmp_path / str(size)
         target.mkdir()
         found.append(split_into(target, config.data, config.models_by, config.groups, 8))
