@@ -19,7 +19,7 @@ from flows.cli.main import main
 from tests.conftest import ROOT
 from tests.deployments.company import PASSWORD, recent_panel
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 
 
 def test_run_through_the_api_with_a_changed_parameter(company):
@@ -59,7 +59,6 @@ def test_run_through_the_api_with_a_changed_parameter(company):
     assert [line for line in set(logs) if logs.count(line) > 1] == []
 
 
-@pytest.mark.soak
 def test_new_data_of_an_unknown_model_is_refused(company):
     done = subprocess.run(
         [sys.executable, "-m", "deployments.emit_new_data", "smal", "x"],
@@ -68,7 +67,6 @@ def test_new_data_of_an_unknown_model_is_refused(company):
     assert done.returncode == 2 and "no deployment retrains 'smal'" in done.stderr
 
 
-@pytest.mark.soak
 def test_new_data_event_starts_a_retraining(company):
     before = len(company.store().runs("small"))
     company.put_rows("readings/history.csv", recent_panel(264))
@@ -81,7 +79,6 @@ def test_new_data_event_starts_a_retraining(company):
     assert "Started because: new data: eleven days" in company.artifact("small-report")["data"]
 
 
-@pytest.mark.soak
 def test_schedule_due_in_seconds(company):
     company.schedule("retrain/due-soon", 5)
     run = company.appears(lambda: company.runs_of("retrain/due-soon", by_schedule=True))[0]
@@ -90,7 +87,6 @@ def test_schedule_due_in_seconds(company):
     assert ended["state"]["message"].startswith("No new data since "), ended["state"]
 
 
-@pytest.mark.soak
 def test_drifted_data_in_event_out_retraining_started(company):
     """The closed loop: scoring keeps its inputs, monitoring sees them, the event starts training."""
     store = company.store()
@@ -142,7 +138,6 @@ def test_bad_parameters_are_refused_before_a_run_exists(company):
     assert len(company.runs_of("retrain/retrain-nightly")) == before
 
 
-@pytest.mark.soak
 def test_predictions_are_in_the_bucket(company):
     client = company.s3.client()
     listed = client.list_objects_v2(Bucket="models", Prefix="forecasts/small/forecasts/")
@@ -155,7 +150,6 @@ def test_predictions_are_in_the_bucket(company):
     assert len(kept) == 4 and not kept.duplicated(["run_id", "series", "origin", "step"]).any()
 
 
-@pytest.mark.soak
 def test_command_line_over_s3(company, tmp_path):
     """What works on a folder works on a bucket: runs, show, predict, promote, rollback, load."""
     file = tmp_path / "config.yaml"
@@ -246,10 +240,7 @@ def test_refused_data_ends_in_words_and_people_are_told(company):
     assert "retrain · small" in heard[0] and "infinite values" in heard[0]
 
 
-@pytest.mark.parametrize(
-    "_", ["tests before it", pytest.param("soak tests before it", marks=pytest.mark.soak)]
-)
-def test_no_secret_is_written_anywhere(company, _):
+def test_no_secret_is_written_anywhere(company):
     """Not in logs, artifacts, states, parameters, runs, reports or between them; the last test."""
     data = {**company.config["data"], "path": "env:WAREHOUSE_URL", "query": "SELECT 1 AS load"}
     run = company.ended(

@@ -34,8 +34,6 @@ MOMENTS = (
     "before the rename of the run", "after save",
     "before the champion moves", "after promote",
 )  # fmt: skip
-# One of each kind: within a file, a training, and the storing of a run.
-A_FEW = ("within windows", "between two epochs", "before the manifest of the run")
 # What each retraining imports.
 LOADED = (
     "tensorflow", "keras", "sklearn.preprocessing", "pandera.pandas", "pyarrow.parquet", "prefect",

@@ -13,27 +13,21 @@ from fastlstm.artifacts.folders import verify
 from fastlstm.registry.folder_store import FolderStore
 from fastlstm.runs.saved_run import SavedRun
 from tests.conftest import ROOT
-from tests.faults.flow_kills import A_FEW, MOMENTS, NEVER, STAGES
+from tests.faults.flow_kills import MOMENTS, NEVER, STAGES
 
 
-@pytest.mark.parametrize(
-    "moments",
-    [
-        pytest.param(A_FEW, marks=pytest.mark.slow, id="a few"),
-        pytest.param(MOMENTS, marks=pytest.mark.soak, id="every boundary and every middle"),
-    ],
-)
-def test_killed_again_and_again(moments, prefect_server, tmp_path):
+@pytest.mark.soak
+def test_killed_again_and_again(prefect_server, tmp_path):
     from prefect.settings import PREFECT_API_URL
 
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.flow_kills", str(tmp_path), *moments],
+        [sys.executable, "-m", "tests.faults.flow_kills", str(tmp_path), *MOMENTS],
         cwd=ROOT, env={**os.environ, "PREFECT_API_URL": str(PREFECT_API_URL.value())},
         capture_output=True, text=True, timeout=280,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     attempts = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    assert [attempt["moment"] for attempt in attempts] == [*moments, NEVER]
+    assert [attempt["moment"] for attempt in attempts] == [*MOMENTS, NEVER]
     store = FolderStore(tmp_path / "runs")
     first, second = (entry.run_id for entry in store.runs("small"))
     order = [*MOMENTS, NEVER]

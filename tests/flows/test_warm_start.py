@@ -39,6 +39,7 @@ def retrain(settings):
     return run
 
 
+@pytest.mark.soak
 def test_the_better_on_validation_is_kept(retrain, monkeypatch):
     panel = make_panel(280)
     first_rows = panel[panel.groupby("site").cumcount() < 240]
