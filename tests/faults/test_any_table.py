@@ -11,8 +11,11 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.faults.any_table import check, check_rows, check_trainings, tables
 
-# Tables of `make soak`, each some seconds; `FASTLSTM_TABLES=500 make soak` takes more.
+# Tables of `make soak` that are trained on, each some seconds; `FASTLSTM_TABLES=500 make soak` takes
+# more.
 _MANY_TABLES, _AT_A_TIME = int(os.environ.get("FASTLSTM_TABLES", "100")), 10
+# Tables of `make soak` that are read, checked, scaled and cut into windows.
+_MANY_ROWS, _ROWS_AT_A_TIME = 400, 100
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,6 +59,19 @@ def test_networks_of_any_table(table):
 def test_the_same_table_in_other_words(table):
     with tempfile.TemporaryDirectory() as folder:
         check_trainings(table, Path(folder))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("number", range(_MANY_ROWS // _ROWS_AT_A_TIME))
+def test_rows_of_many_tables(number):
+    @seed(1_000 + number)
+    @settings(max_examples=_ROWS_AT_A_TIME, **_anything)
+    @given(tables())
+    def check_each(table):
+        with tempfile.TemporaryDirectory() as folder:
+            check_rows(table, Path(folder))
+
+    check_each()
 
 
 @pytest.mark.soak
