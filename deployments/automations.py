@@ -80,15 +80,8 @@ def _notification_of_late_runs(block_document: UUID) -> Automation:
     return Automation(
         name="fastlstm: tell of a late run",
         description="Sends a notification when a run has been late for ten minutes.",
-        trigger=EventTrigger(
-            after={"prefect.flow-run.Late"},
-            expect={"prefect.flow-run.Pending", "prefect.flow-run.Running", *_ENDS},
-            match=_RUNS,
-            match_related=_WITH_OUR_TAG,
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=_LATE,
+        trigger=_without_event(
+            "prefect.flow-run.Late", {"prefect.flow-run.Pending", "prefect.flow-run.Running"}, _LATE
         ),
         actions=[
             SendNotification(
@@ -129,15 +122,8 @@ def _end_of_silent_runs() -> Automation:
     return Automation(
         name="fastlstm: crash a run that fell silent",
         description="Marks a run as crashed if its process or machine is gone.",
-        trigger=EventTrigger(
-            after={"prefect.flow-run.heartbeat"},
-            expect={"prefect.flow-run.heartbeat", *_ENDS},
-            match=_RUNS,
-            match_related=_WITH_OUR_TAG,
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=_WITHOUT_HEARTBEAT,
+        trigger=_without_event(
+            "prefect.flow-run.heartbeat", {"prefect.flow-run.heartbeat"}, _WITHOUT_HEARTBEAT
         ),
         actions=[
             ChangeFlowRunState(
@@ -196,3 +182,17 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+
+
+def _without_event(after: str, expected: set[str], within: timedelta) -> EventTrigger:
+    """Fires where neither an expected event nor the run's end follows an event of the run in time."""
+    return EventTrigger(
+        after={after},
+        expect={*expected, *_ENDS},
+        match=_RUNS,
+        match_related=_WITH_OUR_TAG,
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=within,
+    )

@@ -19,7 +19,7 @@ _MOST_VALUES = 20_000_000
 # Most blocks of steps; the steps of a block share their sums.
 _MOST_BLOCKS = 24
 
-# Errors below this, in units of the scaled targets, weigh as squared errors do.
+# Errors below this, in units of the scaled targets, weigh alike, as squared errors do.
 SMALL_ERROR = 0.02
 
 # Inputs and targets of some windows, ``(n, timesteps, n_features)`` and ``(n, steps, n_targets)``, to

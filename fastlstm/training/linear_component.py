@@ -26,6 +26,7 @@ from fastlstm.network.combination import start_forecasts
 from fastlstm.network.fixed_weights import LINEAR
 from fastlstm.network.inference import predict
 from fastlstm.network.keras_import import import_keras
+from fastlstm.training.error_sums import SMALL_ERROR
 
 if TYPE_CHECKING:
     from fastlstm.windows.source import WindowSource
@@ -44,10 +45,6 @@ _MOST_WORK = 3e11
 
 # Most values of the inputs of a batch.
 _BATCH_VALUES = 4_000_000
-
-
-# Errors of the naive forecast below this, in units of the scaled targets, weigh alike.
-_SMALL_ERROR = 0.02
 
 
 # Below this variance an input is constant but for rounding.
@@ -284,7 +281,7 @@ def _sequence_weights(
         weights[:, 0] = np.repeat(of_windows[in_split].astype(np.float64), per_window)
     if _adds_naive(architecture):  # what is wanted is then the naive forecast's error
         size = np.abs(wanted).mean(axis=1, keepdims=True)
-        weights /= np.sqrt(np.maximum(size, _SMALL_ERROR))
+        weights /= np.sqrt(np.maximum(size, SMALL_ERROR))
     return weights
 
 

@@ -2,10 +2,10 @@
 
 A weighted mean of forecasts that err differently is better than the best of them (Bates and Granger
 1969, "The Combination of Forecasts"; Granger and Ramanathan 1984, "Improved Methods of Combining
-Forecasts"). The weights here have the least absolute error, which is what networks learn and are judged
-by: where most values are zero, or a few errors are huge, least squares would average what should be
-chosen from. Least squares that are weighed anew by the errors they leave find them (Schlossmacher 1973,
-"An Iterative Technique for Absolute Deviations Curve Fitting").
+Forecasts"). The weights here have the least absolute error, which is what networks learn and are
+evaluated by: where most values are zero, or a few errors are huge, least squares would average what
+should be chosen from. Least squares that are weighed anew by the errors they leave find them
+(Schlossmacher 1973, "An Iterative Technique for Absolute Deviations Curve Fitting").
 """
 
 from __future__ import annotations
