@@ -158,6 +158,20 @@ def _end_of_pending_runs() -> Automation:
     )  # fmt: skip
 
 
+def _without_event(after: str, expected: set[str], within: timedelta) -> EventTrigger:
+    """Fires where neither an expected event nor the run's end follows an event of the run in time."""
+    return EventTrigger(
+        after={after},
+        expect={*expected, *_ENDS},
+        match=_RUNS,
+        match_related=_WITH_OUR_TAG,
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=within,
+    )
+
+
 def main() -> None:
     """Create the automations; replace those of the same names."""
     slug, _, name = (sys.argv[1] if len(sys.argv) == 2 else "").partition("/")
@@ -182,17 +196,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-
-
-def _without_event(after: str, expected: set[str], within: timedelta) -> EventTrigger:
-    """Fires where neither an expected event nor the run's end follows an event of the run in time."""
-    return EventTrigger(
-        after={after},
-        expect={*expected, *_ENDS},
-        match=_RUNS,
-        match_related=_WITH_OUR_TAG,
-        for_each={"prefect.resource.id"},
-        posture=Posture.Proactive,
-        threshold=1,
-        within=within,
-    )
