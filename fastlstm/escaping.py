@@ -1,14 +1,16 @@
 """Text from data, settings and other people, as each medium shows it and never as its markup.
 
-One function for each medium: lines of logs and terminals, Markdown, HTML, and text of figures. What
-rich prints goes through a console that knows no markup; see ``flows.cli.output``.
+One function for each medium: lines of logs and terminals, Markdown, HTML, data of a page's script, and
+text of figures. What rich prints goes through a console that knows no markup; see ``flows.cli.output``.
 """
 
 from __future__ import annotations
 
 import html
+import json
 import re
 import unicodedata
+from typing import Any
 
 # Direction marks with which a text can show its letters in another order than it has them.
 _REORDERING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -59,6 +61,18 @@ def _quoted(found: re.Match[str]) -> str:
 def html_text(text: str) -> str:
     """Text within an HTML element or a quoted attribute."""
     return html.escape(one_line(text))
+
+
+def script_json(value: Any) -> str:
+    """A value as JSON within an HTML ``<script>`` element, which no text in it can end.
+
+    Raises:
+        ValueError: it holds a number that JSON has none for.
+    """
+    written = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&":
+        written = written.replace(sign, f"\\u{ord(sign):04x}")
+    return written
 
 
 def figure_text(text: str) -> str:

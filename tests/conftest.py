@@ -276,10 +276,12 @@ def untraced(request):
 @pytest.fixture(autouse=True)
 def _figures_where_they_are_looked_at(request, monkeypatch):
     """Runs get no figures, which take a second each to draw, but in tests marked ``figures``."""
+    import fastlstm.runs.page
     import fastlstm.runs.writing
 
     if request.node.get_closest_marker("figures") is None:
         monkeypatch.setattr(fastlstm.runs.writing, "write_figures", lambda *_: None)
+        monkeypatch.setattr(fastlstm.runs.page, "page_charts", lambda *_: None)
 
 
 @pytest.fixture(autouse=True)

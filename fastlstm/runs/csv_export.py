@@ -22,7 +22,7 @@ def write_export(blocks: Iterable[pd.DataFrame], file: Path) -> None:
     """Write a table as CSV, given as one or several blocks of its rows."""
     with file.open("w", encoding="utf-8", newline="") as text:
         for number, block in enumerate(blocks):
-            _map_text(block, _escape).to_csv(text, index=False, header=number == 0)
+            _map_text(block, escaped).to_csv(text, index=False, header=number == 0)
 
 
 def read_export(file: Path, labels: Collection[int] = ()) -> pd.DataFrame:
@@ -40,7 +40,8 @@ def read_export(file: Path, labels: Collection[int] = ()) -> pd.DataFrame:
     return _map_text(table, _unescape)
 
 
-def _escape(text: Any) -> Any:
+def escaped(text: Any) -> Any:
+    """A cell or name as ``write_export`` writes it."""
     return f"'{text}" if isinstance(text, str) and _FORMULA.match(text) else text
 
 

@@ -42,10 +42,10 @@ from fastlstm.data.shards import shards_of
 from fastlstm.data.tables import read_blocks
 from fastlstm.evaluation.baselines import NOT_REQUIRED
 from fastlstm.reporting.markdown import markdown_report
-from fastlstm.reporting.page import html_page
 from fastlstm.runs.csv_export import write_export
-from fastlstm.runs.figures import captioned_figures, write_figures
+from fastlstm.runs.figures import write_figures
 from fastlstm.runs.file_names import KINDS, file_name, name_if_there
+from fastlstm.runs.page import RunFiles, run_page
 
 
 def git_commit() -> str | None:
@@ -117,12 +117,14 @@ def build_run(
         for position, kind in enumerate(("x_data", "y_data")):
             blocks = [tables] if tables else _tables(parts.clean, data)
             write_export((block[position] for block in blocks), target(kind))
-    if config.group is None or config.groups.figures:
+    draws = config.group is None or config.groups.figures
+    if draws:
         write_figures(target, hp, data, metrics, training)
     write_json(target("hyperparameters"), _settings(run_id, config, target))
     report = markdown_report(run_id, config, metrics, training, checks)
     target("report").write_text(report, encoding="utf-8")
-    page = html_page(f"{config.stored_name} · {run_id}", report, captioned_figures(folder, run_id))
+    run = RunFiles(config.stored_name, run_id, folder, target, hp, data, metrics, training)
+    page = run_page(run, report, draws=draws)
     target("page").write_text(page, encoding="utf-8")
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

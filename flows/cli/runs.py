@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,19 +63,28 @@ def runs(config: str, group: str | None) -> None:
 @click.command()
 @click.argument("run")
 @click.option("--config", type=click.Path(dir_okay=False), help="Config whose store has the run.")
+@click.option("--open", "opens", is_flag=True, help="Open the report as a page with charts.")
+@click.option("--output", type=click.Path(dir_okay=False), help="File to write the page to.")
 @click.option(
-    "--open", "opens", is_flag=True, help="Open the report with its figures in a browser."
+    "--series", multiple=True, help="Series that the page must hold; may be given several times."
 )
 @GROUP
-def show(run: str, config: str | None, group: str | None, opens: bool) -> None:
+def show(
+    run: str, config: str | None, group: str | None, opens: bool, output: str | None,
+    series: tuple[str, ...],
+) -> None:  # fmt: skip
     """Show the report and the files of a run.
 
     RUN is the run's folder or URL, or its id together with --config. With 'models_by' in the config it
-    is the id of a report on all models, or that of a run of one --group.
+    is the id of a report on all models, or that of a run of one --group. The page of a run of any
+    version is one HTML file that needs nothing else; that of a panel holds some of the series, and
+    those that --series names.
     """
     from rich.markdown import Markdown
 
     console = open_console()
+    if series and not (opens or output):
+        raise ConfigError("--series: chooses what the page holds; add --open, or --output FILE")
     if config is not None and group is None and (opened := open_config(config)).settings.models_by:
         folder = opened.store.run_folder(opened.model_name, run)
         verify(folder)
@@ -83,16 +93,33 @@ def show(run: str, config: str | None, group: str | None, opens: bool) -> None:
         console.print(f"in {folder}", soft_wrap=True, markup=False)
         return
     saved = _open_run(run, config, group)
-    if opens:
-        page = saved.path("page")
-        if not page.exists():
-            raise StoreError(f"{saved.folder}: has no page, as it was stored before runs had one")
-        click.launch(page.resolve().as_uri())
+    if opens or output:
+        page = _page_of(saved, output, series)
+        echo(f"page: {page}")
+        if opens:
+            click.launch(page.resolve().as_uri())
     console.print(Markdown(saved.path("report").read_text(encoding="utf-8")))
     console.print("\nFiles, checked against the manifest:")
     for file, entry in saved.manifest["files"].items():
         console.print(f"  {entry['size']:>12,} B  {file}", markup=False)
     console.print(f"in {saved.folder}", soft_wrap=True, markup=False)
+
+
+def _page_of(saved: SavedRun, output: str | None, series: tuple[str, ...]) -> Path:
+    """File of the page of a run: the stored one, or one that is made where it does not do."""
+    from fastlstm.artifacts.files import replace_file
+    from fastlstm.runs.page import has_charts, stored_page
+
+    stored = saved.path("page")
+    if stored.exists() and not series and has_charts(text := stored.read_text(encoding="utf-8")):
+        if output is None:
+            return stored
+    else:
+        text = stored_page(saved, series)
+    # A stored run stays as it is; a browser reads the file after this command has ended.
+    file = Path(output) if output else Path(tempfile.mkdtemp(prefix="fastlstm-")) / stored.name
+    replace_file(file, text)
+    return file
 
 
 @click.command()
