@@ -65,8 +65,8 @@ $(STAMP): $(LOCK) pyproject.toml
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 
-docs: $(STAMP) ## build the reference from the docstrings into site/
-	@$(BIN)/mkdocs build --strict --quiet
+docs: $(STAMP) ## build the pages, with settings and reference, into site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 wheel: $(STAMP) ## build the wheel into dist/
 	@$(BIN)/python -m hatchling build -t wheel

@@ -1,4 +1,4 @@
-"""Runs that fastLSTM 1.0 wrote; the format is described in ``docs/old-runs.md``.
+"""Runs that fastLSTM 1.0 wrote; the format is described in ``docs/how-to/old-runs.md``.
 
 They have no manifest with hashes, and are opened without trust like any run: file names may not leave
 the folder, scalers are read without unpickling, and the network with Keras' ``safe_mode``.

@@ -1,4 +1,4 @@
-"""Writes a folder in the format of fastLSTM 1.0; ``docs/old-runs.md`` describes it."""
+"""Writes a folder in the format of fastLSTM 1.0; ``docs/how-to/old-runs.md`` describes it."""
 
 from __future__ import annotations
 

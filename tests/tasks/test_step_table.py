@@ -47,6 +47,6 @@ def test_each_folder_of_the_work_folder_belongs_to_one_step():
 
 
 def test_the_documentation_holds_the_table():
-    text = (ROOT / "docs" / "operations.md").read_text()
+    text = (ROOT / "docs" / "reference" / "steps.md").read_text()
     table = text.partition("<!-- steps -->\n")[2].partition("\n<!-- end of steps -->")[0]
     assert table == as_markdown(), "copy what tasks.step_table.as_markdown() returns"

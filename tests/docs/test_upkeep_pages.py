@@ -1,4 +1,4 @@
-"""Every command of docs/upkeep.md is run, in the order of the page."""
+"""Every command of the pages on backups, moves, upgrades and changed columns is run, in this order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from fastlstm.registry.folder_store import FolderStore
 from flows.cli.main import main
 from tests.conftest import ROOT, build_settings
 
-PAGE = (ROOT / "docs" / "upkeep.md").read_text()
+PAGES = [
+    ROOT / "docs" / "how-to" / f"{name}.md" for name in ("back-up", "upgrade", "changed-columns")
+]
 STORED = ROOT / "tests" / "stored_runs" / "small"
 
 
@@ -42,7 +44,8 @@ def installation(tmp_path, monkeypatch):
 
 
 def commands():
-    blocks = re.findall(r"^```console\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    text = "".join(page.read_text() for page in PAGES)
+    blocks = re.findall(r"^```console\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     return [line for block in blocks for line in block.splitlines()]
 
 
