@@ -3,8 +3,8 @@
 ``python -m benchmarks.classes`` trains the product on every table of ``benchmarks.class_sets`` and seed,
 and prints a row for each, beside the class prior, the last class, logistic regression and LightGBM on
 the same test windows. ``--write`` puts the results into ``benchmarks/CLASSES.md`` and
-``benchmarks/classes.json``; with ``--sets``, only those tables' rows. Seeds that another run of the same
-commit has scored are kept, so that they can be run one after another. Peers run in an environment of
+``benchmarks/classes.json``; with ``--sets``, only those tables' rows. Seeds that another run has scored
+are kept, each with its commit, so that they can be run one after another. Peers run in an environment of
 their own (``benchmarks.table_environment``); they get the values of a window, its labels as indicators
 and the calendar of the row to forecast.
 """
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.class_report import markdown
+from benchmarks.class_report import CALIBRATION, markdown
 from benchmarks.class_sets import SETS, LabelledSet
 from benchmarks.result_files import commit, merge_results, processor
 from benchmarks.table_environment import Environment, default_cache
@@ -119,6 +119,7 @@ def config(table: LabelledSet, seed: int, rows: Path, home: Path) -> dict[str, A
 
 def product(table: LabelledSet, seed: int, rows: pd.DataFrame, windows: int) -> dict[str, Any]:
     """Train once and read the scores; ``failed`` holds the reason where the table is refused."""
+    made_by = {"commit": commit(), "date": f"{datetime.now(UTC):%Y-%m-%d}"}
     try:
         with trained_run(table.name, rows, partial(config, table, seed)) as trained:
             run = SavedRun(trained.folder)
@@ -129,13 +130,14 @@ def product(table: LabelledSet, seed: int, rows: pd.DataFrame, windows: int) -> 
             (label,) = [metrics["outputs"][table.label]] if binary else [of_label]
             training = run.manifest["training"]
             return {
-                "test": metrics["test"], "calibration_error": label["calibration_error"],
+                "test": metrics["test"],
+                **{name: found for name, found in label.items() if name in CALIBRATION},
                 "seconds": trained.seconds, "promoted": trained.promoted,
                 "weights": training.get("label_combination", {}).get("weights"),
-                "epochs": training["epochs"], "best_epoch": training["best_epoch"],
+                "epochs": training["epochs"], "best_epoch": training["best_epoch"], **made_by,
             }  # fmt: skip
     except RetrainingError as error:
-        return {"failed": str(error)}
+        return {"failed": str(error), **made_by}
 
 
 def result_of(table: LabelledSet, environment: Environment, seeds: list[int]) -> dict[str, Any]:
@@ -149,7 +151,6 @@ def result_of(table: LabelledSet, environment: Environment, seeds: list[int]) ->
         "rows": table.rows, "look_back": table.look_back, "test_windows": tested,
         "peers": peer_losses(windows, environment),
         "product": {str(seed): product(table, seed, rows, tested) for seed in seeds},
-        "commit": commit(), "date": f"{datetime.now(UTC):%Y-%m-%d}",
     }  # fmt: skip
 
 
@@ -167,7 +168,8 @@ def _line(result: dict[str, Any]) -> str:
             for name, scores in test.items()
         )
         lines.append(
-            f"  seed {seed}: {losses}; calibration {found['calibration_error']:.3f}, "
+            f"  seed {seed}: {losses}; calibration {found['calibration_error']:.3f} "
+            f"({found['calibration_error_by_chance']:.3f} by chance), "
             f"{found['seconds']:.0f} s, epoch {found['best_epoch']} of {found['epochs']}, "
             f"{found['weights']}, {'' if found['promoted'] else 'not '}promoted"
         )
@@ -175,10 +177,10 @@ def _line(result: dict[str, Any]) -> str:
 
 
 def with_other_seeds(result: dict[str, Any], kept: list[dict[str, Any]]) -> dict[str, Any]:
-    """A table's results with those of seeds that an earlier run of the same commit has kept."""
+    """A table's results with those of other seeds that earlier runs have kept."""
     found = {**result["product"]}
     for other in kept:
-        if (other["set"], other["commit"]) == (result["set"], result["commit"]):
+        if other["set"] == result["set"]:
             found = {**other["product"], **found}
     return {**result, "product": {seed: found[seed] for seed in sorted(found, key=int)}}
 

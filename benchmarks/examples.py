@@ -34,9 +34,9 @@ from fastlstm.data.scaling import Scalers, fit_scalers
 from fastlstm.data.split import cut_times
 from fastlstm.data.time_grid import label_end, microseconds
 from fastlstm.data.validation import validate
+from fastlstm.evaluation.calibration_error import reliability
 from fastlstm.evaluation.evaluate import evaluate
 from fastlstm.evaluation.networks import EvaluatedNetworks
-from fastlstm.evaluation.output_report import reliability
 from fastlstm.evaluation.target_table import TargetTable
 from fastlstm.network.build import use_fitting_threads
 from fastlstm.training.fit import fit

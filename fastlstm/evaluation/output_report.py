@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from fastlstm.evaluation.calibration_error import calibration_report
 from fastlstm.evaluation.label_tally import ColumnTally
 from fastlstm.evaluation.metrics import classification_scores
 
 _CURVE_POINTS = 51
-_BINS = 15
 
 
 def choose_threshold(
@@ -54,41 +54,6 @@ def _each_one(truth: np.ndarray, windows: np.ndarray | None) -> np.ndarray:
     return np.ones(len(truth), np.int64) if windows is None else windows
 
 
-def reliability(
-    truth: np.ndarray, probability: np.ndarray, windows: np.ndarray | None = None
-) -> tuple[float | None, list[dict[str, Any]]]:
-    """Expected calibration error, and the bins it is computed from.
-
-    The mean distance between forecast probability and share of positives over 15 bins of equal width,
-    weighted by their windows (Guo et al. 2017, "On Calibration of Modern Neural Networks", section 2).
-
-    Args:
-        truth: labels 0 and 1, ``(n,)``.
-        probability: ``(n,)``.
-        windows: how many windows each of them stands for, ``(n,)``; None: one.
-
-    Returns:
-        The error, None without windows; and for each bin that holds any ``probability`` (their mean),
-        ``positives`` (their share) and ``windows``.
-    """
-    if not len(truth):
-        return None, []
-    windows = _each_one(truth, windows)
-    number = np.minimum((probability * _BINS).astype(int), _BINS - 1)
-    counts, probabilities, labels = (
-        np.bincount(number, weights=values, minlength=_BINS)
-        for values in (windows, probability * windows, truth * windows)
-    )
-    used = np.flatnonzero(counts)
-    forecast, positives = probabilities[used] / counts[used], labels[used] / counts[used]
-    error = float((np.abs(forecast - positives) * counts[used]).sum() / windows.sum())
-    bins = [
-        {"probability": float(p), "positives": float(share), "windows": int(count)}
-        for p, share, count in zip(forecast, positives, counts[used], strict=True)
-    ]
-    return error, bins
-
-
 def output_report(
     truth: np.ndarray, probability: np.ndarray, threshold: float, windows: np.ndarray | None = None
 ) -> dict[str, Any]:
@@ -101,7 +66,7 @@ def output_report(
         windows: how many windows each of them stands for, ``(n,)``; None: one.
 
     Returns:
-        Scores of ``classification_scores``; ``calibration_error`` and the bins of ``reliability``;
+        Scores of ``classification_scores`` and of ``calibration_report``;
         scikit-learn's report dict and confusion matrix (rows: truth 0, 1; columns: prediction 0, 1) at
         the threshold; and precision and recall against threshold.
     """
@@ -125,11 +90,9 @@ def output_report(
             }
             for i in chosen
         ]
-    calibration_error, bins = reliability(truth, probability, windows)
     return {
         **classification_scores(truth, probability, windows),
-        "calibration_error": calibration_error,
-        "reliability": bins,
+        **calibration_report(truth, probability, windows),
         "threshold": threshold,
         "positives": int((labels * windows).sum()),
         "windows": int(windows.sum()),
@@ -153,14 +116,12 @@ def label_report(counted: ColumnTally, classes: Sequence[str]) -> dict[str, Any]
     Returns:
         ``classes``; ``confusion_matrix`` (rows: true class, columns: forecast class, in that order);
         ``accuracy``; ``by_class``: precision, recall, F1 and support of each class, None where it is
-        undefined; ``calibration_error`` of the forecast class' probability, and its bins
-        ``reliability``.
+        undefined; and what ``calibration_report`` gives of the forecast class' probability.
     """
     from sklearn.metrics import precision_recall_fscore_support
 
     numbers, confusion = np.arange(len(classes)), counted.confusion
     actual, forecast = (pair.reshape(-1) for pair in np.meshgrid(numbers, numbers, indexing="ij"))
-    error, bins = reliability(*counted.confidence.weighted)
     scores = precision_recall_fscore_support(
         actual, forecast, labels=numbers, sample_weight=confusion.reshape(-1), zero_division=np.nan
     )
@@ -179,6 +140,5 @@ def label_report(counted: ColumnTally, classes: Sequence[str]) -> dict[str, Any]
         "confusion_matrix": confusion.tolist(),
         "accuracy": counted.scores()["accuracy"],
         "by_class": by_class,
-        "calibration_error": error,
-        "reliability": bins,
+        **calibration_report(*counted.confidence.weighted),
     }

@@ -190,13 +190,26 @@ def labels(context: ReportContext) -> list[str]:
             f"Classes of {markdown(column)} on test",
             [
                 f"The likeliest class is right in {scores['accuracy']:.1%}; its probability has the "
-                f"calibration error {number(scores['calibration_error'])}."
+                f"calibration error {number(scores['calibration_error'])}{_by_chance(scores)}."
             ],
             markdown_table(["class", "precision", "recall", "F1", "windows"], by_class),
             ["Confusion matrix, a row for each true class, a column for each forecast one:"],
             markdown_table(["true class", *names], matrix),
         )
     return lines
+
+
+def _by_chance(scores: dict[str, Any]) -> str:
+    """What a calibration error is to be compared with; nothing of a run that has not stored it."""
+    keys = [f"calibration_error_{name}" for name in ("by_chance", "limit", "debiased")]
+    if any(scores.get(key) is None for key in keys):
+        return ""
+    mean, limit, debiased = (scores[key] for key in keys)
+    within = "no more" if scores["calibration_error"] <= limit else "more"
+    return (
+        f", {within} than chance makes of so many windows (perfectly calibrated ones have "
+        f"{mean:.2g} on average, at most {limit:.2g} in 95%); without chance it is {debiased:.2g}"
+    )
 
 
 def decision_threshold(context: ReportContext) -> list[str]:
@@ -212,11 +225,13 @@ def decision_threshold(context: ReportContext) -> list[str]:
             *map(number, (
                 scores["threshold"], positive["precision"], positive["recall"],
                 positive["f1-score"], scores["calibration_error"],
+                scores.get("calibration_error_by_chance"), scores.get("calibration_error_debiased"),
             )),
             f"{scores['positives']:,} of {scores['windows']:,}",
         ])  # fmt: skip
     header = [
-        "output", "threshold", "precision", "recall", "F1", "calibration error", "positives",
+        "output", "threshold", "precision", "recall", "F1", "calibration error",
+        "of it by chance", "debiased", "positives",
     ]  # fmt: skip
     notes = [*metrics["notes"], *context.training.get("uncalibrated", [])]
     return _section(

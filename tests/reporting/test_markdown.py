@@ -320,3 +320,21 @@ def test_the_network_is_named_with_the_reason_for_it(changes, features, words):
     given = {"LSTM_type": "regressor", "timesteps": 24, "steps_ahead": 2, "scale_targets": True}
     hp = Hyperparameters.model_validate({**given, **changes})
     assert words in network_sentence(hp, features, ["a"], 600, [])
+
+
+def test_the_calibration_error_stands_beside_what_chance_makes(context):
+    by_class = {"precision": 0.8, "recall": 0.7, "f1": 0.75, "support": 9}
+    scores = {
+        "classes": ["dry", "wet"], "confusion_matrix": [[5, 1], [2, 1]], "accuracy": 0.7,
+        "by_class": {"dry": by_class, "wet": by_class}, "calibration_error": 0.06,
+    }  # fmt: skip
+    context.metrics["labels"] = {"sky": scores}
+    assert "calibration error 0.06." in "\n".join(markdown.labels(context))  # of an earlier version
+    scores |= {
+        f"calibration_error_{name}": value
+        for name, value in (("by_chance", 0.041), ("limit", 0.07), ("debiased", 0.02))
+    }
+    text = "\n".join(markdown.labels(context))
+    assert "0.06, no more than chance makes" in text and "0.041 on average" in text
+    scores["calibration_error"] = 0.08
+    assert "0.08, more than chance makes" in "\n".join(markdown.labels(context))

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.split import Cuts
-from fastlstm.evaluation.output_report import reliability
+from fastlstm.evaluation.calibration_error import reliability
 from fastlstm.network.build import build_network
 from fastlstm.network.inference import load_network, predict
 from fastlstm.training import calibration
@@ -225,12 +225,3 @@ def test_training_ends_with_it():
     assert not np.allclose(kernel, raw.get_layer("output").get_weights()[0])
     for one, other in zip(raw.get_weights(), calibrated.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-
-
-def test_the_error_of_calibration_by_hand():
-    probability = np.array([0.01, 0.03, 0.95, 1.0, 0.5])
-    truth = np.array([0, 1, 1, 1, 0])
-    error, bins = reliability(truth, probability)
-    assert error == pytest.approx((2 * abs(0.02 - 0.5) + 2 * abs(0.975 - 1) + abs(0.5 - 0)) / 5)
-    assert [b["windows"] for b in bins] == [2, 1, 2]
-    assert reliability(np.zeros(0), np.zeros(0)) == (None, [])
