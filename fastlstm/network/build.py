@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.network.architecture import LINEAR_REGRESSION, LSTM, Architecture, resolve
-from fastlstm.network.combination import combined, forecast_by_lstm_alone, start_from_last_value
+from fastlstm.network.combination import (
+    combined,
+    forecast_by_lstm_alone,
+    naive_layers,
+    start_from_last_value,
+)
 from fastlstm.network.cores import CORES
 from fastlstm.network.counts import above_zero
 from fastlstm.network.ensemble import averaged
@@ -22,6 +27,7 @@ from fastlstm.network.fused_lstm import is_chosen, use_one_thread_per_operation
 from fastlstm.network.keras_import import import_keras
 from fastlstm.network.label_outputs import probabilities
 from fastlstm.network.normalization import normalized_sequences
+from fastlstm.network.past_errors import set_past_errors
 from fastlstm.network.seeded_layers import SeededLayers
 from fastlstm.network.side_inputs import with_embedded_columns
 from fastlstm.network.temporal_decoder import future_covariates
@@ -97,7 +103,10 @@ def build_network(
     hp = hyperparameters
     architecture = resolve(hp, features, targets, train_windows, seasons)
     window = keras.Input((hp.timesteps, len(features)), name="window")
-    sequences, forecast = normalized_sequences(window, architecture, hp.steps_ahead, len(targets))
+    naive = naive_layers(window, architecture, hp.steps_ahead)
+    sequences, forecast = normalized_sequences(
+        window, architecture, naive, hp.steps_ahead, len(targets)
+    )
     core = CORES[architecture.kind](hp, architecture, len(features), len(targets))
     layers = SeededLayers(hp.seed)
     by_member = []
@@ -114,7 +123,7 @@ def build_network(
                 sequences, window, architecture, hp.steps_ahead, len(targets)
             )
             by_name[LINEAR_REGRESSION] = forecast(linear, 1)
-        outputs = combined(window, architecture, by_name, hp.steps_ahead, len(targets))
+        outputs = combined(window, architecture, by_name, naive, hp.steps_ahead, len(targets))
         if hp.has_count_loss:  # a linear component or a drift may be below 0
             outputs = keras.ops.relu(outputs)
     if architecture.gives_logits:
@@ -122,6 +131,7 @@ def build_network(
     model = keras.Model(window, outputs, name="fastlstm")
     forecast_by_lstm_alone(model, architecture, hp.steps_ahead, len(targets))
     start_from_last_value(model, architecture, hp.steps_ahead)
+    set_past_errors(model, architecture.naive_forecasters, hp.timesteps, hp.steps_ahead)
     return model
 
 

@@ -15,7 +15,8 @@ import numpy as np
 from fastlstm.network.architecture import LSTM, PRIOR, Architecture
 from fastlstm.network.fixed_weights import constants, numbered
 from fastlstm.network.keras_import import import_keras
-from fastlstm.network.naive_forecasters import NAIVE, naive_forecast
+from fastlstm.network.naive_forecasters import BY_PAST_ERROR, NAIVE, naive_forecast
+from fastlstm.network.past_errors import PastErrors, has_past_errors
 
 if TYPE_CHECKING:
     import keras
@@ -25,24 +26,42 @@ if TYPE_CHECKING:
 COMBINATION, START = "combination", "start"
 
 
+def naive_layers(window: Any, architecture: Architecture, steps: int) -> dict[str, Any]:
+    """The naive forecasts of a network by name, ``(batch, steps, n_targets)`` each.
+
+    Args:
+        window: the network's input, ``(batch, timesteps, n_features)``.
+        architecture: names the naive forecasts.
+        steps: steps ahead.
+    """
+    names = architecture.naive_forecasters
+    if not names:
+        return {}
+    ops = import_keras().ops
+    own = ops.take(window, list(architecture.own), axis=2)
+    each = {n: naive_forecast(ops, own, n, steps) for n in names if n not in BY_PAST_ERROR}
+    if has_past_errors(names):
+        each |= PastErrors.of(names, window.shape[1], steps).layers(own, each)
+    return each
+
+
 def combined(
-    window: Any, architecture: Architecture, by_name: Mapping[str, Any], steps: int, targets: int
-) -> Any:
+    window: Any, architecture: Architecture, by_name: Mapping[str, Any], naive: Mapping[str, Any],
+    steps: int, targets: int,
+) -> Any:  # fmt: skip
     """The weighted mean of all forecasters, ``(batch, steps * targets * outputs)``.
 
     Args:
         window: the network's input, ``(batch, timesteps, n_features)``.
         architecture: names the forecasters.
         by_name: forecasts of those that learn, ``(batch, steps * targets * outputs)`` each.
+        naive: the naive forecasts; see ``naive_layers``.
         steps: steps ahead.
         targets: number of target columns.
     """
     ops, names = import_keras().ops, architecture.forecasters
     flat_width = by_name[LSTM].shape[1]
     outputs = flat_width // (steps * targets)
-    own = (
-        ops.take(window, list(architecture.own), axis=2) if architecture.naive_forecasters else None
-    )
     weights = _weights(window, len(names), steps, targets, COMBINATION)
     total: Any = 0.0
     for number, name in enumerate(names):
@@ -51,12 +70,14 @@ def combined(
         elif name == PRIOR:  # its weights are the logits themselves
             forecast = 1.0
         else:
-            forecast = ops.expand_dims(naive_forecast(ops, own, name, steps), 3)
+            forecast = ops.expand_dims(naive[name], 3)
         total = total + ops.expand_dims(weights[number], -1) * forecast
     return ops.reshape(total, (-1, flat_width))
 
 
-def mixed_start(window: Any, architecture: Architecture, steps: int) -> Any:
+def mixed_start(
+    window: Any, architecture: Architecture, naive: Mapping[str, Any], steps: int
+) -> Any:
     """The weighted mean of the naive forecasts that the network corrects, ``(batch, steps, n_targets)``.
 
     Its weights come from train windows; see ``set_start``.
@@ -64,15 +85,14 @@ def mixed_start(window: Any, architecture: Architecture, steps: int) -> Any:
     Args:
         window: the network's input.
         architecture: names the naive forecasts.
+        naive: see ``naive_layers``.
         steps: steps ahead.
     """
     names, targets = architecture.naive_forecasters, len(architecture.own)
-    ops = import_keras().ops
-    own = ops.take(window, list(architecture.own), axis=2)
     weights = _weights(window, len(names), steps, targets, START)
     total: Any = 0.0
     for number, name in enumerate(names):
-        total = total + weights[number] * naive_forecast(ops, own, name, steps)
+        total = total + weights[number] * naive[name]
     return total
 
 
@@ -124,7 +144,10 @@ def naive_forecasts(windows: np.ndarray, architecture: Architecture, steps: int)
     in the order of ``Architecture.naive_forecasters``."""
     own = windows[:, :, list(architecture.own)]
     names = architecture.naive_forecasters
-    return np.stack([naive_forecast(np, own, name, steps) for name in names])
+    each = {n: naive_forecast(np, own, n, steps) for n in names if n not in BY_PAST_ERROR}
+    if has_past_errors(names):
+        each |= PastErrors.of(names, windows.shape[1], steps).means(own, each)
+    return np.stack([each[name] for name in names])
 
 
 def has_combination(model: keras.Model) -> bool:

@@ -3,7 +3,7 @@
 Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., section 5.2, has the mean,
 naive, seasonal naive and drift methods. Two more are of a season: the mean of its values at the same
 place (section 3.4), and its last values at the level of the last rows, as in exponential smoothing
-(section 8.3).
+(section 8.3). Means of all these, weighed by past errors, are in ``fastlstm.network.past_errors``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ import numpy as np
 NAIVE, MEAN, DRIFT, RECENT_DRIFT = "naive", "mean", "drift", "recent_drift"
 SEASONAL_NAIVE, SEASONAL_MEAN, SEASONAL_LEVEL = "seasonal_naive", "seasonal_mean", "seasonal_level"
 
+# Means of the others, weighed by past errors: the power of the error that a weight falls with.
+BY_PAST_ERROR = {"by_past_error_8": 8, "by_past_error_2": 2}
+
 # A level is the mean of the last rows: of a quarter of the season, or of the window.
 _LEVEL_SHARE = 4
 
@@ -23,21 +26,31 @@ _LEVEL_SHARE = 4
 def naive_forecaster_names(timesteps: int, seasons: Sequence[int]) -> tuple[str, ...]:
     """Names of the naive forecasts that windows can give.
 
-    One of a season is called after its kind and the season's rows, 'seasonal_naive_24'.
+    One of a season is called after its kind and the season's rows, 'seasonal_naive_24'. Where a window
+    has enough rows for a level, means of the others by their past errors come last.
 
     Args:
         timesteps: rows of a window.
-        seasons: rows in each season, ``timesteps`` at most.
+        seasons: rows in each season.
     """
-    has_level = _level_rows(timesteps) > 1
-    names = [NAIVE, MEAN] if has_level else [NAIVE]
-    for season in seasons:
-        names.append(f"{SEASONAL_NAIVE}_{season}")
-        if timesteps >= 2 * season:
-            names.append(f"{SEASONAL_MEAN}_{season}")
-        if timesteps >= season + _level_rows(season):
-            names.append(f"{SEASONAL_LEVEL}_{season}")
-    return (*names, DRIFT, RECENT_DRIFT) if has_level else (*names, DRIFT)
+    of_season = [
+        f"{kind}_{season}"
+        for season in seasons
+        for kind in (SEASONAL_NAIVE, SEASONAL_MEAN, SEASONAL_LEVEL)
+    ]
+    each = [NAIVE, MEAN, *of_season, DRIFT, RECENT_DRIFT]
+    names = tuple(name for name in each if rows_needed(name) <= timesteps)
+    return (*names, *BY_PAST_ERROR) if MEAN in names else names
+
+
+def rows_needed(name: str) -> int:
+    """Fewest rows of a window that a naive forecast can be made of."""
+    kind, season = _kind_and_season(name)
+    if kind in (MEAN, RECENT_DRIFT):
+        return 2 * _LEVEL_SHARE
+    if kind == SEASONAL_LEVEL:
+        return season + _level_rows(season)
+    return {DRIFT: 2, SEASONAL_MEAN: 2 * season}.get(kind, season)
 
 
 def _kind_and_season(name: str) -> tuple[str, int]:

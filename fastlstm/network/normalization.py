@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,13 +18,14 @@ _SMALLEST_VARIANCE = 1e-5
 
 
 def normalized_sequences(
-    window: Any, architecture: Architecture, steps: int, targets: int
+    window: Any, architecture: Architecture, naive: Mapping[str, Any], steps: int, targets: int
 ) -> tuple[Any, Callable[[Any, int], Any]]:
     """Sequences for the core, and the function that makes forecasts of the core's outputs.
 
     Args:
         window: the network's input, ``(batch, timesteps, n_features)``.
         architecture: the network's.
+        naive: its naive forecasts; see ``fastlstm.network.combination.naive_layers``.
         steps: steps ahead.
         targets: number of target columns.
 
@@ -45,7 +46,7 @@ def normalized_sequences(
     own = ops.take(window, list(a.own), axis=2)
     normalized = _normalized(own, window, a)
     if a.mixed_start:
-        normalized = replace(normalized, start=mixed_start(window, a, steps))
+        normalized = replace(normalized, start=mixed_start(window, a, naive, steps))
     rest = [ops.take(window, others, axis=2)] if others else []
     if a.channel_independent:
         by_target = ops.expand_dims(ops.transpose(normalized.values, (0, 2, 1)), 3)

@@ -381,11 +381,13 @@ RULES: dict[str, Rule] = {
     "LSTM": _lstm,
     "RepeatVector": _repeat_vector,
     # operations; Reshape is a layer too, whose shape leaves out the windows
+    "Absolute": _of_one("Abs"),
     "Add": _sum_of_two,
     "Concatenate": _joined,
     "Divide": _of_two("Div"),
     "ExpandDims": _expand_dims,
     "GetItem": _get_item,
+    "Log": _of_one("Log"),
     "Mean": _mean,
     "Multiply": _product,
     "Pad": _pad,

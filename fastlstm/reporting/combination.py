@@ -20,6 +20,8 @@ _NAMES = {
     "mean": "mean of the last rows",
     "drift": "drift",
     "recent_drift": "drift of the last rows",
+    "by_past_error_8": "naive forecasts that were best in the window",
+    "by_past_error_2": "naive forecasts weighed by their errors in the window",
 }
 
 _OF_SEASON = {

@@ -22,6 +22,7 @@ from fastlstm.network.combination import (
 )
 from fastlstm.network.fixed_weights import LINEAR
 from fastlstm.network.keras_import import import_keras
+from fastlstm.network.past_errors import PAST_ERRORS
 from fastlstm.training.checkpoint import earlier_state
 from fastlstm.training.epochs import (
     compiled_network,
@@ -187,7 +188,7 @@ def _first_network(setup: TrainingSetup, given: keras.Model | None) -> keras.Mod
         return given
     network, layers = _new_network(setup), {layer.name: layer for layer in given.layers}
     for layer in network.layers:
-        if layer.name not in (COMBINATION, START, LINEAR) and layer.name in layers:
+        if layer.name not in (COMBINATION, START, LINEAR, PAST_ERRORS) and layer.name in layers:
             layer.set_weights(layers[layer.name].get_weights())
     return network
 

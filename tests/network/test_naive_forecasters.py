@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from fastlstm.network.naive_forecasters import naive_forecast, naive_forecaster_names
+from fastlstm.network.naive_forecasters import (
+    BY_PAST_ERROR,
+    naive_forecast,
+    naive_forecaster_names,
+    rows_needed,
+)
 
 STEPS = 7
 
@@ -41,7 +46,7 @@ def expected(name, past):
 def test_each_is_what_its_name_says(timesteps, seasons):
     own = np.random.default_rng(timesteps).normal(size=(3, timesteps, 2))
     names = naive_forecaster_names(timesteps, seasons)
-    for name in names:
+    for name in (name for name in names if name not in BY_PAST_ERROR):
         found = naive_forecast(np, own, name, STEPS)
         assert found.shape == (3, STEPS, 2)
         for window in range(3):
@@ -56,5 +61,14 @@ def test_a_window_gives_those_that_its_rows_suffice_for():
     assert naive_forecaster_names(4, (4,)) == ("naive", "seasonal_naive_4", "drift")
     assert naive_forecaster_names(8, (4,)) == (
         "naive", "mean", "seasonal_naive_4", "seasonal_mean_4", "seasonal_level_4", "drift",
-        "recent_drift",
+        "recent_drift", *BY_PAST_ERROR,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("timesteps", [8, 9, 40])
+def test_fewer_rows_than_needed_make_no_forecast_of_that_name(timesteps):
+    for name in naive_forecaster_names(timesteps, (4, 6)):
+        if name not in BY_PAST_ERROR:
+            rows = rows_needed(name)
+            assert name in naive_forecaster_names(rows, (4, 6))
+            assert name not in naive_forecaster_names(rows - 1, (4, 6))

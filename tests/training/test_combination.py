@@ -10,11 +10,17 @@ from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.seasons import FoundSeasons
 from fastlstm.data.split import Cuts
+from fastlstm.network.architecture import resolve
 from fastlstm.network.build import build_network
-from fastlstm.network.combination import COMBINATION, has_combination, set_combination
+from fastlstm.network.combination import (
+    COMBINATION,
+    has_combination,
+    naive_forecasts,
+    set_combination,
+)
 from fastlstm.network.fixed_weights import constants, numbered
 from fastlstm.network.inference import predict
-from fastlstm.network.naive_forecasters import naive_forecast, naive_forecaster_names
+from fastlstm.network.naive_forecasters import BY_PAST_ERROR, naive_forecaster_names
 from fastlstm.training.combination import Combination
 from fastlstm.training.files import write_network
 from fastlstm.training.fit import _first_network, fit
@@ -23,6 +29,8 @@ from fastlstm.windows.in_memory import RowWindows
 
 pytestmark = pytest.mark.usefixtures("untraced")
 COUNT, CUTS = 900, Cuts(600, 750)
+# Forecasters that come last.
+DRIFTS = ("drift", "recent_drift", *BY_PAST_ERROR)
 
 
 def hyperparameters(**changes):
@@ -75,7 +83,7 @@ def naive_mean(trained, x, steps=6):
     weights = (
         trained.model.get_layer(COMBINATION).get_weights()[0].reshape(-1, steps)[-len(names) :]
     )
-    each = np.stack([naive_forecast(np, x, name, steps)[:, :, 0] for name in names])
+    each = naive_forecasts(x, resolve(hyperparameters(), ["c0"], ["c0"]), steps)[..., 0]
     shares = weights / np.maximum(weights.sum(axis=0), 1e-9)
     return (shares * each.transpose(1, 0, 2)).sum(axis=1)
 
@@ -96,6 +104,7 @@ def test_a_random_walk_is_forecast_by_the_naive_mean(tmp_path, refit):
         "mean",
         "drift",
         "recent_drift",
+        *BY_PAST_ERROR,
     )
     x = dataset.read("test").x
     assert trained.history["loss"].nunique() > 1  # it did learn something
@@ -156,8 +165,8 @@ def test_an_exact_season_is_forecast_by_its_seasonal_naive_forecast():
         found = combination(trained)
         # A season longer than the look-back has no forecast.
         of_season = [f"seasonal_{kind}_12" for kind in ("naive", "mean", "level")]
-        assert found.forecasters[2:] == ("naive", "mean", *of_season, "drift", "recent_drift")
-        assert sum(found.by_name[name] for name in of_season) > 0.99
+        assert found.forecasters[2:] == ("naive", "mean", *of_season, *DRIFTS)
+        assert sum(found.by_name[name] for name in (*of_season, *BY_PAST_ERROR)) > 0.99
         x = dataset.read("test").x
         np.testing.assert_allclose(predict(trained.model, x), x[:, 12:18, 0], atol=1e-3)
 
@@ -184,11 +193,11 @@ def test_each_quantile_is_combined_with_the_naive_mean():
     hp = hyperparameters(quantiles=[0.1, 0.5, 0.9])
     dataset = windows(wave(), hp)
     trained, x = fit(dataset, hp), dataset.read("test").x
-    weights = trained.model.get_layer(COMBINATION).get_weights()[0].reshape(5, 6)
-    assert combination(trained).forecasters == ("lstm", "naive", "mean", "drift", "recent_drift")
+    weights = trained.model.get_layer(COMBINATION).get_weights()[0].reshape(7, 6)
+    assert combination(trained).forecasters == ("lstm", "naive", "mean", *DRIFTS)
     assert weights[0].max() > 0.1
     forecast, naive = predict(trained.model, x).reshape(-1, 6, 3), naive_mean(trained, x)
-    set_combination(trained.model, np.repeat([1.0, 0.0, 0.0, 0.0, 0.0], 6))
+    set_combination(trained.model, np.repeat(np.eye(7)[0], 6))
     lstm = predict(trained.model, x).reshape(-1, 6, 3)
     share = weights[0][:, None]
     expected = share * lstm + (1 - share) * naive[:, :, None]
@@ -200,7 +209,7 @@ def test_a_target_and_a_step_have_weights_of_their_own():
     hp = hyperparameters(ensemble_size=2, **SHORT)
     dataset = windows(np.column_stack([wave(), random_walk()]), hp)
     trained = fit(dataset, hp)
-    weights = trained.model.get_layer(COMBINATION).get_weights()[0].reshape(6, 6, 2)
+    weights = trained.model.get_layer(COMBINATION).get_weights()[0].reshape(8, 6, 2)
     np.testing.assert_allclose(weights.sum(axis=0), 1, atol=1e-6)
     assert weights.min() >= 0
     learned = weights[:2].sum(axis=0)

@@ -39,7 +39,9 @@ def alone(ensemble, hp, targets, number):
     single = build_network(hp.model_copy(update={"ensemble_size": 1}), FEATURES, targets)
     for layer in single.layers:
         if layer.get_weights():
-            shared = layer.name.startswith(("combination", "start", "revin", "linear"))
+            shared = layer.name.startswith(
+                ("combination", "start", "revin", "linear", "past_errors")
+            )
             name = layer.name + ("" if shared else member_of(number))
             layer.set_weights(ensemble.get_layer(name).get_weights())
     if number % 2:  # every second member corrects the last value

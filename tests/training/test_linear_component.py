@@ -12,10 +12,14 @@ from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.split import LEARNED, Cuts
 from fastlstm.errors import ConfigError
 from fastlstm.network.architecture import resolve
-from fastlstm.network.combination import COMBINATION, START, set_combination
+from fastlstm.network.combination import (
+    COMBINATION,
+    START,
+    naive_forecasts,
+    set_combination,
+)
 from fastlstm.network.fixed_weights import LINEAR
 from fastlstm.network.inference import predict
-from fastlstm.network.naive_forecasters import naive_forecast, naive_forecaster_names
 from fastlstm.training import combination_weights, linear_component
 from fastlstm.training.combination import Combination
 from fastlstm.training.fit import fit
@@ -64,7 +68,7 @@ def by_hand(hp, windows, split):
     elif hp.instance_normalization != "none":
         naive = np.repeat(own[:, -1:], 3, axis=1)
         if hp.naive_unless_better is not False:
-            naive = mixed_start(hp, windows, own)
+            naive = mixed_start(hp, windows, found.x)
     if hp.instance_normalization != "none":
         own = own - own[:, -1:]
     rest = x[:, :, [1, 3]]
@@ -79,12 +83,11 @@ def by_hand(hp, windows, split):
     return whole.reshape(len(x), -1), (y - naive).reshape(len(y), -1)
 
 
-def mixed_start(hp, windows, own):
+def mixed_start(hp, windows, x):
     """The mean of the naive forecasts whose weights train windows give."""
-    weights = TrainingSetup(windows, hp, lambda _: None).naive_weights
-    names = naive_forecaster_names(own.shape[1], ())
-    each = np.stack([naive_forecast(np, own, name, 3) for name in names])
-    return (weights[:, None] * each).sum(axis=0)
+    setup = TrainingSetup(windows, hp, lambda _: None)
+    each = naive_forecasts(x, setup.architecture, 3)
+    return (setup.naive_weights[:, None] * each).sum(axis=0)
 
 
 def weight_of(hp, y):

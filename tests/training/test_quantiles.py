@@ -71,7 +71,7 @@ def test_outputs_stand_by_step_then_target_then_quantile():
     """Where the last value has all weight, every quantile is the last value."""
     hp = hyperparameters(architecture="segment")
     network = build_network(hp, ["a", "b"], ["b", "a"])
-    set_combination(network, np.repeat([0.0, 1.0, 0.0, 0.0, 0.0], 5 * 2))  # the last value
+    set_combination(network, np.repeat(np.eye(7)[1], 5 * 2))  # the last value
     x = RNG.normal(size=(3, 26, 2)).astype(np.float32)
     each = predict(network, x).reshape(3, 5, 2, 3)
     np.testing.assert_allclose(each, np.broadcast_to(x[:, None, -1, ::-1, None], each.shape))
