@@ -17,7 +17,7 @@ from fastlstm.experiments.backtest_summary import significance_lines
 from fastlstm.registry.champion import ChampionRecord
 from fastlstm.registry.store import GroupRuns, RunEntry
 from fastlstm.reporting.groups import GroupLine, scores_of, worst_first
-from fastlstm.reporting.text import NAMES, number, score_table, title
+from fastlstm.reporting.text import forecast_name, in_order, number, score_table, title
 from tasks.step_table import STEPS
 
 # One column of the console is as wide as the longest name of a step.
@@ -106,8 +106,8 @@ def show_scores(console: Console, metrics: dict[str, Any]) -> None:
 def show_backtest(console: Console, folder: Path) -> None:
     """Print the scores of a backtest's folds, and whether the network beats the baselines."""
     summary = json.loads((folder / BACKTEST_SUMMARY_FILE).read_text(encoding="utf-8"))
-    names = [name for name in NAMES if name in summary["folds"][0]]
-    header = ["fold", "test from", "to", "epochs", "windows", *(NAMES[n] for n in names)]
+    names = in_order(summary["folds"][0])
+    header = ["fold", "test from", "to", "epochs", "windows", *map(forecast_name, names)]
     table = plain_table(header, f"{title(summary['primary'])} by fold", numbers=True)
     for row in summary["folds"]:
         table.add_row(

@@ -6,13 +6,14 @@ derived target that looks ``lookahead`` rows ahead, the last known label is that
 ``lookahead`` before the last one.
 
 A new baseline is a function and an entry in one of the two tables at the end, and its name for people
-in ``fastlstm.reporting.text``. The keys of the tables are those of stored ``metrics.json`` files.
+in ``fastlstm.reporting.text``. The keys of the tables are those of stored ``metrics.json`` files; a
+seasonal naive forecast of another season than the best has its rows in the key, ``last_season_168``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -152,6 +153,7 @@ class BaselineInputs:
         target_start: first target row of each window, ``(n_windows,)``.
         steps_ahead: steps to forecast.
         season: rows in one season; None where the data have none.
+        other_seasons: rows in each of the other seasons that the data have.
         lookahead: rows after its own that a target's value depends on.
         timesteps: rows of a window's look-back.
         train_share: gives the mean of each target over the train windows, for labels their share of
@@ -166,6 +168,7 @@ class BaselineInputs:
     lookahead: int
     timesteps: int
     train_share: Callable[[], np.ndarray]
+    other_seasons: tuple[int, ...] = ()
 
 
 # Forecasts (n_windows, steps_ahead, n_targets), NaN where undefined; None where the data allow none.
@@ -203,9 +206,11 @@ def _prior(given: BaselineInputs) -> np.ndarray:
     return np.broadcast_to(share, (len(given.target_start), *share.shape))
 
 
+_LAST_SEASON = "last_season"
+
 REGRESSION_BASELINES: dict[str, Baseline] = {
     "last_value": _naive,
-    "last_season": _seasonal_naive,
+    _LAST_SEASON: _seasonal_naive,
     "drift": _drift,
 }
 
@@ -219,5 +224,32 @@ def baseline_forecasts(
     baselines: dict[str, Baseline], given: BaselineInputs
 ) -> dict[str, np.ndarray]:
     """Forecasts of the baselines that the data allow, ``(n_windows, steps_ahead, n_targets)`` by key."""
-    forecasts = {name: baseline(given) for name, baseline in baselines.items()}
-    return {name: forecast for name, forecast in forecasts.items() if forecast is not None}
+    keys: list[str] = []
+    for key in baselines:
+        keys.append(key)
+        if key == _LAST_SEASON:
+            keys += [f"{_LAST_SEASON}_{season}" for season in given.other_seasons]
+    forecasts = {key: baseline_forecast(baselines, key, given) for key in keys}
+    return {key: forecast for key, forecast in forecasts.items() if forecast is not None}
+
+
+def baseline_forecast(
+    baselines: dict[str, Baseline], key: str, given: BaselineInputs
+) -> np.ndarray | None:
+    """Forecasts of one baseline, ``(n_windows, steps_ahead, n_targets)``; None where there are none."""
+    season = season_of(key)
+    if season is None:
+        return baselines[key](given)
+    return _seasonal_naive(replace(given, season=season))
+
+
+def season_of(key: str) -> int | None:
+    """Rows in the season that a baseline's key names; None where it names none."""
+    base, _, rows = key.rpartition("_")
+    return int(rows) if base == _LAST_SEASON and rows.isdecimal() else None
+
+
+def is_baseline(key: str) -> bool:
+    """Whether a key is that of a baseline."""
+    known = key in REGRESSION_BASELINES or key in CLASSIFICATION_BASELINES
+    return known or season_of(key) is not None

@@ -74,6 +74,15 @@ def season_length(settings: RetrainConfig, manifest: Mapping[str, Any]) -> int |
     return found
 
 
+def other_seasons(settings: RetrainConfig, manifest: Mapping[str, Any]) -> tuple[int, ...]:
+    """Rows in each season beside that of ``season_length`` that train rows show, rising; none where
+    the user has set the season."""
+    if settings.evaluation.season_length is not None:
+        return ()
+    best = season_length(settings, manifest)
+    return tuple(season for season in manifest.get("seasons") or () if season != best)
+
+
 def forecast_split(
     network: Any,
     split: str,
@@ -105,7 +114,7 @@ def forecast_split(
     given = BaselineInputs(
         table.targets, table.block, rows, steps, season_length(settings, dataset.manifest),
         settings.data.lookahead, dataset.manifest["timesteps"],
-        train_share or (lambda: _train_share(dataset)),
+        train_share or (lambda: _train_share(dataset)), other_seasons(settings, dataset.manifest),
     )  # fmt: skip
     each = scalers.unscale_each(outputs.reshape(len(outputs), steps, targets, -1), windows.series)
     return SplitForecasts(

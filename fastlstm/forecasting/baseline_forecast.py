@@ -14,6 +14,8 @@ from fastlstm.evaluation.baselines import (
     CLASSIFICATION_BASELINES,
     REGRESSION_BASELINES,
     BaselineInputs,
+    baseline_forecast,
+    season_of,
 )
 from fastlstm.evaluation.intervals import HalfWidths, calibrate
 from fastlstm.evaluation.long_format import long_format
@@ -51,12 +53,13 @@ def forecast_baseline(
         REGRESSION_BASELINES if run.hyperparameters.is_regressor else CLASSIFICATION_BASELINES
     )
     given = _baseline_inputs(run, windows)
-    forecasts = baselines[key](given)
+    forecasts = baseline_forecast(baselines, key, given)
     name = forecast_name(key)
     if forecasts is None:
         raise DataError(f"the {name} forecast is not defined for run {run.run_id}; retrain")
     defined = np.asarray(~np.isnan(forecasts).any(axis=(1, 2)))
-    season = f" (season of {given.season} rows)" if key == "last_season" else ""
+    rows = given.season if key == "last_season" else season_of(key)
+    season = "" if rows is None else f" (season of {rows} rows)"
     reason = f"it lacks a past value that the {name} forecast needs{season}"
     skipped = {label: reason for label, ok in zip(windows.series, defined, strict=True) if not ok}
     kept = limited(forecasts[defined], run.data, run.hyperparameters)

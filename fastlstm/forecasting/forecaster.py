@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from fastlstm.data.tables import read_blocks
-from fastlstm.evaluation.baselines import CLASSIFICATION_BASELINES, REGRESSION_BASELINES
+from fastlstm.evaluation.baselines import is_baseline
 from fastlstm.reporting.text import forecast_name, number, title
 from fastlstm.runs.saved_run import SavedRun
 
@@ -64,7 +64,7 @@ def forecaster_id(run_id: str, baseline: str | None) -> str:
 def parse_forecaster_id(stored: str) -> tuple[str, str | None]:
     """Run id and key of the baseline of a stored ``run_id``; see ``forecaster_id``."""
     run_id, _, last = stored.rpartition(" ")
-    if last in REGRESSION_BASELINES or last in CLASSIFICATION_BASELINES:
+    if is_baseline(last):
         return run_id, last
     return stored, None
 

@@ -18,7 +18,7 @@ from fastlstm.reporting.figure_style import (
     from_zero,
     legend,
 )
-from fastlstm.reporting.text import NAMES, forecast_name, title
+from fastlstm.reporting.text import forecast_name, in_order, title
 
 _MOST_TICKS = 6
 
@@ -32,7 +32,7 @@ def backtest_figure(summary: dict[str, Any]) -> Figure:
     figure = Figure(figsize=(6.4, 7.6), layout="constrained")
     above, below = figure.subplots(2)
     folds = [row for row in summary["folds"] if row["fold"] != "all"]
-    names = [name for name in NAMES if name in folds[0]]
+    names = in_order(folds[0])
     _metric_by_fold(above, folds, names, title(summary["primary"]), summary["better"])
     _error_by_step(below, pd.DataFrame(summary["by_step"]), names)
     return figure

@@ -34,7 +34,24 @@ TITLES = {
 
 def forecast_name(key: str) -> str:
     """Name of a forecast by its key: ``'model'`` or a baseline."""
+    kind, rows = kind_and_rows(key)
+    if kind in NAMES and rows:
+        return f"{NAMES[kind]} ({int(rows):,} rows)"
     return NAMES.get(key, key.replace("_", " "))
+
+
+def in_order(keys: Collection[str]) -> list[str]:
+    """Those keys of forecasts that reports show, in their order."""
+    order = {key: number for number, key in enumerate(NAMES)}
+    ranked = {key: kind_and_rows(key) for key in keys}
+    known = [key for key in keys if ranked[key][0] in order]
+    return sorted(known, key=lambda key: (order[ranked[key][0]], int(ranked[key][1] or 0)))
+
+
+def kind_and_rows(key: str) -> tuple[str, str]:
+    """A forecast's key without the rows of a season that it may end with, and these."""
+    kind, _, rows = key.rpartition("_")
+    return (kind, rows) if rows.isdecimal() else (key, "")
 
 
 def title(metric: str) -> str:

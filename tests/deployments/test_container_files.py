@@ -26,7 +26,9 @@ def pins(name):
 def test_the_image_holds_what_is_tested_and_no_tools_of_tests():
     image, tested = pins("requirements-image.lock"), pins("requirements-cpu.lock")
     assert image.items() <= tested.items()
-    assert f"{len(image)} packages" in (ROOT / "docs" / "how-to" / "docker-kubernetes.md").read_text()
+    assert (
+        f"{len(image)} packages" in (ROOT / "docs" / "how-to" / "docker-kubernetes.md").read_text()
+    )
     assert not {"pytest", "mypy", "ruff", "hypothesis", "playwright", "mkdocs", "optuna"} & set(
         image
     )

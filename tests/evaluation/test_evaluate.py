@@ -189,6 +189,35 @@ def test_the_season_is_the_one_set_or_found_or_usual(given, manifest, season):
     assert season_length(config, manifest) == season
 
 
+def test_each_season_that_train_rows_show_has_its_naive_forecast(panel):
+    config = build_config()
+    network, evaluated = constant(0.0, config), Evaluated(panel, config)
+    manifest = evaluated.windows.manifest
+    manifest |= {"season": 24, "seasons": [12, 24]}
+    found = evaluated.by(network, network, config)
+    names = ["model", "last_value", "last_season", "last_season_12", "drift"]
+    assert list(found.metrics["test"]) == names
+    rows = found.predictions
+    whole = rows[["series", "time", "truth"]].drop_duplicates(["series", "time"])
+    before = whole.assign(time=whole["time"] + pd.Timedelta(hours=12))
+    both = rows.merge(before, on=["series", "time"], suffixes=("", "_before"))
+    first = both[both["step"] <= 12]
+    assert len(first) > 100
+    np.testing.assert_allclose(first["last_season_12"], first["truth_before"])
+    text = score_table(found.metrics["test"])[1]
+    assert [row[0] for row in text][3] == "seasonal naive (12 rows)"
+    # One that the user sets stands alone.
+    config.evaluation.season_length = 24
+    alone = evaluated.by(network, network, config).metrics["test"]
+    assert list(alone) == [name for name in names if name != "last_season_12"]
+
+
+def test_a_challenger_must_beat_the_naive_forecast_of_each_season():
+    test = {name: {"mae": 1.0} for name in ("model", "last_season", "last_season_168")}
+    metrics = {"primary": {"name": "mae"}, "test": test}
+    assert set(_on_same_windows(metrics)) == {"last_season", "last_season_168"}
+
+
 def test_a_challenger_need_not_beat_the_drift():
     metrics = {
         "primary": {"name": "mae"},

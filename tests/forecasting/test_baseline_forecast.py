@@ -78,7 +78,7 @@ def test_a_metric_of_which_more_is_better_and_one_that_is_undefined(run):
     assert best.key == "prior" and best.text == "class prior, average precision – on test"
 
 
-@pytest.mark.parametrize("baseline", [None, "last_season", "drift", "prior"])
+@pytest.mark.parametrize("baseline", [None, "last_season", "last_season_168", "drift", "prior"])
 def test_the_id_of_a_forecaster_is_read_back(baseline):
     for run_id in ("2026-11-28 05-09-24", "2026-11-28 05-09-24 (2)"):
         assert parse_forecaster_id(forecaster_id(run_id, baseline)) == (run_id, baseline)
@@ -99,6 +99,16 @@ def test_each_baseline_continues_every_series_from_its_own_rows(run, table):
         for key, values in expected.items():
             _, found, _ = forecast_baseline(run, windows, key)
             np.testing.assert_allclose(found[number, :, 0], values)
+
+
+def test_the_naive_forecast_of_another_season_has_its_rows_in_the_key(run, table):
+    (windows,) = read_latest_windows(run, TABLE, "csv", with_targets=True)
+    _, found, _ = forecast_baseline(run, windows, "last_season_12")
+    steps = run.hyperparameters.steps_ahead
+    for number, (_, rows) in enumerate(table.groupby("site")):
+        load = rows["load"].to_numpy()
+        expected = [load[len(load) + k - 12 * (k // 12 + 1)] for k in range(steps)]
+        np.testing.assert_allclose(found[number, :, 0], expected)
 
 
 def test_its_table_is_that_of_the_network_but_for_the_predictions(run):
