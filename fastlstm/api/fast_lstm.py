@@ -28,6 +28,7 @@ from fastlstm.api.network_methods import NetworkMethods
 from fastlstm.api.opening import find_history, open_run, read_history
 from fastlstm.api.prepared_rows import prepare_rows, run_config
 from fastlstm.api.row_categories import with_categories
+from fastlstm.api.row_leakage import with_suspected_leaks
 from fastlstm.api.row_table import RowSettings, RowTable, row_table
 from fastlstm.api.saving import evaluate_and_store
 from fastlstm.api.table_arguments import table_arguments
@@ -234,6 +235,7 @@ class fastLSTM(NetworkMethods):
         )  # fmt: skip
         if not self._trained:
             self._forget_categories({*map(str, table.x), *map(str, table.y)})
+            table = with_suspected_leaks(table, self._row_settings)
         table, self._row_settings, self._hp = with_categories(table, self._row_settings, self._hp)
         if self._trained:
             data = described_data(self._row_settings, self._features, self._targets, table)
@@ -295,8 +297,7 @@ class fastLSTM(NetworkMethods):
         table = self._rows.table if self._rows else None
         try:
             config = run_config(self._row_settings, self._hp, self._features, self._targets, table)
-            config.require_known_classes()
-            return config
+            return config.with_known_classes()
         except ValidationError as error:
             raise ConfigError(describe(error, RetrainConfig)) from None
 

@@ -63,8 +63,9 @@ def label_table(
     for step, column in product(range(hp.steps_ahead), columns):
         name = column.name if hp.steps_ahead == 1 else f"{column.name}_step_{step + 1}"
         label = found["label"][:, step, column.outputs.start]
-        # Columns of booleans among others hold their names.
-        table[name] = label == "True" if column.is_boolean and label.dtype == object else label
+        if label.dtype == object:  # columns of several types hold their names
+            label = column.values[pd.Index(column.classes).get_indexer(pd.Index(label))]
+        table[name] = label
         table[f"{name}{PROBABILITY}"] = found["probability"][:, step, column.outputs.start]
     return pd.DataFrame(table, index)
 

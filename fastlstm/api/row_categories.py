@@ -11,7 +11,7 @@ import pandas as pd
 
 from fastlstm.api.keywords import parse_hyperparameters
 from fastlstm.api.row_table import RowSettings, RowTable, as_names
-from fastlstm.config.categories import indicators, label_outputs
+from fastlstm.config.categories import indicators, label_outputs, type_of_labels
 from fastlstm.config.data import DataConfig
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.categories import (
@@ -44,9 +44,13 @@ def with_categories(
         DataError: a label column has one class in the train rows, or a regressor's target is text.
     """
     text = {"x": _text_columns(table.x), "y": _text_columns(table.y)}
-    if not any(text.values()):
-        return table, settings, hyperparameters
     hp = hyperparameters
+    if not text["y"] and hp.weighs_indicators(table.y.shape[1]):
+        # Each label is weighed by its class, so labels 0 and 1 are named then as others are.
+        classes = {name: ["0", "1"] for name in table.y}
+        hp = parse_hyperparameters({**hp.model_dump(), "classes": classes})
+    if not any(text.values()):
+        return table, settings, hp
     if hp.is_regressor and text["y"]:
         raise DataError(
             f"Y_data: column {text['y'][0]!r} holds text; a regressor forecasts numbers, so convert it, "
@@ -69,7 +73,15 @@ def with_categories(
         name: found.get(name, ["0", "1"]) if name in text["y"] else ["0", "1"] for name in table.y
     }
     if text["y"]:
-        hp = parse_hyperparameters({**hp.model_dump(), "classes": classes})
+        given = {n: kind for n, kind in (hp.label_types or {}).items() if kind != "text"}
+        types = {
+            name: given.get(name, "text")
+            for name in (*table.text_labels, *given)
+            if name in classes and type_of_labels(classes[name]) != "text"
+        }
+        hp = parse_hyperparameters(
+            {**hp.model_dump(), "classes": classes, "label_types": types or None}
+        )
     return _encoded(table, found, text), settings, hp
 
 

@@ -127,6 +127,7 @@ class RowTable:
         time_name: name for the time column when it is stored.
         series_name: name for the series column, None with one series.
         findings: what the rows hold that a report should name.
+        text_labels: label columns given as text, whatever it looks like.
     """
 
     frame: pd.DataFrame
@@ -141,6 +142,7 @@ class RowTable:
     time_name: str
     series_name: str | None
     findings: tuple[Finding, ...] = ()
+    text_labels: tuple[str, ...] = ()
 
     def with_index(
         self, features: list[str], targets: list[str]
@@ -191,10 +193,9 @@ def row_table(
         DataError: the message names the argument, the row and the remedy.
     """
     settings = settings or RowSettings()
-    given_x, given_y = (
-        _with_categories(_as_frame(data, letter), settings.columns)
-        for data, letter in ((X_data, "X"), (Y_data, "Y"))
-    )
+    frames = _as_frame(X_data, "X"), _as_frame(Y_data, "Y")
+    text_labels = _text_columns(frames[1]) if labels else ()
+    given_x, given_y = (_with_categories(frame, settings.columns) for frame in frames)
     _require_same_rows(X_data, Y_data, given_x, given_y)
     covariates = _covariates(settings, given_x)
     _require_finite(given_x, "X", may_be_missing=covariates)
@@ -244,11 +245,23 @@ def row_table(
         time_name="row_number" if times is None else time_name,
         series_name=None if group is None else series_name,
         findings=tuple(findings),
+        text_labels=text_labels,
     )
 
 
+def _text_columns(frame: pd.DataFrame) -> tuple[str, ...]:
+    """Names of the columns whose values are all text."""
+    found = []
+    for name, column in frame.items():
+        categorical = isinstance(column.dtype, pd.CategoricalDtype)
+        values = column.cat.categories if categorical else column
+        if not pd.api.types.is_numeric_dtype(values):
+            found += [str(name)] * (pd.api.types.infer_dtype(values, skipna=True) == "string")
+    return tuple(found)
+
+
 def _as_frame(data: Any, letter: str) -> pd.DataFrame:
-    """A table of numbers with text column names, from what a user holds."""
+    """A table with text column names, from what a user holds."""
     data = as_pandas(data, f"{letter}_data")
     if isinstance(data, pd.Series):
         data = data.to_frame(letter if data.name is None else str(data.name))
@@ -277,14 +290,13 @@ def _as_frame(data: Any, letter: str) -> pd.DataFrame:
                 f"{letter}_data: column {name!r} begins with {RESERVED_PREFIX!r}, which is reserved; "
                 "rename it"
             )
-        if not pd.api.types.is_numeric_dtype(column):
-            frame[name] = as_names(column)
     return frame
 
 
 def _with_categories(frame: pd.DataFrame, columns: Mapping[str, ColumnRules]) -> pd.DataFrame:
-    """A table with its columns of dtype 'category' as names."""
-    named = [n for n in frame if n in columns and columns[str(n)].dtype == "category"]
+    """A table with names in its columns of dtype 'category' and those that hold no numbers."""
+    categories = {name for name, rules in columns.items() if rules.dtype == "category"}
+    named = [n for n in frame if n in categories or not pd.api.types.is_numeric_dtype(frame[n])]
     return with_columns(frame, {name: as_names(frame[name]) for name in named})
 
 
@@ -351,7 +363,7 @@ def _require_finite(frame: pd.DataFrame, letter: str, *, may_be_missing: Collect
             bad = ~np.isfinite(frame[name].to_numpy(np.float64))
         if name in may_be_missing:
             # A value derived from later rows is undefined where the table ends before them.
-            bad &= ~frame[name].isna().to_numpy()
+            bad = bad & ~frame[name].isna().to_numpy()
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
             raise DataError(

@@ -9,6 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from typing import Literal
+
+# What forecasts give the classes of a label column as.
+LabelType = Literal["text", "integer", "boolean"]
+
+# Whole numbers beyond it have no type of their own in tables.
+_LARGEST_INTEGER = 2**63 - 1
 
 # The category of missing values, where train rows have any.
 MISSING = "(missing)"
@@ -43,15 +50,15 @@ def weights_by_class(
     """The weight of each class of each label column; None unless each class has one, and nothing else.
 
     Args:
-        weights: by the names of the classes; 0 and 1 are those of 'False' and 'True', too. Classes of
-            one name in several columns have one weight.
+        weights: by the names of the classes; 0 and 1 are those of 'False' and 'True' and of '0.0' and
+            '1.0', too. Classes of one name in several columns have one weight.
         labels: the classes of each label column.
     """
     named, found = {str(name): weight for name, weight in weights.items()}, []
     used: set[str] = set()
     for classes in labels:
         keys = list(classes)
-        if keys == ["False", "True"] and not {*keys} <= {*named}:
+        if keys in (["False", "True"], ["0.0", "1.0"]) and not {*keys} <= {*named}:
             keys = ["0", "1"]
         if not {*keys} <= {*named}:
             return None
@@ -66,6 +73,19 @@ def in_order(categories: Iterable[str]) -> list[str]:
     if all(name.removeprefix("-").isdecimal() for name in distinct):
         return sorted(distinct, key=int)
     return distinct
+
+
+def type_of_labels(classes: Sequence[str]) -> LabelType:
+    """What classes are by their names: True and False, whole numbers as programs write them, or text.
+
+    '007' and '1.0' are text.
+    """
+    if {*classes} == {"False", "True"}:
+        return "boolean"
+    plain = all(c.removeprefix("-").isdecimal() and str(int(c)) == c for c in classes)
+    if plain and all(abs(int(c)) <= _LARGEST_INTEGER for c in classes):
+        return "integer"
+    return "text"
 
 
 def bin_names(edges: Sequence[float]) -> list[str]:

@@ -314,6 +314,11 @@ class ColumnRoles(Arrangement, RowTimes, Dialect, SourceTable):
         derived = max((d.horizon for d in self.derived_targets.values()), default=1) - 1
         return max(derived, self.target_lookahead)
 
+    def lookahead_of(self, target: str) -> int:
+        """Rows after its own that the value of one target column depends on."""
+        derived = self.derived_targets.get(target)
+        return self.target_lookahead if derived is None else derived.horizon - 1
+
     @property
     def forecast_limits(self) -> dict[str, list[float | None]]:
         """Lowest and highest forecast of each target that has limits; none without clip_forecasts.

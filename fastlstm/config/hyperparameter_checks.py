@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fastlstm.config.categories import type_of_labels
 from fastlstm.config.hyperparameter_fields import HyperparameterFields
 from fastlstm.config.keras_names import (
     CLASS_METRICS,
@@ -204,6 +205,21 @@ def _classes(hp: HyperparameterFields) -> list[str]:
     return []
 
 
+def _label_types(hp: HyperparameterFields) -> list[str]:
+    """Types of label columns that their classes have."""
+    if hp.label_types is None or hp.classes is None:
+        return []
+    absent = [name for name in hp.label_types if name not in hp.classes]
+    if absent:
+        return [f"label_types: {absent[0]!r} is none of the label columns {list(hp.classes)}"]
+    return [
+        f"label_types: the classes of {name!r} are {hp.classes[name]}, which are not of type {given!r}; "
+        "use 'text'"
+        for name, given in hp.label_types.items()
+        if given not in ("text", type_of_labels(hp.classes[name]))
+    ]
+
+
 def _classifier(hp: HyperparameterFields) -> list[str]:
     """Settings that a classifier cannot have."""
     if hp.is_regressor:
@@ -306,6 +322,7 @@ CHECKS: tuple[Callable[[HyperparameterFields], list[str]], ...] = (
     _softmax,
     _calibration,
     _classes,
+    _label_types,
     _classifier,
     _regressor,
     _sampling,

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from fastlstm.config.categories import LabelType
 from fastlstm.config.keras_names import ACTIVATIONS
 from fastlstm.config.model_names import ModelName
 from fastlstm.config.scalers import ScalerName
@@ -252,11 +253,17 @@ class HyperparameterFields(BaseModel):
         description="Classes of each label column of a classifier, in the order of the outputs. "
         "Default: those of the train rows, or of the bins of a derived target.",
     )
+    label_types: dict[str, LabelType] | None = Field(
+        None,
+        description="What forecasts give the classes of a label column as, by its name: 'text', "
+        "'integer' or 'boolean'. Default: by the names of the classes, of which 1 and 2 are integers, "
+        "True and False booleans, and 007 is text.",
+    )
     class_weight: dict[int | str, float] | Literal["balanced"] | None = Field(
         None,
         description="Weight of each class in the loss by its name, e.g. {sun: 1, snow: 10} or "
         "{0: 1, 1: 10}, or 'balanced' for weights from the train windows, of each label column by "
-        "itself.",
+        "itself. Several columns have one weight for classes of one name.",
     )
     calibration: Literal["auto", "platt", "temperature", "none"] = Field(
         "auto",

@@ -141,6 +141,16 @@ class Hyperparameters(HyperparameterFields):
         """Whether the labels of a window, which are several, have weights by their classes."""
         return self.class_weight is not None and len(self.label_sizes) * self.steps_ahead > 1
 
+    def weighs_indicators(self, targets: int) -> bool:
+        """Whether several labels 0 and 1 of a window, not named yet, have weights by their classes.
+
+        Args:
+            targets: number of target columns.
+        """
+        several = targets * self.steps_ahead > 1 and self.last_layer_activation != "softmax"
+        weighs = self.class_weight is not None and not self.is_regressor
+        return weighs and several and self.classes is None
+
     @property
     def has_stock_loss(self) -> bool:
         """Whether Keras has the loss itself, so that a saved network can name it."""

@@ -141,6 +141,12 @@ class RetrainConfig(StrictSettings):
         undeclared = [] if self.hyperparameters.is_regressor else self.data.undeclared_labels
         return self.data.with_dtypes(undeclared, "category")
 
+    @property
+    def _category_targets(self) -> list[str]:
+        """Target columns that are declared as categories."""
+        columns = self.data.target_columns
+        return [name for name in columns if self.data.rules(name).dtype == "category"]
+
     def _add_future_features(self) -> None:
         """Add the features that hold what is known of the rows to forecast, for the decoder.
 
@@ -161,7 +167,11 @@ class RetrainConfig(StrictSettings):
     def _add_classes(self) -> None:
         """Give the network the classes of label columns, where they are known."""
         hp, labels = self.hyperparameters, self.data.label_columns
-        if hp.is_regressor or not labels:
+        # Each label is weighed by its class, so labels 0 and 1 are named then as others are. Undeclared
+        # columns may be other labels, whose classes are known once their rows are read.
+        unknown = {*self.data.undeclared_labels, *self._category_targets} - {*labels}
+        weighs = not unknown and hp.weighs_indicators(len(self.data.targets))
+        if hp.is_regressor or not (labels or weighs):
             return
         classes = {name: labels.get(name, ["0", "1"]) for name in self.data.target_columns}
         if classes != hp.classes:
@@ -382,11 +392,8 @@ class RetrainConfig(StrictSettings):
                 "hyperparameters.last_layer_activation: softmax over one target is always 1; list "
                 "one target column per class, or use 'sigmoid'"
             )
-        if any(self.data.rules(name).dtype == "category" for name in self.data.targets):
+        if self._category_targets:
             return problems  # their classes are those of the train rows
-        # Undeclared columns may be labels, whose classes are known once their rows are read.
-        if not self.data.undeclared_labels:
-            problems += self._common_class_problems()
         # The classes of one column of no declared type are those of its rows.
         known = softmax or not self.data.undeclared_labels
         if isinstance(hp.class_weight, dict) and known:
@@ -398,20 +405,6 @@ class RetrainConfig(StrictSettings):
                     f"{sorted(classes)}; give one weight per class"
                 )
         return problems
-
-    def _common_class_problems(self) -> list[str]:
-        """Class weights of several outputs that are labels 0 and 1 by themselves."""
-        hp, outputs = (
-            self.hyperparameters,
-            len(self.data.targets) * self.hyperparameters.steps_ahead,
-        )
-        softmax = hp.last_layer_activation == "softmax"
-        if hp.class_weight is None or hp.classes is not None or outputs == 1 or softmax:
-            return []
-        return [
-            f"hyperparameters.class_weight: {outputs} outputs have no common class; remove it, or train "
-            "one model per output"
-        ]
 
     def _label_problems(self, classes: dict[str, list[str]]) -> list[str]:
         """Classes of label columns against the targets and the class weights."""
@@ -450,14 +443,20 @@ class RetrainConfig(StrictSettings):
         problems = hp.threshold_problems(given, targets)
         return [f"evaluation.{problem}" for problem in problems]
 
-    def require_known_classes(self) -> None:
-        """Refuse thresholds and weights of unknown classes, once train rows have taught the classes.
+    def with_known_classes(self) -> Self:
+        """The settings once train rows have taught which label columns have classes other than 0 and 1.
 
         Raises:
-            ConfigError: names the setting.
+            ConfigError: thresholds are of unknown classes; the message names the setting.
         """
-        if problems := [*self._threshold_problems(resolved=True), *self._common_class_problems()]:
+        hp, known = self.hyperparameters, self
+        if hp.weighs_indicators(len(self.data.targets)):
+            classes = {name: ["0", "1"] for name in self.data.targets}
+            hp = Hyperparameters.model_validate({**hp.model_dump(), "classes": classes})
+            known = self.model_copy(update={"hyperparameters": hp})
+        if problems := [*known._class_problems(), *known._threshold_problems(resolved=True)]:
             raise ConfigError(problems)
+        return known
 
     def _metric_problems(self) -> list[str]:
         """The primary metric against the task."""

@@ -20,10 +20,11 @@ from fastlstm.data.categories import encode, fill_missing_ahead
 from fastlstm.data.checks import out_of_range, run_checks
 from fastlstm.data.cleaning import CleanTable, clean_table
 from fastlstm.data.column_names import SERIES, TIME
+from fastlstm.data.derived_targets import derive
 from fastlstm.data.files import skipped_files_text
 from fastlstm.data.findings import FILES_CHECK, SHORT_SERIES_CHECK, Finding, ValidationReport
 from fastlstm.data.known_future import is_ahead
-from fastlstm.data.leakage import suspected_leaks
+from fastlstm.data.leakage import comparable, leak_text, suspected_leaks
 from fastlstm.data.table_facts import TableFacts
 
 # Checks beside those of ``run_checks``: files, row order, short series, future times, suspected leakage.
@@ -231,16 +232,29 @@ def _future_times(frame: pd.DataFrame, data: DataConfig, facts: TableFacts) -> l
 
 def _suspected_leakage(frame: pd.DataFrame, data: DataConfig, values: list[str]) -> list[Finding]:
     """Features whose values are those of a target some rows later."""
+
+    def of_column(name: str) -> np.ndarray:
+        column = frame[name].to_numpy(np.float64)
+        return comparable(column, data.categories[name]) if name in data.categories else column
+
+    series, _ = pd.factorize(frame[SERIES])
+    targets = {name: of_column(name) for name in data.target_columns if name in values}
+    for name, derived in data.derived_targets.items():
+        if derived.is_label and derived.column in values:
+            label = derive(frame[derived.column].to_numpy(np.float64), series, derived)
+            targets[name] = comparable(label, derived.classes) if derived.classes else label
     leaks = suspected_leaks(
-        {name: frame[name].to_numpy() for name in data.read_features if name in values},
-        {name: frame[name].to_numpy() for name in data.target_columns if name in values},
-        pd.factorize(frame[SERIES])[0],
-    )
+        {
+            name: of_column(name)
+            for name in data.read_features
+            if name in values and name not in data.known_future and name not in data.known_ahead
+        },
+        targets, series, {name: data.lookahead_of(name) for name in targets},
+    )  # fmt: skip
     return [
         Finding(
             "leak suspected", leak.feature, 0,
-            f"it equals {leak.target!r} {leak.ahead} rows later in {leak.share:.0%} of the rows; a "
-            "feature that holds future values is not available at forecast time: remove it",
+            leak_text(leak),
             [],
         )
         for leak in leaks

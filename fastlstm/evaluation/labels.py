@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastlstm.config.categories import LabelType, type_of_labels
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.windows.origins import output_names
 
@@ -29,6 +30,7 @@ class LabelColumn:
         outputs: where its outputs stand among the targets.
         names: of these outputs.
         is_named: whether the classes have names of their own, other than 0 and 1.
+        type: what forecasts give the classes as.
     """
 
     name: str
@@ -36,6 +38,7 @@ class LabelColumn:
     outputs: slice
     names: tuple[str, ...]
     is_named: bool = True
+    type: LabelType = "text"
 
     @property
     def is_binary(self) -> bool:
@@ -43,14 +46,11 @@ class LabelColumn:
         return len(self.names) == 1
 
     @property
-    def is_boolean(self) -> bool:
-        """Whether its classes are those of booleans."""
-        return self.classes == ("False", "True")
-
-    @property
     def values(self) -> np.ndarray:
-        """The classes as forecasts give them, ``(n_classes,)``: text, or booleans."""
-        return np.array([False, True]) if self.is_boolean else np.array(self.classes, dtype=object)
+        """The classes as forecasts give them, ``(n_classes,)``: text, whole numbers or booleans."""
+        if self.type == "boolean":
+            return np.array([name == "True" for name in self.classes])
+        return np.array(self.classes, dtype=np.int64 if self.type == "integer" else object)
 
 
 def label_columns(hp: Hyperparameters, targets: Sequence[str]) -> list[LabelColumn]:
@@ -69,7 +69,8 @@ def label_columns(hp: Hyperparameters, targets: Sequence[str]) -> list[LabelColu
             outputs = slice(start, start + size)
             named = classes != ["0", "1"]
             names = tuple(targets[outputs])
-            found.append(LabelColumn(name, tuple(classes), outputs, names, named))
+            kind = (hp.label_types or {}).get(name) or type_of_labels(classes)
+            found.append(LabelColumn(name, tuple(classes), outputs, names, named, kind))
             start += size
         return found
     if hp.last_layer_activation == "softmax":
@@ -161,11 +162,11 @@ def likeliest_labels(
         thresholds: see ``given_threshold``.
 
     Returns:
-        ``label`` (text; booleans where all columns are of booleans) and ``probability``,
+        ``label`` (of the type of all columns; text where they are of several) and ``probability``,
         ``(n, steps, n_targets)`` each, the same for all outputs of a column.
     """
-    all_boolean = all(column.is_boolean for column in columns)
-    label = np.empty(outputs.shape, dtype=bool if all_boolean else object)
+    is_typed = len({column.type for column in columns}) == 1
+    label = np.empty(outputs.shape, dtype=columns[0].values.dtype if is_typed else object)
     chance = np.empty(outputs.shape)
     for column in columns:
         probability = class_probabilities(outputs, column)
@@ -177,7 +178,7 @@ def likeliest_labels(
             number = (probability[..., 1] >= threshold).astype(np.int64)
         else:
             number = probability.argmax(axis=-1)
-        names = column.values if all_boolean else np.asarray(column.classes, dtype=object)
+        names = column.values if is_typed else np.asarray(column.classes, dtype=object)
         label[..., column.outputs] = names[number][..., None]
         of_label = np.take_along_axis(probability, number[..., None], axis=-1)
         chance[..., column.outputs] = of_label

@@ -87,7 +87,7 @@ def with_resolved_columns(config: Config, loaded: Path) -> Config:
     text = {*stored[0].text_columns} & {*data.value_columns} - {*data.categories}
     of_all = data.embedded_series == "all"
     if not text:
-        config.require_known_classes()
+        config = config.with_known_classes()
     if data.calendar != "auto" and not text and not of_all:
         return config
     times = distinct_times_in(loaded, TABLE_FILE)
@@ -105,8 +105,7 @@ def with_resolved_columns(config: Config, loaded: Path) -> Config:
         tally.categories(labels=not hp.is_regressor),
         embedded_series(tally.series) if of_all else None,
     )
-    config.require_known_classes()
-    return config
+    return config.with_known_classes()
 
 
 def validate_into(

@@ -52,6 +52,7 @@ def _columns() -> dict[Kind, list[tuple[str, Any]]]:
             ("model_name", model), ("run_id", run), ("series", series), ("after", moment),
             ("origin", moment), ("step", sa.Integer), ("time", moment), ("target", target),
             ("prediction", sa.Double), ("label", label), ("probability", sa.Double),
+            ("label_number", sa.BigInteger),
         ],
         "intervals": [
             ("model_name", model), ("run_id", run), ("series", series), ("after", moment),
@@ -67,7 +68,11 @@ def _columns() -> dict[Kind, list[tuple[str, Any]]]:
 
 
 class ForecastTables:
-    """Three tables of a database, their primary keys the rows' keys; times are UTC."""
+    """Three tables of a database, their primary keys the rows' keys; times are UTC.
+
+    ``label`` is text; ``label_number`` has labels that are whole numbers as such, 0 and 1 for False and
+    True, and is empty for others.
+    """
 
     def __init__(self, place: str, table: str, model_name: str) -> None:
         import sqlalchemy as sa
@@ -95,8 +100,10 @@ class ForecastTables:
         table = self._tables[kind]
         moment = table.c[MOMENT[kind]]
         rows = rows.assign(model_name=self._model).reindex(columns=[c.name for c in table.c])
-        if "label" in rows and rows["label"].dtype == bool:
-            rows = rows.assign(label=rows["label"].astype("str"))  # the column is of text
+        if "label" in rows and rows["label"].dtype.kind in "biu":
+            # The models of a table may have labels of any type, so its column of labels is of text.
+            number = rows["label"].astype("int64")
+            rows = rows.assign(label=rows["label"].astype("str"), label_number=number)
 
         def once() -> int:
             with self._engine.begin() as connection:

@@ -13,6 +13,7 @@ from sklearn.metrics import classification_report
 
 from fastlstm import fastLSTM
 from fastlstm.errors import ConfigError, DataError
+from fastlstm.training.class_weights import label_class_weights
 from tests.api.examples import classifier, regressor, settings_file
 
 
@@ -157,7 +158,12 @@ def test_several_outputs(labels, tmp_path):
     model.network_training(1, verbose=0)
     decided, report = model.network_predictions_evaluation(output_dict=True)
     assert list(report) == ["high", "low"] and list(decided) == ["high", "low"]
-    with pytest.raises(
-        ConfigError, match="2 outputs have no common class; remove it, or train one"
-    ):
-        classifier(x, y, tmp_path, class_weight="balanced").network_structure_set_compile()
+    weighed = classifier(x, y, tmp_path, class_weight="balanced")
+    assert weighed._hp.classes == {"high": ["0", "1"], "low": ["0", "1"]}
+    balanced, opposite = label_class_weights(weighed._rows.windows(weighed._hp), weighed._hp)
+    np.testing.assert_allclose(balanced, opposite[::-1])
+    weighed.network_training(1, verbose=0)
+    found = weighed.model_predict_labels(x)
+    assert {*found["high"]} | {*found["low"]} <= {0, 1} and found["high"].dtype == np.int64
+    with pytest.raises(ConfigError, match="give one weight per class"):
+        classifier(x, y, tmp_path, class_weight={0: 1.0}).network_training(1, verbose=0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -115,3 +117,42 @@ def test_booleans_come_back_as_booleans(kind):
     both = model(pd.DataFrame({"wet": wet, "sky": SKY}))
     found = label_table(np.array([[0.9, 0.2, 0.5, 0.3]]), both._hp, both.output_column_names())
     assert found["wet"].dtype == bool and found["sky"].tolist() == ["rain"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "lowest"),
+    [
+        (np.int64, -1), ("Int16", -1), (object, -1), ("category", -1), (float, -1), (str, "-1"),
+        (lambda number: f"00{number}", "00-1"),
+    ],
+)  # fmt: skip
+def test_whole_numbers_come_back_as_whole_numbers_and_text_as_text(kind, lowest):
+    level = pd.Series(np.arange(ROWS) % 3 - 1, name="stars")
+    level = level.map(kind) if callable(kind) and not isinstance(kind, type) else level.astype(kind)
+    given = model(level)
+    outputs = given.output_column_names()
+    assert len(outputs) == 3
+    labels = label_table(np.eye(3), given._hp, outputs)["stars"]
+    assert (labels.dtype == np.int64) == (lowest == -1) and lowest in labels.tolist()
+    both = model(pd.DataFrame({"stars": level, "sky": SKY}))
+    found = label_table(np.eye(3)[:, [0, 1, 2] * 2], both._hp, both.output_column_names())
+    assert found["stars"].tolist() == labels.tolist() and found["sky"].tolist()[0] == "fog"
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_feature_that_is_a_later_label_is_named(steps):
+    sky = np.array(["fog", "rain", "sun"])[np.random.default_rng(3).integers(0, 3, 300)]
+    x = pd.DataFrame({"level": np.arange(300) % 7.0, "told": np.roll(sky, -2), "sky": sky})
+    given = {"timesteps": 2, "model_relative_width": [1], "steps_ahead": steps}
+    y = pd.DataFrame({"sky": sky, "windy": np.arange(300) % 7 > 2})
+    with pytest.warns(UserWarning, match="column 'told': it equals 'sky' 2 rows later in 100%"):
+        found = fastLSTM(x, y, **given)._rows.table.findings
+    assert [(finding.check, finding.column) for finding in found] == [("leak suspected", "told")]
+    # Labels of the next three rows: the label of the same row tells two of them.
+    label = pd.Series(sky).shift(-2).to_frame("sky")
+    with pytest.warns(UserWarning, match="'sky': it equals 'sky' of the same row, which depends"):
+        fastLSTM(x[["level"]].assign(sky=label["sky"]), label, target_lookahead=2, timesteps=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fastLSTM(x, y, known_future=["told"], **given)
+        fastLSTM(x.drop(columns="told"), y, **given)

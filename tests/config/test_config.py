@@ -87,10 +87,15 @@ def test_derived_target_may_not_be_a_feature(settings, rain_sections):
         parse_config(settings(**rain_sections))
 
 
-def test_class_weight_with_several_outputs_is_refused(settings, rain_sections):
-    rain_sections["hyperparameters"]["steps_ahead"] = 2
-    with pytest.raises(ConfigError, match="2 outputs have no common class"):
+def test_class_weights_of_several_labels_0_and_1_are_of_each(settings, rain_sections):
+    rain_sections["hyperparameters"] |= {"steps_ahead": 2, "class_weight": "balanced"}
+    hp = parse_config(settings(**rain_sections)).hyperparameters
+    assert hp.classes == {"wet": ["0", "1"]} and hp.weighs_each_label
+    rain_sections["hyperparameters"]["class_weight"] = {"no": 1.0, "yes": 2.0}
+    with pytest.raises(ConfigError, match=r"has classes \['no', 'yes'\], the train rows have"):
         parse_config(settings(**rain_sections))
+    del rain_sections["hyperparameters"]["class_weight"]
+    assert parse_config(settings(**rain_sections)).hyperparameters.classes is None
 
 
 def test_all_problems_are_reported_at_once(settings):

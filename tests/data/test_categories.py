@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fastlstm.artifacts.file_names import TABLE_FILE
 from fastlstm.config.categories import MISSING, bin_names, in_order, weights_by_class
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.categories import categories_of, encode, names_or_numbers, numbered, renumbered
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.reading import load
-from fastlstm.data.tables import write_table
+from fastlstm.data.tables import read_table, write_table
 from fastlstm.data.validation import validate
 from fastlstm.errors import ConfigError, DataError
 from fastlstm.evaluation.labels import label_columns, likeliest_labels
@@ -175,7 +176,7 @@ def test_thresholds_by_name(tmp_path, thresholds, wrong):
         with pytest.raises(ConfigError, match=f"{wrong} is no output or class"):
             config.with_categories(classes)
         with pytest.raises(ConfigError, match=f"{wrong} is no output or class"):
-            config.require_known_classes()  # labels that are all 0 and 1
+            config.with_known_classes()  # labels that are all 0 and 1
         return
     targets = config.with_categories(classes).data.targets
     columns = label_columns(config.with_categories(classes).hyperparameters, targets)
@@ -217,6 +218,29 @@ def test_weights_of_integers_wait_for_the_rows(tmp_path):
         ConfigError, match=r"has classes \['1', '2', '3'\], the train rows have \['0'"
     ):
         class_weights(config.hyperparameters, np.array([[0.0], [1.0]]))
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_several_labels_0_and_1_are_weighed_by_their_classes(tmp_path, ending):
+    wet = (np.arange(100) % 3 == 0).astype(float)
+    times = pd.date_range("2024-01-01", periods=100, freq="1D")
+    rows = pd.DataFrame({"time": times, "wet": wet, "dry": 1 - wet, "level": wet.cumsum()})
+    file = tmp_path / f"rows.{ending}"
+    rows.to_csv(file, index=False) if ending == "csv" else rows.to_parquet(file)
+    config = RetrainConfig.model_validate({
+        "data": {
+            "path": str(file), "time": "time", "frequency": "1D", "calendar": [],
+            "features": ["wet", "level"], "targets": ["wet", "dry"],
+        },
+        "hyperparameters": {"timesteps": 3, "class_weight": {"0": 1.0, "1": 2.0}},
+    })  # fmt: skip
+    load_into(tmp_path, config.data, 4, 1_000, ShardMap(tmp_path / "shards"), labels=True)
+    found = with_resolved_columns(config, tmp_path)
+    assert config.hyperparameters.classes is None
+    assert found.hyperparameters.classes == {"wet": ["0", "1"], "dry": ["0", "1"]}
+    assert found.data.targets == ["wet", "dry"]
+    clean, _ = validate(read_table(tmp_path / TABLE_FILE), found.data, labels=True)
+    np.testing.assert_array_equal(clean["dry"], 1 - wet)
 
 
 def test_what_cannot_be_learned(tmp_path):

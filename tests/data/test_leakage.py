@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastlstm.data.leakage import suspected_leaks
+from fastlstm.data.leakage import comparable, suspected_leaks
 
 RNG = np.random.default_rng(0)
 Y = RNG.normal(size=400)
@@ -76,3 +76,47 @@ def test_an_indicator_of_the_future_class_is_suspected():
         )
         found += bool(leaks) == (changes >= 20)
     assert found == 10
+
+
+def test_a_strict_period_is_no_leak():
+    hour = np.arange(24 * 30) % 24
+    morning, evening = ((hour // 8 == number).astype(float) for number in (0, 2))
+    one_series = np.zeros(len(hour))
+    assert suspected_leaks({"x": evening}, {"y": morning}, one_series) == []
+    assert suspected_leaks({"x": np.roll(Y, -1)}, {"y": Y}, SERIES) != []  # but that is
+
+
+@pytest.mark.parametrize("later", [2, 6])
+def test_a_label_with_a_horizon_is_suspected_unless_it_is_old_enough(later):
+    level = RNG.normal(size=600)
+    label = np.array([(level[i : i + later + 1] > 1).any() for i in range(600)], float)
+    label[-later:] = np.nan
+    none = np.zeros(600)
+
+    def of(shift):
+        x = np.concatenate([np.full(shift, np.nan), label[: 600 - shift]])
+        leaks = suspected_leaks({"x": x}, {"y": label}, none, {"y": later})
+        return [leak.ahead for leak in leaks]
+
+    # The label of the same row, and of one before, tells of later rows; that of ``later`` rows before
+    # is known by then.
+    assert (of(0), of(1), of(later - 1), of(later), of(later + 3)) == (
+        [0],
+        [-1],
+        [1 - later],
+        [],
+        [],
+    )
+    raining = (level > 1).astype(float)
+    assert suspected_leaks({"x": raining}, {"y": label}, none, {"y": later}) == []
+
+
+def test_names_are_compared_whatever_their_numbers():
+    names = np.array(["fog", "rain", "sun"])
+    sky = RNG.integers(0, 3, 600)
+    given = comparable(sky.astype(float), names.tolist())
+    other = comparable((2 - np.roll(sky, -1)).astype(float), names[::-1].tolist())
+    (leak,) = suspected_leaks({"x": other}, {"y": given}, np.zeros(600))
+    assert leak.ahead == 1
+    assert comparable(np.array([0.0, 1, -1, np.nan]), ["2", "True"]).tolist()[:2] == [2, 1]
+    assert np.isnan(comparable(np.array([-1.0, np.nan]), ["2"])).all()

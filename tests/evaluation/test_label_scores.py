@@ -129,3 +129,23 @@ def test_a_champion_with_other_classes_is_compared_by_those_that_both_have():
     np.testing.assert_allclose(found[0, 0], [0.3, 0, 0.7])
     np.testing.assert_allclose(in_classes(found, new, old)[0, 0], [0.7])
     assert class_numbers(found, new[0]) == 2
+
+
+def test_labels_have_the_type_of_their_names_unless_it_is_set():
+    targets = ["stars: 1", "stars: 2", "stars: 10", "wet"]
+    classes = {"stars": ["1", "2", "10"], "wet": ["False", "True"]}
+    outputs = np.array([[[0.1, 0.2, 0.7, 0.9]]])
+    hp = settings({"stars": classes["stars"]}, steps_ahead=1)
+    label = likeliest_labels(outputs[..., :3], label_columns(hp, targets[:3]), {})["label"]
+    assert label.dtype == np.int64 and label[0, 0].tolist() == [10, 10, 10]
+    mixed = likeliest_labels(outputs, label_columns(settings(classes), targets), {})["label"]
+    assert mixed[0, 0].tolist() == ["10", "10", "10", "True"]
+    hp = settings(classes, label_types={"stars": "text"})
+    assert [column.type for column in label_columns(hp, targets)] == ["text", "boolean"]
+    for names in (["01", "2"], ["1.0", "2.0"], ["-0", "1"], ["1", str(2**63)], ["1", "two"]):
+        (column,) = label_columns(settings({"x": names}), ["x"])
+        assert column.type == "text", names
+    with pytest.raises(ValueError, match="label_types: 'sky' is none of the label columns"):
+        settings(classes, label_types={"sky": "text"})
+    with pytest.raises(ValueError, match="are not of type 'integer'; use 'text'"):
+        settings(classes, label_types={"wet": "integer"})

@@ -55,10 +55,26 @@ def test_labels_that_are_booleans_are_stored_beside_their_names(tmp_path):
     assert tables.append("forecasts", wet) == 2
     found = tables.read("forecasts", pd.Timestamp("2023-01-01", tz="UTC"))
     assert sorted(found["label"]) == ["False", "True"]
+    assert found.set_index("series")["label_number"].to_dict() == {"a": 1, "b": 0}
     older = rows(["a"]).assign(label=["True"], probability=0.7)
     merged, fresh = merge(older, wet, "forecasts")
     assert fresh == 1 and merged["label"].tolist() == ["True", "False"]
     assert merge(wet.head(1), wet, "forecasts")[0]["label"].dtype == bool
+
+
+def test_labels_that_are_whole_numbers_are_stored_as_such_too(tmp_path):
+    place, since = f"sqlite:///{tmp_path / 'f.db'}", pd.Timestamp("2023-01-01", tz="UTC")
+    stars = rows(["a", "b"]).assign(label=[10, -2], probability=0.7)
+    ForecastTables(place, "f", "stars").append("forecasts", stars)
+    sky = rows(["a"]).assign(label=["7"], probability=0.7)
+    ForecastTables(place, "f", "sky").append("forecasts", sky)
+    found = ForecastTables(place, "f", "stars").read("forecasts", since).set_index("series")
+    assert found["label"].to_dict() == {"a": "10", "b": "-2"}
+    assert found["label_number"].to_dict() == {"a": 10, "b": -2}
+    text = ForecastTables(place, "f", "sky").read("forecasts", since)
+    assert text["label"].tolist() == ["7"] and text["label_number"].isna().all()
+    merged, _ = merge(stars.astype({"label": "str"}), stars.assign(step=2), "forecasts")
+    assert merged["label"].tolist() == ["10", "-2"] * 2
 
 
 def test_a_table_of_an_earlier_version_gets_the_columns_of_labels(tmp_path):
