@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fastlstm.config.arrangement import Arrangement
 from fastlstm.config.calendar import CalendarKind, Holidays, calendar_columns
@@ -29,7 +29,12 @@ class ColumnRoles(Arrangement, RowTimes, Dialect, SourceTable):
     """A table and the roles of its columns."""
 
     series: str | None = Field(
-        None, description="Series id column of a panel. Default: all rows are one series."
+        None,
+        description="Series id column of a panel. A list of columns, such as [store, item], names "
+        "series by all of them: 'Rome/milk'. Default: all rows are one series.",
+    )
+    series_parts: list[str] = Field(
+        default_factory=list, description="Columns that name a series together; see series."
     )
     joins: list[Join] = Field(
         default_factory=list,
@@ -110,6 +115,17 @@ class ColumnRoles(Arrangement, RowTimes, Dialect, SourceTable):
         description="Treatment of a series shorter than one window. 'error': the run "
         "stops. 'skip': the series is left out.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _joined_series(cls, given: Any) -> Any:
+        if isinstance(given, dict) and isinstance(given.get("series"), list):
+            names = [str(name) for name in given["series"]]
+            if not names or len(set(names)) < len(names):
+                raise ValueError(f"series: {names} names no columns, or one twice; correct it")
+            joined = {"series_parts": names} if len(names) > 1 else {}
+            return {**given, "series": "/".join(names), **joined}
+        return given
 
     def with_indicators(self, names: list[str]) -> list[str]:
         """Names with a column of known categories replaced by its indicators, of later rows too."""
@@ -306,7 +322,7 @@ class ColumnRoles(Arrangement, RowTimes, Dialect, SourceTable):
     @property
     def read_columns(self) -> list[str]:
         """Every column whose cells are read: those of the source, and the parts of its times."""
-        return [*self.source_columns, *self.time_columns, *self.wide_columns]
+        return [*self.source_columns, *self.time_columns, *self.series_parts, *self.wide_columns]
 
     @property
     def lookahead(self) -> int:

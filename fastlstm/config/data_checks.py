@@ -233,6 +233,11 @@ def _name_problems(data: ColumnRoles) -> list[str]:
             problems.append(
                 f"features, targets: {name!r} is the time or series column; remove it there"
             )
+    for name in data.series_parts:
+        if name == data.time or name in [*data.features, *data.targets]:
+            problems.append(
+                f"series: {name!r} names series and is time, feature or target too; remove it there"
+            )
     if data.time == data.series:
         problems.append(f"series: {data.series!r} is the time column; name another or none")
     known = {*data.value_columns, ALL_COLUMNS}

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-# Endings of compressed text files, each with the name of its codec in Arrow.
-COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
+# Endings of compressed text files, each with the name of its codec in Arrow, which knows no xz.
+COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4", ".xz": "xz"}
 # Endings of text files that are packed in one of these ways, or in an archive of this one file.
 _PACKED = ("", *COMPRESSIONS, ".zip")
 
@@ -35,7 +35,7 @@ def _packed(*endings: str) -> tuple[str, ...]:
 
 
 FORMATS = {
-    "csv": FileFormat("CSV", (*_packed(".csv"), ".zip"), header_lines=1),
+    "csv": FileFormat("CSV", (*_packed(".csv"), *_packed(".txt"), ".zip"), header_lines=1),
     "tsv": FileFormat("TSV", _packed(".tsv", ".tab"), header_lines=1),
     "parquet": FileFormat("Parquet", (".parquet", ".pq")),
     "excel": FileFormat("Excel", (".xlsx", ".xlsm"), header_lines=1),

@@ -21,6 +21,7 @@ _NOT_OF_GROUPS = (
     "data.query",
     "data.format",
     "data.series",
+    "data.series_parts",
 )
 
 

@@ -15,7 +15,7 @@ class SourceTable(StrictSettings):
     """The source of the rows and its layout."""
 
     path: SourceLocation = Field(
-        description="Source of the rows: a CSV or TSV (also .gz, .bz2, .zst, .lz4, .zip), Parquet, "
+        description="Source of the rows: a CSV or TSV (also .gz, .bz2, .xz, .zst, .lz4, .zip), Parquet, "
         "Excel, JSON or Arrow file, a folder of them, also in Hive partitions ('year=2024/', which may "
         "hold a column), or 'package:NAME/FILE' for a file inside an installed Python package. Relative "
         "paths start at the config file's folder. The pipeline also reads s3://bucket/key-or-prefix and "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import lzma
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,6 +62,8 @@ def opened_text(file: Path) -> Any:
     codec = COMPRESSIONS.get(file.suffix.lower())
     if codec is None:
         return file.open("rb")
+    if codec == "xz":
+        return unfolded(file, lzma.open(file))
     return unfolded(file, pa.input_stream(str(file), compression=codec))
 
 
@@ -160,13 +163,13 @@ def _csv_errors(file: Path, data: DataConfig, columns: list[str]) -> Iterator[No
         raise _unreadable(file, data, error) from None
     except UnicodeDecodeError as error:
         raise _not_of_encoding(file, data, error) from None
-    except OSError as error:
+    except (OSError, lzma.LZMAError) as error:
         raise DataError(f"{file}: cannot be read ({first_line(error)})") from None
 
 
 def _typed(data: DataConfig, columns: list[str]) -> pa.csv.ConvertOptions:
     """Options that read these columns alone, as the types they are declared as."""
-    keys = (data.time, *data.time_columns, data.series)
+    keys = (data.time, *data.time_columns, data.series, *data.series_parts)
     # Arrow knows no thousands separator and no signs: such numbers are read as text first.
     as_text = [*keys, *(columns if data.thousands or data.signs else [])]
     types = {
@@ -199,7 +202,10 @@ def rows_in_csv(file: Path, data: DataConfig) -> int:
         return size * sample.count(b"\n") // max(1, len(sample))
     with pa.OSFile(str(file)) as raw:
         codec = COMPRESSIONS.get(file.suffix.lower())
-        opened = raw if codec is None else pa.CompressedInputStream(raw, codec)
+        if codec == "xz":
+            opened = lzma.LZMAFile(raw)
+        else:
+            opened = raw if codec is None else pa.CompressedInputStream(raw, codec)
         sample = opened.read(_SAMPLED_BYTES)
         read = len(sample) if codec is None else raw.tell()
         return int(file.stat().st_size * sample.count(b"\n") // max(1, read))
@@ -218,7 +224,7 @@ def _csv_header(file: Path, data: DataConfig) -> list[str]:
         raise _unreadable(file, data, error) from None
     except UnicodeDecodeError as error:
         raise _not_of_encoding(file, data, error) from None
-    except OSError as error:
+    except (OSError, lzma.LZMAError) as error:
         raise DataError(f"{file}: cannot be read ({first_line(error)})") from None
 
 
@@ -258,7 +264,7 @@ def _raise_at_first_wrong_cell(file: Path, data: DataConfig, columns: list[str])
     Raises:
         DataError: there is such a cell.
     """
-    keys = (data.time, *data.time_columns, data.series)
+    keys = (data.time, *data.time_columns, data.series, *data.series_parts)
     values = [name for name in columns if name not in keys]
     as_text = _conversion(dict.fromkeys(columns, pa.string()), data)
     first_row = 2 + data.skip_lines

@@ -20,6 +20,7 @@ from fastlstm.config.file_formats import FORMATS
 from fastlstm.data.arrow_files import ArrowFiles, ParquetFiles
 from fastlstm.data.csv_files import CsvFiles
 from fastlstm.data.files import SourceFile
+from fastlstm.data.joined_labels import joined_labels
 from fastlstm.data.joined_times import joined_times
 from fastlstm.data.record_files import ExcelFiles, JsonFiles
 from fastlstm.errors import DataError
@@ -65,21 +66,30 @@ class _Wanted:
 
     Attributes:
         columns: the time column, the series column where one is declared, and value columns.
-        in_file: those that the file holds, in order; the parts of the time in its place.
+        in_file: those that the file holds, in order; the parts of time and series in their place.
         of_folders: values of those that the names of its folders give.
-        parts: how many columns are the parts of the time; 0 where it is one column.
+        parts: columns of the file for each of ``columns`` that is joined of several, by its name.
     """
 
     columns: list[str]
     in_file: list[str]
     of_folders: dict[str, str | None]
-    parts: int
+    parts: dict[str, list[str]]
 
-    def of_rows(self, read: Iterator[pa.ChunkedArray], where: str) -> Iterator[pa.ChunkedArray]:
+    def of_rows(self, read: Iterator[pa.ChunkedArray], file: Path) -> Iterator[pa.ChunkedArray]:
         """The columns of some rows from those that are in the file."""
-        if self.parts:
-            read = chain([joined_times([next(read) for _ in range(self.parts)], where)], read)
-        return with_folder_names(read, self.columns, self.of_folders)
+        written = list(chain.from_iterable(self.parts.get(n, [n]) for n in self.columns))
+        found = with_folder_names(read, written, self.of_folders)
+        for number, name in enumerate(self.columns):
+            of_name = self.parts.get(name)
+            if of_name is None:
+                yield next(found)
+                continue
+            columns = [next(found) for _ in of_name]
+            if number == 0:
+                yield joined_times(columns, f"{file}: time column {name!r}")
+            else:
+                yield joined_labels(columns, of_name, str(file))
 
 
 def read_columns(
@@ -99,7 +109,7 @@ def read_columns(
     """
     wanted = _wanted(source, data, values)
     columns = READERS[source.format].read(source.path, data, wanted.in_file)
-    yield from wanted.of_rows(columns, f"{source.path}: time column {data.time!r}")
+    yield from wanted.of_rows(columns, source.path)
 
 
 def read_blocks_of(
@@ -111,7 +121,7 @@ def read_blocks_of(
     """
     wanted = _wanted(source, data, values)
     for block in READERS[source.format].blocks(source.path, data, wanted.in_file):
-        yield wanted.of_rows(block, f"{source.path}: time column {data.time!r}")
+        yield wanted.of_rows(block, source.path)
 
 
 def read_values(
@@ -143,13 +153,14 @@ def _wanted(source: SourceFile, data: DataConfig, values: list[str]) -> _Wanted:
     """
     names = column_names_in(source, data)
     columns = [data.time, *([data.series] if data.series else []), *values]
-    of_folders = {n: v for n, v in source.partition.items() if n in columns and n not in names}
-    # A file may hold the joined times already, as the one of a group of models does.
-    parts = [] if data.time in names else data.time_columns
-    needed = [*parts, *columns[1:]] if parts else columns
+    # A file may hold the joined times and labels already, as the one of a group of models does.
+    joined = {data.time: data.time_columns, str(data.series): data.series_parts}
+    parts = {name: of_name for name, of_name in joined.items() if of_name and name not in names}
+    needed = list(chain.from_iterable(parts.get(name, [name]) for name in columns))
+    of_folders = {n: v for n, v in source.partition.items() if n in needed and n not in names}
     _check_header(names, source, needed, of_folders)
     in_file = [name for name in needed if name not in of_folders]
-    return _Wanted(columns, in_file, of_folders, len(parts))
+    return _Wanted(columns, in_file, of_folders, parts)
 
 
 def with_folder_names(

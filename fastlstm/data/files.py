@@ -197,11 +197,18 @@ def choose_files(
             skipped[name] = f"its format is not {file_format!r}"
         else:
             chosen[name] = known
-    if file_format == "auto" and {*chosen.values()} - _DESCRIBING:
+    if file_format == "auto" and not all(_describes(*each) for each in chosen.items()):
         # Beside tables such files say something about them.
-        for name in [name for name, known in chosen.items() if known in _DESCRIBING]:
-            skipped[name] = f"it is {FORMATS[chosen.pop(name)].title}, and other files are tables"
+        for name in [name for name, known in chosen.items() if _describes(name, known)]:
+            known = chosen.pop(name)
+            title = FORMATS[known].title if known in _DESCRIBING else "text"
+            skipped[name] = f"it is {title}, and other files are tables"
     return dict(sorted(chosen.items())), dict(sorted(skipped.items()))
+
+
+def _describes(name: str, known: str) -> bool:
+    """Whether a file may say something about tables beside it instead of being one."""
+    return known in _DESCRIBING or ".txt" in name.lower()
 
 
 def _is_partition(folder: str) -> bool:

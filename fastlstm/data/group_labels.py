@@ -40,7 +40,12 @@ def group_blocks(
     rows = _tables(read_blocks_of(source, data, values), names)
     labels = [
         # Read like the series column, whose labels are text whatever a CSV file holds.
-        _tables(read_blocks_of(source, data.model_copy(update={"series": name}), []), ["", name])
+        _tables(
+            read_blocks_of(
+                source, data.model_copy(update={"series": name, "series_parts": []}), []
+            ),
+            ["", name],
+        )
         for name in columns
     ]
     for block, *of_block in _aligned([rows, *labels]):
@@ -114,7 +119,9 @@ def _raise_empty(source: SourceFile, data: DataConfig, name: str) -> NoReturn:
         DataError: always.
     """
     first, count, before = None, 0, 0
-    blocks = read_blocks_of(source, data.model_copy(update={"series": name}), [])
+    blocks = read_blocks_of(
+        source, data.model_copy(update={"series": name, "series_parts": []}), []
+    )
     for table in _tables(blocks, ["", name]):
         empty = _empty(pc.cast(table.column(1), pa.string())).to_numpy()
         if first is None and empty.any():

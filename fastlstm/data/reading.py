@@ -24,6 +24,7 @@ from fastlstm.data.file_formats import (
     rows_in,
 )
 from fastlstm.data.files import SourceFile, source_files
+from fastlstm.data.joined_labels import joined_labels
 from fastlstm.data.labels import as_labels
 from fastlstm.data.memory import give_back
 from fastlstm.data.own_columns import refuse_own_columns
@@ -116,6 +117,7 @@ def load_frame(rows: pd.DataFrame, data: DataConfig, values: list[str]) -> pd.Da
             "another layout; write the rows to a file and use 'fastlstm predict --input'"
         )
     values = data.own_columns(values)
+    rows = _with_joined_series(rows, data)
     wanted = [data.time, *([data.series] if data.series else []), *values]
     absent = [name for name in wanted if name not in rows]
     if absent:
@@ -125,6 +127,16 @@ def load_frame(rows: pd.DataFrame, data: DataConfig, values: list[str]) -> pd.Da
         )
     columns = (pa.chunked_array([pa.array(rows[name], from_pandas=True)]) for name in wanted)
     return _long(columns, _GIVEN_ROWS, data, values, _time_rules(_GIVEN_ROWS, data, 1, set()))
+
+
+def _with_joined_series(rows: pd.DataFrame, data: DataConfig) -> pd.DataFrame:
+    """Rows in memory with the label that several columns make, where they have no such column."""
+    parts = data.series_parts
+    if not parts or data.series in rows or not {*parts} <= {*rows}:
+        return rows
+    columns = [pa.chunked_array([pa.array(rows[name], from_pandas=True)]) for name in parts]
+    labels = joined_labels(columns, parts, str(_GIVEN_ROWS)).to_pandas()
+    return rows.assign(**{str(data.series): labels.to_numpy()})
 
 
 def sorted_without_short(

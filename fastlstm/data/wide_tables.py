@@ -39,7 +39,7 @@ def as_read(data: DataConfig, series: list[str]) -> DataConfig:
     """
     value = data.own_columns(data.value_columns)[0]
     rules = dict.fromkeys(series, data.rules(value))
-    return data.model_copy(update={"series": None, "columns": rules})
+    return data.model_copy(update={"series": None, "series_parts": [], "columns": rules})
 
 
 def long_rows(

@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from fastlstm.config.time_formats import check_time_zone
 from fastlstm.data.files import source_files
+from fastlstm.data.joined_labels import joined_labels
 from fastlstm.errors import ConfigError, DataError
-from fastlstm.inspection.roles import find_roles, find_series, horizon_of, look_back_of
+from fastlstm.inspection.intervals import (
+    Intervals,
+    operation_of,
+    proposed_intervals,
+    why_no_feature,
+)
+from fastlstm.inspection.roles import (
+    find_roles,
+    find_series,
+    horizon_of,
+    look_back_of,
+    repeated_rows,
+)
 from fastlstm.inspection.sample import Sample, listed, read_sample, require_column
 from fastlstm.inspection.settings_text import Found
 from fastlstm.inspection.time_parts import times_in_parts
 from fastlstm.inspection.times import Times, candidates, find_times, frequency_of, times_of
 from fastlstm.inspection.wide_layout import SERIES, VALUE, are_alike, long_sample
+
+# Largest share of rows with the series and time of another one that are taken as mistakes.
+_FEW_REPEATED = 0.25
 
 # Asks a question with the possible answers; gives the chosen one.
 Ask = Callable[[str, Sequence[str]], str]
@@ -25,7 +42,8 @@ Ask = Callable[[str, Sequence[str]], str]
 
 def inspect_table(
     path: str, *, named: str | None = None, query: str | None = None, targets: Sequence[str] = (),
-    time: str | None = None, series: str | None = None, time_zone: str | None = None,
+    time: str | None = None, series: str | Sequence[str] | None = None,
+    time_zone: str | None = None,
     horizon: int | None = None, look_back: int | None = None, wide: bool = False,
     ask: Ask | None = None,
 ) -> Found:  # fmt: skip
@@ -37,7 +55,7 @@ def inspect_table(
         query: SQL query that the config holds too.
         targets: what is to be forecast; without it a guess, or a question.
         time: the time column; without it a guess.
-        series: the series column; without it a guess.
+        series: the series column, or several that name series together; without it a guess.
         time_zone: IANA zone of times without an offset.
         horizon: rows to forecast.
         look_back: rows of past.
@@ -72,25 +90,44 @@ def inspect_table(
         sample, times = long_sample(sample, times, others)
         frame, series, targets = sample.frame, SERIES, [VALUE]
     sample, times, repeated = _without_repeated(sample, times)
-    if repeated:
-        doubts.append(f"keep: {repeated:,} rows stand twice, of which one is kept")
+    given = [series] if isinstance(series, str) else list(series or ())
+    label = find_series(sample, times, given, targets)
+    sample = _with_label(sample, label)
     frame = sample.frame
-    label = find_series(sample, times.column, times.values, series)
-    groups = None if label is None else frame[label]
-    frequency, share, doubt = frequency_of(times.values, groups)
-    if share < 0.5:
-        frequency, doubt = None, doubt or "frequency: rows are not evenly apart"
-    others = [n for n in map(str, frame) if n not in (*of_time, label)]
+    arranged = _row_times(times, None if not label else frame["/".join(label)])
+    frequency, intervals = arranged.frequency, arranged.intervals
+    others = [n for n in map(str, frame) if n not in (*of_time, *label, "/".join(label))]
+    targets = targets or _asked_for_targets(frame[others], ask)
+    events = {}
+    if intervals is not None and intervals.of_events:
+        events = {n: why for n in others if n not in targets and (why := why_no_feature(sample, n))}
+        if not targets and events.keys() == {*others}:
+            # Nothing is measured, so that events themselves are counted.
+            targets = [n for n in others if _is_number(frame[n])][:1]
+            events = {n: why for n, why in events.items() if n not in targets}
     roles = find_roles(
         sample, times.column, [*times.parts, *(n for n in others if _holds_times(frame, n))], label,
-        targets or _asked_for_targets(frame[others], ask),
+        targets, events,
     )  # fmt: skip
-    rows = sorted([len(frame)] if groups is None else groups.value_counts().tolist())
+    if intervals is not None:
+        # Events that are written alike have happened twice, and means need no rule for them.
+        repeated = 0
+        doubts.append(_of_intervals(intervals, roles.targets))
+    if repeated:
+        doubts.append(f"keep: {repeated:,} rows stand twice, of which one is kept")
+    repeated += arranged.repeated
+    if arranged.repeated:
+        key = "series and time" if label else "time"
+        doubts.append(
+            f"keep: {arranged.repeated:,} rows have the {key} of another, with other values; the last "
+            "one is kept"
+        )
+    rows = sorted(arranged.rows)
     # Of many series the few shortest do not decide on horizon and look-back; they are left out.
     short = rows[len(rows) // 20]
     steps = horizon or horizon_of(frequency, short)
     past = look_back or look_back_of(frequency, steps, short)
-    doubts += [*times.doubts, *([doubt] if doubt else [])]
+    doubts += [*times.doubts, *arranged.doubts]
     if not times.has_zone and time_zone is None and _has_clock(times.values):
         doubts.append("time_zone: UTC is assumed for times without an offset")
     return Found(
@@ -110,7 +147,88 @@ def inspect_table(
         doubts=tuple(doubts),
         layout="wide" if is_wide else "long",
         keeps_last=repeated > 0,
+        intervals=intervals,
     )
+
+
+@dataclass(frozen=True)
+class _RowTimes:
+    """How the rows of series follow each other.
+
+    Attributes:
+        frequency: distance of rows, or None.
+        intervals: what is made of rows without regular times, or None.
+        rows: number of rows of each series.
+        repeated: rows with the series and time of another one, of which the last is kept.
+        doubts: what is not certain.
+    """
+
+    frequency: str | None
+    intervals: Intervals | None
+    rows: tuple[int, ...]
+    repeated: int
+    doubts: tuple[str, ...]
+
+
+def _row_times(times: Times, groups: pd.Series | None) -> _RowTimes:
+    """How rows follow each other, and what is done where they do not.
+
+    Args:
+        times: of the rows.
+        groups: series of each row; None for one series.
+
+    Raises:
+        DataError: times repeat, and nothing says what their rows are.
+    """
+    values = times.values
+    of_rows = pd.Series("", index=values.index) if groups is None else groups
+    again = repeated_rows(values, of_rows)
+    twice = int(again.sum())
+    frequency, share, doubt = frequency_of(
+        values[~again], None if groups is None else groups[~again]
+    )
+    if share < 0.5:
+        frequency, doubt = None, doubt or "frequency: rows are not evenly apart"
+    few = twice <= _FEW_REPEATED * len(values)
+    if frequency is None or not few:
+        intervals = proposed_intervals(values, groups)
+        if intervals is not None:
+            return _RowTimes(intervals.to, intervals, intervals.rows, 0, ())
+    if not few:
+        row = int(again.to_numpy().argmax())
+        which = "" if groups is None else f"series {groups.iloc[row]!r}: "
+        raise DataError(
+            f"{which}time {values.iloc[row]} repeats, and no columns part its rows into series; give "
+            "--series, several times where columns do so together; where rows of one time belong "
+            "together, write a config with data.keep or data.resample"
+        )
+    counts = of_rows[~again].value_counts().tolist()
+    return _RowTimes(frequency, None, tuple(counts), twice, (doubt,) if doubt else ())
+
+
+def _with_label(sample: Sample, names: Sequence[str]) -> Sample:
+    """The sample with the label that several columns make in their place."""
+    if len(names) < 2:
+        return sample
+    parts = [pa.chunked_array([pa.array(sample.frame[name])]) for name in names]
+    labels = joined_labels(parts, names, "--series").to_pandas()
+    if labels.isna().any():
+        raise DataError(
+            f"--series: {', '.join(names)} are empty in a row; fill them, or name others"
+        )
+    frame = sample.frame.drop(columns=list(names))
+    return replace(sample, frame=frame.assign(**{"/".join(names): labels.to_numpy()}))
+
+
+def _of_intervals(intervals: Intervals, targets: Sequence[str]) -> str:
+    """What is doubted of rows that are made."""
+    if intervals.of_events:
+        what = ", ".join(f"{operation_of(n, targets, of_events=True)} of {n}" for n in targets)
+        return (
+            f"resample: rows have no regular times and are taken as single events: {what} by "
+            f"{intervals.to}, 0 where there are none; change resample if they are measurements"
+        )
+    return f"resample: rows have no regular times; their means by {intervals.to} are taken"
 
 
 def _times(frame: pd.DataFrame, time: str | None) -> Times:
@@ -150,10 +268,15 @@ def _asked_for_format(times: Times, frame: pd.DataFrame, ask: Ask | None) -> Tim
 
 def _asked_for_targets(frame: pd.DataFrame, ask: Ask | None) -> list[str]:
     """The column that is to be forecast, by the one who is asked; none where nobody is."""
-    numbers = [str(n) for n in frame if pd.api.types.is_numeric_dtype(frame[n].dtype)]
+    numbers = [str(n) for n in frame if _is_number(frame[n])]
     if ask is None or len(numbers) < 2:
         return []
     return [ask("Which column is to be forecast?", numbers)]
+
+
+def _is_number(column: pd.Series) -> bool:
+    """Whether a column holds numbers."""
+    return bool(pd.api.types.is_numeric_dtype(column.dtype))
 
 
 def _holds_times(frame: pd.DataFrame, name: str) -> bool:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
+import numpy as np
 import pandas as pd
 
 from fastlstm.data.seasons import season_candidates
 from fastlstm.errors import DataError
 from fastlstm.inspection.sample import Sample, listed, require_column
+from fastlstm.inspection.times import Times
 
 # Most values of a column of text that is a category.
 _MOST_CATEGORIES = 100
@@ -22,6 +26,9 @@ _PARTS = {
     "weekday": (0, 7), "dayofweek": (0, 7), "dow": (0, 7), "quarter": (1, 4), "week": (0, 53),
     "weekofyear": (0, 53), "dayofyear": (1, 366), "doy": (1, 366),
 }  # fmt: skip
+
+# Fewest rows of a series on average, and most columns that are tried together as names of series.
+_FEWEST_ROWS, _MOST_PARTS = 3, 8
 
 # Share of the times of all series at which whole numbers that name them have a row.
 _FILLED = 0.2
@@ -38,6 +45,7 @@ class Roles:
 
     Attributes:
         series: column of series labels, or None.
+        series_parts: columns that name series together; none where it is one column.
         targets: what is forecast.
         features: numbers that are given to the network, the targets among them.
         categories: text, booleans and codes among the features.
@@ -47,6 +55,7 @@ class Roles:
     """
 
     series: str | None
+    series_parts: tuple[str, ...]
     targets: tuple[str, ...]
     features: tuple[str, ...]
     categories: tuple[str, ...]
@@ -55,48 +64,71 @@ class Roles:
     missing: dict[str, int]
 
 
-def find_series(sample: Sample, time: str, times: pd.Series, series: str | None) -> str | None:
-    """The column whose labels part rows of the same time; None where no time repeats.
+def find_series(
+    sample: Sample, time: Times, series: Sequence[str], targets: Sequence[str]
+) -> tuple[str, ...]:
+    """The columns whose labels part rows of the same time; none where no time repeats or none do.
 
     Args:
         sample: the rows.
-        time: the time column.
-        times: its values, ``(n,)``.
-        series: the column, where it is known.
+        time: the times.
+        series: the columns, where they are known.
+        targets: what is to be forecast, as far as it is known.
 
     Raises:
-        DataError: times repeat, and no column parts their rows; or the given one does not.
+        DataError: a given column is absent.
     """
-    frame = sample.frame
-    if series is not None:
-        require_column(frame, "--series", series)
-        _require_distinct(times, frame[series], series)
-        return series
+    frame, times = sample.frame, time.values
+    for name in series:
+        require_column(frame, "--series", name)
+    if series:
+        return tuple(series)
     if not times.duplicated().any():
-        return _in_blocks(sample, time, times)
-    found = []
+        return _in_blocks(sample, time.column, times)
+    found, possible = [], []
     for name in map(str, frame):
         labels = frame[name]
-        if name == time or labels.isna().any() or _is_measured(sample, name):
+        if name in (time.column, *time.parts, *targets) or labels.isna().any():
             continue
-        if _is_part_of_time(sample, name) or not _names_series(labels, times):
+        if _is_measured(sample, name) or _is_part_of_time(sample, name) or _is_time_of_day(labels):
             continue
-        if not _repeated(times, labels).any():
+        possible.append(name)
+        if _names_series(labels, times) and not repeated_rows(times, labels).any():
             found.append((int(labels.nunique()), list(frame).index(name), name))
-    if found:
-        return min(found)[2]
-    row = int(times.duplicated().to_numpy().argmax())
-    raise DataError(
-        f"time {times.iloc[row]} repeats, and no column parts its rows into series; give --series, or "
-        "join columns that do so together into one; where rows of one time belong together, write a "
-        "config with data.keep or data.resample"
-    )
+    return (min(found)[2],) if found else _together(frame, times, possible)
 
 
-def _in_blocks(sample: Sample, time: str, times: pd.Series) -> str | None:
+def _together(frame: pd.DataFrame, times: pd.Series, names: list[str]) -> tuple[str, ...]:
+    """The fewest columns that together part rows of the same time; none where none do."""
+    codes = {name: pd.factorize(frame[name])[0].astype("int64") for name in names}
+    sizes = {name: int(codes[name].max()) + 1 for name in names}
+    # Text names series rather than whole numbers do, which may be amounts.
+    names = [n for n in sorted(names, key=lambda n: pd.api.types.is_numeric_dtype(frame[n].dtype))
+             if 1 < sizes[n] < len(frame) / 2][:_MOST_PARTS]  # fmt: skip
+    of_times, distinct = pd.factorize(times)
+    most = int(np.bincount(of_times).max())
+    for count in (2, 3):
+        found = []
+        for chosen in combinations(names, count):
+            if math.prod(sizes[name] for name in chosen) < most:
+                continue
+            of_rows = np.zeros(len(frame), "int64")
+            for name in chosen:
+                of_rows = of_rows * sizes[name] + codes[name]
+            of_rows, labels = pd.factorize(of_rows)
+            is_filled = len(frame) >= _FILLED * len(labels) * len(distinct)
+            if is_filled and len(pd.unique(of_rows * len(distinct) + of_times)) == len(frame):
+                found.append((len(labels), [names.index(name) for name in chosen], chosen))
+        if found:
+            chosen = min(found)[2]
+            return tuple(name for name in map(str, frame) if name in chosen)
+    return ()
+
+
+def _in_blocks(sample: Sample, time: str, times: pd.Series) -> tuple[str, ...]:
     """The column of text by whose labels rows are in order of time, where they are not as they stand."""
     if times.is_monotonic_increasing or times.is_monotonic_decreasing:
-        return None
+        return ()
     for name in map(str, sample.frame):
         labels = sample.frame[name]
         is_text = not pd.api.types.is_numeric_dtype(labels.dtype)
@@ -108,14 +140,14 @@ def _in_blocks(sample: Sample, time: str, times: pd.Series) -> str | None:
         ):
             changes = times.groupby(labels, sort=False).diff().dropna()
             if (changes > pd.Timedelta(0)).all():
-                return name
-    return None
+                return (name,)
+    return ()
 
 
 def _names_series(labels: pd.Series, times: pd.Series) -> bool:
     """Whether labels may name series: numbers do only where most of these have most times."""
     if not pd.api.types.is_numeric_dtype(labels.dtype):
-        return True
+        return len(labels) >= _FEWEST_ROWS * labels.nunique()
     return len(labels) >= _FILLED * labels.nunique() * times.nunique()
 
 
@@ -125,27 +157,24 @@ def _is_measured(sample: Sample, name: str) -> bool:
     return numeric and name not in sample.whole_numbers
 
 
-def _repeated(times: pd.Series, labels: pd.Series) -> pd.Series:
+def repeated_rows(times: pd.Series, labels: pd.Series) -> pd.Series:
     """Which rows have the time and label of a row before, ``(n,)``."""
     return pd.DataFrame({"time": times, "label": labels}).duplicated()
 
 
-def _require_distinct(times: pd.Series, labels: pd.Series, name: str) -> None:
-    twice = _repeated(times, labels)
-    if twice.any():
-        row = int(twice.to_numpy().argmax())
-        raise DataError(
-            f"--series {name}: {labels.iloc[row]!r} has two rows of {times.iloc[row]}; give another "
-            "column, or keep one row for each time"
-        )
+def _is_time_of_day(labels: pd.Series) -> bool:
+    """Whether a column holds times of a day, which name no series."""
+    is_text = not pd.api.types.is_numeric_dtype(labels.dtype)
+    return is_text and bool(labels.astype("str").str.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?").all())
 
 
 def find_roles(
     sample: Sample,
     time: str,
     other_times: Sequence[str],
-    series: str | None,
+    series: Sequence[str],
     targets: Sequence[str],
+    left: Mapping[str, str],
 ) -> Roles:
     """The role of every column.
 
@@ -153,22 +182,27 @@ def find_roles(
         sample: the rows.
         time: the time column.
         other_times: columns that hold times too.
-        series: the series column, or None.
+        series: the series columns, whose label stands in one column where they are several.
         targets: what is to be forecast, where it is known.
+        left: columns that are no features, with the reason.
 
     Raises:
         DataError: a target is no column, or it is not clear which one to forecast.
     """
     frame = sample.frame
+    lost = "".join(f"; {d}" for d in sample.dialect.doubts if d.startswith("columns: "))
     for name in targets:
-        require_column(frame, "--target", name)
+        require_column(frame, "--target", name, lost)
     left_out: dict[str, str] = {}
+    label = "/".join(series) or None
     features, categories, static, missing = [], [], [], {}
     for name in map(str, frame):
         column = frame[name]
-        if name in (time, series):
+        if name in (time, label):
             continue
-        reason = None if name in targets else _why_left_out(sample, name, other_times)
+        reason = None
+        if name not in targets:
+            reason = _why_left_out(sample, name, other_times) or left.get(name)
         if reason is not None:
             left_out[name] = reason
             continue
@@ -177,8 +211,8 @@ def find_roles(
         features.append(name)
         if column.isna().any():
             missing[name] = int(column.isna().sum())
-        if series is not None and name not in targets:
-            each = column.groupby(frame[series], sort=False).nunique(dropna=False)
+        if label is not None and name not in targets:
+            each = column.groupby(frame[label], sort=False).nunique(dropna=False)
             if (each <= 1).all() and column.nunique() > 1:
                 static.append(name)
     numbers = [n for n in features if n not in categories and n not in static]
@@ -186,14 +220,15 @@ def find_roles(
     if not chosen:
         if not numbers:
             raise DataError(
-                f"no column of numbers is left to forecast; give --target, one of {listed(frame)}"
+                f"no column of numbers is left to forecast; give --target, one of {listed(frame)}{lost}"
             )
         if len(numbers) > 1:
             raise DataError(f"--target: which column is to be forecast? One of {listed(numbers)}")
         chosen = numbers
     return Roles(
-        series, tuple(chosen), tuple(features), tuple(categories), tuple(static), left_out, missing
-    )
+        label, tuple(series) if len(series) > 1 else (), tuple(chosen), tuple(features),
+        tuple(categories), tuple(static), left_out, missing,
+    )  # fmt: skip
 
 
 def _why_left_out(sample: Sample, name: str, other_times: Sequence[str]) -> str | None:

@@ -58,19 +58,20 @@ def listed(names: Iterable[object]) -> str:
     return ", ".join(map(str, names))[:_LISTED]
 
 
-def require_column(frame: pd.DataFrame, option: str, name: str) -> None:
+def require_column(frame: pd.DataFrame, option: str, name: str, lost: str = "") -> None:
     """Refuse a name that no column has.
 
     Args:
         frame: the rows.
         option: what the name was given by, such as '--time'.
         name: the name.
+        lost: what is said of columns that are left out.
 
     Raises:
         DataError: names the columns that there are.
     """
     if name not in frame:
-        raise DataError(f"{option}: no column is named {name!r}; columns: {listed(frame)}")
+        raise DataError(f"{option}: no column is named {name!r}; columns: {listed(frame)}{lost}")
 
 
 def read_sample(file: SourceFile) -> Sample:
@@ -125,19 +126,26 @@ def _distinct(file: SourceFile, header: list[str]) -> tuple[list[str], tuple[str
     """The columns of a header that have a name of their own, and what is doubted of the others.
 
     Raises:
-        DataError: two columns have one name, or the first line is a row.
+        DataError: no column has a name of its own, or the first line is a row.
     """
     twice = sorted({name for name in header if header.count(name) > 1})
-    if twice and twice != [""]:
+    named = [name for name in header if name not in twice]
+    if not named:
         raise DataError(f"{file.path}: has two columns named {twice[0]!r}; rename one")
-    named = [name for name in header if name or "" not in twice]
     if named and all(re.fullmatch(r"[\d\s.,:/+TZ-]*\d[\d\s.,:/+TZ-]*", name) for name in named):
         raise DataError(
             f"{file.path}: the first line holds values and no names ({', '.join(named)[:80]}); write a "
             "line with the names of the columns above it"
         )
-    lost = len(header) - len(named)
-    return named, ((f"columns: {lost} without a name are left out",) if lost else ())
+    doubts = []
+    if "" in twice:
+        doubts.append(f"columns: {header.count('')} without a name are left out")
+    if repeated := [name for name in twice if name]:
+        doubts.append(
+            f"columns: {listed(map(repr, repeated))} name two columns each, which are left out; rename "
+            "one to use them"
+        )
+    return named, tuple(doubts)
 
 
 def _records(file: SourceFile) -> Sample:

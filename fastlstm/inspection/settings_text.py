@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from fastlstm.inspection.intervals import Intervals, operation_of
 from fastlstm.inspection.roles import Roles
 from fastlstm.inspection.text_dialect import Dialect
 from fastlstm.inspection.times import Times
@@ -35,6 +36,7 @@ class Found:
         doubts: what is not certain, all of it.
         layout: 'long' or 'wide'.
         keeps_last: whether rows stand twice, of which one is kept.
+        intervals: rows that are made of those without regular times, or None.
     """
 
     path: str
@@ -53,6 +55,7 @@ class Found:
     doubts: tuple[str, ...]
     layout: str = "long"
     keeps_last: bool = False
+    intervals: Intervals | None = None
 
 
 def settings_text(found: Found) -> str:
@@ -74,9 +77,13 @@ def settings_text(found: Found) -> str:
             f"  time_zone: {found.time_zone} # of times without an offset; an IANA name such as "
             "Europe/Berlin"
         )
-    if roles.series is not None:
+    if roles.series_parts:
+        lines.append(f"  series: [{', '.join(map(_yaml, roles.series_parts))}]")
+    elif roles.series is not None:
         lines.append(f"  series: {_yaml(roles.series)}")
-    if found.frequency is not None:
+    if found.intervals is not None:
+        lines += _resample(found, found.intervals)
+    elif found.frequency is not None:
         lines.append(f"  frequency: {_yaml(found.frequency)}")
     else:
         lines.append("  # frequency: 1h # rows are not evenly apart; windows then may span gaps")
@@ -106,6 +113,24 @@ def settings_text(found: Found) -> str:
         "work: .fastlstm",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _resample(found: Found, intervals: Intervals) -> list[str]:
+    """The rows that are made of those without regular times."""
+    roles, of_events = found.roles, intervals.of_events
+    of_columns = {
+        name: operation_of(name, roles.targets, of_events=of_events)
+        for name in roles.features if name not in roles.categories
+    }  # fmt: skip
+    of_columns["*"] = "last"
+    pairs = ", ".join(f"{_yaml(name)}: {what}" for name, what in of_columns.items())
+    lines = [
+        f"  resample: {{ to: {intervals.to}, columns: {{ {pairs} }} }} # rows have no regular "
+        "times; see the doubts above"
+    ]
+    if of_events:
+        lines.append("  absent_rows: zero # where there are none")
+    return lines
 
 
 def _doubts(found: Found) -> list[str]:

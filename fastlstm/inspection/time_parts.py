@@ -47,7 +47,9 @@ def _letters(name: object) -> str:
 
 
 def _column(frame: pd.DataFrame, names: set[str]) -> str | None:
-    return next((str(name) for name in frame if _letters(name) in names), None)
+    """The first column with such a name, also before a unit in brackets: 'Time (HH:MM)'."""
+    plain = {str(name): _letters(re.sub(r"\(.*\)|\[.*\]", "", str(name))) for name in frame}
+    return next((name for name, letters in plain.items() if letters in names), None)
 
 
 def _of_years(frame: pd.DataFrame) -> list[tuple[list[str], list[str]]]:

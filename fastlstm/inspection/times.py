@@ -25,7 +25,9 @@ _FORMATS = (
     "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%y",
     "%Y/%m/%d", "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S", "%Y.%m.%d", "%Y.%m.%d %H:%M:%S",
     "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d-%b-%y",
-    "%b %Y", "%B %Y", "%b-%y", "%b-%Y", "%Y-%b", "%m/%Y", "%Y/%m", "%G-W%V-%u",
+    "%b-%d-%Y", "%d.%m.%Y %H:%M:%S.%f", "%Y-%m-%d %I:%M %p", "%Y-%m-%d %I:%M:%S %p",
+    "%a, %d %b %Y %H:%M:%S %z", "%YM%m", "%Y %b", "%Y %B", "%b %Y", "%B %Y",
+    "%b-%y", "%b-%Y", "%Y-%b", "%m/%Y", "%Y/%m", "%G-W%V-%u",
 )  # fmt: skip
 _DAY_OR_MONTH = tuple(
     (f"%d{sep}%m{sep}%{year}{time}", f"%m{sep}%d{sep}%{year}{time}")
@@ -161,7 +163,7 @@ def _numbers(cells: pd.Series, name: str) -> Times | None:
         if _FROM * per_second <= low and high < _TO * per_second:
             return Times(name, unit, pd.to_datetime(cells / per_second, unit="s"))
     text = cells.map(lambda value: f"{value:.0f}", na_action="ignore")
-    if low >= 1500 and high <= 2200 and re.search("year|date|time", name, re.IGNORECASE):
+    if low >= 1500 and high <= 2200 and re.search(r"year|date|time|\byr\b", name, re.IGNORECASE):
         return Times(name, "%Y", pd.to_datetime(text, format="%Y", errors="coerce"))
     for written, digits in (("%Y%m%d", 8), ("%Y%m", 6)):
         if text.dropna().str.len().eq(digits).all():

@@ -22,7 +22,11 @@ from flows.cli.examples import EXAMPLES, example_text
     "--look-back", type=click.IntRange(1), help="Rows of past that a forecast is made from."
 )
 @click.option("--time", help="Time column.")
-@click.option("--series", help="Series column of a panel.")
+@click.option(
+    "--series",
+    multiple=True,
+    help="Series column of a panel; again where several name it together.",
+)
 @click.option("--wide", is_flag=True, help="Each column but the time is a series.")
 @click.option("--time-zone", help="IANA zone of times without an offset.")
 @click.option("--query", help="SQL query whose result is the table; for a database.")
@@ -31,7 +35,7 @@ from flows.cli.examples import EXAMPLES, example_text
 )
 def init(
     table: str | None, example: str | None, targets: tuple[str, ...], horizon: int | None,
-    look_back: int | None, time: str | None, series: str | None, wide: bool,
+    look_back: int | None, time: str | None, series: tuple[str, ...], wide: bool,
     time_zone: str | None, query: str | None, output: str | None,
 ) -> None:  # fmt: skip
     """Look at TABLE and write a config for it.

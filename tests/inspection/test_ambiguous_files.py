@@ -45,6 +45,32 @@ def quarters():
     return ["year,quarter,sold", *(f"{2014 + n // 4},{n % 4 + 1},{SOLD[n]}" for n in range(40))]
 
 
+def purchases():
+    """One row a purchase, at any time of opening, three a day on average."""
+    rng = np.random.default_rng(1)
+    minutes = np.sort(rng.integers(0, 60 * 12, (40, 3)), axis=1)
+    return ["at,order_id,article,amount", *(
+        f"{day + pd.Timedelta(f'{8 * 60 + m}min'):%Y-%m-%d %H:%M},{n * 3 + k},a{m % 40},{m % 9}.5"
+        for n, day in enumerate(DAYS) for k, m in enumerate(minutes[n])
+    )]  # fmt: skip
+
+
+def by_two(first, second, values=range(40)):
+    """A row a day of each pair."""
+    return [f"day,{first[0]},{second[0]},sold", *(
+        f"{day:%Y-%m-%d},{one},{two},{SOLD[n] + k}"
+        for n, day in enumerate(DAYS) for k, one in enumerate(first[1:]) for two in second[1:]
+    )]  # fmt: skip
+
+
+def clock(step="5min", jitter=60):
+    """Measurements of a clock that is not exact."""
+    rng = np.random.default_rng(2)
+    times = pd.date_range("2024-01-01", periods=80, freq=step)
+    times += pd.to_timedelta(rng.integers(0, jitter, 80), unit="s")
+    return ["at,level", *(f"{t:%Y-%m-%d %H:%M:%S},{n % 7}.5" for n, t in enumerate(times))]
+
+
 # Name of the case, lines, arguments, what the settings must say, words of a doubt.
 CASES = [
     ("month first by its days", days(SOLD, pattern="%m/%d/%Y"), {}, {"time_format": "%m/%d/%Y"}, None),
@@ -156,8 +182,9 @@ QUESTIONS = [
      r"named by times .*exchange rows and columns"),
     ("no time", ["a,b", "1.5,2", "2.5,3"], r"no column holds times"),
     ("two rows of one time", ["day,sold", "2024-01-01,1.5", "2024-01-01,2.5", "2024-01-02,3.5"],
-     r"repeats, and no column parts .*data\.keep or data\.resample"),
-    ("two columns of one name", ["day,sold,sold", "2024-01-01,1,2"], r"two columns named 'sold'"),
+     r"repeats, and no columns part .*data\.keep or data\.resample"),
+    ("two columns of one name", ["day,sold,sold", "2024-01-01,1,2"],
+     r"'sold' name two columns each, which are left out"),
     ("only a header", ["day,sold"], r"holds no rows"),
     ("only text to forecast", ["day,note", *(f"{d:%Y-%m-%d},n{n}" for n, d in enumerate(DAYS))],
      r"no column of numbers is left"),

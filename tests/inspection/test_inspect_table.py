@@ -157,8 +157,8 @@ def test_roles(tmp_path):
     [
         ("day,a,b\n2024-01-01,1.5,2\n2024-01-02,2,3\n2024-01-03,1,2\n", "--target: which .* a, b"),
         ("a,b\n1.5,2\n2.5,3\n", "no column holds times"),
-        ("day,x,x\n2024-01-01,1,2\n", "two columns named 'x'"),
-        ("day,x\n2024-01-01,1.5\n2024-01-01,2.5\n2024-01-02,2.5\n", "repeats, and no column parts"),
+        ("day,x,x\n2024-01-01,1,2\n", "'x' name two columns each"),
+        ("day,x\n2024-01-01,1.5\n2024-01-01,2.5\n2024-01-02,2.5\n", "repeats, and no columns part"),
         ("day,x\n", "holds no rows"),
     ],
 )
