@@ -203,7 +203,7 @@ def rows_in_csv(file: Path, data: DataConfig) -> int:
     with pa.OSFile(str(file)) as raw:
         codec = COMPRESSIONS.get(file.suffix.lower())
         if codec == "xz":
-            opened = lzma.LZMAFile(raw)
+            opened = lzma.LZMAFile(raw)  # noqa: SIM115 (closed with the file below it)
         else:
             opened = raw if codec is None else pa.CompressedInputStream(raw, codec)
         sample = opened.read(_SAMPLED_BYTES)

@@ -35,7 +35,7 @@ _FILLED = 0.2
 
 # Rows to forecast by the distance of rows, where this is not a day of shorter ones; most of them as a
 # share of the rows of a series, so that validation and test have windows.
-_HORIZONS = {"B": 10, "D": 14, "W": 13, "M": 12, "Q": 4, "Y": 3}
+_HORIZONS = {"B": 10, "C": 10, "D": 14, "W": 13, "M": 12, "Q": 4, "Y": 3}
 _MOST_STEPS = 0.1
 
 

@@ -293,6 +293,12 @@ def _commonest_step(
         day = longest.dt.day_name().str[:3].str.upper().value_counts().index[0]
         return f"{'' if weeks == 1 else weeks}W-{day}", share, None
     if common == pd.Timedelta("1D") and (longest.dt.day_of_week < 5).all() and len(longest) > 10:
+        absent = sum(len(pd.bdate_range(s.iloc[0], s.iloc[-1])) - len(s) for s in steps if len(s))
+        if absent:
+            return "C", float((diffs <= pd.Timedelta("4D")).mean()), (
+                f"frequency: 'C' (trading days, as rows follow each other) is assumed, for {absent:,} "
+                "weekdays have no row; declare closed_days, so that holidays get no forecasts"
+            )  # fmt: skip
         return "B", float((diffs <= pd.Timedelta("3D")).mean()), (
             "frequency: 'B' (weekdays) is assumed; declare closed_days if rows lack on holidays"
         )  # fmt: skip

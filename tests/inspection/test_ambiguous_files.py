@@ -141,6 +141,9 @@ CASES = [
     ("weekdays", ["day,sold", *(f"{d:%Y-%m-%d},{s}" for d, s in zip(
         pd.date_range("2024-01-01", periods=40, freq="B"), SOLD, strict=True))], {}, {"frequency": "B"},
      "frequency: 'B'"),
+    ("weekdays without holidays", ["day,sold", *(f"{d:%Y-%m-%d},{s}" for d, s in zip(
+        pd.date_range("2024-01-01", periods=42, freq="B").delete([9, 25]), SOLD, strict=True))], {},
+     {"frequency": "C"}, "frequency: 'C' (trading days"),
     ("hours without an offset", parts("at,sold", "%Y-%m-%d %H:%M", "h"), {}, {"time_zone": "UTC"},
      "time_zone: UTC is assumed"),
     ("hours with an offset", parts("at,sold", "%Y-%m-%dT%H:%M:%S+02:00", "h"), {}, {"time_zone": None},
