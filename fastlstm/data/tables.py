@@ -32,7 +32,11 @@ def write_blocks(blocks: Iterable[pd.DataFrame], file: Path) -> None:
         for block in blocks:
             rows = pa.Table.from_pandas(block, preserve_index=False).replace_schema_metadata(None)
             if writer is None:
-                writer = pq.ParquetWriter(file, rows.schema, compression="zstd")
+                # Scaled values hardly repeat: a dictionary of them costs more than all else.
+                repeating = [field.name for field in rows.schema if field.type != pa.float32()]
+                writer = pq.ParquetWriter(
+                    file, rows.schema, compression="zstd", use_dictionary=repeating
+                )
             writer.write_table(rows.cast(writer.schema))
     finally:
         if writer is not None:

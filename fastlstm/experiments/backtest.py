@@ -55,26 +55,58 @@ class StartingPoint(NamedTuple):
     scalers: Scalers
 
 
+@dataclass(frozen=True)
+class FoldRows:
+    """The scaled rows of a fold, of a table or of one shard of it.
+
+    Attributes:
+        chosen: their numbers among the given rows, ``(n,)``.
+        frame: ``__series``, ``__time``, ``__segment``.
+        x: scaled features, float32 ``(n, n_features)``.
+        y: targets as the network learns them, float32 ``(n, n_targets)``.
+        usable: whether a window whose first target row this is has no target row in the gap, ``(n,)``.
+    """
+
+    chosen: np.ndarray
+    frame: pd.DataFrame
+    x: np.ndarray
+    y: np.ndarray
+    usable: np.ndarray
+
+    @classmethod
+    def of(cls, rows: Rows, fold: Fold, scalers: Scalers, settings: RetrainConfig) -> FoldRows:
+        """Choose and scale the rows of a fold; its series have scales (see ``with_new_series``)."""
+        data, times = settings.data, microseconds(rows.frame[TIME])
+        chosen = np.flatnonzero((times >= fold.start) & (times < fold.end))
+        series = rows.frame[SERIES].to_numpy()[chosen]
+        block = rows.frame[SEGMENT].to_numpy()[chosen]
+        return cls(
+            chosen,
+            rows.frame.iloc[chosen].reset_index(drop=True),
+            scalers.features(rows.x.iloc[chosen], series),
+            scalers.targets(rows.y.iloc[chosen], data.targets, series),
+            _clear_of_gap(times[chosen], block, fold, settings),
+        )
+
+
 def _windows(rows: Rows, fold: Fold, scalers: Scalers, settings: RetrainConfig) -> RowWindows:
     """The windows of a fold, cut from its own rows."""
     data, hp = settings.data, settings.hyperparameters
-    times = microseconds(rows.frame[TIME])
-    chosen = np.flatnonzero((times >= fold.start) & (times < fold.end))
-    series = rows.frame[SERIES].to_numpy()[chosen]
+    own = FoldRows.of(rows, fold, scalers, settings)
     return RowWindows(
-        rows.frame.iloc[chosen].reset_index(drop=True),
-        scalers.features(rows.x.iloc[chosen], series),
-        scalers.targets(rows.y.iloc[chosen], data.targets, series),
+        own.frame,
+        own.x,
+        own.y,
         features=data.features,
         targets=data.targets,
         timesteps=hp.timesteps,
         steps_ahead=hp.steps_ahead,
         cuts=Cuts(fold.validation, fold.test),
         lookahead=data.lookahead,
-        usable=_clear_of_gap(times[chosen], rows.frame[SEGMENT].to_numpy()[chosen], fold, settings),
-        sample_weight=None if rows.sample_weight is None else rows.sample_weight[chosen],
+        usable=own.usable,
+        sample_weight=None if rows.sample_weight is None else rows.sample_weight[own.chosen],
         time_unit=rows.time_unit,
-        seasons=_seasons(rows, chosen, fold, settings),
+        seasons=_seasons(rows, own.chosen, fold, settings),
     )
 
 
@@ -135,11 +167,9 @@ def evaluate_folds(
         DataError: a split of a fold holds no window.
     """
     first, hp = folds[0], settings.hyperparameters
-    # Nothing reads the feature importance of a fold.
-    evaluation = settings.evaluation.model_copy(update={"explain_windows": 0})
-    settings = settings.model_copy(update={"evaluation": evaluation})
+    settings = without_importance(settings)
     network, scalers = before or (None, _scalers(rows, first, settings))
-    scalers = _with_new_series(scalers, rows, first, settings)
+    scalers = with_new_series(scalers, rows, first, settings)
     table = TargetTable.of(rows.frame, rows.y)
     windows = _windows(rows, first, scalers, settings)
     trained = fit(
@@ -149,7 +179,7 @@ def evaluate_folds(
     epochs, results = len(trained.history), []
     for fold in folds:
         if fold is not first:
-            scalers = _with_new_series(scalers, rows, fold, settings)
+            scalers = with_new_series(scalers, rows, fold, settings)
             windows = _windows(rows, fold, scalers, settings)
         evaluated = evaluate(networks, windows, scalers, table, settings)
         results.append(
@@ -193,8 +223,21 @@ def _scalers(rows: Rows, fold: Fold, settings: RetrainConfig) -> Scalers:
     )  # fmt: skip
 
 
-def _with_new_series(scalers: Scalers, rows: Rows, fold: Fold, settings: RetrainConfig) -> Scalers:
-    """Scalers with the series of a fold that the fold they were fitted in did not have."""
+def without_importance(settings: RetrainConfig) -> RetrainConfig:
+    """The settings of a fold: nothing reads its feature importance."""
+    evaluation = settings.evaluation.model_copy(update={"explain_windows": 0})
+    return settings.model_copy(update={"evaluation": evaluation})
+
+
+def with_new_series(scalers: Scalers, rows: Rows, fold: Fold, settings: RetrainConfig) -> Scalers:
+    """Scalers with the series of a fold that the fold they were fitted in did not have.
+
+    Args:
+        scalers: fitted in this fold or in an earlier one.
+        rows: of the table, or of one shard of it.
+        fold: whose rows scale its new series.
+        settings: all settings.
+    """
     times, series = microseconds(rows.frame[TIME]), rows.frame[SERIES].to_numpy()
     in_fold = (times >= fold.start) & (times < fold.end)
     train = times[in_fold] < fold.validation

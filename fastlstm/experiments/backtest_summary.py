@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from fastlstm.artifacts.file_names import (
 )
 from fastlstm.artifacts.files import write_json
 from fastlstm.config.retrain import RetrainConfig
-from fastlstm.data.tables import write_table
-from fastlstm.evaluation.pointwise import SCALE_COLUMN, PointwiseLoss, loss_of
-from fastlstm.evaluation.significance import by_origin, diebold_mariano
+from fastlstm.data.tables import StoredColumns, read_blocks, write_blocks
+from fastlstm.evaluation.pointwise import loss_of
+from fastlstm.evaluation.significance import diebold_mariano
 from fastlstm.experiments.folds import Fold
+from fastlstm.experiments.loss_tally import LossTally
 from fastlstm.reporting.text import forecast_name
 
 
@@ -31,7 +33,7 @@ class FoldResult:
     Attributes:
         fold: its rows.
         metrics: on its test period; see ``fastlstm.evaluation.result.Evaluation``.
-        predictions: likewise.
+        predictions: likewise, in memory or in a Parquet file.
         trained_at: number of the fold that the network was trained on, an earlier one where several
             folds share a training.
         epochs: epochs of that training.
@@ -39,9 +41,23 @@ class FoldResult:
 
     fold: Fold
     metrics: dict[str, Any]
-    predictions: pd.DataFrame
+    predictions: pd.DataFrame | Path
     trained_at: int
     epochs: int
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns of the predictions."""
+        if isinstance(self.predictions, Path):
+            return list(StoredColumns(self.predictions))
+        return list(self.predictions)
+
+    def blocks(self) -> Iterator[pd.DataFrame]:
+        """The predictions; those in a file a million rows at a time."""
+        if isinstance(self.predictions, Path):
+            yield from read_blocks(self.predictions)
+        else:
+            yield self.predictions
 
 
 @dataclass(frozen=True)
@@ -59,7 +75,7 @@ class Backtest:
         by_series: the same by target and series.
         primary: name of the primary metric.
         better: 'lower' or 'higher'.
-        predictions: one row per fold, window, step and target.
+        folds: the results of the folds, in order.
     """
 
     table: pd.DataFrame
@@ -68,7 +84,16 @@ class Backtest:
     by_series: pd.DataFrame
     primary: str
     better: str
-    predictions: pd.DataFrame
+    folds: list[FoldResult]
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """One row per fold, window, step and target, in memory."""
+        return pd.concat(self.prediction_blocks(), ignore_index=True)
+
+    def prediction_blocks(self) -> Iterator[pd.DataFrame]:
+        """``predictions`` in blocks, all with the same columns."""
+        yield from _blocks(self.folds)
 
     def plot(self) -> Any:
         """One figure: the primary metric by fold, and the error by step ahead, with the baselines'."""
@@ -106,12 +131,10 @@ def summarise(
     """
     primary = results[0].metrics["primary"]
     names = list(results[0].metrics["test"])
-    predictions = pd.concat(
-        [result.predictions.assign(fold=np.int32(result.fold.number)) for result in results],
-        ignore_index=True,
-    )
-    loss = loss_of(primary["name"], predictions.columns)
-    losses = _losses(predictions, names, loss)
+    loss = loss_of(primary["name"], _columns(results))
+    tally = LossTally(names, loss)
+    for block in _blocks(results):
+        tally.add(block)
     steps = settings.hyperparameters.steps_ahead
     return Backtest(
         table=_fold_table(
@@ -119,19 +142,28 @@ def summarise(
             names,
             primary["name"],
             time_unit,
-            _means_over_series(losses, predictions, loss) if loss.scaled else None,
+            tally.over_series() if loss.scaled else None,
         ),
-        significance={
-            name: _significance(predictions, losses, name, steps, loss)
-            for name in names
-            if name != "model"
-        },
-        by_step=_metric_by(losses, predictions, "step", loss),
-        by_series=_metric_by(losses, predictions, "series", loss),
+        significance={name: _significance(tally, name, steps) for name in names if name != "model"},
+        by_step=tally.metric_by("step"),
+        by_series=tally.metric_by("series"),
         primary=primary["name"],
         better=primary["better"],
-        predictions=predictions,
+        folds=results,
     )
+
+
+def _columns(results: list[FoldResult]) -> list[str]:
+    """Names of the columns that the predictions of any fold have; another season, another baseline."""
+    return list(dict.fromkeys(name for result in results for name in result.columns))
+
+
+def _blocks(results: list[FoldResult]) -> Iterator[pd.DataFrame]:
+    """The predictions of all folds with the number of the fold, block by block."""
+    columns = _columns(results)
+    for result in results:
+        for block in result.blocks():
+            yield block.reindex(columns=columns).assign(fold=np.int32(result.fold.number))
 
 
 def _fold_table(
@@ -184,56 +216,20 @@ def _written(time: int, time_unit: str) -> str:
     return str(time) if time_unit == "row" else f"{pd.Timestamp(time, unit='us'):%Y-%m-%d %H:%M}"
 
 
-def _losses(predictions: pd.DataFrame, names: list[str], loss: PointwiseLoss) -> pd.DataFrame:
-    """Loss of each forecast in each row; NaN where the forecast or the scale is undefined."""
-    truth = predictions["truth"]
-    scale = predictions[SCALE_COLUMN] if loss.scaled else None
-    columns = {name: "prediction" if name == "model" else name for name in names}
-    return pd.DataFrame(
-        {name: loss.of(predictions[column], truth, scale) for name, column in columns.items()}
-    )
-
-
-def _means_over_series(
-    losses: pd.DataFrame, predictions: pd.DataFrame, loss: PointwiseLoss
-) -> dict[str, float]:
-    """By forecast the mean over series of the metric of each series in all folds."""
-    return {str(name): loss.over_all(losses[name], predictions["series"]) for name in losses}
-
-
-def _metric_by(
-    losses: pd.DataFrame, predictions: pd.DataFrame, key: str, loss: PointwiseLoss
-) -> pd.DataFrame:
-    """The metric by step or series, target by target since their units may differ."""
-    by = ["target", key] if key == "series" or not loss.scaled else ["target", key, "series"]
-    metrics = loss.metric_of(losses.groupby([predictions[name] for name in by], sort=True).mean())
-    return metrics.groupby(["target", key], sort=True).mean().reset_index()
-
-
-def _significance(
-    predictions: pd.DataFrame, losses: pd.DataFrame, baseline: str, steps: int, loss: PointwiseLoss
-) -> dict[str, Any]:
+def _significance(tally: LossTally, baseline: str, steps: int) -> dict[str, Any]:
     """Whether the network is significantly better than a baseline, over all steps and at each."""
-    gain = losses[baseline] - losses["model"]
-    if not loss.scaled:
-        # The baseline's mean error makes targets of different units comparable.
-        unit = losses[baseline].groupby(predictions["target"]).transform("mean")
-        gain = gain / unit.where(unit > 0)
-    known = gain.notna().to_numpy()
-    gains = predictions.loc[known, ["origin", "step"]].assign(gain=gain[known])
     return {
-        "overall": _comparison(gains, steps),
+        "overall": _comparison(tally.gains(baseline), steps),
         "by_step": [
-            {"step": step, **_comparison(gains[gains["step"] == step], step)}
+            {"step": step, **_comparison(tally.gains(baseline, step), step)}
             for step in range(1, steps + 1)
         ],
     }
 
 
-def _comparison(gains: pd.DataFrame, horizon: int) -> dict[str, Any]:
-    """The Diebold-Mariano test of some gains, by columns ``origin, gain``."""
-    by_time = by_origin(gains["origin"].to_numpy(), gains["gain"].to_numpy())
-    comparison = diebold_mariano(by_time, horizon)
+def _comparison(gains: np.ndarray, horizon: int) -> dict[str, Any]:
+    """The Diebold-Mariano test of the gains by origin."""
+    comparison = diebold_mariano(gains, horizon)
     facts = {**asdict(comparison), "better": comparison.is_better()}
     # Without an origin there is no difference.
     return facts if comparison.origins else {**facts, "difference": None}
@@ -267,7 +263,7 @@ def write_backtest(folder: Path, backtest: Backtest) -> dict[str, Any]:
 
     backtest.table.to_csv(folder / BACKTEST_TABLE_FILE, index=False)
     write_json(folder / BACKTEST_SUMMARY_FILE, backtest.to_dict())
-    write_table(backtest.predictions, folder / PREDICTIONS_FILE)
+    write_blocks(backtest.prediction_blocks(), folder / PREDICTIONS_FILE)
     save_figure(backtest.plot(), folder / BACKTEST_FIGURE_FILE)
     over_all = backtest.table.iloc[-1]
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,34 +15,27 @@ from fastlstm.artifacts.file_names import (
 )
 from fastlstm.artifacts.files import write_json
 from fastlstm.config.retrain import RetrainConfig
-from fastlstm.data.column_names import SEGMENT, SERIES, TIME
 from fastlstm.data.scaling import read_scalers, scaler_files, write_scalers
-from fastlstm.data.shards import read_shards
-from fastlstm.data.tables import read_table, write_table
-from fastlstm.data.time_grid import microseconds
-from fastlstm.experiments.backtest import Rows, StartingPoint, evaluate_folds
+from fastlstm.data.shards import distinct_times_in, is_cut
+from fastlstm.data.tables import write_blocks
+from fastlstm.experiments.backtest import StartingPoint, evaluate_folds
 from fastlstm.experiments.backtest_summary import FoldResult, summarise, write_backtest
 from fastlstm.experiments.folds import Fold, groups, plan_folds
 from fastlstm.network.inference import load_network
+from fastlstm.steps.fold_shards import FoldShards, clean_rows
 from fastlstm.training.setup import OnEvent
-
-
-def clean_rows(clean: Path, settings: RetrainConfig) -> Rows:
-    """The rows of a clean table."""
-    data = settings.data
-    frame = read_shards(
-        clean,
-        CLEAN_FILE,
-        list(dict.fromkeys([SERIES, TIME, SEGMENT, *data.features, *data.targets])),
-    )
-    return Rows(frame[[SERIES, TIME, SEGMENT]], frame[data.features], frame[data.targets])
 
 
 def count_groups(clean: Path, settings: RetrainConfig) -> int:
     """Number of trainings that the folds of a clean table need."""
-    times = microseconds(read_shards(clean, CLEAN_FILE, [TIME])[TIME])
+    return len(_groups(clean, settings))
+
+
+def _groups(clean: Path, settings: RetrainConfig) -> list[list[Fold]]:
+    """The folds of a clean table in groups that share a training."""
+    times = distinct_times_in(clean, CLEAN_FILE)
     folds = plan_folds(times, settings.hyperparameters, settings.backtest)
-    return len(groups(folds, settings.backtest.refit_every))
+    return groups(folds, settings.backtest.refit_every)
 
 
 def evaluate_folds_into(
@@ -65,18 +59,24 @@ def evaluate_folds_into(
         on_event: receives the events of the training.
     """
     settings = RetrainConfig.model_validate(config)
-    rows = clean_rows(Path(clean), settings)
-    times = microseconds(rows.frame[TIME])
-    folds = plan_folds(times, settings.hyperparameters, settings.backtest)
-    group = groups(folds, settings.backtest.refit_every)[part]
+    table, target = Path(clean), Path(folder)
+    group = _groups(table, settings)[part]
     start = None if before is None else _read_starting_point(Path(before))
-    results, trained = evaluate_folds(rows, group, settings, on_event, before=start)
-    target = Path(folder)
+    # Not below TMPDIR, which may be small: the windows of a large table take much of a disk.
+    unfinished = target / "unfinished"
+    unfinished.mkdir()
+    if is_cut(table):
+        shards = FoldShards(table, unfinished, settings)
+        results, trained = shards.evaluate(group, start, on_event)
+    else:
+        rows = clean_rows(table, settings)
+        results, trained = evaluate_folds(rows, group, settings, on_event, before=start)
     with writing_to(target):
         trained.network.save(target / MODEL_FILE)
         write_scalers(trained.scalers, *scaler_files(target))
         for result in results:
             _write_fold_result(target, result)
+    shutil.rmtree(unfinished)
     return {
         "folds": [result.fold.number for result in results],
         "windows": sum(result.metrics["windows"] for result in results),
@@ -98,7 +98,7 @@ def _read_starting_point(folder: Path) -> StartingPoint:
 def _write_fold_result(folder: Path, result: FoldResult) -> None:
     """Write the predictions of a fold as Parquet, all else as JSON."""
     number = result.fold.number
-    write_table(result.predictions, folder / f"{number:04d}.parquet")
+    write_blocks(result.blocks(), folder / f"{number:04d}.parquet")
     rest = {name: getattr(result, name) for name in ("metrics", "trained_at", "epochs")}
     write_json(folder / f"{number:04d}.json", {**rest, "fold": asdict(result.fold)})
 
@@ -108,12 +108,11 @@ def _read_fold_results(folder: Path) -> list[FoldResult]:
     results = []
     for file in sorted(folder.glob("[0-9]*.json")):
         rest = json.loads(file.read_text(encoding="utf-8"))
-        predictions = read_table(file.with_suffix(".parquet"))
         results.append(
             FoldResult(
                 Fold(**rest["fold"]),
                 rest["metrics"],
-                predictions,
+                file.with_suffix(".parquet"),
                 rest["trained_at"],
                 rest["epochs"],
             )

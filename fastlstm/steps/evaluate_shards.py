@@ -125,6 +125,30 @@ def evaluate_shards_into(
     return {key: metrics[key] for key in ("primary", "windows")}
 
 
+def score_validation_shards(
+    network: Any, table: ShardedTable, scalers: Scalers, settings: RetrainConfig
+) -> float | None:
+    """See ``fastlstm.evaluation.regression.score_validation``.
+
+    Args:
+        network: the Keras network.
+        table: windows and rows.
+        scalers: to give forecasts in the targets' units.
+        settings: all settings.
+    """
+    parts = []
+    for windows, rows in table:
+        if not windows.count("validation"):
+            continue
+        found = forecast_split(network, "validation", windows, scalers, rows, settings, {})
+        sums = train_sums(windows, rows, settings, season_length(settings, windows.manifest))
+        scales = sums.scales.some(rows.code[found.rows])
+        forecast = found.point_forecasts["model"]
+        parts.append(ErrorTable.of(found.truth, forecast, found.series, scales))
+    primary = primary_of(table.dataset.manifest["series"], settings)
+    return ErrorTable.joined(parts).scores()[primary]
+
+
 def _calibrated(
     networks: EvaluatedNetworks, table: ShardedTable, scalers: Scalers, settings: RetrainConfig
 ) -> dict[str, CalibrationScores]:

@@ -110,8 +110,9 @@ def _lost_in_scale(sums: list[Path], scalers: Scalers) -> dict[str, Any]:
 
 
 def sums_of_shard(
-    shard: str, folder: str, config: dict[str, Any], split: dict[str, Any]
-) -> dict[str, Any]:
+    shard: str, folder: str, config: dict[str, Any], split: dict[str, Any],
+    since: int | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Write the sums of one shard that scalers, seasons and bins of inputs come from.
 
     Args:
@@ -119,12 +120,16 @@ def sums_of_shard(
         folder: folder to publish.
         config: all settings.
         split: the cut times, or the shares by which each series is cut; see ``cuts_from``.
+        since: first time of a fold of a backtest, in microseconds since 1970 (UTC): earlier rows do not
+            count, and the bins of inputs are not needed. None: all rows.
     """
 
     def build(target: Path) -> dict[str, Any]:
         settings, file = RetrainConfig.model_validate(config), Path(shard) / CLEAN_FILE
         data, hp = settings.data, settings.hyperparameters
         frame = read_table(file)
+        if since is not None:
+            frame = frame[microseconds(frame[TIME]) >= since].reset_index(drop=True)
         times, block = microseconds(frame[TIME]), frame[SEGMENT].to_numpy()
         cut = cuts_from(split, times, frame[SERIES].to_numpy())
         x, y = frame[data.features], frame[data.targets]
@@ -139,7 +144,7 @@ def sums_of_shard(
             arrays |= _arrays(_TARGETS, ((n, _values(y, n)[defined]) for n in data.targets), ranked)
         if hp.has_count_loss:
             arrays |= _arrays(_KNOWN, ((n, _values(y, n)[rows.known]) for n in data.targets), False)
-        inputs = drift_columns(data)
+        inputs = drift_columns(data) if since is None else []
         arrays |= _arrays(_INPUTS, ((n, _values(frame, n)[rows.train]) for n in inputs), True)
         indicators: list[str] = []
         if hp.scaler_scope == "series":
@@ -280,12 +285,15 @@ class TableSums:
     seasons: FoundSeasons
 
     @classmethod
-    def read(cls, folders: list[Path], config: RetrainConfig) -> TableSums:
-        """From what ``sums_of_shard`` wrote."""
+    def read(
+        cls, folders: list[Path], config: RetrainConfig, *, of_fold: bool = False
+    ) -> TableSums:
+        """From what ``sums_of_shard`` wrote, of all rows or of those of a fold of a backtest."""
         data, hp, search = config.data, config.hyperparameters, season_search(config)
         names = {
             _FEATURES: data.features, _TARGETS: data.targets if hp.scale_targets else [],
-            _KNOWN: data.targets if hp.has_count_loss else [], _INPUTS: drift_columns(data),
+            _KNOWN: data.targets if hp.has_count_loss else [],
+            _INPUTS: [] if of_fold else drift_columns(data),
         }  # fmt: skip
         parts: dict[str, dict[str, list[ColumnSums]]] = {
             kind: {name: [] for name in of_kind} for kind, of_kind in names.items()

@@ -6,18 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fastlstm.artifacts.file_names import (
-    CLEAN_FILE,
-    MODEL_FILE,
-)
+from fastlstm.artifacts.file_names import MODEL_FILE
+from fastlstm.artifacts.folders import read_manifest
 from fastlstm.config.retrain import RetrainConfig
-from fastlstm.data.column_names import SERIES
 from fastlstm.data.scaling import read_scalers, scaler_files
-from fastlstm.data.shards import read_shards
+from fastlstm.data.shards import is_cut
 from fastlstm.evaluation.metrics import primary_regression_metric
 from fastlstm.evaluation.regression import score_validation
 from fastlstm.network.inference import load_network
 from fastlstm.steps.evaluate import read_target_table
+from fastlstm.steps.evaluate_shards import ShardedTable, score_validation_shards
 from fastlstm.windows.parquet import WindowDataset
 
 
@@ -33,7 +31,7 @@ def trial_metric(clean: Path, settings: RetrainConfig) -> str | None:
     """
     if not settings.hyperparameters.is_regressor:
         return None
-    series = read_shards(clean, CLEAN_FILE, [SERIES])[SERIES].nunique()
+    series = int(read_manifest(clean)["series"])
     setting, targets = settings.evaluation.primary_metric, len(settings.data.targets)
     if setting == "auto" and series == targets == 1:
         return None
@@ -62,6 +60,9 @@ def score_trial(
     """
     settings = RetrainConfig.model_validate(config)
     scalers = read_scalers(*scaler_files(Path(scaled)))
+    served, dataset = load_network(Path(network) / MODEL_FILE), WindowDataset(Path(windows))
+    if is_cut(Path(clean)):
+        shards = ShardedTable(dataset, Path(clean), settings.data.targets)
+        return score_validation_shards(served, shards, scalers, settings)
     table = read_target_table(Path(clean), settings.data.targets)
-    served = load_network(Path(network) / MODEL_FILE)
-    return score_validation(served, WindowDataset(Path(windows)), scalers, table, settings)
+    return score_validation(served, dataset, scalers, table, settings)

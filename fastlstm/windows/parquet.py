@@ -140,8 +140,9 @@ class ShardPlace:
 
 
 def write_parts(
-    folder: Path, scaled: pd.DataFrame, form: WindowForm, shard: ShardPlace | None = None
-) -> dict[str, Runs]:
+    folder: Path, scaled: pd.DataFrame, form: WindowForm, shard: ShardPlace | None = None,
+    usable: np.ndarray | None = None,
+) -> dict[str, Runs]:  # fmt: skip
     """Write the windows of a table, or of one shard of it; return the target rows of each split.
 
     Args:
@@ -149,6 +150,7 @@ def write_parts(
         scaled: as for ``write_windows``.
         form: the form of the windows.
         shard: which shard the rows are; None for a whole table, of which each split needs a window.
+        usable: whether a row may be the first target row of a window, ``(n,)``; None: every row.
 
     Raises:
         DataError: a split of a whole table would hold no window.
@@ -156,6 +158,8 @@ def write_parts(
     inputs = [scaled[f"x.{n}"].to_numpy(np.float32) for n in form.features]
     outputs = [scaled[f"y.{n}"].to_numpy(np.float32) for n in form.targets]
     defined = all_steps_defined(_defined(outputs), form.steps_ahead)
+    if usable is not None:
+        defined &= usable
     planned = plan_windows(scaled, defined, form.timesteps, form.span, form.cuts)
     if shard is None:
         require_windows(planned, form.timesteps, form.span, Blocks.of(scaled))
@@ -222,8 +226,13 @@ class _PartWriter:
         origins = planned.between(start, start + self.windows_per_part)
         # Only this part's rows are stacked; stacking all rows would copy the table.
         begin, end = int(origins[0]) - self._timesteps, int(origins[-1]) + self._steps_ahead
-        x = np.column_stack([column[begin:end] for column in self._inputs])
-        y = np.column_stack([column[begin:end] for column in self._targets])
+        part = _PartRows(
+            begin,
+            pa.array(self._series.iloc[begin:end], pa.string()),
+            microseconds(self._times.iloc[begin:end]),
+            np.column_stack([column[begin:end] for column in self._inputs]),
+            np.column_stack([column[begin:end] for column in self._targets]),
+        )
         with pq.ParquetWriter(
             file,
             self._schema,
@@ -235,23 +244,49 @@ class _PartWriter:
             write_batch_size=_WRITE_BATCH,
         ) as writer:
             for position in range(0, len(origins), self._group):
-                rows = origins[position : position + self._group]
-                table = self._table(rows, x, y, begin)
+                table = self._table(origins[position : position + self._group], part)
                 writer.write_table(table, row_group_size=self._group)
 
-    def _table(self, origins: np.ndarray, x: np.ndarray, y: np.ndarray, begin: int) -> pa.Table:
-        """The windows of these origin rows; ``begin`` is the number of the first row of x and y."""
-        inputs = input_windows(x, origins - begin, self._timesteps)
-        targets = target_windows(y, origins - begin, self._steps_ahead)
-        times = microseconds(self._times.iloc[origins])
+    def _table(self, origins: np.ndarray, part: _PartRows) -> pa.Table:
+        """The windows of these origin rows."""
+        rows = origins - part.begin
+        inputs = input_windows(part.x, rows, self._timesteps)
+        targets = target_windows(part.y, rows, self._steps_ahead)
         columns = [
-            pa.array(self._series.iloc[origins].to_numpy(object), pa.string()),
-            pa.array(times, self._schema.field("origin").type),
+            part.labels(rows),
+            pa.array(part.times[rows], self._schema.field("origin").type),
             pa.array(origins - self._timesteps + self._rows_before),
             _tensor(inputs, self._schema.field("x").type),
             _tensor(targets, self._schema.field("y").type),
         ]
         return pa.table(columns, schema=self._schema)
+
+
+class _PartRows:
+    """The rows that the windows of one part are cut from.
+
+    Args:
+        begin: number of the first in the table.
+        series: series of each.
+        times: microseconds since 1970 (UTC) of each.
+        x: features, ``(n, n_features)``.
+        y: targets, ``(n, n_targets)``.
+    """
+
+    def __init__(
+        self, begin: int, series: pa.Array, times: np.ndarray, x: np.ndarray, y: np.ndarray
+    ) -> None:
+        self.begin, self.times, self.x, self.y = begin, times, x, y
+        if isinstance(series, pa.ChunkedArray):
+            series = series.combine_chunks()
+        # Labels are chosen by number, which takes a tenth of the time that choosing text takes.
+        encoded = series.dictionary_encode()
+        self._labels, self._codes = encoded.dictionary, encoded.indices.to_numpy()
+
+    def labels(self, rows: np.ndarray) -> pa.Array:
+        """The series of some rows, text."""
+        chosen = pa.DictionaryArray.from_arrays(self._codes[rows], self._labels)
+        return chosen.dictionary_decode()
 
 
 def _tensor(values: np.ndarray, kind: pa.DataType) -> pa.Array:

@@ -14,7 +14,7 @@ from fastlstm.config.reading import check_settings
 from fastlstm.errors import ConfigError, DataError
 from fastlstm.experiments.backtest import run_backtest
 from fastlstm.steps import backtest as library
-from fastlstm.steps.backtest import clean_rows
+from fastlstm.steps.fold_shards import clean_rows
 from tasks.settings import PipelineConfig
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "in_process")

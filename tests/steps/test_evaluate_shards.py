@@ -11,6 +11,8 @@ import pytest
 from fastlstm.artifacts.file_names import METRICS_FILE, MODEL_FILE, PREDICTIONS_FILE
 from fastlstm.network.build import build_network
 from fastlstm.steps.evaluate import evaluate_into
+from fastlstm.steps.trial_score import score_trial
+from fastlstm.windows.parquet import WindowDataset
 from tests.steps.test_shards import Steps, both, changed, panel  # noqa: F401 (both is a fixture)
 
 pytestmark = pytest.mark.usefixtures("untraced")
@@ -37,12 +39,19 @@ def evaluated(steps: Steps, network) -> tuple[dict, pd.DataFrame]:
 
 def evaluated_alike(whole: Steps, shards: Steps) -> list[tuple[dict, pd.DataFrame]]:
     """Metrics and predictions of one network, on the table in one piece and in shards."""
-    windows, _ = (steps.windows() for steps in (whole, shards))  # both are cut by this
-    network = build_network(
-        whole.config.hyperparameters, windows.manifest["features"], windows.manifest["targets"],
+    for steps in (whole, shards):
+        steps.windows()
+    network = new_network(whole)
+    return [evaluated(steps, network) for steps in (whole, shards)]
+
+
+def new_network(steps: Steps):
+    """A network that has learned nothing."""
+    windows = WindowDataset(steps.folder / "windows")
+    return build_network(
+        steps.config.hyperparameters, windows.manifest["features"], windows.manifest["targets"],
         windows.count("train"), [],
     )  # fmt: skip
-    return [evaluated(steps, network) for steps in (whole, shards)]
 
 
 def assert_alike(one, other, where=""):
@@ -91,6 +100,21 @@ def test_metrics_predictions_and_intervals(both):  # noqa: F811
         assert other["coverage"] == pytest.approx(one["coverage"], abs=0.1)
         assert other["width"] == pytest.approx(one["width"], rel=0.3)
     assert np.isfinite(rows_of_shards["upper_0.8"]).mean() > 0.5
+
+
+def test_the_score_of_a_trial(both):  # noqa: F811
+    whole, shards = both(panel(), changed(evaluation={"primary_metric": "mase"}))
+    for steps in (whole, shards):
+        steps.windows()
+    network = new_network(whole)
+    scores = []
+    for steps in (whole, shards):
+        home = {name: str(steps.folder / name) for name in ("windows", "scaled", "clean")}
+        (steps.folder / "network").mkdir()
+        network.save(steps.folder / "network" / MODEL_FILE)
+        given = {"network": str(steps.folder / "network"), "config": steps.config.model_dump()}
+        scores.append(score_trial(**given, **home, on_event=lambda _: None))
+    assert scores[1] == pytest.approx(scores[0], rel=1e-5)
 
 
 def test_metrics_and_predictions_of_a_classifier(both):  # noqa: F811
