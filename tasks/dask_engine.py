@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import copy_context
 from typing import Any
+from uuid import uuid4
 
 from fastlstm.config.execution import ExecutionConfig
 from fastlstm.errors import ConfigError, EngineError, WorkerKilledError, first_line
 from fastlstm.steps import remote_call
-from fastlstm.steps.remote_call import version_problem
+from fastlstm.steps.remote_call import RemoteCall, version_problem
 from fastlstm.steps.worker_pool import default_workers
 from tasks.cluster_engine import ClusterEngine
 
 _SECONDS_BETWEEN_LOOKS = 10.0
 # A worker that died is started again within this time, or never.
 _SECONDS_WITHOUT_WORKER = 120.0
+
+
+def run_on_worker(call: RemoteCall, topic: str, name: str | None) -> Any:
+    """Serve a call on a worker, see ``fastlstm.steps.remote_call.run``, and send its events.
+
+    Args:
+        call: the call.
+        topic: where the caller listens.
+        name: of the call; None where nobody listens.
+    """
+    if name is None:
+        return remote_call.run(call)
+    from distributed import get_worker
+
+    worker = get_worker()
+    return remote_call.run(
+        call, lambda event: worker.log_event(topic, {"call": name, "event": event})
+    )
 
 
 class DaskEngine(ClusterEngine):
@@ -40,6 +62,11 @@ class DaskEngine(ClusterEngine):
             ) from None
         super().__init__(execution)
         self._distributed = distributed
+        # Events of all calls come by one topic; one thread hands them on, in their order.
+        self._topic = f"fastlstm-{uuid4().hex}"
+        self._listeners: dict[str, Callable[[dict[str, Any]], None]] = {}
+        self._deliveries = ThreadPoolExecutor(1)
+        self._running.callback(self._deliveries.shutdown)
         options: dict[str, Any] = {"address": execution.cluster}
         if execution.cluster is None:
             options["cluster_kwargs"] = {
@@ -50,6 +77,7 @@ class DaskEngine(ClusterEngine):
         with self._connecting("start the cluster, or correct its address", OSError):
             runner = self._running.enter_context(DaskTaskRunner(**options))
             self._client = runner.client
+            self._client.subscribe_topic(self._topic, self._deliver)
             self._check_versions()
 
     @property
@@ -95,7 +123,7 @@ class DaskEngine(ClusterEngine):
         on_event: Callable[[dict[str, Any]], None] | None = None,
         time_limit: float | None = None, *, prepare: str | None = None,
     ) -> Any:  # fmt: skip
-        """See ``tasks.engine.Engine``. Events stay on the worker.
+        """See ``tasks.engine.Engine``.
 
         Raises:
             WorkerKilledError: every worker that took the call died.
@@ -104,22 +132,46 @@ class DaskEngine(ClusterEngine):
         """
         request = self._request(function, arguments, time_limit, prepare)
         distributed = self._distributed
+        with self._listening(on_event) as name:
+            try:
+                return self._result(
+                    self._client.submit(run_on_worker, request, self._topic, name, pure=False)
+                )
+            except distributed.scheduler.KilledWorker as error:
+                raise WorkerKilledError(
+                    f"{self._place}: {error.allowed_failures + 1} workers died while they ran "
+                    f"{function}, most likely for lack of memory; give workers more memory, or lower "
+                    "execution.shard_rows or batch_size"
+                ) from None
+            except (OSError, distributed.client.FutureCancelledError) as error:
+                if self._client.status == "running" and not isinstance(error, OSError):
+                    raise
+                raise EngineError(
+                    f"execution.cluster: the scheduler of {self._place} does not answer any more "
+                    f"({first_line(error)}); start it and run the same command again, which uses what "
+                    "is finished"
+                ) from None
+
+    @contextmanager
+    def _listening(self, on_event: Callable[[dict[str, Any]], None] | None) -> Iterator[str | None]:
+        """Hand the events of a call on within the block; its name, None where nobody listens."""
+        if on_event is None:
+            yield None
+            return
+        name, context = uuid4().hex, copy_context()
+        # In the context of the call, for messages go to the flow run in it.
+        self._listeners[name] = lambda event: context.run(on_event, event)
         try:
-            return self._result(self._client.submit(remote_call.run, request, pure=False))
-        except distributed.scheduler.KilledWorker as error:
-            raise WorkerKilledError(
-                f"{self._place}: {error.allowed_failures + 1} workers died while they ran {function}, "
-                "most likely for lack of memory; give workers more memory, or lower "
-                "execution.shard_rows or batch_size"
-            ) from None
-        except (OSError, distributed.client.FutureCancelledError) as error:
-            if self._client.status == "running" and not isinstance(error, OSError):
-                raise
-            raise EngineError(
-                f"execution.cluster: the scheduler of {self._place} does not answer any more "
-                f"({first_line(error)}); start it and run the same command again, which uses what is "
-                "finished"
-            ) from None
+            yield name
+            self._deliveries.submit(int).result()  # events that came before the result
+        finally:
+            del self._listeners[name]
+
+    def _deliver(self, message: tuple[float, dict[str, Any]]) -> None:
+        """Hand on an event, with the name of its call, that a worker has sent."""
+        listener = self._listeners.get(message[1]["call"])
+        if listener is not None:
+            self._deliveries.submit(listener, message[1]["event"])
 
     def _result(self, future: Any) -> Any:
         """The result of a call, for which a worker may have to start first.

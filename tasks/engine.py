@@ -41,7 +41,7 @@ class Engine(Protocol):
         Args:
             function: takes and returns JSON-like values.
             arguments: its keyword arguments.
-            on_event: receives the events of a call in a fork on this machine; None for no events.
+            on_event: receives the events of a call in a fork; None for no events. Ray sends none.
             time_limit: seconds after which a call in a fork is ended.
             prepare: ``module:function`` that imports what the call needs, TensorFlow for example. The
                 call then runs in a fork of a process that did no more, so that results are those of a

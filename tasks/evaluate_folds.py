@@ -7,6 +7,7 @@ from typing import Any
 
 from tasks.caching import make
 from tasks.engine import engine_of
+from tasks.epoch_log import epoch_log
 from tasks.notify import notify, notify_progress
 from tasks.references import StepOutput
 from tasks.settings import PipelineConfig
@@ -20,6 +21,7 @@ def evaluate_folds(
     """Train on the rows before the first fold of a group and score all folds of the group."""
 
     engine = engine_of(config)
+    alone = engine.slots == 1 or config.backtest.warm_start
 
     def build(folder: Path) -> dict[str, Any]:
         about: dict[str, Any] = engine.call(
@@ -31,8 +33,8 @@ def evaluate_folds(
                 "part": part,
                 "before": before.path if before is not None else None,
             },
-            # The progress of several trainings at a time would be a jumble.
-            notify_progress if engine.slots == 1 or config.backtest.warm_start else None,
+            # A bar over the epochs of several trainings at a time would be a jumble.
+            notify_progress if alone else epoch_log(f"training {part + 1}"),
             config.training_time_limit,
             prepare="fastlstm.steps.train:prepare",
         )

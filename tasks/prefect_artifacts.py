@@ -28,7 +28,8 @@ from fastlstm.experiments.backtest_summary import significance_lines
 from fastlstm.registry.store import Store
 from fastlstm.reporting.text import NAMES, markdown_table, number, title
 from fastlstm.runs.saved_run import SavedRun
-from tasks.notify import is_relayed, notify_progress
+from tasks.epoch_log import BESIDE_OTHERS, epoch_text, is_logged
+from tasks.notify import is_relayed, notify, notify_progress
 from tasks.prefect_names import artifact_key
 from tasks.prefect_outages import or_dropped
 from tasks.references import (
@@ -63,15 +64,13 @@ class TrainingProgress:
     def __call__(self, event: dict[str, Any]) -> None:
         """Show an event of ``fastlstm.training.fit.fit``."""
         if is_relayed():
+            if event["event"] == "epoch" and is_logged(event, BESIDE_OTHERS):
+                notify("train", epoch_text(event))
             return
         if event["event"] == "epoch":
-            text = f"epoch {event['epoch']} of {event['epochs']} · loss {event['loss']:.4g}"
-            if event.get("refit"):
-                text = f"refit: {text}"  # a refit has no validation rows
-            else:
-                text += f" · val_loss {event['val_loss']:.4g}"
+            text = epoch_text(event)
             # The artifact shows every epoch, the log about twenty of them.
-            if event["epoch"] == 1 or event["epoch"] % max(1, event["epochs"] // 20) == 0:
+            if is_logged(event, 20):
                 get_run_logger().info(text)
             self._show(100 * event["epoch"] / event["epochs"], text)
         notify_progress(event)

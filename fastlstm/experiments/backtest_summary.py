@@ -50,7 +50,7 @@ class FoldResult:
         """Names of the columns of the predictions."""
         if isinstance(self.predictions, Path):
             return list(StoredColumns(self.predictions))
-        return list(self.predictions)
+        return [str(name) for name in self.predictions]
 
     def blocks(self) -> Iterator[pd.DataFrame]:
         """The predictions; those in a file a million rows at a time."""

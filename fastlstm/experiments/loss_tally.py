@@ -90,8 +90,9 @@ class LossTally:
         if not self._loss.scaled:
             # The baseline's mean error makes targets of different units comparable.
             unit = self.means_by("target")[baseline]
-            unit = unit.where(unit > 0).reindex(total.index.get_level_values("target")).to_numpy()
-            total, count = total / unit, count.where(np.isfinite(unit), 0)
+            unit = unit.where(unit > 0).reindex(total.index.get_level_values("target"))
+            total = total / unit.to_numpy()
+            count = count.where(np.isfinite(unit.to_numpy()), 0)
         known = count > 0
         if step is not None:
             known &= count.index.get_level_values("step") == step

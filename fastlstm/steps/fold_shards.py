@@ -91,11 +91,12 @@ class FoldShards:
             DataError: a split of a fold holds no window.
         """
         settings = without_importance(self.settings)
-        network, scalers = before or (None, None)
+        network = None if before is None else before.network
         results: list[FoldResult] = []
         for fold in folds:
             sums = self._sums(fold)
-            scalers = scalers or sums.scalers(settings)
+            if not results:
+                scalers = sums.scalers(settings) if before is None else before.scalers
             windows, scalers = self._windows(fold, scalers, sums.seasons)
             if not results:
                 trained = fit(
@@ -175,7 +176,7 @@ class FoldShards:
 
 def _scaled_table(rows: FoldRows, form: WindowForm) -> pd.DataFrame:
     """The scaled rows as windows are cut from them."""
-    columns: dict[str, Any] = dict(rows.frame.items())
+    columns: dict[str, Any] = {name: rows.frame[name] for name in (SERIES, TIME, SEGMENT)}
     for kind, names, values in (("x", form.features, rows.x), ("y", form.targets, rows.y)):
         for number, name in enumerate(names):
             columns[f"{kind}.{name}"] = np.ascontiguousarray(values[:, number])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -77,8 +78,12 @@ def version_problem(ours: dict[str, str], theirs: dict[str, str]) -> str | None:
     return None
 
 
-def run(call: RemoteCall) -> Any:
+def run(call: RemoteCall, on_event: Callable[[dict[str, Any]], None] = lambda _: None) -> Any:
     """Serve a call on this worker.
+
+    Args:
+        call: the call.
+        on_event: receives the events of a call in a fork, in the thread of this function.
 
     Raises:
         ConfigError: versions differ from those of the caller.
@@ -91,7 +96,7 @@ def run(call: RemoteCall) -> Any:
     if call.prepare is None:
         return function_of(call.function)(**call.arguments)
     return _pool(call.threads).call(
-        call.function, call.arguments, time_limit=call.time_limit, prepare=call.prepare
+        call.function, call.arguments, on_event, call.time_limit, prepare=call.prepare
     )
 
 

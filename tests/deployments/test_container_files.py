@@ -104,6 +104,33 @@ def test_the_worker_fits_template_and_deployments():
     assert pool["name"] == "fastlstm-kubernetes" and set(pool["job_variables"]) <= set(variables)
 
 
+def test_the_dask_cluster_has_the_volume_of_the_jobs_and_the_address_of_the_page():
+    cluster = yaml.safe_load((KUBERNETES / "dask-cluster.yaml").read_text())
+    name, namespace = (cluster["metadata"][key] for key in ("name", "namespace"))
+    spec, page = cluster["spec"], (ROOT / "docs" / "how-to" / "clusters.md").read_text()
+    service = spec["scheduler"]["service"]
+    (port,) = (port["port"] for port in service["ports"] if port["name"] == "tcp-comm")
+    assert f"tcp://{name}-scheduler.{namespace}:{port}" in page
+    # Labels that the operator gives the scheduler's pod.
+    assert service["selector"] == {
+        "dask.org/cluster-name": name, "dask.org/component": "scheduler",
+    }  # fmt: skip
+    images = {spec[part]["spec"]["containers"][0]["image"] for part in ("worker", "scheduler")}
+    assert len(images) == 1 and f"--tag {images.pop()}" in page
+    pod = spec["worker"]["spec"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+    assert mounts == {"work": "/work", "scratch": "/tmp"}
+    parts = list(yaml.safe_load_all((KUBERNETES / "worker.yaml").read_text()))
+    names = {(part["kind"], part["metadata"]["name"]) for part in parts}
+    (claim,) = (
+        volume["persistentVolumeClaim"]["claimName"]
+        for volume in pod["volumes"]
+        if volume["name"] == "work"
+    )
+    assert ("PersistentVolumeClaim", claim) in names
+    assert ("ServiceAccount", pod["serviceAccountName"]) in names and ("Namespace", namespace) in names
+
+
 def test_the_lifecycle_is_one_that_s3_takes():
     rules = json.loads((ROOT / "deployments" / "s3" / "lifecycle.json").read_text())
     client = boto3.client(

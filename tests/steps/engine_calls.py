@@ -32,3 +32,13 @@ def killed_once(flag, on_event=None):
 def slowly(number, seconds):
     time.sleep(seconds)
     return doubled(number)
+
+
+def prepared():
+    """Nothing that a call would need."""
+
+
+def eventful(number, on_event):
+    """Sends an event before its end."""
+    on_event({"event": "epoch", "epoch": number, "loss": 0.5})
+    return number

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+
 import pytest
 
 from fastlstm.config.execution import ExecutionConfig
@@ -47,6 +50,26 @@ def test_the_error_of_the_first_call_that_fails_is_raised(configs, name):
 def test_a_call_that_kills_its_process_twice_ends_with_advice(configs):
     with pytest.raises(WorkerKilledError, match=r"lack of memory; .*batch_size"):
         engine_of(configs["local"]).call(f"{CALLS}:killed", {})
+
+
+@pytest.mark.parametrize("name", ["local", "dask"])
+def test_events_of_each_call_reach_its_caller_before_the_result(configs, name):
+    """In the context of the call, which names the flow run whose log they go to."""
+    engine, flow_run = engine_of(configs[name]), ContextVar("flow_run")
+
+    def call(number):
+        flow_run.set(number)
+        found = []
+        result = engine.call(
+            f"{CALLS}:eventful", {"number": number},
+            lambda event: found.append((flow_run.get(), event)), prepare=f"{CALLS}:prepared",
+        )  # fmt: skip
+        assert result == number
+        return found
+
+    with ThreadPoolExecutor(2) as threads:
+        for number, found in enumerate(threads.map(call, range(4))):
+            assert found == [(number, {"event": "epoch", "epoch": number, "loss": 0.5})]
 
 
 def test_one_call_needs_no_worker(configs, monkeypatch):
