@@ -68,20 +68,33 @@ class Section:
         model: the class of settings.
         where: the key, or keys, below which they stand in a file.
         own: only the settings that this base class of ``model`` declares.
+        first: only the settings from this one on,
+        last: and up to this one.
     """
 
     title: str
     model: type[BaseModel]
     where: str = ""
     own: type[BaseModel] | None = None
+    first: str = ""
+    last: str = ""
 
     @property
     def fields(self) -> dict[str, FieldInfo]:
         """The settings of the table by name."""
-        if self.own is None:
-            return self.model.model_fields
-        declared = inspect.get_annotations(self.own)
-        return {name: f for name, f in self.model.model_fields.items() if name in declared}
+        found = dict(self.model.model_fields)
+        if self.own is not None:
+            declared = inspect.get_annotations(self.own)
+            found = {name: field for name, field in found.items() if name in declared}
+        names = list(found)
+        begin = names.index(self.first) if self.first else 0
+        end = names.index(self.last) + 1 if self.last else len(names)
+        return {name: found[name] for name in names[begin:end]}
+
+
+def _hyperparameters(title: str, first: str, last: str) -> Section:
+    """A part of the hyperparameters, which follow each other by subject."""
+    return Section(title, Hyperparameters, "hyperparameters", first=first, last=last)
 
 
 # Page, its title, the sentence below it, its tables.
@@ -113,7 +126,18 @@ PAGES: dict[str, tuple[str, str, list[Section]]] = {
         "Hyperparameters",
         "The section `hyperparameters`: the network and its training. The class `fastLSTM` takes the "
         "same as arguments.",
-        [Section("Hyperparameters", Hyperparameters, "hyperparameters")],
+        [
+            _hyperparameters("Task and windows", "model_name", "steps_ahead"),
+            _hyperparameters("Network", "architecture", "last_layer_activation"),
+            _hyperparameters("Loss", "loss", "loss_scaling"),
+            _hyperparameters("Training", "epochs", "refit"),
+            _hyperparameters("Classes", "classes", "calibration"),
+            _hyperparameters("Learning rate", "learning_rate", "learning_rate_decay"),
+            _hyperparameters(
+                "Choice of the epoch", "checkpoint_monitor_metric", "early_stop_patience"
+            ),
+            _hyperparameters("Scaling and splits", "scaler_type", "save_X_Y_data"),
+        ],
     ),
     "evaluation.md": (
         "Evaluation, backtest, search",
@@ -174,38 +198,43 @@ def anchor(section: Section, name: str) -> str:
     return re.sub(r"[^a-z0-9_]+", "-", f"{section.title}-{name}".lower())
 
 
+# How a cell names a section of settings: the key it stands below, or its title.
+_PAGE_TITLES = {DataConfig: "data.md", Hyperparameters: "hyperparameters.md"}
+
+
 def _link(model: type[BaseModel], page: str) -> str:
     """The name of a section with a link to it; '' where no page has it."""
+    if model in _PAGE_TITLES:
+        return f"[settings]({_PAGE_TITLES[model]})"
     for other, section in sections():
         if section.model is model:
-            title = (
-                "table" if section.own is not None and section.own is not model else section.title
-            )
             heading = re.sub(r"[^a-z0-9]+", "-", section.title.lower())
-            return f"[{title.lower()}]({'' if other == page else other}#{heading})"
+            title = section.title if section.title == "S3" else section.title.lower()
+            return f"[{title}]({'' if other == page else other}#{heading})"
     return ""
 
 
 def type_text(annotation: Any, page: str) -> str:
-    """A type in words: ``whole number``, ``list of text``, ``'a' or 'b'``, with links to sections."""
-    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Annotated:
-        return type_text(inner[0], page)
+    """A type in words: ``whole number``, ``list of text``, ``a or b``, with links to sections."""
+    kinds = _alternatives(annotation)
+    if {int, float} <= set(kinds):
+        kinds.remove(int)
+    return " or ".join(dict.fromkeys(_one_type(kind, page) for kind in kinds))
+
+
+def _one_type(kind: Any, page: str) -> str:
+    """A type without alternatives in words."""
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin is Literal:
         return " or ".join(f"`{_yaml(value)}`" for value in inner)
-    if origin in (Union, types.UnionType):
-        kinds = [kind for kind in inner if kind is not types.NoneType]
-        if {int, float} <= set(kinds):
-            kinds.remove(int)
-        return " or ".join(dict.fromkeys(type_text(kind, page) for kind in kinds))
-    if origin in (list, tuple):
+    if origin is list:
         return f"list of {type_text(inner[0], page)}"
     if origin is dict:
         return f"mapping of {type_text(inner[0], page)} to {type_text(inner[1], page)}"
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return _link(annotation, page) or "mapping"
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return _link(kind, page) or "mapping"
     names = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`"}
-    return names.get(annotation, "any value")
+    return names.get(kind, "any value")
 
 
 def _limits(field: FieldInfo) -> str:
@@ -228,14 +257,24 @@ def _limits(field: FieldInfo) -> str:
 
 def _yaml(value: Any) -> str:
     """A value as it stands in a YAML file, on one line."""
+    if value == "'":
+        return '"\'"'
     text = yaml.safe_dump(
         value, default_flow_style=True, width=1_000_000, sort_keys=False, allow_unicode=True
     )
     return text.removesuffix("\n").removesuffix("\n...")
 
 
-def _default(field: FieldInfo) -> str:
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The properties of a class in its JSON schema."""
+    found: dict[str, Any] = model.model_json_schema()["properties"]
+    return found
+
+
+def _default(section: Section, name: str) -> str:
     """The default in YAML; 'required' where there is none, a dash where nothing is set."""
+    field = section.fields[name]
     if field.is_required():
         return "required"
     value = (
@@ -243,12 +282,36 @@ def _default(field: FieldInfo) -> str:
         if field.default is PydanticUndefined
         else field.default
     )
+    if section.model is Hyperparameters and "default" not in _schema(section.model)[name]:
+        return "by task"
     if value is None or value in ([], {}):
         return "–"
     if isinstance(value, BaseModel):
         return "its defaults"
     text = _yaml(json.loads(json.dumps(value, default=list)))
     return f"`{text}`" if len(text) <= _LONGEST else "see the meaning"
+
+
+def _alternatives(annotation: Any) -> list[Any]:
+    """The types that a type allows, but for None."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _alternatives(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) in (Union, types.UnionType):
+        inner = [_alternatives(kind) for kind in typing.get_args(annotation)]
+        return [kind for kinds in inner for kind in kinds if kind is not types.NoneType]
+    return [annotation]
+
+
+def needs_example(section: Section, name: str) -> bool:
+    """Whether neither the type nor the default of a setting shows how it is written."""
+    if section.fields[name].is_required() or _default(section, name) in ("–", "by task"):
+        return not all(
+            kind is bool
+            or typing.get_origin(kind) is Literal
+            or (isinstance(kind, type) and issubclass(kind, BaseModel))
+            for kind in _alternatives(section.fields[name].annotation)
+        )
+    return False
 
 
 def example(section: Section, name: str) -> Any:
@@ -261,9 +324,12 @@ def example(section: Section, name: str) -> Any:
 
 
 def _cell(text: str) -> str:
-    """Text in a cell of a Markdown table."""
-    text = re.sub(r"(?<![`\w])'([^'\s][^']*)'(?!\w)", r"`\1`", text)
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("{", "&#123;")
+    """A description in a cell of a Markdown table; what it quotes is code."""
+    text = " ".join(re.sub(r"(?<![`\w])'([^'\s][^']*)'(?!\w)", r"`\1`", text).split())
+    parts = text.replace("|", "\\|").split("`")
+    # Every second part is code, in which references stay as they are.
+    parts[::2] = [part.replace("<", "&lt;").replace("{", "&#123;") for part in parts[::2]]
+    return "`".join(parts)
 
 
 def table(section: Section, page: str) -> str:
@@ -278,7 +344,7 @@ def table(section: Section, page: str) -> str:
         cells = (
             head,
             kind.replace("|", "\\|"),
-            _default(field).replace("|", "\\|"),
+            _default(section, name).replace("|", "\\|"),
             text,
             _cell(field.description or ""),
         )
