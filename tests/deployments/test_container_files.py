@@ -128,7 +128,10 @@ def test_the_dask_cluster_has_the_volume_of_the_jobs_and_the_address_of_the_page
         if volume["name"] == "work"
     )
     assert ("PersistentVolumeClaim", claim) in names
-    assert ("ServiceAccount", pod["serviceAccountName"]) in names and ("Namespace", namespace) in names
+    assert ("ServiceAccount", pod["serviceAccountName"]) in names and (
+        "Namespace",
+        namespace,
+    ) in names
 
 
 def test_the_lifecycle_is_one_that_s3_takes():
