@@ -24,6 +24,7 @@ from fastlstm.api.known_columns import (
     with_future_features,
     with_known_columns,
 )
+from fastlstm.api.named_columns import GivenRows, rows_by_name
 from fastlstm.api.network_methods import NetworkMethods
 from fastlstm.api.opening import find_history, open_run, read_history
 from fastlstm.api.prepared_rows import prepare_rows, run_config
@@ -65,11 +66,14 @@ class fastLSTM(NetworkMethods):
             ``(n, n_features)``. Columns of text are categories. Optional, so that
             ``fastLSTM().load_all(...)`` works.
         Y_data: targets of the same rows, ``(n, n_targets)`` or ``(n,)``; labels of a classifier are
-            text, booleans or whole numbers, of two classes or more.
-        series: group label of each row, ``(n,)``, text or integers: windows never mix series. The
-            default is the item of an index (item, time).
+            text, booleans or whole numbers, of two classes or more. Or names of columns of ``X_data``,
+            which stay features too.
+        series: group label of each row, ``(n,)``, text or integers: windows never mix series. Or the
+            name of a column of ``X_data``, or of several that name series together. The default is the
+            item of an index (item, time).
         time: time of each row, ``(n,)``: time stamps, dates, ISO 8601 text, or what ``time_format``
-            says. The default is the DatetimeIndex or PeriodIndex of ``X_data``, or that level of an
+            says. Or the name of a column of ``X_data``, whose rows then may have any order. The default
+            is the DatetimeIndex or PeriodIndex of ``X_data``, or that level of an
             index (item, time); else row numbers.
         sample_weight: weight of each row in the loss, ``(n,)``.
         frequency: distance between rows as a pandas offset ('1h'). Windows then never cross a missing
@@ -150,6 +154,11 @@ class fastLSTM(NetworkMethods):
         **hyperparameters: Any,
     ) -> None:
         named, self._loss = split_loss_object(hyperparameters)
+        if X_data is not None and Y_data is not None:
+            rows = rows_by_name(
+                GivenRows(X_data, Y_data, series, time), time_format, time_zone, frequency
+            )
+            X_data, Y_data, series, time = rows.X_data, rows.Y_data, rows.series, rows.time
         super().__init__(
             parse_hyperparameters(named),
             RowSettings(
@@ -181,8 +190,9 @@ class fastLSTM(NetworkMethods):
     @classmethod
     def from_table(
         cls, path: str | Path, *, target: str | Sequence[str], horizon: int | None = None,
-        look_back: int | None = None, time: str | None = None, series: str | None = None,
-        time_zone: str | None = None, data: Mapping[str, Any] | None = None, **arguments: Any,
+        look_back: int | None = None, time: str | None = None,
+        series: str | Sequence[str] | None = None, time_zone: str | None = None,
+        data: Mapping[str, Any] | None = None, **arguments: Any,
     ) -> fastLSTM:  # fmt: skip
         """A forecaster of a file that nobody has described.
 
@@ -195,7 +205,7 @@ class fastLSTM(NetworkMethods):
             horizon: rows to forecast; by the frequency where it is not given.
             look_back: rows of past; by the seasons that the frequency allows where it is not given.
             time: time column, where it is not found.
-            series: series column, where it is not found.
+            series: series column, or several that name series together, where they are not found.
             time_zone: IANA zone of times without an offset.
             data: further settings of the table as in a config, such as ``{"absent_rows": "zero"}``,
                 ``resample`` or ``joins``; see ``fastlstm.config.data.DataConfig``.
