@@ -8,7 +8,7 @@ from typing import Any
 
 from fastlstm.artifacts.file_names import BACKTEST_SUMMARY_FILE
 from fastlstm.evaluation.baselines import NOT_REQUIRED
-from fastlstm.reporting.text import NAMES, number, title
+from fastlstm.reporting.text import forecast_name, number, title
 from fastlstm.steps.backtest import combine_into
 from tasks.caching import make
 from tasks.notify import is_relayed, notify
@@ -29,7 +29,7 @@ def combine_folds(
 
     output, manifest = make("combine folds", config, [clean, *parts], build)
     primary, found = manifest["primary"], manifest["significance"]
-    better = [NAMES[name] for name, test in found.items() if test["better"]]
+    better = [forecast_name(name) for name, test in found.items() if test["better"]]
     outcome = BacktestOutcome(
         path=output.path,
         content_sha256=output.content_sha256,

@@ -26,7 +26,7 @@ from fastlstm.config.retrain import RetrainConfig
 from fastlstm.escaping import markdown, one_line
 from fastlstm.experiments.backtest_summary import significance_lines
 from fastlstm.registry.store import Store
-from fastlstm.reporting.text import NAMES, markdown_table, number, title
+from fastlstm.reporting.text import forecast_name, in_order, markdown_table, number, title
 from fastlstm.runs.saved_run import SavedRun
 from tasks.epoch_log import BESIDE_OTHERS, epoch_text, is_logged
 from tasks.notify import is_relayed, notify, notify_progress
@@ -192,7 +192,8 @@ def _scores(run: SavedRun, outcome: Outcome) -> list[dict[str, Any]]:
     test = run.metrics["test"]
     names = [name for name in test["model"] if isinstance(test["model"][name], float | None)]
     rows = [
-        {"forecast": NAMES[kind], **score_cells(scores, names)} for kind, scores in test.items()
+        {"forecast": forecast_name(kind), **score_cells(scores, names)}
+        for kind, scores in test.items()
     ]
     if outcome.champion is not None:
         scores = dict.fromkeys(names) | {run.metrics["primary"]["name"]: outcome.champion_score}
@@ -239,7 +240,7 @@ def report_groups(store: Store, model_name: str, run_id: str, folder: Path, mess
 
 def report_backtest(model_name: str, outcome: BacktestOutcome, summary: dict[str, Any]) -> None:
     """Create the report and the table of a backtest; ``summary`` is ``Backtest.to_dict()``."""
-    names = [name for name in NAMES if name in summary["folds"][0]]
+    names = in_order(summary["folds"][0])
     lines = [f"# {markdown(outcome.message)}", "", *significance_lines(summary), ""]
     figure = Path(outcome.path) / BACKTEST_FIGURE_FILE
     lines += [_embedded(figure), "", f"Figure, table and predictions: {markdown(outcome.path)}"]
@@ -251,7 +252,7 @@ def report_backtest(model_name: str, outcome: BacktestOutcome, summary: dict[str
         [
             {
                 **{name.replace("_", " "): row[name] for name in shown},
-                **{NAMES[name]: json_number(row[name]) for name in names},
+                **{forecast_name(name): json_number(row[name]) for name in names},
             }
             for row in summary["folds"]
         ],

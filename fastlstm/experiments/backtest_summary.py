@@ -130,7 +130,8 @@ def summarise(
         time_unit: ``'row'`` where times are row numbers.
     """
     primary = results[0].metrics["primary"]
-    names = list(results[0].metrics["test"])
+    # Train rows of another fold may show another season, whose naive forecast is a baseline there.
+    names = list(dict.fromkeys(name for result in results for name in result.metrics["test"]))
     loss = loss_of(primary["name"], _columns(results))
     tally = LossTally(names, loss)
     for block in _blocks(results):
@@ -193,7 +194,7 @@ def _fold_table(
                 "trained_at_fold": result.trained_at,
                 "epochs": result.epochs,
                 "windows": result.metrics["windows"],
-                **{name: test[name][metric] for name in names},
+                **{name: test[name][metric] if name in test else None for name in names},
             }
         )
     table = pd.DataFrame(rows)

@@ -100,3 +100,18 @@ def test_a_series_without_a_scale_does_not_count(settings, tmp_path):
     empty = summarise([fold_of(1, "mase", none)], settings)
     assert write_backtest(tmp_path, empty)["primary"]["value"] is None
     assert empty.significance["last_value"]["overall"]["origins"] == 0
+
+
+def test_a_baseline_of_one_fold_alone_is_compared_there(settings):
+    """Train rows of another fold show no such season."""
+    first, second = fold_of(1, "mase"), fold_of(2, "mase")
+    second.predictions["last_season_168"] = second.predictions["last_value"]
+    second.metrics["test"]["last_season_168"] = {"mase": 2.0}
+    for folds in ([first, second], [second, first]):
+        found = summarise(folds, settings)
+        values = dict(zip(found.table["fold"], found.table["last_season_168"], strict=True))
+        assert np.isnan(values["1"]) and values["2"] == 2.0
+        assert values["all"] == pytest.approx(1, abs=0.02)
+        assert found.significance["last_season_168"]["overall"]["origins"] == HOURS
+        assert found.significance["last_value"]["overall"]["origins"] > HOURS
+        assert set(found.predictions.columns) == set(second.predictions.columns) | {"fold"}
