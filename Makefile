@@ -86,7 +86,7 @@ lock: ## resolve the newest versions into the locks (needs uv)
 	  --extra serve --extra s3 --constraint requirements-cpu.lock --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-strip-extras --quiet \
 	  --custom-compile-command "make lock" --output-file requirements-serve.lock
-	@for name in peers table_packages; do \
+	@for name in peers table_packages raw_packages; do \
 	  [ $$name = peers ] && depth= || depth=--no-deps; \
 	  uv pip compile benchmarks/$$name.in $$depth --universal --python-version 3.11 --upgrade \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --quiet \

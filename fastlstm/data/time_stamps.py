@@ -94,6 +94,10 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
+# A format of times that are whole numbers, such as 1950 or 20240131.
+_WHOLE_NUMBER = r"(%[YmdHMS])+"
+
+
 def _read(column: pa.ChunkedArray, rules: TimeRules) -> pd.Series:
     """The times, with a zone where the column or its format has one."""
     kind, declared = column.type, rules.time_format
@@ -165,6 +169,9 @@ def _parsed(text: pd.Series, rules: TimeRules) -> pd.Series:
         DataError: a cell holds no such time, or only some have an offset.
     """
     declared = rules.time_format
+    if declared is not None and re.fullmatch(_WHOLE_NUMBER, declared):
+        # Programs write whole numbers of columns with missing values as '1950.0'.
+        text = text.str.replace(r"\.0+$", "", regex=True)
     if declared is None:
         has_offset = text.str.contains(_OFFSET, regex=True) & text.str.contains(":")
         without = pd.to_datetime(text[~has_offset], format="ISO8601", errors="coerce")

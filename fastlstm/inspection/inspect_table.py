@@ -127,6 +127,14 @@ def inspect_table(
     short = rows[len(rows) // 20]
     steps = horizon or horizon_of(frequency, short)
     past = look_back or look_back_of(frequency, steps, short)
+    block = None if intervals else _usual_block(times.values, _groups_of(frame, label), frequency)
+    if look_back is None and block is not None and past + steps > block:
+        # Gaps such as weekends leave no window of two seasons.
+        past = look_back_of(frequency, steps, max(block, 2 * steps))
+        doubts.append(
+            f"timesteps: gaps part the rows into blocks of about {block:,}, so {past} rows of past are "
+            "taken; set absent_rows and max_gap to bridge gaps"
+        )
     doubts += [*times.doubts, *arranged.doubts]
     if not times.has_zone and time_zone is None and _has_clock(times.values):
         doubts.append("time_zone: UTC is assumed for times without an offset")
@@ -204,6 +212,24 @@ def _row_times(times: Times, groups: pd.Series | None) -> _RowTimes:
         )
     counts = of_rows[~again].value_counts().tolist()
     return _RowTimes(frequency, None, tuple(counts), twice, (doubt,) if doubt else ())
+
+
+def _groups_of(frame: pd.DataFrame, label: Sequence[str]) -> pd.Series:
+    """The series of each row."""
+    return frame["/".join(label)] if label else pd.Series("", index=frame.index)
+
+
+def _usual_block(times: pd.Series, groups: pd.Series, frequency: str | None) -> int | None:
+    """Length of the contiguous block in which the median row lies; None where rows are no clock's."""
+    step = pd.NaT if frequency is None else pd.to_timedelta(frequency, errors="coerce")
+    if step is pd.NaT:
+        return None
+    rows = pd.DataFrame({"group": groups, "time": times}).drop_duplicates()
+    rows = rows.sort_values(["group", "time"], kind="stable")
+    is_next = (rows["time"].diff() == step) & (rows["group"] == rows["group"].shift())
+    lengths = (~is_next).cumsum().value_counts().sort_values(ascending=False)
+    half = int((lengths.cumsum() >= len(rows) / 2).to_numpy().argmax())
+    return int(lengths.iloc[half])
 
 
 def _with_label(sample: Sample, names: Sequence[str]) -> Sample:
