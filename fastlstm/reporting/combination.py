@@ -64,13 +64,20 @@ def label_combination_of(facts: Mapping[str, Any]) -> list[str]:
     if combination is None:
         return []
     weights, penalty = combination["weights"], combination["penalty"]
+    shifted = _shifted(combination.get("shifts") or {})
     return [
         f"Forecast combination: the logits are {weights['lstm']:.2f} times the LSTM's, "
         f"{weights['logistic']:.2f} times a logistic regression's on the same windows and "
         f"{weights['prior']:.2f} times those of the class shares in train, by the log loss of "
         f"{combination['windows']:,} validation windows. The logistic regression has the penalty "
-        f"{penalty['strength']:g}. Epochs and learning curves are of the LSTM alone."
+        f"{penalty['strength']:g}. {shifted}Epochs and learning curves are of the LSTM alone."
     ]
+
+
+def _shifted(shifts: Mapping[str, list[float]]) -> str:
+    """Label columns whose logits are shifted, where there are any."""
+    names = ", ".join(shifts)
+    return f"Logits of {names} are shifted by class, as validation prefers. " if shifts else ""
 
 
 def _trust(combination: Mapping[str, Any]) -> str:

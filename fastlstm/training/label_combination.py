@@ -4,12 +4,15 @@ The logits are a weighted sum of the LSTM's, of a logistic regression's on the s
 class shares in train, with weights that are not negative and have the lowest log loss on validation
 (stacking; Wolpert 1992, "Stacked Generalization", Breiman 1996, "Stacked Regressions"). Few validation
 windows say little, so the weights are drawn to 0.4 for LSTM and logistic regression each, and 0.2 for
-the shares. Weights of sum below 1 make probabilities less sure, as a temperature does.
+the shares. Weights of sum below 1 make probabilities less sure, as a temperature does. Classes that have
+become more or less frequent since train have their logits shifted where that is significantly better;
+see ``fastlstm.training.class_shifts``.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,6 +29,7 @@ from fastlstm.network.combination import has_combination, set_combination
 from fastlstm.network.fixed_weights import LINEAR
 from fastlstm.network.inference import predict, windows_at_once
 from fastlstm.network.keras_import import import_keras
+from fastlstm.training.class_shifts import ColumnLogits, class_shifts
 from fastlstm.training.class_weights import (
     class_weights_in,
     label_class_weights,
@@ -57,11 +61,14 @@ class LabelCombination:
         weights: of the logits of LSTM, logistic regression and class shares, ``(3,)``.
         penalty: of the logistic regression.
         windows: of validation that decided.
+        shifts: what is added to the logits, by label column, ``(n_outputs,)`` each; of those alone where
+            that is better.
     """
 
     weights: np.ndarray
     penalty: LogisticPenalty
     windows: int
+    shifts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
         """Its entry of ``training.json``."""
@@ -69,6 +76,7 @@ class LabelCombination:
         return {
             "label_combination": {
                 "weights": weights, "penalty": asdict(self.penalty), "windows": self.windows,
+                "shifts": {name: found.round(4).tolist() for name, found in self.shifts.items()},
             }
         }  # fmt: skip
 
@@ -105,9 +113,33 @@ class LabelCombinationStep:
             [np.full(shares.shape, weights[0]), np.full(shares.shape, weights[1]),
              weights[2] * shares]
         )  # fmt: skip
+        shifts = _shifts(given, weights, setup, columns)
+        for column in columns:
+            if column.name in shifts:
+                by_output[2][:, column.outputs] += shifts[column.name]
         for network in context.networks:
             set_combination(network, by_output)
-        return LabelCombination(weights, penalty, setup.dataset.count("validation"))
+        return LabelCombination(weights, penalty, setup.dataset.count("validation"), shifts)
+
+
+def _shifts(
+    given: _ValidationLogits, weights: np.ndarray, setup: TrainingSetup, columns: list[LabelColumn]
+) -> dict[str, np.ndarray]:
+    """The shifts of the label columns that are better with them; see ``class_shifts``."""
+    dataset = setup.dataset
+    steps, lookahead = (dataset.manifest[name] for name in ("steps_ahead", "lookahead"))
+    origin = np.tile(dataset.read("validation", columns=()).origin, steps)
+    found = {}
+    for place, column in enumerate(columns):
+        of_steps = slice(place * steps, (place + 1) * steps)
+        logits, number = (
+            np.concatenate(part) for part in zip(*given.weighted(weights)[of_steps], strict=True)
+        )
+        weight = np.concatenate(given.weight_of_labels[of_steps])
+        shifts = class_shifts(ColumnLogits(logits, number, weight, origin), steps + lookahead)
+        if shifts.any():
+            found[column.name] = shifts
+    return found
 
 
 def solve_again(network: Any, setup: TrainingSetup, split: str, penalty: LogisticPenalty) -> None:
@@ -188,15 +220,23 @@ class _ValidationLogits:
                 of_labels.append(weight_of_labels(weight, of_classes, number, place))
         return cls(groups, weight, of_labels)
 
+    @property
+    def weight_of_labels(self) -> list[np.ndarray]:
+        """Of each of the groups the weight of each label, ``(n,)``."""
+        return self.of_labels or [self.weight] * len(self.groups)
+
+    def weighted(self, weights: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of each of the groups the weighted sum of the logits, ``(n, n_outputs)``, and the numbers of
+        the classes."""
+        return [(np.tensordot(weights, logits, axes=1), number) for logits, number in self.groups]
+
     def loss(self, weights: np.ndarray) -> float:
         """Mean log loss over windows, steps and label columns of a weighted sum of the logits."""
-        of_labels = self.of_labels or [self.weight] * len(self.groups)
         losses = [
-            np.average(
-                negative_log_likelihood(np.tensordot(weights, logits, axes=1), number),
-                weights=weight,
+            np.average(negative_log_likelihood(logits, number), weights=weight)
+            for (logits, number), weight in zip(
+                self.weighted(weights), self.weight_of_labels, strict=True
             )
-            for (logits, number), weight in zip(self.groups, of_labels, strict=True)
         ]
         return float(np.mean(losses))
 

@@ -17,9 +17,12 @@ from fastlstm.errors import ConfigError
 from fastlstm.evaluation.labels import label_columns
 from fastlstm.network.architecture import resolve
 from fastlstm.network.build import build_network
-from fastlstm.network.combination import set_combination
+from fastlstm.network.combination import COMBINATION, set_combination
 from fastlstm.network.inference import load_network, predict
 from fastlstm.network.losses import loss_of
+from fastlstm.reporting.combination import label_combination_of
+from fastlstm.training import label_combination
+from fastlstm.training.class_shifts import ColumnLogits, class_shifts
 from fastlstm.training.fit import fit
 from fastlstm.training.label_combination import LabelCombination, combination_weights
 from fastlstm.training.label_combination import _ValidationLogits as ValidationLogits
@@ -140,8 +143,50 @@ def test_labels_of_several_steps_are_trained_with_the_weights_of_their_classes()
         fit(dataset, hp, loss=keras.losses.CategoricalCrossentropy())
 
 
-def test_a_training_ends_with_it_and_says_so():
+def column(rng, moved, count=400):
+    """Logits of three classes, calibrated before the third one became rarer or more frequent."""
+    logits = rng.normal(size=(count, 3)) * 2
+    number = (logits + np.array([0, 0, moved]) + rng.gumbel(size=(count, 3))).argmax(axis=1)
+    return ColumnLogits(logits, number, np.ones(count), np.arange(count))
+
+
+def test_classes_of_another_frequency_are_shifted_and_others_hardly_ever():
+    rng = np.random.default_rng(0)
+    for moved in (-2.0, 2.0):
+        given = column(rng, moved)
+        shifts = class_shifts(given, 1)
+        assert 0.5 < (shifts[2] - shifts[:2].mean()) / moved < 1.2
+        new = column(rng, moved, 4000)
+        assert new.losses(shifts).mean() < new.losses(np.zeros(3)).mean() - 0.1
+    assert sum(class_shifts(column(rng, 0.0), 1).any() for _ in range(40)) <= 4
+    # What holds in the first half alone does not last.
+    late, early = column(rng, 0.0), column(rng, 3.0)
+    number = np.where(np.arange(400) < 200, early.number, late.number)
+    logits = np.where(np.arange(400)[:, None] < 200, early.logits, late.logits)
+    assert not class_shifts(replace(late, logits=logits, number=number), 1).any()
+    assert not class_shifts(late.of(np.arange(1)), 1).any()
+
+
+def test_a_training_ends_with_it_and_says_so(monkeypatch):
     hp = settings(epochs=1, windows_per_epoch=64, learning_rate=0.01)
+    for name in ("read", "batches"):
+        method = getattr(RowWindows, name)
+
+        def without_test(self, split, *given, _method=method, **options):
+            assert split != "test", "a training reads no test window"
+            return _method(self, split, *given, **options)
+
+        monkeypatch.setattr(RowWindows, name, without_test)
+    shifts = np.array([0.5, 0.0, -0.5])
+    monkeypatch.setattr(label_combination, "class_shifts", lambda *_: shifts)
+    trained = fit(windows(hp), hp)
+    monkeypatch.undo()
+    stored = trained.model.get_layer(COMBINATION).get_weights()[0].reshape(3, 3)
+    ratio = (stored[2] - shifts) / trained.finding(LabelCombination).weights[2]
+    assert np.exp(ratio).sum() == pytest.approx(1)  # the class shares' logits
+    (sentence,) = label_combination_of(trained.facts())
+    assert "Logits of y are shifted by class" in sentence
+    monkeypatch.setattr(label_combination, "class_shifts", lambda *_: np.zeros(3))
     trained = fit(windows(hp), hp)
     found = trained.finding(LabelCombination)
     assert found is not None and found.weights[1] > 0.3
