@@ -21,6 +21,7 @@ from fastlstm.inspection.intervals import (
     why_no_feature,
 )
 from fastlstm.inspection.roles import (
+    Roles,
     find_roles,
     find_series,
     horizon_of,
@@ -28,7 +29,7 @@ from fastlstm.inspection.roles import (
     repeated_rows,
 )
 from fastlstm.inspection.sample import Sample, listed, read_sample, require_column
-from fastlstm.inspection.settings_text import Found
+from fastlstm.inspection.settings_text import FILLED_ROWS, Found
 from fastlstm.inspection.time_parts import times_in_parts
 from fastlstm.inspection.times import Times, candidates, find_times, frequency_of, times_of
 from fastlstm.inspection.wide_layout import SERIES, VALUE, are_alike, long_sample
@@ -127,13 +128,13 @@ def inspect_table(
     short = rows[len(rows) // 20]
     steps = horizon or horizon_of(frequency, short)
     past = look_back or look_back_of(frequency, steps, short)
-    block = None if intervals else _usual_block(times.values, _groups_of(frame, label), frequency)
+    block = None if intervals else _usual_block(frame, times.values, roles, frequency, steps)
     if look_back is None and block is not None and past + steps > block:
-        # Gaps such as weekends leave no window of two seasons.
+        # Gaps such as weekends leave no window of two seasons, or none before the newest row.
         past = look_back_of(frequency, steps, max(block, 2 * steps))
         doubts.append(
-            f"timesteps: gaps part the rows into blocks of about {block:,}, so {past} rows of past are "
-            "taken; set absent_rows and max_gap to bridge gaps"
+            f"timesteps: gaps and missing values part the rows into blocks of about {block:,}, so "
+            f"{past} rows of past are taken; set absent_rows and max_gap, or fill missing values"
         )
     doubts += [*times.doubts, *arranged.doubts]
     if not times.has_zone and time_zone is None and _has_clock(times.values):
@@ -214,22 +215,38 @@ def _row_times(times: Times, groups: pd.Series | None) -> _RowTimes:
     return _RowTimes(frequency, None, tuple(counts), twice, (doubt,) if doubt else ())
 
 
-def _groups_of(frame: pd.DataFrame, label: Sequence[str]) -> pd.Series:
-    """The series of each row."""
-    return frame["/".join(label)] if label else pd.Series("", index=frame.index)
+def _usual_block(
+    frame: pd.DataFrame, times: pd.Series, roles: Roles, frequency: str | None, steps: int
+) -> int | None:
+    """Rows that a window may have: in the block of the median row, and before the end of a series.
 
+    Args:
+        frame: the rows.
+        times: of each row.
+        roles: of the columns, whose missing values are filled or dropped as in the config.
+        frequency: distance of rows.
+        steps: rows to forecast, which need not be known at the end.
 
-def _usual_block(times: pd.Series, groups: pd.Series, frequency: str | None) -> int | None:
-    """Length of the contiguous block in which the median row lies; None where rows are no clock's."""
+    Returns:
+        None where rows follow a calendar and not a clock.
+    """
     step = pd.NaT if frequency is None else pd.to_timedelta(frequency, errors="coerce")
     if step is pd.NaT:
         return None
-    rows = pd.DataFrame({"group": groups, "time": times}).drop_duplicates()
+    groups = frame[roles.series] if roles.series else pd.Series("", index=frame.index)
+    rows = pd.DataFrame({"group": groups, "time": times})
     rows = rows.sort_values(["group", "time"], kind="stable")
+    filled = [n for n in roles.missing if n not in (*roles.targets, *roles.categories)]
+    known = frame.loc[rows.index, [*filled, *(n for n in roles.targets if n in roles.missing)]]
+    if filled:
+        known[filled] = known[filled].groupby(rows["group"], sort=False).ffill(limit=FILLED_ROWS)
+    rows = rows[known.notna().all(axis=1)].drop_duplicates()
     is_next = (rows["time"].diff() == step) & (rows["group"] == rows["group"].shift())
-    lengths = (~is_next).cumsum().value_counts().sort_values(ascending=False)
+    block = (~is_next).cumsum()
+    lengths = block.value_counts().sort_values(ascending=False)
     half = int((lengths.cumsum() >= len(rows) / 2).to_numpy().argmax())
-    return int(lengths.iloc[half])
+    last = lengths.loc[block.groupby(rows["group"], sort=False).last()]
+    return min(int(lengths.iloc[half]), int(last.median()) + steps)
 
 
 def _with_label(sample: Sample, names: Sequence[str]) -> Sample:
