@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(EXTRA)
 
-.PHONY: retrain rain serve s3 test soak quick browser bench tables lint audit docs wheel lock clean help
+.PHONY: retrain rain serve s3 test soak quick browser postgres bench tables lint audit docs wheel lock clean help
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,7 @@ s3: $(STAMP) ## retrain the example into a real S3 server on this machine
 test: $(STAMP) ## set up, then run the tests
 	@$(BIN)/python -m pytest
 
-soak: $(STAMP) browser ## the tests that must take long: real outages, every kill moment, crowds, whole examples
+soak: $(STAMP) browser postgres ## the tests that must take long: real outages, every kill moment, crowds, whole examples
 	@$(BIN)/python -m pytest -m soak
 
 quick: $(STAMP) ## the tests of what differs from the last commit, or from BASE=revision (under a minute)
@@ -38,6 +38,12 @@ browser: # Chromium for the test of Prefect's pages; without it that test is ski
 	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	       && apt-get update -qq >/dev/null && apt-get install -qq -y chromium >/dev/null 2>&1; } \
 	  || echo "Chromium is absent: the browser test will be skipped"
+
+postgres: # PostgreSQL for the test of many writers; without it that test is skipped
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null \
+	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	       && apt-get update -qq >/dev/null && apt-get install -qq -y postgresql >/dev/null 2>&1; } \
+	  || echo "PostgreSQL is absent: the test of many writers in it will be skipped"
 
 bench: $(STAMP) ## compare with other libraries; writes benchmarks/RESULTS.md (an hour)
 	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements-bench.lock \

@@ -7,6 +7,7 @@ import re
 from fnmatch import fnmatch
 
 import boto3
+import pytest
 import yaml
 from botocore.validate import ParamValidator
 from prefect.client.schemas.actions import WorkPoolCreate
@@ -132,6 +133,52 @@ def test_the_dask_cluster_has_the_volume_of_the_jobs_and_the_address_of_the_page
         "Namespace",
         namespace,
     ) in names
+
+
+def filled(part, values):
+    """A part of the job template with the values of its variables; what has none is left out."""
+    if isinstance(part, dict):
+        made = {key: filled(item, values) for key, item in part.items()}
+        return {key: item for key, item in made.items() if item is not None}
+    if isinstance(part, list):
+        return [filled(item, values) for item in part]
+    if isinstance(part, str) and (found := re.fullmatch(r"{{ (\w+) }}", part)):
+        return values.get(found[1])
+    return (
+        re.sub(r"{{ (\w+) }}", lambda name: str(values[name[1]]), part)
+        if isinstance(part, str)
+        else part
+    )
+
+
+def wanted_of_kubernetes():
+    """The worker's manifests, and a job as a worker fills the template."""
+    template = json.loads((KUBERNETES / "job.json").read_text())
+    values = {
+        name: given["default"]
+        for name, given in template["variables"]["properties"].items()
+        if "default" in given
+    }
+    values |= {
+        "name": "retrain", "labels": {"run": "x"}, "command": ["prefect", "flow-run", "execute"],
+        "env": [{"name": "PREFECT_API_URL", "value": "http://prefect:4200/api"}], "image": "fastlstm",
+    }  # fmt: skip
+    job = filled(template["job_configuration"]["job_manifest"], values)
+    return [*yaml.safe_load_all((KUBERNETES / "worker.yaml").read_text()), job]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("version", ["1.30.0", "1.37.0"])
+def test_kubernetes_takes_the_manifests(version):
+    """By the schemas of two releases, in which an unknown key is an error."""
+    validator = pytest.importorskip("kubernetes_validate")
+    manifests = wanted_of_kubernetes()
+    assert len(manifests) > 4
+    for manifest in manifests:
+        validator.validate(manifest, version, strict=True)
+    manifests[-1]["spec"]["template"]["spec"]["gracePeriod"] = 1
+    with pytest.raises(validator.ValidationError):
+        validator.validate(manifests[-1], version, strict=True)
 
 
 def test_the_lifecycle_is_one_that_s3_takes():
