@@ -9,18 +9,20 @@ from typing import Any, TypeVar
 
 from prefect.client.schemas.objects import State
 
-from fastlstm.config.base import StrictSettings
 from fastlstm.config.reading import absolute
 from fastlstm.errors import FastLSTMError
 from tasks.concurrency import AlreadyRunning, only_one
 from tasks.engine import close_engines
+from tasks.late_reports import report_later, tell_late_reports
 from tasks.notify import ended, failed, flow_run_name, name_by_outcome, skipped
 from tasks.prefect_outages import is_outage, wait_for_server
+from tasks.settings import MonitorConfig, PipelineConfig, ScoringConfig, UpkeepConfig
+from tasks.work_place import local_work
 
 HOUR = 3600
 DAY = 24 * HOUR
 
-C = TypeVar("C", bound=StrictSettings)
+C = TypeVar("C", PipelineConfig, ScoringConfig, MonitorConfig, UpkeepConfig)
 
 # The final state of the last run, until another one begins.
 _ended: list[State[Any]] = []
@@ -59,6 +61,9 @@ def final_state(
         state 'Skipped' while another run of the same flow and model goes on.
     """
     _ended.clear()
+    work = local_work(config.work).absolute()
+    report_later(work)
+    tell_late_reports(work)
     state = _state(config, steps, only_one_of)
     _ended[:] = [state]
     if wait_for_server():

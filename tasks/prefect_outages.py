@@ -7,6 +7,7 @@ for the server, so that it hears the outcome.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -23,16 +24,33 @@ from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Completed
 from websockets.exceptions import WebSocketException
 
+from fastlstm.errors import ConfigError
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# How long the end of a run waits for the server.
+# How long the end of a run waits for the server, in seconds, unless this variable says otherwise.
+PATIENCE_VARIABLE = "FASTLSTM_PREFECT_PATIENCE_SECONDS"
 _PATIENCE_SECONDS = 600.0
 _SECONDS_BETWEEN_LOOKS = 2.0
 # How long nothing is sent after an attempt failed; twice that of an attempt that took longer.
 _PAUSE_SECONDS = 5.0
 # An answer to a look takes no longer from a server that works.
 _SECONDS_TO_ANSWER = 5.0
+
+
+def _patience() -> float:
+    """How long the end of a run waits for the server, in seconds.
+
+    Raises:
+        ConfigError: the variable holds no such number.
+    """
+    given = os.environ.get(PATIENCE_VARIABLE)
+    if given is None:
+        return _PATIENCE_SECONDS
+    if not given.isdecimal():
+        raise ConfigError(f"{PATIENCE_VARIABLE}: is {given!r}; give a whole number of seconds")
+    return float(given)
 
 
 class _Outage:
@@ -42,12 +60,15 @@ class _Outage:
         since: when the server was found away, in seconds of the monotonic clock; None while it answers.
         again: when the next attempt may be made.
         patience: how long the end of a run waits for the server, in seconds.
+        gave_up: whether the end of a run has waited for so long in vain.
+        own: whether the server is this process' own.
     """
 
     def __init__(self) -> None:
         self.since: float | None = None
-        self.patience = _PATIENCE_SECONDS
+        self.patience = _patience()
         self.again = 0.0
+        self.gave_up = self.own = False
 
     def begin(self, error: BaseException, took: float) -> None:
         """Note that a request failed; log the first one."""
@@ -64,7 +85,7 @@ class _Outage:
         if self.since is not None:
             seconds = time.monotonic() - self.since
             get_logger("fastlstm").info(f"Prefect's server answers again, after {seconds:.0f} s")
-        self.since = None
+        self.since, self.gave_up = None, False
 
 
 _outage = _Outage()
@@ -147,12 +168,23 @@ def wait_for_server() -> bool:
         )
         while time.monotonic() < end and not _answers():
             time.sleep(_SECONDS_BETWEEN_LOOKS)
-    return _outage.since is None
+    _outage.gave_up = _outage.since is not None
+    return not _outage.gave_up
+
+
+def gave_up() -> bool:
+    """Whether the end of a run has waited for the server in vain."""
+    return _outage.gave_up
 
 
 def expect_no_return() -> None:
     """Do not wait at the end of a run: the server is this process' own, and nobody starts it again."""
-    _outage.patience = 0.0
+    _outage.patience, _outage.own = 0.0, True
+
+
+def own_server() -> bool:
+    """Whether the server is this process' own, which ends with it."""
+    return _outage.own
 
 
 class PipelineStep(Task[P, R]):

@@ -57,6 +57,7 @@ def start_flow(
     )
     from flows.console import ConsoleSubscriber
     from flows.outcomes import outcome_without_prefect
+    from tasks.late_reports import has_left_report
     from tasks.notify import subscribe
     from tasks.prefect_outages import expect_no_return
 
@@ -68,7 +69,10 @@ def start_flow(
 
     def run(config: PipelineConfig) -> Any:
         try:
-            return flow(config)
+            outcome = flow(config)
+            if has_left_report():
+                console.print("Prefect's server is away; the next run tells it of this outcome.")
+            return outcome
         except Exception as error:
             outcome = outcome_without_prefect(error)
             console.print("Prefect's server is away, so it does not know of this outcome.")

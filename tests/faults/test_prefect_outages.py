@@ -95,3 +95,52 @@ def test_killed_for_good(tmp_path):
     assert "it does not know of this outcome" in " ".join(
         check_outcome(process, tmp_path, "gone").split()
     )
+
+
+def engine(run, environment):
+    """A process that runs a flow as a worker starts it, for a run that exists on the server."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "prefect.engine"],
+        env={
+            **os.environ, **environment, "PREFECT__FLOW_ENTRYPOINT": "flows/retrain.py:retrain",
+            "FASTLSTM_PREFECT_PATIENCE_SECONDS": "3",
+        },
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def flow_run(environment, settings=None, run=None):
+    """Create a run of the flow with some settings, or read one."""
+    api = environment["PREFECT_API_URL"]
+    if run is not None:
+        return httpx.get(f"{api}/flow_runs/{run}", timeout=60).json()
+    flow = httpx.post(f"{api}/flows/", json={"name": "retrain"}, timeout=60).json()["id"]
+    given = {"flow_id": flow, "parameters": {"config": settings}, "state": {"type": "PENDING"}}
+    return httpx.post(f"{api}/flow_runs/", json=given, timeout=60).json()
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+def test_away_for_longer_than_a_run_waits(tmp_path):
+    """The run ends by its outcome, and the next one tells the server that is back."""
+    home, port = tmp_path / "prefect", free_port()
+    long = {"model_name": "late", "epochs": EPOCHS, "early_stop_patience": EPOCHS}
+    settings = build_settings(tmp_path, hyperparameters=long)
+    with local_server(home, port) as environment:
+        first = flow_run(environment, settings)["id"]
+        process = engine(first, environment)
+        while not list((tmp_path / "work").glob("unfinished/*.npz")):
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.1)
+        kill_server(home)
+    check_outcome(process, tmp_path, "late")
+    (report,) = (tmp_path / "work" / "late-reports").iterdir()
+    with local_server(home, port) as environment:
+        assert flow_run(environment, run=first)["state"]["type"] == "RUNNING"
+        second = flow_run(environment, settings)["id"]
+        again = engine(second, environment)
+        assert again.wait(timeout=300) == 0, again.communicate()[0]
+        told = flow_run(environment, run=first)
+        assert told["state"]["type"] == "COMPLETED", told["state"]
+        assert told["name"].split(" · ")[-1] in told["state"]["message"]
+    assert not report.exists()
