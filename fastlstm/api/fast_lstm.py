@@ -26,7 +26,7 @@ from fastlstm.api.known_columns import (
 )
 from fastlstm.api.named_columns import GivenRows, rows_by_name
 from fastlstm.api.network_methods import NetworkMethods
-from fastlstm.api.opening import find_history, open_run, read_history
+from fastlstm.api.opening import find_history, open_run
 from fastlstm.api.prepared_rows import prepare_rows, run_config
 from fastlstm.api.row_categories import with_categories
 from fastlstm.api.row_leakage import with_suspected_leaks
@@ -49,6 +49,7 @@ from fastlstm.network.build import build_network
 from fastlstm.network.compiling import compile_network
 from fastlstm.network.keras_import import import_keras
 from fastlstm.reporting.coverage import coverage_lines
+from fastlstm.runs.history import read_history
 from fastlstm.training.fit import fit
 
 
@@ -457,7 +458,7 @@ class fastLSTM(NetworkMethods):
             ConfigError: no file is named, and no run was saved or loaded.
             StoreError: the file does not exist.
         """
-        self.loss_df = read_history(file_path_name or find_history(self.run_folder))
+        self.loss_df = read_history(Path(file_path_name or find_history(self.run_folder)))
         return self.loss_df
 
     # Backtest

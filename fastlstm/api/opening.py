@@ -13,7 +13,7 @@ from fastlstm.api.row_table import RowSettings
 from fastlstm.artifacts.folders import MANIFEST
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.scaling import Scalers
-from fastlstm.errors import ConfigError, StoreError
+from fastlstm.errors import ConfigError, StoreError, first_line
 from fastlstm.evaluation.intervals import HalfWidths, Pair
 from fastlstm.registry.opening import local_run
 from fastlstm.runs.csv_export import read_export
@@ -93,27 +93,19 @@ def find_history(folder: Path | None) -> Path:
     return found[0]
 
 
-def read_history(file: str | Path) -> pd.DataFrame:
-    """Read a training history, one row per epoch.
-
-    Raises:
-        StoreError: the file does not exist.
-    """
-    if not Path(file).is_file():
-        raise StoreError(f"{file}: does not exist")
-    return pd.read_csv(file)
-
-
 def _from_run(run: SavedRun) -> OpenedRun:
     data, tables, time, series = run.data, None, None, None
     if run.path("x_data").exists() and run.path("y_data").exists():
         # The first columns are the index: time or row number, and series where there are several.
         index_columns = 2 if data.series else 1
         labels = range(1, index_columns)
-        x, y = (read_export(run.path(kind), labels) for kind in ("x_data", "y_data"))
+        x, y = (
+            _read_rows(run.path(kind), labels, index_columns + len(columns))
+            for kind, columns in (("x_data", data.features), ("y_data", data.targets))
+        )
         row_label = x.iloc[:, 0]
         if not pd.api.types.is_integer_dtype(row_label):
-            row_label = time = pd.to_datetime(row_label, format="ISO8601", utc=True)
+            row_label = time = _times(row_label, run.path("x_data"))
         if data.series:
             series = x.iloc[:, 1].rename(data.series)
         index = pd.Index(row_label, name=x.columns[0])
@@ -151,6 +143,33 @@ def _from_run(run: SavedRun) -> OpenedRun:
         ),
         tables=tables,
     )
+
+
+def _read_rows(file: Path, labels: range, width: int) -> pd.DataFrame:
+    """Exported rows: ``width`` columns, which hold numbers after the times and labels.
+
+    Raises:
+        StoreError: the file holds something else.
+    """
+    try:
+        rows = read_export(file, labels)
+    except ValueError as error:
+        raise StoreError(f"{file}: is no table of rows ({first_line(error)})") from None
+    first = labels.stop
+    text = [name for name in rows.columns[first:] if not pd.api.types.is_numeric_dtype(rows[name])]
+    if len(rows.columns) != width or text:
+        found = f"text in {str(text[0])[:80]!r}" if text else f"{len(rows.columns)} columns"
+        raise StoreError(f"{file}: has {found}, so it holds no rows of the run; copy the run again")
+    return rows
+
+
+def _times(texts: pd.Series, file: Path) -> pd.Series:
+    try:
+        return pd.to_datetime(texts, format="ISO8601", utc=True)
+    except (ValueError, TypeError) as error:
+        raise StoreError(
+            f"{file}: has no times ({first_line(error)}); copy the run again"
+        ) from None
 
 
 def _from_legacy_run(file: Path) -> OpenedRun:

@@ -19,6 +19,7 @@ _REMEDIES = {
     errno.EROFS: "the file system is read-only; choose another folder, or mount it for writing",
     errno.EACCES: _FORBIDDEN,
     errno.EPERM: _FORBIDDEN,
+    errno.ELOOP: "is a link, which nobody here makes; remove it and run again",
 }
 
 

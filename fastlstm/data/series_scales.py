@@ -12,12 +12,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fastlstm.data.tables import read_table, write_table
+from fastlstm.data.stored_tables import Kind, StoredTable
+from fastlstm.data.tables import write_table
 from fastlstm.errors import StoreError
 
 # A deviation below this share of the level is rounding: the series is constant.
@@ -263,6 +263,11 @@ _STATISTICS: dict[str, Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.n
 }
 
 
+_COLUMNS = {
+    "series": Kind.TEXT, "column": Kind.TEXT, "center": Kind.NUMBER, "scale": Kind.NUMBER,
+}  # fmt: skip
+
+
 def write_series_scales(scales: SeriesScales, file: Path) -> None:
     """Write scales as a Parquet table with ``series``, ``column``, ``center`` and ``scale``."""
     count, width = scales.center.shape
@@ -283,11 +288,17 @@ def read_series_scales(file: Path) -> SeriesScales:
     Raises:
         StoreError: the file is no such table.
     """
-    frame: Any = read_table(file)
+    frame = StoredTable(file, _COLUMNS).whole()
     try:
         columns = tuple(str(name) for name in pd.unique(frame["column"]))
         labels = frame["series"].to_numpy(str)[:: max(1, len(columns))]
         shape = (len(labels), len(columns))
+        if (labels[1:] <= labels[:-1]).any() or frame["series"].tolist() != np.repeat(
+            labels, len(columns)
+        ).tolist():
+            raise ValueError("its series are in no order")
+        if frame["column"].tolist() != list(columns) * len(labels):
+            raise ValueError("its columns are in no order")
         center, scale = (
             frame[name].to_numpy(np.float64).reshape(shape) for name in ("center", "scale")
         )

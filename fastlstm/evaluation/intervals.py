@@ -27,7 +27,8 @@ import pandas as pd
 
 from fastlstm.data.scaling import Scalers
 from fastlstm.data.series import rows_by_series
-from fastlstm.data.tables import read_table, write_table
+from fastlstm.data.stored_tables import Kind, StoredTable
+from fastlstm.data.tables import write_table
 from fastlstm.errors import ConfigError, StoreError
 from fastlstm.evaluation.conformal_quantiles import conformal_half_widths
 from fastlstm.evaluation.recent_spread import spread_factors
@@ -43,6 +44,9 @@ _WORTH_ARRAYS = 32
 _CLOSE = 1e-9
 
 _MEDIAN = 0.5
+
+# Base intervals of a run: one for each level that it is evaluated at.
+_MOST_PAIRS = 20
 
 # Lower and upper quantile of a base interval.
 Pair = tuple[float, float]
@@ -130,6 +134,12 @@ class HalfWidths:
         return self.spreads.of(series, scalers)[:, None, :]
 
 
+_COLUMNS = {
+    "lower_quantile": Kind.NUMBER, "upper_quantile": Kind.NUMBER, "target": Kind.TEXT,
+    "step": Kind.NUMBER, "level": Kind.NUMBER, "radius": Kind.NUMBER,
+}  # fmt: skip
+
+
 def write_half_widths(half_widths: dict[Pair, HalfWidths], file: Path) -> None:
     """Write as Parquet: ``lower_quantile, upper_quantile, target, step, level, radius``."""
     parts = []
@@ -151,30 +161,39 @@ def write_half_widths(half_widths: dict[Pair, HalfWidths], file: Path) -> None:
 
 
 def read_half_widths(
-    file: Path, targets: list[str], spreads_file: Path | None = None
+    file: Path, targets: list[str], steps_ahead: int, spreads_file: Path | None = None
 ) -> dict[Pair, HalfWidths]:
     """Read what ``write_half_widths`` wrote.
 
     Args:
         file: the half-widths.
         targets: target names.
+        steps_ahead: number of steps.
         spreads_file: what ``write_spreads`` wrote; it need not exist.
 
     Raises:
         StoreError: a file holds something else.
     """
-    table = read_table(file)
+    stored, each = StoredTable(file, _COLUMNS), len(LEVELS) * steps_ahead * len(targets)
+    if stored.rows % each or not stored.rows or stored.rows > _MOST_PAIRS * each:
+        raise StoreError(
+            f"{file}: {stored.rows:,} rows are no intervals of {targets}; copy the run again"
+        )
+    table = stored.whole()
     has_spreads = spreads_file is not None and spreads_file.exists()
     spreads = read_spreads(spreads_file, targets) if spreads_file and has_spreads else None
     found = {}
     names = ["lower_quantile", "upper_quantile"]
     for low, high in table[names].drop_duplicates().itertuples(index=False):
         part = table[(table[names[0]] == low) & (table[names[1]] == high)]
-        radius = part["radius"].to_numpy()
-        if len(radius) % (len(LEVELS) * len(targets)):
-            raise StoreError(f"{file}: {len(radius)} rows are no intervals of {targets}")
+        radius = part["radius"].to_numpy(np.float64)
+        if len(radius) != each or np.isnan(radius).any():
+            raise StoreError(
+                f"{file}: {len(radius):,} rows of the quantiles {low} and {high} are no intervals of "
+                f"{targets}; copy the run again"
+            )
         found[float(low), float(high)] = HalfWidths(
-            radius.reshape(len(LEVELS), -1, len(targets)), targets, spreads
+            radius.reshape(len(LEVELS), steps_ahead, len(targets)), targets, spreads
         )
     return found
 

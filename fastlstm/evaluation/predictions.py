@@ -13,6 +13,7 @@ from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.forecast_limits import limited
 from fastlstm.data.scaling import Scalers
 from fastlstm.data.seasons import FoundSeasons, season_candidates
+from fastlstm.data.stored_tables import Kind
 from fastlstm.evaluation.baselines import Baseline, BaselineInputs, baseline_forecasts
 from fastlstm.evaluation.long_format import long_format
 from fastlstm.evaluation.target_table import TargetTable
@@ -183,6 +184,14 @@ def joined_descriptions(parts: Sequence[dict[str, Any]], dataset: WindowSource) 
 def _seasons(manifest: dict[str, Any]) -> dict[str, Any]:
     """What train rows say about seasons; empty where nobody has looked."""
     return FoundSeasons.from_facts(manifest).facts() if "season" in manifest else {}
+
+
+# Columns that each table of test predictions has; the others are forecasts, bounds and scales of errors.
+PREDICTION_COLUMNS = {
+    "series": Kind.TEXT, "origin": Kind.TIME, "step": Kind.NUMBER, "time": Kind.TIME,
+    "target": Kind.TEXT,
+    "truth": Kind.NUMBER, "prediction": Kind.NUMBER,
+}  # fmt: skip
 
 
 def prediction_table(

@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 
 from fastlstm.data.scaling import Scalers
-from fastlstm.data.tables import read_table, write_table
+from fastlstm.data.stored_tables import Kind, StoredTable
+from fastlstm.data.tables import write_table
 from fastlstm.errors import StoreError
 
 # Squared coefficient of variation of one absolute normal error; the variance of the logarithm of a mean
@@ -262,6 +263,11 @@ def _typical(ratios: np.ndarray) -> np.ndarray:
     )  # fmt: skip
 
 
+_COLUMNS = {
+    "series": Kind.TEXT, "target": Kind.TEXT, "spread": Kind.NUMBER, "typical_ratio": Kind.NUMBER,
+}  # fmt: skip
+
+
 def write_spreads(spreads: SeriesSpreads, file: Path) -> None:
     """Write as Parquet: ``series, target, spread, typical_ratio``."""
     count, targets = spreads.values.shape
@@ -282,15 +288,22 @@ def read_spreads(file: Path, targets: list[str]) -> SeriesSpreads:
     Raises:
         StoreError: the file holds something else.
     """
-    frame = read_table(file)
+    frame = StoredTable(file, _COLUMNS).whole()
     try:
         spreads, ratios = (
             frame[name].to_numpy(np.float64).reshape(-1, len(targets))
             for name in ("spread", "typical_ratio")
         )
         labels = frame["series"].to_numpy(str)[:: len(targets)]
+        if (labels[1:] <= labels[:-1]).any() or frame["series"].tolist() != np.repeat(
+            labels, len(targets)
+        ).tolist():
+            raise ValueError("its series are in no order")
+        if frame["target"].tolist() != [*targets] * len(labels):
+            raise ValueError("it is of other targets")
     except (KeyError, ValueError, TypeError) as error:
         raise StoreError(f"{file}: holds no spreads of {targets} ({error})") from None
-    if not (len(labels) and (spreads > 0).all() and np.isfinite(spreads).all()):
+    values = np.concatenate([spreads.ravel(), ratios.ravel()])
+    if not (len(labels) and (values > 0).all() and np.isfinite(values).all()):
         raise StoreError(f"{file}: has a spread that is not above 0; copy the run again")
     return SeriesSpreads(labels, targets, spreads, ratios[0])

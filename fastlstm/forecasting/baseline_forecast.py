@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
-from fastlstm.config.evaluation import EvaluationConfig
 from fastlstm.data.column_names import SEGMENT
 from fastlstm.data.forecast_limits import limited
 from fastlstm.errors import DataError
@@ -53,7 +51,8 @@ def forecast_baseline(
         REGRESSION_BASELINES if run.hyperparameters.is_regressor else CLASSIFICATION_BASELINES
     )
     given = _baseline_inputs(run, windows)
-    forecasts = baseline_forecast(baselines, key, given)
+    known = key in baselines or season_of(key) is not None
+    forecasts = baseline_forecast(baselines, key, given) if known else None
     name = forecast_name(key)
     if forecasts is None:
         raise DataError(f"the {name} forecast is not defined for run {run.run_id}; retrain")
@@ -108,9 +107,8 @@ class BaselineIntervals:
 
     def __init__(self, forecaster: Forecaster) -> None:
         self._run = forecaster.run
-        settings = EvaluationConfig.model_validate(self._run.settings["evaluation"])
         is_regressor = self._run.hyperparameters.is_regressor
-        self._levels = settings.interval_levels if is_regressor else []
+        self._levels = self._run.evaluation.interval_levels if is_regressor else []
         if self._levels:
             self._half_widths, self._scales = self._calibrated(forecaster)
 
@@ -118,7 +116,7 @@ class BaselineIntervals:
         """Half-widths, and what errors are divided by, a row for each series and a column a target."""
         hp, targets = self._run.hyperparameters, self._run.data.targets
         values = hp.steps_ahead * len(targets)
-        windows = pq.read_metadata(self._run.path("predictions")).num_rows // values
+        windows = self._run.predictions.rows // values
         distance, passed = max(1, -(-windows * values // _MOST_SCORES)), 0
         scores, scales = [], []
         for block in forecaster.test_predictions():

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from fastlstm.data.tables import read_blocks
+from fastlstm.errors import StoreError
 from fastlstm.evaluation.baselines import is_baseline
 from fastlstm.reporting.text import forecast_name, number, title
 from fastlstm.runs.saved_run import SavedRun
@@ -92,7 +92,13 @@ class Forecaster:
         It comes in blocks of rows, one at a time in memory. Predictions are NaN where a baseline is
         undefined.
         """
-        for block in read_blocks(self.run.path("predictions")):
+        table = self.run.predictions
+        if self.baseline is not None and self.baseline not in table.names:
+            raise StoreError(
+                f"{self.run.path('predictions')}: lacks the {forecast_name(self.baseline)} forecast; "
+                "choose another run"
+            )
+        for block in table.blocks():
             if self.baseline is not None:
                 block = block.assign(prediction=block[self.baseline])
             yield block

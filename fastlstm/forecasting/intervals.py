@@ -54,7 +54,7 @@ def latest_intervals(
     half_widths = run.half_widths
     if half_widths is None:
         return pd.DataFrame(columns=COLUMNS)
-    settings = EvaluationConfig.model_validate(run.settings["evaluation"])
+    settings = run.evaluation
     most = past_windows if settings.interval_rate else 0
     past = _past_target_starts(run, windows, most)
     adapted = _adapted_half_widths(run, windows, past, most, half_widths, settings)

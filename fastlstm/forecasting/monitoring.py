@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from fastlstm.config.data import DataConfig
 from fastlstm.config.file_formats import FormatName
@@ -156,7 +155,7 @@ def live_error(
         actuals: see ``actual_values``.
     """
     newest = newest_forecaster(forecasters, forecasts)
-    columns = pq.read_schema(newest.run.path("predictions")).names
+    columns = newest.run.predictions.names
     loss = loss_of(newest.run.manifest["primary"]["name"], columns)
     scales = _scales(newest) if loss.scaled else None
     known = forecasts.dropna(subset=["time"]).merge(actuals, on=["series", "time", "target"])

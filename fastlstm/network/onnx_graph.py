@@ -10,6 +10,15 @@ import numpy as np
 # Release of the operators' definitions: of 2022, which the runtimes for Java and C# of since then know.
 OPSET = 17
 
+# All operators that a network of ours may have; a model with another one is not opened.
+OPERATORS = frozenset({
+    "Abs", "Add", "Celu", "Clip", "Concat", "ConstantOfShape", "Div", "Elu", "Erf", "Exp", "Expand",
+    "Gather", "HardSigmoid", "HardSwish", "Identity", "LSTM", "LeakyRelu", "Log", "LogSoftmax", "MatMul",
+    "Mul", "Neg", "Pad", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Selu", "Shape", "Sigmoid",
+    "Slice", "Softmax", "Softplus", "Softsign", "Sqrt", "Squeeze", "Sub", "Tanh", "TopK", "Transpose",
+    "Unsqueeze",
+})  # fmt: skip
+
 # What a tensor of the network is in the graph: a name or, where no window changes it, its value.
 Value = str | np.ndarray
 
@@ -55,6 +64,8 @@ class OnnxGraph:
         """Add a node with several outputs; for arguments see ``add``."""
         from onnx.helper import make_node
 
+        if kind not in OPERATORS:
+            raise ValueError(f"{kind} is not in OPERATORS; add it there, so that readers take it")
         name = f"{kind.lower()}_{len(self.nodes)}"
         names = [name if not number else f"{name}_{number}" for number in range(outputs)]
         self.nodes.append(

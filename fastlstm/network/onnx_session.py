@@ -11,6 +11,7 @@ import numpy as np
 
 from fastlstm.artifacts.bounded_reading import read_bytes
 from fastlstm.errors import ConfigError, StoreError
+from fastlstm.network.onnx_check import check_operators
 
 # Windows at once; with more, an LSTM's state leaves the fastest cache.
 _BATCH = 128
@@ -37,6 +38,7 @@ class OnnxNetwork:
         runtime = _runtime()
         if _OTHER_FILE in content:
             raise StoreError("its weights lie in another file")
+        check_operators(content)
         options = runtime.SessionOptions()
         # A small network is done before a second thread has begun, and idle threads wait in a loop;
         # many windows are divided between threads by batches.
@@ -51,7 +53,13 @@ class OnnxNetwork:
         described = [(one.name, one.type) for one in self._session.get_inputs()]
         if described != [("window", "tensor(float)")] or len(self._session.get_outputs()) != 1:
             raise StoreError("it is not the network of a run")
-        _, self.timesteps, self.features = self._session.get_inputs()[0].shape
+        window, forecast = (
+            found[0].shape for found in (self._session.get_inputs(), self._session.get_outputs())
+        )
+        if len(window) != 3 or len(forecast) < 2:
+            raise StoreError("it is not the network of a run")
+        _, self.timesteps, self.features = window
+        self.outputs = forecast[-1]
 
     def predict(self, windows: np.ndarray) -> np.ndarray:
         """Outputs of windows ``(n, timesteps, n_features)`` float32, batches in threads."""
@@ -68,15 +76,23 @@ class OnnxNetwork:
         return computed
 
 
-def load_onnx(file: Path) -> OnnxNetwork:
+def load_onnx(file: Path, shape: tuple[int, int, int]) -> OnnxNetwork:
     """The network in an ONNX file.
+
+    Args:
+        file: the file.
+        shape: the time steps, features and outputs that it must have.
 
     Raises:
         ConfigError: onnxruntime is not installed.
         StoreError: the file is missing or damaged, or holds what it must not.
     """
     try:
-        return OnnxNetwork(read_bytes(file, _MOST_BYTES))
+        network = OnnxNetwork(read_bytes(file, _MOST_BYTES))
+        found = network.timesteps, network.features, network.outputs
+        if found != shape:
+            raise StoreError(f"it has {found} time steps, features and outputs, the run {shape}")
+        return network
     except StoreError as error:
         raise StoreError(
             f"{file}: cannot be opened as an ONNX model ({error}); take the run from where it was "

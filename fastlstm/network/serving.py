@@ -29,11 +29,14 @@ class ServingNetwork:
     Args:
         onnx_file: its ONNX model, which may not exist; None: Keras forecasts.
         load_keras: loads it by Keras.
+        shape: its time steps, features and outputs.
     """
 
-    def __init__(self, onnx_file: Path | None, load_keras: Callable[[], Any]) -> None:
+    def __init__(
+        self, onnx_file: Path | None, load_keras: Callable[[], Any], shape: tuple[int, int, int]
+    ) -> None:
         has_runtime = importlib.util.find_spec("onnxruntime") is not None
-        self._load_keras = load_keras
+        self._load_keras, self._shape = load_keras, shape
         self._network: Any = None
         self._onnx_file = onnx_file if has_runtime and onnx_file and onnx_file.exists() else None
         self.by_onnx = self._onnx_file is not None
@@ -49,7 +52,7 @@ class ServingNetwork:
         """
         if self._network is None:
             file = self._onnx_file
-            self._network = self._load_keras() if file is None else load_onnx(file)
+            self._network = self._load_keras() if file is None else load_onnx(file, self._shape)
         found, seconds = _timed(self._network, x)
         if self.by_onnx and self._may_compare and seconds / len(x) * left > _WORTH_COMPARING:
             self._compare(x, seconds)

@@ -25,13 +25,13 @@ from fastlstm.artifacts.folders import (
     MANIFEST,
     delete_folder,
     is_temporary_name,
-    read_manifest,
     verify,
     write_manifest,
 )
 from fastlstm.config.group_names import is_group_name, model_of_group
 from fastlstm.errors import StoreError
 from fastlstm.registry.champion import CHAMPION, ChampionRecord
+from fastlstm.registry.run_manifest import read_run_manifest
 from fastlstm.registry.store import (
     QUARANTINE,
     GroupRuns,
@@ -68,7 +68,7 @@ class FolderStore:
             if run.name.startswith(".") or not run.is_dir():
                 continue
             try:
-                entries.append(RunEntry(run.name, read_manifest(run)))
+                entries.append(RunEntry(run.name, read_run_manifest(run)))
             except StoreError:
                 continue  # a run without a manifest does not exist
         return entries
@@ -138,7 +138,7 @@ class FolderStore:
                     ) from None
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
-            return RunEntry(run_id, read_manifest(target))
+            return RunEntry(run_id, read_run_manifest(target))
         raise AssertionError  # the ids never end
 
     def models(self) -> list[str]:
@@ -176,7 +176,9 @@ class FolderStore:
         )  # fmt: skip
         newest = None
         with suppress(StoreError):  # a run without a whole manifest does not exist
-            newest = RunEntry(run_ids[-1], read_manifest(home / run_ids[-1])) if run_ids else None
+            newest = (
+                RunEntry(run_ids[-1], read_run_manifest(home / run_ids[-1])) if run_ids else None
+            )
         return GroupRuns(run_ids, newest, self.champion(model_name))
 
     def stored(self, model_name: str) -> list[Stored]:
@@ -266,10 +268,14 @@ class FolderStore:
         home = self.root / model_name
         with writing_to(home):
             home.mkdir(parents=True, exist_ok=True)
-            file = (home / ".champion.lock").open("w")
-        with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            # A link would let a stranger's file be written, and a pipe be waited for without end.
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+            lock = os.open(home / ".champion.lock", flags, 0o666)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+        finally:
+            os.close(lock)
 
 
 def _sync(folder: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from fastlstm.registry.champion import PRUNED, ChampionRecord
+from fastlstm.registry.store import created
 
 
 def why_stale(
@@ -21,13 +22,12 @@ def why_stale(
         now: the current time.
     """
     reasons = []
-    if run_ids:
-        made = datetime.strptime(run_ids[-1].partition(" (")[0], "%Y-%m-%d %H-%M-%S")
-        days = (now - made.replace(tzinfo=UTC)).total_seconds() / 86_400
+    # A folder that a person named, such as a copy, tells no time.
+    if newest := max(run_ids, key=created, default=None):
+        days = (now - created(newest)).total_seconds() / 86_400
         if days > max_age_days:
             reasons.append(
-                f"no new run for {days:.0f} days, the newest is {run_ids[-1]} (limit "
-                f"{max_age_days:g} days)"
+                f"no new run for {days:.0f} days, the newest is {newest} (limit {max_age_days:g} days)"
             )
     kept = _runs_since_promotion(record)
     if kept > max_not_promoted:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from fastlstm.errors import StoreError
 from fastlstm.registry.champion import ChampionRecord
+from fastlstm.registry.run_manifest import require_run_manifest
 
 QUARANTINE = ".quarantine"
 _STAMP = "%Y-%m-%d %H-%M-%S"
@@ -145,8 +146,9 @@ def require_own_name(manifest: dict[str, Any], model_name: str, run_id: str, whe
     """Refuse a run that was copied or renamed from another.
 
     Raises:
-        StoreError: the manifest names another run or model.
+        StoreError: the manifest names another run or model, or an entry of it has another type.
     """
+    require_run_manifest(manifest, where)
     own = (manifest.get("model_name"), manifest.get("run_id"))
     if own != (model_name, run_id):
         raise StoreError(f"{where}: its manifest is that of run {own[1]!r} of model {own[0]!r}")

@@ -32,7 +32,7 @@ _SECTIONS = {
 }
 
 # The element of the data that charts show.
-DATA_ELEMENT = '<script type="application/json" id="run-data">'
+_DATA_ELEMENT = '<script type="application/json" id="run-data">'
 
 # The page may run its own scripts and show its own pictures, and fetch nothing.
 _POLICY = (
@@ -79,7 +79,7 @@ def html_page(
     )
     data = script = ""
     if charts is not None:
-        data = f"{DATA_ELEMENT}{script_json(charts)}</script>\n"
+        data = f"{_DATA_ELEMENT}{script_json(charts)}</script>\n"
         script = (
             f"<script>{_file('uPlot.iife.min.js')}</script>\n<script>{_file('page.js')}</script>\n"
         )

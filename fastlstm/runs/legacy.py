@@ -23,8 +23,9 @@ from fastlstm.config.keras_names import canonical_loss
 from fastlstm.config.messages import describe
 from fastlstm.data.scaler_files import read_scaler_pair
 from fastlstm.data.scaling import Scalers
-from fastlstm.errors import StoreError
+from fastlstm.errors import StoreError, first_line
 from fastlstm.network.inference import load_network
+from fastlstm.runs.history import read_history
 
 # Files that a run names in its JSON, each under the key <kind>_file_name.
 _REQUIRED, _OPTIONAL = ("model", "scaler"), ("training_history", "X_data_df", "Y_data_df")
@@ -69,7 +70,7 @@ def open_legacy(file: Path) -> LegacyRun:
     network = load_network(model_file)
     x_scaler, y_scaler = read_scaler_pair(scaler_file)
     history_file, x_file, y_file = (files[kind] for kind in _OPTIONAL)
-    x, y = (pd.read_csv(x_file), pd.read_csv(y_file)) if x_file and y_file else (None, None)
+    x, y = (_read_rows(x_file), _read_rows(y_file)) if x_file and y_file else (None, None)
 
     hp = _hyperparameters(file, settings, network)
     features = _column_names(x_scaler, x, network.input_shape[-1], "X")
@@ -85,7 +86,7 @@ def open_legacy(file: Path) -> LegacyRun:
         targets=targets,
         network=network,
         scalers=Scalers(x_scaler, y_scaler if hp.scale_targets else None),
-        history=pd.read_csv(history_file, index_col=0) if history_file else pd.DataFrame(),
+        history=read_history(history_file, numbered=True) if history_file else pd.DataFrame(),
         tables=None if x is None or y is None else (x, y),
     )
 
@@ -98,6 +99,13 @@ def _read_settings(file: Path) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise StoreError(f"{file}: is no hyperparameter file (its JSON is no object)")
     return settings
+
+
+def _read_rows(file: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(file)
+    except ValueError as error:
+        raise StoreError(f"{file}: is no table of rows ({first_line(error)})") from None
 
 
 def _file_of(file: Path, settings: dict[str, Any], kind: str) -> Path | None:

@@ -15,7 +15,7 @@ from fastlstm.errors import StoreError
 from fastlstm.escaping import one_line
 from fastlstm.reporting.charts import learning_curves, probability_charts
 from fastlstm.reporting.forecast_errors import ForecastErrors
-from fastlstm.reporting.page import DATA_ELEMENT, html_page
+from fastlstm.reporting.page import html_page
 from fastlstm.reporting.page_tables import result_tables, tiles
 from fastlstm.reporting.series_records import (
     RecordPlan,
@@ -25,6 +25,7 @@ from fastlstm.reporting.series_records import (
 )
 from fastlstm.reporting.text import forecast_name
 from fastlstm.runs.figures import captioned_figures
+from fastlstm.runs.history import read_history
 from fastlstm.runs.page_rows import ObservedRows, StoredPredictions, target_rows
 from fastlstm.runs.page_series import ShownSeries, choose_series
 from fastlstm.runs.saved_run import SavedRun
@@ -87,15 +88,9 @@ def run_page(run: RunFiles, report: str, *, series: Iterable[str] = (), draws: b
     )  # fmt: skip
 
 
-def has_charts(page: str) -> bool:
-    """Whether a page has charts; that of a run of an earlier version has none."""
-    return DATA_ELEMENT in page
-
-
 def stored_page(saved: SavedRun, series: Iterable[str] = ()) -> str:
     """The page of a stored run, whichever version stored it; see ``run_page``."""
-    report = saved.path("report").read_text(encoding="utf-8")
-    return run_page(RunFiles.of(saved), report, series=series)
+    return run_page(RunFiles.of(saved), saved.report, series=series)
 
 
 def page_charts(run: RunFiles, wanted: Sequence[str] = ()) -> dict[str, Any]:
@@ -138,7 +133,7 @@ def page_charts(run: RunFiles, wanted: Sequence[str] = ()) -> dict[str, Any]:
         for name in shown.names
     ]
     fixed = probability_charts(metrics) if is_probability else []
-    history = pd.read_csv(run.path("history"))
+    history = read_history(run.path("history"))
     fixed += learning_curves(history, ["loss", *hp.metrics], run.training.get("best_epoch", 0))
     return {
         "steps": hp.steps_ahead,

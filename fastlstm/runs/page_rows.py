@@ -14,8 +14,10 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from fastlstm.config.data import DataConfig
+from fastlstm.data.stored_tables import Kind, StoredTable
 from fastlstm.data.time_grid import microseconds
-from fastlstm.errors import StoreError, first_line
+from fastlstm.errors import StoreError
+from fastlstm.evaluation.predictions import PREDICTION_COLUMNS
 from fastlstm.runs.csv_export import escaped
 
 # Predictions that the errors of all series are of, and rows read at a time.
@@ -35,13 +37,8 @@ class StoredPredictions:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        try:
-            with pq.ParquetFile(file) as stored:
-                self.columns: list[str] = stored.schema_arrow.names
-                self.rows: int = stored.metadata.num_rows
-        except (pa.ArrowException, OSError) as error:
-            raise StoreError(f"{file}: cannot be read as Parquet ({first_line(error)})") from None
-        self.sampled = 0
+        stored = StoredTable(file, PREDICTION_COLUMNS, Kind.NUMBER)
+        self.columns, self.rows, self.sampled = stored.names, stored.rows, 0
 
     @property
     def is_whole(self) -> bool:

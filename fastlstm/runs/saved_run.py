@@ -10,25 +10,31 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from fastlstm.artifacts.bounded_reading import read_object
-from fastlstm.artifacts.folders import verify
+from fastlstm.artifacts.bounded_reading import read_bytes, read_object
+from fastlstm.artifacts.folders import MANIFEST, verify
+from fastlstm.artifacts.shapes import require_shape
 from fastlstm.config.data import DataConfig
+from fastlstm.config.evaluation import EvaluationConfig
 from fastlstm.config.hyperparameters import STORED, Hyperparameters
 from fastlstm.config.messages import describe
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SERIES
 from fastlstm.data.forecast_limits import limited
 from fastlstm.data.scaling import Scalers, read_scalers
-from fastlstm.data.tables import read_blocks
+from fastlstm.data.stored_tables import Kind, StoredTable
 from fastlstm.data.time_grid import microseconds
 from fastlstm.errors import DataError, StoreError
-from fastlstm.evaluation.intervals import HalfWidths, Pair, read_half_widths
+from fastlstm.evaluation.intervals import HalfWidths, Pair, quantile_pair, read_half_widths
 from fastlstm.evaluation.labels import label_columns, likeliest_labels
+from fastlstm.evaluation.predictions import PREDICTION_COLUMNS
 from fastlstm.network.inference import load_network, point_of, windows_at_once
 from fastlstm.network.serving import ServingNetwork
+from fastlstm.registry.run_manifest import require_run_manifest
 from fastlstm.runs.file_names import file_name
+from fastlstm.runs.history import read_history
+from fastlstm.runs.stored_shapes import INPUTS, METRICS
 from fastlstm.runs.versions import naming_versions, refuse_unknown_settings
 from fastlstm.windows.origins import input_windows
 
@@ -72,6 +78,7 @@ class SavedRun:
         self.folder = Path(folder)
         self._model_kind = "model"
         self.manifest = verify(self.folder)
+        require_run_manifest(self.manifest, str(self.folder / MANIFEST))
         self.run_id, self.model_name = (
             str(self.manifest.get(key)) for key in ("run_id", "model_name")
         )
@@ -91,6 +98,7 @@ class SavedRun:
             given.setdefault("scaler_scope", "table")
             self.hyperparameters = Hyperparameters.model_validate(given, context=STORED)
             self.data = DataConfig.of_run(self.settings["data"])
+            self.evaluation = EvaluationConfig.model_validate(self.settings.get("evaluation", {}))
         except ValidationError as error:
             raise StoreError(f"{file}: {describe(error, RetrainConfig)[0]}") from None
         except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError) as error:
@@ -103,30 +111,65 @@ class SavedRun:
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """The metrics as evaluated on test."""
-        return read_object(self.path("metrics"))
+        return _shaped(self.path("metrics"), METRICS)
 
     @cached_property
     def inputs(self) -> dict[str, Any] | None:
         """Summary of the train rows by feature, for drift; None where the run stores none."""
         file = self.path("inputs")
-        return read_object(file) if file.exists() else None
+        return _shaped(file, INPUTS) if file.exists() else None
+
+    @property
+    def report(self) -> str:
+        """The report as Markdown; bytes that are no text are marked as such."""
+        return read_bytes(self.path("report")).decode("utf-8", "replace")
+
+    @property
+    def predictions(self) -> StoredTable:
+        """The table of test predictions, a row for each window, step and target.
+
+        Raises:
+            StoreError: it is missing, or another table.
+        """
+        table = StoredTable(self.path("predictions"), PREDICTION_COLUMNS, Kind.NUMBER)
+        outputs = self.hyperparameters.steps_ahead * len(self.data.targets)
+        if table.rows % outputs or not table.rows:
+            raise StoreError(
+                f"{self.path('predictions')}: {table.rows:,} rows are no windows of {outputs:,} outputs"
+                "; copy the run again"
+            )
+        return table
 
     @cached_property
     def history(self) -> pd.DataFrame:
         """One row per epoch."""
-        return pd.read_csv(self.path("history"))
+        return read_history(self.path("history"))
 
     @cached_property
     def scalers(self) -> Scalers:
         """The scalers fitted on the run's train rows, as scikit-learn's."""
-        with naming_versions(self.manifest, "fastlstm", "scikit-learn"):
-            return read_scalers(*self._scaler_files)
+        return self._read_scalers(plain=False)
 
     @cached_property
     def plain_scalers(self) -> Scalers:
         """The same without scikit-learn, as forecasts need them; see ``PlainScaler``."""
+        return self._read_scalers(plain=True)
+
+    def _read_scalers(self, *, plain: bool) -> Scalers:
+        """The scalers, whose columns must be those of the run."""
         with naming_versions(self.manifest, "fastlstm", "scikit-learn"):
-            return read_scalers(*self._scaler_files, plain=True)
+            found = read_scalers(*self._scaler_files, plain=plain)
+        expected = [(found.x, self.data.features)]
+        if self.hyperparameters.scale_targets:
+            expected += [(found.y, self.data.targets)]
+        for scaler, columns in expected:
+            names = [] if scaler is None else [str(name) for name in scaler.feature_names_in_]
+            if sorted(names) != sorted(columns):
+                raise StoreError(
+                    f"{self.folder}: its scaler is of the columns {names[:5]}, its network of "
+                    f"{columns[:5]}; copy the run again"
+                )
+        return found
 
     @property
     def _scaler_files(self) -> tuple[Path, Path, Path]:
@@ -141,8 +184,17 @@ class SavedRun:
     @cached_property
     def half_widths(self) -> dict[Pair, HalfWidths] | None:
         """Half-widths of the intervals by their base interval; None where the run has no intervals."""
-        file, spreads = self.path("intervals"), self.path("spreads")
-        return read_half_widths(file, self.data.targets, spreads) if file.exists() else None
+        file, hp = self.path("intervals"), self.hyperparameters
+        if not file.exists():
+            return None
+        found = read_half_widths(file, self.data.targets, hp.steps_ahead, self.path("spreads"))
+        for level in self.evaluation.interval_levels:
+            if (pair := quantile_pair(level, hp.quantiles)) not in found:
+                raise StoreError(
+                    f"{file}: has no half-widths of the quantiles {pair}, on which the interval of "
+                    f"{level:g} is based; copy the run again"
+                )
+        return found
 
     @property
     def first_test_origin(self) -> int | None:
@@ -184,7 +236,7 @@ class SavedRun:
         """First target row of each series' test windows, in microseconds since 1970 (UTC)."""
         parts = [
             block.groupby("series")["origin"].min()
-            for block in read_blocks(self.path("predictions"), ["series", "origin"])
+            for block in self.predictions.blocks(["series", "origin"])
         ]
         scored = pd.concat(parts).groupby(level=0).min()
         return dict(zip(scored.index.astype(str), microseconds(scored).tolist(), strict=True))
@@ -192,8 +244,23 @@ class SavedRun:
     @cached_property
     def network(self) -> Any:
         """The Keras model that serves, loaded once."""
+        file, (timesteps, features, outputs) = self.path(self._model_kind), self._network_shape
         with naming_versions(self.manifest, "keras"):
-            return load_network(self.path(self._model_kind))
+            network = load_network(file)
+        found, made = network.input_shape, network.output_shape
+        if found[1:] != (timesteps, features) or made[-1] != outputs:
+            raise StoreError(
+                f"{file}: takes {found[1:]} values and gives {made[-1]}, the run's settings say "
+                f"{timesteps, features} and {outputs}; copy the run again"
+            )
+        return network
+
+    @property
+    def _network_shape(self) -> tuple[int, int, int]:
+        """Time steps, features and outputs of the network."""
+        hp, data = self.hyperparameters, self.data
+        outputs = hp.steps_ahead * len(data.targets) * hp.outputs_each
+        return hp.timesteps, len(data.features), outputs
 
     @property
     def has_onnx(self) -> bool:
@@ -204,7 +271,7 @@ class SavedRun:
     def serving(self) -> ServingNetwork:
         """The network that serves, by onnxruntime where the run holds its ONNX model."""
         kind = "onnx" if self._model_kind == "model" else "evaluated_onnx"
-        return ServingNetwork(self.path(kind), lambda: self.network)
+        return ServingNetwork(self.path(kind), lambda: self.network, self._network_shape)
 
     @cached_property
     def evaluated(self) -> SavedRun:
@@ -227,7 +294,7 @@ class SavedRun:
         onnxruntime's differ in the last digits, by which a network must not lose to itself.
         """
         run = copy(self)
-        run.__dict__["serving"] = ServingNetwork(None, lambda: self.network)
+        run.__dict__["serving"] = ServingNetwork(None, lambda: self.network, self._network_shape)
         return run
 
     def forecast(self, features: pd.DataFrame, origins: np.ndarray) -> np.ndarray:
@@ -320,3 +387,10 @@ class SavedRun:
         series = rows.series[np.asarray(origins) - 1]
         each = rows.scalers.unscale_each(np.concatenate(outputs).reshape(shape), series)
         return limited(each, self.data, hp, axis=-2)
+
+
+def _shaped(file: Path, shape: TypeAdapter[Any]) -> dict[str, Any]:
+    """The object in a JSON file, whose values have the types that are read."""
+    found = read_object(file)
+    require_shape(found, shape, str(file))
+    return found

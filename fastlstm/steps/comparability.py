@@ -16,7 +16,6 @@ from fastlstm.config.data import DataConfig
 from fastlstm.data.categories import renumbered
 from fastlstm.data.cleaning import add_computed_features
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
-from fastlstm.data.tables import read_table
 from fastlstm.data.time_grid import microseconds
 from fastlstm.runs.saved_run import SavedRun
 
@@ -112,7 +111,7 @@ def _other_distance(new: SavedRun, old: SavedRun, frame: pd.DataFrame) -> str | 
         return None if _same_frequency(before, now) else f"its rows are {before} apart, now {now}"
     if (old.first_test_origin is None) != (new.first_test_origin is None):
         return "only one of the two has rows with times"
-    origins = read_table(old.path("predictions"), ["series", "origin"])
+    origins = old.predictions.whole(["series", "origin"])
     measured = _distance(origins["series"], microseconds(origins["origin"]))
     distance = _distance(frame[SERIES], microseconds(frame[TIME]))
     if not measured or not distance:

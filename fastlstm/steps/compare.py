@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from fastlstm.artifacts.file_hashes import accept_hashes
 from fastlstm.artifacts.file_names import CLEAN_FILE
@@ -23,6 +22,8 @@ from fastlstm.evaluation.groups import Groups
 from fastlstm.evaluation.label_tally import LabelTally
 from fastlstm.evaluation.labels import LabelColumn, in_classes, label_columns
 from fastlstm.evaluation.metrics import (
+    CLASSIFICATION_METRICS,
+    LABEL_METRICS,
     REGRESSION_METRICS,
     QuantityForecasts,
     label_scores,
@@ -77,38 +78,50 @@ def compare(
     return {
         "comparable": True,
         "windows": sum(part.windows for part in scored),
-        **_overall(new.manifest["primary"]["name"], scored, tallies),
+        **_overall(_metric(new), scored, tallies),
         "by_series": {label: values for part in scored for label, values in part.by_series.items()},
         "trained_on_test": any(part.trained_on_test for part in scored),
     }
 
 
+def _metric(run: SavedRun) -> str:
+    """Key of a run's primary metric.
+
+    Raises:
+        StoreError: it is none of the run's task.
+    """
+    name = str((run.manifest["primary"] or {}).get("name"))
+    of_labels = {*LABEL_METRICS, *CLASSIFICATION_METRICS}
+    if name not in (REGRESSION_METRICS if run.hyperparameters.is_regressor else of_labels):
+        raise StoreError(
+            f"{run.folder}: its primary metric is {name!r}, which is none of its task; copy the run "
+            "again"
+        )
+    return name
+
+
 def _whole(run: SavedRun, clean: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The rows of a table, and the test predictions of a run on them."""
-    return read_shards(clean, CLEAN_FILE), read_table(run.path("predictions"))
+    return read_shards(clean, CLEAN_FILE), run.predictions.whole()
 
 
 def _pieces(run: SavedRun, clean: Path) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """The same of one shard after another; each shard's predictions lie in row groups of their own."""
-    with pq.ParquetFile(run.path("predictions")) as predictions:
-        groups = (
-            predictions.read_row_group(number).to_pandas()
-            for number in range(predictions.num_row_groups)
+    groups = run.predictions.row_groups()
+    group = next(groups, None)
+    for shard in shards_of(clean):
+        frame = read_table(shard / CLEAN_FILE)
+        labels, found = set(frame[SERIES].unique()), []
+        while group is not None and group["series"].iloc[0] in labels:
+            found.append(group)
+            group = next(groups, None)
+        if found:
+            yield frame, pd.concat(found, ignore_index=True)
+    if group is not None:
+        raise StoreError(
+            f"{run.path('predictions')}: those of {group['series'].iloc[0]!r} are not in the order "
+            "of the shards; delete the work folder"
         )
-        group = next(groups, None)
-        for shard in shards_of(clean):
-            frame = read_table(shard / CLEAN_FILE)
-            labels, found = set(frame[SERIES].unique()), []
-            while group is not None and group["series"].iloc[0] in labels:
-                found.append(group)
-                group = next(groups, None)
-            if found:
-                yield frame, pd.concat(found, ignore_index=True)
-        if group is not None:
-            raise StoreError(
-                f"{run.path('predictions')}: those of {group['series'].iloc[0]!r} are not in the order "
-                "of the shards; delete the work folder"
-            )
 
 
 @dataclass(frozen=True)
@@ -272,7 +285,7 @@ def _have_inputs(rows: np.ndarray, table: TargetTable, timesteps: int) -> np.nda
 
 def _label_scorer(run: SavedRun) -> Scorer:
     """The primary metric of a classifier's probabilities."""
-    metric = run.manifest["primary"]["name"]
+    metric = _metric(run)
     columns = _label_columns(run)
 
     def score(test: _TestWindows, forecast: np.ndarray) -> Scores:
@@ -287,7 +300,7 @@ def _label_scorer(run: SavedRun) -> Scorer:
 
 def _quantity_scorer(run: SavedRun, table: TargetTable) -> Scorer:
     """The primary metric of a regressor, errors scaled by its own train rows whoever forecasts."""
-    metric = run.manifest["primary"]["name"]
+    metric = _metric(run)
     season = run.metrics["season_length"] or 1
     cut = table.validation_cut(run.hyperparameters, run.manifest["cuts"])
     scales = difference_sums(table, cut, season, run.data.lookahead).scales

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fastlstm.artifacts.bounded_reading import read_bytes
 from fastlstm.artifacts.folders import verify
 from fastlstm.config.group_names import model_of_group
 from fastlstm.errors import ConfigError, StoreError
+from fastlstm.escaping import visible
 from flows.cli.arguments import (
     CONFIG,
     GROUP,
@@ -88,8 +90,10 @@ def show(
     if config is not None and group is None and (opened := open_config(config)).settings.models_by:
         folder = opened.store.run_folder(opened.model_name, run)
         verify(folder)
-        (report,) = folder.glob("* - REPORT OF LSTM MODELS - *.md")
-        console.print(Markdown(report.read_text(encoding="utf-8")))
+        reports = list(folder.glob("* - REPORT OF LSTM MODELS - *.md"))
+        if len(reports) != 1:
+            raise StoreError(f"{folder}: is no report on all models; add --group for a run of one")
+        console.print(Markdown(visible(read_bytes(reports[0]).decode("utf-8", "replace"))))
         console.print(f"in {folder}", soft_wrap=True, markup=False)
         return
     saved = _open_run(run, config, group)
@@ -98,7 +102,7 @@ def show(
         echo(f"page: {page}")
         if opens:
             click.launch(page.resolve().as_uri())
-    console.print(Markdown(saved.path("report").read_text(encoding="utf-8")))
+    console.print(Markdown(visible(saved.report)))
     console.print("\nFiles, checked against the manifest:")
     for file, entry in saved.manifest["files"].items():
         console.print(f"  {entry['size']:>12,} B  {file}", markup=False)
@@ -106,18 +110,13 @@ def show(
 
 
 def _page_of(saved: SavedRun, output: str | None, series: tuple[str, ...]) -> Path:
-    """File of the page of a run: the stored one, or one that is made where it does not do."""
+    """File of the page of a run, made from its numbers: a stored page may hold a script of anybody."""
     from fastlstm.artifacts.files import replace_file
-    from fastlstm.runs.page import has_charts, stored_page
+    from fastlstm.runs.page import stored_page
 
-    stored = saved.path("page")
-    if stored.exists() and not series and has_charts(text := stored.read_text(encoding="utf-8")):
-        if output is None:
-            return stored
-    else:
-        text = stored_page(saved, series)
+    text, name = stored_page(saved, series), saved.path("page").name
     # A stored run stays as it is; a browser reads the file after this command has ended.
-    file = Path(output) if output else Path(tempfile.mkdtemp(prefix="fastlstm-")) / stored.name
+    file = Path(output) if output else Path(tempfile.mkdtemp(prefix="fastlstm-")) / name
     replace_file(file, text)
     return file
 

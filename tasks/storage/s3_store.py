@@ -37,6 +37,7 @@ from fastlstm.artifacts.folders import (
 from fastlstm.config.group_names import is_group_name, model_of_group
 from fastlstm.errors import StoreError
 from fastlstm.registry.champion import CHAMPION, ChampionRecord
+from fastlstm.registry.run_manifest import require_run_manifest
 from fastlstm.registry.store import (
     QUARANTINE,
     GroupRuns,
@@ -461,7 +462,8 @@ class S3Store:
         where = self.location(model_name, run_id, MANIFEST)
         if kept is not None and kept.is_file():
             try:
-                manifest = parse_manifest(kept.read_text(encoding="utf-8"), where)
+                text = kept.read_text(encoding="utf-8")
+                manifest = require_run_manifest(parse_manifest(text, where), where)
             except (StoreError, UnicodeDecodeError, FileNotFoundError):
                 kept.unlink(missing_ok=True)
             else:
@@ -472,7 +474,7 @@ class S3Store:
         if found is None:
             return None
         try:
-            manifest = parse_manifest(found[0], where)
+            manifest = require_run_manifest(parse_manifest(found[0], where), where)
         except StoreError:
             return None  # a run without a whole manifest does not exist
         if kept is not None:

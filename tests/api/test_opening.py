@@ -62,7 +62,7 @@ def test_a_run_forecasts_without_what_trains(trained):
     found, heavy = done.stdout.splitlines()
     assert heavy == "[]"
     rows = pd.read_csv(run.path("x_data"))
-    run.serving = ServingNetwork(run.folder / "none", lambda: run.network)
+    run.serving = ServingNetwork(run.folder / "none", lambda: run.network, run._network_shape)
     expected = run.forecast(rows, np.arange(10, len(rows) + 1))
     np.testing.assert_allclose(json.loads(found), expected, rtol=1e-5)
 
@@ -77,10 +77,12 @@ def test_a_bulk_of_windows_goes_on_with_the_faster_engine(trained, monkeypatch):
 
     monkeypatch.setattr(serving, "_timed", made_up)
     for by_onnx in (False, True):
-        network = ServingNetwork(run.path("onnx"), lambda: run.network)
+        network = ServingNetwork(run.path("onnx"), lambda: run.network, run._network_shape)
         network.predict_each(np.zeros((2, 6, 2), np.float32), 1, left=1_000)
         assert network.by_onnx == by_onnx
-    network = ServingNetwork(run.path("onnx"), lambda: pytest.fail("TensorFlow was started"))
+    network = ServingNetwork(
+        run.path("onnx"), lambda: pytest.fail("TensorFlow was started"), run._network_shape
+    )
     monkeypatch.setattr(serving, "_timed", lambda network, x: (np.zeros((2, 1)), 0.1))
     network.predict_each(np.zeros((2, 6, 2), np.float32), 1, left=1_000)
     assert len(timed) == 6 and timed[1] is run.network
@@ -96,7 +98,7 @@ def test_moved_folder_loads(trained, tmp_path):
 def test_histories(trained):
     read = fastLSTM().load_training_history(next(trained.run_folder.glob("*HISTORY*")))
     pd.testing.assert_frame_equal(read, trained.loss_df)
-    with pytest.raises(StoreError, match="does not exist"):
+    with pytest.raises(StoreError, match="is missing"):
         fastLSTM().load_training_history("none.csv")
     with pytest.raises(ConfigError, match="no run was saved"):
         fastLSTM().load_training_history()

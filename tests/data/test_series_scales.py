@@ -162,5 +162,5 @@ def test_scales_are_stored_as_a_table(tmp_path):
     with pytest.raises(StoreError, match="a scale that is not above 0"):
         read_series_scales(files[2])
     stored.drop(columns="center").to_parquet(files[2])
-    with pytest.raises(StoreError, match="no table of scales"):
+    with pytest.raises(StoreError, match="lacks the column"):
         read_series_scales(files[2])

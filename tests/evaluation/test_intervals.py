@@ -62,12 +62,12 @@ def test_steps_and_targets_have_widths_of_their_own_and_survive_the_file(tmp_pat
     np.testing.assert_allclose(half_widths.at(0.8) / scale, 1.28, rtol=0.2)
     wider = calibrate(2 * np.abs(truth), ["a", "b"])
     write_half_widths({MEDIAN_PAIR: half_widths, (0.1, 0.9): wider}, tmp_path / "r.parquet")
-    again = read_half_widths(tmp_path / "r.parquet", ["a", "b"])
+    again = read_half_widths(tmp_path / "r.parquet", ["a", "b"], 3)
     assert list(again) == [(0.5, 0.5), (0.1, 0.9)]
     np.testing.assert_array_equal(again[MEDIAN_PAIR].values, half_widths.values)
     np.testing.assert_array_equal(again[0.1, 0.9].values, wider.values)
     with pytest.raises(StoreError, match="no intervals of"):
-        read_half_widths(tmp_path / "r.parquet", ["a", "b", "c", "d"])
+        read_half_widths(tmp_path / "r.parquet", ["a", "b", "c", "d"], 3)
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95])

@@ -188,18 +188,25 @@ def test_spreads_survive_the_file_and_runs_without_them_have_none(panel, setting
     spreads = half_widths[MEDIAN_PAIR].spreads
     files = tmp_path / "intervals.parquet", tmp_path / "spreads.parquet"
     write_half_widths(half_widths, files[0])
-    assert read_half_widths(files[0], ["load"], files[1])[MEDIAN_PAIR].spreads is None
+    assert (
+        read_half_widths(files[0], ["load"], half_widths[MEDIAN_PAIR].values.shape[1], files[1])[
+            MEDIAN_PAIR
+        ].spreads
+        is None
+    )
     write_spreads(spreads, files[1])
-    again = read_half_widths(files[0], ["load"], files[1])[MEDIAN_PAIR].spreads
+    again = read_half_widths(
+        files[0], ["load"], half_widths[MEDIAN_PAIR].values.shape[1], files[1]
+    )[MEDIAN_PAIR].spreads
     np.testing.assert_array_equal(again.values, spreads.values)
     np.testing.assert_array_equal(again.typical_ratio, spreads.typical_ratio)
     assert again.labels.tolist() == spreads.labels.tolist()
     write_spreads(replace(spreads, values=-spreads.values), files[1])
     with pytest.raises(StoreError, match="a spread that is not above 0"):
-        read_half_widths(files[0], ["load"], files[1])
+        read_half_widths(files[0], ["load"], half_widths[MEDIAN_PAIR].values.shape[1], files[1])
     write_half_widths(half_widths, files[1])
-    with pytest.raises(StoreError, match="holds no spreads of"):
-        read_half_widths(files[0], ["load"], files[1])
+    with pytest.raises(StoreError, match="lacks the column 'series'"):
+        read_half_widths(files[0], ["load"], half_widths[MEDIAN_PAIR].values.shape[1], files[1])
 
 
 def test_the_next_interval_is_the_one_the_test_would_have(panel, settings):

@@ -62,7 +62,10 @@ def test_outputs_are_those_of_keras(kind, tmp_path):
     network, windows = network_of(kind)
     check = export_onnx(network, windows, tmp_path / "model.onnx")
     assert check.facts() == {"windows": 7}
-    found = load_onnx(tmp_path / "model.onnx")
+    _, *inputs, outputs = (*windows.shape, network.output_shape[-1])
+    found = load_onnx(tmp_path / "model.onnx", (*inputs, outputs))
+    with pytest.raises(StoreError, match="time steps, features and outputs, the run"):
+        load_onnx(tmp_path / "model.onnx", (*inputs, outputs + 1))
     expected = predict(network, windows)
     assert largest_difference(predict(found, windows), expected) < TOLERANCE
     assert largest_difference(predict(found, windows[:1]), expected[:1]) < TOLERANCE
@@ -98,4 +101,4 @@ def test_a_file_that_is_no_network_is_refused(damage, tmp_path):
     export_onnx(network, windows, file)
     file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(StoreError, match="cannot be opened as an ONNX model"):
-        load_onnx(file)
+        load_onnx(file, (*windows.shape[1:], network.output_shape[-1]))

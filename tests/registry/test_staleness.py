@@ -27,6 +27,8 @@ def record(*runs):
         (["2026-11-21 12-00-01 (2)"], record("2", "3"), []),
         (["2026-11-21 11-00-00"], record(),
          ["no new run for 7 days, the newest is 2026-11-21 11-00-00 (limit 7 days)"]),
+        (["2026-11-21 11-00-00", "copy of a run"], record(),
+         ["no new run for 7 days, the newest is 2026-11-21 11-00-00 (limit 7 days)"]),
         (["2026-11-28 03-00-00"], record("2", "3", "4"),
          ["none of the last 3 runs was promoted (limit 2)"]),
         (["2026-11-28 03-00-00"], record("2", "3", "4").promoted("5", ""), []),
