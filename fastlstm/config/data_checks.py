@@ -88,6 +88,13 @@ def _join_problems(data: ColumnRoles) -> list[str]:
             problems.append(
                 f"{where}.series: the rows have no series; set series, or remove it here"
             )
+        parts = data.series_parts or ([] if data.series is None else [data.series])
+        if len(join.series_names) != len(parts):
+            problems += [
+                f"{where}.series: {name!r} is none of the columns that name the series of the rows "
+                f"({', '.join(parts)}); name one of them, or all in this order"
+                for name in join.series_names if data.series is not None and name not in parts
+            ]  # fmt: skip
         for name in join.columns:
             if names.count(name) > 1:
                 problems.append(f"{where}.columns: {name!r} is joined twice; name it once")

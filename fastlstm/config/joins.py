@@ -27,7 +27,13 @@ class Join(Dialect):
         "table.",
     )
     series: str | None = Field(
-        None, description="Column of series labels. Default: its rows are those of all series."
+        None,
+        description="Column of series labels, or a list of columns. Where several columns name the "
+        "series of the rows, some of them are enough, such as store. Default: its rows are those of all "
+        "series.",
+    )
+    series_parts: list[str] = Field(
+        default_factory=list, description="Columns that name a series together; see series."
     )
     time: str | None = Field(
         None,
@@ -59,6 +65,11 @@ class Join(Dialect):
         given = dict(given)
         if isinstance(given.get("columns"), list):
             given["columns"] = {str(name): str(name) for name in given["columns"]}
+        if isinstance(given.get("series"), list):
+            parts = [str(name) for name in given["series"]]
+            given["series"] = "/".join(parts)
+            if len(parts) > 1:
+                given["series_parts"] = parts
         if isinstance(given.get("time"), list):
             names = [str(name) for name in given["time"]]
             given["time"] = " ".join(names)
@@ -83,6 +94,11 @@ class Join(Dialect):
         if not pd.to_timedelta(value, errors="coerce") >= pd.Timedelta(0):
             raise ValueError(f"{value!r} is no length of time; give e.g. '2D', '6h' or '0s'")
         return value
+
+    @property
+    def series_names(self) -> list[str]:
+        """Columns that name its series; none where its rows are those of all."""
+        return self.series_parts or ([] if self.series is None else [self.series])
 
     @model_validator(mode="after")
     def _settings_agree(self) -> Join:

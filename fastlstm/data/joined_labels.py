@@ -34,6 +34,13 @@ def joined_labels(
     return pc.binary_join_element_wise(*text, pa.scalar(_MARK, pa.string()))
 
 
+def label_of(parts: Sequence[str]) -> str:
+    """The label of some parts; one part alone is its own label."""
+    if len(parts) == 1:
+        return parts[0]
+    return _MARK.join(re.sub(r"([\\/])", r"\\\1", part) for part in parts)
+
+
 def label_parts(label: str) -> list[str]:
     """The parts that a label was joined of."""
     found = re.findall(r"(?:[^\\/]|\\.)+", label, re.DOTALL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from fastlstm.config.data import DataConfig
 from fastlstm.config.dialect import Dialect
@@ -16,6 +18,7 @@ from fastlstm.config.joins import Join
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.column_types import as_names, as_numbers
 from fastlstm.data.file_formats import first_row, read_columns, read_values
+from fastlstm.data.joined_labels import joined_labels, label_of, label_parts
 from fastlstm.data.known_future import is_ahead
 from fastlstm.data.labels import as_labels
 from fastlstm.data.source_content import files_of_join
@@ -68,7 +71,9 @@ def _read(number: int, join: Join, data: DataConfig) -> JoinedTable:
         if join.time is not None:
             columns = read_columns(file, settings, taken)
         else:
-            columns = read_values(file, settings, [str(join.series), *taken])
+            columns = _with_label(
+                read_values(file, settings, [*join.series_names, *taken]), join, str(file.path)
+            )
         first = first_row(file, settings)
         table: dict[str, Any] = {}
         if join.time is not None:
@@ -100,11 +105,35 @@ def _settings(join: Join, data: DataConfig) -> DataConfig:
     return DataConfig.model_validate({
         **written,
         "path": join.path, "format": join.format, "series": join.series,
+        "series_parts": join.series_parts,
         "time": join.time or "\0", "time_columns": join.time_columns, "features": there,
         "targets": there[:1], "calendar": [],
         "columns": {old: data.rules(new).model_dump(exclude_unset=True)
                     for new, old in join.columns.items()},
     })  # fmt: skip
+
+
+def _with_label(
+    columns: Iterator[pa.ChunkedArray], join: Join, where: str
+) -> Iterator[pa.ChunkedArray]:
+    """Columns with one of labels in place of those that name a series together."""
+    if join.series_parts:
+        parts = [next(columns) for _ in join.series_parts]
+        yield joined_labels(parts, join.series_parts, where)
+    yield from columns
+
+
+def _labels_there(labels: pd.Series, join: Join, data: DataConfig) -> pd.Series:
+    """The label by which the joined table knows each row's series: some of its parts, or all."""
+    names = join.series_names
+    if len(names) in (0, len(data.series_parts)) or not data.series_parts:
+        return labels
+    chosen = [data.series_parts.index(name) for name in names]
+    found = {}
+    for label in labels.unique():
+        parts = label_parts(label)
+        found[label] = label_of([parts[number] for number in chosen])
+    return labels.map(found).astype("str")
 
 
 def _refuse_repeated(table: JoinedTable) -> None:
@@ -146,7 +175,8 @@ def with_joined(
     own = [str(name) for name in frame if name not in (SERIES, TIME)]
     ahead = _are_future(frame, own, data)
     for table in tables:
-        rows = _matches(frame, table)
+        labels = _labels_there(frame[SERIES], table.join, data)
+        rows = _matches(frame[[TIME]].assign(**{SERIES: labels}), table)
         columns = [str(name) for name in table.frame if name not in (SERIES, TIME)]
         for name in columns:
             values = table.frame[name].reindex(rows).reset_index(drop=True)
@@ -222,8 +252,13 @@ def _with_future_rows(
     found = []
     for table in of_future:
         keys = table.frame[table.keys]
+        series = pd.Series(last.index.to_numpy(), dtype="str")
         if SERIES not in keys:
-            keys = keys.merge(pd.DataFrame({SERIES: last.index.to_numpy()}), how="cross")
+            keys = keys.merge(pd.DataFrame({SERIES: series}), how="cross")
+        else:
+            there = pd.DataFrame({"there": _labels_there(series, table.join, data), "own": series})
+            keys = keys.rename(columns={SERIES: "there"}).merge(there, on="there")
+            keys = keys.rename(columns={"own": SERIES})[[SERIES, TIME]]
         keys = keys[keys[SERIES].isin(last.index)]
         found.append(keys[keys[TIME] > keys[SERIES].map(last)][[SERIES, TIME]])
     # Where several tables know of later rows, those are added that all of them know.

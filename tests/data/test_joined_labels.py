@@ -75,3 +75,34 @@ def test_contradictions_are_refused(changes, message):
     }  # fmt: skip
     with pytest.raises(ConfigError, match=message):
         parse_config(config)
+
+
+def test_tables_are_joined_by_all_or_some_of_the_parts(tmp_path):
+    ROWS.to_csv(tmp_path / "t.csv", index=False)
+    sizes = pd.DataFrame({"store": STORES, "size": [10.0, 20.0, 30.0, 40.0]})
+    sizes.to_csv(tmp_path / "stores.csv", index=False)
+    keys = ROWS[["store", "item"]].drop_duplicates()
+    keys.assign(price=range(len(keys))).to_csv(tmp_path / "prices.csv", index=False)
+    days = pd.date_range("2024-01-01", periods=6)
+    promo = pd.DataFrame([(s, d, float(s == "007")) for s in STORES for d in days])
+    promo.set_axis(["store", "day", "promo"], axis=1).to_csv(tmp_path / "promo.csv", index=False)
+    joins = [
+        {"path": str(tmp_path / "stores.csv"), "series": "store", "columns": ["size"]},
+        {"path": str(tmp_path / "prices.csv"), "series": ["store", "item"], "columns": ["price"]},
+        {"path": str(tmp_path / "promo.csv"), "series": "store", "time": "day",
+         "columns": ["promo"]},
+    ]  # fmt: skip
+    changes = {"frequency": "1D", "static": ["size", "price"], "known_future": ["promo"]}
+    data = settings(tmp_path / "t.csv", joins=joins, calendar=[], **changes)
+    frame = load(data).frame
+    parts = frame["__series"].map(label_parts)
+    size = dict(zip(STORES, sizes["size"], strict=True))
+    assert frame["size"].tolist() == [size[store] for store, _ in parts]
+    assert frame["promo"].tolist() == [float(store == "007") for store, _ in parts]
+    assert (
+        frame.groupby("__series")["price"].nunique().eq(1).all() and frame["price"].nunique() == 12
+    )
+    # Two days that only the promotions know are rows to forecast, of every item.
+    assert frame["sold"].isna().sum() == 24 and len(frame) == len(ROWS) + 24
+    with pytest.raises(ValueError, match="'shop' is none of the columns that name the series"):
+        settings(tmp_path / "t.csv", static=["size"], joins=[{**joins[0], "series": "shop"}])
