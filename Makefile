@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(EXTRA)
 
-.PHONY: retrain rain serve s3 test soak quick browser postgres bench tables lint audit docs wheel lock clean help
+.PHONY: retrain rain serve s3 test soak quick browser postgres bench tables gallery lint audit docs wheel lock clean help
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ bench: $(STAMP) ## compare with other libraries; writes benchmarks/RESULTS.md (a
 
 tables: $(STAMP) ## forecast real tables with the defaults; writes benchmarks/TABLES.md (DATA=folder; hours)
 	@$(BIN)/python -m benchmarks.tables --data $(or $(DATA),../shared/data) --write
+
+gallery: $(STAMP) ## train on the real tables of docs/gallery and write its pages (ten minutes)
+	@$(BIN)/python -m benchmarks.gallery
 
 lint: $(STAMP) ## check style, types and the direction of imports
 	@$(BIN)/ruff check .

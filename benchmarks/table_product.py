@@ -68,12 +68,20 @@ def forecast(task: Task, seed: int) -> Forecasts:
         RetrainingError: the training failed; it quotes the last line of its output.
     """
     with trained_run(task.name, task.rows, partial(config, task, seed)) as run:
-        read = _of_test if task.future is None else _of_latest
-        return Forecasts(read(task, run.folder, run.rows), run.seconds, run.promoted)
+        if task.future is None:
+            table = forecasts_of_test(task, run.folder)
+        else:
+            table = _of_latest(task, run.folder, run.rows)
+        return Forecasts(table, run.seconds, run.promoted)
 
 
-def _of_test(task: Task, folder: Path, rows: Path) -> pd.DataFrame:
-    """Forecasts of every test window of a run."""
+def forecasts_of_test(task: Task, folder: Path) -> pd.DataFrame:
+    """Forecasts of every test window of a run: ``unit, start, step, value`` and bounds.
+
+    Args:
+        task: what the run forecasts.
+        folder: of the run.
+    """
     table = pd.read_parquet(SavedRun(folder).path("predictions"))
     table = table.rename(columns={"origin": "start", "prediction": "value"})
     return _in_units(task, table)

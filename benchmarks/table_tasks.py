@@ -166,7 +166,16 @@ def tasks(names: list[str], data: Path, environment: Environment) -> Iterator[Ta
 
 def _of_table(table: TableSet, environment: Environment) -> Task:
     file = environment.made("benchmarks.table_sources", [table.name], "parquet", [], ["table_sets"])
-    rows = pd.read_parquet(file)
+    return task_of(table, pd.read_parquet(file))
+
+
+def task_of(table: TableSet, rows: pd.DataFrame) -> Task:
+    """The task of a table, with its forecast starts.
+
+    Args:
+        table: what is forecast.
+        rows: as ``benchmarks.table_sources`` gives them.
+    """
     times = np.unique(rows["time"].to_numpy("datetime64[us]"))
     task = Task(
         table.name, table.kind, table.period, table.frequency, table.horizon, table.look_back,

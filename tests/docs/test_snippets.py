@@ -93,7 +93,9 @@ def test_commands_take_what_they_are_given(page):
         "optional-dependencies"
     ]
     for words in _commands(page):
-        if words[0] == "fastlstm":
+        if words[0] == "fastlstm" and words[1].startswith("-"):
+            main.make_parser(click.Context(main)).parse_args(words[1:])
+        elif words[0] == "fastlstm":
             command = main.commands[words[1]]
             values, rest, _ = command.make_parser(click.Context(command)).parse_args(words[2:])
             given = [p for p in command.params if values.get(p.name) is not None]
