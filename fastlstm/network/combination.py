@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 COMBINATION, START = "combination", "start"
 
 
-def naive_layers(window: Any, architecture: Architecture, steps: int) -> dict[str, Any]:
-    """The naive forecasts of a network by name, ``(batch, steps, n_targets)`` each.
+def naive_layers(window: Any, architecture: Architecture, steps: int) -> Any:
+    """The naive forecasts of a network, ``(n_naive, batch, steps, n_targets)``; None without any.
 
     Args:
         window: the network's input, ``(batch, timesteps, n_features)``.
@@ -36,17 +36,19 @@ def naive_layers(window: Any, architecture: Architecture, steps: int) -> dict[st
     """
     names = architecture.naive_forecasters
     if not names:
-        return {}
+        return None
     ops = import_keras().ops
     own = ops.take(window, list(architecture.own), axis=2)
     each = {n: naive_forecast(ops, own, n, steps) for n in names if n not in BY_PAST_ERROR}
+    stacked = list(each.values())
     if has_past_errors(names):
-        each |= PastErrors.of(names, window.shape[1], steps).layers(own, each)
-    return each
+        past = PastErrors.of(names, window.shape[1], steps)
+        stacked += past.layers(own, ops.stack([each[name] for name in past.names]))
+    return ops.stack(stacked)
 
 
 def combined(
-    window: Any, architecture: Architecture, by_name: Mapping[str, Any], naive: Mapping[str, Any],
+    window: Any, architecture: Architecture, by_name: Mapping[str, Any], naive: Any,
     steps: int, targets: int,
 ) -> Any:  # fmt: skip
     """The weighted mean of all forecasters, ``(batch, steps * targets * outputs)``.
@@ -64,20 +66,19 @@ def combined(
     outputs = flat_width // (steps * targets)
     weights = _weights(window, len(names), steps, targets, COMBINATION)
     total: Any = 0.0
-    for number, name in enumerate(names):
-        if name in by_name:
-            forecast = ops.reshape(by_name[name], (-1, steps, targets, outputs))
-        elif name == PRIOR:  # its weights are the logits themselves
-            forecast = 1.0
-        else:
-            forecast = ops.expand_dims(naive[name], 3)
+    learned = len(names) - len(architecture.naive_forecasters)
+    for number, name in enumerate(names[:learned]):
+        # The weights of the prior are the logits themselves.
+        forecast = (
+            1.0 if name == PRIOR else ops.reshape(by_name[name], (-1, steps, targets, outputs))
+        )
         total = total + ops.expand_dims(weights[number], -1) * forecast
+    if naive is not None:
+        total = total + ops.expand_dims(ops.sum(weights[learned:, :] * naive, axis=0), 3)
     return ops.reshape(total, (-1, flat_width))
 
 
-def mixed_start(
-    window: Any, architecture: Architecture, naive: Mapping[str, Any], steps: int
-) -> Any:
+def mixed_start(window: Any, architecture: Architecture, naive: Any, steps: int) -> Any:
     """The weighted mean of the naive forecasts that the network corrects, ``(batch, steps, n_targets)``.
 
     Its weights come from train windows; see ``set_start``.
@@ -90,10 +91,7 @@ def mixed_start(
     """
     names, targets = architecture.naive_forecasters, len(architecture.own)
     weights = _weights(window, len(names), steps, targets, START)
-    total: Any = 0.0
-    for number, name in enumerate(names):
-        total = total + weights[number] * naive[name]
-    return total
+    return import_keras().ops.sum(weights * naive, axis=0)
 
 
 def start_forecasts(
@@ -145,9 +143,12 @@ def naive_forecasts(windows: np.ndarray, architecture: Architecture, steps: int)
     own = windows[:, :, list(architecture.own)]
     names = architecture.naive_forecasters
     each = {n: naive_forecast(np, own, n, steps) for n in names if n not in BY_PAST_ERROR}
-    if has_past_errors(names):
-        each |= PastErrors.of(names, windows.shape[1], steps).means(own, each)
-    return np.stack([each[name] for name in names])
+    found = np.stack(list(each.values()))
+    if not has_past_errors(names):
+        return found
+    past = PastErrors.of(names, windows.shape[1], steps)
+    means = past.means(own, np.stack([each[name] for name in past.names]))
+    return np.concatenate([found, means])
 
 
 def has_combination(model: keras.Model) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ _SMALLEST_VARIANCE = 1e-5
 
 
 def normalized_sequences(
-    window: Any, architecture: Architecture, naive: Mapping[str, Any], steps: int, targets: int
+    window: Any, architecture: Architecture, naive: Any, steps: int, targets: int
 ) -> tuple[Any, Callable[[Any, int], Any]]:
     """Sequences for the core, and the function that makes forecasts of the core's outputs.
 

@@ -12,7 +12,7 @@ Each naive forecast is linear in the window's values, so one layer gives its err
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -84,18 +84,18 @@ class PastErrors:
         kernel = np.concatenate(errors, axis=1) if errors else np.zeros((timesteps, 0))
         return cls(usable, kernel.astype(np.float32))
 
-    def means(self, own: np.ndarray, each: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The weighed means of forecasts, by name, ``(n, steps, n_targets)`` each.
+    def means(self, own: np.ndarray, each: np.ndarray) -> np.ndarray:
+        """The weighed means of forecasts, ``(n_means, n, steps, n_targets)``, as ``BY_PAST_ERROR`` lists
+        them.
 
         Args:
             own: past values of the targets, ``(n, timesteps, n_targets)``.
-            each: the naive forecasts of these windows by name, ``(n, steps, n_targets)``.
+            each: the forecasts ``names`` of these windows, ``(n_names, n, steps, n_targets)``.
         """
-        errors = np.swapaxes(own, 1, 2) @ self.kernel
-        return self._means(np, errors, each, _softmax)
+        return np.stack(self._means(np, np.swapaxes(own, 1, 2) @ self.kernel, each, _softmax))
 
-    def layers(self, own: Any, each: Mapping[str, Any]) -> dict[str, Any]:
-        """The same as a part of a network; ``set_past_errors`` then gives it the kernel."""
+    def layers(self, own: Any, each: Any) -> list[Any]:
+        """The same as parts of a network; ``set_past_errors`` then gives it the kernel."""
         keras = import_keras()
         layer = keras.layers.Dense(
             self.kernel.shape[1], use_bias=False, kernel_initializer="zeros", name=PAST_ERRORS,
@@ -104,20 +104,15 @@ class PastErrors:
         errors = layer(keras.ops.transpose(own, (0, 2, 1)))
         return self._means(keras.ops, errors, each, keras.ops.softmax)
 
-    def _means(
-        self, ops: Any, errors: Any, each: Mapping[str, Any], softmax: Any
-    ) -> dict[str, Any]:
+    def _means(self, ops: Any, errors: Any, each: Any, softmax: Any) -> list[Any]:
         """The weighed means; ``errors`` are ``(n, n_targets, n_names * n_errors)``."""
         targets, count = errors.shape[1], len(self.names)
         by_name = ops.reshape(ops.abs(errors), (-1, targets, count, errors.shape[2] // count))
         logs = ops.log(ops.mean(by_name, axis=3) + _SMALL_ERROR)
-        found = {}
-        for mean, power in BY_PAST_ERROR.items():
-            weights, total = softmax(logs * -float(power), axis=2), 0.0
-            for number, name in enumerate(self.names):
-                weight = ops.expand_dims(weights[:, :, number], 1)
-                total = total + weight * each[name]
-            found[mean] = total
+        found = []
+        for power in BY_PAST_ERROR.values():
+            shares = ops.transpose(softmax(logs * -float(power), axis=2), (2, 0, 1))
+            found.append(ops.sum(ops.expand_dims(shares, 2) * each, axis=0))
         return found
 
 

@@ -78,7 +78,7 @@ class _Report(TypedDict, total=False):
 class _Manifest(_Report, total=False):
     run_id: str
     model_name: str
-    fingerprint: str
+    fingerprint: str | None  # none for a report where a group failed
     primary: Primary | None
     baselines: dict[str, _OnSameWindows]
     training: _Training

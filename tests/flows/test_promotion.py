@@ -123,7 +123,9 @@ def test_the_champion_is_loaded_once_per_process(two_runs, monkeypatch):
     for module, name in (("runs.saved_run", "load_network"), ("network.serving", "load_onnx")):
         module = importlib.import_module(f"fastlstm.{module}")
         right = getattr(module, name)
-        monkeypatch.setattr(module, name, lambda f, right=right: loaded.append(f) or right(f))
+        monkeypatch.setattr(
+            module, name, lambda f, *more, right=right: loaded.append(f) or right(f, *more)
+        )
     compare(str(own), str(copy), str(clean), lambda _: None)
     assert len(loaded) == 1 and loaded[0].is_relative_to(copy)
     champion = SavedRun(copy)

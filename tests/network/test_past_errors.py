@@ -41,6 +41,13 @@ def by_hand(past, names, power, steps):
     return np.average(forecasts, axis=0, weights=weights)
 
 
+def means_of(own, names, steps):
+    """The means that ``PastErrors`` makes, by name."""
+    past = PastErrors.of(names, own.shape[1], steps)
+    each = np.stack([naive_forecast(np, own, name, steps) for name in past.names])
+    return dict(zip(BY_PAST_ERROR, past.means(own, each), strict=True))
+
+
 @pytest.mark.parametrize(
     ("timesteps", "seasons", "steps"),
     [(48, (12, 24), 7), (70, (4,), 30), (8, (), 2), (120, (), 60)],
@@ -52,8 +59,7 @@ def test_a_forecast_weighs_by_an_inverse_power_of_its_error_in_the_windows_past(
     names = naive_forecaster_names(timesteps, seasons)
     others = tuple(name for name in names if name not in BY_PAST_ERROR)
     assert names == (*others, *BY_PAST_ERROR)
-    each = {name: naive_forecast(np, own, name, steps) for name in others}
-    found = PastErrors.of(names, timesteps, steps).means(own, each)
+    found = means_of(own, names, steps)
     for name, power in BY_PAST_ERROR.items():
         for window in range(2):
             for target in range(2):
@@ -66,16 +72,14 @@ def test_each_window_has_the_forecast_that_suits_its_own_series():
     seasonal, trend = np.sin(rows * 2 * np.pi / 12), 0.1 * rows
     own = np.stack([seasonal[:96], trend[:96]])[:, :, None]
     names = naive_forecaster_names(96, (12,))
-    each = {n: naive_forecast(np, own, n, 4) for n in names if n not in BY_PAST_ERROR}
-    found = PastErrors.of(names, 96, 4).means(own, each)["by_past_error_8"][:, :, 0]
+    found = means_of(own, names, 4)["by_past_error_8"][:, :, 0]
     np.testing.assert_allclose(found, np.stack([seasonal[96:], trend[96:]]), atol=1e-6)
 
 
 def test_a_constant_window_is_forecast_by_its_value():
     own = np.full((1, 40, 1), 0.7)
     names = naive_forecaster_names(40, (8,))
-    each = {n: naive_forecast(np, own, n, 4) for n in names if n not in BY_PAST_ERROR}
-    for mean in PastErrors.of(names, 40, 4).means(own, each).values():
+    for mean in means_of(own, names, 4).values():
         np.testing.assert_allclose(mean, 0.7, rtol=1e-6)
 
 
