@@ -29,11 +29,16 @@ class Kind(Enum):
     TEXT = "text"
     NUMBER = "numbers"
     TIME = "times with a zone"
+    LABEL = "labels of classes"
 
     def holds(self, found: pa.DataType) -> bool:
         """Whether a type is of this kind."""
         if self is Kind.TEXT:
             return bool(pa.types.is_string(found) or pa.types.is_large_string(found))
+        if self is Kind.LABEL:
+            return Kind.TEXT.holds(found) or bool(
+                pa.types.is_integer(found) or pa.types.is_boolean(found)
+            )
         if self is Kind.TIME:
             return bool(pa.types.is_timestamp(found) and found.tz is not None)
         return bool(pa.types.is_floating(found) or pa.types.is_integer(found))
@@ -48,6 +53,7 @@ class StoredTable:
         file: the file.
         columns: what it must hold, by name.
         others: what each further column must hold; None: anything, as it is not read.
+        optional: what columns hold, by name, that it may have.
 
     Attributes:
         names: of all its columns.
@@ -57,15 +63,23 @@ class StoredTable:
         StoreError: it is no such table, or unpacks to far more than a table of its size.
     """
 
-    def __init__(self, file: Path, columns: Mapping[str, Kind], others: Kind | None = None) -> None:
+    def __init__(
+        self, file: Path, columns: Mapping[str, Kind], others: Kind | None = None,
+        optional: Mapping[str, Kind] | None = None,
+    ) -> None:  # fmt: skip
         self._file, self._columns = file, dict(columns)
         with _intact(file):
             metadata = pq.read_metadata(file)
             schema = metadata.schema.to_arrow_schema()
         self.names: list[str] = schema.names
         self.rows = int(metadata.num_rows)
-        self._kinds = {name: columns.get(name, others) for name in self.names}
+        known = {**(optional or {}), **columns}
+        self._kinds = {name: known.get(name, others) for name in self.names}
         self._check(schema)
+        self._texts = [
+            field.name for field in schema
+            if self._kinds[field.name] in (Kind.TEXT, Kind.LABEL) and Kind.TEXT.holds(field.type)
+        ]  # fmt: skip
         size = file.stat().st_size
         groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
         values = self.rows * len(self.names)
@@ -124,11 +138,7 @@ class StoredTable:
 
     @contextmanager
     def _opened(self, columns: Sequence[str] | None) -> Iterator[pq.ParquetFile]:
-        labels = [
-            name
-            for name in columns or self.names
-            if self._kinds[name] is Kind.TEXT
-        ]  # fmt: skip
+        labels = [name for name in columns or self.names if name in self._texts]
         # As numbers of a list, of which a small file may repeat a long label a million times.
         with _intact(self._file), pq.ParquetFile(self._file, read_dictionary=labels) as parquet:
             yield parquet
@@ -137,10 +147,10 @@ class StoredTable:
         """Rows with their labels unpacked, unless these would take too much memory."""
         for position, name in enumerate(table.column_names):
             column, kind = table.column(position), self._kinds[name]
-            whole = kind in (Kind.TEXT, Kind.TIME) or pa.types.is_integer(column.type)
+            whole = kind in (Kind.TEXT, Kind.TIME, Kind.LABEL) or pa.types.is_integer(column.type)
             if kind is not None and whole and column.null_count:
                 raise self._refused(f"lacks values in the column {name!r}")
-            if kind is Kind.TEXT:
+            if name in self._texts:
                 if _unpacked_bytes(column) > self._most_bytes:
                     raise self._refused(f"has labels without end in the column {name!r}")
                 table = table.set_column(position, name, column.cast(pa.large_string()))

@@ -193,6 +193,9 @@ PREDICTION_COLUMNS = {
     "truth": Kind.NUMBER, "prediction": Kind.NUMBER,
 }  # fmt: skip
 
+# Columns that the predictions of a classifier with named classes have too.
+LABEL_COLUMNS = {"true_label": Kind.LABEL, "label": Kind.LABEL}
+
 
 def prediction_table(
     table: TargetTable, rows: np.ndarray, targets: list[str], columns: dict[str, np.ndarray]

@@ -17,7 +17,7 @@ from fastlstm.config.data import DataConfig
 from fastlstm.data.stored_tables import Kind, StoredTable
 from fastlstm.data.time_grid import microseconds
 from fastlstm.errors import StoreError
-from fastlstm.evaluation.predictions import PREDICTION_COLUMNS
+from fastlstm.evaluation.predictions import LABEL_COLUMNS, PREDICTION_COLUMNS
 from fastlstm.runs.csv_export import escaped
 
 # Predictions that the errors of all series are of, and rows read at a time.
@@ -37,7 +37,7 @@ class StoredPredictions:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        stored = StoredTable(file, PREDICTION_COLUMNS, Kind.NUMBER)
+        stored = StoredTable(file, PREDICTION_COLUMNS, Kind.NUMBER, LABEL_COLUMNS)
         self.columns, self.rows, self.sampled = stored.names, stored.rows, 0
 
     @property

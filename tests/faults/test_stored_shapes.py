@@ -23,6 +23,7 @@ from fastlstm.api.opening import open_run
 from fastlstm.artifacts.folders import write_manifest
 from fastlstm.errors import StoreError
 from fastlstm.runs.page import stored_page
+from fastlstm.runs.page_rows import StoredPredictions
 from tests.faults.test_bounded import LAUGHS
 
 STORED = Path(__file__).parents[1] / "stored_runs" / "small" / "2026-11-28 05-09-24"
@@ -266,3 +267,21 @@ def test_within_a_second_and_500_megabytes(tmp_path):
         assert text in said and "\n" not in said and len(said) < 1000, (path.name, said[:300])
         assert seconds < 1 or text == "read", (path, seconds)
     assert told["megabytes"] < 500
+
+
+@pytest.mark.parametrize("labels", [["sun", "rain"], [3, 4], [True, False]])
+def test_predicted_labels_are_text_whole_numbers_or_booleans(folder, labels):
+    file = file_of(folder, "TEST PREDICTIONS")
+    table = pq.read_table(file)
+    each = pa.array([labels[row % 2] for row in range(len(table))])
+    for name in ("true_label", "label"):
+        table = table.append_column(name, each)
+    pq.write_table(table, file)
+    seal(folder)
+    found = next(SavedRun(folder).predictions.blocks())
+    assert found["label"].tolist() == each.to_pylist()
+    assert StoredPredictions(file).rows == len(table)
+    pq.write_table(column(table, "label", pa.array([[1]] * len(table))), file)
+    seal(folder)
+    with pytest.raises(StoreError, match="'label' in place of labels of classes"):
+        _ = SavedRun(folder).predictions
