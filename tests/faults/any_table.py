@@ -470,5 +470,5 @@ def _same_model(table: Table, model: fastLSTM, again: fastLSTM, folder: Path) ->
         by_output = found.set_index(["step", "target"])["prediction"]
         order = [(step + 1, name) for step in range(STEPS) for name in model._targets]
         np.testing.assert_allclose(by_output.loc[order], expected[0], rtol=1e-5, atol=1e-6)
-        assert not table.is_classifier or {*found.get("label", [])} <= classes
+        assert not table.is_classifier or {str(one) for one in found.get("label", [])} <= classes
     assert json.loads(json.dumps(model.hyperparameters))["target_names"] == model._targets
