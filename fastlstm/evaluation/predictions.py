@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.forecast_limits import limited
 from fastlstm.data.scaling import Scalers
 from fastlstm.data.seasons import FoundSeasons, season_candidates
-from fastlstm.data.stored_tables import Kind
+from fastlstm.data.stored_tables import Kind, StoredTable
 from fastlstm.evaluation.baselines import Baseline, BaselineInputs, baseline_forecasts
 from fastlstm.evaluation.long_format import long_format
 from fastlstm.evaluation.target_table import TargetTable
@@ -187,14 +188,23 @@ def _seasons(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 # Columns that each table of test predictions has; the others are forecasts, bounds and scales of errors.
-PREDICTION_COLUMNS = {
+_PREDICTION_COLUMNS = {
     "series": Kind.TEXT, "origin": Kind.TIME, "step": Kind.NUMBER, "time": Kind.TIME,
     "target": Kind.TEXT,
     "truth": Kind.NUMBER, "prediction": Kind.NUMBER,
 }  # fmt: skip
 
 # Columns that the predictions of a classifier with named classes have too.
-LABEL_COLUMNS = {"true_label": Kind.LABEL, "label": Kind.LABEL}
+_LABEL_COLUMNS = {"true_label": Kind.LABEL, "label": Kind.LABEL}
+
+
+def stored_predictions(file: Path) -> StoredTable:
+    """The table of test predictions in a file of a run.
+
+    Raises:
+        StoreError: it is missing, or another table.
+    """
+    return StoredTable(file, _PREDICTION_COLUMNS, Kind.NUMBER, _LABEL_COLUMNS)
 
 
 def prediction_table(

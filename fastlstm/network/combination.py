@@ -7,7 +7,7 @@ validation decides them after training, see ``fastlstm.training.combination``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,16 +34,31 @@ def naive_layers(window: Any, architecture: Architecture, steps: int) -> Any:
         architecture: names the naive forecasts.
         steps: steps ahead.
     """
-    names = architecture.naive_forecasters
-    if not names:
+    if not architecture.naive_forecasters:
         return None
     ops = import_keras().ops
     own = ops.take(window, list(architecture.own), axis=2)
+    return _naive_forecasts(ops, own, architecture.naive_forecasters, steps, PastErrors.layers)
+
+
+def _naive_forecasts(
+    ops: Any, own: Any, names: tuple[str, ...], steps: int,
+    means: Callable[[PastErrors, Any, Any], Sequence[Any]],
+) -> Any:  # fmt: skip
+    """The named naive forecasts, ``(n_naive, n, steps, n_targets)``.
+
+    Args:
+        ops: ``numpy`` or ``keras.ops``.
+        own: past values of the targets, ``(n, timesteps, n_targets)``.
+        names: see ``Architecture.naive_forecasters``.
+        steps: steps ahead.
+        means: gives the means weighed by past errors, as numbers or as parts of a network.
+    """
     each = {n: naive_forecast(ops, own, n, steps) for n in names if n not in BY_PAST_ERROR}
     stacked = list(each.values())
     if has_past_errors(names):
-        past = PastErrors.of(names, window.shape[1], steps)
-        stacked += past.layers(own, ops.stack([each[name] for name in past.names]))
+        past = PastErrors.of(names, own.shape[1], steps)
+        stacked += means(past, own, ops.stack([each[name] for name in past.names]))
     return ops.stack(stacked)
 
 
@@ -141,14 +156,10 @@ def naive_forecasts(windows: np.ndarray, architecture: Architecture, steps: int)
     """The naive forecasts of windows ``(n, timesteps, n_features)``, ``(n_naive, n, steps, n_targets)``
     in the order of ``Architecture.naive_forecasters``."""
     own = windows[:, :, list(architecture.own)]
-    names = architecture.naive_forecasters
-    each = {n: naive_forecast(np, own, n, steps) for n in names if n not in BY_PAST_ERROR}
-    found = np.stack(list(each.values()))
-    if not has_past_errors(names):
-        return found
-    past = PastErrors.of(names, windows.shape[1], steps)
-    means = past.means(own, np.stack([each[name] for name in past.names]))
-    return np.concatenate([found, means])
+    found: np.ndarray = _naive_forecasts(
+        np, own, architecture.naive_forecasters, steps, PastErrors.means
+    )
+    return found
 
 
 def has_combination(model: keras.Model) -> bool:

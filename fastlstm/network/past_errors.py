@@ -84,15 +84,14 @@ class PastErrors:
         kernel = np.concatenate(errors, axis=1) if errors else np.zeros((timesteps, 0))
         return cls(usable, kernel.astype(np.float32))
 
-    def means(self, own: np.ndarray, each: np.ndarray) -> np.ndarray:
-        """The weighed means of forecasts, ``(n_means, n, steps, n_targets)``, as ``BY_PAST_ERROR`` lists
-        them.
+    def means(self, own: np.ndarray, each: np.ndarray) -> list[np.ndarray]:
+        """Weighed means of forecasts as ``BY_PAST_ERROR`` lists them, ``(n, steps, n_targets)`` each.
 
         Args:
             own: past values of the targets, ``(n, timesteps, n_targets)``.
             each: the forecasts ``names`` of these windows, ``(n_names, n, steps, n_targets)``.
         """
-        return np.stack(self._means(np, np.swapaxes(own, 1, 2) @ self.kernel, each, _softmax))
+        return self._means(np, np.swapaxes(own, 1, 2) @ self.kernel, each, _softmax)
 
     def layers(self, own: Any, each: Any) -> list[Any]:
         """The same as parts of a network; ``set_past_errors`` then gives it the kernel."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import AfterValidator, TypeAdapter
 from typing_extensions import TypedDict
 
-from fastlstm.artifacts.folders import read_manifest
+from fastlstm.artifacts.folders import MANIFEST, read_manifest
 from fastlstm.artifacts.shapes import Count, Score, require_shape
 from fastlstm.reporting.text import TITLES
 
@@ -109,4 +109,4 @@ def read_run_manifest(folder: Path) -> dict[str, Any]:
     Raises:
         StoreError: there is none, it was changed, or an entry has another type.
     """
-    return require_run_manifest(read_manifest(folder), str(folder / "manifest.json"))
+    return require_run_manifest(read_manifest(folder), str(folder / MANIFEST))

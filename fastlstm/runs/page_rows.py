@@ -14,10 +14,9 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from fastlstm.config.data import DataConfig
-from fastlstm.data.stored_tables import Kind, StoredTable
 from fastlstm.data.time_grid import microseconds
 from fastlstm.errors import StoreError
-from fastlstm.evaluation.predictions import LABEL_COLUMNS, PREDICTION_COLUMNS
+from fastlstm.evaluation.predictions import stored_predictions
 from fastlstm.runs.csv_export import escaped
 
 # Predictions that the errors of all series are of, and rows read at a time.
@@ -37,7 +36,7 @@ class StoredPredictions:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        stored = StoredTable(file, PREDICTION_COLUMNS, Kind.NUMBER, LABEL_COLUMNS)
+        stored = stored_predictions(file)
         self.columns, self.rows, self.sampled = stored.names, stored.rows, 0
 
     @property

@@ -23,12 +23,12 @@ from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SERIES
 from fastlstm.data.forecast_limits import limited
 from fastlstm.data.scaling import Scalers, read_scalers
-from fastlstm.data.stored_tables import Kind, StoredTable
+from fastlstm.data.stored_tables import StoredTable
 from fastlstm.data.time_grid import microseconds
 from fastlstm.errors import DataError, StoreError
 from fastlstm.evaluation.intervals import HalfWidths, Pair, quantile_pair, read_half_widths
 from fastlstm.evaluation.labels import label_columns, likeliest_labels
-from fastlstm.evaluation.predictions import LABEL_COLUMNS, PREDICTION_COLUMNS
+from fastlstm.evaluation.predictions import stored_predictions
 from fastlstm.network.inference import load_network, point_of, windows_at_once
 from fastlstm.network.serving import ServingNetwork
 from fastlstm.registry.run_manifest import require_run_manifest
@@ -131,9 +131,7 @@ class SavedRun:
         Raises:
             StoreError: it is missing, or another table.
         """
-        table = StoredTable(
-            self.path("predictions"), PREDICTION_COLUMNS, Kind.NUMBER, LABEL_COLUMNS
-        )
+        table = stored_predictions(self.path("predictions"))
         outputs = self.hyperparameters.steps_ahead * len(self.data.targets)
         if table.rows % outputs or not table.rows:
             raise StoreError(
