@@ -1,9 +1,9 @@
 """Naive forecasts from the past rows of a window, which a network corrects and is combined with.
 
 Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., section 5.2, has the mean,
-naive, seasonal naive and drift methods. Two more are of a season: the mean of its values at the same
-place (section 3.4), and its last values at the level of the last rows, as in exponential smoothing
-(section 8.3). Means of all these, weighed by past errors, are in ``fastlstm.network.past_errors``.
+naive, seasonal naive and drift methods. Three more are of a season: the mean of its values at the same
+place (section 3.4), the same at the level of the last season (section 5.7), and its last values at the
+level of the last rows, as in exponential smoothing (section 8.3). Means of all these, weighed by past errors, are in ``fastlstm.network.past_errors``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 NAIVE, MEAN, DRIFT, RECENT_DRIFT = "naive", "mean", "drift", "recent_drift"
-SEASONAL_NAIVE, SEASONAL_MEAN, SEASONAL_LEVEL = "seasonal_naive", "seasonal_mean", "seasonal_level"
+SEASONAL_NAIVE, SEASONAL_MEAN = "seasonal_naive", "seasonal_mean"
+SEASONAL_SHAPE, SEASONAL_LEVEL = "seasonal_shape", "seasonal_level"
 
 # Means of the others, weighed by past errors: the power of the error that a weight falls with.
 BY_PAST_ERROR = {"by_past_error_8": 8, "by_past_error_2": 2}
@@ -36,7 +37,7 @@ def naive_forecaster_names(timesteps: int, seasons: Sequence[int]) -> tuple[str,
     of_season = [
         f"{kind}_{season}"
         for season in seasons
-        for kind in (SEASONAL_NAIVE, SEASONAL_MEAN, SEASONAL_LEVEL)
+        for kind in (SEASONAL_NAIVE, SEASONAL_MEAN, SEASONAL_SHAPE, SEASONAL_LEVEL)
     ]
     each = [NAIVE, MEAN, *of_season, DRIFT, RECENT_DRIFT]
     names = tuple(name for name in each if rows_needed(name) <= timesteps)
@@ -50,7 +51,7 @@ def rows_needed(name: str) -> int:
         return 2 * _LEVEL_SHARE
     if kind == SEASONAL_LEVEL:
         return season + _level_rows(season)
-    return {DRIFT: 2, SEASONAL_MEAN: 2 * season}.get(kind, season)
+    return {DRIFT: 2, SEASONAL_MEAN: 2 * season, SEASONAL_SHAPE: 2 * season}.get(kind, season)
 
 
 def _kind_and_season(name: str) -> tuple[str, int]:
@@ -73,6 +74,7 @@ def naive_forecast(ops: Any, own: Any, name: str, steps: int) -> Any:
     - ``recent_drift``: the same with the mean change of the last quarter of the window.
     - ``seasonal_naive``: the last season.
     - ``seasonal_mean``: the mean of all whole seasons of the window.
+    - ``seasonal_shape``: the same, moved by how much the mean of the last season differs from that of all.
     - ``seasonal_level``: the last season, moved by how much the mean of its last quarter differs from
       that of the season before.
 
@@ -92,10 +94,14 @@ def naive_forecast(ops: Any, own: Any, name: str, steps: int) -> Any:
         ahead = np.arange(1, steps + 1, dtype=np.float32)[None, :, None] / max(rows, 1)
         last, before = own[:, -1:], own[:, timesteps - 1 - rows : timesteps - rows]
         return last + (last - before) * ahead
-    if kind == SEASONAL_MEAN:
+    if kind in (SEASONAL_MEAN, SEASONAL_SHAPE):
         whole = timesteps // season
         seasons = ops.reshape(own[:, -whole * season :], (-1, whole, season, own.shape[2]))
-        return ops.take(ops.mean(seasons, axis=1), np.arange(steps) % season, axis=1)
+        mean = ops.mean(seasons, axis=1)
+        if kind == SEASONAL_SHAPE:
+            last = ops.mean(own[:, -season:], axis=1, keepdims=True)
+            mean = mean + last - ops.mean(mean, axis=1, keepdims=True)
+        return ops.take(mean, np.arange(steps) % season, axis=1)
     last_season = ops.take(own, np.array(rows_of_season(timesteps, steps, season)), axis=1)
     if kind != SEASONAL_LEVEL:
         return last_season

@@ -27,6 +27,7 @@ _NAMES = {
 _OF_SEASON = {
     "seasonal_naive": "seasonal naive",
     "seasonal_mean": "seasonal mean",
+    "seasonal_shape": "seasonal mean at the level of the last season",
     "seasonal_level": "seasonal naive at the level of the last rows",
 }
 

@@ -36,6 +36,8 @@ def expected(name, past):
         found.append({
             "seasonal_naive": past[place],
             "seasonal_mean": np.mean(same_place),
+            "seasonal_shape": np.mean(same_place) + past[-season:].mean()
+            - past[rows - rows // season * season :].mean(),
             "seasonal_level": past[place] + past[-level:].mean()
             - past[rows - season - level : rows - season].mean() if rows >= season + level else None,
         }[kind])  # fmt: skip
@@ -60,8 +62,8 @@ def test_a_window_gives_those_that_its_rows_suffice_for():
     assert naive_forecaster_names(3, ()) == ("naive", "drift")
     assert naive_forecaster_names(4, (4,)) == ("naive", "seasonal_naive_4", "drift")
     assert naive_forecaster_names(8, (4,)) == (
-        "naive", "mean", "seasonal_naive_4", "seasonal_mean_4", "seasonal_level_4", "drift",
-        "recent_drift", *BY_PAST_ERROR,
+        "naive", "mean", "seasonal_naive_4", "seasonal_mean_4", "seasonal_shape_4", "seasonal_level_4",
+        "drift", "recent_drift", *BY_PAST_ERROR,
     )  # fmt: skip
 
 
