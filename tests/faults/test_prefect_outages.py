@@ -102,7 +102,8 @@ def engine(run, environment):
     return subprocess.Popen(
         [sys.executable, "-m", "prefect.engine"],
         env={
-            **os.environ, **environment, "PREFECT__FLOW_ENTRYPOINT": "flows/retrain.py:retrain",
+            **os.environ, **environment, "PREFECT__FLOW_RUN_ID": run,
+            "PREFECT__FLOW_ENTRYPOINT": "flows/retrain.py:retrain",
             "FASTLSTM_PREFECT_PATIENCE_SECONDS": "3",
         },
         text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
