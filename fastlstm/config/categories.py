@@ -44,29 +44,6 @@ def outputs_of_labels(labels: Mapping[str, Sequence[str]]) -> dict[str, tuple[st
     return found
 
 
-def weights_by_class(
-    weights: Mapping[int | str, float], labels: Iterable[Sequence[str]]
-) -> list[dict[str, float]] | None:
-    """The weight of each class of each label column; None unless each class has one, and nothing else.
-
-    Args:
-        weights: by the names of the classes; 0 and 1 are those of 'False' and 'True' and of '0.0' and
-            '1.0', too. Classes of one name in several columns have one weight.
-        labels: the classes of each label column.
-    """
-    named, found = {str(name): weight for name, weight in weights.items()}, []
-    used: set[str] = set()
-    for classes in labels:
-        keys = list(classes)
-        if keys in (["False", "True"], ["0.0", "1.0"]) and not {*keys} <= {*named}:
-            keys = ["0", "1"]
-        if not {*keys} <= {*named}:
-            return None
-        used |= {*keys}
-        found.append({name: named[key] for name, key in zip(classes, keys, strict=True)})
-    return found if used == {*named} else None
-
-
 def in_order(categories: Iterable[str]) -> list[str]:
     """Categories by name, each once; whole numbers by their value, and '007' before '7'."""
     distinct = sorted(set(categories))

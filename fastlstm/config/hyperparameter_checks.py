@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastlstm.config.categories import type_of_labels
+from fastlstm.config.class_weights import form_problems
 from fastlstm.config.hyperparameter_fields import HyperparameterFields
 from fastlstm.config.keras_names import (
     CLASS_METRICS,
@@ -156,9 +157,7 @@ def _class_weights(hp: HyperparameterFields) -> list[str]:
         return []
     if hp.is_regressor:
         return ["class_weight: a regressor has no classes; remove it"]
-    if isinstance(hp.class_weight, dict) and any(w <= 0 for w in hp.class_weight.values()):
-        return ["class_weight: every weight must be above 0; correct it"]
-    return []
+    return form_problems(hp.class_weight)
 
 
 def _softmax(hp: HyperparameterFields) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastlstm.config.class_weights import with_integer_names
 from fastlstm.config.keras_names import QUANTILE_LOSS, canonical_metric
 
 # Old name -> name. Old names stay valid wherever hyperparameters are read.
@@ -145,10 +146,6 @@ def _renamed(given: dict[Any, Any]) -> dict[str, Any]:
         named["LSTM_type"] = "classifier"
     if isinstance(named.get("metrics"), str):
         named["metrics"] = [named["metrics"]]
-    weights = named.get("class_weight")
-    if isinstance(weights, dict):  # JSON has no integer keys
-        named["class_weight"] = {
-            int(k) if isinstance(k, str) and k.isdecimal() and str(int(k)) == k else k: v
-            for k, v in weights.items()
-        }
+    if "class_weight" in named:
+        named["class_weight"] = with_integer_names(named["class_weight"])
     return named

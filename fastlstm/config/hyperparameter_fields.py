@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from fastlstm.config.categories import LabelType
+from fastlstm.config.class_weights import ClassWeight
 from fastlstm.config.keras_names import ACTIVATIONS
 from fastlstm.config.model_names import ModelName
 from fastlstm.config.scalers import ScalerName
@@ -259,11 +260,12 @@ class HyperparameterFields(BaseModel):
         "'integer' or 'boolean'. Default: by the names of the classes, of which 1 and 2 are integers, "
         "True and False booleans, and 007 is text.",
     )
-    class_weight: dict[int | str, float] | Literal["balanced"] | None = Field(
+    class_weight: ClassWeight | None = Field(
         None,
         description="Weight of each class in the loss by its name, e.g. {sun: 1, snow: 10} or "
         "{0: 1, 1: 10}, or 'balanced' for weights from the train windows, of each label column by "
-        "itself. Several columns have one weight for classes of one name.",
+        "itself. Several columns have one weight for classes of one name, or weights by column, e.g. "
+        "{sky: {sun: 1, snow: 10}, wet: balanced}; the classes of a column without any weigh alike.",
     )
     calibration: Literal["auto", "platt", "temperature", "none"] = Field(
         "auto",

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationInfo, field_validator, model_validator
 
+from fastlstm.config.class_weights import is_by_column
 from fastlstm.config.hyperparameter_checks import problems_between
 from fastlstm.config.hyperparameter_defaults import changed_classic_stack, with_names_and_defaults
 from fastlstm.config.hyperparameter_fields import HyperparameterFields
@@ -142,14 +143,16 @@ class Hyperparameters(HyperparameterFields):
         return self.class_weight is not None and len(self.label_sizes) * self.steps_ahead > 1
 
     def weighs_indicators(self, targets: int) -> bool:
-        """Whether several labels 0 and 1 of a window, not named yet, have weights by their classes.
+        """Whether labels 0 and 1 of a window, not named yet, have weights by their classes: several
+        labels, or weights by label column.
 
         Args:
             targets: number of target columns.
         """
-        several = targets * self.steps_ahead > 1 and self.last_layer_activation != "softmax"
+        named = targets * self.steps_ahead > 1 or is_by_column(self.class_weight)
         weighs = self.class_weight is not None and not self.is_regressor
-        return weighs and several and self.classes is None
+        by_itself = self.last_layer_activation != "softmax" and self.classes is None
+        return weighs and named and by_itself
 
     @property
     def has_stock_loss(self) -> bool:

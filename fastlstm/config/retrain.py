@@ -12,7 +12,8 @@ from pydantic import Field, ValidationError, model_validator
 from fastlstm.config.backtest import BacktestConfig
 from fastlstm.config.base import StrictSettings
 from fastlstm.config.calendar import learnable_calendar
-from fastlstm.config.categories import label_outputs, weights_by_class
+from fastlstm.config.categories import label_outputs
+from fastlstm.config.class_weights import column_problems, weights_of_columns
 from fastlstm.config.data import DataConfig
 from fastlstm.config.evaluation import EvaluationConfig
 from fastlstm.config.execution import ExecutionConfig, with_execution
@@ -392,11 +393,13 @@ class RetrainConfig(StrictSettings):
                 "hyperparameters.last_layer_activation: softmax over one target is always 1; list "
                 "one target column per class, or use 'sigmoid'"
             )
+        unknown = column_problems(hp.class_weight, self.data.target_columns)
+        problems += [f"hyperparameters.{problem}" for problem in unknown]
         if self._category_targets:
             return problems  # their classes are those of the train rows
         # The classes of one column of no declared type are those of its rows.
         known = softmax or not self.data.undeclared_labels
-        if isinstance(hp.class_weight, dict) and known:
+        if isinstance(hp.class_weight, dict) and known and not unknown:
             classes = set(range(targets if softmax else 2))
             if set(hp.class_weight) != classes:
                 given = sorted(map(str, hp.class_weight))
@@ -417,15 +420,13 @@ class RetrainConfig(StrictSettings):
                 f"hyperparameters.classes: are of the outputs {outputs}, the targets are "
                 f"{self.data.targets}; remove classes, which then follow from the train rows"
             ]
-        if not isinstance(hp.class_weight, dict):
+        if hp.class_weight is None:
             return []
-        names = [name for found in classes.values() for name in found]
-        if weights_by_class(hp.class_weight, classes.values()) is not None:
-            return []
-        return [
-            f"hyperparameters.class_weight: has classes {sorted(map(str, hp.class_weight))}, the train "
-            f"rows have {names}; give one weight per class"
-        ]
+        try:
+            weights_of_columns(hp.class_weight, classes)
+        except ConfigError as error:
+            return list(error.problems)
+        return []
 
     def _threshold_problems(self, *, resolved: bool = False) -> list[str]:
         """Names of decision thresholds that are none of the outputs and classes.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from fastlstm.config.categories import weights_by_class
+from fastlstm.config.class_weights import weights_of_columns
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.errors import ConfigError, DataError
 from fastlstm.evaluation.labels import class_numbers, label_columns
@@ -31,32 +31,14 @@ def class_weights(hyperparameters: Hyperparameters, y: np.ndarray) -> np.ndarray
     if chosen is None:
         return None
     classes = y.shape[1] if y.shape[1] > 1 else 2
-    names = [str(number) for number in range(classes)]
+    named = {"class": [str(number) for number in range(classes)]}
     if hyperparameters.classes is not None:
-        (names,) = hyperparameters.classes.values()
-    if chosen != "balanced":
-        (weights,) = _by_name(chosen, [names])
-        return weights
+        named = hyperparameters.classes
+    (names,), (weights,) = named.values(), weights_of_columns(chosen, named)
+    if weights != "balanced":
+        return np.array([*weights.values()], np.float32)
     labels = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0].astype(int)
     return _balanced(labels, names, named=hyperparameters.classes is not None)
-
-
-def _by_name(
-    chosen: Mapping[int | str, float], labels: Sequence[Sequence[str]]
-) -> list[np.ndarray]:
-    """Weights of the classes of each label column, from their names.
-
-    Raises:
-        ConfigError: the weights are of other classes.
-    """
-    by_name = weights_by_class(chosen, labels)
-    if by_name is None:
-        names = [name for of_column in labels for name in of_column]
-        raise ConfigError(
-            f"hyperparameters.class_weight: has classes {sorted(map(str, chosen))}, the train rows "
-            f"have {names}; give one weight per class"
-        )
-    return [np.array([*of_column.values()], np.float32) for of_column in by_name]
 
 
 def _balanced(number: np.ndarray, names: Sequence[str], *, named: bool) -> np.ndarray:
@@ -95,13 +77,17 @@ def label_class_weights(dataset: WindowSource, hp: Hyperparameters) -> list[np.n
     if chosen is None or not hp.weighs_each_label:
         return None
     columns = label_columns(hp, dataset.manifest["targets"])
-    if chosen != "balanced":
-        return _by_name(chosen, [column.classes for column in columns])
-    y = dataset.read("train", columns=("y",)).y
-    return [
-        _balanced(class_numbers(y, column).reshape(-1), column.classes, named=True)
-        for column in columns
-    ]
+    given = weights_of_columns(chosen, {column.name: column.classes for column in columns})
+    y = dataset.read("train", columns=("y",)).y if "balanced" in given else None
+    found = []
+    for column, weights in zip(columns, given, strict=True):
+        if weights == "balanced":
+            assert y is not None  # noqa: S101 (read above)
+            number = class_numbers(y, column).reshape(-1)
+            found.append(_balanced(number, column.classes, named=True))
+        else:
+            found.append(np.array([*weights.values()], np.float32))
+    return found
 
 
 def require_both_classes(dataset: WindowSource, hyperparameters: Hyperparameters) -> None:

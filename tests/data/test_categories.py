@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,8 @@ import pandas as pd
 import pytest
 
 from fastlstm.artifacts.file_names import TABLE_FILE
-from fastlstm.config.categories import MISSING, bin_names, in_order, weights_by_class
+from fastlstm.config.categories import MISSING, bin_names, in_order
+from fastlstm.config.class_weights import weights_of_columns
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.categories import categories_of, encode, names_or_numbers, numbered, renumbered
@@ -144,16 +146,68 @@ def test_zeros_and_ones_with_missing_values_are_numbers():
 )
 def test_weights_by_the_names_of_classes(weights, classes, expected):
     given = Hyperparameters(class_weight=weights).class_weight
-    assert weights_by_class(given, [classes]) == (None if expected is None else [expected])
+    if expected is None:
+        with pytest.raises(ConfigError, match=r"has classes \['0', '1'\], the train rows have"):
+            weights_of_columns(given, {"level": classes})
+    else:
+        assert weights_of_columns(given, {"level": classes}) == [expected]
 
 
 def test_weights_of_several_label_columns():
-    labels = [["fog", "sun"], ["False", "True"], ["no", "sun"]]
+    labels = {"sky": ["fog", "sun"], "wet": ["False", "True"], "late": ["no", "sun"]}
     given = Hyperparameters(class_weight={"sun": 3.0, "fog": 2.0, "no": 5.0, 0: 1.0, 1: 4.0})
-    assert weights_by_class(given.class_weight, labels) == [
+    assert weights_of_columns(given.class_weight, labels) == [
         {"fog": 2, "sun": 3}, {"False": 1, "True": 4}, {"no": 5, "sun": 3},
     ]  # fmt: skip
-    assert weights_by_class({**given.class_weight, "snow": 1.0}, labels) is None
+    with pytest.raises(ConfigError, match="'snow'"):
+        weights_of_columns({**given.class_weight, "snow": 1.0}, labels)
+    by_column = {"late": {"sun": 2, "no": 1.0}, "wet": "balanced"}
+    given = Hyperparameters.model_validate({"class_weight": by_column})
+    stored = json.loads(given.model_dump_json())
+    assert Hyperparameters.model_validate(stored).class_weight == given.class_weight
+    assert weights_of_columns(given.class_weight, labels) == [
+        {"fog": 1, "sun": 1}, "balanced", {"no": 1, "sun": 2},
+    ]  # fmt: skip
+    of_wet = Hyperparameters(class_weight={"wet": {"0": 1.0, "1": 4.0}}).class_weight
+    assert weights_of_columns(of_wet, labels)[1] == {"False": 1, "True": 4}
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (
+            {"sea": {"fog": 1.0, "sun": 2.0}},
+            r"\['sea'\] are no label columns, which are \['sky', 'wet'",
+        ),
+        (
+            {"sky": {"fog": 1.0, "snow": 2.0}},
+            r"class_weight\.sky: has classes \['fog', 'snow'\], the tr",
+        ),
+        ({"sky": {"fog": 1.0}}, r"class_weight\.sky: has classes \['fog'\], the train rows have"),
+    ],
+)
+def test_weights_of_unknown_columns_and_classes_are_refused(tmp_path, weights, message):
+    data = {**settings(tmp_path).data.model_dump(), "targets": ["sky", "wet"]}
+    given = {"data": data, "hyperparameters": {"timesteps": 3, "class_weight": weights}}
+    with pytest.raises(ValueError, match=message) as refused:
+        config = RetrainConfig.model_validate(given)
+        config.with_categories({"sky": ["fog", "sun"], "wet": ["no", "yes"]})
+    assert str(refused.value).count("class_weight") == 1
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (
+            {"sky": {"fog": 1.0, "sun": 2.0}, "sun": 2.0},
+            r"\['sky'\] are label columns with weights",
+        ),
+        ({"sky": {"fog": 1.0, "sun": 0.0}}, "every weight must be above 0"),
+    ],
+)
+def test_weights_of_no_form(weights, message):
+    with pytest.raises(ValueError, match=message):
+        Hyperparameters.model_validate({"class_weight": weights})
 
 
 @pytest.mark.parametrize(
@@ -204,6 +258,9 @@ def test_weights_of_several_labels_are_those_of_each_label():
     assert class_weights_in(windows, "train", hp) is None
     named = hp.model_copy(update={"class_weight": {"fog": 1.0, "sun": 2, 1: 3, 2: 4, 3: 5}})
     assert [w.tolist() for w in label_class_weights(windows, named)] == [[1, 2], [3, 4, 5]]
+    by_column = {"sky": "balanced", "level": {1: 3.0, 2: 4.0, 3: 5.0}}
+    mixed = label_class_weights(windows, hp.model_copy(update={"class_weight": by_column}))
+    assert [w.tolist() for w in mixed] == [sky.tolist(), [3, 4, 5]]
     plain = Hyperparameters(LSTM_type="classifier", timesteps=2, class_weight="balanced")
     with pytest.raises(ConfigError, match="8 outputs have no common class"):
         class_weights_in(windows, "train", plain)
