@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
+from fastlstm.api.arranged_rows import arrange_rows
 from fastlstm.api.column_rules import column_rules
 from fastlstm.api.containers import as_pandas
 from fastlstm.api.keywords import documented_signature, parse_hyperparameters, split_loss_object
@@ -105,6 +106,15 @@ class fastLSTM(NetworkMethods):
             their target in ``columns``.
         round_forecasts: whether forecasts of targets of dtype 'integer' in ``columns`` are rounded, and
             the ends of their prediction intervals outwards.
+        snap: length to whose multiples times are rounded ('5min'), for clocks that are not exact.
+        keep: which of several rows of one series and time is kept: 'first', 'last' or their 'mean'; by
+            default they are refused.
+        resample: rows of longer intervals made of those given: ``{'to': '1h', 'sold': 'sum', 'price':
+            'last'}``; '*' stands for all other columns.
+        absent_rows: what rows hold that a series lacks between its first and last one: 'zero',
+            'forward_fill', 'missing', or one of these by column; 'gap' by default: no window crosses
+            them.
+        max_gap: most rows in a row that ``absent_rows`` adds.
         data_storage_path: folder of the runs, or ``s3://bucket/prefix``; each run goes to
             ``<model_name>/<run id>/`` below it.
         distribution_strategy: a ``tf.distribute.Strategy`` to train under.
@@ -150,6 +160,11 @@ class fastLSTM(NetworkMethods):
         columns: Mapping[str, Mapping[str, Any]] | None = None,
         clip_forecasts: bool = True,
         round_forecasts: bool = False,
+        snap: str | None = None,
+        keep: Literal["error", "first", "last", "mean"] | None = None,
+        resample: Mapping[str, Any] | None = None,
+        absent_rows: str | Mapping[str, str] | None = None,
+        max_gap: int | None = None,
         data_storage_path: str | Path = ".",
         distribution_strategy: Any = None,
         **hyperparameters: Any,
@@ -160,26 +175,32 @@ class fastLSTM(NetworkMethods):
                 GivenRows(X_data, Y_data, series, time), time_format, time_zone, frequency
             )
             X_data, Y_data, series, time = rows.X_data, rows.Y_data, rows.series, rows.time
-        super().__init__(
-            parse_hyperparameters(named),
-            RowSettings(
-                series,
-                time,
-                sample_weight,
-                frequency,
-                time_zone,
-                target_lookahead,
-                known_ahead or {},
-                known_future=known_future,
-                calendar=calendar,
-                holidays=checked_setting(holidays, Holidays, "holidays"),
-                time_format=time_format,
-                closed_days=checked_setting(closed_days, ClosedDays, "closed_days"),
-                columns=column_rules(columns),
-                clip_forecasts=clip_forecasts,
-                round_forecasts=round_forecasts,
-            ),
+        settings = RowSettings(
+            series,
+            time,
+            sample_weight,
+            frequency,
+            time_zone,
+            target_lookahead,
+            known_ahead or {},
+            known_future=known_future,
+            calendar=calendar,
+            holidays=checked_setting(holidays, Holidays, "holidays"),
+            time_format=time_format,
+            closed_days=checked_setting(closed_days, ClosedDays, "closed_days"),
+            columns=column_rules(columns),
+            clip_forecasts=clip_forecasts,
+            round_forecasts=round_forecasts,
         )
+        hp = parse_hyperparameters(named)
+        made = arrange_rows(
+            X_data, Y_data, settings,
+            {"snap": snap, "keep": keep, "resample": resample, "absent_rows": absent_rows,
+             "max_gap": max_gap},
+            static=hp.static_features, labels=not hp.is_regressor,
+        )  # fmt: skip
+        X_data, Y_data = made.X_data, made.Y_data
+        super().__init__(hp, made.settings)
         self.X_data, self.Y_data = X_data, Y_data
         self.data_storage_path = data_storage_path
         self.distribution_strategy = distribution_strategy

@@ -193,7 +193,7 @@ def row_table(
         DataError: the message names the argument, the row and the remedy.
     """
     settings = settings or RowSettings()
-    frames = _as_frame(X_data, "X"), _as_frame(Y_data, "Y")
+    frames = as_frame(X_data, "X"), as_frame(Y_data, "Y")
     text_labels = _text_columns(frames[1]) if labels else ()
     given_x, given_y = (_with_categories(frame, settings.columns) for frame in frames)
     _require_same_rows(X_data, Y_data, given_x, given_y)
@@ -210,15 +210,11 @@ def row_table(
         given_y = _with_names(given_y, as_numbers)
     given_x = _alike(given_x, given_y)
 
-    count, levels = len(given_x), IndexLevels()
-    if settings.series is None or settings.time is None:
-        levels = levels_of(given_x.index, "X_data")
-    series = levels.series if settings.series is None else settings.series
-    time = levels.time if settings.time is None else settings.time
+    count = len(given_x)
     for name in ("series", "time", "sample_weight"):
         _require_same_order(getattr(settings, name), name, X_data)
-    group = None if series is None else _labels_of(series, count)
-    times, zone = _times_of(time, settings, count)
+    found = times_and_labels(given_x, settings)
+    group, times, zone = found.labels, found.times, found.zone
     moments = _row_numbers(group, count) if times is None else times
     weight = _weights_of(settings.sample_weight, count)
     key = pd.Series([""] * count) if group is None else group
@@ -230,8 +226,8 @@ def row_table(
     frame[SEGMENT] = contiguous_blocks(frame[SERIES].to_numpy(), positions)
 
     taken = {*given_x, *given_y}
-    time_name = _free_name(str(getattr(levels.time, "name", None) or "time"), taken)
-    series_name = _free_name(str(getattr(series, "name", None) or "series"), {*taken, time_name})
+    time_name = _free_name(found.time_name, taken)
+    series_name = _free_name(found.series_name, {*taken, time_name})
     return RowTable(
         frame=frame,
         x=_as_numbers(given_x.iloc[order].reset_index(drop=True)),
@@ -260,7 +256,7 @@ def _text_columns(frame: pd.DataFrame) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _as_frame(data: Any, letter: str) -> pd.DataFrame:
+def as_frame(data: Any, letter: str) -> pd.DataFrame:
     """A table with text column names, from what a user holds."""
     data = as_pandas(data, f"{letter}_data")
     if isinstance(data, pd.Series):
@@ -438,6 +434,51 @@ def _per_row(values: Any, name: str, count: int) -> pa.ChunkedArray:
         row = int(np.flatnonzero(found.is_null().to_numpy())[0])
         raise DataError(f"{name}: is empty in row {row}; give one per row")
     return found
+
+
+@dataclass(frozen=True)
+class TimesAndLabels:
+    """When rows are and of which series.
+
+    Attributes:
+        times: in UTC, ``(n,)``; None where rows have none.
+        labels: series of each row, ``(n,)``; None for one series.
+        zone: IANA zone in which days and months begin.
+        time_name: name of the times.
+        series_name: name of the series.
+    """
+
+    times: pd.Series | None
+    labels: pd.Series | None
+    zone: str
+    time_name: str
+    series_name: str
+
+
+def times_and_labels(given_x: pd.DataFrame, settings: RowSettings) -> TimesAndLabels:
+    """Times and series of rows, from the settings or else the index of the features.
+
+    Args:
+        given_x: features, ``(n, n_features)``.
+        settings: with series and times where they are no index.
+
+    Raises:
+        DataError: they are not of these rows, or cannot be read as declared.
+    """
+    count, levels = len(given_x), IndexLevels()
+    if settings.series is None or settings.time is None:
+        levels = levels_of(given_x.index, "X_data")
+    series = levels.series if settings.series is None else settings.series
+    time = levels.time if settings.time is None else settings.time
+    labels = None if series is None else _labels_of(series, count)
+    times, zone = _times_of(time, settings, count)
+    return TimesAndLabels(
+        times,
+        labels,
+        zone,
+        str(getattr(levels.time, "name", None) or "time"),
+        str(getattr(series, "name", None) or "series"),
+    )
 
 
 def _labels_of(series: Any, count: int) -> pd.Series:

@@ -118,6 +118,10 @@ def _table():
         "X": X.assign(height=1.0, **{"station=EWR": 1.0}), "Y": X[["sold"]],
         "hour": pd.Series(pd.date_range("2026-01-01", periods=rows, freq="h", tz="UTC")),
         "day": pd.Series(pd.date_range("2024-01-01", periods=rows)),
+        "sales": pd.DataFrame({
+            "at": pd.date_range("2026-01-01", periods=rows, freq="7h"), "store": "Rome",
+            "sold": X["sold"], "price": X["price"],
+        }),
         "station": np.repeat("EWR", rows), "shop": np.repeat("Rome", rows),
         "fastLSTM": fastLSTM, "LSTMRegressor": LSTMRegressor,
     }  # fmt: skip
@@ -128,6 +132,7 @@ def _run(text, names):
     return names
 
 
+@pytest.mark.filterwarnings("ignore:.*rows.*:UserWarning")
 @pytest.mark.parametrize(
     "page", [p for p in _with("python") if not p.id.startswith(TRAIN) and "schedule" not in p.id]
 )
