@@ -3,7 +3,8 @@
 Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., section 5.2, has the mean,
 naive, seasonal naive and drift methods. Three more are of a season: the mean of its values at the same
 place (section 3.4), the same at the level of the last season (section 5.7), and its last values at the
-level of the last rows, as in exponential smoothing (section 8.3). Means of all these, weighed by past errors, are in ``fastlstm.network.past_errors``.
+level of the last rows, as in exponential smoothing (section 8.3). Means of all these, weighed by past
+errors, are in ``fastlstm.network.past_errors``.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def naive_forecast(ops: Any, own: Any, name: str, steps: int) -> Any:
     - ``recent_drift``: the same with the mean change of the last quarter of the window.
     - ``seasonal_naive``: the last season.
     - ``seasonal_mean``: the mean of all whole seasons of the window.
-    - ``seasonal_shape``: the same, moved by how much the mean of the last season differs from that of all.
+    - ``seasonal_shape``: the same, moved by how much the last season's mean differs from that of all.
     - ``seasonal_level``: the last season, moved by how much the mean of its last quarter differs from
       that of the season before.
 

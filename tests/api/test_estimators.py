@@ -71,6 +71,7 @@ def test_scalers_see_no_validation_row(quickly_fitted):
     np.testing.assert_array_equal(other.scalers_.x.mean_, expected)
 
 
+@pytest.mark.soak
 def test_several_steps_and_targets():
     y = X[:, :2]
     model = LSTMRegressor(**{**LEARNS, "steps_ahead": 3}).fit(X, y)
@@ -104,6 +105,7 @@ def test_averaged_weights_are_evaluated_and_kept(kind, quickly_fitted):
     assert any((a != b).any() for a, b in zip(*weights, strict=True))
 
 
+@pytest.mark.soak
 @KINDS
 def test_a_refit_learns_the_rows_that_were_held_out(kind, quickly_fitted):
     y = target_of(kind)
@@ -117,7 +119,9 @@ def test_a_refit_learns_the_rows_that_were_held_out(kind, quickly_fitted):
         assert any((a != b).any() for a, b in zip(weights[0], another, strict=True))
 
 
-@pytest.mark.parametrize("classes", [["dry", "wet"], ["low", "mid", "high"]])
+@pytest.mark.parametrize(
+    "classes", [["dry", "wet"], pytest.param(["low", "mid", "high"], marks=pytest.mark.soak)]
+)
 def test_classifier_with_labels_of_any_kind(classes):
     labels = np.array(classes)[np.digitize(X[:, 0], np.linspace(-1, 1, len(classes) + 1)[1:-1])]
     model = LSTMClassifier(**LEARNS, class_weight="balanced").fit(X, labels)
@@ -128,6 +132,7 @@ def test_classifier_with_labels_of_any_kind(classes):
     assert model.score(X[5:], labels[5:]) > 0.75
 
 
+@pytest.mark.soak
 def test_class_weights_by_label():
     labels = np.where(X[:, 0] > 0, "wet", "dry")
     given = [None, {"dry": 1.0, "wet": 1.0}, {"dry": 1.0, "wet": 5.0}]
@@ -188,6 +193,7 @@ def test_refusals(model, message):
         model.fit(X, y)
 
 
+@pytest.mark.soak
 def test_targets_among_the_columns_give_the_segment_network_their_past():
     rng = np.random.default_rng(0)
     level = np.cumsum(rng.normal(0, 0.3, 240))  # outside the range of training in the end

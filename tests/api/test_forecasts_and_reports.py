@@ -151,6 +151,7 @@ def test_softmax_gives_each_row_its_most_probable_class(labels, tmp_path, capsys
         model.network_predictions_evaluation(0.6)
 
 
+@pytest.mark.soak
 def test_several_outputs(labels, tmp_path):
     x, y = labels
     y = y.assign(low=1 - y["high"])

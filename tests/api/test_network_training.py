@@ -49,6 +49,7 @@ def test_a_network_built_first_has_the_naive_forecasts_of_the_seasons_found(tmp_
     assert "seasonal_naive_24" in facts["combination"]["weights"]
 
 
+@pytest.mark.soak
 def test_each_step_is_learned_as_its_own(tmp_path):
     """Targets count up, so step k is the last value plus k: no single value fits all steps."""
     rows = np.arange(300.0)
@@ -86,6 +87,7 @@ def test_losses_by_name_are_what_they_say(wave, tmp_path, loss):
     assert used == expected
 
 
+@pytest.mark.soak
 def test_loss_objects(wave, tmp_path):
     keras = import_keras()
     model = regressor(*wave, tmp_path, loss=keras.losses.Huber(delta=0.3))
@@ -153,6 +155,7 @@ def test_a_linear_component_is_in_the_saved_network_and_in_the_report(wave, tmp_
         assert (f"{name} {weight:.0%}" in report) == (weight > 0)
 
 
+@pytest.mark.soak
 def test_a_network_that_is_not_used_is_reported(tmp_path):
     days = pd.date_range("2024-01-01", periods=300, freq="1D", tz="UTC")
     walk = pd.DataFrame({"load": np.cumsum(np.random.default_rng(3).normal(size=300))}, index=days)
@@ -189,6 +192,7 @@ def test_a_classifiers_refit_is_calibrated_as_validation_had_the_first(
     assert of_first == pytest.approx(of_refit, rel=1e-4) and of_first[0] != pytest.approx(1)
 
 
+@pytest.mark.soak
 def test_callbacks_and_strategy(wave, tmp_path):
     keras = import_keras()
     import tensorflow as tf

@@ -127,6 +127,7 @@ def test_evaluation_follows_new_data(wave, tmp_path):
         model.split_and_scale()
 
 
+@pytest.mark.soak
 @pytest.mark.figures
 def test_a_run_has_figures_and_feature_importance(wave, tmp_path):
     model = regressor(*wave, tmp_path)

@@ -81,7 +81,7 @@ def test_groups_share_a_training():
     assert groups([1, 2, 3, 4, 5], 2) == [[1, 2], [3, 4], [5]]
 
 
-@pytest.mark.parametrize("gap", [0, 10])
+@pytest.mark.parametrize("gap", [0, pytest.param(10, marks=pytest.mark.soak)])
 def test_every_origin_of_the_test_periods_is_scored_once(rows, gap):
     config = settings(gap=gap)
     found = run_backtest(rows, config)
@@ -148,6 +148,7 @@ def test_a_fold_learns_from_no_row_after_its_validation_rows(rows, gap):
         np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.soak
 def test_folds_between_trainings_use_the_last_network(rows):
     found = run_backtest(rows, settings(refit_every=2))
     assert found.table["trained_at_fold"].tolist()[:3] == [1, 1, 3]
@@ -156,6 +157,7 @@ def test_folds_between_trainings_use_the_last_network(rows):
     assert found.table["model"][1] != first.table["model"][1]
 
 
+@pytest.mark.soak
 def test_a_warm_start_begins_from_the_weights_before(rows):
     cold = run_backtest(rows, settings())
     warm = run_backtest(rows, settings(warm_start=True))
@@ -163,6 +165,7 @@ def test_a_warm_start_begins_from_the_weights_before(rows):
     assert warm.table["model"][2] < cold.table["model"][2]  # three times as many epochs
 
 
+@pytest.mark.soak
 def test_folds_are_refitted_and_begin_from_a_network_that_has_not_learned_their_validation(rows):
     plain = settings(folds=2)
     again = plain.hyperparameters.model_copy(update={"refit": True})
@@ -176,6 +179,7 @@ def test_folds_are_refitted_and_begin_from_a_network_that_has_not_learned_their_
     assert all(np.array_equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.soak
 def test_figure_and_table_are_written(tmp_path, rows):
     from matplotlib.image import imread
 
@@ -209,6 +213,7 @@ def test_the_class_backtests_without_touching_its_network(panel):
         fastLSTM().backtest()
 
 
+@pytest.mark.soak
 def test_labels_are_backtested_too(panel):
     wet = (panel["rain"] > 0).astype(int)
     made = fastLSTM(

@@ -253,6 +253,7 @@ def hostile(tmp_path):
     }
 
 
+@pytest.mark.soak
 def test_within_a_second_and_500_megabytes(tmp_path):
     """In a process of its own, whose memory includes that of all libraries."""
     # The first is read for the libraries that it imports.

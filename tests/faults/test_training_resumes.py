@@ -73,6 +73,7 @@ def assert_same(folder: Path, other: Path) -> None:
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "kills",
     [
@@ -128,6 +129,7 @@ def test_same_numbers_wherever_it_was_interrupted(undisturbed, tmp_path, changes
     assert_same(tmp_path / "one", tmp_path / "two")
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("untraced")
 def test_a_training_that_had_stopped_early_is_not_gone_on_with(undisturbed, tmp_path):
     whole, hp = undisturbed

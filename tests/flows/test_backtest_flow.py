@@ -81,6 +81,7 @@ def test_warm_folds_wait_for_each_other(backtest, trainings, ready_network):
     assert state.is_completed() and trainings == [0, 1]
 
 
+@pytest.mark.soak
 def test_a_fold_that_was_damaged_is_made_again(backtest, trainings, ready_network, tmp_path):
     backtest()
     victim = next((tmp_path / "work" / "folds").glob("*/0001.parquet"))

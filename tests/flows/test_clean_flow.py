@@ -15,6 +15,7 @@ from tasks.work_folder import clean
 from tests.tasks.test_work_folder import age
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("prefect_server")
 def test_reused_steps_stay_and_deleted_ones_are_made_anew(settings, executions, tmp_path):
     from flows.retrain import retrain

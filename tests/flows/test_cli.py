@@ -180,6 +180,7 @@ def test_bad_new_rows_are_refused_and_nothing_is_written(home, in_process, tmp_p
     assert not out.exists() and [p.name for p in tmp_path.iterdir()] == ["new.csv"]
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 def test_refused_data_in_the_flow_ends_with_two(prefect_server, tmp_path):
     from prefect.settings import PREFECT_API_URL

@@ -156,6 +156,7 @@ def test_a_run_holds_every_file(finished):
         assert f"| {level} | load | network | adaptive | {inside.mean():.1%} |" in report
 
 
+@pytest.mark.soak
 @pytest.mark.figures
 def test_classifier_without_saved_data(settings, rain_sections):
     rain_sections["hyperparameters"]["save_X_Y_data"] = False

@@ -129,6 +129,7 @@ def test_a_search_cut_off_ends_as_one_that_was_not(tune, trainings, ready_networ
     pd.testing.assert_frame_equal(more[columns].head(3), cut[columns])
 
 
+@pytest.mark.soak
 def test_the_search_sees_no_test_row(tune):
     frame = make_panel()
     plain = trials_of(tune(trials=2, folder="plain", frame=frame, epochs=1))

@@ -65,6 +65,7 @@ def test_the_better_on_validation_is_kept(retrain, monkeypatch):
     assert f"from weights of champion {champion.run_id}" in lost.path("report").read_text()
 
 
+@pytest.mark.soak
 def test_champions_that_cannot_be_gone_on_with(retrain, ready_network):
     champion, _ = retrain(hyperparameters={"epochs": 1})
     cases = {
@@ -94,6 +95,7 @@ def test_a_refit_champion_has_learned_its_validation_rows(retrain):
     assert facts["warm_start"]["why"] == "it learned from rows that are validation or test now"
 
 
+@pytest.mark.soak
 def test_a_backtest_may_have_to_agree(settings, ready_network, monkeypatch):
     import tasks.combine_folds
     from flows.retrain import retrain as flow

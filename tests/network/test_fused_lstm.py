@@ -153,6 +153,7 @@ def test_a_gpu_keeps_its_cudnn(monkeypatch):
         assert count == 0
 
 
+@pytest.mark.soak
 @pytest.mark.traced
 def test_fit_trains_the_same_network_and_the_file_is_stock(untraced, tmp_path):
     rng = np.random.default_rng(0)

@@ -65,6 +65,7 @@ def test_old_runs_give_their_own_numbers(tmp_path, tables, layers, regressor, ba
     assert "old" in repr(model)
 
 
+@pytest.mark.soak
 def test_a_moved_old_run_can_be_trained_on(tmp_path, file):
     model = fastLSTM().load_all(file)
     model.data_storage_path = tmp_path / "new"

@@ -40,6 +40,7 @@ def backtested(steps: Steps) -> tuple[dict, pd.DataFrame]:
     )
 
 
+@pytest.mark.soak
 def test_folds_of_shards_are_those_of_the_table(both):  # noqa: F811
     table = panel()
     # A series of the second fold alone, whose training is that of the first.

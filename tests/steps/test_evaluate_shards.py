@@ -117,6 +117,7 @@ def test_the_score_of_a_trial(both):  # noqa: F811
     assert scores[1] == pytest.approx(scores[0], rel=1e-5)
 
 
+@pytest.mark.soak
 def test_metrics_and_predictions_of_a_classifier(both):  # noqa: F811
     hyperparameters = {
         "LSTM_type": "classificator", "scale_targets": False, "loss": "binary_crossentropy",

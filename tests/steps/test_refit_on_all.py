@@ -115,6 +115,7 @@ def test_a_classifier_keeps_the_combination_and_learns_both_parts_again(classifi
     assert not same(scored, served, (COMBINATION, LINEAR))
 
 
+@pytest.mark.soak
 def test_the_calibration_of_a_classifier_without_a_combination_is_that_of_validation(
     classified, monkeypatch
 ):

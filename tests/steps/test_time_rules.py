@@ -348,41 +348,56 @@ def test_training_never_opens_a_test_file(settings, tmp_path, monkeypatch):
     assert set(opened) == {"train", "validation"}
 
 
-def test_a_refit_sees_no_test_row(settings, tmp_path, monkeypatch):
+def test_a_refit_sees_no_test_row(settings, tmp_path):
+    config = parse_config(settings(hyperparameters={"refit": True, "epochs": 1}))
+    check_training_ignores_test(tmp_path, config)
+
+
+@pytest.mark.soak
+def test_a_refit_that_sees_test_rows_is_found(settings, tmp_path, monkeypatch):
     import fastlstm.training.combination
     import fastlstm.training.refit
     import fastlstm.windows.parquet
 
     config = parse_config(settings(hyperparameters={"refit": True, "epochs": 1}))
-    check_training_ignores_test(tmp_path / "right", config)
     monkeypatch.setattr(
         fastlstm.windows.parquet, "parts_of", lambda split: tuple(split.split(" and "))
     )
-    assert WindowDataset(tmp_path / "right" / "one" / "windows").count("train and test")
     for module in (fastlstm.training.combination, fastlstm.training.refit):
         monkeypatch.setattr(module, "LEARNED", "train and test")
     with pytest.raises(LeakError, match="test rows"):
-        check_training_ignores_test(tmp_path / "leak", config)
+        check_training_ignores_test(tmp_path, config)
+    assert WindowDataset(tmp_path / "one" / "windows").count("train and test")
 
 
-def test_a_combination_sees_no_test_row(settings, ready_network, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "leak",
+    [
+        None,
+        *(
+            pytest.param(n, marks=pytest.mark.soak)
+            for n in ("learned", "chosen", "trusted", "started")
+        ),
+    ],
+)
+def test_a_combination_sees_no_test_row(settings, ready_network, tmp_path, monkeypatch, leak):
     from fastlstm.training import combination
     from fastlstm.training.naive_weights import NaiveErrors
 
     segment = {"architecture": "segment", "timesteps": 8, "segment_units": 4, "epochs": 1}
     config = parse_config(settings(hyperparameters=segment))
-    check_training_ignores_test(tmp_path / "right", config)
-    for leak, module, name, moved in (
-        ("learned", combination, "solve", {"train": "test"}),
-        ("chosen", combination, "solve", {"validation": "test"}),
-        ("trusted", combination, "error_sums", {"validation": "test"}),
-        ("started", NaiveErrors, "of", {"train": "test"}),
-    ):
-        right = getattr(module, name)
-        with monkeypatch.context() as patch:
-            patch.setattr(module, name, leaking(right, moved))
-            with pytest.raises(LeakError, match="test rows"):
-                check_training_ignores_test(tmp_path / leak, config)
+    if leak is None:
+        check_training_ignores_test(tmp_path / "right", config)
+        return
+    module, name, moved = {
+        "learned": (combination, "solve", {"train": "test"}),
+        "chosen": (combination, "solve", {"validation": "test"}),
+        "trusted": (combination, "error_sums", {"validation": "test"}),
+        "started": (NaiveErrors, "of", {"train": "test"}),
+    }[leak]
+    monkeypatch.setattr(module, name, leaking(getattr(module, name), moved))
+    with pytest.raises(LeakError, match="test rows"):
+        check_training_ignores_test(tmp_path / "leak", config)
 
 
 def check_start(setup_of):
@@ -453,24 +468,39 @@ def check_a_refit_changes_nothing_that_validation_decides(
     assert found[0][2] != found[1][2]
 
 
-@pytest.mark.parametrize("task", ["regressor", "classifier"])
-def test_thresholds_and_intervals_come_from_a_network_that_has_not_learned_validation(
-    settings, tmp_path, monkeypatch, rain_sections, task
-):
-    import fastlstm.steps.evaluate
+TASKS = pytest.mark.parametrize("task", ["regressor", "classifier"])
+
+
+@pytest.fixture
+def decided_by_validation(task, rain_sections, settings):
+    """Checks what the evaluation of a task takes from validation, in a folder."""
 
     def threshold(metrics):
         return metrics["outputs"]["wet"]["threshold"] if task == "classifier" else None
 
     sections = rain_sections if task == "classifier" else {"hyperparameters": {}}
-    check_a_refit_changes_nothing_that_validation_decides(
-        tmp_path / "right", sections, settings, threshold
+    return lambda folder: check_a_refit_changes_nothing_that_validation_decides(
+        folder, sections, settings, threshold
     )
+
+
+@TASKS
+def test_thresholds_and_intervals_come_from_a_network_that_has_not_learned_validation(
+    decided_by_validation, tmp_path
+):
+    decided_by_validation(tmp_path)
+
+
+@pytest.mark.soak
+@TASKS
+def test_thresholds_and_intervals_of_a_network_that_has_learned_validation_are_found(
+    decided_by_validation, tmp_path, monkeypatch
+):
+    import fastlstm.steps.evaluate
+
     monkeypatch.setattr(fastlstm.steps.evaluate, "CHOSEN_MODEL_FILE", MODEL_FILE)
     with pytest.raises(LeakError, match="had learned validation"):
-        check_a_refit_changes_nothing_that_validation_decides(
-            tmp_path / "leak", sections, settings, threshold
-        )
+        decided_by_validation(tmp_path)
 
 
 def thresholds(folder, config, frame):
@@ -499,7 +529,15 @@ def check_threshold(folder, config):
     assert one["outputs"]["wet"]["positives"] != two["outputs"]["wet"]["positives"]
 
 
-def test_threshold_is_chosen_on_validation(settings, tmp_path, monkeypatch, rain_sections):
+def test_threshold_is_chosen_on_validation(settings, tmp_path, rain_sections):
+    rain_sections["hyperparameters"]["epochs"] = 1
+    check_threshold(tmp_path, parse_config(settings(**rain_sections)))
+
+
+@pytest.mark.soak
+def test_a_threshold_that_is_chosen_on_test_is_found(
+    settings, tmp_path, monkeypatch, rain_sections
+):
     import fastlstm.steps.evaluate
 
     class Redirected(_Redirected):
@@ -507,11 +545,9 @@ def test_threshold_is_chosen_on_validation(settings, tmp_path, monkeypatch, rain
             return super().read("test" if split == "validation" else split, columns)
 
     rain_sections["hyperparameters"]["epochs"] = 1
-    config = parse_config(settings(**rain_sections))
-    check_threshold(tmp_path / "right", config)
     monkeypatch.setattr(fastlstm.steps.evaluate, "WindowDataset", Redirected)
     with pytest.raises(LeakError, match="threshold"):
-        check_threshold(tmp_path / "leak", config)
+        check_threshold(tmp_path, parse_config(settings(**rain_sections)))
 
 
 # Rule 5: the baselines are scored too, on the same windows, and know only the past.

@@ -104,6 +104,7 @@ def test_a_process_started_ahead_serves_the_next_call_even_a_fresh_one():
     assert call(f"{HERE}:is_prepared", {}, fresh=True) != first  # that one has served
 
 
+@pytest.mark.soak
 def test_imports_of_the_caller_do_not_part_it_from_the_process_started_ahead():
     program = textwrap.dedent(
         f"""

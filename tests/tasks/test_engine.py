@@ -139,7 +139,7 @@ def test_a_cluster_that_cannot_be_reached(configs):
         engine_of(configs["local"].model_copy(update={"execution": execution}))
 
 
-@pytest.mark.parametrize("name", ["local", "dask"])
+@pytest.mark.parametrize("name", ["local", pytest.param("dask", marks=pytest.mark.soak)])
 def test_a_worker_that_is_killed_in_a_map_costs_one_more_try(configs, name, tmp_path):
     run = engine_map(configs[name])
     calls = [{"flag": str(tmp_path / f"{number}")} for number in range(2)]

@@ -9,6 +9,8 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pytest
+
 from deployments.local_s3 import free_ports
 from tests.conftest import ROOT
 
@@ -58,6 +60,7 @@ def audit(url, lock):
     )  # fmt: skip
 
 
+@pytest.mark.soak
 def test_an_advisory_fails_and_an_unreachable_service_does_not(tmp_path):
     lock = tmp_path / "small.lock"
     lock.write_text(LOCK)

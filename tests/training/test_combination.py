@@ -128,6 +128,7 @@ def test_a_wave_is_forecast_by_the_network():
     assert error < 0.5 * np.abs(test.x[:, -1] - test.y[:, :, 0]).mean()
 
 
+@pytest.mark.soak
 def test_with_few_origins_a_trend_does_not_pass_for_skill():
     # 150 rows of validation hold 91 windows of 60 steps: one horizon and a half of origins.
     hp, found = hyperparameters(steps_ahead=60, **SHORT), {}
@@ -140,6 +141,7 @@ def test_with_few_origins_a_trend_does_not_pass_for_skill():
     assert found["walk"].gain > 0.2  # which only looks like skill
 
 
+@pytest.mark.soak
 def test_seeds_of_a_series_on_the_border_give_close_forecasts():
     # A weak season in a random walk, where a test of significance turns with the seed.
     values, forecasts, trust = random_walk() + 0.13 * wave(), [], []
@@ -229,6 +231,7 @@ def test_it_sees_no_test_row():
         np.testing.assert_array_equal(weights, with_change)
 
 
+@pytest.mark.soak
 def test_training_again_begins_with_the_network_forecasting():
     hp = hyperparameters(**SHORT)
     untrusted = fit(windows(random_walk(), hp), hp)

@@ -57,9 +57,12 @@ def logit(probability):
 @pytest.mark.parametrize(
     "changes",
     [
-        {}, {"architecture": "classic"}, {"instance_normalization": "revin"},
-        {"channel_independent": False, "decoding": "direct"}, {"decoding": "recursive"},
-        {"quantiles": [0.1, 0.5, 0.9]}, {"static_features": ["x"]}, {"seasonal_residual": 6},
+        {}, {"architecture": "classic"},
+        *(pytest.param(changes, marks=pytest.mark.soak) for changes in (
+            {"instance_normalization": "revin"}, {"decoding": "recursive"},
+            {"channel_independent": False, "decoding": "direct"}, {"seasonal_residual": 6},
+            {"quantiles": [0.1, 0.5, 0.9]}, {"static_features": ["x"]},
+        )),
     ],
 )  # fmt: skip
 def test_the_forecast_is_the_mean_of_networks_that_differ(tmp_path, changes):
@@ -147,6 +150,7 @@ def test_members_weigh_the_windows_of_a_batch_differently_and_one_on_average():
     assert weighted == pytest.approx(1.0, abs=0.05)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("labels", [False, True])
 def test_validation_scores_the_average(tmp_path, labels):
     changes = {
@@ -175,6 +179,7 @@ def test_validation_scores_the_average(tmp_path, labels):
     assert best["val_loss"] == pytest.approx(loss, rel=1e-4)
 
 
+@pytest.mark.soak
 def test_calibration_moves_all_members_as_one(tmp_path):
     hp = regressor(
         LSTM_type="classifier", timesteps=3, steps_ahead=1, ensemble_size=3, loss="binary_crossentropy",

@@ -84,7 +84,13 @@ def test_structure(widths):
     assert [layer.return_sequences for layer in lstms] == [True] * (len(widths) - 1) + [False]
 
 
-@pytest.mark.parametrize("schedule", ["constant", "cosine", "exponential", "reduce_on_plateau"])
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        "reduce_on_plateau",
+        *(pytest.param(n, marks=pytest.mark.soak) for n in ("constant", "cosine", "exponential")),
+    ],
+)
 def test_learning_rate_schedules(tmp_path, schedule):
     hp = regressor(
         learning_rate_schedule=schedule, learning_rate_decay=0.5, learning_rate_patience=1,
@@ -200,7 +206,7 @@ def test_loss_that_is_not_finite_stops_at_once(tmp_path):
         fit(windows, hp)
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("weighted", [False, pytest.param(True, marks=pytest.mark.soak)])
 def test_rows_in_memory_and_batches_from_disk_feed_the_same(tmp_path, weighted):
     """Too many windows for memory come in another order, so here unshuffled."""
     hp = regressor(shuffle=False, epochs=2)
@@ -311,6 +317,7 @@ def test_tensorflow_tunes_no_dataset_while_training(tmp_path):
     assert batches.options().autotune.enabled is False
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("pool", [1 << 28, 1], ids=["rows in memory", "streamed"])
 def test_a_training_that_is_over_holds_no_windows(tmp_path, pool):
     # TensorFlow never lets go of a generator's function, so what that refers to is never freed.

@@ -120,7 +120,9 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("changes", CASES)
+@pytest.mark.parametrize(
+    "changes", [*CASES[:2], *(pytest.param(case, marks=pytest.mark.soak) for case in CASES[2:])]
+)
 def test_it_is_the_ridge_regression_that_validation_finds_best(changes):
     hp = hyperparameters(**{"linear_component": True, **changes})
     windows = source(hp)
@@ -180,6 +182,7 @@ def test_the_forecast_is_a_mean_and_training_knows_nothing_of_it(members):
     assert weight_of_linear(model) == again.finding(Combination).by_name["linear"] > 0
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("weighted", [False, True])
 def test_its_weight_is_the_nearest_to_half_of_those_about_best_on_validation(weighted, monkeypatch):
     weights = np.where(np.arange(ROWS) % 3 == 0, 3.0, 0.1) if weighted else None
@@ -205,6 +208,7 @@ def test_its_weight_is_the_nearest_to_half_of_those_about_best_on_validation(wei
     assert chosen != 0.5
 
 
+@pytest.mark.soak
 def test_a_refit_has_one_of_train_and_validation_with_the_penalty_chosen_before():
     hp = hyperparameters(refit=True)
     windows = source(hp)
@@ -266,6 +270,7 @@ def test_series_weigh_by_the_scale_of_their_loss():
     assert np.abs(one - two).max() > 0.05 * np.abs(one).max()
 
 
+@pytest.mark.soak
 def test_of_very_many_windows_some_are_taken_evenly(monkeypatch):
     hp = hyperparameters()
     windows = source(hp)

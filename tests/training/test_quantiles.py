@@ -122,6 +122,7 @@ def test_steps_may_weigh_differently(loss):
         assert network.evaluate(x, y, verbose=0)[0] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.soak
 def test_a_weighted_training_is_saved_and_opens(tmp_path):
     x = pd.DataFrame({"y": np.sin(np.arange(300) / 5)})
     model = fastLSTM(
@@ -176,6 +177,7 @@ def noisy(tmp_path_factory):
     return model, x, size
 
 
+@pytest.mark.soak
 def test_intervals_are_wide_where_it_is_uncertain(noisy):
     model, x, size = noisy
     lower, upper = model.prediction_intervals(x, 0.8)

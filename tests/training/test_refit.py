@@ -68,6 +68,7 @@ class TrainHoldsBoth:
         return None
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "changes",
     [
@@ -176,6 +177,7 @@ def test_after_ctrl_c_there_is_the_network_that_validation_chose(tmp_path, epoch
     assert "refit" not in facts and not (tmp_path / CHOSEN_MODEL_FILE).exists()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("changes", "after"),
     [

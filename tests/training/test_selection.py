@@ -73,6 +73,7 @@ def champion(windows, hp, network):
     )  # fmt: skip
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("ahead", [True, False])
 def test_a_warm_start_keeps_the_better_training_and_refits_it_alone(tmp_path, ahead):
     small = {"timesteps": 3, "batch_size": 128, "learning_rate_schedule": "constant"}

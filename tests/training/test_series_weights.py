@@ -165,6 +165,7 @@ def test_a_series_without_a_scale_weighs_like_the_average():
     assert set(weights_of(in_memory(frame, cuts), "validation")[:3]) == {1.0}
 
 
+@pytest.mark.soak
 @pytest.mark.traced
 def test_the_training_uses_them_from_memory_and_from_disk_alike(untraced, tmp_path):
     frame, cuts = panel(size=100.0)

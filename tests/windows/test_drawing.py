@@ -75,6 +75,7 @@ def test_drawn_windows_come_with_their_series_if_wanted(windows, wanted):
     assert series.tolist() == [f"s{row // ROWS:.0f}" for row in y[:, 0, 0].tolist()]
 
 
+@pytest.mark.soak
 def test_draws_depend_on_the_seed_alone_and_reach_every_window(windows):
     drawn = DrawnWindows(windows)
     again = DrawnWindows(WindowDataset(windows.folder, pool_bytes=1))
