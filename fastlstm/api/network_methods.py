@@ -228,7 +228,7 @@ class NetworkMethods:
 
     # Evaluation
 
-    def _test_forecasts(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def _test_outputs(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         return self._outputs().test_forecasts(self._require_rows())
 
     def network_predictions_evaluation(
@@ -253,7 +253,7 @@ class NetworkMethods:
             truth, forecast = (
                 label_table(part.to_numpy(), self._hp, self._targets, part.index, thresholds)
                 for part, thresholds in zip(
-                    self._test_forecasts(), ({}, self._thresholds), strict=True
+                    self._test_outputs(), ({}, self._thresholds), strict=True
                 )
             )
             columns = [name for name in forecast if not str(name).endswith(PROBABILITY)]
@@ -265,7 +265,7 @@ class NetworkMethods:
                 f"min_probability: {min_probability:g} given, but softmax outputs have no cut-off: "
                 "each row is given its most probable class; leave it out"
             )
-        truth, forecast = self._test_forecasts()
+        truth, forecast = self._test_outputs()
         if self._hp.is_regressor:
             text, report = regression_table(truth, forecast)
         else:
@@ -295,7 +295,7 @@ class NetworkMethods:
         """
         if self._hp.is_regressor:
             raise ConfigError("LSTM_type: a regressor has no precision and recall")
-        truth, forecast = self._test_forecasts()
+        truth, forecast = self._test_outputs()
         actual = truth.iloc[:, 0].to_numpy() == 1
         table = precision_recall_table(actual, forecast.iloc[:, 0].to_numpy(), n_points)
         if plot:

@@ -140,7 +140,7 @@ def test_softmax_gives_each_row_its_most_probable_class(labels, tmp_path, capsys
     model.network_structure_set_compile()
     decided, report = model.network_predictions_evaluation(output_dict=True)
     assert (decided.sum(axis=1) == 1).all()
-    truth, probability = model._test_forecasts()
+    truth, probability = model._test_outputs()
     likeliest = probability.to_numpy().argmax(axis=1)
     assert (decided.to_numpy().argmax(axis=1) == likeliest).all()
     for number, name in enumerate(y):

@@ -87,8 +87,8 @@ def test_a_stored_run_opens_with_its_labels(tmp_path):
     model.network_training(1, verbose=0)
     again = fastLSTM().load_all(settings_file(model))
     assert again._rows.frame[SERIES].unique().tolist() == ["007", "NA"]
-    truth, forecast = again._test_forecasts()
-    np.testing.assert_array_equal(forecast, model._test_forecasts()[1])
+    truth, forecast = again._test_outputs()
+    np.testing.assert_array_equal(forecast, model._test_outputs()[1])
     assert truth.index.get_level_values(0).unique().tolist() == ["007", "NA"]
     alone = panel.loc[panel["site"] == "b", ["load"]].tail(4).to_numpy()
     by_label = {label: again.model_predict(alone, series=label)[0, 0] for label in ("007", "7")}

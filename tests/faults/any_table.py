@@ -439,7 +439,7 @@ def _trained(model: fastLSTM, weights: list[np.ndarray]) -> dict[str, np.ndarray
     model.model.set_weights(weights)
     model._hp = model._hp.model_copy(update={"epochs": 1})
     model.model = fit(model._windows(), model._hp, model=model.model, verbose=0).model
-    labels, forecasts = model._windows().read("test").series, model._test_forecasts()[1].to_numpy()
+    labels, forecasts = model._windows().read("test").series, model._test_outputs()[1].to_numpy()
     return {label: forecasts[labels == label] for label in np.unique(labels)}
 
 
@@ -448,7 +448,7 @@ def _same_model(table: Table, model: fastLSTM, again: fastLSTM, folder: Path) ->
     assert (again._features, again._targets) == (model._features, model._targets)
     assert model._rows is not None and again._rows is not None and model.run_folder is not None
     pd.testing.assert_frame_equal(again._rows.frame, model._rows.frame, check_dtype=False)
-    np.testing.assert_array_equal(again._test_forecasts()[1], model._test_forecasts()[1])
+    np.testing.assert_array_equal(again._test_outputs()[1], model._test_outputs()[1])
     run = SavedRun(model.run_folder)
     run.data = run.data.model_copy(update={
         "time": table.time_column, "time_format": table.time_format,
