@@ -179,9 +179,14 @@ def test_targets_stay_in_their_split(settings, tmp_path, monkeypatch):
         check_split(tmp_path / "leak", config, make_panel(), 2)
 
 
+@pytest.mark.parametrize(
+    "label", [{}, {"wet": {"column": "heat", "operation": "max", "horizon": 3, "bins": [0, 0.5]}}]
+)
 def test_rows_a_derived_label_looks_at_stay_in_the_split(
-    settings, tmp_path, monkeypatch, rain_sections
+    settings, tmp_path, monkeypatch, rain_sections, label
 ):
+    rain_sections["data"]["derived_targets"] |= label
+    rain_sections["hyperparameters"]["class_weight"] = None
     config = parse_config(settings(**rain_sections))
     check_split(tmp_path / "right", config, make_panel(), 3)
     plan = parquet.plan_windows
@@ -287,6 +292,23 @@ def test_scaler_of_a_derived_target_sees_no_label_that_looks_beyond_train(settin
     }
     config = parse_config(settings(data=section))
     check_scalers(tmp_path, config)
+
+
+def test_classes_of_bins_see_no_row_beyond_train(settings, tmp_path, monkeypatch, rain_sections):
+    bins = {"column": "heat", "operation": "mean", "horizon": 3, "bins": [-0.3, 0.3]}
+    rain_sections["data"] |= {"targets": ["level"], "derived_targets": {"level": bins}}
+    rain_sections["hyperparameters"]["class_weight"] = None
+    config = parse_config(settings(**rain_sections))
+    check_scalers(tmp_path / "right", config)
+    derive = cleaning.derive
+
+    def with_edges_of_all_rows(values, block, target):
+        edges = np.quantile(values, [0.3, 0.7]).tolist()
+        return derive(values, block, target.model_copy(update={"bins": edges}))
+
+    monkeypatch.setattr(cleaning, "derive", with_edges_of_all_rows)
+    with pytest.raises(LeakError, match="train targets"):
+        check_scalers(tmp_path / "leak", config)
 
 
 def trained(folder, config, frame, **patches):
