@@ -65,8 +65,9 @@ def with_categories(
                 values = getattr(table, part)[name]
                 seen = values[train]
                 counts = {str(label): int(n) for label, n in seen.value_counts().items()}
+                has_missing = part == "x" and bool(seen.isna().any())
                 found[name] = categories_of(
-                    counts, name, has_missing=bool(seen.isna().any()), is_label=part == "y"
+                    counts, name, has_missing=has_missing, is_label=part == "y"
                 )
     settings = replace(settings, categories=found)
     classes = {

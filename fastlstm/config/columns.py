@@ -27,12 +27,13 @@ class ColumnRules(StrictSettings):
         description="Treatment of a value out of range. 'error': the run stops. 'warning': it is "
         "reported. 'missing': it counts as missing.",
     )
-    missing: Literal["error", "drop", "forward_fill", "category"] = Field(
+    missing: Literal["error", "drop", "forward_fill", "category", "class"] = Field(
         "error",
         description="Treatment of a missing value. 'error': the run stops. 'drop': its row is "
         "dropped, and no window crosses the gap. 'forward_fill': the last value before it in the "
         "same contiguous block is used. 'category': it is a category of its own, the default of "
-        "features of dtype 'category'.",
+        "features of dtype 'category'. 'class': of a label column, it is the class '(missing)', for "
+        "labels that are left empty where nothing happened.",
     )
     forward_fill_limit: int | None = Field(
         None, ge=1, description="Maximum number of consecutive rows filled by 'forward_fill'."
@@ -69,9 +70,10 @@ class ColumnRules(StrictSettings):
             )
         if self.dtype == "category" and (self.minimum, self.maximum) != (None, None):
             raise ValueError("minimum, maximum: a category has no order; remove them")
-        if self.missing == "category" and self.dtype != "category":
+        if self.missing in ("category", "class") and self.dtype != "category":
             raise ValueError(
-                "missing: 'category' needs dtype 'category'; set it, or use 'drop' or 'forward_fill'"
+                f"missing: {self.missing!r} needs dtype 'category'; set it, or use 'drop' or "
+                "'forward_fill'"
             )
         if self.missing == "forward_fill" and self.forward_fill_limit is None:
             raise ValueError(

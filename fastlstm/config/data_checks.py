@@ -225,6 +225,11 @@ def _category_problems(data: ColumnRoles) -> list[str]:
         for name, derived in data.derived_targets.items()
         if data.rules(derived.column).dtype == "category"
     ]
+    problems += [
+        f"columns.{name}.missing: 'class' is for label columns, {name!r} is no target; use 'category'"
+        for name, rules in data.columns.items()
+        if rules.missing == "class" and name not in data.target_columns
+    ]
     return problems
 
 

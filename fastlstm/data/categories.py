@@ -89,24 +89,26 @@ class CategoryTally:
                     f"target {name!r} holds text, LSTM_type is 'regressor'; give numbers, or use "
                     "LSTM_type 'classifier'"
                 )
-        return {
-            name: categories_of(
-                counts, name, has_missing=name in self._missing, is_label=name in targets
-            )
-            for name, counts in self._counts.items()
-        }
+        found = {}
+        for name, counts in self._counts.items():
+            is_label = name in targets
+            has_missing = name in self._missing
+            if is_label:
+                has_missing &= self._data.rules(name).missing == "class"
+            found[name] = categories_of(counts, name, has_missing=has_missing, is_label=is_label)
+        return found
 
 
 def categories_of(
     counts: Mapping[str, int], name: str, *, has_missing: bool, is_label: bool
 ) -> list[str]:
     """Categories of one column, in order: those of a feature that are frequent enough, and missing
-    values as one where there are any.
+    values as one where they are.
 
     Args:
         counts: train rows of each category.
         name: of the column.
-        has_missing: whether train rows miss it.
+        has_missing: whether missing values are a category.
         is_label: whether it is a label.
 
     Raises:
@@ -117,13 +119,13 @@ def categories_of(
         if numbers and all(label in _ZERO_OR_ONE for label in numbers):
             # Missing values of a column of 0 and 1 are no class.
             counts = {label: counts[label] for label in numbers}
-        if len(counts) < 2:
+        if len(counts) + has_missing < 2:
             held = repr(next(iter(counts))) if counts else "no value"
             raise DataError(
                 f"target {name!r}: the train rows hold {held} alone, a classifier needs two "
                 "classes; give more rows, or raise train_size_rate"
             )
-        return in_order(counts)
+        return [*in_order({*counts} - {MISSING}), MISSING] if has_missing else in_order(counts)
     # Equally frequent ones by name, so that the order of the rows does not matter.
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     frequent = in_order(name for name, _ in ranked[:_MOST])

@@ -128,13 +128,16 @@ def _range(table: CheckedTable, name: str) -> list[Rule]:
 def _missing(table: CheckedTable, name: str) -> list[Rule]:
     """Missing values: none, or no more than the declared share."""
     rules = table.data.rules(name)
-    if rules.missing == "category" and name not in table.data.target_columns:
+    is_label = name in table.data.target_columns
+    if rules.missing == "class" or (rules.missing == "category" and not is_label):
         return []
     if rules.missing in ("error", "category"):
         message = (
             f"missing values; correct the source, or set data.columns.{name}.missing to 'drop' or "
             "'forward_fill'"
         )
+        if is_label and rules.dtype == "category":
+            message += ", or to 'class' where nothing happened then"
         return [Rule("missing", lambda column: column.notna(), message)]
     share = table.facts.missing_share(name)
     message = (

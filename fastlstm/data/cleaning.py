@@ -78,7 +78,7 @@ def _treat_missing(
     """Fill a column by its policy; return the rows that still miss a value, ``(n,)``."""
     frame, rules = cleaned.frame, data.rules(name)
     missing = frame[name].isna()
-    if rules.missing == "category":
+    if rules.missing in ("category", "class"):
         frame[name] = frame[name].fillna(UNKNOWN)
         return np.zeros(len(frame), bool)
     if rules.missing == "forward_fill":

@@ -110,6 +110,11 @@ def inspect_table(
         sample, times.column, [*times.parts, *(n for n in others if _holds_times(frame, n))], label,
         targets, events,
     )  # fmt: skip
+    doubts += [
+        f"missing: {name} is empty in {roles.missing[name] / len(frame):.0%} of the rows, which counts "
+        "as the class '(missing)'; set missing to drop where it means that the label is not known"
+        for name in roles.empty_classes
+    ]
     if intervals is not None:
         # Events that are written alike have happened twice, and means need no rule for them.
         repeated = 0
@@ -237,7 +242,8 @@ def _usual_block(
     rows = pd.DataFrame({"group": groups, "time": times})
     rows = rows.sort_values(["group", "time"], kind="stable")
     filled = [n for n in roles.missing if n not in (*roles.targets, *roles.categories)]
-    known = frame.loc[rows.index, [*filled, *(n for n in roles.targets if n in roles.missing)]]
+    dropped = [n for n in roles.targets if n in roles.missing and n not in roles.empty_classes]
+    known = frame.loc[rows.index, [*filled, *dropped]]
     if filled:
         known[filled] = known[filled].groupby(rows["group"], sort=False).ffill(limit=FILLED_ROWS)
     rows = rows[known.notna().all(axis=1)].drop_duplicates()

@@ -33,6 +33,9 @@ _FEWEST_ROWS, _MOST_PARTS = 3, 8
 # Share of the times of all series at which whole numbers that name them have a row.
 _FILLED = 0.2
 
+# An empty label is a class where more than this share of the rows have one.
+_OFTEN_EMPTY = 0.1
+
 # Rows to forecast by the distance of rows, where this is not a day of shorter ones; most of them as a
 # share of the rows of a series, so that validation and test have windows.
 _HORIZONS = {"B": 10, "C": 10, "D": 14, "W": 13, "M": 12, "Q": 4, "Y": 3}
@@ -52,6 +55,7 @@ class Roles:
         static: features with one value in each series.
         left_out: other columns, with the reason.
         missing: features with missing values, and how many.
+        empty_classes: label columns that are empty so often that it is taken as a class.
     """
 
     series: str | None
@@ -62,6 +66,7 @@ class Roles:
     static: tuple[str, ...]
     left_out: dict[str, str]
     missing: dict[str, int]
+    empty_classes: tuple[str, ...] = ()
 
 
 def find_series(
@@ -223,11 +228,17 @@ def find_roles(
                 f"no column of numbers is left to forecast; give --target, one of {listed(frame)}{lost}"
             )
         if len(numbers) > 1:
-            raise DataError(f"--target: which column is to be forecast? One of {listed(numbers)}")
+            labels = [n for n in categories if n not in static]
+            classes = f"; or the classes of one of {listed(labels)}" if labels else ""
+            raise DataError(
+                f"--target: which column is to be forecast? One of {listed(numbers)}{classes}"
+            )
         chosen = numbers
+    often = _OFTEN_EMPTY * len(frame)
+    empty = [n for n in chosen if n in categories and missing.get(n, 0) > often]
     return Roles(
         label, tuple(series) if len(series) > 1 else (), tuple(chosen), tuple(features),
-        tuple(categories), tuple(static), left_out, missing,
+        tuple(categories), tuple(static), left_out, missing, tuple(empty),
     )  # fmt: skip
 
 

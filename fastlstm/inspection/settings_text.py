@@ -161,7 +161,9 @@ def _columns(found: Found) -> list[str]:
         if name in roles.categories:
             rules["dtype"] = "category"
         count = roles.missing.get(name)
-        if count is not None and name in roles.targets:
+        if name in roles.empty_classes:
+            rules["missing"] = "class"
+        elif count is not None and name in roles.targets:
             rules["missing"] = "drop"
         elif count is not None and name not in roles.categories:
             rules |= {
@@ -169,7 +171,7 @@ def _columns(found: Found) -> list[str]:
                 "forward_fill_limit": FILLED_ROWS,
                 "beyond_limit": "drop",
             }
-        if count is not None and "missing" in rules:
+        if count is not None and rules.get("missing", "class") != "class":
             rules["max_missing_share"] = 0.5
         if rules:
             text = ", ".join(f"{key}: {value}" for key, value in rules.items())

@@ -314,6 +314,25 @@ def test_what_cannot_be_learned(tmp_path):
         ).with_categories({"weather": ["rain", "sun"]})
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_an_empty_label_is_a_class_where_the_settings_say_so(tmp_path, ending):
+    sky = table()["weather"].where(np.arange(ROWS) % 4 != 1, None)
+    of_sky = {"dtype": "category", "missing": "class"}
+    columns = {"city": {"dtype": "category"}, "weather": of_sky}
+    config = resolved(table(weather=sky), tmp_path, ending, columns=columns)
+    assert config.hyperparameters.classes == {"weather": ["rain", "sun", MISSING]}
+    clean, report = validate(load(config.data).frame, config.data, labels=True)
+    assert report.passed and len(clean) == ROWS
+    # A label that train rows do not have is no class of these.
+    empty = clean[f"weather: {MISSING}"]
+    assert np.flatnonzero(empty.isna()).tolist() == [90]
+    assert empty.drop(index=90).tolist() == sky.isna().drop(index=90).tolist()
+    refused = resolved(table(weather=sky), tmp_path, ending)
+    assert not validate(load(refused.data).frame, refused.data, labels=True)[1].passed
+    with pytest.raises(ValueError, match="'class' is for label columns, 'city' is no target"):
+        settings(tmp_path, columns={"city": of_sky})
+
+
 def test_all_series_and_many_categories(tmp_path):
     frame = table(city=[f"town {i % 12:02}" for i in range(ROWS)], shop=["b", "a"] * (ROWS // 2))
     config = resolved(frame, tmp_path, series="shop", embedded_series="all")
