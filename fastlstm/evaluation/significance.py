@@ -53,11 +53,7 @@ def diebold_mariano(differences: np.ndarray, horizon: int) -> Comparison:
     mean = float(d.mean()) if n else float("nan")
     if n < max(2 * horizon, 3):
         return Comparison(mean, None, None, n)
-    centred = d - mean
-    variance = float(centred @ centred) / n
-    for lag in range(1, horizon):
-        weight = 1 - lag / horizon
-        variance += 2 * weight * float(centred[lag:] @ centred[:-lag]) / n
+    variance = _long_run_variance(d - mean, horizon)
     if variance <= 0:
         return Comparison(mean, None, None, n)
     correction = (n + 1 - 2 * horizon + horizon * (horizon - 1) / n) / n
@@ -77,3 +73,33 @@ def by_origin(origin: np.ndarray, losses: np.ndarray) -> np.ndarray:
     """
     _, position = np.unique(origin, return_inverse=True)
     return np.bincount(position, weights=losses) / np.bincount(position)
+
+
+def independent_windows(origin: np.ndarray, losses: np.ndarray, horizon: int) -> float:
+    """How many independent windows say as much about a mean loss as the given ones, at most ``n``.
+
+    Series that share a time share its shocks (a storm delays all carriers), and windows of several steps
+    overlap; the variance of the mean loss by origin shows both. This is the number of windows by the
+    design effect (Kish 1965, "Survey Sampling", section 5.4).
+
+    Args:
+        origin: origin of each window, ``(n,)``.
+        losses: of each window, ``(n,)``.
+        horizon: rows that the targets of a window depend on.
+    """
+    centred = losses - losses.mean()
+    _, position = np.unique(origin, return_inverse=True)
+    sums = np.bincount(position, weights=centred)
+    alone, together = float(centred @ centred), len(sums) * _long_run_variance(sums, horizon)
+    return len(losses) * min(1.0, alone / together) if together > 0 else float(len(losses))
+
+
+def _long_run_variance(centred: np.ndarray, horizon: int) -> float:
+    """Variance of values in order of time, with autocovariances up to lag ``horizon - 1`` by Bartlett's
+    weights."""
+    n = len(centred)
+    variance = float(centred @ centred) / n
+    for lag in range(1, min(horizon, n)):
+        weight = 1 - lag / horizon
+        variance += 2 * weight * float(centred[lag:] @ centred[:-lag]) / n
+    return variance

@@ -4,9 +4,10 @@ The logits are a weighted sum of the LSTM's, of a logistic regression's on the s
 class shares in train, with weights that are not negative and have the lowest log loss on validation
 (stacking; Wolpert 1992, "Stacked Generalization", Breiman 1996, "Stacked Regressions"). Few validation
 windows say little, so the weights are drawn to 0.4 for LSTM and logistic regression each, and 0.2 for
-the shares. Weights of sum below 1 make probabilities less sure, as a temperature does. Classes that have
-become more or less frequent since train have their logits shifted where that is significantly better;
-see ``fastlstm.training.class_shifts``.
+the shares. Windows of one time count as so many as are independent, for its shocks are those of all
+series: a calm month of twelve series would otherwise make probabilities too sure. Weights of sum below 1
+make probabilities less sure, as a temperature does. Classes that have become more or less frequent since
+train have their logits shifted where that is significantly better (``fastlstm.training.class_shifts``).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from fastlstm.evaluation.labels import (
     logits_of,
     negative_log_likelihood,
 )
+from fastlstm.evaluation.significance import independent_windows
 from fastlstm.network.combination import has_combination, set_combination
 from fastlstm.network.fixed_weights import LINEAR
 from fastlstm.network.inference import predict, windows_at_once
@@ -108,7 +110,7 @@ class LabelCombinationStep:
             solve_again(context.refitted, setup, LEARNED, penalty)
         shares = _share_logits(learned, columns)
         given = _ValidationLogits.of(model, setup, columns, shares)
-        weights = combination_weights(given)
+        weights = combination_weights(given, _independent(given, setup))
         by_output = np.stack(
             [np.full(shares.shape, weights[0]), np.full(shares.shape, weights[1]),
              weights[2] * shares]
@@ -140,6 +142,14 @@ def _shifts(
         if shifts.any():
             found[column.name] = shifts
     return found
+
+
+def _independent(given: _ValidationLogits, setup: TrainingSetup) -> float:
+    """As how many independent windows those of validation count."""
+    manifest = setup.dataset.manifest
+    origin = setup.dataset.read("validation", columns=()).origin
+    horizon = manifest["steps_ahead"] + manifest["lookahead"]
+    return independent_windows(origin, given.losses(_START), horizon)
 
 
 def solve_again(network: Any, setup: TrainingSetup, split: str, penalty: LogisticPenalty) -> None:
@@ -230,22 +240,33 @@ class _ValidationLogits:
         the classes."""
         return [(np.tensordot(weights, logits, axes=1), number) for logits, number in self.groups]
 
-    def loss(self, weights: np.ndarray) -> float:
-        """Mean log loss over windows, steps and label columns of a weighted sum of the logits."""
+    def losses(self, weights: np.ndarray) -> np.ndarray:
+        """Log loss of each window with a weighted sum of the logits, the mean over steps and label
+        columns, ``(n,)``."""
         losses = [
-            np.average(negative_log_likelihood(logits, number), weights=weight)
+            negative_log_likelihood(logits, number) * (weight / weight.mean())
             for (logits, number), weight in zip(
                 self.weighted(weights), self.weight_of_labels, strict=True
             )
         ]
-        return float(np.mean(losses))
+        mean: np.ndarray = np.mean(losses, axis=0)
+        return mean
+
+    def loss(self, weights: np.ndarray) -> float:
+        """Mean of ``losses``."""
+        return float(self.losses(weights).mean())
 
 
-def combination_weights(given: _ValidationLogits) -> np.ndarray:
-    """Weights of LSTM, logistic regression and class shares, ``(3,)``."""
+def combination_weights(given: _ValidationLogits, independent: float) -> np.ndarray:
+    """Weights of LSTM, logistic regression and class shares, ``(3,)``.
+
+    Args:
+        given: logits on validation windows.
+        independent: as how many independent windows these count.
+    """
     from scipy.optimize import minimize
 
-    strength = _STRENGTH / len(given.weight)
+    strength = _STRENGTH / independent
 
     def objective(weights: np.ndarray) -> float:
         return given.loss(weights) + strength * float(np.square(weights - _START).sum())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from fastlstm.evaluation.significance import by_origin, diebold_mariano
+from fastlstm.evaluation.significance import by_origin, diebold_mariano, independent_windows
 
 
 def test_one_step_is_the_paired_t_test_of_harvey_leybourne_and_newbold():
@@ -53,3 +53,16 @@ def test_equal_forecasts_are_not_better():
 def test_series_are_averaged_at_each_origin():
     origin = np.array([3, 1, 3, 1, 2])
     np.testing.assert_allclose(by_origin(origin, np.array([1.0, 2, 3, 4, 5])), [3, 5, 2])
+
+
+def test_windows_that_share_a_shock_count_as_fewer():
+    rng = np.random.default_rng(0)
+    day = np.repeat(np.arange(50), 12)
+    shock, own = rng.normal(size=50)[day], rng.normal(size=600)
+    assert independent_windows(day, shock, 1) == pytest.approx(50)
+    assert 70 < independent_windows(day, shock + own, 1) < 130  # 600 / (1 + 11 * 0.5)
+    assert 450 < independent_windows(day, own, 1) <= 600
+    alone = np.arange(600)
+    assert independent_windows(alone, own, 1) == pytest.approx(600)
+    assert 100 < independent_windows(alone, np.repeat(own, 4)[:600], 4) < 300
+    assert independent_windows(alone, np.ones(600), 1) == 600

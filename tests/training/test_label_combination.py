@@ -125,8 +125,10 @@ def test_validation_gives_the_weight_to_what_forecasts_well():
     noise, share = rng.normal(size=(500, 3)) * 3, np.zeros((500, 3))
     for logits, best in (((good, noise, share), 0), ((noise, good, share), 1)):
         given = ValidationLogits([(np.stack(logits), number)], np.ones(500))
-        weights = combination_weights(given)
+        weights = combination_weights(given, 500)
         assert weights.argmax() == best and weights[1 - best] < 0.2
+        drawn = combination_weights(given, 5)
+        assert np.abs(drawn - [0.4, 0.4, 0.2]).sum() < np.abs(weights - [0.4, 0.4, 0.2]).sum()
         assert (weights >= 0).all() and given.loss(weights) < given.loss(np.array([0.5, 0.5, 0]))
 
 
