@@ -100,6 +100,10 @@ def _summary(results: list[Result]) -> list[str]:
     )
     logistic, trees = (better(peers[name]) for name in PEERS)
     calibrated = sum(error < _CALIBRATED for error in errors)
+    beyond = [r["set"] for r, a, b in zip(scored, errors, limits, strict=True) if a > b]
+    chance = [
+        r["set"] for r, a, b in zip(scored, errors, limits, strict=True) if _CALIBRATED <= a <= b
+    ]
     return [
         f"- Log loss lower than the class prior's on {better(priors)} of {count} tables, than "
         f"logistic regression's on {logistic}, than LightGBM's on {trees}.",
@@ -107,6 +111,8 @@ def _summary(results: list[Result]) -> list[str]:
         f"{np.isfinite(debiased).sum()} whose bins are known, without what chance adds on "
         f"{sum(error < _CALIBRATED for error in debiased)}, and not above the limit of calibrated "
         f"forecasts on {sum(a <= b for a, b in zip(errors, limits, strict=True))}.",
+        f"- Calibration error above that limit: {', '.join(beyond) or 'none'}; not below {_CALIBRATED}, "
+        f"but as calibrated forecasts of so few windows have it: {', '.join(chance) or 'none'}.",
         _goal("better than the class prior on each", not_below(priors)),
         _goal("no worse than logistic regression on each", not_below(peers[PEERS[0]])),
         _goal("better than LightGBM on a third", [] if 3 * trees >= count else [f"{trees} only"]),

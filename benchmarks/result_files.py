@@ -13,12 +13,23 @@ _HOME = Path(__file__).parent
 
 Result = dict[str, Any]
 
+# Results that a benchmark writes.
+_NO_RESULTS = (":(exclude,top)benchmarks/*.json", ":(exclude,top)benchmarks/*.md")
+
 
 def commit() -> str:
-    """The commit of this checkout, marked where files differ from it."""
-    line = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    """The commit of this checkout, marked where files differ from it but for results, which each run
+    of a benchmark adds to."""
+    made = _git("describe", "--always", "--exclude=*")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", *_NO_RESULTS)
+    return f"{made}-dirty" if made and changed else made or "unknown"
+
+
+def _git(*arguments: str) -> str:
+    """What git prints; nothing where it fails."""
+    line = ["git", *arguments]
     done = subprocess.run(line, cwd=_HOME, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+    return done.stdout.strip()
 
 
 def processor() -> str:
