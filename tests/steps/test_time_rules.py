@@ -179,9 +179,10 @@ def test_targets_stay_in_their_split(settings, tmp_path, monkeypatch):
         check_split(tmp_path / "leak", config, make_panel(), 2)
 
 
-@pytest.mark.parametrize(
-    "label", [{}, {"wet": {"column": "heat", "operation": "max", "horizon": 3, "bins": [0, 0.5]}}]
-)
+_BINS = {"wet": {"column": "heat", "operation": "max", "horizon": 3, "bins": [0, 0.5]}}
+
+
+@pytest.mark.parametrize("label", [{}, pytest.param(_BINS, marks=pytest.mark.soak)])
 def test_rows_a_derived_label_looks_at_stay_in_the_split(
     settings, tmp_path, monkeypatch, rain_sections, label
 ):
@@ -294,6 +295,7 @@ def test_scaler_of_a_derived_target_sees_no_label_that_looks_beyond_train(settin
     check_scalers(tmp_path, config)
 
 
+@pytest.mark.soak
 def test_classes_of_bins_see_no_row_beyond_train(settings, tmp_path, monkeypatch, rain_sections):
     bins = {"column": "heat", "operation": "mean", "horizon": 3, "bins": [-0.3, 0.3]}
     rain_sections["data"] |= {"targets": ["level"], "derived_targets": {"level": bins}}
