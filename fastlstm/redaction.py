@@ -19,6 +19,15 @@ _KEY = (
     r"(?<![A-Za-z0-9])sig|signature)(?!s?[_-]?(?:path|file|uri))[A-Za-z0-9_-]{0,40}"
 )
 _PAIR = re.compile(rf"({_KEY}\s{{0,2}}=\s{{0,2}})(?!\*\*\*)(\{{[^}}]*\}}|[^&;\s]+)", re.IGNORECASE)
+# Shorter names are secrets as names of a query alone, and unless a place for a key stands there.
+_SHORT_PAIR = re.compile(
+    r"(?<=[?&;])((?:key|auth|pass|authorization)\s{0,2}=\s{0,2})(?!\*\*\*|\{)([^&;\s]+)",
+    re.IGNORECASE,
+)
+_HEADER = re.compile(
+    r"(authorization\s{0,2}(?::|%3A)(?:\s|\+|%20){0,3})(?!\*\*\*)((?:(?:bearer|basic|token)\s{1,3})?[^&\s]+)",
+    re.IGNORECASE,
+)
 _CONNECTION = re.compile(r"(odbc_connect\s*=\s*)([^&\s]+)", re.IGNORECASE)
 _URL = re.compile(r"[A-Za-z][\w+.-]*://[^\n]*")
 
@@ -40,7 +49,9 @@ def _redacted_url(url: str) -> str:
     """One URL, and what stands behind it in its line, without its secrets."""
     shown = _LOGIN.sub(rf"\1:{HIDDEN}@", url)
     shown = _CONNECTION.sub(_redacted_connection, shown)
-    return _PAIR.sub(rf"\g<1>{HIDDEN}", shown)
+    for pattern in (_PAIR, _SHORT_PAIR, _HEADER):
+        shown = pattern.sub(rf"\g<1>{HIDDEN}", shown)
+    return shown
 
 
 def _redacted_connection(found: re.Match[str]) -> str:

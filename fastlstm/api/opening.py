@@ -106,6 +106,11 @@ def _from_run(run: SavedRun) -> OpenedRun:
         row_label = x.iloc[:, 0]
         if not pd.api.types.is_integer_dtype(row_label):
             row_label = time = _times(row_label, run.path("x_data"))
+        if len(x) != len(y):
+            raise StoreError(
+                f"{run.path('y_data')}: has {len(y):,} rows, the features have {len(x):,}; copy the run "
+                "again"
+            )
         if data.series:
             series = x.iloc[:, 1].rename(data.series)
         index = pd.Index(row_label, name=x.columns[0])

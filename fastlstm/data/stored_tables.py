@@ -5,7 +5,7 @@ Unlike the files that a pipeline's own steps hand to each other, they may come f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
@@ -54,6 +54,7 @@ class StoredTable:
         columns: what it must hold, by name.
         others: what each further column must hold; None: anything, as it is not read.
         optional: what columns hold, by name, that it may have.
+        is_finite: whether a column of numbers, by its name, may not hold infinity.
 
     Attributes:
         names: of all its columns.
@@ -66,8 +67,9 @@ class StoredTable:
     def __init__(
         self, file: Path, columns: Mapping[str, Kind], others: Kind | None = None,
         optional: Mapping[str, Kind] | None = None,
+        is_finite: Callable[[str], bool] = lambda _: False,
     ) -> None:  # fmt: skip
-        self._file, self._columns = file, dict(columns)
+        self._file, self._columns, self._is_finite = file, dict(columns), is_finite
         with _intact(file):
             metadata = pq.read_metadata(file)
             schema = metadata.schema.to_arrow_schema()
@@ -150,12 +152,21 @@ class StoredTable:
             whole = kind in (Kind.TEXT, Kind.TIME, Kind.LABEL) or pa.types.is_integer(column.type)
             if kind is not None and whole and column.null_count:
                 raise self._refused(f"lacks values in the column {name!r}")
+            if kind is Kind.NUMBER and self._is_finite(name) and _has_infinity(column):
+                raise self._refused(f"has an infinite number in the column {name[:80]!r}")
             if name in self._texts:
                 if _unpacked_bytes(column) > self._most_bytes:
                     raise self._refused(f"has labels without end in the column {name!r}")
                 table = table.set_column(position, name, column.cast(pa.large_string()))
         frame: pd.DataFrame = table.to_pandas()
         return frame
+
+
+def _has_infinity(column: pa.ChunkedArray) -> bool:
+    """Whether numbers hold one that is infinite."""
+    import pyarrow.compute as pc
+
+    return pa.types.is_floating(column.type) and bool(pc.any(pc.is_inf(column)).as_py())
 
 
 def _unpacked_bytes(column: pa.ChunkedArray) -> int:

@@ -194,6 +194,9 @@ _PREDICTION_COLUMNS = {
     "truth": Kind.NUMBER, "prediction": Kind.NUMBER,
 }  # fmt: skip
 
+# Bounds are infinite after too few errors; scales are of errors.
+_MAY_BE_INFINITE = ("lower_", "upper_", "scale")
+
 # Columns that the predictions of a classifier with named classes have too.
 _LABEL_COLUMNS = {"true_label": Kind.LABEL, "label": Kind.LABEL}
 
@@ -204,7 +207,10 @@ def stored_predictions(file: Path) -> StoredTable:
     Raises:
         StoreError: it is missing, or another table.
     """
-    return StoredTable(file, _PREDICTION_COLUMNS, Kind.NUMBER, _LABEL_COLUMNS)
+    return StoredTable(
+        file, _PREDICTION_COLUMNS, Kind.NUMBER, _LABEL_COLUMNS,
+        is_finite=lambda name: not name.startswith(_MAY_BE_INFINITE),
+    )  # fmt: skip
 
 
 def prediction_table(

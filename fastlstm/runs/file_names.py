@@ -43,8 +43,8 @@ KINDS = {
 # Bytes of a file name on common file systems.
 _LONGEST = 255
 
-# What is no plain character of a file name somewhere, and the sign that stands for it.
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|%]')
+# What is no plain character of a file name somewhere, or shows a name in another order than it has.
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|%\u200e\u200f\u2028-\u202e\u2066-\u2069]')
 
 
 def file_name(run_id: str, kind: str, model_name: str, detail: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ from fastlstm.runs.saved_run import SavedRun
 
 # Most targets whose charts a page holds.
 _MOST_TARGETS = 12
+# How the names of columns with bounds end.
+_LEVEL = re.compile(r"0\.[0-9]{1,17}")
 
 
 @dataclass(frozen=True)
@@ -101,10 +104,7 @@ def page_charts(run: RunFiles, wanted: Sequence[str] = ()) -> dict[str, Any]:
         raise StoreError(f"{file}: is missing, so that the run's page has no forecasts to show")
     stored = StoredPredictions(file)
     baselines = [n for n in metrics["test"] if n != "model" and n in stored.columns]
-    levels = sorted(
-        (n.removeprefix("lower_") for n in stored.columns if n.startswith("lower_")),
-        key=float, reverse=True,
-    )  # fmt: skip
+    levels = _levels(stored.columns, file)
     targets = run.data.targets[:_MOST_TARGETS]
     most = RecordPlan.most_records(hp.steps_ahead, len(levels)) // len(targets)
     shown = choose_series(metrics, stored, most, wanted)
@@ -128,7 +128,7 @@ def page_charts(run: RunFiles, wanted: Sequence[str] = ()) -> dict[str, Any]:
             series_record(rows, observed.of_series(name, target), plan)
             | ({"errors": errors(rows, relative=False)} if several else {})
             for target in targets
-            for rows in [target_rows(of_series[name], target)]
+            for rows in [_rows_of(of_series[name], name, target, file)]
         ]
         for name in shown.names
     ]
@@ -158,6 +158,40 @@ def page_charts(run: RunFiles, wanted: Sequence[str] = ()) -> dict[str, Any]:
         "relative": several and not is_probability and "last_value" in baselines,
         "charts": [chart.facts() for chart in (*charts, *fixed)],
     }
+
+
+def _levels(columns: Sequence[str], file: Path) -> list[str]:
+    """Levels of the intervals whose bounds a table of predictions has, the widest first.
+
+    Raises:
+        StoreError: a column is named like a bound and is none of an interval.
+    """
+    found = {}
+    for name in columns:
+        if name.startswith("lower_"):
+            level = name.removeprefix("lower_")
+            if f"upper_{level}" not in columns or not _LEVEL.fullmatch(level):
+                raise StoreError(
+                    f"{file}: has the column {name[:80]!r}, which is no bound of an interval; copy the "
+                    "run again"
+                )
+            found[level] = float(level)
+    return sorted(found, key=found.__getitem__, reverse=True)
+
+
+def _rows_of(rows: pd.DataFrame, series: str, target: str, file: Path) -> pd.DataFrame:
+    """Predictions of one target of a series.
+
+    Raises:
+        StoreError: there are none.
+    """
+    chosen = target_rows(rows, target)
+    if chosen.empty:
+        raise StoreError(
+            f"{file}: has no predictions of {target[:80]!r} of the series {series[:80]!r}; copy the run "
+            "again"
+        )
+    return chosen
 
 
 def _notes(run: RunFiles, shown: ShownSeries, stored: StoredPredictions) -> dict[str, str]:

@@ -55,13 +55,14 @@ def test_a_name_that_cannot_travel_is_refused_by_every_flow(name, message):
 def test_files_of_targets_of_any_name_differ_and_fit(kind, model_name):
     targets = [
         "km/h", "km:h", "km%2Fh", "a\\b", "x" * 300, "x" * 301, "気温" * 90, "what?", "\n", "..",
+        "gnp\u202eexe", "a\u2028b", "\x9b31m",
     ]  # fmt: skip
     if kind == "curve":
         targets = ["mean_absolute_percentage_error", "loss"]
     names = [file_name("2026-11-24 03-00-00 (10)", kind, model_name, name) for name in targets]
     assert len(set(names)) == len(names)
     for name in names:
-        assert len(name.encode()) <= 255 and not set(name) & set('/\\:*?"<>|\n')
+        assert len(name.encode()) <= 255 and not set(name) & set('/\\:*?"<>|\n\u202e\u2028\x9b')
 
 
 def test_a_plain_target_keeps_its_file_name():

@@ -31,13 +31,16 @@ WITH_SECRETS = [
     "mssql+pyodbc:///?odbc_connect=DRIVER={ODBC};UID=me;PWD={hunter2}",
     "https://host/rows.csv?sig=hunter2",
     "s3://bucket/x?X-Amz-Signature=hunter2",
+    "sqlite:///rows.db?key=hunter2",
+    "trino://host/db?auth=hunter2",
+    "clickhouse://host/db?http_header=Authorization%3A%20Bearer%20hunter2",
 ]
 WITHOUT = [
     "postgresql://me@host:5432/db?sslmode=require&sslkey=/etc/key.pem",
     "mssql+pyodbc:///?odbc_connect=DRIVER%3D%7BODBC%7D%3BTrusted_Connection%3Dyes",
     "bigquery://project?credentials_path=/etc/key.json",
     "s3://bucket/rows:2@north", "http://127.0.0.1:9000", "rows.csv?password=x", "env:WAREHOUSE",
-    "sqlite:///rows.db?design=new",
+    "sqlite:///rows.db?design=new", "https://console/browse?key={key}", "postgresql://h/db?keyboard=it",
 ]  # fmt: skip
 
 

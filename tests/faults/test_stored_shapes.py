@@ -123,6 +123,8 @@ def column(table, name, values):
         (lambda t: t.slice(1), "are no windows of 3 outputs"),
         (lambda t: t.slice(0, 0), "are no windows of 3 outputs"),
         (lambda t: column(t, "last_value", pa.array([[1.0]] * len(t))), "in place of numbers"),
+        (lambda t: column(t, "truth", pa.array(np.full(len(t), np.inf))), "an infinite number in"),
+        (lambda t: column(t, "last_value", pa.array(np.full(len(t), -np.inf))), "an infinite number"),
     ],
 )  # fmt: skip
 def test_predictions_of_other_columns(folder, change, told):
@@ -132,6 +134,24 @@ def test_predictions_of_other_columns(folder, change, told):
     with pytest.raises(StoreError, match=rf"PREDICTIONS.*{told}"):
         for _ in SavedRun(folder).predictions.blocks():
             pass
+
+
+@pytest.mark.figures
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda t: column(t, "target", pa.array(["x"] * len(t))), "no predictions of 'load'"),
+        (lambda t: t.append_column("lower_x", t["truth"]).append_column("upper_x", t["truth"]),
+         "'lower_x', which is no bound"),
+        (lambda t: t.append_column("lower_0.5", t["truth"]), "'lower_0.5', which is no bound"),
+    ],
+)  # fmt: skip
+def test_a_page_of_predictions_of_other_columns(folder, change, told):
+    file = file_of(folder, "TEST PREDICTIONS")
+    pq.write_table(change(pq.read_table(file)), file)
+    seal(folder)
+    with pytest.raises(StoreError, match=rf"PREDICTIONS.*{told}"):
+        stored_page(SavedRun(folder))
 
 
 @pytest.mark.parametrize(
@@ -161,6 +181,7 @@ def test_intervals_of_another_shape(folder, change):
         ("X_data", HEADER + "2024-99-99,a,1,2,3,4\n", "has no times"),
         ("X_data", HEADER + "2024-01-01,a,1,x,3,4\n", "text in 'heat'"),
         ("X_data", HEADER + '2024-01-01,a,1,2,3,4\n"', "is no table of rows"),
+        ("X_data", HEADER + "2024-01-01,a,1,2,3,4\n", "rows, the features have 1;"),
     ],
 )  # fmt: skip
 def test_csv_that_is_none(folder, kind, text, told):
