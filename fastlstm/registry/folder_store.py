@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,9 @@ from fastlstm.registry.store import (
     require_own_name,
     run_ids,
 )
+
+# Files whose times tell the age of an entry; a link to a whole file system would have no end of them.
+_MOST_FILES = 500
 
 
 class FolderStore:
@@ -189,7 +193,8 @@ class FolderStore:
             if is_group_name(entry.name) or not (unfinished or entry.is_dir()):
                 continue
             try:
-                touched = max(f.lstat().st_mtime for f in [entry, *entry.rglob("*")])
+                inside = islice(entry.rglob("*"), _MOST_FILES)
+                touched = max(f.lstat().st_mtime for f in (entry, *inside))
             except (FileNotFoundError, NotADirectoryError):
                 continue  # its writer finished or removed it at this moment
             finished = not unfinished and (entry / MANIFEST).is_file()
@@ -220,7 +225,7 @@ class FolderStore:
         """Delete an entry, so that no reader sees part of it, unless it is gone."""
         entry = self.root / model_name / name
         with writing_to(entry), suppress(FileNotFoundError):  # another process was first
-            if entry.is_dir():
+            if entry.is_dir() and not entry.is_symlink():
                 delete_folder(entry, name.strip(".").partition(".")[0])
             else:
                 entry.unlink()
@@ -257,7 +262,7 @@ class FolderStore:
     def _read(self, model_name: str) -> tuple[ChampionRecord, str]:
         """The champion record and its version, a hash of its text."""
         file = self.root / model_name / CHAMPION
-        if not file.exists():
+        if not os.path.lexists(file):  # a link to nowhere is damage
             return ChampionRecord(), ""
         text = read_bytes(file).decode("utf-8", "replace")
         return ChampionRecord.read(text, str(file)), fingerprint(text)

@@ -8,6 +8,7 @@ import os
 import pickle
 import time
 import zipfile
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,6 +21,8 @@ from fastlstm.data.file_formats import read_columns
 from fastlstm.data.files import source_files
 from fastlstm.errors import ConfigError, DataError, StoreError
 from fastlstm.network.model_files import check_model_file
+from fastlstm.registry.folder_store import FolderStore
+from fastlstm.registry.maintenance import examine
 from tasks.settings import PipelineConfig
 from tests.faults.test_hostile_files import layer, model_file
 
@@ -146,3 +149,25 @@ def test_a_stored_file_that_lacks_a_key(tmp_path):
         with pytest.raises(MissingKeyError, match=r"METRICS\.json: has no '(primary|mae)'") as told:
             read()
         assert isinstance(told.value, StoreError) and isinstance(told.value, KeyError)
+
+
+@pytest.mark.parametrize("place", ["small/champion.json", "small/2026-11-24 03-00-00"])
+@pytest.mark.parametrize("target", ["/", "nowhere", "/dev/zero", "pipe"])
+def test_a_store_with_links_to_all_and_nothing(place, target, tmp_path):
+    """Nothing outside the store is searched or deleted, and a record that cannot be read is damage."""
+    store = FolderStore(tmp_path / "runs")
+    link = tmp_path / "runs" / place
+    link.parent.mkdir(parents=True)
+    os.mkfifo(link.parent / "pipe")
+    link.symlink_to(target)
+    found = examine(store, now=datetime(2100, 1, 1, tzinfo=UTC))
+    assert found.whole == 0
+    if place.endswith("champion.json"):
+        with pytest.raises(StoreError, match=r"champion\.json: (is no plain file|is missing)"):
+            store.champion("small")
+        assert any("champion.json" in finding.problem for finding in found.findings)
+    elif place.endswith("00") and target == "/":
+        assert examine(store, repair=True, now=datetime(2100, 1, 1, tzinfo=UTC)).findings
+        link.symlink_to(target)
+        store.remove("small", link.name)
+        assert not link.is_symlink()
