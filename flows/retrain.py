@@ -98,5 +98,5 @@ def _run(task: Any, *arguments: Any) -> Any:
 def _retrain_groups(
     config: PipelineConfig, source: Source, again: list[str], reason: str
 ) -> GroupsOutcome:
-    plan = plan_groups(config, verified(split_groups, config, source), again)
+    plan = plan_groups(config, verified(split_groups, config, source), source.joined, again)
     return report_groups(config, source, plan, retrain_groups(config, plan), reason)

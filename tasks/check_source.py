@@ -28,6 +28,7 @@ def check_source(config: PipelineConfig, full: bool = False) -> Source:
         data_sha256=found.sha256,
         path=found.path,
         skipped=found.skipped,
+        joined=list(found.joined),
         run_fingerprint=fingerprint(changes.run_fingerprint, again)
         if full
         else changes.run_fingerprint,

@@ -16,6 +16,7 @@ from tasks.notify import notify
 from tasks.references import ChosenForecaster, LocalTable, Scored
 from tasks.settings import ScoringConfig, store_of
 from tasks.steps import pipeline_step
+from tasks.storage.sources import local_joins
 from tasks.work_place import local_work
 
 # Forecasts by the keywords of ``forecast_latest_into``.
@@ -51,10 +52,12 @@ def forecast_table(
     """
     run = forecaster.run
     stored = str(store_of(config).run_folder(run.model_name, run.run_id))
+    data = SavedRun(Path(stored)).data
+    joined = local_joins(data, config.s3, local_work(config.work))
     key = fingerprint(
         run.content_sha256,
         forecaster.baseline or "",
-        with_joins(table.sha256, SavedRun(Path(stored)).data),
+        with_joins(table.sha256, data.at(table.path, joined)),
         config.input.format,
         config.interval_windows,
         code_version(),
@@ -72,6 +75,7 @@ def forecast_table(
                 "interval_windows": config.interval_windows,
                 "baseline": forecaster.baseline,
                 "shard_rows": config.shard_rows,
+                "joined": joined,
             },
         )
 

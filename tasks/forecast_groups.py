@@ -10,13 +10,16 @@ from typing import Any
 from fastlstm.config.group_names import model_of_group
 from fastlstm.errors import EngineError, FastLSTMError, StoreError
 from fastlstm.registry.store import GroupRuns
+from fastlstm.runs.saved_run import SavedRun
 from fastlstm.steps.forecast_job import FORECAST, preparation
 from fastlstm.steps.join_forecasts import join_forecasts
 from fastlstm.steps.split_groups import group_file
 from tasks.engine import engine_of
 from tasks.forecasters import choose_forecaster
 from tasks.settings import PipelineConfig, store_of
+from tasks.storage.sources import local_joins
 from tasks.stored_groups import rows_by_model, stored_groups
+from tasks.work_place import local_work
 
 
 @dataclass
@@ -100,14 +103,16 @@ def _forecast_all(
         )
         if chosen.baseline is not None:
             found.baselines[group] = chosen.score
+        run = store.run_folder(name, chosen.run.run_id)
         arguments = {
             "output": str(folder / f"{group}.forecasts.parquet"),
-            "run": str(store.run_folder(name, chosen.run.run_id)),
+            "run": str(run),
             "source": str(group_file(folder, group)),
             "file_format": "parquet",
             "intervals": str(folder / f"{group}.intervals.parquet") if intervals else None,
             "baseline": chosen.baseline,
             "shard_rows": config.execution.shard_rows,
+            "joined": local_joins(SavedRun(run).data, config.s3, local_work(config.work)),
         }
         written: dict[str, Any] = engine.call(FORECAST, arguments, prepare=preparation(arguments))
         return written

@@ -24,7 +24,7 @@ def load(config: PipelineConfig, source: Source) -> StepOutput:
     window_rows = hp.timesteps + hp.steps_ahead + config.data.lookahead
 
     def build(folder: Path) -> dict[str, Any]:
-        data = config.data.model_copy(update={"path": source.path, "query": None})
+        data = config.data.at(source.path, source.joined)
         shards, shard_rows = shard_map(config, "load", source), config.execution.shard_rows
         return prepare.load_into(
             folder, data, window_rows, shard_rows, shards, source.skipped,

@@ -17,21 +17,26 @@ from tasks.notify import notify
 from tasks.references import GroupPlan, GroupWork, StepOutput
 from tasks.settings import PipelineConfig, store_of
 from tasks.steps import pipeline_step
+from tasks.storage.sources import local_joins
+from tasks.work_place import local_work
 
 
 @pipeline_step("plan groups")
-def plan_groups(config: PipelineConfig, split: StepOutput, again: list[str]) -> GroupPlan:
+def plan_groups(
+    config: PipelineConfig, split: StepOutput, joined: list[str], again: list[str]
+) -> GroupPlan:
     """The work on each group, and whether its newest run was built from the same rows and settings.
 
     Args:
         config: all settings.
         split: the files of the groups.
+        joined: the tables joined to their rows, on this machine.
         again: what makes a full retraining differ from any before; empty for one that is not.
     """
     about = read_manifest(Path(split.path))
     overrides, stored = config.overrides(), store_of(config).groups(config.family_name)
     groups = [
-        _work(config, split, name, rows, overrides.get(name, {}), stored.get(name), again)
+        _work(config, split, joined, name, rows, overrides.get(name, {}), stored.get(name), again)
         for name, rows in about["groups"].items()
     ]
     plan = GroupPlan(
@@ -49,13 +54,15 @@ def plan_groups(config: PipelineConfig, split: StepOutput, again: list[str]) -> 
 
 
 def _work(
-    config: PipelineConfig, split: StepOutput, name: str, rows: int, changes: dict[str, Any],
-    stored: GroupRuns | None, again: list[str],
+    config: PipelineConfig, split: StepOutput, joined: list[str], name: str, rows: int,
+    changes: dict[str, Any], stored: GroupRuns | None, again: list[str],
 ) -> GroupWork:  # fmt: skip
     """The work on one group."""
     path = str(group_file(Path(split.path), name))
     own = config.of_group(name, path, changes)
-    data = with_joins(source_fingerprint(path, "parquet"), own.data)
+    if own.data.joins != config.data.joins:
+        joined = local_joins(own.data, config.s3, local_work(config.work))
+    data = with_joins(source_fingerprint(path, "parquet"), own.data.at(path, joined))
     whole = fingerprint(data, settings_of_results(own), code_version())
     newest = stored.newest if stored is not None else None
     finished = (
@@ -68,6 +75,7 @@ def _work(
         name=name,
         rows=rows,
         path=path,
+        joined=joined,
         data_sha256=data,
         run_fingerprint=fingerprint(whole, again) if again else whole,
         settings=changes,

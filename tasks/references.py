@@ -23,6 +23,9 @@ class Source(_Reference):
     skipped: dict[str, str] = Field(
         default_factory=dict, description="Files that are not read, with the reason."
     )
+    joined: list[str] = Field(
+        default_factory=list, description="Path of each table joined to it, on this machine."
+    )
     run_fingerprint: str = Field(description="Hash of data, settings, code and libraries.")
     unchanged_run: str | None = Field(
         None, description="Finished run built from the same data, settings and code."
@@ -78,6 +81,9 @@ class GroupWork(_Reference):
     name: str = Field(description="Name of the group, such as 'region=north'.")
     rows: int
     path: str = Field(description="File of its rows.")
+    joined: list[str] = Field(
+        default_factory=list, description="Path of each table joined to them, on this machine."
+    )
     data_sha256: str = Field(description="Hash of the file's bytes.")
     run_fingerprint: str = Field(description="Hash of its rows, its settings, code and libraries.")
     settings: dict[str, Any] = Field(description="Its own settings, by 'section.key'.")

@@ -29,8 +29,9 @@ def retrain_group(config: PipelineConfig, work: GroupWork) -> Outcome:
         work: its rows.
     """
     source = Source(
-        data_sha256=work.data_sha256, path=work.path, run_fingerprint=work.run_fingerprint
-    )
+        data_sha256=work.data_sha256, path=work.path, joined=work.joined,
+        run_fingerprint=work.run_fingerprint,
+    )  # fmt: skip
     # Its own parts, the folds of a backtest for example, run one after the other on the worker.
     alone = ExecutionConfig(workers=1, threads_per_worker=config.execution.threads_per_worker)
     settings = config.model_copy(update={"execution": alone})

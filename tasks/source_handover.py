@@ -16,7 +16,7 @@ from fastlstm.data.files import source_files, source_fingerprint
 from fastlstm.data.source_content import joined_files, with_joins
 from fastlstm.errors import ConfigError
 from tasks.settings import PipelineConfig
-from tasks.storage.sources import local_source
+from tasks.storage.sources import local_joins, local_source
 from tasks.work_place import local_work
 
 FileState = tuple[str, int, int, int]
@@ -31,12 +31,14 @@ class FoundSource:
         sha256: hash of the content of its files.
         files: path, size, time of change (ns) and inode of each file, from before it was hashed.
         skipped: files that are not read, with the reason.
+        joined: the file, or the folder of files, of each table joined to it.
     """
 
     path: str
     sha256: str
     files: tuple[FileState, ...]
     skipped: dict[str, str] = field(default_factory=dict)
+    joined: tuple[str, ...] = ()
 
 
 _handed_over: list[tuple[dict[str, Any], FoundSource]] = []
@@ -51,12 +53,14 @@ def find_source(config: PipelineConfig) -> FoundSource:
         DataError: the query fails.
         StoreError: S3 refuses or cannot be reached, or the disk is full or read-only.
     """
-    data = config.data
-    local = local_source(data.path, data.query, config.s3, local_work(config.work))
-    files = _file_states(local.path, data)
+    data, work = config.data, local_work(config.work)
+    local = local_source(data.path, data.query, config.s3, work)
+    data = data.at(local.path, local_joins(data, config.s3, work))
+    files = _file_states(data)
     skipped = {**local.skipped, **source_files(local.path, data.format).skipped}
     content = with_joins(source_fingerprint(local.path, data.format), data)
-    return FoundSource(local.path, content, files, skipped)
+    joined = tuple(join.path for join in data.joins)
+    return FoundSource(local.path, content, files, skipped, joined)
 
 
 @contextmanager
@@ -81,7 +85,7 @@ def current_source(config: PipelineConfig) -> FoundSource:
         _handed_over.remove(entry)
         source = entry[1]
         try:
-            unchanged = _file_states(source.path, config.data) == source.files
+            unchanged = _file_states(config.data.at(source.path, source.joined)) == source.files
         except (OSError, ConfigError):
             unchanged = False
         if unchanged:
@@ -95,8 +99,8 @@ def _identity(config: PipelineConfig) -> dict[str, Any]:
     return {**data, "s3": config.s3.model_dump(), "work": config.work}
 
 
-def _file_states(path: str, data: DataConfig) -> tuple[FileState, ...]:
+def _file_states(data: DataConfig) -> tuple[FileState, ...]:
     """The state of each file of a source and of joined tables, by which a change is noticed."""
-    found = [file.path for file in source_files(path, data.format).files]
+    found = [file.path for file in source_files(data.path, data.format).files]
     states = [(str(file), file.stat()) for file in [*found, *joined_files(data)]]
     return tuple((file, s.st_size, s.st_mtime_ns, s.st_ino) for file, s in states)

@@ -20,7 +20,7 @@ def split_groups(config: PipelineConfig, source: Source) -> StepOutput:
     window_rows = hp.timesteps + hp.steps_ahead + config.data.lookahead
 
     def build(folder: Path) -> dict[str, Any]:
-        data = config.data_as_written.model_copy(update={"path": source.path, "query": None})
+        data = config.data_as_written.at(source.path, source.joined)
         return split_into(folder, data, config.models_by, config.groups, window_rows)
 
     output, manifest = make("split groups", config, [source], build)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -13,6 +14,7 @@ from fastlstm.config.columns import ColumnRules, DerivedTarget
 from fastlstm.config.dialect import Dialect
 from fastlstm.config.joins import Join
 from fastlstm.config.known_future import shifted, shifted_columns
+from fastlstm.config.listed_columns import with_listed_series
 from fastlstm.config.row_times import RowTimes
 from fastlstm.config.source import SourceTable
 
@@ -119,13 +121,7 @@ class ColumnRoles(Arrangement, RowTimes, Dialect, SourceTable):
     @model_validator(mode="before")
     @classmethod
     def _joined_series(cls, given: Any) -> Any:
-        if isinstance(given, dict) and isinstance(given.get("series"), list):
-            names = [str(name) for name in given["series"]]
-            if not names or len(set(names)) < len(names):
-                raise ValueError(f"series: {names} names no columns, or one twice; correct it")
-            joined = {"series_parts": names} if len(names) > 1 else {}
-            return {**given, "series": "/".join(names), **joined}
-        return given
+        return with_listed_series(given)
 
     def with_indicators(self, names: list[str]) -> list[str]:
         """Names with a column of known categories replaced by its indicators, of later rows too."""
@@ -308,6 +304,21 @@ class ColumnRoles(Arrangement, RowTimes, Dialect, SourceTable):
     def joined_columns(self) -> list[str]:
         """Value columns that joined tables hold."""
         return [name for join in self.joins for name in join.columns]
+
+    def at(self, path: str, joined: Sequence[str] | None = None) -> Self:
+        """The settings with the source, and the tables joined to it, where they lie on this machine.
+
+        Args:
+            path: a file, or a folder of files.
+            joined: the same of each of ``joins``; None: where these say.
+        """
+        changes: dict[str, Any] = {"path": path, "query": None}
+        if joined is not None:
+            changes["joins"] = [
+                join.model_copy(update={"path": place, "query": None})
+                for join, place in zip(self.joins, joined, strict=True)
+            ]
+        return self.model_copy(update=changes)
 
     def own_columns(self, values: list[str]) -> list[str]:
         """Those of some value columns that the source itself holds."""

@@ -8,7 +8,8 @@ from pydantic import Field, field_validator, model_validator
 
 from fastlstm.config.dialect import Dialect
 from fastlstm.config.file_formats import FormatName, is_csv
-from fastlstm.config.locations import TablePath
+from fastlstm.config.listed_columns import with_listed_series, with_listed_time
+from fastlstm.config.locations import SourceLocation, database_setting_problems
 from fastlstm.config.time_formats import check_time_format
 
 
@@ -19,7 +20,13 @@ class Join(Dialect):
     ``known_future`` columns, whose rows after the last one of a series are rows to forecast.
     """
 
-    path: TablePath = Field(description="The file, or a folder of files, or 'package:NAME/FILE'.")
+    path: SourceLocation = Field(
+        description="The file, a folder of files, 'package:NAME/FILE', s3://bucket/key-or-prefix or a "
+        "database, as the path of data."
+    )
+    query: str | None = Field(
+        None, description="SQL query whose result is the table; only for a database."
+    )
     format: FormatName = Field("auto", description="File format; 'auto': by the ending.")
     columns: dict[str, str] = Field(
         min_length=1,
@@ -62,20 +69,12 @@ class Join(Dialect):
     def _listed(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        given = dict(given)
         if isinstance(given.get("columns"), list):
-            given["columns"] = {str(name): str(name) for name in given["columns"]}
-        if isinstance(given.get("series"), list):
-            parts = [str(name) for name in given["series"]]
-            given["series"] = "/".join(parts)
-            if len(parts) > 1:
-                given["series_parts"] = parts
-        if isinstance(given.get("time"), list):
-            names = [str(name) for name in given["time"]]
-            given["time"] = " ".join(names)
-            if len(names) > 1:
-                given["time_columns"] = names
-        return given
+            names = [str(name) for name in given["columns"]]
+            if len(set(names)) < len(names):
+                raise ValueError(f"columns: {names} names one twice; name it once")
+            given = {**given, "columns": {name: name for name in names}}
+        return with_listed_time(with_listed_series(given))
 
     @field_validator("time_format")
     @classmethod
@@ -102,7 +101,9 @@ class Join(Dialect):
 
     @model_validator(mode="after")
     def _settings_agree(self) -> Join:
-        problems = self.mark_problems(is_csv=is_csv(self.path, self.format))
+        content = "the SQL whose result is the table"
+        problems = database_setting_problems(self.path, "query", self.query, content)
+        problems += self.mark_problems(is_csv=is_csv(self.path, self.format))
         if self.series is None and self.time is None:
             problems.append(
                 "series, time: both are absent; name the columns that rows are found by"

@@ -179,10 +179,6 @@ def _check_source(location: str) -> str:
     return check_location(location, ("file", "package", "s3", "database", "env", "block"))
 
 
-def _check_table(location: str) -> str:
-    return check_location(location, ("file", "package"))
-
-
 def check_source(location: str, key: str = "data.path") -> None:
     """Refuse what no source of rows can be; for locations that are not settings.
 
@@ -217,7 +213,6 @@ def _check_database(location: str) -> str:
 
 # Types of settings: a source holds rows, and forecasts are appended to a forecast location.
 SourceLocation = Annotated[str, AfterValidator(_check_source)]
-TablePath = Annotated[str, AfterValidator(_check_table)]
 ForecastLocation = Annotated[str, AfterValidator(_check_forecasts)]
 StoreLocation = Annotated[str, AfterValidator(_check_store)]
 WorkLocation = Annotated[str, AfterValidator(_check_work)]

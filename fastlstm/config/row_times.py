@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from fastlstm.config.base import StrictSettings
 from fastlstm.config.calendar import check_frequency
 from fastlstm.config.closed_days import ClosedDays
+from fastlstm.config.listed_columns import with_listed_time
 from fastlstm.config.time_formats import check_time_format, check_time_zone
 
 
@@ -57,13 +58,7 @@ class RowTimes(StrictSettings):
     @model_validator(mode="before")
     @classmethod
     def _joined_time(cls, given: Any) -> Any:
-        if isinstance(given, dict) and isinstance(given.get("time"), list):
-            names = [str(name) for name in given["time"]]
-            if not names:
-                raise ValueError("time: is an empty list; name the time column")
-            joined = {"time_columns": names} if len(names) > 1 else {}
-            return {**given, "time": " ".join(names), **joined}
-        return given
+        return with_listed_time(given)
 
     @field_validator("time_format")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,6 +74,7 @@ def forecast_latest(
     interval_windows: int = 500,
     baseline: str | None = None,
     cutting: Cutting | None = None,
+    joined: Sequence[str] | None = None,
 ) -> LatestForecast:
     """Forecast from the latest window of each series in new files.
 
@@ -88,6 +90,7 @@ def forecast_latest(
             baseline do not adapt.
         baseline: key of the naive baseline that forecasts in place of the run's network.
         cutting: when the rows are cut into shards, of which one at a time is in memory; None: never.
+        joined: where the tables joined to the run's rows lie; None: where its settings say.
 
     Raises:
         ConfigError: the path does not exist.
@@ -95,7 +98,7 @@ def forecast_latest(
     """
     found = _Forecasts(Forecaster(run, baseline), interval_windows)
     for windows in read_latest_windows(
-        run, path, file_format, with_targets=baseline is not None, cutting=cutting
+        run, path, file_format, with_targets=baseline is not None, cutting=cutting, joined=joined
     ):
         found.add(windows)
     return found.result(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -61,7 +61,7 @@ class LatestWindows:
 
 def read_latest_windows(
     run: SavedRun, path: str, file_format: FormatName, *, with_targets: bool = False,
-    cutting: Cutting | None = None,
+    cutting: Cutting | None = None, joined: Sequence[str] | None = None,
 ) -> Iterator[LatestWindows]:  # fmt: skip
     """Read new files and find the latest window of each series, of one shard after another.
 
@@ -72,12 +72,13 @@ def read_latest_windows(
         with_targets: whether the targets' columns are needed too, as a baseline needs them, which on
             the other hand needs nothing known ahead.
         cutting: when the rows are cut into shards; None: never.
+        joined: where the tables joined to the run's rows lie; None: where its settings say.
 
     Raises:
         ConfigError: the path does not exist.
         DataError: the rows cannot be read.
     """
-    data = run.data.model_copy(update={"path": path, "format": file_format, "query": None})
+    data = run.data.at(path, joined).model_copy(update={"format": file_format})
     values = needed_columns(run, with_targets=with_targets)
     for checked in checked_shards(data, values, cutting or Cutting(), labels=False):
         yield latest_windows(run, checked, with_targets=with_targets)

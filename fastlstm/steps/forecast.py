@@ -32,6 +32,7 @@ def forecast_latest_into(
     interval_windows: int = 500,
     baseline: str | None = None,
     shard_rows: int | None = None,
+    joined: list[str] | None = None,
 ) -> dict[str, Any]:
     """Forecast with a stored run and write the forecasts as the Parquet file ``output``.
 
@@ -50,6 +51,7 @@ def forecast_latest_into(
             has a column ``forecaster`` with its name.
         shard_rows: rows that are held in memory at a time; a panel with more is cut into shards. None:
             it is never cut.
+        joined: where the tables joined to the run's rows lie; None: where its settings say.
     """
     past_windows, opened = interval_windows if intervals else 0, SavedRun(Path(run))
     if baseline is None and not opened.has_onnx:
@@ -58,7 +60,7 @@ def forecast_latest_into(
     cutting = Cutting(shard_rows, Path(output).parent)
     with writing_to(Path(output)):
         Path(output).parent.mkdir(parents=True, exist_ok=True)
-    latest = forecast_latest(opened, source, file_format, past_windows, baseline, cutting)
+    latest = forecast_latest(opened, source, file_format, past_windows, baseline, cutting, joined)
     frame = latest.frame
     if baseline is not None:
         frame = frame.assign(forecaster=forecast_name(baseline))

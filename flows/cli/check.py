@@ -37,7 +37,7 @@ def check(config: str) -> None:
     settings.require_one_model("check")
     console = open_console()
     source = find_source(settings)
-    data = settings.data.model_copy(update={"path": source.path, "query": None})
+    data = settings.data.at(source.path, source.joined)
     with ScratchFolder() as folder:
         try:
             plan = plan_training(settings.model_copy(update={"data": data}), folder, source.skipped)

@@ -56,8 +56,11 @@ def predict(
     promoted, the baseline that was best on test forecasts, and --output has its name.
     """
     from fastlstm.forecasting.forecast_files import ENDINGS
+    from fastlstm.runs.saved_run import SavedRun
     from fastlstm.steps.forecast_job import forecast_newest
     from tasks.forecasters import choose_forecaster
+    from tasks.storage.sources import local_joins
+    from tasks.work_place import local_work
 
     settings, store, name = open_config(config)
     for option, file in (("--output", output), ("--intervals", intervals)):
@@ -76,15 +79,18 @@ def predict(
     if chosen.baseline is not None:
         echo(f"warning: the forecasts are those of {chosen.text}", err=True)
     local = _newest_rows(settings, source)
+    folder = store.run_folder(name, chosen.run.run_id)
+    joined = local_joins(SavedRun(folder).data, settings.s3, local_work(settings.work))
     with _exported(settings, output, intervals) as (made, made_intervals):
         written = forecast_newest(
             {
                 "output": str(made),
-                "run": str(store.run_folder(name, chosen.run.run_id)),
+                "run": str(folder),
                 "source": local,
                 "intervals": str(made_intervals) if intervals else None,
                 "baseline": chosen.baseline,
                 "shard_rows": settings.execution.shard_rows,
+                "joined": joined,
             },
         )
     _print_result(written, chosen, output, intervals)

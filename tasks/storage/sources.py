@@ -17,6 +17,7 @@ from fastlstm.artifacts.file_hashes import sha256_once
 from fastlstm.artifacts.files import replace_file
 from fastlstm.artifacts.fingerprint import fingerprint
 from fastlstm.artifacts.folders import mark_used
+from fastlstm.config.data import DataConfig
 from fastlstm.config.file_formats import FORMAT_TITLES
 from fastlstm.config.locations import check_source, is_database, is_remote
 from fastlstm.data.files import choose_files, few
@@ -64,6 +65,27 @@ def local_source(path: str, query: str | None, s3: S3Settings, work: Path) -> Lo
     with writing_to(home):
         home.mkdir(parents=True, exist_ok=True)
         return _bring(path, query, s3, home)
+
+
+def local_joins(data: DataConfig, s3: S3Settings, work: Path) -> list[str]:
+    """Where the tables joined to a source lie on this machine, in the order of ``data.joins``.
+
+    Args:
+        data: the settings.
+        s3: how S3 is reached.
+        work: the work folder.
+
+    Raises:
+        ConfigError: nothing stands there; the message names the setting. And see ``local_source``.
+    """
+    found = []
+    for number, join in enumerate(data.joins):
+        try:
+            found.append(local_source(join.path, join.query, s3, work).path)
+        except ConfigError as error:
+            named = str(error).replace("data.path:", f"data.joins.{number}.path:", 1)
+            raise ConfigError(named) from None
+    return found
 
 
 def _bring(path: str, query: str | None, s3: S3Settings, home: Path) -> LocalSource:

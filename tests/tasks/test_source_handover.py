@@ -13,6 +13,8 @@ from click.testing import CliRunner
 import tasks.check_source
 import tasks.source_handover
 from fastlstm.config.reading import absolute, read_settings
+from fastlstm.data.reading import load
+from fastlstm.errors import ConfigError
 from flows.cli import training
 from flows.cli.main import main
 from tasks.settings import PipelineConfig
@@ -161,3 +163,37 @@ def test_a_joined_table_is_part_of_the_content(tmp_path, settings):
         after = current_source(config)
     assert after.sha256 != before.sha256
     assert find_source(config).sha256 == after.sha256
+
+
+def test_a_table_is_joined_from_a_database(tmp_path, settings, counts):
+    """It is fetched once with the source, is part of its content, and is read from a file."""
+    with sqlite3.connect(tmp_path / "s.db") as connection:
+        connection.execute("CREATE TABLE s (id TEXT, size REAL)")
+        connection.executemany(
+            "INSERT INTO s VALUES (?, ?)", [(name, 1.5) for name in make_panel()["site"].unique()]
+        )
+    given = settings()
+    given["data"]["features"] = [*given["data"]["features"], "size"]
+    given["data"]["joins"] = [{
+        "path": f"sqlite:///{tmp_path / 's.db'}", "query": "SELECT * FROM s", "series": "id",
+        "columns": ["size"],
+    }]  # fmt: skip
+    config = absolute(PipelineConfig.model_validate(given), tmp_path)
+    source = find_source(config)
+    with handed_over(config, source):
+        assert current_source(config) == source
+    assert counts["query"] == 1
+    rows = load(config.data.at(source.path, source.joined)).frame
+    assert rows["size"].tolist() == [1.5] * len(rows)
+    with sqlite3.connect(tmp_path / "s.db") as connection:
+        connection.execute("UPDATE s SET size = 2")
+    assert find_source(config).sha256 != source.sha256
+
+
+def test_what_is_wrong_with_a_joined_table_names_it(tmp_path, settings):
+    given = settings()
+    given["data"]["features"] = [*given["data"]["features"], "size"]
+    given["data"]["joins"] = [{"path": "none.csv", "series": "id", "columns": ["size"]}]
+    config = absolute(PipelineConfig.model_validate(given), tmp_path)
+    with pytest.raises(ConfigError, match=r"data\.joins\.0\.path: .*none\.csv does not exist"):
+        find_source(config)

@@ -15,7 +15,7 @@ from fastlstm.data.reading import load
 from fastlstm.errors import ConfigError, DataError
 from tasks.settings import S3Settings
 from tasks.storage.s3_client import client_of
-from tasks.storage.sources import local_source
+from tasks.storage.sources import local_joins, local_source
 from tests.conftest import make_panel
 
 
@@ -87,6 +87,22 @@ def test_objects_are_downloaded_once_and_again_when_changed(prefix, s3, s3_serve
         assert again == second and source_fingerprint(again) == source_fingerprint(second)
     finally:
         events.unregister("before-send.s3.GetObject", unique_id="t")
+
+
+def test_joined_tables_are_fetched_as_the_source_is(prefix, s3, s3_server, tmp_path):
+    key = f"{prefix}-weather/w.csv"
+    s3_server.client().put_object(Bucket="raw", Key=key, Body=b"site,height\na,1.5\nb,2.5\n")
+    joins = [{"path": f"s3://raw/{key}", "series": "site", "columns": ["height"]}]
+    data = DataConfig.model_validate({
+        "path": f"s3://raw/{prefix}/", "time": "when", "series": "site",
+        "features": ["load", "height"], "targets": ["load"], "joins": joins,
+    })  # fmt: skip
+    path = local_source(data.path, None, s3, tmp_path).path
+    frame = load(data.at(path, local_joins(data, s3, tmp_path))).frame
+    assert frame.groupby("__series")["height"].unique().explode().to_dict() == {"a": 1.5, "b": 2.5}
+    absent = data.joins[0].model_copy(update={"path": "s3://raw/absent"})
+    with pytest.raises(ConfigError, match=r"^data\.joins\.0\.path: s3://raw/absent is no object"):
+        local_joins(data.model_copy(update={"joins": [absent]}), s3, tmp_path)
 
 
 def test_nothing_there(s3, tmp_path):
