@@ -26,6 +26,8 @@ from fastlstm.inspection.roles import (
     find_series,
     horizon_of,
     look_back_of,
+    missing_marks,
+    numbers_a_day,
     repeated_rows,
 )
 from fastlstm.inspection.sample import Sample, listed, read_sample, require_column
@@ -34,6 +36,11 @@ from fastlstm.inspection.time_parts import times_in_parts
 from fastlstm.inspection.times import Times, candidates, find_times, frequency_of, times_of
 from fastlstm.inspection.wide_layout import SERIES, VALUE, are_alike, long_sample
 
+# Names of months, and fewest columns named so whose rows are years.
+_MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
+_FEWEST_MONTHS = 6
+# Most whole numbers of a target that may be classes, and fewest rows of each on average.
+_FEW_NUMBERS, _FEWEST_EACH = 5, 5
 # Largest share of rows with the series and time of another one that are taken as mistakes.
 _FEW_REPEATED = 0.25
 
@@ -80,6 +87,8 @@ def inspect_table(
         raise DataError(f"{path}: holds no rows; give a table with rows")
     if time is not None:
         require_column(frame, "--time", time)
+    if time is None:
+        time = _asked_for_time(frame, ask)
     times = _asked_for_format(_times(frame, time), frame, ask)
     doubts = list(sample.dialect.doubts)
     of_time = (times.column, *times.parts)
@@ -98,6 +107,8 @@ def inspect_table(
     arranged = _row_times(times, None if not label else frame["/".join(label)])
     frequency, intervals = arranged.frequency, arranged.intervals
     others = [n for n in map(str, frame) if n not in (*of_time, *label, "/".join(label))]
+    if not targets:
+        _refuse_months(others)
     targets = targets or _asked_for_targets(frame[others], ask)
     events = {}
     if intervals is not None and intervals.of_events:
@@ -110,6 +121,7 @@ def inspect_table(
         sample, times.column, [*times.parts, *(n for n in others if _holds_times(frame, n))], label,
         targets, events,
     )  # fmt: skip
+    roles = _asked_for_classes(sample, roles, ask)
     doubts += [
         f"missing: {name} is empty in {roles.missing[name] / len(frame):.0%} of the rows, which counts "
         "as the class '(missing)'; set missing to drop where it means that the label is not known"
@@ -119,6 +131,7 @@ def inspect_table(
         # Events that are written alike have happened twice, and means need no rule for them.
         repeated = 0
         doubts.append(_of_intervals(intervals, roles.targets))
+    doubts += _doubts_of_values(sample, roles)
     if repeated:
         doubts.append(f"keep: {repeated:,} rows stand twice, of which one is kept")
     repeated += arranged.repeated
@@ -133,13 +146,19 @@ def inspect_table(
     short = rows[len(rows) // 20]
     steps = horizon or horizon_of(frequency, short)
     past = look_back or look_back_of(frequency, steps, short)
-    block = None if intervals else _usual_block(frame, times.values, roles, frequency, steps)
-    if look_back is None and block is not None and past + steps > block:
+    blocks = None if intervals else _usual_blocks(frame, times.values, roles, frequency)
+    if (
+        look_back is None
+        and blocks is not None
+        and past + steps > min(blocks[0], blocks[1] + steps)
+    ):
         # Gaps such as weekends leave no window of two seasons, or none before the newest row.
-        past = look_back_of(frequency, steps, max(block, 2 * steps))
+        usual, last = blocks
+        past = min(past, last, look_back_of(frequency, steps, max(usual, 2 * steps)))
         doubts.append(
-            f"timesteps: gaps and missing values part the rows into blocks of about {block:,}, so "
-            f"{past} rows of past are taken; set absent_rows and max_gap, or fill missing values"
+            f"timesteps: gaps and missing values part the rows into blocks of about {usual:,}, of "
+            f"which the newest have {last:,}, so {past} rows of past are taken; set absent_rows and "
+            "max_gap, or fill missing values"
         )
     doubts += [*times.doubts, *arranged.doubts]
     if not times.has_zone and time_zone is None and _has_clock(times.values):
@@ -220,17 +239,16 @@ def _row_times(times: Times, groups: pd.Series | None) -> _RowTimes:
     return _RowTimes(frequency, None, tuple(counts), twice, (doubt,) if doubt else ())
 
 
-def _usual_block(
-    frame: pd.DataFrame, times: pd.Series, roles: Roles, frequency: str | None, steps: int
-) -> int | None:
-    """Rows that a window may have: in the block of the median row, and before the end of a series.
+def _usual_blocks(
+    frame: pd.DataFrame, times: pd.Series, roles: Roles, frequency: str | None
+) -> tuple[int, int] | None:
+    """Rows without a gap: in the block of the median row, and usually at the end of a series.
 
     Args:
         frame: the rows.
         times: of each row.
         roles: of the columns, whose missing values are filled or dropped as in the config.
         frequency: distance of rows.
-        steps: rows to forecast, which need not be known at the end.
 
     Returns:
         None where rows follow a calendar and not a clock.
@@ -252,7 +270,7 @@ def _usual_block(
     lengths = block.value_counts().sort_values(ascending=False)
     half = int((lengths.cumsum() >= len(rows) / 2).to_numpy().argmax())
     last = lengths.loc[block.groupby(rows["group"], sort=False).last()]
-    return min(int(lengths.iloc[half]), int(last.median()) + steps)
+    return int(lengths.iloc[half]), int(last.median())
 
 
 def _with_label(sample: Sample, names: Sequence[str]) -> Sample:
@@ -287,7 +305,10 @@ def _times(frame: pd.DataFrame, time: str | None) -> Times:
         best = found[0] if found else None
         if best is None or best.format == "%Y" or best.values.duplicated().any():
             in_parts = times_in_parts(frame, best)
-            if in_parts is not None:
+            # A time stamp that says as much is better than its parts, which may lack the offset.
+            if in_parts is not None and (
+                best is None or in_parts.values.nunique() > best.values.nunique()
+            ):
                 return in_parts
     return find_times(frame, time)
 
@@ -300,6 +321,72 @@ def _without_repeated(sample: Sample, times: Times) -> tuple[Sample, Times, int]
     kept = sample.frame[~again].reset_index(drop=True)
     values = times.values[~again].reset_index(drop=True)
     return replace(sample, frame=kept), replace(times, values=values), int(again.sum())
+
+
+def _doubts_of_values(sample: Sample, roles: Roles) -> list[str]:
+    """What values may mean instead: missing ones, classes, or times of a day."""
+    doubts, frame = [], sample.frame
+    numbers = [n for n in roles.features if n not in roles.categories and _is_number(frame[n])]
+    for name in numbers:
+        doubts += [
+            f"na_values: {mark} stands in {name!r} far from all other values; where it means "
+            "'missing', add it to na_values as it is written"
+            for mark in missing_marks(frame[name])
+        ]
+    doubts += [
+        f"LSTM_type: {name!r} holds {frame[name].nunique()} whole numbers alone and is forecast as a "
+        "quantity; where they are classes, set LSTM_type to classifier"
+        for name in _few_numbers(sample, [n for n in roles.targets if n in numbers])
+    ]
+    if roles.series is not None and not roles.series_parts and numbers_a_day(frame[roles.series]):
+        doubts.append(
+            f"series: {roles.series!r} counts rows of a day and is taken to name series; where it is "
+            "a part of the time, make one column of both"
+        )
+    return doubts
+
+
+def _asked_for_classes(sample: Sample, roles: Roles, ask: Ask | None) -> Roles:
+    """The roles, with targets that the one who is asked calls classes among the categories."""
+    may_be = [n for n in roles.targets if n not in roles.categories]
+    classes = [
+        name for name in ([] if ask is None else _few_numbers(sample, may_be))
+        if ask is not None
+        and ask(f"What does {name!r} hold?", ["classes", "quantities"]) == "classes"
+    ]  # fmt: skip
+    return replace(roles, categories=(*roles.categories, *classes)) if classes else roles
+
+
+def _few_numbers(sample: Sample, names: Sequence[str]) -> list[str]:
+    """Columns of so few whole numbers, each in several rows, that they may be classes."""
+    counts = {n: sample.frame[n].nunique() for n in names if n in sample.whole_numbers}
+    rows = len(sample.frame)
+    return [n for n, count in counts.items() if count <= min(_FEW_NUMBERS, rows // _FEWEST_EACH)]
+
+
+def _refuse_months(names: Sequence[str]) -> None:
+    """Refuse a table whose rows are years and whose columns are months.
+
+    Raises:
+        DataError: says what to write instead.
+    """
+    months = [n for n in names if re.fullmatch(_MONTH, n, re.IGNORECASE)]
+    if len(months) >= _FEWEST_MONTHS:
+        raise DataError(
+            f"columns are named by months ({', '.join(months[:3])}, …), so that a row holds a year; "
+            "write a row for each month, with year and month in columns of their own, or give --target "
+            "for one of them"
+        )
+
+
+def _asked_for_time(frame: pd.DataFrame, ask: Ask | None) -> str | None:
+    """The time column, by the one who is asked where several hold different times."""
+    if ask is None:
+        return None
+    found = [times for times in candidates(frame) if times.values.nunique() > 2]
+    if len(found) < 2 or found[0].values.duplicated().any():
+        return None
+    return ask("Which column holds the times of the rows?", [times.column for times in found][::-1])
 
 
 def _asked_for_format(times: Times, frame: pd.DataFrame, ask: Ask | None) -> Times:

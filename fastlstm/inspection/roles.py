@@ -30,8 +30,11 @@ _PARTS = {
 # Fewest rows of a series on average, and most columns that are tried together as names of series.
 _FEWEST_ROWS, _MOST_PARTS = 3, 8
 
-# Share of the times of all series at which whole numbers that name them have a row.
-_FILLED = 0.2
+# Share of the times of all series at which whole numbers that name them have a row; and of any labels
+# where rows are repeated, as the hour that a clock change repeats, with the largest share of these.
+_FILLED, _FILLED_WITH_REPEATED, _REPEATED = 0.2, 0.8, 0.01
+# Rows of a day that are numbered from 0 or 1.
+_OF_A_DAY = (24, 48, 96, 144, 288)
 
 # An empty label is a class where more than this share of the rows have one.
 _OFTEN_EMPTY = 0.1
@@ -90,7 +93,7 @@ def find_series(
         return tuple(series)
     if not times.duplicated().any():
         return _in_blocks(sample, time.column, times)
-    found, possible = [], []
+    found, nearly, possible = [], [], []
     for name in map(str, frame):
         labels = frame[name]
         if name in (time.column, *time.parts, *targets) or labels.isna().any():
@@ -98,9 +101,17 @@ def find_series(
         if _is_measured(sample, name) or _is_part_of_time(sample, name) or _is_time_of_day(labels):
             continue
         possible.append(name)
-        if _names_series(labels, times) and not repeated_rows(times, labels).any():
-            found.append((int(labels.nunique()), list(frame).index(name), name))
-    return (min(found)[2],) if found else _together(frame, times, possible)
+        if not _names_series(labels, times):
+            continue
+        repeated = float(repeated_rows(times, labels).mean())
+        key = (int(labels.nunique()), list(frame).index(name), name)
+        if repeated == 0:
+            found.append(key)
+        elif repeated < _REPEATED and _is_filled(labels, times, _FILLED_WITH_REPEATED):
+            nearly.append(key)
+    if found:
+        return (min(found)[2],)
+    return _together(frame, times, possible) or ((min(nearly)[2],) if nearly else ())
 
 
 def _together(frame: pd.DataFrame, times: pd.Series, names: list[str]) -> tuple[str, ...]:
@@ -153,7 +164,22 @@ def _names_series(labels: pd.Series, times: pd.Series) -> bool:
     """Whether labels may name series: numbers do only where most of these have most times."""
     if not pd.api.types.is_numeric_dtype(labels.dtype):
         return len(labels) >= _FEWEST_ROWS * labels.nunique()
-    return len(labels) >= _FILLED * labels.nunique() * times.nunique()
+    return _is_filled(labels, times, _FILLED)
+
+
+def _is_filled(labels: pd.Series, times: pd.Series, share: float) -> bool:
+    """Whether labels have a row at so many of all times, taken together."""
+    return len(labels) >= share * labels.nunique() * times.nunique()
+
+
+def numbers_a_day(labels: pd.Series) -> bool:
+    """Whether labels count the rows of a day, 1 to 24 or 0 to 47, as an hour or a half one does."""
+    if not pd.api.types.is_numeric_dtype(labels.dtype):
+        return False
+    values = np.sort(labels.dropna().unique())
+    begin = values[0] if len(values) else -1
+    whole = np.array_equal(values, begin + np.arange(len(values)))
+    return len(values) in _OF_A_DAY and begin in (0, 1) and whole
 
 
 def _is_measured(sample: Sample, name: str) -> bool:
@@ -247,6 +273,8 @@ def _why_left_out(sample: Sample, name: str, other_times: Sequence[str]) -> str 
     column = sample.frame[name]
     if name in other_times or pd.api.types.is_datetime64_any_dtype(column.dtype):
         return "holds times too"
+    if _is_decimal_year(column, name):
+        return "holds times too, as years with decimals"
     if _is_part_of_time(sample, name):
         return "is a part of the time, which the calendar gives"
     if column.notna().sum() == 0:
@@ -271,6 +299,40 @@ def _is_part_of_time(sample: Sample, name: str) -> bool:
     if name not in sample.whole_numbers:
         return False
     return bool(sample.frame[name].dropna().between(lowest, highest).all()) and lowest <= highest
+
+
+def _is_decimal_year(column: pd.Series, name: str) -> bool:
+    """Whether a column holds times as years with decimals, by its name and values."""
+    words = re.split(r"[\W_]+", name.lower())
+    if not pd.api.types.is_float_dtype(column.dtype) or not {*words} & {
+        "date",
+        "time",
+        "year",
+        "t",
+    }:
+        return False
+    known = column.dropna()
+    return bool(known.between(1500, 2200).all()) and bool((known != np.floor(known)).any())
+
+
+def missing_marks(column: pd.Series) -> list[str]:
+    """Numbers of nines that stand far from all others of a column, as those that mean 'missing'.
+
+    Args:
+        column: of numbers.
+    """
+    known = column.dropna()
+    found = []
+    for mark in (
+        v for v in (-9, -99, -999, -9999, -99999, 99, 999, 9999, 99999) if (known == v).any()
+    ):
+        others = known[known != mark]
+        if len(others) < 3 or (known == mark).sum() < 2:
+            continue
+        width = max(float(others.max() - others.min()), 1.0)
+        if mark < others.min() - width or mark > others.max() + width:
+            found.append(f"{mark}")
+    return found
 
 
 def _is_category(sample: Sample, name: str) -> bool:

@@ -44,6 +44,9 @@ _QUARTERS = (
 _EPOCHS = {"epoch_s": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000, "epoch_ns": 1_000_000_000}
 _FROM, _TO = 631_152_000, 4_102_444_800
 
+# Share of cells below which others than times are few, and fewest cells to tell it from.
+_FEW, _FEWEST_CELLS = 0.1, 10
+
 # Cells by which a format is tried before all of them are.
 _TRIED = 200
 
@@ -82,9 +85,10 @@ def find_times(frame: pd.DataFrame, column: str | None) -> Times:
     found = candidates(frame, column)
     if not found:
         what = f"column {column!r} holds" if column else "no column holds"
+        hint = _if_some_are_none(frame, column) or _if_spaced(frame) or _if_transposed(frame)
         raise DataError(
             f"{what} times as ISO 8601, one of the usual formats or numbers since 1970; columns: "
-            f"{listed(frame)}; give --time, and data.time_format in the config{_if_transposed(frame)}"
+            f"{listed(frame)}; {hint or 'give --time, and data.time_format in the config'}"
         )
     best = found[0]
     others = [t.column for t in found if t is not best and _is_moving(t.values)]
@@ -106,6 +110,41 @@ def candidates(frame: pd.DataFrame, column: str | None = None) -> list[Times]:
     return sorted(found, key=lambda times: _likelihood(times, frame), reverse=True)
 
 
+def _if_some_are_none(frame: pd.DataFrame, column: str | None) -> str:
+    """What to say of a column whose cells are times but for a few, such as a row of totals."""
+    for name in [column] if column is not None else map(str, frame):
+        cells = frame[name].dropna()
+        if pd.api.types.is_numeric_dtype(cells.dtype) or len(cells) < _FEWEST_CELLS:
+            continue
+        text = cells.astype("str")
+        is_odd = text.str.replace(r"\d", "0", regex=True).isin(_rare_patterns(text))
+        if is_odd.any() and times_of(frame.loc[text.index[~is_odd]], name) is not None:
+            odd = text[is_odd]
+            return (
+                f"column {name!r} does but for {odd.iloc[0]!r}, in {len(odd):,} of {len(text):,} rows; "
+                "remove these rows"
+            )
+    return ""
+
+
+def _rare_patterns(text: pd.Series) -> list[str]:
+    """How few cells are written, digits taken for one another; none where many are written so."""
+    shares = text.str.replace(r"\d", "0", regex=True).value_counts(normalize=True)
+    rare = shares[shares < _FEW]
+    return list(rare.index) if rare.sum() < _FEW else []
+
+
+def _if_spaced(frame: pd.DataFrame) -> str:
+    """What to say of a table whose columns stand apart by spaces."""
+    names = [str(name) for name in frame]
+    if len(names) > 1 or len(names[0].split()) < 2:
+        return ""
+    return (
+        "columns seem to stand apart by spaces, which part none here: write the table with commas "
+        "between them"
+    )
+
+
 def _if_transposed(frame: pd.DataFrame) -> str:
     """What to say of a table whose columns are times."""
     named = [
@@ -114,7 +153,7 @@ def _if_transposed(frame: pd.DataFrame) -> str:
     if len(named) < 3:
         return ""
     return (
-        f"; columns are named by times ({', '.join(named[:3])}, …): exchange rows and columns, so that "
+        f"columns are named by times ({', '.join(named[:3])}, …): exchange rows and columns, so that "
         "one row is one time, and use --wide"
     )
 

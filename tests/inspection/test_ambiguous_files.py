@@ -71,6 +71,23 @@ def clock(step="5min", jitter=60):
     return ["at,level", *(f"{t:%Y-%m-%d %H:%M:%S},{n % 7}.5" for n, t in enumerate(times))]
 
 
+def half_hours():
+    """Half hours that are numbered from 1 on each day."""
+    return ["date,period,load", *(f"{day:%Y-%m-%d},{k},{k * 7 % 11}.5"
+                                  for day in DAYS[:10] for k in range(1, 49))]  # fmt: skip
+
+
+def stations():
+    """Hours of two stations over the end of summer time: parts of local times, and time stamps."""
+    times = pd.date_range("2023-11-01", periods=240, freq="h", tz="UTC")
+    local = times.tz_convert("America/New_York")
+    return ["year,month,day,hour,station,warm,stamp", *(
+        f"{at.year},{at.month},{at.day},{at.hour},{station},{n % 9}.5,{stamp:%Y-%m-%dT%H:%M:%SZ}"
+        for station in ("EWR", "JFK")
+        for n, (at, stamp) in enumerate(zip(local, times, strict=True))
+    )]  # fmt: skip
+
+
 # Name of the case, lines, arguments, what the settings must say, words of a doubt.
 CASES = [
     ("month first by its days", days(SOLD, pattern="%m/%d/%Y"), {}, {"time_format": "%m/%d/%Y"}, None),
@@ -151,7 +168,23 @@ CASES = [
     ("an index without a name",
      [",day,sold", *(f"{n},{d:%Y-%m-%d},{s}" for n, (d, s) in enumerate(zip(DAYS, SOLD, strict=True)))],
      {}, {"features": ["sold"]}, None),
-    ("0 and 1 as a target", days([n % 2 for n in range(40)]), {}, {"targets": ["sold"]}, None),
+    ("0 and 1 as a target", days([n % 2 for n in range(40)]), {}, {"targets": ["sold"]},
+     "LSTM_type: 'sold' holds 2 whole numbers alone"),
+    ("a mark of missing values", days([s if n % 9 else "-999" for n, s in enumerate(SOLD)]), {},
+     {"targets": ["sold"]}, "na_values: -999 stands in 'sold' far from"),
+    ("half hours numbered from 1", half_hours(), {"targets": ["load"]},
+     {"series": "period"}, "series: 'period' counts rows of a day"),
+    ("years with decimals beside year and month",
+     ["city,year,month,date,sold", *(
+         f"{city},{2000 + n // 12},{n % 12 + 1},{2000 + n / 12:.4f},{SOLD[n]}"
+         for city in "AB" for n in range(40))],
+     {"targets": ["sold"]}, {"time": ["year", "month"], "series": "city", "features": ["sold"]}, None),
+    ("a time stamp beside its parts", stations(), {"targets": ["warm"]},
+     {"time": "stamp", "series": "station", "frequency": "1h"}, None),
+    ("parts of local times over a clock change",
+     [line.rsplit(",", 1)[0] for line in stations()], {"targets": ["warm"]},
+     {"time": ["year", "month", "day", "hour"], "series": "station", "keep": "last"},
+     "keep: 2 rows have the series and time of another"),
     ("true and false as a target", days(["true", "false"] * 20, "day,rain"), {"targets": ["rain"]},
      {"columns": {"rain": {"dtype": "category"}}}, None),
     ("a year as a number among other columns",
@@ -177,6 +210,8 @@ def test_each_way_of_writing_is_understood(tmp_path, lines, given, settings, dou
     assert len(read_back(found)) >= 18
 
 
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
 QUESTIONS = [
     ("which column to forecast", ["day,a,b", *(f"{d:%Y-%m-%d},{n * 3 % 7},{n * 5 % 7}"
                                                for n, d in enumerate(DAYS))], r"--target: which column"),
@@ -186,6 +221,14 @@ QUESTIONS = [
     ("no time", ["a,b", "1.5,2", "2.5,3"], r"no column holds times"),
     ("two rows of one time", ["day,sold", "2024-01-01,1.5", "2024-01-01,2.5", "2024-01-02,3.5"],
      r"repeats, and no columns part .*data\.keep or data\.resample"),
+    ("months as columns", ["year," + ",".join(MONTHS), *(
+        f"{1980 + n}," + ",".join(f"{(n + m) % 7}.5" for m in range(12)) for n in range(30))],
+     r"columns are named by months \(jan, feb, mar, …\).*a row for each month"),
+    ("columns apart by spaces", ["id  day  sold", *(f"7  {d:%Y%m%d}   {n}.5"
+                                                   for n, d in enumerate(DAYS))],
+     r"columns seem to stand apart by spaces"),
+    ("a row of totals", [*days(SOLD), "Total,180"],
+     r"column 'day' does but for 'Total', in 1 of 41 rows; remove these rows"),
     ("two columns of one name", ["day,sold,sold", "2024-01-01,1,2"],
      r"'sold' name two columns each, which are left out"),
     ("only a header", ["day,sold"], r"holds no rows"),
@@ -230,3 +273,23 @@ def test_the_first_of_several_sheets_is_doubted(tmp_path):
         rows.to_excel(book, sheet_name="old", index=False)
     found = inspect_table(str(tmp_path / "t.xlsx"))
     assert any("sheet: 'sales' is assumed, the first of sales, old" in d for d in found.doubts)
+
+
+def test_whoever_is_there_tells_times_and_classes(tmp_path):
+    """Questions have the likeliest answer last, which a terminal takes for an empty line."""
+    lines = ["ordered,shipped,grade", *(
+        f"{d:%Y-%m-%d},{d + pd.Timedelta('2D'):%Y-%m-%d},{n % 3}" for n, d in enumerate(DAYS)
+    )]  # fmt: skip
+    asked = {}
+
+    def ask(question, answers):
+        asked[question] = answers
+        return answers[0]
+
+    found = inspect_table(written(tmp_path, lines), ask=ask)
+    assert asked == {
+        "Which column holds the times of the rows?": ["shipped", "ordered"],
+        "What does 'grade' hold?": ["classes", "quantities"],
+    }
+    assert (found.times.column, found.is_label) == ("shipped", True)
+    assert len(read_back(found)) == 40
