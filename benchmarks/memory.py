@@ -71,7 +71,7 @@ def peak_of_retraining(rows: int, series: int, features: int) -> tuple[float, fl
         )
         peak = 0.0
         while process.poll() is None:
-            peak = max(peak, sum(map(_gigabytes, processes_below(process.pid))))
+            peak = max(peak, gigabytes_of_all(process.pid))
             time.sleep(0.1)
         if process.returncode:
             raise SystemExit(f"the retraining ended with code {process.returncode}")
@@ -86,6 +86,11 @@ def processes_below(process: int) -> list[int]:
             for child in (thread / "children").read_text().split():
                 found += processes_below(int(child))
     return found
+
+
+def gigabytes_of_all(process: int) -> float:
+    """Memory of a process and of all below it; what they share counts once."""
+    return sum(map(_gigabytes, processes_below(process)))
 
 
 def _gigabytes(process: int) -> float:
