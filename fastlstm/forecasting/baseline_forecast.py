@@ -57,8 +57,7 @@ def forecast_baseline(
     if forecasts is None:
         raise DataError(f"the {name} forecast is not defined for run {run.run_id}; retrain")
     defined = np.asarray(~np.isnan(forecasts).any(axis=(1, 2)))
-    rows = given.season if key == "last_season" else season_of(key)
-    season = "" if rows is None else f" (season of {rows} rows)"
+    season = f" (season of {given.season} rows)" if key == "last_season" else ""
     reason = f"it lacks a past value that the {name} forecast needs{season}"
     skipped = {label: reason for label, ok in zip(windows.series, defined, strict=True) if not ok}
     kept = limited(forecasts[defined], run.data, run.hyperparameters)

@@ -40,7 +40,7 @@ _anything = {
 }
 
 
-@settings(max_examples=22, derandomize=True, **_anything)
+@settings(max_examples=24, derandomize=True, **_anything)
 @given(tables())
 def test_rows_of_any_table(table):
     with tempfile.TemporaryDirectory() as folder:
