@@ -166,7 +166,7 @@ def test_an_exact_season_is_forecast_by_its_seasonal_naive_forecast():
         trained = fit(dataset, hp)
         found = combination(trained)
         # A season longer than the look-back has no forecast.
-        of_season = [f"seasonal_{kind}_12" for kind in ("naive", "mean", "level")]
+        of_season = [f"seasonal_{kind}_12" for kind in ("naive", "mean", "shape", "level")]
         assert found.forecasters[2:] == ("naive", "mean", *of_season, *DRIFTS)
         assert sum(found.by_name[name] for name in (*of_season, *BY_PAST_ERROR)) > 0.99
         x = dataset.read("test").x
