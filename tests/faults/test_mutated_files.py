@@ -12,6 +12,7 @@ import pytest
 MUTATIONS = Path(__file__).with_name("mutated_files.py")
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
     ("count", "seed"), [(500, 1), pytest.param(40_000, 2, marks=pytest.mark.soak)]
 )
