@@ -58,24 +58,27 @@ def source_config(folder: Path, rows: int, series: int, features: int) -> Path:
 
 
 def peak_of_retraining(rows: int, series: int, features: int) -> tuple[float, float]:
-    """Most gigabytes at any moment, and seconds, of ``fastlstm retrain`` and all it starts.
-
-    Proportional set sizes, so that memory that processes share counts once.
-    """
+    """Most gigabytes at any moment, and seconds, of ``fastlstm retrain`` and all it starts."""
     with tempfile.TemporaryDirectory() as name:
         config = source_config(Path(name), rows, series, features)
         begin = time.monotonic()
-        process = subprocess.Popen(
-            [str(Path(sys.executable).with_name("fastlstm")), "retrain", str(config)],
-            stdout=subprocess.DEVNULL,
-        )
-        peak = 0.0
-        while process.poll() is None:
-            peak = max(peak, gigabytes_of_all(process.pid))
-            time.sleep(0.1)
-        if process.returncode:
-            raise SystemExit(f"the retraining ended with code {process.returncode}")
+        peak = peak_of([str(Path(sys.executable).with_name("fastlstm")), "retrain", str(config)])
         return peak, time.monotonic() - begin
+
+
+def peak_of(command: list[str]) -> float:
+    """Most gigabytes at any moment of a command and all it starts.
+
+    Proportional set sizes, so that memory that processes share counts once.
+    """
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    peak = 0.0
+    while process.poll() is None:
+        peak = max(peak, gigabytes_of_all(process.pid))
+        time.sleep(0.1)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)}: ended with code {process.returncode}")
+    return peak
 
 
 def processes_below(process: int) -> list[int]:

@@ -25,7 +25,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from benchmarks.memory import gigabytes_of_all
+from benchmarks.memory import peak_of
 from benchmarks.table_environment import Environment, default_cache
 from benchmarks.table_product import config as settings_of_task
 from benchmarks.table_tasks import tasks
@@ -97,16 +97,7 @@ def measure_sizes(name: str, data: Path) -> Sizes:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         settings = _write_config(name, home, data)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "flows", "retrain", str(home / "config.yaml")],
-            stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-        peak = 0.0
-        while process.poll() is None:
-            peak = max(peak, gigabytes_of_all(process.pid))
-            time.sleep(0.2)
-        if process.returncode:
-            raise SystemExit(f"{name}: the retraining ended with code {process.returncode}")
+        peak = peak_of([sys.executable, "-m", "flows", "retrain", str(home / "config.yaml")])
         store, hp = FolderStore(home / "runs"), settings["hyperparameters"]
         (entry,) = store.runs(hp["model_name"])
         run = store.run_folder(hp["model_name"], entry.run_id)

@@ -348,11 +348,12 @@ def _doubts_of_values(sample: Sample, roles: Roles) -> list[str]:
 
 def _asked_for_classes(sample: Sample, roles: Roles, ask: Ask | None) -> Roles:
     """The roles, with targets that the one who is asked calls classes among the categories."""
+    if ask is None:
+        return roles
     may_be = [n for n in roles.targets if n not in roles.categories]
     classes = [
-        name for name in ([] if ask is None else _few_numbers(sample, may_be))
-        if ask is not None
-        and ask(f"What does {name!r} hold?", ["classes", "quantities"]) == "classes"
+        name for name in _few_numbers(sample, may_be)
+        if ask(f"What does {name!r} hold?", ["classes", "quantities"]) == "classes"
     ]  # fmt: skip
     return replace(roles, categories=(*roles.categories, *classes)) if classes else roles
 

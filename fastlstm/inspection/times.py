@@ -117,7 +117,8 @@ def _if_some_are_none(frame: pd.DataFrame, column: str | None) -> str:
         if pd.api.types.is_numeric_dtype(cells.dtype) or len(cells) < _FEWEST_CELLS:
             continue
         text = cells.astype("str")
-        is_odd = text.str.replace(r"\d", "0", regex=True).isin(_rare_patterns(text))
+        patterns = text.str.replace(r"\d", "0", regex=True)
+        is_odd = patterns.isin(_rare(patterns))
         if is_odd.any() and times_of(frame.loc[text.index[~is_odd]], name) is not None:
             odd = text[is_odd]
             return (
@@ -127,9 +128,9 @@ def _if_some_are_none(frame: pd.DataFrame, column: str | None) -> str:
     return ""
 
 
-def _rare_patterns(text: pd.Series) -> list[str]:
-    """How few cells are written, digits taken for one another; none where many are written so."""
-    shares = text.str.replace(r"\d", "0", regex=True).value_counts(normalize=True)
+def _rare(patterns: pd.Series) -> list[str]:
+    """The patterns of few cells; none where the cells of such patterns are many together."""
+    shares = patterns.value_counts(normalize=True)
     rare = shares[shares < _FEW]
     return list(rare.index) if rare.sum() < _FEW else []
 

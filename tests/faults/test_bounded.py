@@ -26,7 +26,7 @@ from fastlstm.registry.maintenance import examine
 from tasks.settings import PipelineConfig
 from tests.faults.test_hostile_files import layer, model_file
 
-# A second of processor time, and as much again, since processors and their neighbours differ.
+# A second of processor time on a fast processor; a slow or shared one may need twice as long.
 _MOST_SECONDS = 2
 
 
