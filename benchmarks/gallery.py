@@ -196,15 +196,15 @@ def _figures_of_classes(
 ) -> list[list[str]]:
     """Rows of the table of log losses and accuracies."""
     peers = peer_losses(PeerWindows.of(table, rows), environment)
-    metrics = trained.run.metrics
+    tested = trained.run.metrics["test"]
     lines = [["forecast", "log loss", "accuracy"]]
     names = {"prior": "class prior", "last_class": "naive (last class)"}
     for key, name in names.items():
-        scores = metrics["baselines"][key]
+        scores = tested[key]
         lines.append([name, f"{scores['log_loss']:.3f}", f"{scores['accuracy']:.1%}"])
     lines.append(["LightGBM", f"{peers['LightGBM']:.3f}", ""])
-    test = metrics["test"]
-    return [*lines, ["fastLSTM", f"{test['log_loss']:.3f}", f"{test['accuracy']:.1%}"]]
+    model = tested["model"]
+    return [*lines, ["fastLSTM", f"{model['log_loss']:.3f}", f"{model['accuracy']:.1%}"]]
 
 
 def _markdown_table(lines: list[list[str]], *, numbers: bool = True) -> str:

@@ -13,8 +13,10 @@ import ctypes
 import json
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from fastlstm import errors
@@ -28,6 +30,7 @@ from fastlstm.steps.worker_messages import (
 )
 
 _PR_SET_PDEATHSIG = 1
+_GPU_DRIVER = Path("/dev/nvidiactl")
 # The process' own id, where it is a fork that serves a call.
 _forks: list[int] = []
 
@@ -35,6 +38,12 @@ _forks: list[int] = []
 def is_fork() -> bool:
     """Whether this process is a fork that serves a call."""
     return os.getpid() in _forks
+
+
+def survives_fork() -> bool:
+    """Whether what a process has imported works in a fork of it: not for sure beside a GPU's driver, nor
+    with the frameworks of macOS."""
+    return sys.platform == "linux" and not _GPU_DRIVER.exists()
 
 
 def serve_by_fork(request: dict[str, Any], messages: Messages) -> int:

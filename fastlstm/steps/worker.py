@@ -3,8 +3,8 @@
 TensorFlow's memory grows from training to training in one process, TensorFlow hangs after a fork, and
 its results vary beside other threads. A process of its own has none of that, can be stopped at a time
 limit, and when the system kills it for lack of memory, the caller survives and reports it. Starting one
-costs seconds, most of them TensorFlow's import, so the process of a training also evaluates and compares
-its network, and can be started ahead of the training.
+costs seconds, most of them TensorFlow's import, so it can be started ahead of the training, and then
+forks for each call: training, evaluation and refit share one import, and none finds what another left.
 
 Python's ``multiprocessing`` is no alternative: its 'spawn' runs the caller's main script again, so a
 script without ``if __name__ == "__main__"`` could not start a training. Requests and results are JSON:
@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from fastlstm.steps.forks import call_fork, is_fork
+from fastlstm.steps.forks import call_fork, is_fork, survives_fork
 from fastlstm.steps.worker_client import EndedBeforeError, WorkerProcess
 
 _TRAINING_IMPORTS = "fastlstm.steps.train:prepare"
@@ -46,7 +46,8 @@ def call(
         arguments: keyword arguments.
         on_event: called in the calling thread.
         time_limit: seconds after which the process is killed.
-        fresh: in a process that has served no call, as a training needs it to be repeatable.
+        fresh: in a process that has served no call, or a fork of one, as a training needs it to be
+            repeatable.
 
     Raises:
         FastLSTMError: the same class and text that the function raised.
@@ -64,11 +65,12 @@ def call(
 
 
 def start_ahead(function: str = _TRAINING_IMPORTS) -> None:
-    """Start the process of the next call now, and call ``module:function`` there, without arguments.
+    """Start the process of the next calls now, and call ``module:function`` there, without arguments.
 
-    For imports that take long and leave nothing that a ``fresh`` call must not find. Returns at once;
-    what fails there shows in the next call. Does nothing where such a process waits already, or where
-    this process is a fork, which forks for the next call.
+    It forks for each call, except where that might cost it its GPU. For imports that take long and
+    leave nothing that a ``fresh`` call must not find. Returns at once; what fails there shows in the
+    next call. Does nothing where such a process waits already, or where this process is a fork, which
+    forks for the next call.
 
     Args:
         function: by default it imports what a training needs.
@@ -101,7 +103,7 @@ def _keep_idle(process: WorkerProcess) -> None:
 def _run(process: WorkerProcess, *request: Any) -> Any:
     """Run a call in a process and keep the process for the next call; end it where the call fails."""
     try:
-        result = process.run(*request)
+        result = process.run(*request, forked=process.is_prepared and survives_fork())
     except BaseException:
         process.end()
         raise

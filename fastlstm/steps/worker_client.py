@@ -74,6 +74,11 @@ class WorkerProcess:
             self._prepared.add(function)
             self._send({"prepare": function})
 
+    @property
+    def is_prepared(self) -> bool:
+        """Whether it was started ahead, for calls that it then serves by forks."""
+        return bool(self._prepared)
+
     def is_current(self) -> bool:
         """Whether a new process would have the same environment and folder."""
         return self._environment == steering_environment() and self._folder == Path.cwd()

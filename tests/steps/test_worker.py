@@ -14,9 +14,16 @@ from pathlib import Path
 import pytest
 
 from fastlstm import errors
+from fastlstm.steps import forks, worker
 from fastlstm.steps.worker import call, start_ahead
 
 HERE = "tests.steps.test_worker"
+
+
+@pytest.fixture(autouse=True)
+def without_idle_process():
+    yield
+    worker._end_idle()
 
 
 def doubled(number, on_event):
@@ -27,10 +34,16 @@ def doubled(number, on_event):
 
 
 _PREPARED: list[bool] = []
+_COUNT: list[bool] = []
 
 
 def prepared():
     _PREPARED.append(True)
+
+
+def counted(on_event):
+    _COUNT.append(True)
+    return {"count": len(_COUNT), "pid": os.getpid(), "parent": os.getppid()}
 
 
 def leaving():
@@ -101,7 +114,25 @@ def test_a_process_started_ahead_serves_the_next_call_even_a_fresh_one():
     start_ahead(f"{HERE}:prepared")  # one is enough
     first = call(f"{HERE}:is_prepared", {}, fresh=True)
     assert first["prepared"] and first["pid"] != served
-    assert call(f"{HERE}:is_prepared", {}, fresh=True) != first  # that one has served
+    again = call(f"{HERE}:is_prepared", {}, fresh=True)
+    assert again["prepared"] and again["pid"] != first["pid"]
+
+
+def test_a_process_started_ahead_serves_each_call_by_a_fork_that_finds_nothing_of_another():
+    start_ahead(f"{HERE}:prepared")
+    calls = [call(f"{HERE}:counted", {}, fresh=fresh) for fresh in (True, False, True)]
+    assert [found["count"] for found in calls] == [1, 1, 1]
+    assert len({found["pid"] for found in calls}) == 3
+    assert len({found["parent"] for found in calls}) == 1
+
+
+def test_beside_a_gpu_no_call_is_served_by_a_fork(monkeypatch, tmp_path):
+    (tmp_path / "nvidiactl").touch()
+    monkeypatch.setattr(forks, "_GPU_DRIVER", tmp_path / "nvidiactl")
+    start_ahead(f"{HERE}:prepared")
+    first = call(f"{HERE}:counted", {}, fresh=True)
+    assert call(f"{HERE}:counted", {}) == {**first, "count": 2}
+    assert call(f"{HERE}:counted", {}, fresh=True)["count"] == 1
 
 
 @pytest.mark.soak
