@@ -217,8 +217,9 @@ def _spreads(
     if scales is None:
         return None, np.ones((1, 1, len(targets)))
     errors = np.abs(validation.truth - validation.point_forecasts[name]).mean(axis=1)
-    span = validation.truth.shape[1] + settings.data.lookahead
-    ratios = ErrorRatios(errors / scales, validation.rows, validation.series, span)
+    steps = validation.truth.shape[1]
+    span = steps + settings.data.lookahead
+    ratios = ErrorRatios(errors / scales, validation.rows, validation.series, span, steps)
     spreads, of_windows = fit_spreads(ratios, scales, targets)
     return spreads, of_windows[:, None, :]
 

@@ -29,8 +29,9 @@ from fastlstm.errors import StoreError
 # of such errors is about this divided by their number.
 _OF_ONE_ERROR = np.pi / 2 - 1
 
-# Errors below this share of the panel's median ratio count as this share: a series may have none.
-_LEAST_RATIO = 1e-3
+# A series may have no errors at all. Its forecasts count as if so many more had had the panel's median
+# error (Jeffreys' prior of a rate counts as half an observation).
+_PRIOR_FORECASTS = 0.5
 
 
 @dataclass(frozen=True)
@@ -110,12 +111,14 @@ class ErrorRatios:
         rows: first target row of each window in a table sorted by series and time, ``(n,)``.
         series: label of each window's series, ``(n,)``.
         span: rows that the truth of a window depends on.
+        steps: forecasts of a window.
     """
 
     values: np.ndarray
     rows: np.ndarray
     series: np.ndarray
     span: int
+    steps: int
 
 
 def fit_spreads(
@@ -141,10 +144,10 @@ def fit_spreads(
     codes, labels = pd.factorize(ratios.series[order])
     rows, values = ratios.rows[order], ratios.values[order]
     of_series, of_others = _series_means(codes, rows, values, ratios.span)
-    least = _LEAST_RATIO * _typical(of_series.mean)
-    own = np.log(np.maximum(of_series.mean, least))
-    others = np.log(np.maximum(of_others.mean, least))
-    each = np.log(np.maximum(values, least))
+    median, steps = _typical(of_series.mean), ratios.steps
+    own = np.log(np.maximum(of_series.mean, _least(median, steps * of_series.count)))
+    others = np.log(np.maximum(of_others.mean, _least(median, steps * of_others.count)))
+    each = np.log(np.maximum(values, _least(median, np.full((len(values), 1), steps))))
     of_window, between = _variances(own, of_series.count, others, of_others.count, each, codes)
     typical = _mean(own)
     fewer = of_series.count - 1
@@ -236,6 +239,17 @@ def _variances(
     from_windows = of_window * _mean(np.broadcast_to(1 / counts, own.shape))
     over_series = _mean((own - _mean(own)) ** 2)
     return of_window, np.maximum(np.nan_to_num(over_series - from_windows), 0.0)
+
+
+def _least(median: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The least ratio that so many forecasts can show, ``(n, n_targets)``: that of none with an error.
+
+    Args:
+        median: of the panel's ratios, ``(n_targets,)``.
+        counts: forecasts of windows that do not overlap, ``(n, 1)``.
+    """
+    least: np.ndarray = median * _PRIOR_FORECASTS / (counts + _PRIOR_FORECASTS)
+    return least
 
 
 def _weight(counts: np.ndarray, of_window: np.ndarray, between: np.ndarray) -> np.ndarray:

@@ -31,7 +31,7 @@ from fastlstm.evaluation.intervals import (
 )
 from fastlstm.evaluation.predictions import SplitForecasts
 from fastlstm.evaluation.recent_spread import spread_factors
-from fastlstm.evaluation.series_spreads import write_spreads
+from fastlstm.evaluation.series_spreads import ErrorRatios, fit_spreads, write_spreads
 from tests.conftest import build_settings
 
 STEPS, SERIES, ROWS, CUT = 6, 200, 150, 70
@@ -308,3 +308,16 @@ def test_findings_name_the_levels_with_too_few_windows(settings, panel):
     more, _, _ = evaluate_intervals(panel.validation, panel.test, panel.scalers, settings)
     (note,) = more["notes"]
     assert note.startswith("few validation windows for 95%") and "steps are pooled" in note
+
+
+def test_series_without_an_error_count_as_their_few_forecasts_bear():
+    """A spread near nothing would make their first error widen the intervals of all other series."""
+    windows, series = 4, 40
+    values = np.ones((windows * series, 1))
+    values[: windows * series // 2] = 0.0
+    rows = np.arange(windows * series) * STEPS
+    labels = np.repeat([f"{number:02d}" for number in range(series)], windows)
+    ratios = ErrorRatios(values, rows, labels, STEPS, STEPS)
+    spreads, of_windows = fit_spreads(ratios, np.ones_like(values), ["load"])
+    assert 0.01 < spreads.values[0, 0] < 0.1 < 0.5 < spreads.values[-1, 0]
+    assert of_windows.min() > 0.01
