@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fastlstm.network.naive_forecasters import kind_and_season
+
 
 def naive(
     targets: np.ndarray,
@@ -245,8 +247,8 @@ def baseline_forecast(
 
 def season_of(key: str) -> int | None:
     """Rows in the season that a baseline's key names; None where it names none."""
-    base, _, rows = key.rpartition("_")
-    return int(rows) if base == _LAST_SEASON and rows.isdecimal() else None
+    kind, season = kind_and_season(key)
+    return season if kind == _LAST_SEASON else None
 
 
 def is_baseline(key: str) -> bool:

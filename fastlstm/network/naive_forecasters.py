@@ -47,7 +47,8 @@ def naive_forecaster_names(timesteps: int, seasons: Sequence[int]) -> tuple[str,
 
 def rows_needed(name: str) -> int:
     """Fewest rows of a window that a naive forecast can be made of."""
-    kind, season = _kind_and_season(name)
+    kind, rows = kind_and_season(name)
+    season = rows or 1
     if kind in (MEAN, RECENT_DRIFT):
         return 2 * _LEVEL_SHARE
     if kind == SEASONAL_LEVEL:
@@ -55,10 +56,10 @@ def rows_needed(name: str) -> int:
     return {DRIFT: 2, SEASONAL_MEAN: 2 * season, SEASONAL_SHAPE: 2 * season}.get(kind, season)
 
 
-def _kind_and_season(name: str) -> tuple[str, int]:
-    """Kind and season in rows of a forecaster; a season of 1 where it has none."""
+def kind_and_season(name: str) -> tuple[str, int | None]:
+    """A forecast's name without the rows of a season that it may end with, and these; None without."""
     kind, _, season = name.rpartition("_")
-    return (kind, int(season)) if season.isdecimal() else (name, 1)
+    return (kind, int(season)) if season.isdecimal() else (name, None)
 
 
 def rows_of_season(timesteps: int, steps: int, season: int) -> list[int]:
@@ -86,7 +87,8 @@ def naive_forecast(ops: Any, own: Any, name: str, steps: int) -> Any:
         steps: steps ahead.
     """
     timesteps = own.shape[1]
-    kind, season = _kind_and_season(name)
+    kind, rows_of_name = kind_and_season(name)
+    season = rows_of_name or 1
     if kind == MEAN:
         recent = ops.mean(own[:, -_level_rows(timesteps) :], axis=1, keepdims=True)
         return ops.repeat(recent, steps, axis=1)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fastlstm.network.naive_forecasters import kind_and_season
 from fastlstm.reporting.charts import Chart, Line, packed, packed_times
 from fastlstm.reporting.forecast_errors import Columns, ForecastErrors, micros
-from fastlstm.reporting.text import forecast_name, kind_and_rows
+from fastlstm.reporting.text import forecast_name
 
 # Numbers of all records of a page, some 900 kB of it.
 _MOST_NUMBERS = 160_000
@@ -190,7 +191,7 @@ def error_charts(
 
 def _colour(forecast: str) -> str:
     """Name of the colour of a forecast's line."""
-    if kind_and_rows(forecast)[1]:
+    if kind_and_season(forecast)[1] is not None:
         return "other_season"
     return {"prediction": "model", "prior": "last_value", "last_class": "last_season"}.get(
         forecast, forecast

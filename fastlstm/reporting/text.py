@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from fastlstm.network.naive_forecasters import kind_and_season
+
 # Names of forecasts by their key in stored files, in the order of reports.
 NAMES = {
     "model": "network",
@@ -34,24 +36,18 @@ TITLES = {
 
 def forecast_name(key: str) -> str:
     """Name of a forecast by its key: ``'model'`` or a baseline."""
-    kind, rows = kind_and_rows(key)
-    if kind in NAMES and rows:
-        return f"{NAMES[kind]} ({int(rows):,} rows)"
+    kind, season = kind_and_season(key)
+    if kind in NAMES and season is not None:
+        return f"{NAMES[kind]} ({season:,} rows)"
     return NAMES.get(key, key.replace("_", " "))
 
 
 def in_order(keys: Collection[str]) -> list[str]:
     """Those keys of forecasts that reports show, in their order."""
     order = {key: number for number, key in enumerate(NAMES)}
-    ranked = {key: kind_and_rows(key) for key in keys}
+    ranked = {key: kind_and_season(key) for key in keys}
     known = [key for key in keys if ranked[key][0] in order]
-    return sorted(known, key=lambda key: (order[ranked[key][0]], int(ranked[key][1] or 0)))
-
-
-def kind_and_rows(key: str) -> tuple[str, str]:
-    """A forecast's key without the rows of a season that it may end with, and these."""
-    kind, _, rows = key.rpartition("_")
-    return (kind, rows) if rows.isdecimal() else (key, "")
+    return sorted(known, key=lambda key: (order[ranked[key][0]], ranked[key][1] or 0))
 
 
 def title(metric: str) -> str:
