@@ -30,6 +30,14 @@ _START_LIMIT = 240.0
 _STOP_LIMIT = 20.0
 _USERS, _STARTING, _ADDRESS, _LOG = "users.lock", "starting.lock", "server.json", "server.log"
 _DAYS = 86_400
+# Events that repeat what runs, states and artifacts keep for thirty days; Prefect keeps others, of
+# failures among them, for seven days. Nothing reads them later but the page of events.
+_REPEATED_EVENTS = (
+    *(f"prefect.task-run.{state}" for state in ("Pending", "Running", "Completed", "Cached")),
+    *(f"prefect.flow-run.{state}" for state in ("Scheduled", "Pending", "Running", "heartbeat")),
+    *(f"prefect.artifact.{change}" for change in ("created", "updated")),
+    *(f"prefect.artifact-collection.{change}" for change in ("created", "updated")),
+)
 # What the server is told unless the user's environment says otherwise.
 _DEFAULTS = {
     "DO_NOT_TRACK": "1",
@@ -37,6 +45,9 @@ _DEFAULTS = {
     # Prefect deletes old events by itself, but old runs with their logs and artifacts only if asked.
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(30 * _DAYS),
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_EVENT_RETENTION_OVERRIDES": json.dumps(
+        dict.fromkeys(_REPEATED_EVENTS, _DAYS)
+    ),
 }
 
 

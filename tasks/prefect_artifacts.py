@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -26,6 +27,7 @@ from fastlstm.config.retrain import RetrainConfig
 from fastlstm.escaping import markdown, one_line
 from fastlstm.experiments.backtest_summary import significance_lines
 from fastlstm.registry.store import Store
+from fastlstm.reporting.small_picture import small_picture
 from fastlstm.reporting.text import forecast_name, in_order, markdown_table, number, title
 from fastlstm.runs.saved_run import SavedRun
 from tasks.epoch_log import BESIDE_OTHERS, epoch_text, is_logged
@@ -43,9 +45,12 @@ from tasks.references import (
     TuneOutcome,
 )
 
-# PNG bytes of all figures in one report. Prefect sets no limit, but its database keeps each report, by
-# which it grows every night; what is above the limit is in the list of files, with a link.
-_FIGURES_LIMIT = 200_000
+# PNG bytes of all small figures in one report. Prefect sets no limit, but its database keeps each report
+# three times (artifact, newest of its key, event), by which it grows every night; the report names what
+# is above the limit, and the command that shows it.
+_FIGURES_LIMIT = 32_000
+# Updates of the progress of one training, each of which Prefect keeps as an event of 3 kB.
+_PROGRESS_UPDATES = 10
 # Rows of a table of groups in a report.
 _MOST_ROWS = 500
 
@@ -69,10 +74,10 @@ class TrainingProgress:
             return
         if event["event"] == "epoch":
             text = epoch_text(event)
-            # The artifact shows every epoch, the log about twenty of them.
             if is_logged(event, 20):
                 get_run_logger().info(text)
-            self._show(100 * event["epoch"] / event["epochs"], text)
+            if is_logged(event, _PROGRESS_UPDATES):
+                self._show(100 * event["epoch"] / event["epochs"], text)
         notify_progress(event)
 
     def end(self, message: str) -> None:
@@ -114,10 +119,22 @@ def _cell(value: Any) -> Any:
     return one_line(value) if isinstance(value, str) else value
 
 
-def _embedded(file: Path) -> str:
-    """Markdown with the figure's bytes in it, so that it shows without access to the file."""
-    data = base64.b64encode(file.read_bytes()).decode()
-    return f"![{file.name}](data:image/png;base64,{data})"
+def _embedded(files: Iterable[Path]) -> tuple[dict[Path, str], list[Path]]:
+    """Small figures as Markdown with their bytes in it, so that they show without access to the files.
+
+    Returns:
+        The Markdown of those that fit into a report, by file, and the files of the others.
+    """
+    left, shown, others = _FIGURES_LIMIT, {}, []
+    for file in files:
+        picture = small_picture(file)
+        if len(picture) > left:
+            others.append(file)
+            continue
+        left -= len(picture)
+        data = base64.b64encode(picture).decode()
+        shown[file] = f"![{file.name}](data:image/png;base64,{data})"
+    return shown, others
 
 
 def _links(store: Store, run: SavedRun) -> list[str]:
@@ -147,19 +164,18 @@ def report_run(store: Store, run: SavedRun, outcome: Outcome, reason: str) -> No
     if reason:
         lines += [f"Started because: {markdown(reason)}", ""]
     lines += [body, "", "## Figures", ""]
-    left = _FIGURES_LIMIT
-    files = [Path(name) for name in run.manifest["files"] if name.endswith(".png")]
-    for name in sorted(files, key=_order):
-        file = run.folder / name
-        if file.stat().st_size <= left:
-            left -= file.stat().st_size
-            lines += [f"**{markdown(_caption(name.name, run))}**", "", _embedded(file), ""]
-        else:
-            lines += [
-                f"{markdown(name.name)} is too large to show here; open it from the list of files.",
-                "",
-            ]
+    figures = [run.folder / name for name in run.manifest["files"] if name.endswith(".png")]
+    shown, others = _embedded(sorted(figures, key=_order))
+    for file, picture in shown.items():
+        lines += [f"**{markdown(_caption(file.name, run))}**", "", picture, ""]
     where = outcome.run.location
+    if figures:
+        names = "; ".join(["these in full", *(_caption(file.name, run) for file in others)])
+        lines += [
+            f"Among the files: {markdown(names)}. `fastlstm show RUN --open`, with the place below as "
+            "RUN, makes a page of all of it, with charts.",
+            "",
+        ]
     lines += ["## Files", "", f"In {markdown(where)}:", "", *_links(store, run), ""]
     _show_markdown(
         "\n".join(lines), key=artifact_key(run.model_name, "report"), description=outcome.message
@@ -230,9 +246,7 @@ def report_groups(store: Store, model_name: str, run_id: str, folder: Path, mess
     (report,) = folder.glob("* - REPORT OF LSTM MODELS - *.md")
     lines = [f"In {markdown(store.location(model_name, run_id))}", ""]
     lines += report.read_text(encoding="utf-8").split("\n", 1)[1].strip().split("\n")
-    figures = sorted(folder.glob("*.png"))
-    if sum(file.stat().st_size for file in figures) <= _FIGURES_LIMIT:
-        lines += ["", *map(_embedded, figures)]
+    lines += ["", *_embedded(sorted(folder.glob("*.png")))[0].values()]
     _show_markdown(
         "\n".join(lines), key=artifact_key(model_name, "report"), description=message[:200]
     )
@@ -243,7 +257,8 @@ def report_backtest(model_name: str, outcome: BacktestOutcome, summary: dict[str
     names = in_order(summary["folds"][0])
     lines = [f"# {markdown(outcome.message)}", "", *significance_lines(summary), ""]
     figure = Path(outcome.path) / BACKTEST_FIGURE_FILE
-    lines += [_embedded(figure), "", f"Figure, table and predictions: {markdown(outcome.path)}"]
+    lines += [*_embedded([figure])[0].values(), ""]
+    lines += [f"Figure, table and predictions: {markdown(outcome.path)}"]
     _show_markdown(
         "\n".join(lines), key=artifact_key(model_name, "backtest"), description=outcome.message
     )
@@ -264,8 +279,10 @@ def report_backtest(model_name: str, outcome: BacktestOutcome, summary: dict[str
 def report_search(model_name: str, outcome: TuneOutcome, summary: dict[str, Any]) -> None:
     """Create the report and the table of a search; ``summary`` is ``Search.summary()``."""
     figure = Path(outcome.path) / SEARCH_FIGURE_FILE
-    lines = [f"# {markdown(outcome.message)}", "", _embedded(figure), ""]
-    lines += [f"Config file with the best settings, and all trials: {markdown(outcome.path)}"]
+    lines = [f"# {markdown(outcome.message)}", "", *_embedded([figure])[0].values(), ""]
+    lines += [
+        f"Figure, config file with the best settings, and all trials: {markdown(outcome.path)}"
+    ]
     _show_markdown(
         "\n".join(lines), key=artifact_key(model_name, "search"), description=outcome.message
     )

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import urllib.request
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,15 @@ def test_a_killed_serve_leaves_no_server(tmp_path):
             assert time.monotonic() < deadline
             time.sleep(0.5)
     assert (data / "prefect" / "prefect.db").stat().st_size
+
+
+def test_events_that_repeat_records_are_kept_for_a_day(running, monkeypatch):
+    """Prefect reads the setting, and keeps all other events for seven days."""
+    from prefect.settings.models.server.services import ServerServicesDBVacuumSettings
+
+    for name, value in module._DEFAULTS.items():
+        monkeypatch.setenv(name, value)
+    kept = ServerServicesDBVacuumSettings().event_retention_overrides
+    assert {*kept.values()} == {timedelta(days=1)}
+    assert {"prefect.task-run.Running", "prefect.artifact-collection.updated"} <= {*kept}
+    assert not any(name.endswith(("Failed", "Crashed", "Retrying", "Late")) for name in kept)
