@@ -1,6 +1,7 @@
 """``make bench``: measure all side by side and write ``benchmarks/RESULTS.md`` with its chart.
 
-``python -m benchmarks [--rounds N] [--parts WORD …]``.
+``python -m benchmarks [--rounds N] [--parts WORD …]``. What is measured takes the place of this
+processor's earlier figures, part by part; see ``benchmarks.results``.
 """
 
 from __future__ import annotations
@@ -10,10 +11,9 @@ import os
 import platform
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from unittest import mock
 
@@ -23,38 +23,17 @@ from benchmarks.many import EPOCHS, ROWS
 from benchmarks.many import measure as measure_models
 from benchmarks.memory import peak_of_retraining
 from benchmarks.networks import SIZES, trainers
+from benchmarks.result_files import processor
+from benchmarks.results import GROWTH, HEAD, Row, keep
 from benchmarks.scale import measure_scale
 from benchmarks.serving import predict_example, predict_panel
+from benchmarks.stages import retrain_by_stage
 from benchmarks.windows import disk_share
 from deployments.local_s3 import free_ports
 from deployments.local_server import local_server
 
 _HERE = Path(__file__).parent
 _CONFIG = "deployments/weather_temperature.yaml"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table.
-
-    Attributes:
-        what: what was measured.
-        work: on what.
-        figures: what was found, the median and its spread.
-        wanted: what must be reached.
-        reached: whether it was.
-    """
-
-    what: str
-    work: str
-    figures: str
-    wanted: str
-    reached: bool
-
-    def line(self) -> str:
-        """As a line of a Markdown table."""
-        mark = "yes" if self.reached else "**no**"
-        return f"| {self.what} | {self.work} | {self.figures} | {self.wanted} | {mark} |"
 
 
 def _rate(result: Result, unit: str) -> str:
@@ -296,6 +275,21 @@ def _scale(_: int) -> Iterator[Row]:
         )
 
 
+def _stages(_: int) -> Iterator[Row]:
+    found = retrain_by_stage(_CONFIG)
+    seconds = ", ".join(f"{name} {took:.1f}" for name, took in found.seconds.items())
+    yield Row(
+        "stages", "`make retrain`, set-up aside, once, seconds of each",
+        f"{found.whole:.0f} s: {seconds}; {found.error}", "75 s", found.whole < 75,
+    )  # fmt: skip
+
+
+def _growth(rounds: int) -> Iterator[Row]:
+    measured = measure_growth(rounds)
+    draw(measured, _HERE / "growth.png")
+    yield Row("growth", "windows to Parquet", "the chart below", "", None)
+
+
 _PARTS = {
     "windows": _windows,
     "training": _training,
@@ -308,10 +302,12 @@ _PARTS = {
     "memory": _memory,
     "many": _many,
     "scale": _scale,
+    "stages": _stages,
+    GROWTH: _growth,
 }
 
 
-def _machine() -> str:
+def _versions() -> str:
     names = (
         "tensorflow-cpu",
         "keras",
@@ -322,50 +318,28 @@ def _machine() -> str:
         "pandas",
         "prefect",
     )
-    cpu = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        platform.machine(),
-    )
-    versions = ", ".join(f"{name} {version(name)}" for name in names)
-    return f"{cpu}, {os.cpu_count()} cores; Python {platform.python_version()}, {versions}"
+    found = []
+    for name in names:
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return f"Python {platform.python_version()}, {', '.join(found)}"
 
 
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--parts", nargs="+", choices=[*_PARTS, "growth"])
+    parser.add_argument("--parts", nargs="+", choices=_PARTS)
     given = parser.parse_args()
-    chosen = given.parts or [*_PARTS, "growth"]
-    lines = [
-        "| what | work | found (median ± half the range) | wanted | reached |",
-        "| --- " * 5 + "|",
-    ]
-    print(lines[0])
-    for name, part in _PARTS.items():
-        if name in chosen:
-            for row in part(given.rounds):
-                print(row.line(), flush=True)
-                lines.append(row.line())
-    text = (
-        f"# Results\n\nWritten by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {_machine()}.\n"
-        f"Measured: {', '.join(chosen)}. Each contestant in a process of its own, {given.rounds} "
-        "rounds in alternation, outputs compared before anything is timed.\n\n"
-    ) + "\n".join(lines)
-    if "growth" in chosen:
-        draw(measure_growth(given.rounds), _HERE / "growth.png")
-        text += (
-            "\n\n## Growth\n\nWindows to Parquet, one thing doubled at a time from 100,000 rows x 5 "
-            "features, 24 steps, 1 series (the series: 1,000,000 rows).\n\n"
-            "![cost against size](growth.png)"
-        )
-    if (on_gpu := _HERE / "GPU.md").exists():
-        text += f"\n\n## On a GPU\n\n{on_gpu.read_text(encoding='utf-8').rstrip()}"
-    (_HERE / "RESULTS.md").write_text(text + "\n", encoding="utf-8")
+    about = {"versions": _versions(), "rounds": given.rounds}
+    print(HEAD)
+    for name in given.parts or _PARTS:
+        rows = []
+        for row in _PARTS[name](given.rounds):
+            print(row.line(), flush=True)
+            rows.append(row)
+        measured = {"date": f"{datetime.now(UTC):%Y-%m-%d}", **about}
+        keep(processor(), name, rows, measured, _PARTS)
 
 
 if __name__ == "__main__":
