@@ -214,7 +214,15 @@ def _only_server_of(model: str, data: Path) -> Iterator[None]:
 
 def main() -> None:
     """Serve until interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m deployments.serve", description=__doc__)
+    # Installed, this module has another name than in the checkout.
+    module = __spec__.name if __spec__ else "deployments.serve"
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=f"""Serve all flows of one model from this process, without a work pool.
+        "python -m {module} my.yaml" starts a Prefect server on loopback, or finds the one that another
+        model's serve has started, unless PREFECT_API_URL names one. It runs the flows when a schedule,
+        an event or a person starts them.""",
+    )
     parser.add_argument("config", help="YAML file with the settings of the model")
     parser.add_argument(
         "--time-zone", default="UTC", help="IANA time zone of the schedules, e.g. Europe/Rome"

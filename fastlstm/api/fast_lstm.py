@@ -94,7 +94,8 @@ class fastLSTM(NetworkMethods):
             to forecast from then need one too. ``[]``: none.
         holidays: public holidays that it knows of too: ``{'country': 'DE', 'subdivision': 'BE'}``.
         time_format: how ``time`` is written: a strftime format ('%d/%m/%Y', '%Y' for years), or
-            'epoch_s', 'epoch_ms', 'epoch_us' or 'epoch_ns' for numbers since 1970.
+            'epoch_s', 'epoch_ms', 'epoch_us' or 'epoch_ns' for numbers since 1970, or 'excel' for days
+            as spreadsheets count them.
         time_zone: IANA zone of times without one, in which days and months begin. The default is the
             zone of the times, else UTC.
         closed_days: weekdays without rows of frequency 'B' or 'C': dates, or a mapping with 'market',
@@ -212,9 +213,9 @@ class fastLSTM(NetworkMethods):
     @classmethod
     def from_table(
         cls, path: str | Path, *, target: str | Sequence[str], horizon: int | None = None,
-        look_back: int | None = None, time: str | None = None,
-        series: str | Sequence[str] | None = None, time_zone: str | None = None,
-        data: Mapping[str, Any] | None = None, **arguments: Any,
+        look_back: int | None = None, time: str | Sequence[str] | None = None,
+        time_format: str | None = None, series: str | Sequence[str] | None = None,
+        time_zone: str | None = None, data: Mapping[str, Any] | None = None, **arguments: Any,
     ) -> fastLSTM:  # fmt: skip
         """A forecaster of a file that nobody has described.
 
@@ -226,7 +227,8 @@ class fastLSTM(NetworkMethods):
             target: column to forecast, or several.
             horizon: rows to forecast; by the frequency where it is not given.
             look_back: rows of past; by the seasons that the frequency allows where it is not given.
-            time: time column, where it is not found.
+            time: time column, or several that are joined, where it is not found.
+            time_format: how times are written, where it is not found; see the class.
             series: series column, or several that name series together, where they are not found.
             time_zone: IANA zone of times without an offset.
             data: further settings of the table as in a config, such as ``{"absent_rows": "zero"}``,
@@ -239,8 +241,9 @@ class fastLSTM(NetworkMethods):
         """
         targets = [target] if isinstance(target, str) else list(target)
         found = inspect_table(
-            str(path), targets=targets, time=time, series=series, time_zone=time_zone,
-            horizon=horizon, look_back=look_back, wide=(data or {}).get("layout") == "wide",
+            str(path), targets=targets, time=time, time_format=time_format, series=series,
+            time_zone=time_zone, horizon=horizon, look_back=look_back,
+            wide=(data or {}).get("layout") == "wide",
         )  # fmt: skip
         for doubt in found.doubts:
             warnings.warn(f"in doubt: {doubt}", stacklevel=2)

@@ -27,8 +27,8 @@ class RowTimes(StrictSettings):
         None,
         description="How times are written: a strftime format ('%d/%m/%Y'; '%Y' for years; '%G-W%V' for "
         "ISO weeks, which begin on Monday; '%Y-Q%q' for quarters), or 'epoch_s', 'epoch_ms', "
-        "'epoch_us' or 'epoch_ns' for numbers since 1970 (UTC). Numbers need one. Default: ISO 8601, "
-        "or time stamps.",
+        "'epoch_us' or 'epoch_ns' for numbers since 1970 (UTC), or 'excel' for days as spreadsheets "
+        "count them. Numbers need one. 24:00 is the end of a day. Default: ISO 8601, or time stamps.",
     )
     time_zone: str = Field(
         "UTC",

@@ -9,6 +9,8 @@ EPOCH_UNITS = {
     "epoch_s": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000, "epoch_ns": 1_000_000_000,
 }  # fmt: skip
 
+# Name of a time_format for numbers of days as spreadsheets count them, from their day 0 on.
+EXCEL_DAYS, EXCEL_FIRST_DAY = "excel", "1899-12-30"
 
 # A format of ISO weeks that names no day of the week.
 ISO_WEEK = r"^(?=.*%V)(?!.*%[uwaA])"
@@ -38,13 +40,13 @@ def check_time_format(time_format: str) -> None:
     Raises:
         ValueError: the message names what to give.
     """
-    if time_format in EPOCH_UNITS:
+    if time_format in (*EPOCH_UNITS, EXCEL_DAYS):
         return
     units = ", ".join(EPOCH_UNITS)
     if "%" not in time_format:
         raise ValueError(
             f"{time_format!r} is no time format; give a strftime format such as '%d/%m/%Y', or one of "
-            f"{units} for numbers since 1970"
+            f"{units} for numbers since 1970, or 'excel' for days as spreadsheets count them"
         )
     if QUARTER in time_format:
         quarter_pattern(time_format)

@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 
 from fastlstm.config.time_formats import (
     EPOCH_UNITS,
+    EXCEL_DAYS,
+    EXCEL_FIRST_DAY,
     ISO_WEEK,
     QUARTER,
     of_whole_days,
@@ -96,6 +98,13 @@ def _is_text(kind: pa.DataType) -> bool:
 
 # A format of times that are whole numbers, such as 1950 or 20240131.
 _WHOLE_NUMBER = r"(%[YmdHMS])+"
+# A part of a format whose digits follow each other, such as '%H%M' of 930, and the end of a day.
+_DIGITS, _END_OF_DAY = (
+    r"%[mdHMSy](%[mdHMSyY])+",
+    r"(?:^|(?<=[ T]))24(?=(?::?00){0,2}(?:Z|[+-]\d\d:?\d\d)?$)",
+)
+# Formats that end with the hour or time of a day, which may be 24:00.
+_ENDS_WITH_HOUR = r"(^|.*[ T])%H(:?%M(:?%S)?)?"
 
 
 def _read(column: pa.ChunkedArray, rules: TimeRules) -> pd.Series:
@@ -107,13 +116,16 @@ def _read(column: pa.ChunkedArray, rules: TimeRules) -> pd.Series:
     number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     if declared in EPOCH_UNITS and (number or _is_text(kind)):
         return _since_epoch(column, EPOCH_UNITS[declared], rules)
+    if declared == EXCEL_DAYS and (number or _is_text(kind)):
+        return _since_excel(column, rules)
     if number and declared is not None:
         return _parsed(_whole_numbers(column, rules), rules)
     if _is_text(kind):
         return _parsed(column.to_pandas(), rules)
     remedy = (
         f"say what the numbers are with {rules.settings}time_format: 'epoch_s' or 'epoch_ms' for "
-        "seconds or milliseconds since 1970, '%Y' for years, '%Y%m%d' for days; or give time stamps"
+        "seconds or milliseconds since 1970, '%Y' for years, '%Y%m%d' for days, 'excel' for days of "
+        "spreadsheets; or give time stamps"
         if number
         else f"give time stamps, or text with {rules.settings}time_format"
     )
@@ -148,6 +160,22 @@ def _since_epoch(column: pa.ChunkedArray, per_second: int, rules: TimeRules) -> 
     return pd.Series(pd.DatetimeIndex(micros.view("datetime64[us]")).tz_localize("UTC"))
 
 
+def _since_excel(column: pa.ChunkedArray, rules: TimeRules) -> pd.Series:
+    """Days as spreadsheets count them, to the second, as times without a zone."""
+    numbers = pd.to_numeric(column.to_pandas(), errors="coerce").to_numpy(np.float64)
+    # Days before March 1900 are counted with a February 29 that there was not.
+    wrong = np.flatnonzero(~((numbers >= 61) & (numbers < 2_958_466)))
+    if len(wrong):
+        found = column[int(wrong[0])].as_py()
+        raise rules.refuse(
+            wrong[0],
+            f"{found!r} is no day from 1900 to 9999 as spreadsheets count them; correct the rows or "
+            f"{rules.settings}time_format",
+        )
+    seconds = np.round(numbers * 86_400).astype("timedelta64[s]")
+    return pd.Series(np.datetime64(EXCEL_FIRST_DAY, "s") + seconds)
+
+
 def _whole_numbers(column: pa.ChunkedArray, rules: TimeRules) -> pd.Series:
     """Numbers such as 2024 or 20240131 as text, to be read by a format."""
     numbers = column.cast(pa.float64()).to_numpy()
@@ -172,6 +200,12 @@ def _parsed(text: pd.Series, rules: TimeRules) -> pd.Series:
     if declared is not None and re.fullmatch(_WHOLE_NUMBER, declared):
         # Programs write whole numbers of columns with missing values as '1950.0'.
         text = text.str.replace(r"\.0+$", "", regex=True)
+    if declared is not None and re.search(_DIGITS, declared):
+        text = _padded(text, declared)
+    after = pd.Series(False, index=text.index)
+    if declared is None or re.fullmatch(_ENDS_WITH_HOUR, declared):
+        after = text.str.contains(_END_OF_DAY, regex=True)
+        text = text.str.replace(_END_OF_DAY, "00", regex=True) if after.any() else text
     if declared is None:
         has_offset = text.str.contains(_OFFSET, regex=True) & text.str.contains(":")
         without = pd.to_datetime(text[~has_offset], format="ISO8601", errors="coerce")
@@ -198,7 +232,25 @@ def _parsed(text: pd.Series, rules: TimeRules) -> pd.Series:
             f"{text.iloc[wrong[0]]!r} is no {declared or 'ISO 8601'} time ({len(wrong)} such rows); "
             f"correct the rows or set {rules.settings}time_format, e.g. '%d/%m/%Y'",
         )
-    return times
+    # 24:00 is the midnight at the end of a day (ISO 8601).
+    return times + pd.to_timedelta(after.astype("int64"), unit="D") if after.any() else times
+
+
+def _padded(text: pd.Series, time_format: str) -> pd.Series:
+    """Times whose parts of digits have the zeros again that numbers lose: 930 is 0930."""
+    formats = time_format.split(" ")
+    cells = text.str.split(" ", n=len(formats) - 1, expand=True)
+    if cells.shape[1] != len(formats):
+        return text
+    for at, part in enumerate(formats):
+        if re.fullmatch(_DIGITS, part):
+            width = sum(4 if letter == "Y" else 2 for letter in part[1::2])
+            cells[at] = cells[at].where(
+                ~cells[at].str.isdigit().eq(True), cells[at].str.zfill(width)
+            )
+    others = cells.drop(columns=0)
+    joined: pd.Series = cells[0].str.cat(others, sep=" ") if len(formats) > 1 else cells[0]
+    return joined.where(joined.notna(), text)
 
 
 def quarters(text: pd.Series, time_format: str) -> pd.Series:

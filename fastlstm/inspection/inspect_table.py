@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from fastlstm.config.time_formats import check_time_zone
+from fastlstm.config.time_formats import check_time_format, check_time_zone
 from fastlstm.data.files import source_files
 from fastlstm.data.joined_labels import joined_labels
 from fastlstm.errors import ConfigError, DataError
@@ -25,14 +25,16 @@ from fastlstm.inspection.roles import (
     find_roles,
     find_series,
     horizon_of,
+    labels_of_totals,
     look_back_of,
     missing_marks,
-    numbers_a_day,
+    names_in_numbers,
+    numbers_parts,
     repeated_rows,
 )
 from fastlstm.inspection.sample import Sample, listed, read_sample, require_column
 from fastlstm.inspection.settings_text import FILLED_ROWS, Found
-from fastlstm.inspection.time_parts import times_in_parts
+from fastlstm.inspection.time_parts import given_times, times_in_parts
 from fastlstm.inspection.times import Times, candidates, find_times, frequency_of, times_of
 from fastlstm.inspection.wide_layout import SERIES, VALUE, are_alike, long_sample
 
@@ -50,7 +52,8 @@ Ask = Callable[[str, Sequence[str]], str]
 
 def inspect_table(
     path: str, *, named: str | None = None, query: str | None = None, targets: Sequence[str] = (),
-    time: str | None = None, series: str | Sequence[str] | None = None,
+    time: str | Sequence[str] | None = None, time_format: str | None = None,
+    series: str | Sequence[str] | None = None,
     time_zone: str | None = None,
     horizon: int | None = None, look_back: int | None = None, wide: bool = False,
     ask: Ask | None = None,
@@ -62,7 +65,8 @@ def inspect_table(
         named: the source as the config names it; without it ``path``.
         query: SQL query that the config holds too.
         targets: what is to be forecast; without it a guess, or a question.
-        time: the time column; without it a guess.
+        time: the time column, or several that are joined by spaces; without it a guess.
+        time_format: how times are written; without it a guess.
         series: the series column, or several that name series together; without it a guess.
         time_zone: IANA zone of times without an offset.
         horizon: rows to forecast.
@@ -85,11 +89,13 @@ def inspect_table(
     frame = sample.frame
     if frame.empty:
         raise DataError(f"{path}: holds no rows; give a table with rows")
-    if time is not None:
-        require_column(frame, "--time", time)
-    if time is None:
-        time = _asked_for_time(frame, ask)
-    times = _asked_for_format(_times(frame, time), frame, ask)
+    given_time = [time] if isinstance(time, str) else list(time or ())
+    for name in given_time:
+        require_column(frame, "--time", name)
+    if not given_time:
+        given_time = _asked_for_time(frame, ask)
+    times = _asked_for_format(_times(frame, given_time, time_format), frame, ask)
+    _refuse_absent_times(times, path)
     doubts = list(sample.dialect.doubts)
     of_time = (times.column, *times.parts)
     others = [name for name in map(str, frame) if name not in of_time]
@@ -132,6 +138,7 @@ def inspect_table(
         repeated = 0
         doubts.append(_of_intervals(intervals, roles.targets))
     doubts += _doubts_of_values(sample, roles)
+    doubts += _doubts_of_series(sample, roles, times)
     if repeated:
         doubts.append(f"keep: {repeated:,} rows stand twice, of which one is kept")
     repeated += arranged.repeated
@@ -154,11 +161,13 @@ def inspect_table(
     ):
         # Gaps such as weekends leave no window of two seasons, or none before the newest row.
         usual, last = blocks
+        if horizon is None and 3 * steps > 2 * usual:
+            steps = max(1, usual // 4)
         past = min(past, last, look_back_of(frequency, steps, max(usual, 2 * steps)))
         doubts.append(
             f"timesteps: gaps and missing values part the rows into blocks of about {usual:,}, of "
-            f"which the newest have {last:,}, so {past} rows of past are taken; set absent_rows and "
-            "max_gap, or fill missing values"
+            f"which the newest have {last:,}, so {past} rows of past and {steps} to forecast are taken; "
+            "set absent_rows and max_gap, or fill missing values"
         )
     doubts += [*times.doubts, *arranged.doubts]
     if not times.has_zone and time_zone is None and _has_clock(times.values):
@@ -298,9 +307,32 @@ def _of_intervals(intervals: Intervals, targets: Sequence[str]) -> str:
     return f"resample: rows have no regular times; their means by {intervals.to} are taken"
 
 
-def _times(frame: pd.DataFrame, time: str | None) -> Times:
-    """The time column, or the columns that are joined to it."""
-    if time is None:
+def _times(frame: pd.DataFrame, time: Sequence[str], time_format: str | None) -> Times:
+    """The time column, or the columns that are joined to it.
+
+    Raises:
+        ConfigError: the format is none, or it is not said which column it is of.
+        DataError: there are no such times.
+    """
+    if time_format is not None:
+        if not time:
+            raise ConfigError("--time-format: give --time with the column that is written so, too")
+        try:
+            check_time_format(time_format)
+        except ValueError as error:
+            raise ConfigError(f"--time-format: {error}") from None
+        return given_times(frame, time, time_format)
+    if len(time) > 1:
+        some = frame[list(time)]
+        found = candidates(some)
+        in_parts = times_in_parts(some, found[0] if found else None)
+        if in_parts is None or {*in_parts.parts} != {*time}:
+            raise DataError(
+                f"--time: it is not clear how {', '.join(time)} make a time; give --time-format with a "
+                "space between their parts, such as '%Y %m'"
+            )
+        return in_parts
+    if not time:
         found = candidates(frame)
         best = found[0] if found else None
         if best is None or best.format == "%Y" or best.values.duplicated().any():
@@ -310,7 +342,22 @@ def _times(frame: pd.DataFrame, time: str | None) -> Times:
                 best is None or in_parts.values.nunique() > best.values.nunique()
             ):
                 return in_parts
-    return find_times(frame, time)
+    return find_times(frame, time[0] if time else None)
+
+
+def _refuse_absent_times(times: Times, path: str) -> None:
+    """Refuse rows without a time, such as those of totals.
+
+    Raises:
+        DataError: names the first one.
+    """
+    absent = times.values.isna()
+    if absent.any():
+        row = int(absent.to_numpy().argmax()) + 1
+        raise DataError(
+            f"{path}: {int(absent.sum()):,} of {len(absent):,} rows have no time in {times.column!r}, "
+            f"the first is row {row:,} below the header; remove these rows, or give them a time"
+        )
 
 
 def _without_repeated(sample: Sample, times: Times) -> tuple[Sample, Times, int]:
@@ -338,10 +385,35 @@ def _doubts_of_values(sample: Sample, roles: Roles) -> list[str]:
         "quantity; where they are classes, set LSTM_type to classifier"
         for name in _few_numbers(sample, [n for n in roles.targets if n in numbers])
     ]
-    if roles.series is not None and not roles.series_parts and numbers_a_day(frame[roles.series]):
+    doubts += [
+        f"columns: numbers of {name!r} are taken as quantities; where they are names, set its dtype to "
+        "category"
+        for name in names_in_numbers(sample, [n for n in numbers if n not in roles.targets])
+    ]
+    return doubts
+
+
+def _doubts_of_series(sample: Sample, roles: Roles, times: Times) -> list[str]:
+    """What labels of series may mean instead: parts of the time, or sums of other series."""
+    if roles.series is None:
+        return []
+    labels, doubts = sample.frame[roles.series], []
+    if totals := labels_of_totals(labels):
+        doubts.append(
+            f"series: {listed(map(repr, totals))} may be the sum of other series; leave its rows out "
+            "where it is"
+        )
+    if roles.series_parts:
+        return doubts
+    if numbers_parts(labels, of_a_year=False):
         doubts.append(
             f"series: {roles.series!r} counts rows of a day and is taken to name series; where it is "
             "a part of the time, make one column of both"
+        )
+    if times.format == "%Y" and numbers_parts(labels, of_a_year=True):
+        doubts.append(
+            f"series: {roles.series!r} counts parts of a year and is taken to name series; where it is "
+            f"the month, give --time {times.column!r} --time {roles.series!r} --time-format '%Y %m'"
         )
     return doubts
 
@@ -380,14 +452,16 @@ def _refuse_months(names: Sequence[str]) -> None:
         )
 
 
-def _asked_for_time(frame: pd.DataFrame, ask: Ask | None) -> str | None:
+def _asked_for_time(frame: pd.DataFrame, ask: Ask | None) -> list[str]:
     """The time column, by the one who is asked where several hold different times."""
     if ask is None:
-        return None
+        return []
     found = [times for times in candidates(frame) if times.values.nunique() > 2]
     if len(found) < 2 or found[0].values.duplicated().any():
-        return None
-    return ask("Which column holds the times of the rows?", [times.column for times in found][::-1])
+        return []
+    return [
+        ask("Which column holds the times of the rows?", [times.column for times in found][::-1])
+    ]
 
 
 def _asked_for_format(times: Times, frame: pd.DataFrame, ask: Ask | None) -> Times:

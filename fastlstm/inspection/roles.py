@@ -35,6 +35,8 @@ _FEWEST_ROWS, _MOST_PARTS = 3, 8
 _FILLED, _FILLED_WITH_REPEATED, _REPEATED = 0.2, 0.8, 0.01
 # Rows of a day that are numbered from 0 or 1.
 _OF_A_DAY = (24, 48, 96, 144, 288)
+# Numbers of the parts of a year: quarters, months, four weeks, weeks.
+_OF_A_YEAR = (4, 12, 13, 52, 53)
 
 # An empty label is a class where more than this share of the rows have one.
 _OFTEN_EMPTY = 0.1
@@ -172,14 +174,20 @@ def _is_filled(labels: pd.Series, times: pd.Series, share: float) -> bool:
     return len(labels) >= share * labels.nunique() * times.nunique()
 
 
-def numbers_a_day(labels: pd.Series) -> bool:
-    """Whether labels count the rows of a day, 1 to 24 or 0 to 47, as an hour or a half one does."""
+def numbers_parts(labels: pd.Series, *, of_a_year: bool) -> bool:
+    """Whether labels count the rows of a day, 1 to 24 or 0 to 47, or the parts of a year.
+
+    Args:
+        labels: of the rows.
+        of_a_year: whether the rows' times are years, and not days.
+    """
     if not pd.api.types.is_numeric_dtype(labels.dtype):
         return False
     values = np.sort(labels.dropna().unique())
     begin = values[0] if len(values) else -1
     whole = np.array_equal(values, begin + np.arange(len(values)))
-    return len(values) in _OF_A_DAY and begin in (0, 1) and whole
+    counts = _OF_A_YEAR if of_a_year else _OF_A_DAY
+    return len(values) in counts and begin in (0, 1) and whole
 
 
 def _is_measured(sample: Sample, name: str) -> bool:
@@ -333,6 +341,38 @@ def missing_marks(column: pd.Series) -> list[str]:
         if mark < others.min() - width or mark > others.max() + width:
             found.append(f"{mark}")
     return found
+
+
+# Names of columns whose numbers are names: codes of places and goods.
+_OF_CODES = re.compile(
+    r"(^|[\W_])(zip|zipcode|post(al)?_?code|plz|sku|ean|upc|code|id|(article|item|product|store|shop|"
+    r"customer)(_?(id|no|nr|number|code))?)$",
+    re.IGNORECASE,
+)
+# Labels of rows that add up those of the others.
+_OF_TOTALS = re.compile(
+    r"(grand |sub)?totals?|sum|all|overall|gesamt|insgesamt|total", re.IGNORECASE
+)
+
+
+def names_in_numbers(sample: Sample, names: Sequence[str]) -> list[str]:
+    """Columns of whole numbers that are names rather than quantities, by what they are called.
+
+    Args:
+        sample: the rows.
+        names: of columns.
+    """
+    return [n for n in names if n in sample.whole_numbers and _OF_CODES.search(n)]
+
+
+def labels_of_totals(labels: pd.Series) -> list[str]:
+    """Labels of series that seem to be the sum of others.
+
+    Args:
+        labels: of the rows.
+    """
+    parts = {str(label): str(label).split("/") for label in labels.dropna().unique()}
+    return [label for label, words in parts.items() if any(map(_OF_TOTALS.fullmatch, words))]
 
 
 def _is_category(sample: Sample, name: str) -> bool:

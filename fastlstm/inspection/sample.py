@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
@@ -17,6 +17,8 @@ from fastlstm.data.files import SourceFile
 from fastlstm.data.record_files import ExcelFiles
 from fastlstm.errors import DataError, first_line
 from fastlstm.inspection.text_dialect import (
+    NUMBER,
+    VALUE_CELL,
     Dialect,
     is_numeric,
     number_marks,
@@ -31,7 +33,12 @@ _LISTED = 300
 _ROWS = 200_000
 
 # What stands for a missing value in files of many origins.
-_MISSING = re.compile(r"[-–—?.*#]+|nil|missing|unknown|n\.?a\.?|\(null\)|#N/A", re.IGNORECASE)
+_MISSING = re.compile(
+    r"[-–—?.*#:]+|nil|missing|unknown|none|n[./ ]?[ad]\.?|[<(]?(null|none|na|nan)[>)]?|#N/A",
+    re.IGNORECASE,
+)
+# Most other texts beside the numbers of a column that are taken to stand for missing values.
+_MOST_MARKS = 3
 
 
 @dataclass(frozen=True)
@@ -132,7 +139,7 @@ def _distinct(file: SourceFile, header: list[str]) -> tuple[list[str], tuple[str
     named = [name for name in header if name not in twice]
     if not named:
         raise DataError(f"{file.path}: has two columns named {twice[0]!r}; rename one")
-    if named and all(re.fullmatch(r"[\d\s.,:/+TZ-]*\d[\d\s.,:/+TZ-]*", name) for name in named):
+    if all(VALUE_CELL.fullmatch(name) for name in named):
         raise DataError(
             f"{file.path}: the first line holds values and no names ({', '.join(named)[:80]}); write a "
             "line with the names of the columns above it"
@@ -186,6 +193,8 @@ def _typed(frame: pd.DataFrame, dialect: Dialect, whole: bool) -> Sample:
         if is_numeric(column)
         for cell in column[column.str.fullmatch(_MISSING)].unique()
     } - {*NULLS})  # fmt: skip
+    others, of_cells = _other_texts(cells, {*NULLS, *missing})
+    missing = sorted({*missing, *others})
     absent = {*NULLS, *missing}
     numeric = {
         name: column[~column.isin(absent)] for name, column in cells.items() if is_numeric(column)
@@ -212,6 +221,7 @@ def _typed(frame: pd.DataFrame, dialect: Dialect, whole: bool) -> Sample:
             typed[name] = numbers
             if not numeric[name].str.contains(decimal, regex=False).any():
                 whole_numbers.append(name)
+    doubts = (*doubts, *of_cells)
     if signs:
         doubts = (
             *doubts,
@@ -222,6 +232,38 @@ def _typed(frame: pd.DataFrame, dialect: Dialect, whole: bool) -> Sample:
         doubts=(*dialect.doubts, *doubts),
     )  # fmt: skip
     return Sample(pd.DataFrame(typed), found, whole, tuple(whole_numbers), tuple(zeros))
+
+
+def _other_texts(
+    cells: Mapping[str, pd.Series], absent: set[str]
+) -> tuple[set[str], tuple[str, ...]]:
+    """Texts beside numbers that are taken to stand for missing values, and what is doubted.
+
+    Args:
+        cells: of each column, without empty ones.
+        absent: texts that stand for missing values.
+    """
+    marks, doubts = set(), []
+    for name, column in cells.items():
+        if not is_numeric(column):
+            continue
+        odd = column[~column.isin(absent) & ~column.str.fullmatch(NUMBER)]
+        found = odd.value_counts()
+        if not len(found):
+            continue
+        shown = ", ".join(map(repr, found.index[:_MOST_MARKS]))
+        if len(found) <= _MOST_MARKS and not found.index.str.contains(r"\d").any():
+            marks |= {*found.index}
+            doubts.append(
+                f"na_values: {shown} beside the numbers of {name!r}, in {len(odd):,} of {len(column):,} "
+                "rows, is taken as missing"
+            )
+        else:
+            doubts.append(
+                f"columns: {name!r} holds numbers but for {len(odd):,} of {len(column):,} cells such as "
+                f"{shown}, and is taken as text; correct these cells, or leave them empty"
+            )
+    return marks, tuple(doubts)
 
 
 def _without(cells: pd.Series, signs: Iterable[str]) -> pd.Series:

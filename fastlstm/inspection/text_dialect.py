@@ -15,6 +15,7 @@ import pandas as pd
 
 from fastlstm.data.column_types import NULLS
 from fastlstm.data.csv_files import opened_text
+from fastlstm.errors import DataError
 
 # Bytes at the beginning of a file by which its dialect is found.
 _BYTES = 1 << 18
@@ -22,9 +23,11 @@ _BYTES = 1 << 18
 _MOST_TITLES = 20
 
 _DELIMITERS = ",;\t|"
+# A cell of a number or a time, which is no name of a column.
+VALUE_CELL = re.compile(r"[\d\s.,:/+TZ-]*\d[\d\s.,:/+TZ-]*")
 # What begins a line that is no row.
 _COMMENTS = ("#", "//", "%")
-_NUMBER = re.compile(r"[+-]?(\d+([.,\s\u00a0\u202f'_]\d+)*|[.,]\d+)([eE][+-]?\d+)?")
+NUMBER = re.compile(r"[+-]?(\d+([.,\s\u00a0\u202f'_]\d+)*|[.,]\d+)([eE][+-]?\d+)?")
 _SIGNED = re.compile(
     r"([^\d\s.,'_+-]*)\s*([+-]?\s*[\d.,][\d.,\s\u00a0\u202f'_]*?)\s*([^\d\s.,'_+-]*)"
 )
@@ -100,6 +103,7 @@ def text_dialect(file: Path, delimiter: str | None) -> tuple[Dialect, list[str]]
     Raises:
         OSError: it cannot be read.
         UnicodeError: its text is in none of the usual encodings.
+        DataError: rows have a cell more than the header has names.
     """
     with opened_text(file) as stream:
         head = stream.read(_BYTES)
@@ -111,6 +115,7 @@ def text_dialect(file: Path, delimiter: str | None) -> tuple[Dialect, list[str]]
     found, skipped = (delimiter, 0) if delimiter else _delimiter(kept, quote)
     header = next(csv.reader(kept[skipped:], delimiter=found, quotechar=quote), [])
     if skipped:
+        _refuse_short_header(file, kept[skipped - 1], header, found, quote)
         title = kept[0].strip()[:60]
         doubts = (*doubts, f"skip_lines: {skipped} before the header, {title!r} the first")
     # Settings count the lines before the header as they stand there, where no comments are left out.
@@ -118,6 +123,29 @@ def text_dialect(file: Path, delimiter: str | None) -> tuple[Dialect, list[str]]
         found, quote, comment, skipped, encoding, doubts=doubts,
     )  # fmt: skip
     return dialect, header
+
+
+def _refuse_short_header(
+    file: Path, before: str, first: Sequence[str], delimiter: str, quote: str
+) -> None:
+    """Refuse a header with one name less than rows have cells, which looks like a title.
+
+    Args:
+        file: the file.
+        before: the line before the first one with as many cells as most lines.
+        first: the cells of that one.
+        delimiter: between cells.
+        quote: around cells.
+    """
+    names = next(csv.reader([before], delimiter=delimiter, quotechar=quote))
+    some = [cell for cell in first if cell]
+    is_row = bool(some) and any(VALUE_CELL.fullmatch(cell) for cell in some)
+    if is_row and len(names) == len(first) - 1 > 1 and not any(map(VALUE_CELL.fullmatch, names)):
+        where = "at its end" if not first[-1] else "for the column that has none, such as the first"
+        raise DataError(
+            f"{file}: the header names {len(names)} columns and rows have {len(first)} cells; add "
+            + (f"{delimiter!r} {where}" if not first[-1] else f"a name {where}")
+        )
 
 
 def _encoding(head: bytes) -> tuple[str, tuple[str, ...]]:
@@ -192,7 +220,7 @@ def _delimiter(lines: Sequence[str], quote: str) -> tuple[str, int]:
 def is_numeric(cells: pd.Series) -> bool:
     """Whether most cells of a column look like numbers."""
     known = cells[~cells.isin(NULLS)].head(5_000)
-    return bool(len(known)) and bool(known.str.fullmatch(_NUMBER).mean() > 0.6)
+    return bool(len(known)) and bool(known.str.fullmatch(NUMBER).mean() > 0.6)
 
 
 def number_marks(
@@ -229,7 +257,7 @@ def number_marks(
             return ",", None, (f"{doubt} Decimals are assumed, as ';' parts the columns",)
         return ".", ",", (f"{doubt} Thousands are assumed",)
     dots = some[some.str.contains(".", regex=False)]
-    if len(dots) and len(dots) == len(cells) > 1 and delimiter == ";":
+    if len(dots) > 1:
         grouped = dots.str.fullmatch(r"[+-]?[1-9]\d{0,2}\.\d{3}").all()
         if grouped:
             example = dots.iloc[0]

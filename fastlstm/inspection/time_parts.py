@@ -22,9 +22,10 @@ _PARTS: tuple[tuple[set[str], tuple[str, ...]], ...] = (
     ({"minute", "min", "mins"}, ("%M",)),
 )
 _QUARTER = {"quarter", "qtr", "q"}
+_WEEK = {"week", "isoweek", "weekofyear", "wk", "kw"}
 # Beside a date: an hour or a time of day.
 _OF_DAY = {"hour", "hr", "hh", "hourofday", "time", "timeofday", "clock"}
-_TIMES_OF_DAY = ("%H", "%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p")
+_TIMES_OF_DAY = ("%H", "%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%H%M")
 
 
 def times_in_parts(frame: pd.DataFrame, date: Times | None) -> Times | None:
@@ -40,6 +41,26 @@ def times_in_parts(frame: pd.DataFrame, date: Times | None) -> Times | None:
             if times is not None:
                 return times
     return None
+
+
+def given_times(frame: pd.DataFrame, parts: Sequence[str], written: str) -> Times:
+    """Times of columns and a format that are known.
+
+    Args:
+        frame: the sample.
+        parts: the column, or several that are joined by spaces.
+        written: ``data.time_format``.
+
+    Raises:
+        DataError: a row holds no such time.
+    """
+    columns = [pa.chunked_array([pa.Array.from_pandas(frame[name])]) for name in parts]
+    name, several = " ".join(parts), len(parts) > 1
+    joined = joined_times(columns, f"--time {name}") if several else columns[0]
+    values = as_utc(joined, TimeRules(f"--time {name}", 1, written)).dt.tz_localize(None)
+    return Times(
+        name, written, values, has_zone="%z" in written, parts=tuple(parts) if several else ()
+    )
 
 
 def _letters(name: object) -> str:
@@ -66,8 +87,10 @@ def _of_years(frame: pd.DataFrame) -> list[tuple[list[str], list[str]]]:
         formats = [f"{before} {way}" for before in formats for way in ways]
     if len(found) > 1:
         return [(found, formats)]
-    quarter = _column(frame, _QUARTER)
-    return [] if quarter is None else [([year, quarter], ["%Y %q", "%Y Q%q"])]
+    quarter, week = _column(frame, _QUARTER), _column(frame, _WEEK)
+    if quarter is not None:
+        return [([year, quarter], ["%Y %q", "%Y Q%q"])]
+    return [] if week is None else [([year, week], ["%G %V", "%G W%V"])]
 
 
 def _of_dates(frame: pd.DataFrame, date: Times | None) -> list[tuple[list[str], list[str]]]:
@@ -92,4 +115,23 @@ def _read(frame: pd.DataFrame, parts: Sequence[str], written: str) -> Times | No
         return None
     if values.nunique() < 3:
         return None
-    return Times(" ".join(parts), written, values, parts=tuple(parts))
+    return Times(" ".join(parts), written, values, doubts=_doubts(frame[parts[-1]], written),
+                 parts=tuple(parts))  # fmt: skip
+
+
+def _doubts(last: pd.Series, written: str) -> tuple[str, ...]:
+    """What is not certain about times that several columns make.
+
+    Args:
+        last: the column of their last part.
+        written: their format.
+    """
+    if "%V" in written:
+        return (f"time_format: {last.name!r} is read as the number of an ISO week",)
+    numbers = pd.to_numeric(last, errors="coerce") if written.endswith("%H") else last.head(0)
+    if len(numbers) and numbers.max() == 24:
+        return (
+            f"time: {last.name!r} counts hours to 24, which is read as the midnight at the end of the "
+            "day; rows then have the time at which their hour ends",
+        )
+    return ()

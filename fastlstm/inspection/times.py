@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from fastlstm.config.time_formats import EXCEL_DAYS, EXCEL_FIRST_DAY
 from fastlstm.data.time_stamps import quarters
 from fastlstm.errors import DataError
 from fastlstm.inspection.sample import listed
@@ -26,7 +27,8 @@ _FORMATS = (
     "%Y/%m/%d", "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S", "%Y.%m.%d", "%Y.%m.%d %H:%M:%S",
     "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d-%b-%y",
     "%b-%d-%Y", "%d.%m.%Y %H:%M:%S.%f", "%Y-%m-%d %I:%M %p", "%Y-%m-%d %I:%M:%S %p",
-    "%a, %d %b %Y %H:%M:%S %z", "%YM%m", "%Y %b", "%Y %B", "%b %Y", "%B %Y",
+    "%a, %d %b %Y %H:%M:%S %z", "%a %d %b %Y", "%a, %d %b %Y", "%a %b %d %Y",
+    "%YM%m", "%Y %b", "%Y %B", "%b %Y", "%B %Y",
     "%b-%y", "%b-%Y", "%Y-%b", "%m/%Y", "%Y/%m", "%G-W%V-%u",
 )  # fmt: skip
 _DAY_OR_MONTH = tuple(
@@ -43,7 +45,15 @@ _QUARTERS = (
 # Numbers since 1970 that stand for the years 1990 to 2100, by their unit.
 _EPOCHS = {"epoch_s": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000, "epoch_ns": 1_000_000_000}
 _FROM, _TO = 631_152_000, 4_102_444_800
+# Days of spreadsheets that stand for the years 1950 to 2100.
+_FROM_DAY, _TO_DAY = 18_264, 73_051
+# Names of columns of numbers that may be years or days, and of those that may be ISO weeks.
+_OF_YEARS = re.compile(r"year|date|time|\byr\b", re.IGNORECASE)
+_OF_DAYS = re.compile(r"date|time|\bday\b|\bts\b|datum|fecha|dato|jour", re.IGNORECASE)
+_OF_WEEKS = re.compile(r"week|\bkw\b|\bwk\b", re.IGNORECASE)
 
+# The offset of a time.
+_OFFSET = r"(?:[Zz]|[+-]\d{2}:?\d{2})$"
 # Share of cells below which others than times are few, and fewest cells to tell it from.
 _FEW, _FEWEST_CELLS = 0.1, 10
 
@@ -88,14 +98,42 @@ def find_times(frame: pd.DataFrame, column: str | None) -> Times:
         hint = _if_some_are_none(frame, column) or _if_spaced(frame) or _if_transposed(frame)
         raise DataError(
             f"{what} times as ISO 8601, one of the usual formats or numbers since 1970; columns: "
-            f"{listed(frame)}; {hint or 'give --time, and data.time_format in the config'}"
+            f"{listed(frame)}; {hint or _how_to_give_times(frame)}"
         )
     best = found[0]
+    _refuse_mixed_offsets(frame[best.column], best)
     others = [t.column for t in found if t is not best and _is_moving(t.values)]
     if others:
         doubt = f"time: {best.column!r} is assumed; {', '.join(map(repr, others))} hold times too"
         return Times(best.column, best.format, best.values, best.has_zone, (*best.doubts, doubt))
     return best
+
+
+def _how_to_give_times(frame: pd.DataFrame) -> str:
+    """What to say of a table whose times are written in a way that nobody knows."""
+    has_words = any(
+        frame[name].dropna().head(_TRIED).astype("str").str.contains(r"[^\W\d]{3}.*\d").mean() > 0.9
+        for name in frame
+        if not pd.api.types.is_numeric_dtype(frame[name].dtype)
+    )
+    months = "; names of months are read in English" if has_words else ""
+    return (
+        "give --time with the column, or each of several that make the time together, and "
+        f"--time-format, such as '%d/%m/%Y'{months}"
+    )
+
+
+def _refuse_mixed_offsets(cells: pd.Series, times: Times) -> None:
+    """Refuse ISO 8601 times of which only some have an offset, as reading does."""
+    if times.format is not None or pd.api.types.is_datetime64_any_dtype(cells.dtype):
+        return
+    known = cells.dropna().astype("str")
+    has_offset = known.str.contains(_OFFSET) & known.str.contains(":")
+    if has_offset.any() and not has_offset.all():
+        raise DataError(
+            f"column {times.column!r}: {known[has_offset].iloc[0]!r} has an offset and "
+            f"{known[~has_offset].iloc[0]!r} has none; write all the same way"
+        )
 
 
 def candidates(frame: pd.DataFrame, column: str | None = None) -> list[Times]:
@@ -106,7 +144,8 @@ def candidates(frame: pd.DataFrame, column: str | None = None) -> list[Times]:
         column: the only one that is looked at; None: all.
     """
     names = [column] if column is not None else [str(name) for name in frame]
-    found = [times for name in names if (times := times_of(frame, name)) is not None]
+    given = column is not None
+    found = [t for name in names if (t := times_of(frame, name, given=given)) is not None]
     return sorted(found, key=lambda times: _likelihood(times, frame), reverse=True)
 
 
@@ -173,8 +212,14 @@ def _is_moving(values: pd.Series) -> bool:
     return bool(values.nunique() > 2)
 
 
-def times_of(frame: pd.DataFrame, name: str) -> Times | None:
-    """The times of a column; None where it holds none."""
+def times_of(frame: pd.DataFrame, name: str, *, given: bool = False) -> Times | None:
+    """The times of a column; None where it holds none.
+
+    Args:
+        frame: the sample.
+        name: of the column.
+        given: whether it is known to hold times, so that its name need not say so.
+    """
     cells = frame[name]
     known = cells.dropna()
     if known.empty:
@@ -186,30 +231,48 @@ def times_of(frame: pd.DataFrame, name: str) -> Times | None:
     if pd.api.types.is_bool_dtype(cells.dtype):
         return None
     if pd.api.types.is_numeric_dtype(cells.dtype):
-        return _numbers(cells, name)
+        return _numbers(cells, name, given=given)
     text = cells.astype("str").where(cells.notna())
     return _text(text, name)
 
 
-def _numbers(cells: pd.Series, name: str) -> Times | None:
-    """Whole numbers as years, days or units since 1970."""
+def _numbers(cells: pd.Series, name: str, *, given: bool) -> Times | None:
+    """Numbers as years, days, weeks, units since 1970, or days of spreadsheets."""
     known = cells.dropna()
-    if (known != np.floor(known)).any():
-        return None
     low, high = float(known.min()), float(known.max())
     if known.nunique() < 3:
+        return None
+    if low >= _FROM_DAY and high < _TO_DAY and (given or _OF_DAYS.search(name)):
+        seconds = pd.to_timedelta((cells * 86_400).round(), unit="s")
+        doubt = (
+            f"time_format: numbers of {name!r} such as {known.iloc[0]:g} are read as days of "
+            f"spreadsheets ({pd.Timestamp(EXCEL_FIRST_DAY) + seconds[known.index[0]]:%Y-%m-%d})"
+        )
+        return Times(name, EXCEL_DAYS, pd.Timestamp(EXCEL_FIRST_DAY) + seconds, doubts=(doubt,))
+    if (known != np.floor(known)).any():
         return None
     for unit, per_second in _EPOCHS.items():
         if _FROM * per_second <= low and high < _TO * per_second:
             return Times(name, unit, pd.to_datetime(cells / per_second, unit="s"))
     text = cells.map(lambda value: f"{value:.0f}", na_action="ignore")
-    if low >= 1500 and high <= 2200 and re.search(r"year|date|time|\byr\b", name, re.IGNORECASE):
+    if low >= 1500 and high <= 2200 and (given or _OF_YEARS.search(name)):
         return Times(name, "%Y", pd.to_datetime(text, format="%Y", errors="coerce"))
     for written, digits in (("%Y%m%d", 8), ("%Y%m", 6)):
         if text.dropna().str.len().eq(digits).all():
             values = pd.to_datetime(text, format=written, errors="coerce")
             if values.notna().sum() == len(known) and values.dt.year.between(1800, 2200).all():
                 return Times(name, written, values)
+    of_week = text.dropna().str.fullmatch(r"(19|20)\d{2}(0[1-9]|[1-4]\d|5[0-3])").all()
+    if of_week and (given or _OF_WEEKS.search(name)):
+        values = pd.to_datetime(text + " 1", format="%G%V %u", errors="coerce")
+        doubt = f"time_format: numbers of {name!r} such as {text.dropna().iloc[0]} are read as ISO weeks"
+        if values.notna().sum() == len(known):
+            return Times(name, "%G%V", values, doubts=(doubt,))
+    of_year = text.dropna().str.fullmatch(r"(19|20)\d{2}(0\d\d|[12]\d\d|3[0-6]\d)").all()
+    if of_year and (given or _OF_DAYS.search(name)):
+        values = pd.to_datetime(text, format="%Y%j", errors="coerce")
+        if values.notna().sum() == len(known):
+            return Times(name, "%Y%j", values)
     return None
 
 
@@ -217,7 +280,7 @@ def _text(cells: pd.Series, name: str) -> Times | None:
     known = cells.dropna()
     if not known.head(_TRIED).str.contains(r"\d").all():
         return None
-    if known.head(_TRIED).str.fullmatch(r"\d{4}").all():
+    if known.head(_TRIED).str.fullmatch(r"(1[5-9]|2[01])\d{2}").all():
         return Times(name, "%Y", pd.to_datetime(cells, format="%Y", errors="coerce"))
     if known.head(_TRIED).str.fullmatch(r"\d{1,6}|[+-]?\d*[.,]\d+").all():
         return None
@@ -270,7 +333,11 @@ def _evenness(values: pd.Series) -> float:
 
 
 def _parsed(cells: pd.Series, written: str) -> pd.Series | None:
-    """All cells by a format; None where one is not of it."""
+    """All cells by a format; None where one is not of it. 24:00 is the end of a day."""
+    ends = written == "ISO8601" or written.endswith(("%H:%M", "%H:%M:%S"))
+    if ends and (after := cells.str.contains(r"[ T]24:00(?::00)?$").eq(True)).any():
+        begins = _parsed(cells.str.replace(r"(?<=[ T])24(?=:00)", "00", regex=True), written)
+        return None if begins is None else begins + pd.to_timedelta(after.astype("int64"), unit="D")
     for some in (cells.dropna().head(_TRIED), cells):
         values = pd.to_datetime(some, format=written, errors="coerce", utc=written == "ISO8601")
         if values.notna().sum() < some.notna().sum():

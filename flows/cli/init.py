@@ -21,7 +21,12 @@ from flows.cli.examples import EXAMPLES, example_text
 @click.option(
     "--look-back", type=click.IntRange(1), help="Rows of past that a forecast is made from."
 )
-@click.option("--time", help="Time column.")
+@click.option(
+    "--time", multiple=True, help="Time column; again where several make the time together."
+)
+@click.option(
+    "--time-format", help="How times are written, such as '%d/%m/%Y'; see data.time_format."
+)
 @click.option(
     "--series",
     multiple=True,
@@ -35,8 +40,8 @@ from flows.cli.examples import EXAMPLES, example_text
 )
 def init(
     table: str | None, example: str | None, targets: tuple[str, ...], horizon: int | None,
-    look_back: int | None, time: str | None, series: tuple[str, ...], wide: bool,
-    time_zone: str | None, query: str | None, output: str | None,
+    look_back: int | None, time: tuple[str, ...], time_format: str | None,
+    series: tuple[str, ...], wide: bool, time_zone: str | None, query: str | None, output: str | None,
 ) -> None:  # fmt: skip
     """Look at TABLE and write a config for it.
 
@@ -74,8 +79,9 @@ def init(
     with ScratchFolder() as work:
         source = local_source(named, query, S3Settings(), work)
         found = inspect_table(
-            source.path, named=named, query=query, targets=targets, time=time, series=series,
-            time_zone=time_zone, horizon=horizon, look_back=look_back, wide=wide,
+            source.path, named=named, query=query, targets=targets, time=time,
+            time_format=time_format, series=series, time_zone=time_zone, horizon=horizon,
+            look_back=look_back, wide=wide,
             ask=_ask if sys.stdin.isatty() else None,
         )  # fmt: skip
     replace_file(file, settings_text(found))

@@ -19,6 +19,13 @@ YEARS = pd.date_range("1950", periods=30, freq="YS", tz="UTC")
 DAYS = pd.date_range("2024-02-01", periods=30, tz="UTC")
 WEEKS = pd.date_range("2024-01-01", periods=30, freq="W-MON", tz="UTC")
 
+
+def written_to_24(day):
+    """The hours as a clock that says 24:00 at midnight writes them."""
+    minutes = HOURS - pd.Timedelta("1min")
+    return np.array([f"{m:{day}}{m.hour + 1:02d}:00" for m in minutes])
+
+
 DECLARED = [
     ("epoch_s", SECONDS, HOURS),
     ("epoch_ms", SECONDS * 1000, HOURS),
@@ -31,6 +38,14 @@ DECLARED = [
     ("%m/%d/%Y", DAYS.strftime("%m/%d/%Y").to_numpy(), DAYS),
     ("%G-W%V", WEEKS.strftime("%G-W%V").to_numpy(), WEEKS),
     ("%G-W%V-%u", WEEKS.strftime("%G-W%V-%u").to_numpy(), WEEKS),
+    ("%G%V", WEEKS.strftime("%G%V").astype(int).to_numpy(), WEEKS),
+    ("excel", 45292 + np.arange(30) / 24, HOURS),
+    ("excel", 45292 + np.arange(31, 61), DAYS),
+    # Numbers have lost the zero before 1 to 9 of February.
+    ("%d%m%Y", DAYS.strftime("%d%m%Y").astype(int).to_numpy(), DAYS),
+    # 24:00 is the end of a day.
+    (None, written_to_24("%Y-%m-%dT"), HOURS),
+    ("%d.%m.%Y %H:%M", written_to_24("%d.%m.%Y "), HOURS),
 ]
 
 
@@ -72,6 +87,7 @@ def test_numbers_without_a_format_are_refused(tmp_path, values):
     ("values", "written", "message"),
     [
         (SECONDS * 1000, "epoch_s", "beyond the year 9999"),
+        (SECONDS, "excel", "row 0: 1704067200 is no day from 1900 to 9999 as spreadsheets"),
         ([*SECONDS.astype(str)[:-1], "soon"], "epoch_s", "row 29: 'soon' is no number"),
         (np.arange(30) + 1950.5, "%Y", "row 0: 1950.5 is no whole number"),
         (DAYS.strftime("%d/%m/%Y").tolist(), None, "row 0: '01/02/2024' is no ISO 8601 time"),

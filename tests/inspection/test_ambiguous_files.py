@@ -88,6 +88,30 @@ def stations():
     )]  # fmt: skip
 
 
+def of_days(header, *columns):
+    """A row a day, with one cell of each column."""
+    rows = zip(DAYS, *columns, strict=True)
+    return [header, *(",".join([f"{day:%Y-%m-%d}", *map(str, cells)]) for day, *cells in rows)]
+
+
+def of_times(header, times, write):
+    """A row for each time, which is written by a function."""
+    return [header, *(f"{write(time)},{sold}.5" for time, sold in zip(times, SOLD, strict=True))]
+
+
+HALF_HOURS = pd.date_range("2024-01-01", periods=40, freq="30min")
+HOURS = pd.date_range("2024-01-01 01:00", periods=40, freq="h")
+WEEKS = pd.date_range("2024-01-01", periods=40, freq="W-MON")
+MONTH_STARTS = pd.date_range("2020-01-01", periods=40, freq="MS")
+
+
+def to_24(time, between=" "):
+    """A time whose midnight is 24:00 of the day before."""
+    day = time - pd.Timedelta("1D") if time.hour == 0 else time
+    hour = 24 if time.hour == 0 else time.hour
+    return f"{day:%Y-%m-%d}{between}{hour}" + ("" if between == "," else ":00")
+
+
 # Name of the case, lines, arguments, what the settings must say, words of a doubt.
 CASES = [
     ("month first by its days", days(SOLD, pattern="%m/%d/%Y"), {}, {"time_format": "%m/%d/%Y"}, None),
@@ -187,6 +211,53 @@ CASES = [
      "keep: 2 rows have the series and time of another"),
     ("true and false as a target", days(["true", "false"] * 20, "day,rain"), {"targets": ["rain"]},
      {"columns": {"rain": {"dtype": "category"}}}, None),
+    ("a mark of missing values that nobody knows",
+     days([s if n % 9 else "k.A." for n, s in enumerate(SOLD)]), {}, {"na_values": ["k.A."]},
+     "na_values: 'k.A.' beside the numbers of 'sold', in 5 of 40 rows"),
+    ("n/a for missing", days(["n/a", *SOLD[1:]]), {}, {"na_values": ["n/a"]}, None),
+    ("numbers with notes", of_days("day,level,sold", [f"{s}{'*' if n % 9 == 4 else ''}"
+                                                     for n, s in enumerate(SOLD)], SOLD),
+     {"targets": ["sold"]}, {"features": ["level", "sold"]},
+     "columns: 'level' holds numbers but for 4 of 40 cells such as "),
+    ("'1.234' with ','", days([f"{1 + n % 8}.{n * 37 % 900 + 100:03d}" for n in range(40)]), {},
+     {"decimal": "."}, "decimal: is '1.100'"),
+    ("a code of places as a feature", of_days("day,zip,sold", [10115, 20095] * 20, SOLD),
+     {"targets": ["sold"]}, {"features": ["zip", "sold"]}, "columns: numbers of 'zip' are taken"),
+    ("a series of totals", by_two(("region", "north", "Total"), ("kind", "a")),
+     {"targets": ["sold"]}, {"series": "region"}, "series: 'Total' may be the sum"),
+    ("days of spreadsheets",
+     of_times("date,sold", DAYS, lambda t: (t - pd.Timestamp("1899-12-30")).days), {},
+     {"time_format": "excel", "frequency": "1D"}, "time_format: numbers of 'date' such as 45292"),
+    ("times of day as 930", of_times("date,time,sold", HALF_HOURS,
+                                     lambda t: f"{t:%Y-%m-%d},{t.hour * 100 + t.minute}"), {},
+     {"time_format": "%Y-%m-%d %H%M", "frequency": "30min"}, "time_zone"),
+    ("times of day as 0930", of_times("date,time,sold", HALF_HOURS, lambda t: f"{t:%Y-%m-%d,%H%M}"), {},
+     {"time_format": "%Y-%m-%d %H%M", "frequency": "30min"}, "time_zone"),
+    ("hours to 24", of_times("date,hour,sold", HOURS, lambda t: to_24(t, ",")), {},
+     {"time_format": "%Y-%m-%d %H", "frequency": "1h"}, "time: 'hour' counts hours to 24"),
+    ("24:00", of_times("at,sold", HOURS, to_24), {}, {"frequency": "1h"}, "time_zone"),
+    ("weeks as numbers", of_times("week,sold", WEEKS, lambda t: f"{t:%G%V}"), {},
+     {"time_format": "%G%V", "frequency": "W-MON"}, "are read as ISO weeks"),
+    ("year and week", of_times("year,week,sold", WEEKS, lambda t: f"{t:%G},{int(f'{t:%V}')}"), {},
+     {"time_format": "%G %V", "frequency": "W-MON"}, "'week' is read as the number of an ISO week"),
+    ("days of the year", of_times("date,sold", DAYS, lambda t: f"{t:%Y%j}"), {},
+     {"time_format": "%Y%j", "frequency": "1D"}, None),
+    ("names of weekdays", of_times("date,sold", DAYS, lambda t: f"{t:%a %d %b %Y}"), {},
+     {"time_format": "%a %d %b %Y"}, None),
+    ("months of a fiscal year that are taken for series",
+     of_times("fiscal_year,period,sold", MONTH_STARTS, lambda t: f"{t.year},{t.month}"), {},
+     {"series": "period"}, "give --time 'fiscal_year' --time 'period' --time-format '%Y %m'"),
+    ("... as the doubt says",
+     of_times("fiscal_year,period,sold", MONTH_STARTS, lambda t: f"{t.year},{t.month}"),
+     {"time": ["fiscal_year", "period"], "time_format": "%Y %m"},
+     {"time": ["fiscal_year", "period"], "frequency": "MS", "series": None}, None),
+    ("years in a column that does not say so", [
+        "period,sold", *(f"{1960 + n},{SOLD[n]}" for n in range(40))], {"time": "period"},
+     {"time_format": "%Y"}, None),
+    ("a way of writing that only the user knows",
+     of_times("period,sold", MONTH_STARTS, lambda t: f"FY{t:%y}-P{t:%m}"),
+     {"time": "period", "time_format": "FY%y-P%m"},
+     {"time_format": "FY%y-P%m", "frequency": "MS"}, None),
     ("a year as a number among other columns",
      ["year,sold", *(f"{1960 + n},{SOLD[n]}" for n in range(40))], {}, {"time_format": "%Y"}, None),
 ]  # fmt: skip
@@ -210,6 +281,14 @@ def test_each_way_of_writing_is_understood(tmp_path, lines, given, settings, dou
     assert len(read_back(found)) >= 18
 
 
+def test_rows_that_gaps_part_get_windows_that_fit_between_them(tmp_path):
+    lines = days(["" if n % 13 == 9 else s for n, s in enumerate(SOLD)])
+    found = inspect_table(written(tmp_path, lines))
+    assert found.horizon + found.look_back <= 6
+    assert any("rows of past and 3 to forecast are taken" in text for text in found.doubts)
+    assert inspect_table(written(tmp_path, lines), horizon=7).horizon == 7
+
+
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 QUESTIONS = [
@@ -229,6 +308,20 @@ QUESTIONS = [
      r"columns seem to stand apart by spaces"),
     ("a row of totals", [*days(SOLD), "Total,180"],
      r"column 'day' does but for 'Total', in 1 of 41 rows; remove these rows"),
+    ("a row of totals without a time", [*days(SOLD), ",180"],
+     r"1 of 41 rows have no time in 'day', the first is row 41 below the header; remove these rows"),
+    ("a way of writing that nobody knows", ["period,sold", *(f"FY20-P{n},1.5" for n in range(40))],
+     r"give --time with the column, or each of several .* and --time-format, such as '%d/%m/%Y'$"),
+    ("months in another language", ["monat,sold", *(f"Mär {2000 + n},1.5" for n in range(40))],
+     r"names of months are read in English"),
+    ("some times with an offset", ["at,sold", *(f"2024-01-01T{n:02d}:00{'Z' * (n % 2)},{n}.5"
+                                               for n in range(20))],
+     r"'2024-01-01T01:00Z' has an offset and '2024-01-01T00:00' has none"),
+    ("rows that end with a delimiter", ["day,sold", *(f"{line}," for line in days(SOLD)[1:])],
+     r"the header names 2 columns and rows have 3 cells; add ',' at its end"),
+    ("row names without a header",
+     ["day,sold", *(f"{n},{line}" for n, line in enumerate(days(SOLD)[1:]))],
+     r"the header names 2 columns and rows have 3 cells; add a name for the column that has none"),
     ("two columns of one name", ["day,sold,sold", "2024-01-01,1,2"],
      r"'sold' name two columns each, which are left out"),
     ("only a header", ["day,sold"], r"holds no rows"),
