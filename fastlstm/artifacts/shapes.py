@@ -15,7 +15,8 @@ from fastlstm.errors import StoreError
 # A number of a JSON file, which has neither infinity nor NaN; a score is null where it is undefined.
 Number = Annotated[float, Field(strict=True)]
 Score = Number | None
-Count = Annotated[int, Field(strict=True, ge=0)]
+# JSON may hold whole numbers of any length; arrays hold those below.
+Count = Annotated[int, Field(strict=True, ge=0, lt=1 << 53)]
 
 _LONGEST_VALUE = 60
 

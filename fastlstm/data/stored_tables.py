@@ -55,6 +55,7 @@ class StoredTable:
         others: what each further column must hold; None: anything, as it is not read.
         optional: what columns hold, by name, that it may have.
         is_finite: whether a column of numbers, by its name, may not hold infinity.
+        within: least and greatest value of columns of numbers, by name.
 
     Attributes:
         names: of all its columns.
@@ -68,8 +69,10 @@ class StoredTable:
         self, file: Path, columns: Mapping[str, Kind], others: Kind | None = None,
         optional: Mapping[str, Kind] | None = None,
         is_finite: Callable[[str], bool] = lambda _: False,
+        within: Mapping[str, tuple[int, int]] | None = None,
     ) -> None:  # fmt: skip
         self._file, self._columns, self._is_finite = file, dict(columns), is_finite
+        self._within = dict(within or {})
         with _intact(file):
             metadata = pq.read_metadata(file)
             schema = metadata.schema.to_arrow_schema()
@@ -114,7 +117,7 @@ class StoredTable:
     def whole(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """All rows, with some of its columns or all."""
         names = columns or self.names
-        with self._opened(columns) as parquet:
+        with self.opened(columns) as parquet:
             # Column by column; all at once would be in memory twice.
             return pd.DataFrame(
                 {name: self._frame(parquet.read([name]))[name] for name in names}, copy=False
@@ -122,7 +125,7 @@ class StoredTable:
 
     def blocks(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
         """The same in blocks of a million rows, at least one, one at a time in memory."""
-        with self._opened(columns) as parquet:
+        with self.opened(columns) as parquet:
             found = False
             for batch in parquet.iter_batches(_BLOCK, columns=columns):
                 found = True
@@ -132,32 +135,59 @@ class StoredTable:
 
     def row_groups(self) -> Iterator[pd.DataFrame]:
         """The rows of each row group that has any."""
-        with self._opened(None) as parquet:
+        with self.opened() as parquet:
             for number in range(parquet.num_row_groups):
                 frame = self._frame(parquet.read_row_group(number))
                 if len(frame):
                     yield frame
 
     @contextmanager
-    def _opened(self, columns: Sequence[str] | None) -> Iterator[pq.ParquetFile]:
+    def opened(self, columns: Sequence[str] | None = None) -> Iterator[pq.ParquetFile]:
+        """The file, its texts as numbers of a list; what is read of it goes to ``check_values``.
+
+        Args:
+            columns: those to be read; None: all.
+
+        Raises:
+            StoreError: within the block something cannot be read.
+        """
         labels = [name for name in columns or self.names if name in self._texts]
         # As numbers of a list, of which a small file may repeat a long label a million times.
         with _intact(self._file), pq.ParquetFile(self._file, read_dictionary=labels) as parquet:
             yield parquet
 
-    def _frame(self, table: pa.Table) -> pd.DataFrame:
-        """Rows with their labels unpacked, unless these would take too much memory."""
-        for position, name in enumerate(table.column_names):
-            column, kind = table.column(position), self._kinds[name]
+    def check_values(self, table: pa.Table) -> None:
+        """Refuse rows with values that their columns may not have.
+
+        Args:
+            table: rows as ``opened`` reads them.
+
+        Raises:
+            StoreError: names the column.
+        """
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            kind = self._kinds[name]
             whole = kind in (Kind.TEXT, Kind.TIME, Kind.LABEL) or pa.types.is_integer(column.type)
             if kind is not None and whole and column.null_count:
                 raise self._refused(f"lacks values in the column {name!r}")
             if kind is Kind.NUMBER and self._is_finite(name) and _has_infinity(column):
                 raise self._refused(f"has an infinite number in the column {name[:80]!r}")
+            if name in self._within and not _is_within(column, *self._within[name]):
+                least, greatest = self._within[name]
+                raise self._refused(
+                    f"has numbers beyond {least:,} to {greatest:,} in the column {name!r}"
+                )
+            if name in self._texts and _unpacked_bytes(column) > self._most_bytes:
+                raise self._refused(f"has labels without end in the column {name!r}")
+
+    def _frame(self, table: pa.Table) -> pd.DataFrame:
+        """Rows with their labels unpacked, unless these would take too much memory."""
+        self.check_values(table)
+        for position, name in enumerate(table.column_names):
             if name in self._texts:
-                if _unpacked_bytes(column) > self._most_bytes:
-                    raise self._refused(f"has labels without end in the column {name!r}")
-                table = table.set_column(position, name, column.cast(pa.large_string()))
+                table = table.set_column(
+                    position, name, table.column(position).cast(pa.large_string())
+                )
         frame: pd.DataFrame = table.to_pandas()
         return frame
 
@@ -167,6 +197,14 @@ def _has_infinity(column: pa.ChunkedArray) -> bool:
     import pyarrow.compute as pc
 
     return pa.types.is_floating(column.type) and bool(pc.any(pc.is_inf(column)).as_py())
+
+
+def _is_within(column: pa.ChunkedArray, least: int, greatest: int) -> bool:
+    """Whether all numbers lie between two, both included; a missing one does not."""
+    import pyarrow.compute as pc
+
+    inside = pc.and_(pc.greater_equal(column, least), pc.less_equal(column, greatest))
+    return bool(pc.all(inside, skip_nulls=False, min_count=0).as_py())
 
 
 def _unpacked_bytes(column: pa.ChunkedArray) -> int:

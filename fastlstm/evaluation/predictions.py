@@ -201,8 +201,12 @@ _MAY_BE_INFINITE = ("lower_", "upper_", "scale")
 _LABEL_COLUMNS = {"true_label": Kind.LABEL, "label": Kind.LABEL}
 
 
-def stored_predictions(file: Path) -> StoredTable:
+def stored_predictions(file: Path, steps_ahead: int) -> StoredTable:
     """The table of test predictions in a file of a run.
+
+    Args:
+        file: the file.
+        steps_ahead: of the run's forecasts.
 
     Raises:
         StoreError: it is missing, or another table.
@@ -210,6 +214,7 @@ def stored_predictions(file: Path) -> StoredTable:
     return StoredTable(
         file, _PREDICTION_COLUMNS, Kind.NUMBER, _LABEL_COLUMNS,
         is_finite=lambda name: not name.startswith(_MAY_BE_INFINITE),
+        within={"step": (1, steps_ahead)},
     )  # fmt: skip
 
 

@@ -39,9 +39,16 @@ def best_baseline(metrics: dict[str, Any]) -> BestBaseline:
 
     Args:
         metrics: of a run, as ``metrics.json`` keeps them.
+
+    Raises:
+        StoreError: they have no baseline.
     """
     primary = metrics["primary"]
     baselines = {key: scores for key, scores in metrics["test"].items() if key != "model"}
+    if not baselines:
+        raise StoreError(
+            "the run's metrics hold no baseline that could forecast; retrain the model"
+        )
     most = max(scores["windows"] for scores in baselines.values())
     sign = 1 if primary["better"] == "lower" else -1
 

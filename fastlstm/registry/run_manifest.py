@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired
@@ -13,6 +14,9 @@ from fastlstm.artifacts.folders import MANIFEST, read_manifest
 from fastlstm.artifacts.shapes import Count, Score, require_shape
 from fastlstm.reporting.text import TITLES
 
+# Python reads more forms than NumPy, by which the time is used.
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?Z")
+
 
 def _known_metric(name: str) -> str:
     if name not in TITLES:
@@ -22,7 +26,7 @@ def _known_metric(name: str) -> str:
 
 def _end_of_time(text: str) -> str:
     """A time as runs store it, or the number of a row."""
-    if text.endswith("Z"):
+    if _TIME.fullmatch(text):
         datetime.fromisoformat(text[:-1])
     elif not text.startswith("row "):
         raise ValueError("neither a time in UTC nor a row")

@@ -115,6 +115,10 @@ def learning_curves(history: pd.DataFrame, names: Sequence[str], best_epoch: int
     return charts
 
 
+def _calibration_title(name: str, error: float | None) -> str:
+    return f"Calibration of {one_line(name)}" + ("" if error is None else f": error {error:.3f}")
+
+
 def probability_charts(metrics: dict[str, Any]) -> list[Chart]:
     """Reliability, and precision and recall by threshold, of the outputs of a classifier."""
     named = {**metrics.get("labels", {}), **metrics.get("outputs", {})}
@@ -126,7 +130,7 @@ def probability_charts(metrics: dict[str, Any]) -> list[Chart]:
             charts.append(
                 Chart(
                     f"reliability {name}", "calibration",
-                    f"Calibration of {one_line(name)}: error {scores['calibration_error']:.3f}",
+                    _calibration_title(name, scores["calibration_error"]),
                     "forecast probability", "observed frequency",
                     [Line("network", "model", "points"), Line("perfect calibration", "muted", "dotted")],
                     [packed(x), packed([b["positives"] for b in bins]), packed(x)],

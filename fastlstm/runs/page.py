@@ -102,7 +102,7 @@ def page_charts(run: RunFiles, wanted: Sequence[str] = ()) -> dict[str, Any]:
     file = run.path("predictions")
     if not file.exists():
         raise StoreError(f"{file}: is missing, so that the run's page has no forecasts to show")
-    stored = StoredPredictions(file)
+    stored = StoredPredictions(file, hp.steps_ahead)
     baselines = [n for n in metrics["test"] if n != "model" and n in stored.columns]
     levels = _levels(stored.columns, file)
     targets = run.data.targets[:_MOST_TARGETS]
@@ -128,7 +128,7 @@ def page_charts(run: RunFiles, wanted: Sequence[str] = ()) -> dict[str, Any]:
             series_record(rows, observed.of_series(name, target), plan)
             | ({"errors": errors(rows, relative=False)} if several else {})
             for target in targets
-            for rows in [_rows_of(of_series[name], name, target, file)]
+            for rows in [_rows_of(of_series.get(name, sample[:0]), name, target, file)]
         ]
         for name in shown.names
     ]

@@ -28,16 +28,19 @@ _LARGEST_CSV = 256 << 20
 class StoredPredictions:
     """The file of test predictions of a run.
 
+    Args:
+        file: the file.
+        steps_ahead: of the run's forecasts.
+
     Attributes:
         columns: its columns.
         rows: number of its rows.
         sampled: number of the rows that errors of all series are of.
     """
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        stored = stored_predictions(file)
-        self.columns, self.rows, self.sampled = stored.names, stored.rows, 0
+    def __init__(self, file: Path, steps_ahead: int) -> None:
+        self._file, self._table = file, stored_predictions(file, steps_ahead)
+        self.columns, self.rows, self.sampled = self._table.names, self._table.rows, 0
 
     @property
     def is_whole(self) -> bool:
@@ -49,24 +52,28 @@ class StoredPredictions:
 
         Args:
             series: labels.
+
+        Raises:
+            StoreError: the file is damaged, or holds values that no predictions have.
         """
         every = max(1, -(-self.rows // _SAMPLE))
         wanted = pa.array(series, pa.string())
         sample, chosen = [], []
-        with pq.ParquetFile(self._file, read_dictionary=["series", "target"]) as stored:
+        with self._table.opened() as stored:
             for group in range(stored.num_row_groups):
                 if every > 1 and group % every and not _may_hold(stored, group, series):
                     continue
                 for number, batch in enumerate(stored.iter_batches(_BATCH, row_groups=[group])):
                     table = pa.Table.from_batches([batch])
+                    self._table.check_values(table)
                     if every == 1 or (group + number) % every == 0:
                         sample.append(table)
                     if every > 1:
                         labels = table["series"].cast(pa.string())
                         chosen.append(table.filter(pc.is_in(labels, value_set=wanted)))
-        whole = _frame(sample, self._file)
+            whole = _frame(sample, self._file)
+            own = whole if every == 1 else _frame(chosen, self._file)
         self.sampled = len(whole)
-        own = whole if every == 1 else _frame(chosen, self._file)
         own = own[own["series"].isin(list(series))]
         return whole, {str(name): rows for name, rows in own.groupby("series", observed=True)}
 

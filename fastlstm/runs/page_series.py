@@ -46,9 +46,11 @@ def choose_series(
         wanted: series that must be among them.
 
     Raises:
-        StoreError: one of ``wanted`` has no predictions.
+        StoreError: one of ``wanted`` has no predictions, or the metrics have no series.
     """
     metric, by_series = metrics["primary"]["name"], metrics["by_series"]
+    if not by_series:
+        raise StoreError("the run's metrics have no scores of any series; copy the run again")
     if absent := [name for name in wanted if name not in by_series]:
         raise StoreError(
             f"--series: the run has no test predictions of {absent[0]!r}; it has those of "

@@ -131,8 +131,9 @@ class SavedRun:
         Raises:
             StoreError: it is missing, or another table.
         """
-        table = stored_predictions(self.path("predictions"))
-        outputs = self.hyperparameters.steps_ahead * len(self.data.targets)
+        steps = self.hyperparameters.steps_ahead
+        table = stored_predictions(self.path("predictions"), steps)
+        outputs = steps * len(self.data.targets)
         if table.rows % outputs or not table.rows:
             raise StoreError(
                 f"{self.path('predictions')}: {table.rows:,} rows are no windows of {outputs:,} outputs"

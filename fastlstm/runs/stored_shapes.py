@@ -25,7 +25,18 @@ def _with_the_network(test: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(f"has scores of {name[:40]!r}, which is no forecast")
         if not expected <= scores.keys() or scores.get("windows") is None:
             raise ValueError(f"has other metrics of {name[:40]!r} than of the network")
+        if any(isinstance(scores[metric], dict) for metric in {*expected, "windows"}):
+            raise ValueError(f"has a metric of {name[:40]!r} that is no number")
     return test
+
+
+def _square(scores: dict[str, Any]) -> dict[str, Any]:
+    """Scores with a confusion matrix of as many rows and columns as there are classes."""
+    count = len(scores.get("classes", ["0", "1"]))
+    matrix = scores.get("confusion_matrix")
+    if matrix is not None and {len(matrix), *map(len, matrix)} != {count}:
+        raise ValueError(f"has a confusion matrix of another size than {count:,} classes")
+    return scores
 
 
 def _with_the_class(report: dict[str, Any]) -> dict[str, Any]:
@@ -139,8 +150,8 @@ class _Metrics(TypedDict, total=False):
     over_series: _OverSeries | None
     intervals: _Intervals | None
     importance: _Importance
-    outputs: dict[str, _Output]
-    labels: dict[str, _Label]
+    outputs: dict[str, Annotated[_Output, AfterValidator(_square)]]
+    labels: dict[str, Annotated[_Label, AfterValidator(_square)]]
 
 
 METRICS: TypeAdapter[Any] = TypeAdapter(_Metrics)

@@ -36,7 +36,7 @@ def commands(page):
 
 
 COMMANDS = commands("s3")
-# No server here has it; its arguments are compared with the service's model.
+# No server here has KMS' own interface; the arguments are compared with the service's model.
 ELSEWHERE = ("aws kms ",)
 
 
@@ -208,3 +208,54 @@ def test_backup_move_and_upkeep_of_a_bucket(administrator, bucket, monkeypatch, 
         assert done.exit_code == 0 and "0 problems" in done.output, done.output
         moved = open_store(copied, settings=S3Settings(), cache=tmp_path / place)
         assert moved.champion("moved").champion == run and len(moved.runs("moved")) == 2
+
+
+@pytest.mark.soak
+def test_a_store_whose_files_a_key_of_kms_encrypts(monkeypatch, tmp_path):
+    """With the settings of the page, then by the bucket's rule alone; SeaweedFS has a KMS of its own."""
+    provider = {"local": {"type": "local", "enableOnDemandCreate": True}}
+    config = tmp_path / "kms.json"
+    config.write_text(json.dumps({"kms": {"default_provider": "local", "providers": provider}}))
+    text = (ROOT / "docs" / "how-to" / "s3.md").read_text()
+    (block, *_) = re.findall(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    given = yaml.safe_load(block)["s3"]
+    assert given["encryption"] == "aws:kms" and given["kms_key_id"] == "alias/models"
+    (rule,) = (line for line in COMMANDS if "put-bucket-encryption" in line)
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with local_s3(folder, "acme-models", options=(f"-s3.config={config}",)) as server:
+        use(monkeypatch, server.environment)
+        client = boto3.client("s3")
+        for name, settings in {"by settings": given, "by the bucket": {}}.items():
+            if not settings:
+                call(shlex.split(rule), ROOT)
+            s3 = S3Settings.model_validate(settings)
+            writer = open_store(STORE, settings=s3, cache=tmp_path / f"{name} writer")
+            run = writer.add_run(name, datetime(2026, 11, 24, 3, tzinfo=UTC), legible).run_id
+            writer.update_champion(name, lambda record, run=run: record.promoted(run, "better"))
+            listed = client.list_objects_v2(Bucket="acme-models", Prefix=f"production/{name}/")
+            assert len(listed["Contents"]) == 5  # two files, claim, manifest, champion
+            for item in listed["Contents"]:
+                head = client.head_object(Bucket="acme-models", Key=item["Key"])
+                told = head["ServerSideEncryption"], head["SSEKMSKeyId"]
+                assert told == ("aws:kms", "alias/models"), item["Key"]
+            # A reader needs no setting, only the right to use the key.
+            reader = open_store(STORE, settings=S3Settings(), cache=tmp_path / f"{name} reader")
+            found = reader.run_folder(name, run)
+            assert WORDS in (found / "big.keras").read_bytes()
+            done = CliRunner().invoke(main, ["verify", STORE])
+            assert done.exit_code == 0 and "0 problems" in done.output, done.output
+    stored = [file for file in folder.rglob("*") if file.is_file()]
+    assert sum(file.stat().st_size for file in stored) > 24_000_000
+    assert not any(WORDS in file.read_bytes() for file in stored)
+    s3_client._client.cache_clear()
+
+
+WORDS = b"words that nobody but a reader may see"
+
+
+def legible(folder, run_id):
+    """A run with a file in parts and a small one, both of words."""
+    (folder / f"{run_id} - report.md").write_bytes(WORDS)
+    (folder / "big.keras").write_bytes(WORDS * (12_000_000 // len(WORDS)))
+    return {"fingerprint": run_id, "primary": None}

@@ -22,6 +22,8 @@ from fastlstm import FolderStore, SavedRun
 from fastlstm.api.opening import open_run
 from fastlstm.artifacts.folders import write_manifest
 from fastlstm.errors import StoreError
+from fastlstm.forecasting.forecaster import best_baseline
+from fastlstm.reporting.charts import probability_charts
 from fastlstm.runs.page import stored_page
 from fastlstm.runs.page_rows import StoredPredictions
 from tests.faults.test_bounded import LAUGHS
@@ -73,6 +75,8 @@ def placed(document, place, value):
         ("primary.value", 10**400), ("baselines.last_season", 3), ("training.best_epoch", 1.5),
         ("cuts.first_test_origin", "2024-99-99Z"), ("cuts.first_test_origin", 7), ("run_id", None),
         ("cuts.validation", "x" * 230), ("training", "\0"),
+        ("cuts.first_test_origin", "2024-W01-1Z"), ("cuts.first_test_origin", "20240108T02Z"),
+        ("cuts.first_test_origin", "2024-01-08T02:00:00+01:00Z"),
     ],
 )  # fmt: skip
 def test_a_manifest_with_another_type(folder, place, value):
@@ -95,6 +99,10 @@ def test_a_manifest_with_another_type(folder, place, value):
         ("METRICS", "test.last_value", {}), ("METRICS", "by_series", [1]),
         ("METRICS", "windows", -1), ("METRICS", "season_length", 10**18),
         ("METRICS", "importance", [{"feature": 1}]), ("METRICS", "primary.value", True),
+        ("METRICS", "windows", 10**30), ("METRICS", "test.last_value.mae", {"a": 1.0}),
+        ("METRICS", "test.last_value.windows", {"a": 1.0}),
+        ("METRICS", "outputs", {"wet": {"confusion_matrix": [[1, 2], [3]]}}),
+        ("METRICS", "labels", {"sky": {"classes": ["a"], "confusion_matrix": [[1], [2]]}}),
         ("TRAIN INPUTS", "load.counts", [1]), ("TRAIN INPUTS", "load.edges", [[1]]),
         ("TRAIN INPUTS", "load", None),
     ],
@@ -123,6 +131,9 @@ def column(table, name, values):
         (lambda t: t.slice(1), "are no windows of 3 outputs"),
         (lambda t: t.slice(0, 0), "are no windows of 3 outputs"),
         (lambda t: column(t, "last_value", pa.array([[1.0]] * len(t))), "in place of numbers"),
+        (lambda t: column(t, "step", pa.array([0] * len(t), pa.int32())), "beyond 1 to 3 in"),
+        (lambda t: column(t, "step", pa.array([1 << 62] * len(t))), "beyond 1 to 3 in"),
+        (lambda t: column(t, "step", pa.array([None] * len(t), pa.float64())), "beyond 1 to 3 in"),
         (lambda t: column(t, "truth", pa.array(np.full(len(t), np.inf))), "an infinite number in"),
         (lambda t: column(t, "last_value", pa.array(np.full(len(t), -np.inf))), "an infinite number"),
     ],
@@ -144,6 +155,9 @@ def test_predictions_of_other_columns(folder, change, told):
         (lambda t: t.append_column("lower_x", t["truth"]).append_column("upper_x", t["truth"]),
          "'lower_x', which is no bound"),
         (lambda t: t.append_column("lower_0.5", t["truth"]), "'lower_0.5', which is no bound"),
+        (lambda t: column(t, "step", pa.array([1 << 31] * len(t))), "beyond 1 to 3 in"),
+        (lambda t: column(t, "truth", pa.array(np.full(len(t), np.inf))), "an infinite number in"),
+        (lambda t: column(t, "series", pa.array(["z"] * len(t))), "no predictions of 'load'"),
     ],
 )  # fmt: skip
 def test_a_page_of_predictions_of_other_columns(folder, change, told):
@@ -152,6 +166,35 @@ def test_a_page_of_predictions_of_other_columns(folder, change, told):
     seal(folder)
     with pytest.raises(StoreError, match=rf"PREDICTIONS.*{told}"):
         stored_page(SavedRun(folder))
+
+
+@pytest.mark.figures
+def test_a_page_of_metrics_without_series_and_of_damaged_predictions(folder):
+    metrics, predictions = file_of(folder, "METRICS"), file_of(folder, "TEST PREDICTIONS")
+    whole, stored = metrics.read_text(), bytearray(predictions.read_bytes())
+    metrics.write_text(json.dumps({**json.loads(whole), "by_series": {}}))
+    seal(folder)
+    with pytest.raises(StoreError, match="no scores of any series"):
+        stored_page(SavedRun(folder))
+    metrics.write_text(whole)
+    stored[4:2000] = bytes(1996)
+    predictions.write_bytes(stored)
+    seal(folder)
+    with pytest.raises(StoreError, match=r"PREDICTIONS.* cannot be read as Parquet"):
+        stored_page(SavedRun(folder))
+
+
+def test_metrics_without_a_baseline(folder):
+    with pytest.raises(StoreError, match="hold no baseline"):
+        best_baseline({**SavedRun(folder).metrics, "test": {"model": {}}})
+
+
+def test_calibration_without_an_error_is_drawn():
+    bins = [{"probability": 0.5, "positives": 0.5}]
+    (chart,) = probability_charts(
+        {"labels": {"sky": {"reliability": bins, "calibration_error": None}}}
+    )
+    assert chart.heading == "Calibration of sky"
 
 
 @pytest.mark.parametrize(
@@ -302,7 +345,7 @@ def test_predicted_labels_are_text_whole_numbers_or_booleans(folder, labels):
     seal(folder)
     found = next(SavedRun(folder).predictions.blocks())
     assert found["label"].tolist() == each.to_pylist()
-    assert StoredPredictions(file).rows == len(table)
+    assert StoredPredictions(file, 3).rows == len(table)
     pq.write_table(column(table, "label", pa.array([[1]] * len(table))), file)
     seal(folder)
     with pytest.raises(StoreError, match="'label' in place of labels of classes"):
