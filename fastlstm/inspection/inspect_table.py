@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from fastlstm.config.time_formats import check_time_format, check_time_zone
+from fastlstm.config.time_formats import EPOCH_UNITS, check_time_format, check_time_zone
 from fastlstm.data.files import source_files
 from fastlstm.data.joined_labels import joined_labels
 from fastlstm.errors import ConfigError, DataError
@@ -170,7 +170,8 @@ def inspect_table(
             "set absent_rows and max_gap, or fill missing values"
         )
     doubts += [*times.doubts, *arranged.doubts]
-    if not times.has_zone and time_zone is None and _has_clock(times.values):
+    is_utc = times.has_zone or times.format in EPOCH_UNITS
+    if not is_utc and time_zone is None and _has_clock(times.values):
         doubts.append("time_zone: UTC is assumed for times without an offset")
     return Found(
         path=named or path,

@@ -282,7 +282,11 @@ def test_each_way_of_writing_is_understood(tmp_path, lines, given, settings, dou
 
 
 def test_rows_that_gaps_part_get_windows_that_fit_between_them(tmp_path):
-    lines = days(["" if n % 13 == 9 else s for n, s in enumerate(SOLD)])
+    times = pd.date_range("2024-01-01", periods=120)
+    lines = [
+        "day,sold",
+        *(f"{t:%Y-%m-%d},{'' if n % 13 == 9 else n % 7}" for n, t in enumerate(times)),
+    ]
     found = inspect_table(written(tmp_path, lines))
     assert found.horizon + found.look_back <= 6
     assert any("rows of past and 3 to forecast are taken" in text for text in found.doubts)
