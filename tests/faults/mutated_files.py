@@ -83,12 +83,15 @@ def out_of_time(*_: object) -> None:
     raise TimeoutError("over a second")
 
 
-def main(count: int, seed: int) -> None:
-    """Read ``count`` damaged files."""
+def main(count: int, seed: int, only: str = "") -> None:
+    """Read ``count`` damaged files of all kinds, of 'scalers' alone, or of all 'others'."""
     signal.signal(signal.SIGPROF, out_of_time)
     rng, refused, read, raw = random.Random(seed), 0, 0, []
     with tempfile.TemporaryDirectory() as name:
         files = whole_files(Path(name))
+        if only:
+            scalers = {f: r for f, r in files.items() if r in (read_scaler, read_scaler_pair)}
+            files = {f: r for f, r in files.items() if (f in scalers) == (only == "scalers")}
         contents = {file: file.read_bytes() for file in files}
         for file, reader in files.items():
             reader(file)
@@ -110,4 +113,4 @@ def main(count: int, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
