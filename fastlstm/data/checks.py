@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+from pandas.tseries.frequencies import to_offset
+from pandas.tseries.offsets import Tick
 from pandera.errors import SchemaErrors
 
 from fastlstm.config.data import DataConfig
@@ -133,8 +135,8 @@ def _missing(table: CheckedTable, name: str) -> list[Rule]:
         return []
     if rules.missing in ("error", "category"):
         message = (
-            f"missing values; correct the source, or set data.columns.{name}.missing to 'drop' or "
-            "'forward_fill'"
+            f"missing values; correct the source, or set data.columns.{name}.missing to 'drop', or "
+            "to 'forward_fill' and forward_fill_limit to the rows that it may fill"
         )
         if is_label and rules.dtype == "category":
             message += ", or to 'class' where nothing happened then"
@@ -220,6 +222,30 @@ def _time_order(table: CheckedTable) -> list[Rule]:
     ]
 
 
+def _remedy_of_times(table: CheckedTable, on_grid: pd.Series) -> str | None:
+    """What to set for times that do not lie on the grid; None where nothing helps.
+
+    Args:
+        table: the whole table.
+        on_grid: which rows do, ``(n,)``.
+    """
+    data, frame = table.data, table.frame
+    if data.closed_days is not None:
+        off = frame.loc[~on_grid, TIME]
+        weekdays = row_offset(str(data.frequency), None)
+        if (grid_positions(off, weekdays, data.time_zone) >= 0).all():
+            return "the days are closed by data.closed_days; correct it, or leave the rows out"
+    offset = to_offset(data.frequency)
+    if isinstance(offset, Tick):
+        rounded = frame[[SERIES]].assign(time=frame[TIME].dt.round(offset))
+        if not rounded.duplicated().any():
+            return (
+                f"where the clock is not exact, set data.snap to {data.frequency!r}; else correct the "
+                "source or data.frequency"
+            )
+    return fitting_frequency(frame[TIME], str(data.frequency), data.time_zone, "data.")
+
+
 def _grid(table: CheckedTable) -> list[Rule]:
     """Times on the grid of the declared frequency, and gaps in it."""
     data, frame = table.data, table.frame
@@ -236,7 +262,7 @@ def _grid(table: CheckedTable) -> list[Rule]:
     remedy = "correct the source or data.frequency"
     is_whole = table.facts.rows == len(frame)  # other shards may fit another frequency
     if is_whole and not on_grid.all():
-        remedy = fitting_frequency(frame[TIME], offset, data.time_zone, "data.") or remedy
+        remedy = _remedy_of_times(table, on_grid) or remedy
     closed = ""
     if data.frequency == "B" and data.closed_days is None:
         closed = "; name holidays in data.closed_days"

@@ -84,6 +84,7 @@ def test_rows_on_closed_days_are_refused(prices):
     data = settings(prices, frequency="B", closed_days={"dates": ["2024-11-05"]})
     _, report = validate(load(data).frame, data, labels=False)
     assert [found.check for found in report.errors] == ["frequency"]
+    assert "closed by data.closed_days; correct it, or leave the rows" in report.errors[0].message
 
 
 def test_weekends_are_where_the_week_says(tmp_path):

@@ -68,6 +68,9 @@ def test_repeated_rows(tmp_path, keep, expected):
 
 def test_times_are_rounded_to_a_grid(tmp_path):
     file = table(tmp_path, "at,sold\n2024-01-01 09:04:58,1\n2024-01-01 09:10:02,2\n")
+    data = settings(file, frequency="5min")
+    _, report = validate(load(data).frame, data, labels=False)
+    assert "where the clock is not exact, set data.snap to '5min'" in report.errors[0].message
     assert rows(settings(file, snap="5min")) == [["", "01-01 09:05", 1.0], ["", "01-01 09:10", 2.0]]
     # Days of Kolkata begin at 18:30 UTC.
     frame = load(settings(file, snap="1D", time_zone="Asia/Kolkata", keep="last")).frame
