@@ -472,7 +472,7 @@ def _asked_for_format(times: Times, frame: pd.DataFrame, ask: Ask | None) -> Tim
         return times
     other = times.format.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")
     cell = frame[times.column].dropna().iloc[0]
-    chosen = ask(f"How is the time {cell!r} written?", [times.format, other])
+    chosen = ask(f"How is the time {cell!r} written?", [other, times.format])
     values = pd.to_datetime(frame[times.column], format=chosen)
     return Times(times.column, chosen, values, times.has_zone,
                  tuple(d for d in times.doubts if d != doubt))  # fmt: skip

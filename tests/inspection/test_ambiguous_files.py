@@ -390,3 +390,14 @@ def test_whoever_is_there_tells_times_and_classes(tmp_path):
     }
     assert (found.times.column, found.is_label) == ("shipped", True)
     assert len(read_back(found)) == 40
+
+
+def test_the_likeliest_way_of_writing_times_is_offered_last(tmp_path):
+    """Months in a row are likelier than days that are a year apart."""
+    lines = of_times("day,sold", MONTH_STARTS, lambda t: f"{t:%d/%m/%Y}")
+    asked = []
+    found = inspect_table(
+        written(tmp_path, lines), ask=lambda _, answers: asked.append(answers) or answers[-1]
+    )
+    assert asked == [["%m/%d/%Y", "%d/%m/%Y"]]
+    assert (found.times.format, found.frequency) == ("%d/%m/%Y", "MS")
