@@ -31,6 +31,7 @@ from fastlstm.forecasting.latest_windows import (
     read_latest_windows,
     warnings_of_labels,
 )
+from fastlstm.forecasting.shown_series import shown_series
 from fastlstm.network.inference import point_of
 from fastlstm.runs.saved_run import SavedRun
 
@@ -56,6 +57,8 @@ class LatestForecast:
             run stored without such bins.
         first: time of the earliest row of the windows.
         through: time of the latest.
+        history: the windows' rows of some series, ``series, time`` and the targets that the rows have;
+            None where it was not asked for. See ``fastlstm.forecasting.shown_series``.
     """
 
     frame: pd.DataFrame
@@ -65,6 +68,7 @@ class LatestForecast:
     inputs: dict[str, Any] | None
     first: pd.Timestamp
     through: pd.Timestamp
+    history: pd.DataFrame | None = None
 
 
 def forecast_latest(
@@ -75,6 +79,8 @@ def forecast_latest(
     baseline: str | None = None,
     cutting: Cutting | None = None,
     joined: Sequence[str] | None = None,
+    *,
+    history: bool = False,
 ) -> LatestForecast:
     """Forecast from the latest window of each series in new files.
 
@@ -91,12 +97,13 @@ def forecast_latest(
         baseline: key of the naive baseline that forecasts in place of the run's network.
         cutting: when the rows are cut into shards, of which one at a time is in memory; None: never.
         joined: where the tables joined to the run's rows lie; None: where its settings say.
+        history: whether rows of some series are returned too, for a picture.
 
     Raises:
         ConfigError: the path does not exist.
         DataError: a check failed, or no series can be forecast.
     """
-    found = _Forecasts(Forecaster(run, baseline), interval_windows)
+    found = _Forecasts(Forecaster(run, baseline), interval_windows, history)
     for windows in read_latest_windows(
         run, path, file_format, with_targets=baseline is not None, cutting=cutting, joined=joined
     ):
@@ -129,10 +136,12 @@ class _Forecasts:
     Attributes:
         forecaster: who forecasts.
         interval_windows: most past forecasts of a series that its intervals adapt to.
+        keeps_history: whether the windows' rows of some series are kept.
     """
 
     forecaster: Forecaster
     interval_windows: int
+    keeps_history: bool = False
     _series: list[str] = field(default_factory=list)
     _after: list[np.ndarray] = field(default_factory=list)
     _forecasts: list[np.ndarray] = field(default_factory=list)
@@ -146,6 +155,7 @@ class _Forecasts:
     # Times of rows: the earliest and the latest of the windows, and the newest of all.
     _of_windows: list[pd.Timestamp] = field(default_factory=list)
     _newest: list[pd.Timestamp] = field(default_factory=list)
+    _history: list[pd.DataFrame] = field(default_factory=list)
     _baseline: BaselineIntervals | None = None
 
     def add(self, windows: LatestWindows) -> None:
@@ -178,6 +188,10 @@ class _Forecasts:
             intervals = self._baseline.bounds(windows, forecasts)
         inputs = windows.inputs(run.hyperparameters.timesteps)
         self._of_windows += [inputs[TIME].min(), inputs[TIME].max()]
+        if self.keeps_history:
+            shown = inputs[SERIES].astype(str).isin(shown_series(run, windows.series))
+            columns = [SERIES, TIME, *(n for n in run.data.targets if n in inputs)]
+            self._history.append(inputs.loc[shown, columns])
         if run.inputs is not None:
             self._inputs.append(summarise(inputs, run.inputs))
         self._series += windows.series
@@ -217,7 +231,17 @@ class _Forecasts:
             merged_summaries(self._inputs) if self._inputs else None,
             min(self._of_windows),
             max(self._of_windows),
+            self._shown(series) if self.keeps_history else None,
         )
+
+    def _shown(self, series: list[str]) -> pd.DataFrame:
+        """The rows of the series to show, in their order, rising in time."""
+        order = pd.Index(shown_series(self.forecaster.run, series))
+        rows = pd.concat(self._history, ignore_index=True)
+        rank = order.get_indexer(pd.Index(rows[SERIES].astype(str)))
+        rows = rows.rename(columns={SERIES: "series", TIME: "time"}).assign(rank=rank)
+        rows = rows[rows["rank"] >= 0].sort_values(["rank", "time"])
+        return rows.drop(columns="rank").reset_index(drop=True)
 
     def _why_none(self, path: str, skipped: dict[str, str]) -> str:
         """Why no series can be forecast."""

@@ -33,6 +33,7 @@ def forecast_latest_into(
     baseline: str | None = None,
     shard_rows: int | None = None,
     joined: list[str] | None = None,
+    history: str | None = None,
 ) -> dict[str, Any]:
     """Forecast with a stored run and write the forecasts as the Parquet file ``output``.
 
@@ -52,6 +53,7 @@ def forecast_latest_into(
         shard_rows: rows that are held in memory at a time; a panel with more is cut into shards. None:
             it is never cut.
         joined: where the tables joined to the run's rows lie; None: where its settings say.
+        history: file for the windows' rows of the series that a picture shows; None: none are written.
     """
     past_windows, opened = interval_windows if intervals else 0, SavedRun(Path(run))
     if baseline is None and not opened.has_onnx:
@@ -60,12 +62,15 @@ def forecast_latest_into(
     cutting = Cutting(shard_rows, Path(output).parent)
     with writing_to(Path(output)):
         Path(output).parent.mkdir(parents=True, exist_ok=True)
-    latest = forecast_latest(opened, source, file_format, past_windows, baseline, cutting, joined)
+    latest = forecast_latest(
+        opened, source, file_format, past_windows, baseline, cutting, joined,
+        history=history is not None,
+    )  # fmt: skip
     frame = latest.frame
     if baseline is not None:
         frame = frame.assign(forecaster=forecast_name(baseline))
-    for file, table in ((output, frame), (intervals, latest.intervals)):
-        if file is None or not len(table):
+    for file, table in ((output, frame), (intervals, latest.intervals), (history, latest.history)):
+        if file is None or table is None or not len(table):
             continue
         target = Path(file)
         with writing_to(target):

@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False),
     help="File of the forecasts' prediction intervals, CSV or Parquet.",
 )
+@click.option(
+    "--picture",
+    type=click.Path(dir_okay=False),
+    help="PNG of history, forecast and intervals of four series: the two worst on test, and others.",
+)
 @click.option("--run", help="Id of the run to forecast with, instead of the champion.")
 @click.option(
     "--serve-baseline/--no-serve-baseline",
@@ -45,8 +50,8 @@ if TYPE_CHECKING:
 )
 @GROUP
 def predict(
-    config: str, source: str | None, output: str, intervals: str | None, run: str | None,
-    serve_baseline: bool, group: str | None,
+    config: str, source: str | None, output: str, intervals: str | None, picture: str | None,
+    run: str | None, serve_baseline: bool, group: str | None,
 ) -> None:  # fmt: skip
     """Forecast the next rows with the champion.
 
@@ -56,6 +61,7 @@ def predict(
     promoted, the baseline that was best on test forecasts, and --output has its name.
     """
     from fastlstm.forecasting.forecast_files import ENDINGS
+    from fastlstm.runs.forecast_picture import require_picture, write_forecast_picture
     from fastlstm.runs.saved_run import SavedRun
     from fastlstm.steps.forecast_job import forecast_newest
     from tasks.forecasters import choose_forecaster
@@ -67,6 +73,8 @@ def predict(
         if file is not None and not file.endswith(ENDINGS):
             raise ConfigError(f"{option}: {file} must end in {' or '.join(ENDINGS)}")
     only = chosen_group(settings, group)
+    if picture is not None:
+        require_picture(picture, settings.data, many=bool(settings.models_by))
     if settings.models_by:
         if run is not None:
             raise ConfigError(
@@ -80,20 +88,28 @@ def predict(
         echo(f"warning: the forecasts are those of {chosen.text}", err=True)
     local = _newest_rows(settings, source)
     folder = store.run_folder(name, chosen.run.run_id)
-    joined = local_joins(SavedRun(folder).data, settings.s3, local_work(settings.work))
+    opened = SavedRun(folder)
+    joined = local_joins(opened.data, settings.s3, local_work(settings.work))
     with _exported(settings, output, intervals) as (made, made_intervals):
+        history = made.with_name("history.parquet")
         written = forecast_newest(
             {
                 "output": str(made),
                 "run": str(folder),
                 "source": local,
-                "intervals": str(made_intervals) if intervals else None,
+                "intervals": str(made_intervals) if intervals or picture else None,
                 "baseline": chosen.baseline,
                 "shard_rows": settings.execution.shard_rows,
                 "joined": joined,
+                "history": str(history) if picture else None,
             },
         )
+        if picture is not None:
+            target = Path(picture).resolve()
+            write_forecast_picture(opened, made, made_intervals, history, target)
     _print_result(written, chosen, output, intervals)
+    if picture is not None:
+        echo(f"a picture of them in {picture}")
 
 
 def _newest_rows(settings: PipelineConfig, source: str | None) -> str:

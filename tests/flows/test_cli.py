@@ -146,8 +146,12 @@ def test_runs_show_predict_promote_rollback(home, in_process, tmp_path):
     settings = yaml.safe_load(local.read_text())
     settings["data"]["time_zone"] = "Asia/Tokyo"
     write(home, settings, "local.yaml")
-    made = runner.invoke(main, ["predict", str(local), "--output", str(tmp_path / "out.csv")])
+    picture = tmp_path / "out.png"
+    made = runner.invoke(main, ["predict", str(local), "--output", str(tmp_path / "out.csv"),
+                                "--picture", str(picture)])  # fmt: skip
     assert made.exit_code == 0, made.output
+    assert f"a picture of them in {picture}" in made.output
+    assert picture.read_bytes().startswith(b"\x89PNG")
     table = pd.read_csv(tmp_path / "out.csv")
     assert list(table) == [*columns[:5], "local_time", *columns[5:]] and len(table) == 4
     assert table["local_time"].str.endswith("+09:00").all()
@@ -221,6 +225,9 @@ def test_no_run_yet(tmp_path):
     assert done.exit_code == 1 and "has no run yet; run 'fastlstm retrain' first" in done.output
     done = CliRunner().invoke(main, ["predict", config, "--input", "x.csv", "--output", "o.xlsx"])
     assert done.exit_code == 2 and "must end in .parquet or .csv" in done.output
+    given = ["predict", config, "--output", "o.csv", "--picture", "o.jpg"]
+    done = CliRunner().invoke(main, given)
+    assert done.exit_code == 2 and "--picture: o.jpg must end in .png" in done.output
 
 
 def test_without_a_champion_predict_names_the_baseline_that_forecasts(in_process, tmp_path):
