@@ -47,6 +47,9 @@ class Dialect(StrictSettings):
         description="Signs before or after such numbers that are left out, such as '$', 'EUR' or '%': "
         "'12 %' is read as 12.",
     )
+    negative_parentheses: bool = Field(
+        False, description="Whether such numbers in parentheses are negative: (1.5) is -1.5."
+    )
     na_values: list[str] = Field(
         default_factory=list,
         description="Cells of columns of numbers that count as missing, beside the empty one, 'NA', "

@@ -120,6 +120,8 @@ def _parsed(
     given = column
     for sign in data.signs:
         column = pc.utf8_trim_whitespace(pc.replace_substring(column, sign, ""))
+    if data.negative_parentheses:
+        column = pc.replace_substring_regex(column, r"^\(\s*(.*?)\s*\)$", r"-\1")
     if data.thousands == " ":
         column = pc.replace_substring_regex(column, r"(\d)[\s\x{00a0}\x{202f}](\d{3})", r"\1\2")
         column = pc.replace_substring_regex(column, r"(\d)[\s\x{00a0}\x{202f}](\d{3})", r"\1\2")
@@ -159,7 +161,14 @@ def remedy_of(cell: str, data: DataConfig) -> str | None:
         r"[-–—?.*#]+|nil|none|missing|unknown|n\.?a\.?|\(null\)|#N/A", cell, re.IGNORECASE
     ):
         return f"if it means a missing value, set data.na_values to [{cell!r}]"
-    if (found := re.search(r"[^\d\s.,'_+-]+", cell)) and re.search(r"\d", cell):
+    if (inner := re.fullmatch(r"(\D*)\(([^()]*)\)(\D*)", cell)) and re.search(r"\d", inner[2]):
+        number = inner[1] + inner[2] + inner[3]
+        more = remedy_of(number, data)
+        if more is None and not re.fullmatch(r"\s*\d*\.?\d+\s*", number):
+            return None
+        also = f", and {more.removeprefix('set ')}" if more else ""
+        return f"if it means a negative number, set data.negative_parentheses to true{also}"
+    if (found := re.search(r"[^\d\s.,'_+()-]+", cell)) and re.search(r"\d", cell):
         number = cell.replace(found[0], "").strip()
         more = remedy_of(number, data)
         if more is None and not re.fullmatch(r"[+-]?\s*\d*\.?\d+", number):

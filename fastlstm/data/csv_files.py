@@ -170,8 +170,9 @@ def _csv_errors(file: Path, data: DataConfig, columns: list[str]) -> Iterator[No
 def _typed(data: DataConfig, columns: list[str]) -> pa.csv.ConvertOptions:
     """Options that read these columns alone, as the types they are declared as."""
     keys = (data.time, *data.time_columns, data.series, *data.series_parts)
-    # Arrow knows no thousands separator and no signs: such numbers are read as text first.
-    as_text = [*keys, *(columns if data.thousands or data.signs else [])]
+    # Arrow knows no thousands separator, signs and parentheses: such numbers are read as text first.
+    own = data.thousands or data.signs or data.negative_parentheses
+    as_text = [*keys, *(columns if own else [])]
     types = {
         name: pa.string() if name in as_text else ARROW_TYPES[data.rules(name).dtype]
         for name in columns

@@ -24,6 +24,7 @@ from fastlstm.inspection.text_dialect import (
     number_marks,
     signs_of,
     text_dialect,
+    without_parentheses,
 )
 
 # Characters of the names of columns in a message.
@@ -183,6 +184,12 @@ def _typed(frame: pd.DataFrame, dialect: Dialect, whole: bool) -> Sample:
     """Cells of text as numbers and booleans where a whole column is such; finds the marks of numbers."""
     names = [str(name) for name in frame]
     cells = {name: frame[name][frame[name].ne("")] for name in names}
+    for name in names:
+        minus = without_parentheses(cells[name])
+        if minus is not None and (signs_of(minus) or is_numeric(minus)):
+            frame = frame.assign(**{name: frame[name].where(frame[name].eq(""), minus)})
+            cells[name] = minus
+            dialect = replace(dialect, negative_parentheses=True)
     of_columns = {name: some for name in names if (some := signs_of(cells[name]))}
     signs = tuple(sorted({sign for some in of_columns.values() for sign in some}))
     for name in of_columns:
@@ -222,6 +229,8 @@ def _typed(frame: pd.DataFrame, dialect: Dialect, whole: bool) -> Sample:
             if not numeric[name].str.contains(decimal, regex=False).any():
                 whole_numbers.append(name)
     doubts = (*doubts, *of_cells)
+    if dialect.negative_parentheses:
+        doubts = (*doubts, "negative_parentheses: numbers in parentheses are taken as negative")
     if signs:
         doubts = (
             *doubts,

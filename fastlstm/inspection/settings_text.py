@@ -148,6 +148,8 @@ def _dialect(dialect: Dialect) -> list[str]:
             lines.append(f"  {name}: {json.dumps(value)}")
     if dialect.signs:
         lines.append(f"  signs: [{', '.join(map(_yaml, dialect.signs))}]")
+    if dialect.negative_parentheses:
+        lines.append("  negative_parentheses: true")
     if dialect.na_values:
         lines.append(f"  na_values: [{', '.join(map(_yaml, dialect.na_values))}]")
     return lines

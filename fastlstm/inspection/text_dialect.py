@@ -28,6 +28,7 @@ VALUE_CELL = re.compile(r"[\d\s.,:/+TZ-]*\d[\d\s.,:/+TZ-]*")
 # What begins a line that is no row.
 _COMMENTS = ("#", "//", "%")
 NUMBER = re.compile(r"[+-]?(\d+([.,\s\u00a0\u202f'_]\d+)*|[.,]\d+)([eE][+-]?\d+)?")
+_NEGATIVE = re.compile(r"\(\s*([^()]*\d[^()]*?)\s*\)")
 _SIGNED = re.compile(
     r"([^\d\s.,'_+-]*)\s*([+-]?\s*[\d.,][\d.,\s\u00a0\u202f'_]*?)\s*([^\d\s.,'_+-]*)"
 )
@@ -77,6 +78,7 @@ class Dialect:
         decimal: decimal mark.
         thousands: mark between groups of digits, or None.
         signs: signs beside numbers.
+        negative_parentheses: whether numbers in parentheses are negative.
         na_values: cells that stand for a missing value.
         doubts: what is not certain.
     """
@@ -89,6 +91,7 @@ class Dialect:
     decimal: str = "."
     thousands: str | None = None
     signs: tuple[str, ...] = ()
+    negative_parentheses: bool = False
     na_values: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
 
@@ -287,6 +290,20 @@ def signs_of(cells: pd.Series) -> tuple[str, ...]:
             return ()
         found.update(signs)
     return tuple(sorted(found)) if sum(found.values()) > 0.6 * len(some) else ()
+
+
+def without_parentheses(cells: pd.Series) -> pd.Series | None:
+    """Cells of a column of text with -1.5 in place of (1.5); None where no number stands so.
+
+    Args:
+        cells: those of the column that are not empty.
+    """
+    known = cells[~cells.isin(NULLS)]
+    inside = known.str.fullmatch(_NEGATIVE)
+    others = known[~inside].str.contains(r"[()]", regex=True)
+    if not inside.any() or others.any() or not known.str.contains(r"\d", regex=True).mean() > 0.9:
+        return None
+    return cells.str.replace(_NEGATIVE, r"-\1", regex=True)
 
 
 def _is_sign(text: str) -> bool:

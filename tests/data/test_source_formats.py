@@ -95,6 +95,21 @@ def test_the_advice_about_a_sign_makes_the_cell_readable(tmp_path, cell):
     assert len(load(settings(file, **{**given, **changes})).frame) == 2
 
 
+@pytest.mark.parametrize("cell", ["(5.5)", "($1,234.50)", "$(5)", "(12 %)"])
+def test_the_advice_about_parentheses_makes_the_number_negative(tmp_path, cell):
+    file = tmp_path / "t.csv"
+    file.write_text(f"day;sold\n2024-01-30;{cell}\n2024-01-31;2\n", encoding="utf-8")
+    given = {"delimiter": ";", "series": None, "features": ["sold"], "columns": {}}
+    with pytest.raises(DataError, match=r"set data\.negative_parentheses to true") as refused:
+        load(settings(file, **given))
+    found = dict(re.findall(r"data\.(\w+) to (\[.*?\]|'.'|true)", str(refused.value)))
+    changes = {name: yaml.safe_load(value) for name, value in found.items()}
+    frame = load(settings(file, **{**given, **changes})).frame
+    assert (
+        frame["sold"].iloc[0] == -float(re.sub(r"[^\d.]", "", cell)) and frame["sold"].iloc[1] == 2
+    )
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet", "xlsx", "jsonl"])
 @pytest.mark.parametrize("series", ["shop", None])
 def test_times_in_several_columns(tmp_path, ending, series):

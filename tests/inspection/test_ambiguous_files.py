@@ -166,6 +166,8 @@ CASES = [
     ("percent", days([f"{s} %" for s in SOLD]), {}, {"signs": ["%"]}, "signs: %"),
     ("dollars", days([f'"${s},000.50"' for s in range(1, 41)]), {}, {"signs": ["$"], "thousands": ","},
      "signs"),
+    ("parentheses", days([f"({s})" if s % 3 else s for s in SOLD]), {}, {"negative_parentheses": True},
+     "in parentheses are taken as negative"),
     ("weeks W01 are no sign", days([f"W{n % 5:02d},{SOLD[n]}" for n in range(40)], "day,shift,sold"),
      {"targets": ["sold"]}, {"columns": {"shift": {"dtype": "category"}}}, None),
     ("minus for missing", days(["-", *SOLD[1:]]), {}, {"na_values": ["-"]}, None),
