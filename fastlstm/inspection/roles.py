@@ -350,9 +350,7 @@ _OF_CODES = re.compile(
     re.IGNORECASE,
 )
 # Labels of rows that add up those of the others.
-_OF_TOTALS = re.compile(
-    r"(grand |sub)?totals?|sum|all|overall|gesamt|insgesamt|total", re.IGNORECASE
-)
+_OF_TOTALS = re.compile(r"(grand |sub)?totals?|sum|all|overall|gesamt|insgesamt", re.IGNORECASE)
 
 
 def names_in_numbers(sample: Sample, names: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ def require_picture(file: str, data: DataConfig, *, many: bool) -> None:
 
     Args:
         file: where it shall be.
-        data: the settings of the table.
+        data: the settings of the table, or of a run.
         many: whether there is a model for each group.
 
     Raises:
@@ -54,19 +54,11 @@ def write_forecast_picture(
         intervals: Parquet file of the bounds, which need not exist.
         history: Parquet file of the rows of the series to show.
         output: the PNG; it appears whole.
-
-    Raises:
-        ConfigError: the forecasts have no times.
     """
     from fastlstm.reporting.figure_style import save_figure
     from fastlstm.reporting.forecast_figure import forecast_figure, probability_figure
 
     data = run.data
-    if data.frequency is None:
-        raise ConfigError(
-            f"--picture: run {run.run_id} declares no frequency, so its forecasts have no times; leave "
-            "it out, or retrain"
-        )
     made, past = pd.read_parquet(forecasts), pd.read_parquet(history)
     series = list(dict.fromkeys(past["series"].astype(str)))
     if run.hyperparameters.is_regressor:

@@ -12,6 +12,7 @@ from fastlstm.errors import StoreError
 from fastlstm.reporting.coverage import named
 from fastlstm.reporting.text import forecast_name, number, title
 from fastlstm.runs.page_rows import StoredPredictions
+from fastlstm.runs.series_ranking import worst_first
 
 # Series of one page, and how many of them are the worst ones.
 _MOST, _WORST = 40, 15
@@ -56,11 +57,7 @@ def choose_series(
             f"--series: the run has no test predictions of {absent[0]!r}; it has those of "
             f"{named([repr(name) for name in by_series], len(by_series))}"
         )
-    sign = 1 if metrics["primary"].get("better", "lower") == "higher" else -1
-    scores = {name: of["model"].get(metric) for name, of in by_series.items()}
-    ranked = sorted(
-        scores, key=lambda name: (scores[name] is None, sign * (scores[name] or 0.0), name)
-    )
+    ranked = worst_first(metrics)
     total, room = len(ranked), max(1, min(_MOST, most), len(wanted))
     chosen = set(wanted)
     left = [name for name in ranked if name not in chosen]

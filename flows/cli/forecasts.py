@@ -89,6 +89,8 @@ def predict(
     local = _newest_rows(settings, source)
     folder = store.run_folder(name, chosen.run.run_id)
     opened = SavedRun(folder)
+    if picture is not None:
+        require_picture(picture, opened.data, many=False)
     joined = local_joins(opened.data, settings.s3, local_work(settings.work))
     with _exported(settings, output, intervals) as (made, made_intervals):
         history = made.with_name("history.parquet")

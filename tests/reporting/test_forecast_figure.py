@@ -61,6 +61,8 @@ def test_the_worst_series_come_first():
     run = SimpleNamespace(metrics={"by_series": scores, "primary": {"name": "mase"}})
     assert shown_series(run, [*errors, "new"]) == ["b", "d", "a", "c"]
     assert shown_series(run, ["new", "e"]) == ["e", "new"]
+    run.metrics["primary"]["better"] = "higher"
+    assert shown_series(run, [*errors, "new"]) == ["e", "a", "b", "c"]
 
 
 def test_what_cannot_be_drawn_is_refused_before_any_work():
