@@ -22,7 +22,8 @@ from fastlstm.config.time_formats import (
 from fastlstm.data.clock_changes import day_instants
 from fastlstm.errors import DataError, first_line
 
-_OFFSET = r"(?:[Zz]|[+-]\d{2}:?\d{2})$"
+# The offset from UTC at the end of a time.
+OFFSET = r"(?:[Zz]|[+-]\d{2}:?\d{2})$"
 _LAST = 253_402_300_800_000_000  # microseconds from 1970 to the year 10000
 
 
@@ -207,7 +208,7 @@ def _parsed(text: pd.Series, rules: TimeRules) -> pd.Series:
         after = text.str.contains(_END_OF_DAY, regex=True)
         text = text.str.replace(_END_OF_DAY, "00", regex=True) if after.any() else text
     if declared is None:
-        has_offset = text.str.contains(_OFFSET, regex=True) & text.str.contains(":")
+        has_offset = text.str.contains(OFFSET, regex=True) & text.str.contains(":")
         without = pd.to_datetime(text[~has_offset], format="ISO8601", errors="coerce")
         if has_offset.any() and without.notna().any():
             row = int(np.flatnonzero(has_offset != has_offset.iloc[0])[0])

@@ -144,10 +144,14 @@ def _refuse_short_header(
     some = [cell for cell in first if cell]
     is_row = bool(some) and any(VALUE_CELL.fullmatch(cell) for cell in some)
     if is_row and len(names) == len(first) - 1 > 1 and not any(map(VALUE_CELL.fullmatch, names)):
-        where = "at its end" if not first[-1] else "for the column that has none, such as the first"
+        remedy = (
+            "a name for the column that has none, such as the first"
+            if first[-1]
+            else f"{delimiter!r} at its end"
+        )
         raise DataError(
             f"{file}: the header names {len(names)} columns and rows have {len(first)} cells; add "
-            + (f"{delimiter!r} {where}" if not first[-1] else f"a name {where}")
+            f"{remedy}"
         )
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fastlstm.config.time_formats import EXCEL_DAYS, EXCEL_FIRST_DAY
-from fastlstm.data.time_stamps import quarters
+from fastlstm.config.time_formats import EPOCH_UNITS, EXCEL_DAYS, EXCEL_FIRST_DAY
+from fastlstm.data.time_stamps import OFFSET, quarters
 from fastlstm.errors import DataError
 from fastlstm.inspection.sample import listed
 
@@ -42,8 +42,7 @@ _QUARTERS = (
     "%Y-Q%q", "%YQ%q", "%Y Q%q", "%Y/Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y", "Q%q%Y", "%qQ%Y", "%qQ %Y",
 )  # fmt: skip
 
-# Numbers since 1970 that stand for the years 1990 to 2100, by their unit.
-_EPOCHS = {"epoch_s": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000, "epoch_ns": 1_000_000_000}
+# Seconds since 1970 of the years 1990 and 2100, between which numbers of a column of times lie.
 _FROM, _TO = 631_152_000, 4_102_444_800
 # Days of spreadsheets that stand for the years 1950 to 2100.
 _FROM_DAY, _TO_DAY = 18_264, 73_051
@@ -52,8 +51,6 @@ _OF_YEARS = re.compile(r"year|date|time|\byr\b", re.IGNORECASE)
 _OF_DAYS = re.compile(r"date|time|\bday\b|\bts\b|datum|fecha|dato|jour", re.IGNORECASE)
 _OF_WEEKS = re.compile(r"week|\bkw\b|\bwk\b", re.IGNORECASE)
 
-# The offset of a time.
-_OFFSET = r"(?:[Zz]|[+-]\d{2}:?\d{2})$"
 # Share of cells below which others than times are few, and fewest cells to tell it from.
 _FEW, _FEWEST_CELLS = 0.1, 10
 
@@ -128,7 +125,7 @@ def _refuse_mixed_offsets(cells: pd.Series, times: Times) -> None:
     if times.format is not None or pd.api.types.is_datetime64_any_dtype(cells.dtype):
         return
     known = cells.dropna().astype("str")
-    has_offset = known.str.contains(_OFFSET) & known.str.contains(":")
+    has_offset = known.str.contains(OFFSET) & known.str.contains(":")
     if has_offset.any() and not has_offset.all():
         raise DataError(
             f"column {times.column!r}: {known[has_offset].iloc[0]!r} has an offset and "
@@ -251,7 +248,7 @@ def _numbers(cells: pd.Series, name: str, *, given: bool) -> Times | None:
         return Times(name, EXCEL_DAYS, pd.Timestamp(EXCEL_FIRST_DAY) + seconds, doubts=(doubt,))
     if (known != np.floor(known)).any():
         return None
-    for unit, per_second in _EPOCHS.items():
+    for unit, per_second in EPOCH_UNITS.items():
         if _FROM * per_second <= low and high < _TO * per_second:
             return Times(name, unit, pd.to_datetime(cells / per_second, unit="s"))
     text = cells.map(lambda value: f"{value:.0f}", na_action="ignore")
