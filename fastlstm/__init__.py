@@ -5,7 +5,7 @@ Importing this package imports neither TensorFlow nor pandas; what is used is im
 
 from __future__ import annotations
 
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from fastlstm.registry.folder_store import FolderStore
     from fastlstm.runs.saved_run import SavedRun
 
-__version__ = metadata.version("fastlstm")
 __all__ = [
     "FolderStore",
     "Hyperparameters",
@@ -47,6 +46,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib import metadata
+
+        return metadata.version("fastlstm")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -22,6 +22,8 @@ class StrictSettings(BaseModel):
         hide_input_in_errors=True,
         # JSON, in which settings are stored, has no such numbers.
         allow_inf_nan=False,
+        # A command builds the validators of the settings it reads alone.
+        defer_build=True,
     )
 
     @field_validator("*")

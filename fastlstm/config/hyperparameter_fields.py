@@ -25,7 +25,7 @@ def _by_task(schema: dict[str, Any]) -> None:
 class HyperparameterFields(BaseModel):
     """The fields of ``Hyperparameters``, before they are checked against each other."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", strict=True, validate_default=True, defer_build=True)
 
     model_name: ModelName = Field(
         "LSTM",

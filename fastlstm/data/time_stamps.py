@@ -99,11 +99,11 @@ def _is_text(kind: pa.DataType) -> bool:
 
 # A format of times that are whole numbers, such as 1950 or 20240131.
 _WHOLE_NUMBER = r"(%[YmdHMS])+"
-# A part of a format whose digits follow each other, such as '%H%M' of 930, and the end of a day.
-_DIGITS, _END_OF_DAY = (
-    r"%[mdHMSy](%[mdHMSyY])+",
-    r"(?:^|(?<=[ T]))24(?=(?::?00){0,2}(?:Z|[+-]\d\d:?\d\d)?$)",
-)
+# A part of a format whose digits follow each other, such as '%H%M' of 930.
+_DIGITS = r"%[mdHMSy](%[mdHMSyY])+"
+# What precedes and follows the 24 at the end of a day. Without look-around, for which pandas would
+# search every cell in Python.
+_BEFORE_24, _AFTER_24 = r"^|[ T]", r"(?::?00){0,2}(?:Z|[+-]\d\d:?\d\d)?"
 # Formats that end with the hour or time of a day, which may be 24:00.
 _ENDS_WITH_HOUR = r"(^|.*[ T])%H(:?%M(:?%S)?)?"
 
@@ -205,8 +205,10 @@ def _parsed(text: pd.Series, rules: TimeRules) -> pd.Series:
         text = _padded(text, declared)
     after = pd.Series(False, index=text.index)
     if declared is None or re.fullmatch(_ENDS_WITH_HOUR, declared):
-        after = text.str.contains(_END_OF_DAY, regex=True)
-        text = text.str.replace(_END_OF_DAY, "00", regex=True) if after.any() else text
+        after = text.str.contains(f"(?:{_BEFORE_24})24{_AFTER_24}$", regex=True)
+        if after.any():
+            end_of_day = f"({_BEFORE_24})24({_AFTER_24})$"
+            text = text.str.replace(end_of_day, r"\g<1>00\g<2>", regex=True)
     if declared is None:
         has_offset = text.str.contains(OFFSET, regex=True) & text.str.contains(":")
         without = pd.to_datetime(text[~has_offset], format="ISO8601", errors="coerce")
@@ -224,6 +226,8 @@ def _parsed(text: pd.Series, rules: TimeRules) -> pd.Series:
     elif declared is not None and re.search(ISO_WEEK, declared):
         # pandas needs a day of the week, which begins on Monday.
         times = pd.to_datetime(text + " 1", format=f"{declared} %u", errors="coerce")
+    elif declared is None and not aware:
+        times = without
     else:
         times = pd.to_datetime(text, format=declared or "ISO8601", errors="coerce", utc=aware)
     wrong = np.flatnonzero(times.isna())

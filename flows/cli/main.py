@@ -6,10 +6,17 @@ retraining without new data are quick.
 
 from __future__ import annotations
 
-import click
+import gc
 
-from flows.cli import check, examples, forecasts, init, maintenance, runs, training
-from flows.cli.errors import Commands
+# Imported modules are never garbage.
+gc.disable()
+
+import click  # noqa: E402
+
+from flows.cli import check, examples, forecasts, init, maintenance, runs, training  # noqa: E402
+from flows.cli.errors import Commands  # noqa: E402
+
+gc.enable()
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
