@@ -385,5 +385,7 @@ class ColumnRoles(Arrangement, RowTimes, Dialect, SourceTable):
         own, common = self.columns.get(column), self.columns.get(ALL_COLUMNS)
         if own is None or common is None:
             return own or common or ColumnRules()
-        given = {key: getattr(own, key) for key in own.model_fields_set}
-        return ColumnRules.model_validate({**common.model_dump(exclude_unset=True), **given})
+        try:
+            return own.over(common)
+        except ValueError as error:
+            raise ValueError(f"columns.{column}: {error}") from None

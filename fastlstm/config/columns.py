@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from fastlstm.config.base import StrictSettings
 from fastlstm.config.categories import bin_names
+
+# Rules that only some columns can have.
+_OF_FORWARD_FILL = ("forward_fill_limit", "beyond_limit")
+_OF_QUANTITIES = ("minimum", "maximum", "out_of_range")
 
 
 class ColumnRules(StrictSettings):
@@ -44,6 +55,34 @@ class ColumnRules(StrictSettings):
     max_missing_share: float = Field(
         0.1, ge=0, le=1, description="Largest accepted share of missing values."
     )
+
+    @model_serializer(mode="wrap")
+    def _given(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What was set alone: a default written out would count as set when it is read again, and
+        hide what '*' sets for all columns."""
+        return {name: value for name, value in write(self).items() if name in self.model_fields_set}
+
+    def over(self, common: ColumnRules) -> ColumnRules:
+        """These rules, and of the common ones what these leave open.
+
+        Args:
+            common: the rules of all columns.
+
+        Raises:
+            ValueError: the two contradict each other.
+        """
+        own, given = self.model_dump(), common.model_dump()
+        if own.get("missing", "forward_fill") != "forward_fill":
+            given = {key: given[key] for key in given if key not in _OF_FORWARD_FILL}
+        if own.get("dtype", given.get("dtype")) == "category":
+            given = {key: given[key] for key in given if key not in _OF_QUANTITIES}
+        elif given.get("missing") in ("category", "class"):
+            del given["missing"]
+        try:
+            return ColumnRules.model_validate({**given, **own})
+        except ValidationError as error:
+            message = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise ValueError(f"{message} (with what '*' sets)") from None
 
     @model_validator(mode="before")
     @classmethod

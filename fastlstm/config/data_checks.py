@@ -23,6 +23,17 @@ def _source_problems(data: ColumnRoles) -> list[str]:
     return problems
 
 
+def _rules_problems(data: ColumnRoles) -> list[str]:
+    """Rules of a column against those of all."""
+    problems = []
+    for name in data.columns:
+        try:
+            data.rules(name)
+        except ValueError as error:
+            problems.append(str(error))
+    return problems
+
+
 def _arrangement_problems(data: ColumnRoles) -> list[str]:
     """Rows in time against columns and frequency."""
     problems = data.arrangement_problems(data.frequency)
@@ -258,6 +269,7 @@ def _name_problems(data: ColumnRoles) -> list[str]:
 
 
 CHECKS: tuple[Callable[[ColumnRoles], list[str]], ...] = (
+    _rules_problems,
     _source_problems,
     _list_problems,
     _target_problems,

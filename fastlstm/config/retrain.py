@@ -197,8 +197,13 @@ class RetrainConfig(StrictSettings):
         given = self.model_dump()
         data, hp = given["data"], given["hyperparameters"]
         for name in categories:
-            of_column = data["columns"].get(name, {"missing": "error"})
-            data["columns"][name] = {**of_column, "dtype": "category"}
+            rules = self.data.rules(name)
+            missing: dict[str, Any] = {"missing": rules.missing}
+            if rules.missing == "forward_fill":
+                missing["forward_fill_limit"] = rules.forward_fill_limit
+                missing["beyond_limit"] = rules.beyond_limit
+            of_column = data["columns"].get(name, {})
+            data["columns"][name] = {**missing, **of_column, "dtype": "category"}
         data["categories"] = {**data["categories"], **categories}
         if series is not None:
             data["embedded_series"] = list(series)
