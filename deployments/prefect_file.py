@@ -26,7 +26,19 @@ POOLS = ("process", "docker", "kubernetes")
 
 # The file for the bundled example, whose definitions of settings are replaced.
 _EXAMPLE = Path(__file__).with_name("prefect.yaml")
+_HEAD = re.compile(r"\A(#.*\n)+")
 _SETTINGS = re.compile(r"(?<=^definitions:\n).*?(?=^  # One run at a time)", re.M | re.S)
+# In a checkout the example names files of it, which another folder does not have.
+_FLOW_FILE = re.compile(r"(?<=entrypoint: )flows/(\w+)\.py:")
+_HEAD_OF_CONFIG = """\
+# Deployments for a work pool. In this folder:
+#
+#   prefect work-pool create fastlstm-{pool} --type {pool}
+#   prefect --no-prompt deploy --all
+#   prefect worker start --pool fastlstm-{pool}
+#
+# Change settings and schedules here, then deploy again.
+"""
 _NAME, _ZONE, _POOL = "weather-temperature", "America/New_York", "{ <<: *process }"
 
 
@@ -59,6 +71,8 @@ def prefect_file(
         for name, values in settings.items()
     )
     text = _SETTINGS.sub(lambda _: definitions, _EXAMPLE.read_text(encoding="utf-8"), count=1)
+    text = _HEAD.sub(_HEAD_OF_CONFIG.format(pool=pool), text, count=1)
+    text = _FLOW_FILE.sub(r"fastlstm_pipeline.flows.\1:", text)
     text = text.replace(_NAME, slug(config.model_name)).replace(_ZONE, time_zone)
     return text.replace(f"&pool {_POOL}", f"&pool {{ <<: *{pool} }}")
 

@@ -12,18 +12,16 @@ from typing import Any
 
 import boto3
 from botocore import xform_name
-from botocore.validate import ParamValidator
 
 _SERVICES = {"s3api": "s3"}
 
 
-def call(words: Sequence[str], root: Path, *, dry_run: bool = False) -> dict[str, Any]:
+def call(words: Sequence[str], root: Path) -> dict[str, Any]:
     """Run ``aws SERVICE OPERATION --option value …``.
 
     Args:
         words: of the command.
         root: folder of the files that its ``file://`` name.
-        dry_run: whether its arguments are only compared with the service's model.
 
     Returns:
         The service's answer.
@@ -42,9 +40,7 @@ def call(words: Sequence[str], root: Path, *, dry_run: bool = False) -> dict[str
         name = members[option]
         text = (root / value.removeprefix("file://")).read_text() if "file://" in value else value
         given[name] = text if shape.members[name].type_name == "string" else _structure(text)
-    report = ParamValidator().validate(given, shape)
-    assert not report.has_errors(), report.generate_report()
-    return {} if dry_run else getattr(client, xform_name(operation))(**given)
+    return getattr(client, xform_name(operation))(**given)
 
 
 def _structure(text: str) -> Any:

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
+from moto import mock_aws
 
 from deployments.local_s3 import local_s3
 from fastlstm.errors import ConfigError, StoreError
@@ -36,8 +37,6 @@ def commands(page):
 
 
 COMMANDS = commands("s3")
-# No server here has KMS' own interface; the arguments are compared with the service's model.
-ELSEWHERE = ("aws kms ",)
 
 
 def built(folder, run_id):
@@ -101,7 +100,11 @@ def test_a_page_of_commands_from_the_first_to_the_last(administrator, monkeypatc
             continue
         if keys:
             words = [word.replace("AKIAIOSFODNN7EXAMPLE", keys[0]["AccessKeyId"]) for word in words]
-        answer = call(words, ROOT, dry_run=line.startswith(ELSEWHERE))
+        if words[1] == "kms":
+            check_rotation(words, monkeypatch)
+            use(monkeypatch, administrator)
+            continue
+        answer = call(words, ROOT)
         if "AccessKey" in answer:
             keys.append(answer["AccessKey"])
             use(monkeypatch, of_key(administrator, keys[-1]))
@@ -141,6 +144,19 @@ def check_training(cache):
     ):
         with pytest.raises(ClientError, match="AccessDenied"):
             refused()
+
+
+def check_rotation(words, monkeypatch):
+    """A key of KMS rotates after the command."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    with mock_aws():
+        client = boto3.client("kms")
+        key = client.create_key()["KeyMetadata"]["KeyId"]
+        assert not client.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]
+        call([*words[:-1], key], ROOT)
+        assert words[-2] == "--key-id"
+        assert client.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]
 
 
 def check_bucket():

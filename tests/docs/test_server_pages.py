@@ -14,6 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
+import pytest
 import yaml
 from click.testing import CliRunner
 from prefect.settings.models.api import APISettings
@@ -21,9 +23,10 @@ from prefect.settings.models.server.api import ServerAPISettings
 
 from fastlstm.registry.folder_store import FolderStore
 from flows.cli.main import main
-from tests.conftest import ROOT, build_settings
+from tests.conftest import ROOT, build_settings, prefect_in_memory
 
 STORED = ROOT / "tests" / "stored_runs" / "small"
+TEMPLATE = ROOT / "deployments" / "kubernetes" / "job.json"
 DOCKERFILE = (ROOT / "deployments" / "Dockerfile").read_text()
 
 
@@ -82,3 +85,35 @@ def test_the_password_of_the_server_is_made_once_and_known_to_clients(monkeypatc
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", password)
     read = ServerAPISettings().auth_string, APISettings().auth_string
     assert {secret.get_secret_value() for secret in read} == {password}
+
+
+@pytest.mark.soak
+def test_prefect_with_a_password_takes_the_pools_and_deployments_of_the_pages(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    for name in ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"):
+        monkeypatch.setenv(name, "admin:a-password-of-the-test")
+    settings = {**build_settings(tmp_path), "store": "s3://models/production", "work": "/work"}
+    (tmp_path / "my.yaml").write_text(yaml.safe_dump(settings))
+    with prefect_in_memory(tmp_path / "home", scheduling=False) as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        api = environment["PREFECT_API_URL"]
+        assert httpx.post(f"{api}/deployments/filter", json={}).status_code == 401
+        for page, pool in (("schedule", "process"), ("docker-kubernetes", "kubernetes")):
+            (tmp_path / "prefect.yaml").unlink(missing_ok=True)
+            written = ["python -m deployments.prefect_file my.yaml --pool " + pool]
+            of_prefect = [line for line in commands(page) if line.startswith("prefect ")]
+            for line in written + [line for line in of_prefect if " worker start" not in line]:
+                line = line.replace("deployments/kubernetes/job.json", str(TEMPLATE))
+                program, *words = shlex.split(line)
+                module = ["-m", "prefect"] if program == "prefect" else []
+                done = subprocess.run(
+                    [sys.executable, *module, *words], cwd=tmp_path, capture_output=True, text=True,
+                    timeout=200, env={**os.environ, "PYTHONPATH": str(ROOT)},
+                )  # fmt: skip
+                assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+            user, _, password = os.environ["PREFECT_API_AUTH_STRING"].partition(":")
+            found = httpx.post(f"{api}/deployments/filter", json={}, auth=(user, password)).json()
+            assert {d["work_pool_name"] for d in found} == {f"fastlstm-{pool}"} and len(found) == 6
