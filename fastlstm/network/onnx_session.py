@@ -46,8 +46,10 @@ class OnnxNetwork:
         options.log_severity_level = 4
         try:
             self._session: Any = runtime.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
-            )
+                content, options, providers=["CPUExecutionProvider"],
+                # It would print, and try again with the same.
+                enable_fallback=False,
+            )  # fmt: skip
         except Exception as error:  # onnxruntime raises many kinds for a bad model
             raise StoreError(str(error).splitlines()[0][:300]) from None
         described = [(one.name, one.type) for one in self._session.get_inputs()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -23,8 +24,11 @@ def read_history(file: Path, *, numbered: bool = False) -> pd.DataFrame:
     """
     content = read_bytes(file)
     try:
-        history = pd.read_csv(io.BytesIO(content), index_col=0 if numbered else False)
-    except ValueError as error:
+        with warnings.catch_warnings():
+            # Cells without a column, which pandas would leave out with a warning.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            history = pd.read_csv(io.BytesIO(content), index_col=0 if numbered else False)
+    except (ValueError, pd.errors.ParserWarning) as error:
         raise StoreError(f"{file}: is no training history ({first_line(error)})") from None
     if not numbered and "epoch" not in history:
         raise StoreError(f"{file}: has no epochs, so it is no training history")

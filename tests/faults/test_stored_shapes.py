@@ -219,6 +219,7 @@ def test_intervals_of_another_shape(folder, change):
         ("TRAINING HISTORY", "", "is no training history"),
         ("TRAINING HISTORY", "epoch,loss\n1,x\n", "text in the column 'loss'"),
         ("TRAINING HISTORY", "epoch,loss\n1,2\n1,2,3,4\n", "is no training history"),
+        ("TRAINING HISTORY", "epoch,loss\n1,2,3\n4,5,6\n", "is no training history"),
         ("TRAINING HISTORY", "loss\n1\n", "has no epochs"),
         ("X_data", "when,site\n", "has 2 columns"),
         ("X_data", HEADER + "2024-99-99,a,1,2,3,4\n", "has no times"),
