@@ -7,6 +7,7 @@ suit a phone held upright as well as a report.
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,21 @@ def date_axis(ax: Axes) -> None:
     locator: Any = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+
+
+def fan_chart(ax: Axes, times: Any, bounds: Mapping[float, tuple[Any, Any]]) -> None:
+    """Prediction intervals around a forecast, the wide ones first, below the others.
+
+    Args:
+        ax: where to draw.
+        times: of the steps, ``(steps,)``.
+        bounds: lower and upper bounds by level, ``(steps,)`` each.
+    """
+    for number, level in enumerate(sorted(bounds, reverse=True), start=1):
+        ax.fill_between(
+            times, *bounds[level], color=COLOURS["prediction"], alpha=0.15 * number, linewidth=0,
+            label=f"{100 * level:.4g}% interval",
+        )  # fmt: skip
 
 
 def figure_of(ax: Axes) -> Figure:

@@ -13,6 +13,7 @@ from fastlstm.reporting.figure_style import (
     COLOURS,
     STYLE,
     date_axis,
+    fan_chart,
     figure_legend,
     finish,
     legend,
@@ -89,19 +90,13 @@ def probability_figure(
 
 
 def _draw_intervals(ax: Axes, rows: pd.DataFrame, bounds: pd.DataFrame) -> None:
-    """Draw wide intervals first, below the others."""
-    levels = sorted(bounds["level"].unique(), reverse=True)
-    for number, level in enumerate(levels, start=1):
-        of_level = bounds[bounds["level"] == level]
-        ax.fill_between(
-            rows["time"],
-            of_level["lower"].to_numpy(np.float64),
-            of_level["upper"].to_numpy(np.float64),
-            color=COLOURS["prediction"],
-            alpha=0.15 * number,
-            linewidth=0,
-            label=f"{100 * level:.4g}% interval",
-        )
+    by_level = {
+        float(level): bounds[bounds["level"] == level] for level in bounds["level"].unique()
+    }
+    fan_chart(ax, rows["time"], {
+        level: (found["lower"].to_numpy(np.float64), found["upper"].to_numpy(np.float64))
+        for level, found in by_level.items()
+    })  # fmt: skip
 
 
 def _finish(ax: Axes, label: str, what: str, rows: pd.DataFrame) -> None:

@@ -14,6 +14,7 @@ from fastlstm.reporting.figure_style import (
     COLOURS,
     STYLE,
     date_axis,
+    fan_chart,
     figure_legend,
     finish,
     forecast_colour,
@@ -87,23 +88,11 @@ def forecast_against_truth(
     panels = figure.subplots(len(chosen), 1, squeeze=False)[:, 0]
     marker = "o" if int(of_target["step"].max()) < 3 else None
     drawn = [name for name in _LABELS if name in of_target]
-    levels = sorted(
-        (n.removeprefix("lower_") for n in map(str, of_target) if n.startswith("lower_")),
-        key=float,
-        reverse=True,  # wide intervals are drawn first, below the others
-    )
+    levels = [n.removeprefix("lower_") for n in map(str, of_target) if n.startswith("lower_")]
     for ax, (series, origin) in zip(panels, chosen, strict=True):
         rows = of_target[(of_target["series"] == series) & (of_target["origin"] == origin)]
-        for number, level in enumerate(levels, start=1):
-            ax.fill_between(
-                rows["time"],
-                rows[f"lower_{level}"],
-                rows[f"upper_{level}"],
-                color=COLOURS["prediction"],
-                alpha=0.15 * number,
-                linewidth=0,
-                label=f"{100 * float(level):.4g}% interval",
-            )
+        bounds = {float(n): (rows[f"lower_{n}"], rows[f"upper_{n}"]) for n in levels}
+        fan_chart(ax, rows["time"], bounds)
         for name in drawn:
             ax.plot(
                 rows["time"],
