@@ -112,26 +112,30 @@ def text_dialect(file: Path, delimiter: str | None) -> tuple[Dialect, list[str]]
         head = stream.read(_BYTES)
     encoding, doubts = _encoding(head)
     lines = _whole_lines(head, encoding)
-    comment = _comment(lines)
-    kept = [line for line in lines if not (comment and line.lstrip().startswith(comment))]
+    comment = _comment([line for line in lines if line.strip()])
+    read = [line for line in lines if not (comment and line.lstrip().startswith(comment))]
+    # Numbers of the lines that are not empty.
+    places = [number for number, line in enumerate(read) if line.strip()]
+    kept = [read[number] for number in places]
     quote = _quote(kept)
-    found, skipped = (delimiter, 0) if delimiter else _delimiter(kept, quote)
-    header = next(csv.reader(kept[skipped:], delimiter=found, quotechar=quote), [])
-    if skipped:
-        _refuse_short_header(file, kept[skipped - 1], header, found, quote)
-        title = kept[0].strip()[:60]
+    found, first = (delimiter, 0) if delimiter else _delimiter(kept, quote)
+    header = next(csv.reader(kept[first:], delimiter=found, quotechar=quote), [])
+    skipped = 0
+    if first:
+        _refuse_other_header(file, kept[first - 1], header, found, quote)
+        # Readers skip empty lines too, and know nothing of comments.
+        skipped, title = places[first], kept[0].strip()[:60]
         doubts = (*doubts, f"skip_lines: {skipped} before the header, {title!r} the first")
-    # Settings count the lines before the header as they stand there, where no comments are left out.
     dialect = Dialect(
         found, quote, comment, skipped, encoding, doubts=doubts,
     )  # fmt: skip
     return dialect, header
 
 
-def _refuse_short_header(
+def _refuse_other_header(
     file: Path, before: str, first: Sequence[str], delimiter: str, quote: str
 ) -> None:
-    """Refuse a header with one name less than rows have cells, which looks like a title.
+    """Refuse a header with one name less or more than rows have cells, which looks like a title.
 
     Args:
         file: the file.
@@ -143,16 +147,25 @@ def _refuse_short_header(
     names = next(csv.reader([before], delimiter=delimiter, quotechar=quote))
     some = [cell for cell in first if cell]
     is_row = bool(some) and any(VALUE_CELL.fullmatch(cell) for cell in some)
-    if is_row and len(names) == len(first) - 1 > 1 and not any(map(VALUE_CELL.fullmatch, names)):
+    if not is_row or any(map(VALUE_CELL.fullmatch, names)):
+        return
+    if len(names) == len(first) - 1 > 1:
         remedy = (
-            "a name for the column that has none, such as the first"
+            "add a name for the column that has none, such as the first"
             if first[-1]
-            else f"{delimiter!r} at its end"
+            else f"add {delimiter!r} at its end"
         )
-        raise DataError(
-            f"{file}: the header names {len(names)} columns and rows have {len(first)} cells; add "
-            f"{remedy}"
+    elif len(names) == len(first) + 1 > 2:
+        remedy = (
+            "remove the name of the column that rows lack, or give rows that cell"
+            if names[-1].strip()
+            else f"remove {delimiter!r} at its end"
         )
+    else:
+        return
+    raise DataError(
+        f"{file}: the header names {len(names)} columns and rows have {len(first)} cells; {remedy}"
+    )
 
 
 def _encoding(head: bytes) -> tuple[str, tuple[str, ...]]:
@@ -173,7 +186,7 @@ def _whole_lines(head: bytes, encoding: str) -> list[str]:
     text = head.decode(encoding, errors="ignore").lstrip("\ufeff")
     if "\n" in text and len(head) == _BYTES:
         text = text[: text.rfind("\n") + 1]
-    return [line for line in text.splitlines(keepends=True) if line.strip()][:400]
+    return text.splitlines(keepends=True)[:400]
 
 
 def _comment(lines: Sequence[str]) -> str | None:

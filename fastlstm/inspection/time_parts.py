@@ -22,6 +22,9 @@ _PARTS: tuple[tuple[set[str], tuple[str, ...]], ...] = (
     ({"minute", "min", "mins"}, ("%M",)),
 )
 _QUARTER = {"quarter", "qtr", "q"}
+# Parts of years as statistical offices write them: 'M01', 'Q01', 'W01'.
+_PERIOD, _OF_PERIOD = {"period", "per", "subperiod"}, r"[A-Za-z]\d{1,2}"
+_PERIODS = ("%Y M%m", "%Y Q%q", "%Y Q0%q", "%G W%V")
 _WEEK = {"week", "isoweek", "weekofyear", "wk", "kw"}
 # Beside a date: an hour or a time of day.
 _OF_DAY = {"hour", "hr", "hh", "hourofday", "time", "timeofday", "clock"}
@@ -40,7 +43,26 @@ def times_in_parts(frame: pd.DataFrame, date: Times | None) -> Times | None:
             times = _read(frame, parts, written)
             if times is not None:
                 return times
+        if formats == list(_PERIODS) and (date is None or date.format == "%Y"):
+            _refuse_other_periods(frame, *parts)
     return None
+
+
+def _refuse_other_periods(frame: pd.DataFrame, year: str, period: str) -> None:
+    """Refuse parts of years of which some are none, such as 'M13' for a year's mean.
+
+    Raises:
+        DataError: they are named.
+    """
+    kinds = frame[period].dropna().astype("str").str.upper()
+    count = kinds.str[0].map({"M": 12, "Q": 4, "W": 53}).fillna(0)
+    odd = kinds[pd.to_numeric(kinds.str[1:], errors="coerce") > count]
+    example = kinds.iloc[0] if odd.empty else odd.iloc[0]
+    what = "of more than one kind" if odd.empty else "no month, quarter or week"
+    raise DataError(
+        f"columns {year!r} and {period!r} hold years and parts of them, {example!r} is {what}; keep the "
+        f"rows of one kind, or give --time {year!r} and --series {period!r} if each part is a series"
+    )
 
 
 def given_times(frame: pd.DataFrame, parts: Sequence[str], written: str) -> Times:
@@ -87,10 +109,19 @@ def _of_years(frame: pd.DataFrame) -> list[tuple[list[str], list[str]]]:
         formats = [f"{before} {way}" for before in formats for way in ways]
     if len(found) > 1:
         return [(found, formats)]
+    period = _column(frame, _PERIOD)
+    if period is not None and _is_period(frame[period]):
+        return [([year, period], list(_PERIODS))]
     quarter, week = _column(frame, _QUARTER), _column(frame, _WEEK)
     if quarter is not None:
         return [([year, quarter], ["%Y %q", "%Y Q%q"])]
     return [] if week is None else [([year, week], ["%G %V", "%G W%V"])]
+
+
+def _is_period(cells: pd.Series) -> bool:
+    """Whether a column holds parts of years such as 'M01'."""
+    known = cells.dropna()
+    return len(known) > 0 and bool(known.astype("str").str.fullmatch(_OF_PERIOD).all())
 
 
 def _of_dates(frame: pd.DataFrame, date: Times | None) -> list[tuple[list[str], list[str]]]:

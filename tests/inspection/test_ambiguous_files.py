@@ -157,8 +157,16 @@ CASES = [
      {"time_format": "epoch_ms"}, None),
     ("a number of eight digits is a day", days(SOLD, pattern="%Y%m%d"), {}, {"time_format": "%Y%m%d"},
      None),
-    ("a title above the header", ["Sales of shops", "", *days(SOLD)], {}, {"skip_lines": 1},
-     "skip_lines: 1 before the header"),
+    ("a title above the header", ["Sales of shops", "", *days(SOLD)], {}, {"skip_lines": 2},
+     "skip_lines: 2 before the header"),
+    ("empty lines between titles", ["Sales", "", "", "of shops", "# till", "", *days(SOLD), "# end"],
+     {}, {"skip_lines": 5, "comment": "#"}, "skip_lines: 5 before the header"),
+    ("years and months of an office", ["year,period,sold", *(
+        f"{2018 + n // 12},M{n % 12 + 1:02d},{SOLD[n]}" for n in range(40))], {},
+     {"time": ["year", "period"], "time_format": "%Y M%m", "frequency": "MS"}, None),
+    ("years and quarters of an office", ["year,period,sold", *(
+        f"{2014 + n // 4},Q{n % 4 + 1:02d},{SOLD[n]}" for n in range(40))], {},
+     {"time": ["year", "period"], "time_format": "%Y Q0%q", "frequency": "QS-JAN"}, None),
     ("comment lines", ["# from the till", "# in pieces", *days(SOLD), "# end"], {},
      {"comment": "#"}, None),
     ("a header that begins with #", ["#day,sold", *days(SOLD)[1:]], {}, {"time": "#day"}, None),
@@ -328,6 +336,12 @@ QUESTIONS = [
     ("row names without a header",
      ["day,sold", *(f"{n},{line}" for n, line in enumerate(days(SOLD)[1:]))],
      r"the header names 2 columns and rows have 3 cells; add a name for the column that has none"),
+    ("a header that ends with a delimiter", ["day,shop,sold,", *(
+        f"{line.replace(',', ',a')},{n}" for n, line in enumerate(days(SOLD)[1:]))],
+     r"the header names 4 columns and rows have 3 cells; remove ',' at its end"),
+    ("a year's mean among its months", ["year,period,sold", *(
+        f"{2018 + n // 13},M{n % 13 + 1:02d},{n}" for n in range(39))],
+     r"columns 'year' and 'period' .* 'M13' is no month, quarter or week; keep the rows of one kind"),
     ("two columns of one name", ["day,sold,sold", "2024-01-01,1,2"],
      r"'sold' name two columns each, which are left out"),
     ("only a header", ["day,sold"], r"holds no rows"),
