@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from fastlstm.inspection.roles import is_named_as_code
 from fastlstm.inspection.sample import Sample
 
 # Lengths that intervals of single events and of measurements may have, the shortest first.
@@ -37,7 +38,8 @@ _LONGEST = 3
 # Measurements come at times like those of a clock that is not exact.
 _NEAR, _NEAR_SHARE = (0.5, 1.5), 0.6
 
-_IDENTIFIER = re.compile(r"(^|[\W_])(id|no|nr|number|code|key|invoice|order)$", re.IGNORECASE)
+# Names of columns that number single events.
+_NAMES_EVENTS = re.compile(r"(^|[\W_])(no|nr|number|key|invoice|order)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -99,14 +101,18 @@ def operation_of(name: str, targets: Sequence[str], *, of_events: bool) -> str:
     """
     if not of_events or name not in targets:
         return "mean"
-    return "count" if _IDENTIFIER.search(name) else "sum"
+    return "count" if _is_identifier(name) else "sum"
 
 
 def why_no_feature(sample: Sample, name: str) -> str | None:
     """Why a column of single events says nothing of an interval; None where it does."""
     if not pd.api.types.is_numeric_dtype(sample.frame[name].dtype):
         return "is of single rows, of which an interval has many"
-    return "names single rows" if _IDENTIFIER.search(name) else None
+    return "names single rows" if _is_identifier(name) else None
+
+
+def _is_identifier(name: str) -> bool:
+    return is_named_as_code(name) or _NAMES_EVENTS.search(name) is not None
 
 
 def _alike_in_each(steps: pd.Series, labels: pd.Series) -> float:

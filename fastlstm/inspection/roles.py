@@ -353,6 +353,15 @@ _OF_CODES = re.compile(
 _OF_TOTALS = re.compile(r"(grand |sub)?totals?|sum|all|overall|gesamt|insgesamt", re.IGNORECASE)
 
 
+def is_named_as_code(name: str) -> bool:
+    """Whether a column is called like codes of places and goods.
+
+    Args:
+        name: of the column.
+    """
+    return _OF_CODES.search(name) is not None
+
+
 def names_in_numbers(sample: Sample, names: Sequence[str]) -> list[str]:
     """Columns of whole numbers that are names rather than quantities, by what they are called.
 
@@ -360,7 +369,7 @@ def names_in_numbers(sample: Sample, names: Sequence[str]) -> list[str]:
         sample: the rows.
         names: of columns.
     """
-    return [n for n in names if n in sample.whole_numbers and _OF_CODES.search(n)]
+    return [n for n in names if n in sample.whole_numbers and is_named_as_code(n)]
 
 
 def labels_of_totals(labels: pd.Series) -> list[str]:

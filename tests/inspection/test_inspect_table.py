@@ -211,3 +211,13 @@ def test_series_whose_weeks_end_on_different_days_have_no_frequency(tmp_path):
     frame.to_csv(tmp_path / "weeks.csv", index=False)
     found = inspect_table(str(tmp_path / "weeks.csv"))
     assert found.frequency is None and any("40 of 80 rows do not lie" in d for d in found.doubts)
+
+
+def test_codes_of_single_events_are_counted_not_added_up(tmp_path):
+    rng = np.random.default_rng(0)
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.sort(rng.integers(0, 120, 400)), "D")
+    rows = pd.DataFrame({"day": days, "coupon_upc": rng.integers(10**10, 10**11, 400)})
+    rows.to_csv(tmp_path / "redeemed.csv", index=False)
+    text = settings_text(inspect_table(str(tmp_path / "redeemed.csv")))
+    resample = yaml.safe_load(text)["data"]["resample"]
+    assert (resample["to"], resample["columns"]["coupon_upc"]) == ("1D", "count")
