@@ -37,13 +37,14 @@ _LENGTHS = {
 
 # What to write for names that pandas had before its version 3.
 _OF_OLD_NAMES = {
-    **dict.fromkeys("Hh", "use 'h'"),
-    **dict.fromkeys(("T", "MIN"), "use 'min'"),
-    "S": "use 's'",
-    "M": "use 'MS' for the first day of months, or 'ME' for the last",
-    "BM": "use 'BMS' for the first business day of months, or 'BME' for the last",
-    "Q": "use 'QS' for the first day of quarters, or 'QE' for the last",
-    **dict.fromkeys("AY", "use 'YS' for the first day of years, or 'YE' for the last"),
+    **dict.fromkeys("Hh", "use '{}h'"),
+    **dict.fromkeys(("T", "MIN"), "use '{}min'"),
+    "S": "use '{}s'",
+    "M": "use '{}MS' for the first day of months, or '{}ME' for the last",
+    "SM": "use '{}SMS' for the first and 15th day of months, or '{}SME' for the 15th and last",
+    "BM": "use '{}BMS' for the first business day of months, or '{}BME' for the last",
+    "Q": "use '{}QS' for the first day of quarters, or '{}QE' for the last",
+    **dict.fromkeys("AY", "use '{}YS' for the first day of years, or '{}YE' for the last"),
 }
 
 
@@ -64,28 +65,42 @@ _OF_WORDS = {
     "quarter end": "QE",
     **dict.fromkeys(("y", "a", "yr", "year", "yearly", "annual", "annually", "year start"), "YS"),
     "year end": "YE",
+    **dict.fromkeys(("semi monthly", "semimonthly", "half month", "half monthly"), "SMS"),
 }
+
+
+# What to write for words that say how many, and of what.
+_OF_SEVERAL = {
+    **dict.fromkeys(("biweekly", "bi weekly", "fortnight", "fortnightly"), (2, "W-MON")),
+    **dict.fromkeys(("bimonthly", "bi monthly"), (2, "MS")),
+    **dict.fromkeys(("half year", "half yearly", "halfyearly", "semiannual", "semi annual",
+                     "semiannually", "semi annually"), (6, "MS")),
+}  # fmt: skip
 _NOTES = {
-    "W-MON": " for weeks whose rows are Mondays ('W-SUN' for Sundays, and so on)",
-    "MS": " for the first day of months, or 'ME' for the last",
-    "QS": " for the first day of quarters, or 'QE' for the last",
-    "YS": " for the first day of years, or 'YE' for the last",
-    "min": " for minutes; months are 'MS' or 'ME'",
+    "W-MON": " for weeks whose rows are Mondays ('{}W-SUN' for Sundays, and so on)",
+    "SMS": " for the first and 15th day of months, or '{}SME' for the 15th and last",
+    "MS": " for the first day of months, or '{}ME' for the last",
+    "QS": " for the first day of quarters, or '{}QE' for the last",
+    "YS": " for the first day of years, or '{}YE' for the last",
+    "min": " for minutes; months are '{}MS' or '{}ME'",
 }
 
 
 def _suggestion(frequency: str) -> str:
     """What to write for a distance between rows that pandas does not know."""
     number, name = re.fullmatch(r"\s*(\d*)\s*(.*?)\s*", frequency, re.DOTALL).groups()  # type: ignore[union-attr]
+    given = "" if number in ("", "1") else number
     if old := _OF_OLD_NAMES.get(name):
-        return old
+        return old.replace("{}", given)
     words = re.sub(r"[\s_.-]+", " ", name.lower()).strip()
     words = re.sub(r"^(every|per|each|a|one) ", "", words)
     known = _OF_WORDS.get(words) or _OF_WORDS.get(words.removesuffix("s"))
+    several = _OF_SEVERAL.get(words) or _OF_SEVERAL.get(words.removesuffix("s"))
+    if several is not None:
+        known, given = several[1], str(several[0] * int(given or 1))
     if known is None:
         return "use e.g. '1h', '15min' or '1D'"
-    given = "" if number in ("", "1") else number
-    return f"use '{given}{known}'" + _NOTES.get(known, "")
+    return f"use '{given}{known}'" + _NOTES.get(known, "").replace("{}", given)
 
 
 # For each kind: the shortest and longest distance between rows for which 'auto' takes it, its period,

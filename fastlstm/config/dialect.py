@@ -90,8 +90,9 @@ class Dialect(StrictSettings):
         names, problems = list(marks), []
         for number, name in enumerate(names):
             for other in names[number + 1 :]:
-                # A quoted cell may hold the delimiter: '"1,234.5"' in a file with commas.
-                if marks[name] == marks[other] and (name, other) != ("delimiter", "thousands"):
+                # A quoted cell may hold the delimiter: '"1,234.5"' or '"1,5"' in a file with commas.
+                of_numbers = name == "delimiter" and other in ("decimal", "thousands")
+                if marks[name] == marks[other] and not of_numbers:
                     problems.append(
                         f"{other}: {marks[other]!r} is the {name} too; give another {name} or {other}"
                     )

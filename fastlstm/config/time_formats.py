@@ -18,6 +18,31 @@ ISO_WEEK = r"^(?=.*%V)(?!.*%[uwaA])"
 # A quarter of a year in a format, which strftime does not know.
 QUARTER = "%q"
 
+# Formats that are tried beside ISO 8601, in this order. Those of one group differ by what comes first,
+# the day or the month.
+USUAL_FORMATS = (
+    "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%y",
+    "%Y/%m/%d", "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S", "%Y.%m.%d", "%Y.%m.%d %H:%M:%S",
+    "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d-%b-%y",
+    "%b-%d-%Y", "%d.%m.%Y %H:%M:%S.%f", "%Y-%m-%d %I:%M %p", "%Y-%m-%d %I:%M:%S %p",
+    "%a, %d %b %Y %H:%M:%S %z", "%a %d %b %Y", "%a, %d %b %Y", "%a %b %d %Y",
+    "%YM%m", "%Y %b", "%Y %B", "%b %Y", "%B %Y",
+    "%b-%y", "%b-%Y", "%Y-%b", "%m/%Y", "%Y/%m", "%G-W%V-%u",
+)  # fmt: skip
+DAY_OR_MONTH = tuple(
+    (f"%d{sep}%m{sep}%{year}{time}", f"%m{sep}%d{sep}%{year}{time}")
+    for sep in "/-"
+    for year in "Yy"
+    for time in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+)
+
+USUAL_QUARTERS = (
+    "%Y-Q%q", "%YQ%q", "%Y Q%q", "%Y/Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y", "Q%q%Y", "%qQ%Y", "%qQ %Y",
+)  # fmt: skip
+
+# Seconds since 1970 of the years 1990 and 2100, between which numbers of a column of times lie.
+FIRST_SECOND, LAST_SECOND = 631_152_000, 4_102_444_800
+
 
 def quarter_pattern(time_format: str) -> str:
     """A regular expression with the groups ``year`` and ``quarter`` for a format with quarters.

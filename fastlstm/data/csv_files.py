@@ -17,11 +17,14 @@ from fastlstm.config.data import DataConfig
 from fastlstm.config.file_formats import COMPRESSIONS, format_of
 from fastlstm.data.arrow_files import columns_in
 from fastlstm.data.column_types import ARROW_TYPES, NULLS, as_numbers
+from fastlstm.data.csv_hints import shape_hint
 from fastlstm.data.unfolding import unfolded
 from fastlstm.errors import DataError, first_line
 
 # Bytes of a block of a file, and those at its beginning by which its rows are estimated.
 _BLOCK_BYTES, _SAMPLED_BYTES = 16 << 20, 1 << 20
+# Bytes at its beginning by which a message says what is wrong with it.
+_HINT_BYTES = 1 << 16
 
 
 def delimiter_of(file: Path, data: DataConfig) -> str:
@@ -100,9 +103,10 @@ def names_csv(file: Path, data: DataConfig) -> list[str]:
     """
     names = _csv_header(file, data)
     if len(names) == 1 and names[0] not in data.read_columns:
+        delimiter = delimiter_of(file, data)
+        remedy = shape_hint(_first_lines(file, data), delimiter, data) or "; set data.delimiter"
         raise DataError(
-            f"{file}: has one column only, {names[0][:60]!r}, with delimiter "
-            f"{delimiter_of(file, data)!r}; set data.delimiter"
+            f"{file}: has one column only, {names[0][:60]!r}, with delimiter {delimiter!r}{remedy}"
         )
     return names
 
@@ -234,7 +238,19 @@ def _unreadable(file: Path, data: DataConfig, error: Exception) -> DataError:
     reason = first_line(error)
     if "UTF8" in reason or "UTF-8" in reason:
         return _not_of_encoding(file, data, error)
-    return DataError(f"{file}: cannot be read as CSV ({reason})")
+    hint = shape_hint(_first_lines(file, data), delimiter_of(file, data), data)
+    return DataError(f"{file}: cannot be read as CSV ({reason}){hint}")
+
+
+def _first_lines(file: Path, data: DataConfig) -> list[str]:
+    """The first whole lines of a file; none where it cannot be unpacked or decoded."""
+    try:
+        with opened_text(file) as stream:
+            head = stream.read(_HINT_BYTES)
+    except (OSError, EOFError, lzma.LZMAError):
+        return []
+    lines: list[str] = head.decode(data.encoding, errors="replace").splitlines()
+    return lines if len(head) < _HINT_BYTES else lines[:-1]
 
 
 def _not_of_encoding(file: Path, data: DataConfig, error: Exception) -> DataError:

@@ -187,7 +187,7 @@ def with_joined(
         lost = (rows < 0) & ~ahead
         if lost.any():
             unmatched[table.where] = int(lost.sum())
-            _refuse_unmatched(frame, table, lost, columns, data)
+            _refuse_unmatched(frame, table, lost, labels, columns, data)
     return frame, unmatched
 
 
@@ -213,8 +213,9 @@ def _matches(frame: pd.DataFrame, table: JoinedTable) -> np.ndarray:
 
 
 def _refuse_unmatched(
-    frame: pd.DataFrame, table: JoinedTable, lost: np.ndarray, columns: list[str], data: DataConfig
-) -> None:
+    frame: pd.DataFrame, table: JoinedTable, lost: np.ndarray, labels: pd.Series,
+    columns: list[str], data: DataConfig,
+) -> None:  # fmt: skip
     """Refuse rows without a match where a column must have a value.
 
     Raises:
@@ -225,13 +226,37 @@ def _refuse_unmatched(
         return
     row = int(lost.argmax())
     series = f"series {frame[SERIES].iloc[row]!r} at " if SERIES in frame and data.series else ""
-    remedy = f"set data.columns.{strict[0]}.missing to 'drop' or 'forward_fill'"
+    rules = " and ".join(f"data.columns.{name}.missing" for name in strict)
+    # A value of each series has no row before it that another one could be filled from.
+    remedy = f"set {rules} to 'drop'" + (" or 'forward_fill'" if TIME in table.keys else "")
     if TIME in table.keys and table.join.as_of is None:
         remedy += ", or as_of and known_after there to take the last known value"
     raise DataError(
         f"{table.where}: {int(lost.sum()):,} of {len(frame):,} rows have no match by "
-        f"{_key_text(table)}, first {series}{frame[TIME].iloc[row]}; complete that table, or {remedy}"
+        f"{_key_text(table)}, first {series}{frame[TIME].iloc[row]}"
+        f"{_other_spelling(labels[lost], table)}; complete that table, or {remedy}"
     )
+
+
+def _other_spelling(labels: pd.Series, table: JoinedTable) -> str:
+    """How the joined table names its series, where it knows none of those that have no match.
+
+    Args:
+        labels: by which rows without a match look for their series, ``(n,)``.
+        table: the joined table.
+    """
+    if SERIES not in table.keys or table.frame.empty:
+        return ""
+    absent = sorted({*labels.unique()} - {*table.frame[SERIES]})
+    if not absent:
+        return ""
+    known = {str(name).strip().casefold(): str(name) for name in table.frame[SERIES].unique()}
+    for name in absent:
+        alike = known.get(str(name).strip().casefold())
+        if alike is not None:
+            return f" (that table has {alike!r}: write {name!r} in the same way in both)"
+    some = ", ".join(map(repr, sorted(known.values())[:3]))
+    return f" (that table has no series {absent[0]!r}, but {some})"
 
 
 def _are_future(frame: pd.DataFrame, own: list[str], data: DataConfig) -> np.ndarray:

@@ -20,6 +20,7 @@ from fastlstm.config.time_formats import (
     quarter_pattern,
 )
 from fastlstm.data.clock_changes import day_instants
+from fastlstm.data.time_hints import format_remedy
 from fastlstm.errors import DataError, first_line
 
 # The offset from UTC at the end of a time.
@@ -235,7 +236,7 @@ def _parsed(text: pd.Series, rules: TimeRules) -> pd.Series:
         raise rules.refuse(
             wrong[0],
             f"{text.iloc[wrong[0]]!r} is no {declared or 'ISO 8601'} time ({len(wrong)} such rows); "
-            f"correct the rows or set {rules.settings}time_format, e.g. '%d/%m/%Y'",
+            + format_remedy(text, int(wrong[0]), f"{rules.settings}time_format"),
         )
     # 24:00 is the midnight at the end of a day (ISO 8601).
     return times + pd.to_timedelta(after.astype("int64"), unit="D") if after.any() else times

@@ -28,6 +28,8 @@ VALUE_CELL = re.compile(r"[\d\s.,:/+TZ-]*\d[\d\s.,:/+TZ-]*")
 # What begins a line that is no row.
 _COMMENTS = ("#", "//", "%")
 NUMBER = re.compile(r"[+-]?(\d+([.,\s\u00a0\u202f'_]\d+)*|[.,]\d+)([eE][+-]?\d+)?")
+# A date with dots, which is no number whose thousands stand apart by them.
+_DOTTED_DATE = re.compile(r"\d{1,4}\.\d{1,2}\.\d{1,4}")
 _NEGATIVE = re.compile(r"\(\s*([^()]*\d[^()]*?)\s*\)")
 _SIGNED = re.compile(
     r"([^\d\s.,'_+-]*)\s*([+-]?\s*[\d.,][\d.,\s\u00a0\u202f'_]*?)\s*([^\d\s.,'_+-]*)"
@@ -240,7 +242,8 @@ def _delimiter(lines: Sequence[str], quote: str) -> tuple[str, int]:
 def is_numeric(cells: pd.Series) -> bool:
     """Whether most cells of a column look like numbers."""
     known = cells[~cells.isin(NULLS)].head(5_000)
-    return bool(len(known)) and bool(known.str.fullmatch(NUMBER).mean() > 0.6)
+    numbers = known.str.fullmatch(NUMBER) & ~known.str.fullmatch(_DOTTED_DATE)
+    return bool(len(known)) and bool(numbers.mean() > 0.6)
 
 
 def number_marks(

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fastlstm.config.time_formats import EPOCH_UNITS, EXCEL_DAYS, EXCEL_FIRST_DAY
+from fastlstm.config.time_formats import (
+    DAY_OR_MONTH,
+    EPOCH_UNITS,
+    EXCEL_DAYS,
+    EXCEL_FIRST_DAY,
+    FIRST_SECOND,
+    LAST_SECOND,
+    USUAL_FORMATS,
+    USUAL_QUARTERS,
+)
 from fastlstm.data.time_stamps import OFFSET, quarters
 from fastlstm.errors import DataError
 from fastlstm.inspection.sample import listed
@@ -19,31 +28,6 @@ _NAMES = (
     "timestamp", "ts", "datetime", "date_time", "time", "date", "ds", "day", "week", "month",
     "quarter", "period", "year", "hour", "when",
 )  # fmt: skip
-
-# Formats that are tried beside ISO 8601, in this order. Those of one group differ by what comes first,
-# the day or the month.
-_FORMATS = (
-    "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%y",
-    "%Y/%m/%d", "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S", "%Y.%m.%d", "%Y.%m.%d %H:%M:%S",
-    "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d-%b-%y",
-    "%b-%d-%Y", "%d.%m.%Y %H:%M:%S.%f", "%Y-%m-%d %I:%M %p", "%Y-%m-%d %I:%M:%S %p",
-    "%a, %d %b %Y %H:%M:%S %z", "%a %d %b %Y", "%a, %d %b %Y", "%a %b %d %Y",
-    "%YM%m", "%Y %b", "%Y %B", "%b %Y", "%B %Y",
-    "%b-%y", "%b-%Y", "%Y-%b", "%m/%Y", "%Y/%m", "%G-W%V-%u",
-)  # fmt: skip
-_DAY_OR_MONTH = tuple(
-    (f"%d{sep}%m{sep}%{year}{time}", f"%m{sep}%d{sep}%{year}{time}")
-    for sep in "/-"
-    for year in "Yy"
-    for time in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-)
-
-_QUARTERS = (
-    "%Y-Q%q", "%YQ%q", "%Y Q%q", "%Y/Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y", "Q%q%Y", "%qQ%Y", "%qQ %Y",
-)  # fmt: skip
-
-# Seconds since 1970 of the years 1990 and 2100, between which numbers of a column of times lie.
-_FROM, _TO = 631_152_000, 4_102_444_800
 # Days of spreadsheets that stand for the years 1950 to 2100.
 _FROM_DAY, _TO_DAY = 18_264, 73_051
 # Names of columns of numbers that may be years or days, and of those that may be ISO weeks.
@@ -249,7 +233,7 @@ def _numbers(cells: pd.Series, name: str, *, given: bool) -> Times | None:
     if (known != np.floor(known)).any():
         return None
     for unit, per_second in EPOCH_UNITS.items():
-        if _FROM * per_second <= low and high < _TO * per_second:
+        if FIRST_SECOND * per_second <= low and high < LAST_SECOND * per_second:
             return Times(name, unit, pd.to_datetime(cells / per_second, unit="s"))
     text = cells.map(lambda value: f"{value:.0f}", na_action="ignore")
     if low >= 1500 and high <= 2200 and (given or _OF_YEARS.search(name)):
@@ -285,7 +269,7 @@ def _text(cells: pd.Series, name: str) -> Times | None:
     if iso is not None:
         has_zone = bool(known.head(_TRIED).str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$").all())
         return Times(name, None, iso, has_zone=has_zone)
-    for day_first, month_first in _DAY_OR_MONTH:
+    for day_first, month_first in DAY_OR_MONTH:
         first, second = _parsed(cells, day_first), _parsed(cells, month_first)
         if first is not None and second is not None:
             return _day_or_month(name, cells, {day_first: first, month_first: second})
@@ -296,10 +280,10 @@ def _text(cells: pd.Series, name: str) -> Times | None:
         values = pd.to_datetime(cells + "-1", format="%G-W%V-%u", errors="coerce")
         return Times(name, "%G-W%V", values)
     if known.head(_TRIED).str.contains(r"[qQ]\d|\d[qQ]").all():
-        for written in _QUARTERS:
+        for written in USUAL_QUARTERS:
             if (values := quarters(cells.fillna(""), written)).notna().sum() == len(known):
                 return Times(name, written, values)
-    for written in _FORMATS:
+    for written in USUAL_FORMATS:
         if (values := _parsed(cells, written)) is not None:
             return Times(name, written, values)
     return None

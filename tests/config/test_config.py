@@ -59,7 +59,7 @@ EXAMPLES = sorted(Path("deployments").glob("weather_*.yaml"))
         ({"hyperparameters": {"model_name": "../x"}}, "hyperparameters.model_name", "letters"),
         ({"seed": 3}, "seed", "belongs under hyperparameters"),
         ({"work": "gs://b/x"}, "work", "give a folder of this machine or s3://bucket/prefix"),
-        ({"data": {"frequency": "1 fortnight"}}, "data.frequency", "use e.g."),
+        ({"data": {"frequency": "1 decade"}}, "data.frequency", "use e.g."),
         ({"data": {"time_zone": "Mars/Olympus"}}, "data.time_zone", "IANA"),
         ({"data": {"features": ["load", "load"]}}, "features", "list it once"),
         ({"data": {"features": ["when"]}}, "features, targets", "remove it there"),

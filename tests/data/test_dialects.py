@@ -68,6 +68,37 @@ def test_the_advice_of_a_refusal_makes_the_cell_readable(tmp_path, cells):
     assert len(load(settings(file, delimiter=";", **changes)).frame) == 2
 
 
+def test_quoted_cells_may_hold_the_delimiter_as_decimal_mark(tmp_path):
+    file = table(tmp_path, ['"1,5"', '"113,1001"'], delimiter=",")
+    with pytest.raises(DataError, match=r"set data\.decimal to ','"):
+        load(settings(file))
+    assert load(settings(file, decimal=",")).frame["sold"].tolist() == [1.5, 113.1001]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["day;sold", "01.02.2024;1,5", "02.02.2024;2,5"],
+        ["day,sold", "# late", "2024-01-01,1", "2024-01-02,2"],
+        ["Sales of a year", "day,sold", "2024-01-01,1", "2024-01-02,2"],
+        ["Sales", "of a year", "day;sold", "2024-01-01;1", "2024-01-02;2"],
+    ],
+    ids=["delimiter", "comment", "title", "title and delimiter"],
+)
+def test_the_advice_for_lines_of_other_lengths_makes_the_file_readable(tmp_path, lines):
+    file, changes = tmp_path / "t.csv", {}
+    file.write_text("\n".join(lines) + "\n")
+    for _ in range(5):
+        try:
+            found = load(settings(file, **changes)).frame
+            break
+        except DataError as refused:
+            told = re.findall(r"data\.(\w+) to (\[.*?\]|'.*?'|\d+)", str(refused))
+            assert told, str(refused)
+            changes |= {name: yaml.safe_load(value) for name, value in told}
+    assert len(found) == 2
+
+
 def test_an_ambiguous_comma_is_asked_about(tmp_path):
     with pytest.raises(
         DataError, match=r"thousands to ',' if the comma parts thousands, .*decimals"
@@ -86,7 +117,7 @@ def test_an_encoding_is_named_and_read(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"decimal": ","}, "decimal: ',' is the delimiter too"),
+        ({"decimal": ",", "quote": ","}, "quote: ',' is the delimiter too"),
         ({"decimal": ",", "thousands": ",", "delimiter": ";"}, "thousands: ',' is the decimal too"),
         ({"encoding": "utf-99"}, "no encoding is named 'utf-99'"),
     ],

@@ -254,7 +254,11 @@ def test_joins_refuse_what_is_not_clear(tmp_path):
         match=r"joins\.0 .*: 5 of 14 rows have no match by series, first series 'b' at .*",
     ) as refused:
         load(data)
-    assert "data.columns.size.missing to 'drop'" in str(refused.value)
+    assert "that table has no series 'b', but 'a'" in str(refused.value)
+    assert str(refused.value).endswith("data.columns.size.missing to 'drop'")
+    table(tmp_path, "id;size\na;1\nB;1\n", "shops.csv")
+    with pytest.raises(DataError, match="has 'B': write 'b' in the same way in both"):
+        load(data)
     allowed = joined(tmp_path, columns={"size": {"missing": "drop", "max_missing_share": 0.6}})
     table(tmp_path, "id;size\na;1\n", "shops.csv")
     assert ("5 rows have no match in data.joins.0 (shops.csv)", 5) in arrangement_lines(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
 
 from fastlstm import fastLSTM
+from fastlstm.config.calendar import check_frequency
 from fastlstm.config.data import DataConfig
 from fastlstm.data.column_names import TIME
 from fastlstm.data.reading import load
@@ -102,6 +105,50 @@ def test_numbers_without_a_format_are_refused(tmp_path, values):
 def test_what_is_not_as_declared_is_refused(values, written, message):
     with pytest.raises(DataError, match=message):
         in_class(values, time_format=written)
+
+
+HINTS = [
+    (SECONDS.astype(str), "'epoch_s'"),
+    ((SECONDS * 1000).astype(str), "'epoch_ms'"),
+    (DAYS.strftime("%d.%m.%Y"), "'%d.%m.%Y'"),
+    (DAYS.strftime("%m/%d/%Y"), "'%m/%d/%Y'"),
+    (DAYS[:9].strftime("%m/%d/%Y"), "'%d/%m/%Y' if days come first, to '%m/%d/%Y' if months"),
+    (DAYS.strftime("%b %d, %Y"), "'%b %d, %Y'"),
+    (DAYS.strftime("%G-W%V"), "'%G-W%V'"),
+    (np.array(["2024-Q1", "2024-Q2"]), "'%Y-Q%q'"),
+]
+
+
+@pytest.mark.parametrize(("cells", "advice"), HINTS, ids=[advice for _, advice in HINTS])
+def test_a_refusal_names_the_format_of_these_very_cells(tmp_path, cells, advice):
+    pd.DataFrame({"t": cells, "y": 1.0}).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(DataError) as refused:
+        load(settings(tmp_path / "t.csv"))
+    assert f"set data.time_format to {advice}" in str(refused.value)
+    for written in re.findall(r"'([^']*)'", advice):
+        assert len(load(settings(tmp_path / "t.csv", time_format=written)).frame) == len(cells)
+
+
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        ("3M", "'3MS' for the first day of months, or '3ME'"),
+        ("30T", "'30min'"),
+        ("2H", "'2h'"),
+        ("2Q", "'2QS' for the first day of quarters, or '2QE'"),
+        ("SM", "'SMS' for the first and 15th day of months, or 'SME'"),
+        ("2 months", "'2MS' for the first day of months, or '2ME'"),
+        ("biweekly", "'2W-MON' for weeks whose rows are Mondays ('2W-SUN'"),
+        ("bimonthly", "'2MS'"),
+        ("half-yearly", "'6MS'"),
+    ],
+)
+def test_a_frequency_by_another_name_keeps_its_number(given, advice):
+    with pytest.raises(ValueError) as refused:
+        check_frequency(given)
+    assert f"use {advice}" in str(refused.value)
+    for name in re.findall(r"'(\w[\w-]*)'", advice):
+        check_frequency(name)
 
 
 @pytest.mark.parametrize("wrong", ["epoch", "%Q", "seconds"])

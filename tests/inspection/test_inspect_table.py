@@ -107,6 +107,15 @@ def test_times(tmp_path, times, written_as, frequency):
     assert len(read_back(found)) == len(times)
 
 
+def test_dates_with_dots_beside_numbers_with_dots(tmp_path):
+    cells = [f"1.{100 + n * 7 % 60},5" for n in range(60)]
+    found = inspect_table(column(tmp_path, cells, times=formatted("%d.%m.%Y"), delimiter=";"))
+    assert (found.times.format, found.dialect.decimal, found.dialect.thousands) == (
+        "%d.%m.%Y", ",", ".",
+    )  # fmt: skip
+    assert read_back(found)["sold"].tolist() == [1100.5 + n * 7 % 60 for n in range(60)]
+
+
 def test_day_or_month_first_is_told_by_even_rows_or_doubted(tmp_path):
     monthly = [f"01/{month:02d}/2024" for month in range(1, 13)]
     found = inspect_table(column(tmp_path, SOLD[:12], times=monthly))
