@@ -64,7 +64,11 @@ class OnnxNetwork:
         self.outputs = forecast[-1]
 
     def predict(self, windows: np.ndarray) -> np.ndarray:
-        """Outputs of windows ``(n, timesteps, n_features)`` float32, batches in threads."""
+        """Outputs of windows ``(n, timesteps, n_features)`` float32, batches in threads.
+
+        Raises:
+            StoreError: onnxruntime cannot compute it.
+        """
         starts = range(0, len(windows), _BATCH)
         batches = [windows[start : start + _BATCH] for start in starts]
         if len(batches) < 2:
@@ -73,7 +77,14 @@ class OnnxNetwork:
             return np.concatenate(list(threads.map(self._run, batches)))
 
     def _run(self, windows: np.ndarray) -> np.ndarray:
-        (outputs,) = self._session.run(None, {"window": windows})
+        try:
+            (outputs,) = self._session.run(None, {"window": windows})
+        except Exception as error:  # onnxruntime raises many kinds for a damaged model
+            reason = str(error).splitlines()[0][:300]
+            raise StoreError(
+                f"the stored ONNX model cannot be computed ({reason}); take the run from where it was "
+                "written"
+            ) from None
         computed: np.ndarray = outputs
         return computed
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
@@ -14,10 +15,10 @@ from fastlstm.network.onnx_session import OnnxNetwork
 NOTHING = helper.make_graph([], "nothing", [], [])
 
 
-def model(node, functions=()):
+def model(node, functions=(), initializer=()):
     window = helper.make_tensor_value_info("window", TensorProto.FLOAT, ["windows", 2, 2])
     forecast = helper.make_tensor_value_info("forecast", TensorProto.FLOAT, None)
-    graph = helper.make_graph([node], "g", [window], [forecast])
+    graph = helper.make_graph([node], "g", [window], [forecast], list(initializer))
     return helper.make_model(
         graph, functions=list(functions), ir_version=8, opset_imports=[helper.make_opsetid("", 17)]
     ).SerializeToString()
@@ -56,3 +57,11 @@ def test_one_of_ours_is_opened_and_a_damaged_one_ends_in_one_error():
             check_operators(bytes(damaged))
         except StoreError:
             pass
+
+
+def test_one_that_cannot_be_computed():
+    shape = helper.make_tensor("shape", TensorProto.INT64, [2], [-1, 3])
+    reshape = helper.make_node("Reshape", ["window", "shape"], ["forecast"])
+    content = model(reshape, initializer=[shape])
+    with pytest.raises(StoreError, match=r"cannot be computed .*; take the run from"):
+        OnnxNetwork(content).predict(np.ones((1, 2, 2), np.float32))
