@@ -288,9 +288,35 @@ def _localized(times: pd.Series, rules: TimeRules, series: pd.Series | None) -> 
         raise rules.refuse(
             wrong[0],
             f"{times.iloc[wrong[0]]} happens twice or never in {rules.time_zone} (clock change; "
-            f"{len(wrong)} such rows); store times in UTC or with their offset{_if_in_order(rules)}",
+            f"{len(wrong)} such rows); store times in UTC or with their offset"
+            f"{_if_in_order(rules)}{_if_unchanged(times, rules)}",
         )
     return localized
+
+
+def _if_unchanged(times: pd.Series, rules: TimeRules) -> str:
+    """What to set where a time is skipped, which a clock that is never changed does not do."""
+    first = np.ones(len(times), bool)
+    skipped = times.dt.tz_localize(rules.time_zone, ambiguous=first, nonexistent="NaT").isna()
+    if not skipped.any():
+        return ""
+    zone = unchanged_zone(times[skipped].iloc[0], rules.time_zone)
+    return f", or set {rules.settings}time_zone to {zone!r} for a clock that is never changed"
+
+
+def unchanged_zone(time: pd.Timestamp, time_zone: str) -> str:
+    """The zone of a clock that is never changed and has the offset of a zone a day before a time.
+
+    Args:
+        time: a local time without a zone.
+        time_zone: IANA zone.
+    """
+    before = (time - pd.Timedelta(days=1)).tz_localize(time_zone, nonexistent="shift_forward")
+    hours = (before.tz_localize(None) - before.tz_convert("UTC").tz_localize(None)) / pd.Timedelta(
+        "1h"
+    )
+    # In names of the area Etc the signs are those of POSIX: 'Etc/GMT-1' is an hour before UTC.
+    return f"Etc/GMT{-int(hours):+d}" if hours and hours == int(hours) else "UTC"
 
 
 def _if_in_order(rules: TimeRules) -> str:

@@ -37,6 +37,7 @@ class Found:
         layout: 'long' or 'wide'.
         keeps_last: whether rows stand twice, of which one is kept.
         intervals: rows that are made of those without regular times, or None.
+        in_order: whether a clock change repeats times, whose rows follow each other.
     """
 
     path: str
@@ -56,6 +57,7 @@ class Found:
     layout: str = "long"
     keeps_last: bool = False
     intervals: Intervals | None = None
+    in_order: bool = False
 
 
 def settings_text(found: Found) -> str:
@@ -77,6 +79,8 @@ def settings_text(found: Found) -> str:
             f"  time_zone: {found.time_zone} # of times without an offset; an IANA name such as "
             "Europe/Berlin"
         )
+    if found.in_order:
+        lines.append("  clock_changes: in_order # the hour that a clock change repeats")
     if roles.series_parts:
         lines.append(f"  series: [{', '.join(map(_yaml, roles.series_parts))}]")
     elif roles.series is not None:

@@ -66,6 +66,7 @@ def init(
         _write_example(str(example), output)
         return
     check_source(table, "TABLE")
+    _refuse_sqlite_file(table)
     if is_database(table) != (query is not None):
         raise ConfigError(
             "--query: give the SQL query whose result is the table"
@@ -97,6 +98,25 @@ def init(
     for doubt in found.doubts:
         console.print(f"in doubt: {doubt}", style="yellow", markup=False, soft_wrap=True)
     console.print(f"Look at it, then: fastlstm check {file}", markup=False, soft_wrap=True)
+
+
+def _refuse_sqlite_file(table: str) -> None:
+    """Refuse the path of an SQLite file, which is read by its URL.
+
+    Raises:
+        ConfigError: names the URL.
+    """
+    from fastlstm.errors import ConfigError
+
+    file = Path(table)
+    if not file.is_file():
+        return
+    with file.open("rb") as opened:
+        is_sqlite = opened.read(16) == b"SQLite format 3\0"
+    if is_sqlite:
+        raise ConfigError(
+            f"{table}: is an SQLite database; give sqlite:///{file.resolve()} and a --query of its rows"
+        )
 
 
 def _new_file(name: str) -> Path:

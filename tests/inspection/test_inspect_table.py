@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 
 import numpy as np
 import pandas as pd
@@ -230,3 +231,40 @@ def test_codes_of_single_events_are_counted_not_added_up(tmp_path):
     text = settings_text(inspect_table(str(tmp_path / "redeemed.csv")))
     resample = yaml.safe_load(text)["data"]["resample"]
     assert (resample["to"], resample["columns"]["coupon_upc"]) == ("1D", "count")
+
+
+def test_hours_that_a_clock_change_repeats_follow_each_other(tmp_path):
+    hours = pd.date_range("2023-10-20", periods=24 * 20, freq="h", tz="Europe/Berlin")
+    cells = [n % 24 + n % 7 for n in range(len(hours))]
+    file = column(tmp_path, cells, times=hours.strftime("%Y-%m-%d %H:%M"))
+    found = inspect_table(file, time_zone="Europe/Berlin")
+    assert (found.frequency, found.in_order, found.keeps_last) == ("1h", True, False)
+    assert any(re.search("^clock_changes: 2 rows", text) for text in found.doubts)
+    assert read_back(found)["__time"].tolist() == hours.tz_convert("UTC").tolist()
+
+
+def test_hours_that_the_clocks_of_a_zone_skip_are_of_another_one(tmp_path):
+    hours = pd.date_range("2024-03-20", periods=24 * 20, freq="h")
+    cells = [n % 24 + n % 7 for n in range(len(hours))]
+    file = column(tmp_path, cells, times=hours.strftime("%Y-%m-%d %H:%M"))
+    with pytest.raises(DataError, match=r"02:00:00 never happens .* such as 'Etc/GMT-1'"):
+        inspect_table(file, time_zone="Europe/Berlin")
+    found = inspect_table(file, time_zone="Etc/GMT-1")
+    read = read_back(found)["__time"]
+    assert read.iloc[0] == hours[0].tz_localize("Etc/GMT-1") and read.is_unique
+    data = parse_config(yaml.safe_load(settings_text(found))).data
+    with pytest.raises(DataError, match=r"set data\.time_zone to 'Etc/GMT-1'"):
+        load(data.model_copy(update={"time_zone": "Europe/Berlin"}))
+
+
+def test_an_sqlite_file_is_refused_with_the_url_that_reads_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = pd.DataFrame({"day": DAYS.strftime("%Y-%m-%d"), "sold": [n * 7 % 10 for n in range(60)]})
+    with sqlite3.connect("shop.db") as database:
+        rows.to_sql("sales", database, index=False)
+    query = ["--query", "SELECT * FROM sales"]
+    refused = CliRunner().invoke(main, ["init", "shop.db", *query])
+    url = re.search(r"sqlite:///\S+", refused.output)
+    assert url, refused.output
+    found = CliRunner().invoke(main, ["init", url[0], *query])
+    assert found.exit_code == 0, found.output
