@@ -9,6 +9,7 @@ from typing import Any
 from fastlstm.artifacts.folders import read_manifest
 from fastlstm.data.validation import LoadingFacts
 from fastlstm.errors import DataError
+from fastlstm.reporting.text import rows_sentence
 from fastlstm.steps.prepare import validate_into
 from tasks.caching import make, shard_map
 from tasks.notify import is_relayed, notify
@@ -43,11 +44,12 @@ def validate(config: PipelineConfig, table: StepOutput) -> StepOutput:
             found = json.loads(refused.read_text(encoding="utf-8"))["errors"]
             report_refusal(config.model_name, str(error), found)
         raise
-    filled, dropped = sum(manifest["filled"].values()), table.rows - manifest["rows"]
+    rows = rows_sentence(
+        sum(manifest["filled"].values()), table.rows, manifest["rows_in"], manifest["rows"]
+    )
     notify(
         "validate",
-        f"{manifest['checks_run']} checks, {len(manifest['warnings'])} warnings; "
-        f"{filled:,} values filled, {dropped:,} rows dropped, {manifest['rows']:,} rows left",
+        f"{manifest['checks_run']} checks, {len(manifest['warnings'])} warnings; {rows}",
     )
     for warning in manifest["warnings"]:
         notify("validate", f"warning: {warning}")

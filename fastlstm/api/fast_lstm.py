@@ -33,7 +33,7 @@ from fastlstm.api.row_categories import with_categories
 from fastlstm.api.row_leakage import with_suspected_leaks
 from fastlstm.api.row_table import RowSettings, RowTable, row_table
 from fastlstm.api.saving import evaluate_and_store
-from fastlstm.api.table_arguments import table_arguments
+from fastlstm.api.table_arguments import options_as_arguments, table_arguments
 from fastlstm.config.backtest import BacktestConfig
 from fastlstm.config.calendar import Holidays
 from fastlstm.config.categories import indicators, label_outputs
@@ -42,7 +42,7 @@ from fastlstm.config.data import DataConfig
 from fastlstm.config.messages import describe
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.seasons import seasons_by_error
-from fastlstm.errors import ConfigError
+from fastlstm.errors import ConfigError, FastLSTMError
 from fastlstm.experiments.backtest import Rows, run_backtest
 from fastlstm.experiments.backtest_summary import Backtest
 from fastlstm.inspection.inspect_table import inspect_table
@@ -240,13 +240,16 @@ class fastLSTM(NetworkMethods):
             DataError: the table cannot be read, or it is not clear what it holds.
         """
         targets = [target] if isinstance(target, str) else list(target)
-        found = inspect_table(
-            str(path), targets=targets, time=time, time_format=time_format, series=series,
-            time_zone=time_zone, horizon=horizon, look_back=look_back,
-            wide=(data or {}).get("layout") == "wide",
-        )  # fmt: skip
+        try:
+            found = inspect_table(
+                str(path), targets=targets, time=time, time_format=time_format, series=series,
+                time_zone=time_zone, horizon=horizon, look_back=look_back,
+                wide=(data or {}).get("layout") == "wide",
+            )  # fmt: skip
+        except FastLSTMError as error:
+            raise type(error)(options_as_arguments(str(error))) from None
         for doubt in found.doubts:
-            warnings.warn(f"in doubt: {doubt}", stacklevel=2)
+            warnings.warn(f"in doubt: {options_as_arguments(doubt)}", stacklevel=2)
         return cls(**{**table_arguments(found, data), **arguments})
 
     # Data

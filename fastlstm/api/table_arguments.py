@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,9 @@ from fastlstm.config.reading import parse_config
 from fastlstm.data.column_names import SERIES, TIME
 from fastlstm.data.reading import load
 from fastlstm.inspection.settings_text import FILLED_ROWS, Found, settings_text
+
+# Options of the command that are arguments here.
+_OPTION = re.compile(r"--(target|horizon|look-back|time-format|time-zone|time|series)\b")
 
 
 def table_arguments(found: Found, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -54,3 +58,14 @@ def table_arguments(found: Found, changes: Mapping[str, Any] | None = None) -> d
         "timesteps": found.look_back,
         "steps_ahead": found.horizon,
     }
+
+
+def options_as_arguments(text: str) -> str:
+    """What is said to whoever runs ``fastlstm init``, for whoever calls ``fastLSTM.from_table``.
+
+    Args:
+        text: of an error or a doubt, which names options such as ``--time-format``.
+    """
+    return _OPTION.sub(lambda found: found[1].replace("-", "_"), text).replace(
+        "--wide", 'data={"layout": "wide"}'
+    )

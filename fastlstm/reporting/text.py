@@ -67,6 +67,19 @@ def minute(time: str) -> str:
     return time[:16].replace("T", " ")
 
 
+def rows_sentence(filled: int, loaded: int, known: int, left: int) -> str:
+    """What became of the rows of a table, for people.
+
+    Args:
+        filled: values that were filled.
+        loaded: rows that were read.
+        known: rows that are no rows to forecast.
+        left: rows after the checks.
+    """
+    ahead = f", {loaded - known:,} rows to forecast" if loaded > known else ""
+    return f"{filled:,} values filled, {known - left:,} rows dropped, {left:,} rows left{ahead}"
+
+
 def as_text(value: Any) -> str:
     """A setting's value: floats as ``number`` writes them."""
     return number(value) if isinstance(value, float) else str(value)

@@ -153,6 +153,7 @@ def validate_into(
         write_table(clean, folder / CLEAN_FILE)
     return {
         "rows": report.rows_out,
+        "rows_in": report.rows_in,
         "series": series,
         "warnings": [f.line() for f in report.warnings],
         "left_out": report.left_out,

@@ -87,7 +87,7 @@ def _show(console: Console, name: str, path: str, plan: TrainingPlan) -> None:
     from fastlstm.data.seasons import seasons_by_error
     from fastlstm.reporting.coverage import coverage_lines
     from fastlstm.reporting.network import network_sentence
-    from fastlstm.reporting.text import minute, season_text
+    from fastlstm.reporting.text import minute, rows_sentence, season_text
     from fastlstm.training.cost import training_cost
 
     data, hp, checks = plan.config.data, plan.config.hyperparameters, plan.checks
@@ -100,11 +100,10 @@ def _show(console: Console, name: str, path: str, plan: TrainingPlan) -> None:
         f"{name!r} on {path}: {loaded['rows']:,} rows of {loaded['series']:,} series, "
         f"{minute(loaded['first'])} to {minute(loaded['last'])} UTC"
     )
-    filled, dropped = sum(checks["filled"].values()), checks["rows_in"] - checks["rows_out"]
-    line(
-        f"{checks['checks_run']} checks passed; {filled:,} values filled, {dropped:,} rows dropped, "
-        f"{checks['rows_out']:,} rows left"
+    rows = rows_sentence(
+        sum(checks["filled"].values()), loaded["rows"], checks["rows_in"], checks["rows_out"]
     )
+    line(f"{checks['checks_run']} checks passed; {rows}")
     warnings = [f"{w['check']} · {w['column']}: {w['message']}" for w in checks["warnings"]]
     for warning in [*warnings, *coverage_lines(plan.coverage, hp.split)]:
         line(f"warning: {warning}", style="yellow")

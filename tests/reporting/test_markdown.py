@@ -16,6 +16,7 @@ from fastlstm.reporting.text import (
     forecast_name,
     markdown_table,
     refit_text,
+    rows_sentence,
     season_text,
     warm_start_text,
 )
@@ -338,3 +339,9 @@ def test_the_calibration_error_stands_beside_what_chance_makes(context):
     assert "0.06, no more than chance makes" in text and "0.041 on average" in text
     scores["calibration_error"] = 0.08
     assert "0.08, more than chance makes" in "\n".join(markdown.labels(context))
+
+
+def test_rows_to_forecast_are_not_called_dropped():
+    told = rows_sentence(3, loaded=2_480, known=2_400, left=2_396)
+    assert told == "3 values filled, 4 rows dropped, 2,396 rows left, 80 rows to forecast"
+    assert rows_sentence(0, 10, 10, 10) == "0 values filled, 0 rows dropped, 10 rows left"
