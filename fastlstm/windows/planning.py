@@ -53,6 +53,9 @@ def all_steps_defined(defined: np.ndarray, steps_ahead: int) -> np.ndarray:
     return whole
 
 
+_SATURDAY, _DAY = 5, 86_400_000_000
+
+
 @dataclass(frozen=True)
 class Blocks:
     """The contiguous blocks of a table, which windows do not leave.
@@ -60,10 +63,12 @@ class Blocks:
     Attributes:
         gaps: how many gaps part rows of one series.
         longest: rows of the longest block.
+        on_weekends: whether a row lies on a Saturday or Sunday (UTC).
     """
 
     gaps: int = 0
     longest: int = 0
+    on_weekends: bool = False
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> Blocks:
@@ -73,11 +78,17 @@ class Blocks:
         block, (codes, _) = frame[SEGMENT].to_numpy(), pd.factorize(frame[SERIES])
         begins = np.flatnonzero(block[1:] != block[:-1]) + 1
         gaps = int((codes[begins] == codes[begins - 1]).sum())
-        return cls(gaps, int(np.diff([0, *begins, len(block)]).max()))
+        # Days since 1970, which began on a Thursday.
+        days = microseconds(frame[TIME]) // _DAY
+        on_weekends = bool(((days + 3) % 7 >= _SATURDAY).any())
+        return cls(gaps, int(np.diff([0, *begins, len(block)]).max()), on_weekends)
 
     def __add__(self, other: Blocks) -> Blocks:
         """Those of two shards."""
-        return Blocks(self.gaps + other.gaps, max(self.longest, other.longest))
+        return Blocks(
+            self.gaps + other.gaps, max(self.longest, other.longest),
+            self.on_weekends or other.on_weekends,
+        )  # fmt: skip
 
 
 def require_windows(
@@ -111,7 +122,13 @@ def _remedy(needed: int, blocks: Blocks | None) -> str:
         f"{blocks.gaps:,} gaps part the rows, the longest block has {blocks.longest:,} rows and a "
         f"window needs {needed:,}"
     )
+    if blocks.longest <= _SATURDAY and not blocks.on_weekends:
+        found += (
+            ", and no row lies on a weekend: set data.frequency: B where days are working days;"
+        )
+    else:
+        found += ":"
     return (
-        f"{found}: add absent rows by data.absent_rows with data.max_gap, fill missing values by "
+        f"{found} add absent rows by data.absent_rows with data.max_gap, fill missing values by "
         "data.columns.<column>.missing, or "
     )
