@@ -315,7 +315,7 @@ def unchanged_zone(time: pd.Timestamp, time_zone: str) -> str:
     hours = (before.tz_localize(None) - before.tz_convert("UTC").tz_localize(None)) / pd.Timedelta(
         "1h"
     )
-    # In names of the area Etc the signs are those of POSIX: 'Etc/GMT-1' is an hour before UTC.
+    # In names of the area Etc the signs are those of POSIX: 'Etc/GMT-1' shows an hour more than UTC.
     return f"Etc/GMT{-int(hours):+d}" if hours and hours == int(hours) else "UTC"
 
 
