@@ -37,7 +37,7 @@ def browser():
 def page(browser, company):
     """A page that takes addresses below the company's."""
     opened = browser.new_page(base_url=company.ui, viewport={"width": 1300, "height": 1000})
-    opened.set_default_timeout(30_000)
+    opened.set_default_timeout(60_000)
     yield opened
     opened.close()
 
@@ -116,8 +116,8 @@ def _open_artifacts(page, run_id) -> None:
 
     for _ in range(6):
         page.goto(f"/runs/flow-run/{run_id}")
-        page.get_by_text("Artifacts", exact=True).click()
         try:
+            page.get_by_text("Artifacts", exact=True).click()
             page.get_by_text("small-training").first.wait_for(timeout=10_000)
         except NotShown:
             continue
