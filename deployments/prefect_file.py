@@ -14,11 +14,8 @@ from typing import Any
 
 import yaml
 
-from deployments.serve import live_settings, place
+from deployments.serve import live_settings, read_model, upkeep_settings
 from fastlstm.artifacts.files import replace_file
-from fastlstm.config.reading import read_settings
-from fastlstm.config.time_formats import check_time_zone
-from fastlstm.errors import ConfigError, FastLSTMError
 from tasks.prefect_names import slug
 from tasks.settings import PipelineConfig
 
@@ -55,7 +52,6 @@ def prefect_file(
         forecasts: folder or ``s3://`` prefix that forecasts are appended to.
     """
     scoring, monitoring = live_settings(config, forecasts)
-    upkeep = {**place(config), "retention": config.retention.model_dump()}
     settings = {
         "config": {
             **_checked(given, config.model_dump(mode="json", exclude_unset=True)),
@@ -64,7 +60,7 @@ def prefect_file(
         },
         "scoring": _without_none(scoring["config"]),
         "monitoring": _without_none(monitoring["config"]),
-        "upkeep": _without_none(upkeep),
+        "upkeep": _without_none(upkeep_settings(config)["config"]),
     }
     definitions = "".join(
         f"  {name}: &{name}\n{textwrap.indent(_yaml(values), '    ')}\n"
@@ -121,15 +117,9 @@ def main() -> None:
     arguments = parser.parse_args()
     folder = Path(arguments.config).resolve().parent
     file = folder / "prefect.yaml"
-    try:
-        config = read_settings(arguments.config, PipelineConfig)
-        check_time_zone(arguments.time_zone)
-        if file.exists():
-            raise ConfigError(f"{file}: is there already; move it away, or edit it")
-    except FastLSTMError as error:
-        raise SystemExit(f"{error}") from None
-    except ValueError as error:
-        raise SystemExit(f"--time-zone: {error}") from None
+    config = read_model(arguments.config, arguments.time_zone)
+    if file.exists():
+        raise SystemExit(f"{file}: is there already; move it away, or edit it")
     forecasts = arguments.forecasts or str(folder / "forecasts")
     given = yaml.safe_load(Path(arguments.config).read_text(encoding="utf-8"))
     text = prefect_file(config, given, arguments.time_zone, arguments.pool, forecasts)

@@ -117,7 +117,7 @@ def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[
     model = _Model(config.model_name, key, time_zone, (git_commit() or "")[:12] or None)
     settings = {"config": config.model_dump()}
     scoring, monitoring = live_settings(config, forecasts)
-    keeping = {"config": {**place(config), "retention": config.retention.model_dump()}}
+    keeping = upkeep_settings(config)
     full = {**settings, "full": True, "reason": "weekly full retraining"}
     return [
         model.deployment(retrain, "retrain-nightly",
@@ -145,7 +145,7 @@ def deployments(config: PipelineConfig, time_zone: str, forecasts: str) -> list[
     ]  # fmt: skip
 
 
-def place(config: PipelineConfig) -> dict[str, Any]:
+def _place(config: PipelineConfig) -> dict[str, Any]:
     """The settings that all flows of a model share.
 
     Args:
@@ -166,13 +166,42 @@ def live_settings(config: PipelineConfig, forecasts: str) -> tuple[dict[str, Any
         config: the settings of the retraining.
         forecasts: folder or ``s3://`` prefix that the forecasts are appended to.
     """
-    common = place(config)
+    common = _place(config)
     source = config.data.model_dump(include={"path", "format", "query"})
     appended = {"path": forecasts}
     scoring = {"config": {**common, "input": source, "output": appended}}
     if config.models_by:  # the models of groups forecast on the engine that trains them
         scoring["config"]["execution"] = config.execution.model_dump()
     return scoring, {"config": {**common, "forecasts": appended, "actuals": source}}
+
+
+def upkeep_settings(config: PipelineConfig) -> dict[str, Any]:
+    """The parameters of the upkeep of a model's store.
+
+    Args:
+        config: the settings of the retraining.
+    """
+    return {"config": {**_place(config), "retention": config.retention.model_dump()}}
+
+
+def read_model(file: str, time_zone: str) -> PipelineConfig:
+    """The settings of a model that is to be deployed.
+
+    Args:
+        file: its config.
+        time_zone: IANA zone of the schedules.
+
+    Raises:
+        SystemExit: one of them is refused.
+    """
+    try:
+        config = read_settings(file, PipelineConfig)
+        check_time_zone(time_zone)
+    except FastLSTMError as error:
+        raise SystemExit(f"{error}") from None
+    except ValueError as error:
+        raise SystemExit(f"--time-zone: {error}") from None
+    return config
 
 
 def data_folder(work: str) -> Path:
@@ -246,13 +275,7 @@ def main() -> None:
     )
     parser.add_argument("--port", type=int, default=4200, help="port of a new local server")
     arguments = parser.parse_args()
-    try:
-        config = read_settings(arguments.config, PipelineConfig)
-        check_time_zone(arguments.time_zone)
-    except FastLSTMError as error:
-        raise SystemExit(f"{error}") from None
-    except ValueError as error:
-        raise SystemExit(f"--time-zone: {error}") from None
+    config = read_model(arguments.config, arguments.time_zone)
     data = Path(arguments.data or data_folder(config.work)).resolve()
     _refuse_data_in_work(data, config.work)
     forecasts = arguments.forecasts or str(data / "forecasts")

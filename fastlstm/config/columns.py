@@ -17,7 +17,7 @@ from fastlstm.config.base import StrictSettings
 from fastlstm.config.categories import bin_names
 
 # Rules that only some columns can have.
-_OF_FORWARD_FILL = ("forward_fill_limit", "beyond_limit")
+OF_FORWARD_FILL = ("forward_fill_limit", "beyond_limit")
 _OF_QUANTITIES = ("minimum", "maximum", "out_of_range")
 
 
@@ -73,7 +73,7 @@ class ColumnRules(StrictSettings):
         """
         own, given = self.model_dump(), common.model_dump()
         if own.get("missing", "forward_fill") != "forward_fill":
-            given = {key: given[key] for key in given if key not in _OF_FORWARD_FILL}
+            given = {key: given[key] for key in given if key not in OF_FORWARD_FILL}
         if own.get("dtype", given.get("dtype")) == "category":
             given = {key: given[key] for key in given if key not in _OF_QUANTITIES}
         elif given.get("missing") in ("category", "class"):

@@ -9,6 +9,9 @@ from pydantic import Field, field_validator
 
 from fastlstm.config.base import StrictSettings
 
+# What may stand between cells, and begin a line that is no row, where it is not declared.
+DELIMITERS, COMMENT_MARKS = (",", ";", "\t", "|"), ("#", "//", "%")
+
 
 class Dialect(StrictSettings):
     """How cells are written."""

@@ -14,6 +14,7 @@ from fastlstm.config.base import StrictSettings
 from fastlstm.config.calendar import learnable_calendar
 from fastlstm.config.categories import label_outputs
 from fastlstm.config.class_weights import column_problems, weights_of_columns
+from fastlstm.config.columns import OF_FORWARD_FILL
 from fastlstm.config.data import DataConfig
 from fastlstm.config.evaluation import EvaluationConfig
 from fastlstm.config.execution import ExecutionConfig, with_execution
@@ -197,13 +198,11 @@ class RetrainConfig(StrictSettings):
         given = self.model_dump()
         data, hp = given["data"], given["hyperparameters"]
         for name in categories:
-            rules = self.data.rules(name)
-            missing: dict[str, Any] = {"missing": rules.missing}
-            if rules.missing == "forward_fill":
-                missing["forward_fill_limit"] = rules.forward_fill_limit
-                missing["beyond_limit"] = rules.beyond_limit
+            missing = self.data.rules(name).model_dump(include={"missing", *OF_FORWARD_FILL})
             of_column = data["columns"].get(name, {})
-            data["columns"][name] = {**missing, **of_column, "dtype": "category"}
+            # Said, for what a category leaves open is a category of its own.
+            given_rules = {"missing": "error", **missing, **of_column}
+            data["columns"][name] = {**given_rules, "dtype": "category"}
         data["categories"] = {**data["categories"], **categories}
         if series is not None:
             data["embedded_series"] = list(series)

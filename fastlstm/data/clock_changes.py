@@ -49,3 +49,33 @@ def wall_times(times: Any, time_zone: str) -> pd.DatetimeIndex:
         values[late[begins]] = midnight.to_numpy()[late[begins]]
         wall = pd.DatetimeIndex(values)
     return wall
+
+
+def skipped_times(times: pd.Series, time_zone: str) -> pd.Series:
+    """Those of some local times that the clocks of a zone skip.
+
+    Args:
+        times: local times without a zone, ``(n,)``; missing ones are left out.
+        time_zone: IANA zone.
+    """
+    known = times.dropna()
+    first = np.ones(len(known), bool)
+    found: pd.Series = known[
+        known.dt.tz_localize(time_zone, ambiguous=first, nonexistent="NaT").isna()
+    ]
+    return found
+
+
+def unchanged_zone(time: pd.Timestamp, time_zone: str) -> str:
+    """The zone of a clock that is never changed and has the offset of a zone a day before a time.
+
+    Args:
+        time: a local time without a zone.
+        time_zone: IANA zone.
+    """
+    before = (time - pd.Timedelta(days=1)).tz_localize(time_zone, nonexistent="shift_forward")
+    hours = (before.tz_localize(None) - before.tz_convert("UTC").tz_localize(None)) / pd.Timedelta(
+        "1h"
+    )
+    # In names of the area Etc the signs are those of POSIX: 'Etc/GMT-1' shows an hour more than UTC.
+    return f"Etc/GMT{-int(hours):+d}" if hours and hours == int(hours) else "UTC"

@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from fastlstm.config.data import DataConfig
+from fastlstm.config.dialect import COMMENT_MARKS, DELIMITERS
 
 # Lines at the beginning of a file that are looked at.
 _LINES = 200
-_DELIMITERS = (",", ";", "\t", "|")
-_COMMENTS = ("#", "//", "%")
 
 
 def shape_hint(lines: Sequence[str], delimiter: str, data: DataConfig) -> str:
@@ -23,14 +22,14 @@ def shape_hint(lines: Sequence[str], delimiter: str, data: DataConfig) -> str:
         data: the settings that the file was read by.
     """
     lines = [line for line in lines[data.skip_lines : _LINES] if line.strip()]
-    marks = () if data.comment else _COMMENTS
+    marks = () if data.comment else COMMENT_MARKS
     marked = [m for m in marks if any(line.lstrip().startswith(m) for line in lines)]
     if marked:
         rest = [line for line in lines if not line.lstrip().startswith(marked[0])]
         if len(rest) > 1 and len({*_counts(rest, delimiter, data.quote)}) == 1:
             return f"; set data.comment to {marked[0]!r} if such lines are no rows"
     fits = []
-    for other in (delimiter, *(d for d in _DELIMITERS if d != delimiter)):
+    for other in (delimiter, *(d for d in DELIMITERS if d != delimiter)):
         counts = _counts(lines, other, data.quote)
         common = Counter(counts).most_common(1)[0][0] if counts else 1
         first = counts.index(common) if counts else 0

@@ -19,7 +19,7 @@ from fastlstm.config.time_formats import (
     of_whole_days,
     quarter_pattern,
 )
-from fastlstm.data.clock_changes import day_instants
+from fastlstm.data.clock_changes import day_instants, skipped_times, unchanged_zone
 from fastlstm.data.time_hints import format_remedy
 from fastlstm.errors import DataError, first_line
 
@@ -296,27 +296,11 @@ def _localized(times: pd.Series, rules: TimeRules, series: pd.Series | None) -> 
 
 def _if_unchanged(times: pd.Series, rules: TimeRules) -> str:
     """What to set where a time is skipped, which a clock that is never changed does not do."""
-    first = np.ones(len(times), bool)
-    skipped = times.dt.tz_localize(rules.time_zone, ambiguous=first, nonexistent="NaT").isna()
-    if not skipped.any():
+    skipped = skipped_times(times, rules.time_zone)
+    if skipped.empty:
         return ""
-    zone = unchanged_zone(times[skipped].iloc[0], rules.time_zone)
+    zone = unchanged_zone(skipped.iloc[0], rules.time_zone)
     return f", or set {rules.settings}time_zone to {zone!r} for a clock that is never changed"
-
-
-def unchanged_zone(time: pd.Timestamp, time_zone: str) -> str:
-    """The zone of a clock that is never changed and has the offset of a zone a day before a time.
-
-    Args:
-        time: a local time without a zone.
-        time_zone: IANA zone.
-    """
-    before = (time - pd.Timedelta(days=1)).tz_localize(time_zone, nonexistent="shift_forward")
-    hours = (before.tz_localize(None) - before.tz_convert("UTC").tz_localize(None)) / pd.Timedelta(
-        "1h"
-    )
-    # In names of the area Etc the signs are those of POSIX: 'Etc/GMT-1' shows an hour more than UTC.
-    return f"Etc/GMT{-int(hours):+d}" if hours and hours == int(hours) else "UTC"
 
 
 def _if_in_order(rules: TimeRules) -> str:

@@ -7,15 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from fastlstm.config.time_formats import EPOCH_UNITS, check_time_format, check_time_zone
 from fastlstm.data.files import source_files
 from fastlstm.data.joined_labels import joined_labels
-from fastlstm.data.time_stamps import TimeRules, as_utc, unchanged_zone
 from fastlstm.errors import ConfigError, DataError
+from fastlstm.inspection.clock_changes import has_clock, with_clock_changes
 from fastlstm.inspection.intervals import (
     Intervals,
     operation_of,
@@ -112,7 +111,7 @@ def inspect_table(
     label = find_series(sample, times, given, targets)
     sample = _with_label(sample, label)
     frame = sample.frame
-    times, in_order = _with_clock_changes(
+    times, in_order = with_clock_changes(
         times, time_zone, frame["/".join(label)] if label else None
     )
     arranged = _row_times(times, None if not label else frame["/".join(label)])
@@ -176,7 +175,7 @@ def inspect_table(
         )
     doubts += [*times.doubts, *arranged.doubts]
     is_utc = times.has_zone or times.format in EPOCH_UNITS
-    if not is_utc and time_zone is None and _has_clock(times.values):
+    if not is_utc and time_zone is None and has_clock(times.values):
         doubts.append("time_zone: UTC is assumed for times without an offset")
     return Found(
         path=named or path,
@@ -198,46 +197,6 @@ def inspect_table(
         in_order=in_order,
         intervals=intervals,
     )
-
-
-def _with_clock_changes(
-    times: Times, time_zone: str | None, series: pd.Series | None
-) -> tuple[Times, bool]:
-    """Times in UTC where a clock change repeats some of them, and whether it does.
-
-    Args:
-        times: of the rows.
-        time_zone: IANA zone that is given.
-        series: label of each row's series; None for one series.
-
-    Raises:
-        DataError: a time is one that the clocks of the zone skip.
-    """
-    is_local = not times.has_zone and times.format not in EPOCH_UNITS
-    if time_zone is None or not is_local or not _has_clock(times.values):
-        return times, False
-    values = times.values
-    first = np.ones(len(values), bool)
-    skipped = values.dt.tz_localize(time_zone, ambiguous=first, nonexistent="NaT").isna()
-    skipped &= values.notna()
-    if skipped.any():
-        time = values[skipped].iloc[0]
-        raise DataError(
-            f"--time-zone: {time} never happens in {time_zone} (clock change; {int(skipped.sum()):,} "
-            f"such rows); give the zone whose clock wrote the times, such as "
-            f"{unchanged_zone(time, time_zone)!r} where it is never changed"
-        )
-    twice = values.dt.tz_localize(time_zone, ambiguous="NaT").isna() & values.notna()
-    if not twice.any():
-        return times, False
-    rules = TimeRules(f"column {times.column!r}", 0, time_zone=time_zone, in_order=True)
-    utc = as_utc(pa.chunked_array([pa.array(values)]), rules, series).dt.tz_localize(None)
-    doubt = (
-        f"clock_changes: {int(twice.sum()):,} rows have a time that happens twice in {time_zone}; of "
-        "two such rows of a series the first is taken to lie before the change"
-    )
-    utc.index = values.index
-    return replace(times, values=utc, doubts=(*times.doubts, doubt)), True
 
 
 @dataclass(frozen=True)
@@ -541,11 +500,6 @@ def _holds_times(frame: pd.DataFrame, name: str) -> bool:
     """Whether a column of text or time stamps holds times; numbers may mean anything."""
     is_number = pd.api.types.is_numeric_dtype(frame[name].dtype)
     return not is_number and times_of(frame, name) is not None
-
-
-def _has_clock(times: pd.Series) -> bool:
-    """Whether times are more than dates."""
-    return bool((times.dropna() != times.dropna().dt.normalize()).any())
 
 
 def _model_name(path: str, targets: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fastlstm.config.dialect import COMMENT_MARKS, DELIMITERS
 from fastlstm.data.column_types import NULLS
 from fastlstm.data.csv_files import opened_text
 from fastlstm.errors import DataError
@@ -22,11 +23,8 @@ _BYTES = 1 << 18
 # Most lines before a header, such as a title.
 _MOST_TITLES = 20
 
-_DELIMITERS = ",;\t|"
 # A cell of a number or a time, which is no name of a column.
 VALUE_CELL = re.compile(r"[\d\s.,:/+TZ-]*\d[\d\s.,:/+TZ-]*")
-# What begins a line that is no row.
-_COMMENTS = ("#", "//", "%")
 NUMBER = re.compile(r"[+-]?(\d+([.,\s\u00a0\u202f'_]\d+)*|[.,]\d+)([eE][+-]?\d+)?")
 # A date with dots, which is no number whose thousands stand apart by them.
 _DOTTED_DATE = re.compile(r"\d{1,4}\.\d{1,2}\.\d{1,4}")
@@ -193,13 +191,13 @@ def _whole_lines(head: bytes, encoding: str) -> list[str]:
 
 def _comment(lines: Sequence[str]) -> str | None:
     """What begins lines that are no rows; a header may begin so too, with as many cells as a row."""
-    for mark in _COMMENTS:
+    for mark in COMMENT_MARKS:
         marked = [n for n, line in enumerate(lines) if line.lstrip().startswith(mark)]
         if not marked or len(marked) == len(lines):
             continue
         rows = [line for n, line in enumerate(lines) if n not in {*marked}]
         last = max((n for n in marked if n < lines.index(rows[0])), default=None)
-        of_rows = {cell: Counter(line.count(cell) for line in rows) for cell in _DELIMITERS}
+        of_rows = {cell: Counter(line.count(cell) for line in rows) for cell in DELIMITERS}
         named = last is not None and any(
             counts.most_common(1)[0][0] > 0
             and lines[last].count(cell) == counts.most_common(1)[0][0]
@@ -225,7 +223,7 @@ def _delimiter(lines: Sequence[str], quote: str) -> tuple[str, int]:
     Lines before the first one with that number are no rows, such as a title; their number comes second.
     """
     best, most, skipped = ",", (False, 1), 0
-    for delimiter in _DELIMITERS:
+    for delimiter in DELIMITERS:
         counts = [len(row) for row in csv.reader(lines[:200], delimiter=delimiter, quotechar=quote)]
         if not counts:
             continue

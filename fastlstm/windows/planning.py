@@ -53,7 +53,8 @@ def all_steps_defined(defined: np.ndarray, steps_ahead: int) -> np.ndarray:
     return whole
 
 
-_SATURDAY, _DAY = 5, 86_400_000_000
+# Number of the first day of a weekend, days of a working week, and microseconds of a day.
+_SATURDAY, _WORKING_DAYS, _DAY = 5, 5, 86_400_000_000
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def _remedy(needed: int, blocks: Blocks | None) -> str:
         f"{blocks.gaps:,} gaps part the rows, the longest block has {blocks.longest:,} rows and a "
         f"window needs {needed:,}"
     )
-    if blocks.longest <= _SATURDAY and not blocks.on_weekends:
+    if blocks.longest <= _WORKING_DAYS and not blocks.on_weekends:
         found += (
             ", and no row lies on a weekend: set data.frequency: B where days are working days;"
         )
