@@ -23,6 +23,7 @@ from deployments.local_s3 import LocalS3
 from fastlstm.registry.store import Store
 from tasks.settings import PipelineConfig, store_of
 from tests.conftest import BASE, ROOT, make_panel, prefect_in_memory
+from tests.prefect_client import prefect_client
 
 # Of a database that is not there; it must not be told anywhere.
 PASSWORD = "canary-7f3a9c"
@@ -66,12 +67,10 @@ class Company:
     s3: LocalS3
     config: dict[str, Any]
     folder: Path
-    # The server closes connections that are idle for five seconds.
-    _client: httpx.Client = field(
-        default_factory=lambda: httpx.Client(
-            timeout=90, follow_redirects=True, limits=httpx.Limits(keepalive_expiry=2)
-        )
-    )
+    _client: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._client = prefect_client(f"{self.ui}/api")
 
     @classmethod
     @contextmanager
@@ -190,14 +189,7 @@ class Company:
 
     def ask(self, method: str, path: str, listed: Any = None, **json: Any) -> Any:
         """One request to Prefect's API, with a list or an object."""
-        for _ in range(10):
-            answer = self._client.request(
-                method, f"{self.ui}/api{path}", json=listed or json or None
-            )
-            if answer.status_code != 503:  # SQLite was busy; Prefect's own client asks again too
-                break
-            time.sleep(0.5)
-        assert answer.is_success, answer.text
+        answer = self._client.request(method, path, json=listed or json or None)
         return answer.json() if answer.content else None
 
     def deployment(self, name: str) -> dict[str, Any]:

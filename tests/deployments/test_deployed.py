@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
+from prefect.exceptions import PrefectHTTPStatusError
 
 from fastlstm.runs.saved_run import SavedRun
 from flows.cli.main import main
@@ -133,7 +134,7 @@ def test_every_deployment_says_what_it_is(company):
 def test_bad_parameters_are_refused_before_a_run_exists(company):
     before = len(company.runs_of("retrain/retrain-nightly"))
     wrong = {**company.config, "epochz": 3}
-    with pytest.raises(AssertionError, match="epochz"):
+    with pytest.raises(PrefectHTTPStatusError, match="epochz"):
         company.start("retrain/retrain-nightly", config=wrong)
     assert len(company.runs_of("retrain/retrain-nightly")) == before
 

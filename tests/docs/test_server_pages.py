@@ -24,6 +24,7 @@ from prefect.settings.models.server.api import ServerAPISettings
 from fastlstm.registry.folder_store import FolderStore
 from flows.cli.main import main
 from tests.conftest import ROOT, build_settings, prefect_in_memory
+from tests.prefect_client import prefect_client
 
 STORED = ROOT / "tests" / "stored_runs" / "small"
 TEMPLATE = ROOT / "deployments" / "kubernetes" / "job.json"
@@ -115,5 +116,6 @@ def test_prefect_with_a_password_takes_the_pools_and_deployments_of_the_pages(
                 )  # fmt: skip
                 assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
             user, _, password = os.environ["PREFECT_API_AUTH_STRING"].partition(":")
-            found = httpx.post(f"{api}/deployments/filter", json={}, auth=(user, password)).json()
+            with prefect_client(api) as client:
+                found = client.post("/deployments/filter", json={}, auth=(user, password)).json()
             assert {d["work_pool_name"] for d in found} == {f"fastlstm-{pool}"} and len(found) == 6

@@ -10,13 +10,13 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 import yaml
 
 from deployments.local_server import local_server
 from fastlstm.registry.folder_store import FolderStore
 from tests.conftest import build_settings
+from tests.prefect_client import prefect_client
 
 EPOCHS = 60
 
@@ -74,8 +74,8 @@ def test_killed_and_started_again(tmp_path):
     with local_server(home, port) as environment:
         check_outcome(process, tmp_path, name)
         asked = {"flow_runs": {"name": {"like_": name}}}
-        api = environment["PREFECT_API_URL"]
-        (run,) = httpx.post(f"{api}/flow_runs/filter", json=asked, timeout=60).json()
+        with prefect_client(environment["PREFECT_API_URL"]) as client:
+            (run,) = client.post("/flow_runs/filter", json=asked).json()
         assert run["state"]["type"] == "COMPLETED", run["state"]
 
 
@@ -112,12 +112,12 @@ def engine(run, environment):
 
 def flow_run(environment, settings=None, run=None):
     """Create a run of the flow with some settings, or read one."""
-    api = environment["PREFECT_API_URL"]
-    if run is not None:
-        return httpx.get(f"{api}/flow_runs/{run}", timeout=60).json()
-    flow = httpx.post(f"{api}/flows/", json={"name": "retrain"}, timeout=60).json()["id"]
-    given = {"flow_id": flow, "parameters": {"config": settings}, "state": {"type": "PENDING"}}
-    return httpx.post(f"{api}/flow_runs/", json=given, timeout=60).json()
+    with prefect_client(environment["PREFECT_API_URL"]) as client:
+        if run is not None:
+            return client.get(f"/flow_runs/{run}").json()
+        flow = client.post("/flows/", json={"name": "retrain"}).json()["id"]
+        given = {"flow_id": flow, "parameters": {"config": settings}, "state": {"type": "PENDING"}}
+        return client.post("/flow_runs/", json=given).json()
 
 
 @pytest.mark.soak

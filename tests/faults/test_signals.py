@@ -8,12 +8,12 @@ import subprocess
 import sys
 import time
 
-import httpx
 import pytest
 import yaml
 
 from fastlstm.registry.folder_store import FolderStore
 from tests.conftest import build_settings
+from tests.prefect_client import prefect_client
 
 
 def processes_in(session: int) -> list[str]:
@@ -58,7 +58,8 @@ def test_ended_by_a_signal_and_run_again(rounds, prefect_server, tmp_path):
 
     def states():
         asked = {"flow_runs": {"name": {"like_": name}}, "sort": "START_TIME_ASC"}
-        runs = httpx.post(f"{api}/flow_runs/filter", json=asked, timeout=60).json()
+        with prefect_client(api) as client:
+            runs = client.post("/flow_runs/filter", json=asked).json()
         return [(run["state"]["type"], run["state"]["message"]) for run in runs]
 
     for number, (signalled, words) in enumerate(rounds):
