@@ -1,15 +1,17 @@
-"""A retraining of a panel of any size: rows a second to the windows, and the most memory of a process.
+"""A retraining and a scoring of a panel of any size: rows a second, and the most memory of a process.
 
 The source is made file by file, so that no process ever holds it.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ import yaml
 
 from benchmarks.memory import processes_below, resident_gigabytes
 
+_ROOT = Path(__file__).parents[1]
 _FEATURES = 5
 _FILE_ROWS = 2_000_000
 _HOUR = np.timedelta64(3_600_000_000, "us")
@@ -62,42 +65,70 @@ def measure_scale(rows: int, series: int, shard_rows: int) -> dict[str, Any]:
         shard_rows: rows of a shard.
 
     Returns:
-        Rows a second up to the windows, seconds of all, and the most gigabytes of any process up to the
-        windows and afterwards.
+        Rows a second up to the windows, seconds of the retraining and of the forecasts of all series,
+        and the most gigabytes of any process up to the windows, afterwards, and of the forecasts.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "source").mkdir()
         write_panel(folder / "source", rows, series)
-        config = folder / "config.yaml"
-        config.write_text(yaml.safe_dump(_settings(shard_rows)), encoding="utf-8")
-        log, peaks, begin = folder / "log", {False: 0.0, True: 0.0}, time.monotonic()
-        with log.open("w") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "flows", "retrain", str(config)],
-                stdout=output, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-            while process.poll() is None:
-                has_windows = any((folder / "work" / "windows").glob("[0-9a-f]*"))
-                now = max(map(resident_gigabytes, processes_below(process.pid)), default=0.0)
-                peaks[has_windows] = max(peaks[has_windows], now)
-                time.sleep(0.1)
-        text = log.read_text()
-        if process.returncode:
-            raise SystemExit(
-                f"the retraining ended with code {process.returncode}:\n{text[-2000:]}"
-            )
-        ends = {step: float(seconds) for seconds, step in _STEP.findall(text)}
-        seconds = ends["windows"] - ends["check source"]
+        (folder / "config.yaml").write_text(yaml.safe_dump(_settings(shard_rows)), encoding="utf-8")
+        retraining = _watched(folder, "retrain", "config.yaml")
+        ends = {step: float(seconds) for seconds, step in _STEP.findall(retraining.text)}
+        scoring = _watched(folder, "predict", "config.yaml", "--output", "forecasts.parquet")
         return {
             "rows": rows,
             "series": series,
-            "rows_a_second": round(rows / seconds),
-            "seconds": round(time.monotonic() - begin),
-            "gigabytes_to_windows": round(peaks[False], 2),
-            "gigabytes_after": round(peaks[True], 2),
+            "rows_a_second": round(rows / (ends["windows"] - ends["check source"])),
+            "seconds": round(retraining.seconds),
+            "gigabytes_to_windows": round(retraining.peaks[False], 2),
+            "gigabytes_after": round(retraining.peaks[True], 2),
             "steps": ends,
+            "seconds_of_forecasts": round(scoring.seconds),
+            "gigabytes_of_forecasts": round(max(scoring.peaks.values()), 2),
+            "forecast_series": _forecast_series(folder),
         }
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """A command that has ended.
+
+    Attributes:
+        text: what it printed.
+        seconds: how long it took.
+        peaks: the most gigabytes of any of its processes, before there were windows and afterwards.
+    """
+
+    text: str
+    seconds: float
+    peaks: dict[bool, float]
+
+
+def _watched(folder: Path, *words: str) -> _Watched:
+    """Run a command of ours in a folder and look at the memory of its processes."""
+    log, peaks, begin = folder / f"{words[0]}.log", {False: 0.0, True: 0.0}, time.monotonic()
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows", *words],
+            cwd=folder, stdout=output, stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONPATH": str(_ROOT)},
+        )  # fmt: skip
+        while process.poll() is None:
+            has_windows = any((folder / "work" / "windows").glob("[0-9a-f]*"))
+            now = max(map(resident_gigabytes, processes_below(process.pid)), default=0.0)
+            peaks[has_windows] = max(peaks[has_windows], now)
+            time.sleep(0.1)
+    text = log.read_text()
+    if process.returncode:
+        raise SystemExit(f"'{words[0]}' ended with code {process.returncode}:\n{text[-2000:]}")
+    return _Watched(text, time.monotonic() - begin, peaks)
+
+
+def _forecast_series(folder: Path) -> int:
+    """Number of series with forecasts."""
+    (file,) = folder.glob("*forecasts*.parquet")
+    return len(pq.read_table(file, columns=["series"]).column(0).unique())
 
 
 def _settings(shard_rows: int) -> dict[str, Any]:
