@@ -15,9 +15,11 @@ from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import median
 from unittest import mock
 
 from benchmarks.contest import Result, compete
+from benchmarks.engines import measure_engines
 from benchmarks.growth import draw, measure_growth
 from benchmarks.many import EPOCHS, ROWS
 from benchmarks.many import measure as measure_models
@@ -275,6 +277,18 @@ def _scale(_: int) -> Iterator[Row]:
         )
 
 
+def _engines(rounds: int) -> Iterator[Row]:
+    rows = 5_000_000
+    found = measure_engines(rows, rows // 1_000, 50_000, rounds)
+    local, dask = (median(found.seconds[engine]) for engine in ("local", "dask"))
+    yield Row(
+        "engines", f"load to windows of {rows:,} rows x 5 in {found.shards} shards, two workers",
+        f"local {local:.1f} s, Dask {dask:.1f} s; overhead {found.overhead:.0%}; "
+        f"{'the same' if found.same else 'NOT the same'} bytes",
+        "overhead under 20%, same bytes", found.overhead < 0.2 and found.same,
+    )  # fmt: skip
+
+
 def _stages(_: int) -> Iterator[Row]:
     found = retrain_by_stage(_CONFIG)
     seconds = ", ".join(f"{name} {took:.1f}" for name, took in found.seconds.items())
@@ -302,6 +316,7 @@ _PARTS = {
     "memory": _memory,
     "many": _many,
     "scale": _scale,
+    "engines": _engines,
     "stages": _stages,
     GROWTH: _growth,
 }

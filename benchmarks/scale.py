@@ -72,7 +72,9 @@ def measure_scale(rows: int, series: int, shard_rows: int) -> dict[str, Any]:
         folder = Path(name)
         (folder / "source").mkdir()
         write_panel(folder / "source", rows, series)
-        (folder / "config.yaml").write_text(yaml.safe_dump(_settings(shard_rows)), encoding="utf-8")
+        (folder / "config.yaml").write_text(
+            yaml.safe_dump(settings_of(shard_rows)), encoding="utf-8"
+        )
         retraining = _watched(folder, "retrain", "config.yaml")
         ends = {step: float(seconds) for seconds, step in _STEP.findall(retraining.text)}
         scoring = _watched(folder, "predict", "config.yaml", "--output", "forecasts.parquet")
@@ -131,7 +133,12 @@ def _forecast_series(folder: Path) -> int:
     return len(pq.read_table(file, columns=["series"]).column(0).unique())
 
 
-def _settings(shard_rows: int) -> dict[str, Any]:
+def settings_of(shard_rows: int) -> dict[str, Any]:
+    """The settings of a retraining in a folder, with the source and the work there.
+
+    Args:
+        shard_rows: rows of a shard.
+    """
     names = [f"f{number}" for number in range(_FEATURES)]
     return {
         "data": {

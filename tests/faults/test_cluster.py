@@ -72,7 +72,7 @@ def config(tmp_path, **execution):
 def on(cluster, tmp_path):
     found = config(tmp_path, engine="dask", cluster=cluster.address)
     engine = engine_of(found)
-    engine._client.wait_for_workers(2, timeout=60)
+    engine._client.wait_for_workers(2, timeout=200)
     return found
 
 
@@ -89,7 +89,7 @@ def test_a_worker_that_is_killed_costs_no_result(cluster, tmp_path):
     threading.Timer(1.0, lambda: os.kill(victim.pid, signal.SIGKILL)).start()
     calls = [{"number": number, "seconds": 0.3} for number in range(12)]
     assert [one["value"] for one in run(f"{CALLS}:slowly", calls)] == [2 * n for n in range(12)]
-    assert victim.wait(5) == -signal.SIGKILL
+    assert victim.wait(60) == -signal.SIGKILL
 
 
 def test_a_call_that_kills_each_worker_waits_for_none(cluster, tmp_path, monkeypatch):

@@ -290,7 +290,7 @@ def on_this_server(prefect_server, tmp_path_factory):
         found = whole(client)
         if found is None:
             retrain(build_settings(tmp_path_factory.mktemp("here")))
-            end = time.monotonic() + 60
+            end = time.monotonic() + 200
             while (found := whole(client)) is None and time.monotonic() < end:
                 time.sleep(0.5)
     assert found is not None
