@@ -1,13 +1,19 @@
-"""The step that evaluates the network on the test windows, in a process of its own."""
+"""The step that evaluates the network on the test windows, in a process of its own.
+
+Of a table in shards the engine's workers compute the network's outputs before.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from fastlstm.data.shards import shards_of
 from fastlstm.reporting.text import number, title
 from fastlstm.steps import worker
-from tasks.caching import make
+from fastlstm.steps.forecast_shards import forecast_shards
+from fastlstm.steps.forks import has_gpu_driver
+from tasks.caching import make, shard_map
 from tasks.notify import notify
 from tasks.references import StepOutput
 from tasks.settings import PipelineConfig
@@ -24,7 +30,15 @@ def evaluate(
 ) -> StepOutput:
     """Score the network and the naive baselines on the test windows."""
 
+    inputs = [network, windows, scaled, clean]
+
     def build(folder: Path) -> dict[str, Any]:
+        shards = shard_map(config, "evaluate", *inputs)
+        outputs = None
+        if _is_shared(config, Path(clean.path)):
+            outputs = str(
+                forecast_shards(Path(clean.path), Path(network.path), Path(windows.path), shards)
+            )
         about: dict[str, Any] = worker.call(
             "fastlstm.steps.evaluate:evaluate_into",
             {
@@ -34,11 +48,12 @@ def evaluate(
                 "scaled": scaled.path,
                 "clean": clean.path,
                 "config": config.for_library(),
+                "outputs": outputs,
             },
         )
+        shards.forget()
         return about
 
-    inputs = [network, windows, scaled, clean]
     output, manifest = make("evaluate", config, inputs, build)
     primary = manifest["primary"]
     notify(
@@ -46,3 +61,10 @@ def evaluate(
         f"{title(primary['name'])} {number(primary['value'])} on {manifest['windows']:,} test windows",
     )
     return output
+
+
+def _is_shared(config: PipelineConfig, clean: Path) -> bool:
+    """Whether the engine's workers compute the outputs: of several shards, where a worker is not one of
+    several processes that would share this machine's GPU."""
+    has_workers = config.execution.engine != "local" or not has_gpu_driver()
+    return len(shards_of(clean)) > 1 and has_workers

@@ -72,10 +72,12 @@ def evaluate_classification(
 
 def validation_labels(
     networks: EvaluatedNetworks, dataset: WindowSource, scalers: Scalers, table: TargetTable,
-    settings: RetrainConfig,
+    settings: RetrainConfig, outputs: np.ndarray | None = None,
 ) -> list[RankedLabels]:  # fmt: skip
     """The validation labels of each output by their probability, from which thresholds are chosen."""
-    found = forecast_split(networks.chosen, "validation", dataset, scalers, table, settings, {})
+    found = forecast_split(
+        networks.chosen, "validation", dataset, scalers, table, settings, {}, outputs=outputs
+    )
     return ranked_outputs(found.truth, found.point_forecasts["model"])
 
 
@@ -196,16 +198,23 @@ class ScoredLabels:
 
     def add(
         self, networks: EvaluatedNetworks, dataset: WindowSource, scalers: Scalers,
-        table: TargetTable,
+        table: TargetTable, outputs: np.ndarray | None = None,
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:  # fmt: skip
         """Forecast and add the test windows of a shard.
+
+        Args:
+            networks: whose served one is scored.
+            dataset: the windows of the shard.
+            scalers: of the features.
+            table: its rows.
+            outputs: of the served network, where they are known; see ``forecast_split``.
 
         Returns:
             Their first target rows, and the columns of the table of predictions.
         """
         test = forecast_split(
             networks.served, "test", dataset, scalers, table, self.settings,
-            CLASSIFICATION_BASELINES, lambda: self.train.share,
+            CLASSIFICATION_BASELINES, lambda: self.train.share, outputs,
         )  # fmt: skip
         columns, forecasts = self._columns, test.point_forecasts
         last = self.train.after_last_class(test.baselines["last_class"], columns)

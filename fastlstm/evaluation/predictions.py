@@ -94,6 +94,7 @@ def forecast_split(
     settings: RetrainConfig,
     baselines: dict[str, Baseline],
     train_share: Callable[[], np.ndarray] | None = None,
+    outputs: np.ndarray | None = None,
 ) -> SplitForecasts:
     """Forecast every window of a split, within the limits of the targets.
 
@@ -107,10 +108,11 @@ def forecast_split(
         baselines: those to compare with.
         train_share: see ``BaselineInputs``, where ``dataset`` is one shard of a table; None: from its
             own train windows.
+        outputs: what ``outputs_of`` gives; None where it is still to be computed.
     """
     steps, targets = dataset.manifest["steps_ahead"], len(dataset.manifest["targets"])
-    batches = dataset.batches(split, windows_at_once(dataset.manifest))
-    outputs = np.concatenate([predict_each(network, x, steps * targets) for x, _ in batches])
+    if outputs is None:
+        outputs = outputs_of(network, split, dataset)
     windows = dataset.read(split, columns=())
     rows = table.rows_of(windows.series, windows.origin)
     given = BaselineInputs(
@@ -129,6 +131,19 @@ def forecast_split(
             for name, forecast in baseline_forecasts(baselines, given).items()
         },
     )
+
+
+def outputs_of(network: Any, split: str, dataset: WindowSource) -> np.ndarray:
+    """A network's scaled outputs for the windows of a split, ``(n, steps * n_targets, n_quantiles)``.
+
+    Args:
+        network: the Keras network.
+        split: name of the split, which has windows.
+        dataset: the windows.
+    """
+    values = dataset.manifest["steps_ahead"] * len(dataset.manifest["targets"])
+    batches = dataset.batches(split, windows_at_once(dataset.manifest))
+    return np.concatenate([predict_each(network, x, values) for x, _ in batches])
 
 
 def _train_share(dataset: WindowSource) -> np.ndarray:

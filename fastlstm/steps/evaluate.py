@@ -8,9 +8,7 @@ from typing import Any
 
 from fastlstm.artifacts.disk import writing_to
 from fastlstm.artifacts.file_names import (
-    CHOSEN_MODEL_FILE,
     CLEAN_FILE,
-    MODEL_FILE,
 )
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
@@ -21,9 +19,9 @@ from fastlstm.evaluation.evaluate import evaluate, write_evaluation
 from fastlstm.evaluation.networks import EvaluatedNetworks
 from fastlstm.evaluation.onnx_files import write_onnx
 from fastlstm.evaluation.target_table import TargetTable
-from fastlstm.network.inference import load_network
 from fastlstm.steps.evaluate_label_shards import evaluate_label_shards_into
 from fastlstm.steps.evaluate_shards import ShardedTable, evaluate_shards_into
+from fastlstm.steps.forecast_shards import load_networks
 from fastlstm.windows.parquet import WindowDataset
 
 
@@ -35,6 +33,7 @@ def evaluate_into(
     clean: str,
     config: dict[str, Any],
     on_event: Callable[[dict[str, Any]], None],
+    outputs: str | None = None,
 ) -> dict[str, Any]:
     """Write metrics, test predictions and the scored network's ONNX model into ``folder``.
 
@@ -48,11 +47,14 @@ def evaluate_into(
         clean: folder of the clean table.
         config: all settings.
         on_event: unused; an evaluation has no events.
+        outputs: folder of the networks' outputs for each shard, see ``fastlstm.steps.forecast_shards``;
+            None: they are computed here.
     """
     settings = RetrainConfig.model_validate(config)
     dataset = WindowDataset(Path(windows))
-    scalers, networks = read_scalers(*scaler_files(Path(scaled))), _networks(Path(network))
-    facts = _evaluate_into(Path(folder), networks, dataset, Path(clean), scalers, settings)
+    scalers, networks = read_scalers(*scaler_files(Path(scaled))), load_networks(Path(network))
+    known = None if outputs is None else Path(outputs)
+    facts = _evaluate_into(Path(folder), networks, dataset, Path(clean), scalers, settings, known)
     with writing_to(Path(folder)):
         write_onnx(Path(folder), networks.served, dataset)
     return facts
@@ -60,11 +62,11 @@ def evaluate_into(
 
 def _evaluate_into(
     folder: Path, networks: EvaluatedNetworks, dataset: WindowDataset, clean: Path,
-    scalers: Scalers, settings: RetrainConfig,
+    scalers: Scalers, settings: RetrainConfig, outputs: Path | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Score the network shard by shard where the table is cut; return facts for the manifest."""
     if is_cut(clean):
-        cut = ShardedTable(dataset, clean, settings.data.targets)
+        cut = ShardedTable(dataset, clean, settings.data.targets, outputs)
         is_regressor = settings.hyperparameters.is_regressor
         evaluate_into_folder = evaluate_shards_into if is_regressor else evaluate_label_shards_into
         with writing_to(folder):
@@ -80,9 +82,3 @@ def read_target_table(clean: Path, targets: list[str]) -> TargetTable:
     """The targets of the clean table in a step's folder, and no other values."""
     rows = read_shards(clean, CLEAN_FILE, [SERIES, TIME, SEGMENT, *targets])
     return TargetTable.of(rows, rows[targets])
-
-
-def _networks(folder: Path) -> EvaluatedNetworks:
-    """The networks a training wrote; only after a refit does the chosen one have a file of its own."""
-    served, file = load_network(folder / MODEL_FILE), folder / CHOSEN_MODEL_FILE
-    return EvaluatedNetworks(served, load_network(file) if file.exists() else served)

@@ -46,15 +46,17 @@ def evaluate_label_shards_into(
     require_same_shape(table.dataset, settings.hyperparameters)
     train = TrainLabels.joined(
         [
-            TrainLabels.of(windows, rows, settings)
-            for windows, rows in table
-            if windows.count("train")
+            TrainLabels.of(shard.windows, shard.rows, settings)
+            for shard in table
+            if shard.windows.count("train")
         ]
     )
     validation = joined_outputs(
-        validation_labels(networks, windows, scalers, rows, settings)
-        for windows, rows in table
-        if windows.count("validation")
+        validation_labels(
+            networks, shard.windows, scalers, shard.rows, settings, shard.outputs("validation")
+        )
+        for shard in table
+        if shard.windows.count("validation")
     )
     scored = ScoredLabels(train, settings)
     write_blocks(
@@ -74,7 +76,8 @@ def _forecast(
     targets: list[str],
 ) -> Iterator[pd.DataFrame]:  # fmt: skip
     """The test predictions of one shard after another; ``scored`` collects their scores."""
-    for windows, rows in table:
-        if windows.count("test"):
-            target_rows, columns = scored.add(networks, windows, scalers, rows)
+    for shard in table:
+        if shard.windows.count("test"):
+            rows, outputs = shard.rows, shard.outputs("test")
+            target_rows, columns = scored.add(networks, shard.windows, scalers, rows, outputs)
             yield prediction_table(rows, target_rows, targets, columns)

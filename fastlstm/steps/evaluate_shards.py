@@ -1,6 +1,7 @@
 """Evaluate a regressor on a table that is cut into shards, with one shard in memory at a time.
 
-Validation windows of all shards give the half-widths of intervals first; then the test windows of each
+The network's outputs may have been computed before, see ``fastlstm.steps.forecast_shards``. Validation
+windows of all shards give the half-widths of intervals first; then the test windows of each
 are forecast and scored. Of the validation scores of each shard a bounded number at even distances is
 pooled, so that with ``n`` of them a half-width of level ``L`` has a coverage that is off by about
 ``sqrt(L (1 - L) / n)``.
@@ -49,6 +50,7 @@ from fastlstm.evaluation.predictions import (
 from fastlstm.evaluation.regression import primary_of, train_sums, undefined_series
 from fastlstm.evaluation.series_spreads import write_spreads
 from fastlstm.evaluation.target_table import TargetTable
+from fastlstm.steps.forecast_shards import read_outputs
 from fastlstm.windows.drawing import DrawnWindows
 from fastlstm.windows.parquet import WindowDataset
 from fastlstm.windows.source import require_same_shape
@@ -65,21 +67,44 @@ class ShardedTable:
         dataset: all windows.
         clean: folder of the clean shards.
         targets: target names.
+        outputs: folder in which ``fastlstm.steps.forecast_shards`` put the networks' outputs for each
+            shard; None: nobody has computed them.
     """
 
     dataset: WindowDataset
     clean: Path
     targets: list[str]
+    outputs: Path | None = None
 
-    def __iter__(self) -> Iterator[tuple[WindowDataset, TargetTable]]:
-        """Windows and rows of one shard after another."""
+    def __iter__(self) -> Iterator[ScoredShard]:
+        """One shard after another."""
         for shard in shards_of(self.clean):
             rows = read_table(shard / CLEAN_FILE, [SERIES, TIME, SEGMENT, *self.targets])
-            yield (
+            yield ScoredShard(
                 self.dataset.of_shard(shard_number(shard)),
                 TargetTable.of(rows, rows[self.targets]),
+                None if self.outputs is None else self.outputs / shard.name,
             )
             give_back()
+
+
+@dataclass(frozen=True)
+class ScoredShard:
+    """One shard of a table that is evaluated.
+
+    Attributes:
+        windows: its windows.
+        rows: its targets.
+        folder: with the networks' outputs for its windows; None: nobody has computed them.
+    """
+
+    windows: WindowDataset
+    rows: TargetTable
+    folder: Path | None
+
+    def outputs(self, split: str) -> np.ndarray | None:
+        """A network's outputs for the windows of a split, where they are known."""
+        return None if self.folder is None else read_outputs(self.folder, split)
 
 
 def evaluate_shards_into(
@@ -137,7 +162,8 @@ def score_validation_shards(
         settings: all settings.
     """
     parts = []
-    for windows, rows in table:
+    for shard in table:
+        windows, rows = shard.windows, shard.rows
         if not windows.count("validation"):
             continue
         found = forecast_split(network, "validation", windows, scalers, rows, settings, {})
@@ -159,11 +185,11 @@ def _calibrated(
     values = manifest["steps_ahead"] * len(manifest["targets"])
     most = max(1, _MOST_SCORES // values // len(shards_of(table.clean)))
     parts: dict[str, list[CalibrationScores]] = {}
-    for windows, rows in table:
-        if windows.count("validation"):
+    for shard in table:
+        if shard.windows.count("validation"):
             found = forecast_split(
-                networks.chosen, "validation", windows, scalers, rows, settings,
-                REGRESSION_BASELINES,
+                networks.chosen, "validation", shard.windows, scalers, shard.rows, settings,
+                REGRESSION_BASELINES, outputs=shard.outputs("validation"),
             )  # fmt: skip
             for name in found.point_forecasts:
                 scores = CalibrationScores.of(found, name, scalers, settings)
@@ -176,12 +202,14 @@ def _forecast(
     settings: RetrainConfig, half_widths: dict[str, dict[Pair, HalfWidths]],
 ) -> Iterator[pd.DataFrame]:  # fmt: skip
     """The test predictions of one shard after another; ``scored`` collects their scores."""
-    for windows, rows in table:
+    for shard in table:
+        windows, rows = shard.windows, shard.rows
         if not windows.count("test"):
             continue
         test = forecast_split(
-            networks.served, "test", windows, scalers, rows, settings, REGRESSION_BASELINES
-        )
+            networks.served, "test", windows, scalers, rows, settings, REGRESSION_BASELINES,
+            outputs=shard.outputs("test"),
+        )  # fmt: skip
         denominators = scored.add(test, windows, rows, settings)
         columns = test.columns
         if denominators is not None:

@@ -40,10 +40,15 @@ def is_fork() -> bool:
     return os.getpid() in _forks
 
 
+def has_gpu_driver() -> bool:
+    """Whether this machine has the driver of a GPU."""
+    return _GPU_DRIVER.exists()
+
+
 def survives_fork() -> bool:
     """Whether what a process has imported works in a fork of it: not for sure beside a GPU's driver, nor
     with the frameworks of macOS."""
-    return sys.platform == "linux" and not _GPU_DRIVER.exists()
+    return sys.platform == "linux" and not has_gpu_driver()
 
 
 def serve_by_fork(request: dict[str, Any], messages: Messages) -> int:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fastlstm.evaluation.significance import by_origin
 from fastlstm.windows.source import WindowSource
 
 # Most forecast values of a split that are looked at; evenly spaced windows where there are more.
@@ -95,16 +94,17 @@ def error_sums(
     count = dataset.count(split)
     chosen = evenly_spaced(count, _MOST_VALUES // (steps * targets))
     windows = dataset.read(split, columns=())
-    origin = windows.origin[chosen]
-    origins = len(np.unique(origin))
+    times, code = np.unique(windows.origin[chosen], return_inverse=True)
+    origins = len(times)
     first = steps if origins >= 2 * steps else max(1, origins // 4)
     blocks = step_blocks(steps)
     by_step = np.zeros((steps, targets, len(names), len(names)))
     absolute = np.zeros(0 if means is None else len(means))
-    total = 0.0
-    by_window: list[np.ndarray] = []
-    first_by_window: list[np.ndarray] = []
-    weight_of: list[np.ndarray] = []
+    total, done = 0.0, 0
+    by_origin, first_by_origin = (
+        np.zeros((origins, targets, len(names), len(names))) for _ in range(2)
+    )
+    weight_of_origin = np.zeros(origins)
     for place, x, y in chosen_batches(dataset, split, batch_size, chosen):
         errors = (forecast(x, y) - y).astype(np.float64)
         size = np.maximum(np.abs(errors).mean(axis=(0, 2), keepdims=True), SMALL_ERROR)
@@ -116,17 +116,19 @@ def error_sums(
         for number in range(len(absolute)):
             of_mean = np.abs(np.tensordot(means[number], errors, axes=1)).mean(axis=(1, 2))  # type: ignore[index]
             absolute[number] += float((of_mean * weight).sum())
-        for parts, some in ((by_window, scaled), (first_by_window, scaled[:, :, :first])):
-            parts.append(np.einsum("anst,bnst->ntab", some, some, optimize=True) / some.shape[2])
-        weight_of.append(weight)
-    of_windows = np.concatenate(weight_of)
+        at = code[done : done + len(y)]
+        done += len(y)
+        for sums, some in ((by_origin, scaled), (first_by_origin, scaled[:, :, :first])):
+            of_windows = np.einsum("anst,bnst->ntab", some, some, optimize=True) / some.shape[2]
+            np.add.at(sums, at, of_windows * weight[:, None, None, None])
+        np.add.at(weight_of_origin, at, weight)
     by_block = np.stack([by_step[blocks == block].mean(axis=0) for block in range(blocks[-1] + 1)])
     return ErrorSums(
         names,
         blocks,
         by_block / total,
-        _mean_by_origin(origin, np.concatenate(by_window), of_windows),
-        _mean_by_origin(origin, np.concatenate(first_by_window), of_windows),
+        by_origin / weight_of_origin[:, None, None, None],
+        first_by_origin / weight_of_origin[:, None, None, None],
         first,
         len(np.unique(windows.series)),
         absolute / total,
@@ -160,11 +162,3 @@ def chosen_batches(
         if len(inside):
             yield inside, x[inside - start], y[inside - start]
         start += len(x)
-
-
-def _mean_by_origin(origin: np.ndarray, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted mean over the windows of each origin, ``(n_origins, …)``, of values ``(n, …)``."""
-    total = by_origin(origin, weights)
-    flat = values.reshape(len(values), -1) * weights[:, None]
-    means = np.stack([by_origin(origin, column) / total for column in flat.T], axis=1)
-    return means.reshape(-1, *values.shape[1:])

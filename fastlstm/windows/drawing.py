@@ -5,7 +5,7 @@ draw depends on its seed alone: row groups are chosen at random, eight times as 
 and of these windows the epoch's at random. Row groups are small, so that a draw has windows of many
 series. Where a training needs all windows of a split for sums (naive forecasts, the linear component,
 class weights, what validation decides), it gets a sample: row groups at even distances, up to a million
-windows.
+windows. Of more validation windows than that it always gets a sample, for each of them costs a forecast.
 """
 
 from __future__ import annotations
@@ -45,8 +45,10 @@ class DrawnWindows:
         self._sampled: dict[str, tuple[Folded, Folded]] = {}
 
     def is_drawn(self, split: str) -> bool:
-        """Whether a split is too large for memory, so that epochs draw from it."""
-        return self._always or self._dataset.folded(split) is None
+        """Whether a split is too large for memory, or for forecasts of all its validation windows; so
+        that epochs draw from it, and others see a sample."""
+        is_long = split == "validation" and self._dataset.count(split) > self._most
+        return self._always or is_long or self._dataset.folded(split) is None
 
     def total(self, split: str) -> int:
         """Windows on disk in a split."""
@@ -76,7 +78,7 @@ class DrawnWindows:
 
     def folded(self, split: str) -> tuple[Folded, Folded]:
         """Inputs and targets of a split, or of its sample, as the rows they share."""
-        kept = None if self._always else self._dataset.folded(split)
+        kept = None if self.is_drawn(split) else self._dataset.folded(split)
         if kept is not None:
             return kept
         if split not in self._sampled:

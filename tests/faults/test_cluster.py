@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fastlstm.artifacts.file_names import PREDICTIONS_FILE
+from fastlstm.artifacts.folders import read_manifest
 from fastlstm.config.reading import check_settings
 from fastlstm.errors import DataError, EngineError, WorkerKilledError
 from fastlstm.registry.folder_store import FolderStore
@@ -140,6 +142,30 @@ def weights(store, model):
     ids = [entry.run_id for entry in store.runs(model)]
     network = SavedRun(store.run_folder(model, ids[-1])).network
     return np.concatenate([np.ravel(weight) for weight in network.get_weights()])
+
+
+def test_a_panel_in_shards_has_the_run_of_this_machine(prefect_server, cluster, tmp_path):
+    """Each step's output has the same bytes, whichever workers made its parts."""
+    from flows.retrain import retrain
+
+    table, found = make_panel(240, tuple(f"site {number}" for number in range(12))), []
+    for execution in ({"workers": 2}, {"engine": "dask", "cluster": cluster.address}):
+        folder = tmp_path / str(len(found))
+        folder.mkdir()
+        given = build_settings(folder, table, execution={**execution, "shard_rows": 1000})
+        state = retrain(check_settings(given, PipelineConfig), return_state=True)
+        assert state.is_completed(), state.message
+        assert not list((folder / "work" / "unfinished").glob("*.shards"))
+        (scored,) = (folder / "work" / "evaluate").glob("[0-9a-f]*")
+        contents = [
+            read_manifest(made)["content_sha256"]
+            for step in ("load", "validate", "scale", "windows")
+            for made in (folder / "work" / step).glob("[0-9a-f]*")
+        ]
+        found.append((contents, pd.read_parquet(scored / PREDICTIONS_FILE)))
+    assert found[0][0] == found[1][0] and len(found[0][0]) == 4
+    np.testing.assert_allclose(found[0][1]["prediction"], found[1][1]["prediction"], rtol=1e-4)
+    np.testing.assert_array_equal(found[0][1]["truth"], found[1][1]["truth"])
 
 
 def test_models_of_groups_are_those_of_this_machine_and_of_a_process_of_their_own(

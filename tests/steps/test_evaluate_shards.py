@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from fastlstm.artifacts.file_names import METRICS_FILE, MODEL_FILE, PREDICTIONS_FILE
+from fastlstm.artifacts.folders import publish
 from fastlstm.network.build import build_network
+from fastlstm.network.inference import load_network
 from fastlstm.steps.evaluate import evaluate_into
+from fastlstm.steps.forecast_shards import forecast_shards
+from fastlstm.steps.shard_map import ShardMap
 from fastlstm.steps.trial_score import score_trial
 from fastlstm.windows.parquet import WindowDataset
 from tests.steps.test_shards import Steps, both, changed, panel  # noqa: F401 (both is a fixture)
@@ -18,16 +24,33 @@ from tests.steps.test_shards import Steps, both, changed, panel  # noqa: F401 (b
 pytestmark = pytest.mark.usefixtures("untraced")
 
 
-def evaluated(steps: Steps, network) -> tuple[dict, pd.DataFrame]:
-    """Metrics and predictions of the network, from the folders of the steps."""
-    folder, model = steps.folder / "evaluation", steps.folder / "network"
+def write_network(folder: Path, network) -> dict[str, Any]:
+    """Write a network as a training does."""
+    network.save(folder / MODEL_FILE)
+    return {}
+
+
+def evaluated(steps: Steps, network, *, by_workers: bool = False) -> tuple[dict, pd.DataFrame]:
+    """Metrics and predictions of the network, from the folders of the steps.
+
+    Args:
+        steps: with the windows.
+        network: the network.
+        by_workers: whether its outputs are computed before, shard by shard.
+    """
+    folder, model = steps.folder / f"evaluation {by_workers}", steps.folder / "network"
     folder.mkdir()
-    model.mkdir()
-    network.save(model / MODEL_FILE)
-    config = steps.config.model_dump()
+    publish(model, lambda target: write_network(target, network))
+    config, clean, windows = (
+        steps.config.model_dump(), steps.folder / "clean", steps.folder / "windows",
+    )  # fmt: skip
+    outputs = None
+    if by_workers:
+        shards = ShardMap(steps.folder / "outputs")
+        outputs = str(forecast_shards(clean, model, windows, shards))
     evaluate_into(
-        str(folder), str(model), str(steps.folder / "windows"), str(steps.folder / "scaled"),
-        str(steps.folder / "clean"), config, lambda _: None,
+        str(folder), str(model), str(windows), str(steps.folder / "scaled"), str(clean), config,
+        lambda _: None, outputs,
     )  # fmt: skip
     predictions = pd.read_parquet(folder / PREDICTIONS_FILE)
     keys = ["series", "origin", "step", "target"]
@@ -43,6 +66,15 @@ def evaluated_alike(whole: Steps, shards: Steps) -> list[tuple[dict, pd.DataFram
         steps.windows()
     network = new_network(whole)
     return [evaluated(steps, network) for steps in (whole, shards)]
+
+
+def assert_same_by_workers(shards: Steps, alone: tuple[dict, pd.DataFrame]) -> None:
+    """Outputs that workers have computed give the same metrics and predictions, bit by bit."""
+    network = load_network(shards.folder / "network" / MODEL_FILE)
+    metrics, predictions = evaluated(shards, network, by_workers=True)
+    assert metrics == alone[0]
+    pd.testing.assert_frame_equal(predictions, alone[1], check_exact=True)
+    assert all(any(shard.iterdir()) for shard in (shards.folder / "outputs" / "outputs").iterdir())
 
 
 def new_network(steps: Steps):
@@ -77,6 +109,7 @@ def test_metrics_predictions_and_intervals(both):  # noqa: F811
     evaluation = {"explain_windows": 20, "interval_levels": [0.8]}
     whole, shards = both(table, changed(evaluation=evaluation))
     (of_whole, rows), (of_shards, rows_of_shards) = evaluated_alike(whole, shards)
+    assert_same_by_workers(shards, (of_shards, rows_of_shards))
     intervals = of_whole.pop("intervals"), of_shards.pop("intervals")
     # Windows at even distances, in another order of the series.
     assert len(of_whole.pop("importance")) == len(of_shards.pop("importance"))
@@ -128,6 +161,7 @@ def test_metrics_and_predictions_of_a_classifier(both):  # noqa: F811
         panel(), changed(hyperparameters=hyperparameters, data=data, evaluation=evaluation)
     )
     (of_whole, rows), (of_shards, rows_of_shards) = evaluated_alike(whole, shards)
+    assert_same_by_workers(shards, (of_shards, rows_of_shards))
     assert_alike(of_whole, of_shards)
     assert of_whole["outputs"]["open_step_2"]["windows"] == of_whole["windows"] > 100
     pd.testing.assert_frame_equal(rows, rows_of_shards, rtol=1e-4, atol=1e-5)

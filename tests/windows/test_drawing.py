@@ -118,3 +118,17 @@ def test_a_split_that_fits_memory_is_read_as_before(windows):
         whole.batches("train", 32, (1, 2)), drawn.batches("train", 32, (1, 2)), strict=True
     ):
         np.testing.assert_array_equal(one[0], other[0])
+
+
+def test_more_validation_windows_than_a_sample_has_are_sampled_even_in_memory(windows):
+    whole = WindowDataset(windows.folder)
+    most = whole.count("validation") // 2
+    drawn = DrawnWindows(WindowDataset(windows.folder), sample=most)
+    assert drawn.is_drawn("validation") and not drawn.is_drawn("train")
+    assert most / 2 < drawn.count("validation") < 2 * most
+    found = drawn.read("validation")
+    batches = list(drawn.batches("validation", 32))
+    np.testing.assert_array_equal(np.concatenate([x for x, _ in batches]), found.x)
+    assert len(drawn.folded("validation")[0]) == len(found.series) == drawn.count("validation")
+    every = {tuple(y.ravel()) for y in whole.read("validation").y}
+    assert {tuple(y.ravel()) for y in found.y} < every
