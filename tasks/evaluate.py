@@ -12,7 +12,7 @@ from fastlstm.data.shards import shards_of
 from fastlstm.reporting.text import number, title
 from fastlstm.steps import worker
 from fastlstm.steps.forecast_shards import forecast_shards
-from fastlstm.steps.forks import has_gpu_driver
+from fastlstm.steps.forks import has_gpu_driver, is_fork
 from tasks.caching import make, shard_map
 from tasks.notify import notify
 from tasks.references import StepOutput
@@ -64,7 +64,9 @@ def evaluate(
 
 
 def _is_shared(config: PipelineConfig, clean: Path) -> bool:
-    """Whether the engine's workers compute the outputs: of several shards, where a worker is not one of
-    several processes that would share this machine's GPU."""
+    """Whether the engine's workers compute the outputs of several shards.
+
+    Not where they would share this machine's GPU, nor for one model of many, which has one process.
+    """
     has_workers = config.execution.engine != "local" or not has_gpu_driver()
-    return len(shards_of(clean)) > 1 and has_workers
+    return len(shards_of(clean)) > 1 and has_workers and not is_fork()
