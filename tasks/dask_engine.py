@@ -133,10 +133,9 @@ class DaskEngine(ClusterEngine):
         request = self._request(function, arguments, time_limit, prepare)
         distributed = self._distributed
         with self._listening(on_event) as name:
+            future = self._client.submit(run_on_worker, request, self._topic, name, pure=False)
             try:
-                return self._result(
-                    self._client.submit(run_on_worker, request, self._topic, name, pure=False)
-                )
+                return self._result(future)
             except distributed.scheduler.KilledWorker as error:
                 raise WorkerKilledError(
                     f"{self._place}: {error.allowed_failures + 1} workers died while they ran "
@@ -144,7 +143,8 @@ class DaskEngine(ClusterEngine):
                     "execution.shard_rows or batch_size"
                 ) from None
             except (OSError, distributed.client.FutureCancelledError) as error:
-                if self._client.status == "running" and not isinstance(error, OSError):
+                its_own = future.status == "error"
+                if its_own or (self._client.status == "running" and not isinstance(error, OSError)):
                     raise
                 raise EngineError(
                     f"execution.cluster: the scheduler of {self._place} does not answer any more "
@@ -184,8 +184,9 @@ class DaskEngine(ClusterEngine):
             try:
                 return future.result(timeout=_SECONDS_BETWEEN_LOOKS)
             except TimeoutError:
-                if future.done():  # the function's own error
-                    raise
+                if future.status == "error":
+                    return future.result()  # raises the function's own error
+                # Of a call that is done the result may still be on its way from a busy worker.
             if self._client.nthreads():
                 without_since = None
                 continue

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
+from types import SimpleNamespace
 
 import pytest
 
 from fastlstm.config.execution import ExecutionConfig
 from fastlstm.config.reading import check_settings
-from fastlstm.errors import ConfigError, DataError, WorkerKilledError
+from fastlstm.errors import ConfigError, DataError, EngineError, WorkerKilledError
 from tasks.engine import close_engines, engine_map, engine_of
 from tasks.settings import PipelineConfig
 
@@ -144,3 +145,45 @@ def test_a_worker_that_is_killed_in_a_map_costs_one_more_try(configs, name, tmp_
     run = engine_map(configs[name])
     calls = [{"flag": str(tmp_path / f"{number}")} for number in range(2)]
     assert run(f"{CALLS}:killed_once", calls) == ["done", "done"]
+
+
+class SlowFuture:
+    """A call that is done, whose result comes late, or that fails, while its caller waits."""
+
+    def __init__(self, status, *outcomes):
+        self.status, self._outcomes = status, list(outcomes)
+
+    def result(self, timeout=None):
+        outcome = self._outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+@pytest.fixture
+def dask_engine():
+    """An engine of a cluster that runs what a test gives it."""
+    from tasks.dask_engine import DaskEngine
+
+    engine = object.__new__(DaskEngine)
+    engine._distributed = pytest.importorskip("distributed")
+    engine._client = SimpleNamespace(status="running", nthreads=lambda: {"worker": 1})
+    engine._place, engine._request, engine._topic = "the cluster", lambda *_: None, "topic"
+    return engine
+
+
+def test_a_result_that_is_late_is_waited_for(dask_engine):
+    late = SlowFuture("finished", TimeoutError("timed out after 10 s."), 7)
+    dask_engine._client.submit = lambda *_, **__: late
+    assert dask_engine.call("a:b", {}) == 7
+
+
+def test_an_error_of_the_system_on_a_worker_is_not_one_of_the_scheduler(dask_engine):
+    own = SlowFuture("error", TimeoutError("of the wait"), OSError("disk full"))
+    dask_engine._client.submit = lambda *_, **__: own
+    with pytest.raises(OSError, match="disk full"):
+        dask_engine.call("a:b", {})
+    away = SlowFuture("pending", OSError("connection lost"))
+    dask_engine._client.submit = lambda *_, **__: away
+    with pytest.raises(EngineError, match="the scheduler of the cluster does not answer any more"):
+        dask_engine.call("a:b", {})
