@@ -28,7 +28,7 @@ test: $(STAMP) ## set up, then run the tests
 	@$(BIN)/python -m pytest
 
 soak: $(STAMP) browser postgres ## the tests that must take long: real outages, every kill moment, crowds, whole examples
-	@$(BIN)/python -m pytest -m soak
+	@$(BIN)/python -m pytest -m soak --timeout 1200
 
 quick: $(STAMP) ## the tests of what differs from the last commit, or from BASE=revision (under a minute)
 	@$(BIN)/python .ci/quick.py --base $(or $(BASE),HEAD)

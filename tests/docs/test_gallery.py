@@ -77,6 +77,6 @@ def test_a_config_trains(name, tmp_path):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
     subprocess.run(
         [sys.executable, "-m", "benchmarks.flow", str(tmp_path / "config.yaml")],
-        check=True, timeout=280,
+        check=True, timeout=900,
     )  # fmt: skip
     assert len(FolderStore(tmp_path / "runs").runs(name)) == 1

@@ -77,5 +77,5 @@ def test_the_commands_that_train_nothing(installation):
 @pytest.mark.soak
 def test_all_commands_as_a_user_runs_them(installation):
     for command in commands():
-        done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=280)
+        done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=900)
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"

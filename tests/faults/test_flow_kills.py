@@ -23,7 +23,7 @@ def test_killed_again_and_again(prefect_server, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "tests.faults.flow_kills", str(tmp_path), *MOMENTS],
         cwd=ROOT, env={**os.environ, "PREFECT_API_URL": str(PREFECT_API_URL.value())},
-        capture_output=True, text=True, timeout=280,
+        capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     attempts = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

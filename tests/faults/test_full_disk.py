@@ -21,7 +21,7 @@ def on_a_small_disk(what, size, folder, **environment) -> dict[str, int]:
         pytest.skip("this machine lets nobody mount a small file system")
     done = subprocess.run(
         ["unshare", "-Urm", "sh", "-c", _MOUNT, "sh", size, str(folder), sys.executable, what],
-        cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=200,
+        cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])

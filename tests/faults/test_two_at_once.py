@@ -101,7 +101,7 @@ def retrain_at_once(count: int, place: str, folder: Path) -> None:
             str(count),
         ],
         cwd=ROOT, env={**os.environ, "PREFECT_API_URL": str(PREFECT_API_URL.value())},
-        capture_output=True, text=True, timeout=280,
+        capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     store = open_store(place, **({"cache": folder / "mine"} if "://" in place else {}))

@@ -110,7 +110,7 @@ def test_a_users_own_packages_and_ours_do_not_meet(settings, tmp_path):
     def run(*words, **more):
         done = subprocess.run(
             [str(python), *words], cwd=user, env={**environment, **more}, check=False, text=True,
-            capture_output=True, timeout=280,
+            capture_output=True, timeout=900,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
