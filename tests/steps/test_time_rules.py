@@ -520,9 +520,9 @@ def test_thresholds_and_intervals_come_from_a_network_that_has_not_learned_valid
 def test_thresholds_and_intervals_of_a_network_that_has_learned_validation_are_found(
     decided_by_validation, tmp_path, monkeypatch
 ):
-    import fastlstm.steps.evaluate
+    import fastlstm.steps.forecast_shards
 
-    monkeypatch.setattr(fastlstm.steps.evaluate, "CHOSEN_MODEL_FILE", MODEL_FILE)
+    monkeypatch.setattr(fastlstm.steps.forecast_shards, "CHOSEN_MODEL_FILE", MODEL_FILE)
     with pytest.raises(LeakError, match="had learned validation"):
         decided_by_validation(tmp_path)
 
