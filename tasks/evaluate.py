@@ -29,13 +29,12 @@ def evaluate(
     clean: StepOutput,
 ) -> StepOutput:
     """Score the network and the naive baselines on the test windows."""
-
     inputs = [network, windows, scaled, clean]
 
     def build(folder: Path) -> dict[str, Any]:
         shards = shard_map(config, "evaluate", *inputs)
         outputs = None
-        if _is_shared(config, Path(clean.path)):
+        if _by_workers(config, Path(clean.path)):
             outputs = str(
                 forecast_shards(Path(clean.path), Path(network.path), Path(windows.path), shards)
             )
@@ -63,7 +62,7 @@ def evaluate(
     return output
 
 
-def _is_shared(config: PipelineConfig, clean: Path) -> bool:
+def _by_workers(config: PipelineConfig, clean: Path) -> bool:
     """Whether the engine's workers compute the outputs of several shards.
 
     Not where they would share this machine's GPU, nor for one model of many, which has one process.

@@ -94,13 +94,13 @@ def error_sums(
     count = dataset.count(split)
     chosen = evenly_spaced(count, _MOST_VALUES // (steps * targets))
     windows = dataset.read(split, columns=())
-    times, code = np.unique(windows.origin[chosen], return_inverse=True)
+    times = np.unique(windows.origin[chosen])
     origins = len(times)
     first = steps if origins >= 2 * steps else max(1, origins // 4)
     blocks = step_blocks(steps)
     by_step = np.zeros((steps, targets, len(names), len(names)))
     absolute = np.zeros(0 if means is None else len(means))
-    total, done = 0.0, 0
+    total = 0.0
     by_origin, first_by_origin = (
         np.zeros((origins, targets, len(names), len(names))) for _ in range(2)
     )
@@ -116,8 +116,7 @@ def error_sums(
         for number in range(len(absolute)):
             of_mean = np.abs(np.tensordot(means[number], errors, axes=1)).mean(axis=(1, 2))  # type: ignore[index]
             absolute[number] += float((of_mean * weight).sum())
-        at = code[done : done + len(y)]
-        done += len(y)
+        at = np.searchsorted(times, windows.origin[place])
         for sums, some in ((by_origin, scaled), (first_by_origin, scaled[:, :, :first])):
             of_windows = np.einsum("anst,bnst->ntab", some, some, optimize=True) / some.shape[2]
             np.add.at(sums, at, of_windows * weight[:, None, None, None])
