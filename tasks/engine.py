@@ -11,12 +11,14 @@ import atexit
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Protocol
 
 from fastlstm.artifacts.mapping import Mapper, run_here
 from fastlstm.config.execution import ExecutionConfig
 from fastlstm.config.retrain import RetrainConfig
-from fastlstm.steps.forks import call_fork, is_fork
+from fastlstm.data.shards import shards_of
+from fastlstm.steps.forks import call_fork, has_gpu_driver, is_fork
 from fastlstm.steps.worker_pool import WorkerPool, default_workers
 from tasks.settings import ScoringConfig
 
@@ -143,3 +145,16 @@ def engine_map(config: RetrainConfig) -> Mapper:
                 threads.shutdown(cancel_futures=True)
 
     return run
+
+
+def shares_networks(config: RetrainConfig, clean: Path) -> bool:
+    """Whether the engine's workers compute the outputs of networks for the shards of a table.
+
+    Not where they would share this machine's GPU, nor for one model of many, which has one process.
+
+    Args:
+        config: the settings.
+        clean: folder of the clean table.
+    """
+    has_workers = config.execution.engine != "local" or not has_gpu_driver()
+    return len(shards_of(clean)) > 1 and has_workers and not is_fork()

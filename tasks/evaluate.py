@@ -8,12 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fastlstm.data.shards import shards_of
 from fastlstm.reporting.text import number, title
 from fastlstm.steps import worker
 from fastlstm.steps.forecast_shards import forecast_shards
-from fastlstm.steps.forks import has_gpu_driver, is_fork
 from tasks.caching import make, shard_map
+from tasks.engine import shares_networks
 from tasks.notify import notify
 from tasks.references import StepOutput
 from tasks.settings import PipelineConfig
@@ -34,7 +33,7 @@ def evaluate(
     def build(folder: Path) -> dict[str, Any]:
         shards = shard_map(config, "evaluate", *inputs)
         outputs = None
-        if _by_workers(config, Path(clean.path)):
+        if shares_networks(config, Path(clean.path)):
             outputs = str(
                 forecast_shards(Path(clean.path), Path(network.path), Path(windows.path), shards)
             )
@@ -60,12 +59,3 @@ def evaluate(
         f"{title(primary['name'])} {number(primary['value'])} on {manifest['windows']:,} test windows",
     )
     return output
-
-
-def _by_workers(config: PipelineConfig, clean: Path) -> bool:
-    """Whether the engine's workers compute the outputs of several shards.
-
-    Not where they would share this machine's GPU, nor for one model of many, which has one process.
-    """
-    has_workers = config.execution.engine != "local" or not has_gpu_driver()
-    return len(shards_of(clean)) > 1 and has_workers and not is_fork()

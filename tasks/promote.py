@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,13 @@ from fastlstm.artifacts.file_hashes import known_hashes
 from fastlstm.artifacts.folders import read_manifest, verify
 from fastlstm.errors import StoreError
 from fastlstm.registry.champion import ChampionRecord
+from fastlstm.registry.folder_store import FolderStore
 from fastlstm.registry.promotion import decide_promotion
 from fastlstm.steps import worker
+from fastlstm.steps.compare_shards import compare_shards
+from fastlstm.steps.shard_map import ShardMap
+from tasks.caching import shard_map
+from tasks.engine import shares_networks
 from tasks.forecasters import UNTIL_PROMOTED
 from tasks.notify import notify, with_warnings
 from tasks.references import BacktestOutcome, Outcome, RunReference, StepOutput
@@ -45,15 +51,7 @@ def promote(
                     f"the champion {record.champion} cannot be opened ({error}); run {run.run_id} is "
                     "stored: restore the champion, or choose one with 'fastlstm promote'"
                 ) from None
-            comparison = worker.call(
-                "fastlstm.steps.compare:compare",
-                {
-                    "challenger": str(challenger),
-                    "champion": str(champion),
-                    "clean": clean.path,
-                    "hashes": known_hashes(challenger) + known_hashes(champion),
-                },
-            )
+            comparison = _compare(config, run, clean, challenger, champion)
             compared.update(champion=record.champion, champion_score=comparison.get("champion"))
         verdict = decide_promotion(
             manifest,
@@ -75,6 +73,41 @@ def promote(
         message += f"; {UNTIL_PROMOTED}"
     notify("promote", message)
     return Outcome(run=run, promoted=promoted, message=message, **compared)
+
+
+def _compare(
+    config: PipelineConfig, run: RunReference, clean: StepOutput, challenger: Path, champion: Path
+) -> dict[str, Any]:
+    """Score both runs, by the engine's workers where the table is cut into shards."""
+    hashes = known_hashes(challenger) + known_hashes(champion)
+    if not shares_networks(config, Path(clean.path)):
+        found: dict[str, Any] = worker.call(
+            "fastlstm.steps.compare:compare",
+            {
+                "challenger": str(challenger),
+                "champion": str(champion),
+                "clean": clean.path,
+                "hashes": hashes,
+            },
+        )
+        return found
+    shards = shard_map(config, "promote", run, clean)
+    if config.execution.cluster is not None and not isinstance(store_of(config), FolderStore):
+        # Workers of other machines reach the work folder, and not what this one has downloaded.
+        challenger, champion = (_copied(shards, folder) for folder in (challenger, champion))
+    found = compare_shards(challenger, champion, Path(clean.path), shards, hashes)
+    shards.forget()
+    return found
+
+
+def _copied(shards: ShardMap, run: Path) -> Path:
+    """A copy of a run's folder among the unfinished shards."""
+
+    def build(target: Path) -> dict[str, Any]:
+        shutil.copytree(run, target / run.name)
+        return {}
+
+    return shards.publish(f"copy of {run.name}", build) / run.name
 
 
 def with_left_out(outcome: Outcome, *steps: StepOutput) -> Outcome:

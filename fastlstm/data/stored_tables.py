@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -133,13 +134,23 @@ class StoredTable:
             if not found:
                 yield self._frame(parquet.schema_arrow.empty_table().select(columns or self.names))
 
-    def row_groups(self) -> Iterator[pd.DataFrame]:
-        """The rows of each row group that has any."""
+    def row_groups(self, numbers: Sequence[int]) -> pd.DataFrame:
+        """The rows of some row groups.
+
+        Args:
+            numbers: which, from 0; at least one.
+        """
         with self.opened() as parquet:
-            for number in range(parquet.num_row_groups):
-                frame = self._frame(parquet.read_row_group(number))
-                if len(frame):
-                    yield frame
+            return self._frame(parquet.read_row_groups(list(numbers)))
+
+    def first_of_row_groups(self, column: str) -> list[Any]:
+        """The value of a column in the first row of each row group; None where it has no rows."""
+        with self.opened([column]) as parquet:
+            firsts = [
+                next(parquet.iter_batches(1, row_groups=[number], columns=[column]), None)
+                for number in range(parquet.num_row_groups)
+            ]
+        return [None if first is None else first[column][0].as_py() for first in firsts]
 
     @contextmanager
     def opened(self, columns: Sequence[str] | None = None) -> Iterator[pq.ParquetFile]:

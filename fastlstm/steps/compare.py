@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,10 @@ from fastlstm.steps.comparability import rows_for, why_not_comparable
 Scores = tuple[float | None, dict[str, float | None]]
 
 
+class IncomparableError(Exception):
+    """Tells why a champion cannot forecast a challenger's test windows."""
+
+
 def compare(
     challenger: str, champion: str, clean: str, on_event: Callable[[dict[str, Any]], None],
     hashes: list[list[int | str]] | None = None,
@@ -61,20 +65,39 @@ def compare(
     """
     accept_hashes(hashes or [])
     new, old = SavedRun(Path(challenger)), SavedRun(Path(champion))
-    pieces = _pieces(new, Path(clean)) if is_cut(Path(clean)) else iter([_whole(new, Path(clean))])
-    scored: list[_Comparison] = []
+    table = Path(clean)
+    pieces = _pieces(new, table) if is_cut(table) else iter([_whole(new, table)])
+    try:
+        return summary(new, (compare_rows(new, old, *piece) for piece in pieces))
+    except IncomparableError as error:
+        return incomparable(str(error))
+
+
+def incomparable(why: str) -> dict[str, Any]:
+    """The result where champion and challenger cannot be compared."""
+    return {"comparable": False, "why": why}
+
+
+def summary(new: SavedRun, parts: Iterable[Comparison | None]) -> dict[str, Any]:
+    """The result of all parts of the test windows; see ``compare``.
+
+    Args:
+        new: the challenger.
+        parts: one after another; None: a part without windows.
+
+    Raises:
+        IncomparableError: no part has windows.
+    """
+    scored: list[Comparison] = []
     tallies: dict[str, LabelTally] = {}
-    for frame, predictions in pieces:
-        of_champion = rows_for(old, frame, new.data)
-        if not scored and (why := why_not_comparable(new, old, of_champion)):
-            return {"comparable": False, "why": why}
-        try:
-            scored += _compare_rows(new, old, frame, of_champion, predictions, tallies)
-        except DataError as error:
-            return {"comparable": False, "why": f"it cannot forecast these windows ({error})"}
+    for part in parts:
+        if part is None:
+            continue
+        for name, tally in part.tallies.items():
+            tallies[name] = tallies[name].plus(tally) if name in tallies else tally
+        scored.append(replace(part, tallies={}))  # of many parts they would not fit into memory
     if not scored:
-        why = "its windows are longer than any contiguous block of rows"
-        return {"comparable": False, "why": why}
+        raise IncomparableError("its windows are longer than any contiguous block of rows")
     return {
         "comparable": True,
         "windows": sum(part.windows for part in scored),
@@ -106,26 +129,50 @@ def _whole(run: SavedRun, clean: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _pieces(run: SavedRun, clean: Path) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    """The same of one shard after another; each shard's predictions lie in row groups of their own."""
-    groups = run.predictions.row_groups()
-    group = next(groups, None)
+    """The same of one shard after another, of those with predictions."""
+    labels, used = run.predictions.first_of_row_groups("series"), 0
     for shard in shards_of(clean):
-        frame = read_table(shard / CLEAN_FILE)
-        labels, found = set(frame[SERIES].unique()), []
-        while group is not None and group["series"].iloc[0] in labels:
-            found.append(group)
-            group = next(groups, None)
-        if found:
-            yield frame, pd.concat(found, ignore_index=True)
-    if group is not None:
+        frame, groups = shard_rows(shard, labels)
+        used += len(groups)
+        if groups:
+            yield frame, run.predictions.row_groups(groups)
+    require_all(run, labels, used)
+
+
+def shard_rows(shard: Path, labels: list[str]) -> tuple[pd.DataFrame, list[int]]:
+    """The clean rows of a shard, and the row groups that hold its test predictions.
+
+    Each shard's predictions lie in row groups of their own.
+
+    Args:
+        shard: folder of the shard.
+        labels: series of the first prediction in each row group.
+    """
+    frame = read_table(shard / CLEAN_FILE)
+    own = set(frame[SERIES].unique())
+    return frame, [number for number, label in enumerate(labels) if label in own]
+
+
+def require_all(run: SavedRun, labels: list[str], used: int) -> None:
+    """Refuse a clean table that lacks series which a run has forecast.
+
+    Args:
+        run: the run.
+        labels: series of the first prediction in each row group.
+        used: number of row groups that belong to shards of the table.
+
+    Raises:
+        StoreError: some belong to none.
+    """
+    if used != len(labels):
         raise StoreError(
-            f"{run.path('predictions')}: those of {group['series'].iloc[0]!r} are not in the order "
-            "of the shards; delete the work folder"
+            f"{run.path('predictions')}: {len(labels) - used:,} of its {len(labels):,} row groups are "
+            "of no shard of the clean table; delete the work folder"
         )
 
 
 @dataclass(frozen=True)
-class _Comparison:
+class Comparison:
     """Scores of challenger and champion on some test windows.
 
     Attributes:
@@ -133,60 +180,70 @@ class _Comparison:
         overall: primary metric of each over all windows, None where it is undefined.
         by_series: the same by series.
         trained_on_test: whether the champion has learned from rows of these windows.
+        tallies: sums of a classifier's forecasts, of each.
     """
 
     windows: int
     overall: dict[str, float | None]
     by_series: dict[str, dict[str, float | None]]
     trained_on_test: bool
+    tallies: dict[str, LabelTally] = field(default_factory=dict)
 
 
-def _compare_rows(
-    new: SavedRun, old: SavedRun, frame: pd.DataFrame, of_champion: pd.DataFrame,
-    predictions: pd.DataFrame, tallies: dict[str, LabelTally],
-) -> list[_Comparison]:  # fmt: skip
-    """Scores on the test windows of some rows, those of whole series; none without such windows.
+def compare_rows(
+    new: SavedRun, old: SavedRun, frame: pd.DataFrame, predictions: pd.DataFrame
+) -> Comparison | None:
+    """Scores on the test windows of some rows, those of whole series; None without such windows.
 
     Args:
         new: the challenger.
         old: the champion.
         frame: the clean rows.
-        of_champion: the same rows with the champion's columns.
         predictions: the challenger's, of these rows.
-        tallies: sums of a classifier's forecasts so far, to which these are added.
 
     Raises:
-        DataError: the champion cannot forecast these windows.
+        IncomparableError: the champion cannot forecast these windows.
     """
+    of_champion = rows_for(old, frame, new.data)
+    if why := why_not_comparable(new, old, of_champion):
+        raise IncomparableError(why)
+    try:
+        return _compare_rows(new, old, frame, of_champion, predictions)
+    except DataError as error:
+        raise IncomparableError(f"it cannot forecast these windows ({error})") from None
+
+
+def _compare_rows(
+    new: SavedRun, old: SavedRun, frame: pd.DataFrame, of_champion: pd.DataFrame,
+    predictions: pd.DataFrame,
+) -> Comparison | None:  # fmt: skip
+    """The same of a champion that is comparable; ``of_champion`` are the rows with its columns."""
     table = TargetTable.of(frame, frame[new.data.targets])
     test = _read_test_windows(new, table, predictions)
     test = test.some(_have_inputs(test.rows, table, old.hyperparameters.timesteps))
     if not len(test.rows):
-        return []
+        return None
     of_old = old.evaluated.by_keras().forecast(of_champion, test.rows)
-    is_regressor = new.hyperparameters.is_regressor
+    is_regressor, columns = new.hyperparameters.is_regressor, _label_columns(new)
     if not is_regressor:
-        of_old = in_classes(of_old, *(_label_columns(run) for run in (old, new)))
+        of_old = in_classes(of_old, _label_columns(old), columns)
     forecasts = {"challenger": test.forecast, "champion": of_old}
-    if not is_regressor:
-        for name, forecast in forecasts.items():
-            found = LabelTally.of(test.truth, forecast, _label_columns(new))
-            tallies[name] = tallies[name].plus(found) if name in tallies else found
     score = _quantity_scorer(new, table) if is_regressor else _label_scorer(new)
     overall, by_series = {}, {}
     for name, forecast in forecasts.items():
         overall[name], by_series[name] = score(test, forecast)
-    return [
-        _Comparison(
-            len(test.rows),
-            overall,
-            {
-                label: {name: values[label] for name, values in by_series.items()}
-                for label in by_series["challenger"]
-            },
-            _learned_from(new, old, test),
-        )
-    ]
+    return Comparison(
+        len(test.rows),
+        overall,
+        {
+            label: {name: values[label] for name, values in by_series.items()}
+            for label in by_series["challenger"]
+        },
+        _learned_from(new, old, test),
+        {}
+        if is_regressor
+        else {name: LabelTally.of(test.truth, of, columns) for name, of in forecasts.items()},
+    )
 
 
 def _label_columns(run: SavedRun) -> list[LabelColumn]:
@@ -194,7 +251,7 @@ def _label_columns(run: SavedRun) -> list[LabelColumn]:
 
 
 def _overall(
-    metric: str, parts: list[_Comparison], tallies: dict[str, LabelTally]
+    metric: str, parts: list[Comparison], tallies: dict[str, LabelTally]
 ) -> dict[str, float | None]:
     """The primary metric of challenger and champion over all windows."""
     if len(parts) == 1:

@@ -11,6 +11,7 @@ from typing import Any
 
 from fastlstm.artifacts.fingerprint import code_version, library_versions
 from fastlstm.artifacts.mapping import function_of
+from fastlstm.data.memory import release_memory_of_call
 from fastlstm.errors import ConfigError
 from fastlstm.steps.worker_pool import WorkerPool
 
@@ -94,7 +95,10 @@ def run(call: RemoteCall, on_event: Callable[[dict[str, Any]], None] = lambda _:
     if problem is not None:
         raise ConfigError(f"execution.cluster: worker {platform.node()} {problem}")
     if call.prepare is None:
-        return function_of(call.function)(**call.arguments)
+        try:
+            return function_of(call.function)(**call.arguments)
+        finally:
+            release_memory_of_call()
     return _pool(call.threads).call(
         call.function, call.arguments, on_event, call.time_limit, prepare=call.prepare
     )

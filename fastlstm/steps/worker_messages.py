@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import sys
 import threading
@@ -15,7 +14,7 @@ from typing import IO, Any
 
 from fastlstm import errors
 from fastlstm.artifacts.mapping import function_of
-from fastlstm.data.memory import give_back
+from fastlstm.data.memory import release_memory_of_call
 
 # The message that a call has begun.
 STARTED = {"started": True}
@@ -59,9 +58,7 @@ def answer(request: dict[str, Any], messages: Messages) -> None:
             }
         )
     sys.stdout.flush()
-    # A network and its rows lie in cycles of references; the next call needs their memory.
-    gc.collect()
-    give_back()
+    release_memory_of_call()
 
 
 def result_of(function: str, outcome: dict[str, Any]) -> Any:
