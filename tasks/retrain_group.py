@@ -46,7 +46,7 @@ def retrain_group(config: PipelineConfig, work: GroupWork) -> Outcome:
 
 
 def retrain_groups(config: PipelineConfig, plan: GroupPlan) -> list[GroupOutcome]:
-    """Retrain every group that changed, as many at a time as the engine has workers.
+    """Retrain every group that changed, as many at a time as the engine has workers; one more waits.
 
     A group that fails stops no other.
 
@@ -56,8 +56,9 @@ def retrain_groups(config: PipelineConfig, plan: GroupPlan) -> list[GroupOutcome
     changed = [work for work in plan.groups if not work.unchanged]
     found = {work.name: _unchanged(work) for work in plan.groups if work.unchanged}
     if changed:
-        slots = min(engine_of(config).slots, len(changed))
-        runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=slots)
+        # One more than can run: what Prefect writes between two tasks takes a worker's time else.
+        tasks = min(engine_of(config).slots + 1, len(changed))
+        runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=tasks)
         with runner:
             futures = [
                 (work, runner.submit(retrain_group, {
