@@ -39,9 +39,14 @@ class Engines:
     same: bool
 
     @property
+    def medians(self) -> dict[str, float]:
+        """Median of the seconds, by engine."""
+        return {engine: median(seconds) for engine, seconds in self.seconds.items()}
+
+    @property
     def overhead(self) -> float:
         """Share by which Dask takes longer, of the medians."""
-        return median(self.seconds["dask"]) / median(self.seconds["local"]) - 1
+        return self.medians["dask"] / self.medians["local"] - 1
 
 
 def measure_engines(rows: int, series: int, shard_rows: int, rounds: int) -> Engines:

@@ -94,14 +94,19 @@ def _compare(
     shards = shard_map(config, "promote", run, clean)
     if config.execution.cluster is not None and not isinstance(store_of(config), FolderStore):
         # Workers of other machines reach the work folder, and not what this one has downloaded.
-        challenger, champion = (_copied(shards, folder) for folder in (challenger, champion))
+        challenger, champion = (copied(shards, folder) for folder in (challenger, champion))
     found = compare_shards(challenger, champion, Path(clean.path), shards, hashes)
     shards.forget()
     return found
 
 
-def _copied(shards: ShardMap, run: Path) -> Path:
-    """A copy of a run's folder among the unfinished shards."""
+def copied(shards: ShardMap, run: Path) -> Path:
+    """A copy of a run's folder among the unfinished shards.
+
+    Args:
+        shards: of the step; its folder is in the work folder.
+        run: the run's folder.
+    """
 
     def build(target: Path) -> dict[str, Any]:
         shutil.copytree(run, target / run.name)

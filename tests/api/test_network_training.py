@@ -118,6 +118,7 @@ def test_an_ensemble_is_trained_saved_and_opened_like_one_network(wave, tmp_path
     assert "2 x LSTM 6," in repr(again)
 
 
+@pytest.mark.soak
 def test_a_refit_changes_the_network_and_not_what_validation_found(wave, tmp_path):
     models = []
     for refit in (False, True):

@@ -145,27 +145,38 @@ def weights(store, model):
 
 
 def test_a_panel_in_shards_has_the_run_of_this_machine(prefect_server, cluster, tmp_path):
-    """Each step's output has the same bytes, whichever workers made its parts."""
+    """Each step's output has the same bytes, whichever workers made its parts, and so has the comparison
+    with the champion."""
     from flows.retrain import retrain
 
     table, found = make_panel(240, tuple(f"site {number}" for number in range(12))), []
     for execution in ({"workers": 2}, {"engine": "dask", "cluster": cluster.address}):
         folder = tmp_path / str(len(found))
         folder.mkdir()
-        given = build_settings(folder, table, execution={**execution, "shard_rows": 1000})
-        state = retrain(check_settings(given, PipelineConfig), return_state=True)
-        assert state.is_completed(), state.message
-        assert not list((folder / "work" / "unfinished").glob("*.shards"))
-        (scored,) = (folder / "work" / "evaluate").glob("[0-9a-f]*")
+        outcomes = []
+        for seed in (1, 2):
+            given = build_settings(
+                folder, table, execution={**execution, "shard_rows": 1000},
+                hyperparameters={"seed": seed},
+            )  # fmt: skip
+            state = retrain(check_settings(given, PipelineConfig), return_state=True)
+            assert state.is_completed(), state.message
+            outcomes.append(state.result())
+            assert not list((folder / "work" / "unfinished").glob("*.shards"))
+        scored = min(
+            (folder / "work" / "evaluate").glob("[0-9a-f]*"), key=lambda f: f.stat().st_mtime
+        )
         contents = [
             read_manifest(made)["content_sha256"]
             for step in ("load", "validate", "scale", "windows")
             for made in (folder / "work" / step).glob("[0-9a-f]*")
         ]
-        found.append((contents, pd.read_parquet(scored / PREDICTIONS_FILE)))
+        found.append((contents, pd.read_parquet(scored / PREDICTIONS_FILE), outcomes[1]))
     assert found[0][0] == found[1][0] and len(found[0][0]) == 4
     np.testing.assert_allclose(found[0][1]["prediction"], found[1][1]["prediction"], rtol=1e-4)
     np.testing.assert_array_equal(found[0][1]["truth"], found[1][1]["truth"])
+    assert found[0][2].champion and found[1][2].champion
+    assert found[0][2].champion_score == pytest.approx(found[1][2].champion_score, rel=1e-4)
 
 
 def test_models_of_groups_are_those_of_this_machine_and_of_a_process_of_their_own(

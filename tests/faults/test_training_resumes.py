@@ -163,6 +163,7 @@ def test_a_damaged_state_is_named(tmp_path, damage):
         read_state(state)
 
 
+@pytest.mark.soak
 def test_a_state_that_cannot_be_used_is_named_and_training_begins_anew(undisturbed, tmp_path):
     whole, hp = undisturbed
     state, windows = tmp_path / "state.npz", str(whole / "windows")

@@ -47,6 +47,7 @@ def trainings(monkeypatch):
     return found
 
 
+@pytest.mark.soak
 def test_folds_are_trained_once_and_told(backtest, trainings, settings, tmp_path):
     state = backtest()
     outcome = state.result()

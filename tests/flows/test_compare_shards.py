@@ -25,6 +25,7 @@ from fastlstm.runs.saved_run import SavedRun
 from fastlstm.steps.compare import compare
 from fastlstm.steps.compare_shards import compare_shards
 from fastlstm.steps.shard_map import ShardMap
+from tasks.promote import copied
 
 
 @pytest.fixture
@@ -112,6 +113,15 @@ def test_finished_shards_are_used_again(cut, tmp_path):
     first = by_workers(challenger, champion, clean, home)
     (clean / shard_name(0) / CLEAN_FILE).write_bytes(b"")  # would not be readable
     assert by_workers(challenger, champion, clean, home) == first
+
+
+def test_workers_of_other_machines_are_given_a_copy_of_a_run_in_a_bucket(cut, tmp_path):
+    challenger, champion, _, clean = cut
+    shards = ShardMap(tmp_path / "unfinished")
+    copies = [copied(shards, run) for run in (challenger, champion)]
+    assert copied(shards, champion) == copies[1] != champion
+    found = compare_shards(*copies, clean, shards, [])
+    assert found == by_workers(challenger, champion, clean, tmp_path / "other")
 
 
 def test_sums_of_labels_are_read_as_they_were_written(tmp_path):

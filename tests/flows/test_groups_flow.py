@@ -50,6 +50,7 @@ def statuses(outcome):
     return {group.name: group.status for group in outcome.groups}
 
 
+@pytest.mark.soak
 def test_one_story_of_many_models(settings, executions, tmp_path, monkeypatch):
     """One long story, because each chapter needs the one before."""
     frame = table()

@@ -174,6 +174,7 @@ def test_classifier_without_saved_data(settings, rain_sections):
     )
 
 
+@pytest.mark.soak
 def test_a_network_that_learned_from_all_windows_serves_and_the_scored_one_is_compared(
     settings, in_process, tmp_path
 ):
@@ -228,6 +229,7 @@ def test_timesteps_longer_than_a_series_are_refused_before_any_work(settings, tm
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.soak
 def test_a_worse_challenger_is_kept_and_a_better_one_promoted(settings, tmp_path):
     # Noise about a level: the mean, soon learned, beats both baselines by far.
     frame = make_panel()

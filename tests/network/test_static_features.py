@@ -39,6 +39,7 @@ def settings(**changes):
     return Hyperparameters.model_validate(given)
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("targets", [["load"], ["load", "heat"]], ids=["one", "two"])
 @pytest.mark.parametrize("kind", KINDS)

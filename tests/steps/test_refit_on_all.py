@@ -99,6 +99,7 @@ def test_what_serves_has_learned_from_test_rows_and_what_was_scored_has_not(trai
         )
 
 
+@pytest.mark.soak
 def test_a_classifier_keeps_the_combination_and_learns_both_parts_again(classified):
     (scored, served), facts, windows = classified(calibration="platt")
     assert facts["calibration"]["slopes"] != [1.0]

@@ -214,6 +214,7 @@ def test_networks_of_other_makes():
     assert "last layer" in note
 
 
+@pytest.mark.soak
 def test_training_ends_with_it():
     given = {"epochs": 2, "learning_rate": 0.01, "batch_size": 256}
     plain, settings = hyperparameters(**given, calibration="none"), hyperparameters(**given)

@@ -117,6 +117,7 @@ def test_a_random_walk_is_forecast_by_the_naive_mean(tmp_path, refit):
     np.testing.assert_allclose(predict(loaded, x), forecast, atol=1e-6)
 
 
+@pytest.mark.soak
 @pytest.mark.traced
 def test_a_wave_is_forecast_by_the_network():
     hp = hyperparameters()

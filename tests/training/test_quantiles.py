@@ -39,6 +39,7 @@ def hyperparameters(**changes):
     return Hyperparameters.model_validate(given)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("architecture", "normalization", "independent", "decoding"),
     [
