@@ -147,7 +147,7 @@ def engine_map(config: RetrainConfig) -> Mapper:
     return run
 
 
-def shares_networks(config: RetrainConfig, clean: Path) -> bool:
+def workers_forecast_shards(config: RetrainConfig, clean: Path) -> bool:
     """Whether the engine's workers compute the outputs of networks for the shards of a table.
 
     Not where they would share this machine's GPU, nor for one model of many, which has one process.

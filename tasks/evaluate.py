@@ -12,7 +12,7 @@ from fastlstm.reporting.text import number, title
 from fastlstm.steps import worker
 from fastlstm.steps.forecast_shards import forecast_shards
 from tasks.caching import make, shard_map
-from tasks.engine import shares_networks
+from tasks.engine import workers_forecast_shards
 from tasks.notify import notify
 from tasks.references import StepOutput
 from tasks.settings import PipelineConfig
@@ -33,7 +33,7 @@ def evaluate(
     def build(folder: Path) -> dict[str, Any]:
         shards = shard_map(config, "evaluate", *inputs)
         outputs = None
-        if shares_networks(config, Path(clean.path)):
+        if workers_forecast_shards(config, Path(clean.path)):
             outputs = str(
                 forecast_shards(Path(clean.path), Path(network.path), Path(windows.path), shards)
             )

@@ -16,7 +16,7 @@ from fastlstm.steps import worker
 from fastlstm.steps.compare_shards import compare_shards
 from fastlstm.steps.shard_map import ShardMap
 from tasks.caching import shard_map
-from tasks.engine import shares_networks
+from tasks.engine import workers_forecast_shards
 from tasks.forecasters import UNTIL_PROMOTED
 from tasks.notify import notify, with_warnings
 from tasks.references import BacktestOutcome, Outcome, RunReference, StepOutput
@@ -80,7 +80,7 @@ def _compare(
 ) -> dict[str, Any]:
     """Score both runs, by the engine's workers where the table is cut into shards."""
     hashes = known_hashes(challenger) + known_hashes(champion)
-    if not shares_networks(config, Path(clean.path)):
+    if not workers_forecast_shards(config, Path(clean.path)):
         found: dict[str, Any] = worker.call(
             "fastlstm.steps.compare:compare",
             {

@@ -56,7 +56,7 @@ def retrain_groups(config: PipelineConfig, plan: GroupPlan) -> list[GroupOutcome
     changed = [work for work in plan.groups if not work.unchanged]
     found = {work.name: _unchanged(work) for work in plan.groups if work.unchanged}
     if changed:
-        # One more than can run: what Prefect writes between two tasks takes a worker's time else.
+        # One more than can run, so that no worker waits while Prefect records the end of a task.
         tasks = min(engine_of(config).slots + 1, len(changed))
         runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=tasks)
         with runner:

@@ -26,15 +26,15 @@ def give_back() -> None:
 def release_memory_of_call() -> None:
     """Free what a call has left in a process that serves many, such as a network and its rows.
 
-    These lie in cycles of references. To look for them through all that is imported takes 0.1 to 1 s, so
-    that is put aside.
+    These lie in cycles of references, which only the garbage collector finds. To search all that is
+    imported takes it 0.1 to 1 s, so it is told to leave that out (``gc.freeze``).
     """
     gc.collect()
-    _put_aside(len(sys.modules))
+    _exempt_present_objects(len(sys.modules))
     give_back()
 
 
 @functools.lru_cache(maxsize=1)
-def _put_aside(modules: int) -> None:
-    """Spare later collections what there is now; once for each number of imported modules."""
+def _exempt_present_objects(modules: int) -> None:
+    """Leave what there is now out of later collections; again only where modules were imported since."""
     gc.freeze()

@@ -6,6 +6,8 @@ champion is not compared.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
@@ -111,14 +113,21 @@ def _other_distance(new: SavedRun, old: SavedRun, frame: pd.DataFrame) -> str | 
         return None if _same_frequency(before, now) else f"its rows are {before} apart, now {now}"
     if (old.first_test_origin is None) != (new.first_test_origin is None):
         return "only one of the two has rows with times"
-    origins = old.predictions.whole(["series", "origin"])
-    measured = _distance(origins["series"], microseconds(origins["origin"]))
+    measured = _distance_of_predictions(old)
     distance = _distance(frame[SERIES], microseconds(frame[TIME]))
     if not measured or not distance:
         return None
     if 1 / _TOLERANCE < measured / distance < _TOLERANCE:
         return None
     return f"its rows are {_as_text(measured)} apart, now {_as_text(distance)}"
+
+
+# A champion is compared with the rows of many shards.
+@functools.lru_cache(maxsize=1)
+def _distance_of_predictions(run: SavedRun) -> float:
+    """As ``_distance``, of the origins of a run's test windows."""
+    origins = run.predictions.whole(["series", "origin"])
+    return _distance(origins["series"], microseconds(origins["origin"]))
 
 
 def _same_frequency(one: str, other: str) -> bool:

@@ -86,7 +86,7 @@ def summary(new: SavedRun, parts: Iterable[Comparison | None]) -> dict[str, Any]
         parts: one after another; None: a part without windows.
 
     Raises:
-        IncomparableError: no part has windows.
+        IncomparableError: as the parts raise it.
     """
     scored: list[Comparison] = []
     tallies: dict[str, LabelTally] = {}
@@ -97,7 +97,7 @@ def summary(new: SavedRun, parts: Iterable[Comparison | None]) -> dict[str, Any]
             tallies[name] = tallies[name].plus(tally) if name in tallies else tally
         scored.append(replace(part, tallies={}))  # of many parts they would not fit into memory
     if not scored:
-        raise IncomparableError("its windows are longer than any contiguous block of rows")
+        return incomparable("its windows are longer than any contiguous block of rows")
     return {
         "comparable": True,
         "windows": sum(part.windows for part in scored),
@@ -136,7 +136,7 @@ def _pieces(run: SavedRun, clean: Path) -> Iterator[tuple[pd.DataFrame, pd.DataF
         used += len(groups)
         if groups:
             yield frame, run.predictions.row_groups(groups)
-    require_all(run, labels, used)
+    refuse_predictions_without_rows(run, labels, used)
 
 
 def shard_rows(shard: Path, labels: list[str]) -> tuple[pd.DataFrame, list[int]]:
@@ -153,8 +153,8 @@ def shard_rows(shard: Path, labels: list[str]) -> tuple[pd.DataFrame, list[int]]
     return frame, [number for number, label in enumerate(labels) if label in own]
 
 
-def require_all(run: SavedRun, labels: list[str], used: int) -> None:
-    """Refuse a clean table that lacks series which a run has forecast.
+def refuse_predictions_without_rows(run: SavedRun, labels: list[str], used: int) -> None:
+    """Refuse test predictions of series that no shard of the clean table has.
 
     Args:
         run: the run.

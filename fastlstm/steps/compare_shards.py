@@ -10,7 +10,6 @@ from fastlstm.artifacts.bounded_reading import read_object
 from fastlstm.artifacts.file_hashes import accept_hashes
 from fastlstm.artifacts.files import write_json
 from fastlstm.artifacts.folders import publish, read_manifest
-from fastlstm.data.memory import give_back
 from fastlstm.data.shards import shards_of
 from fastlstm.evaluation.tally_files import read_tally, write_tally
 from fastlstm.runs.saved_run import SavedRun
@@ -19,7 +18,7 @@ from fastlstm.steps.compare import (
     IncomparableError,
     compare_rows,
     incomparable,
-    require_all,
+    refuse_predictions_without_rows,
     shard_rows,
     summary,
 )
@@ -51,14 +50,9 @@ def compare_shards(
     reasons = [about["why"] for about in found if about["why"]]
     if reasons:
         return incomparable(reasons[0])
-    require_all(new, labels, sum(about["row_groups"] for about in found))
-    try:
-        return summary(
-            new,
-            (_read(folder) for folder in shards.folders(phase) if (folder / _SCORES_FILE).exists()),
-        )
-    except IncomparableError as error:
-        return incomparable(str(error))
+    refuse_predictions_without_rows(new, labels, sum(about["row_groups"] for about in found))
+    scored = (folder for folder in shards.folders(phase) if (folder / _SCORES_FILE).exists())
+    return summary(new, map(_read, scored))
 
 
 def compare_shard(
@@ -91,9 +85,7 @@ def compare_shard(
                     _write(target, found)
         return {"row_groups": len(groups), "why": why}
 
-    about = publish(Path(folder), build)
-    give_back()
-    return about
+    return publish(Path(folder), build)
 
 
 # Champion and challenger; a worker serves many shards.

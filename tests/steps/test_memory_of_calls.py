@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 _CALLS = """
-import gc, time, weakref
+import gc, weakref
 import pandas
 from fastlstm.data.memory import release_memory_of_call
 
