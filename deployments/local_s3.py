@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-_START_LIMIT = 60.0
+_START_LIMIT = 300.0
 # Each of SeaweedFS' HTTP ports has a gRPC port this much above it.
 _TO_GRPC = 10_000
 _LOWEST_PORT, _HIGHEST_PORT = 10_240, 32_768 - _TO_GRPC

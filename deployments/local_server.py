@@ -26,7 +26,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-_START_LIMIT = 240.0
+_START_LIMIT = 600.0
 _STOP_LIMIT = 20.0
 _USERS, _STARTING, _ADDRESS, _LOG = "users.lock", "starting.lock", "server.json", "server.log"
 _DAYS = 86_400

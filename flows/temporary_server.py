@@ -22,8 +22,9 @@ import urllib.request
 from fastlstm.errors import FastLSTMError
 
 _SECONDS_TO_STOP = 5
-# On a busy machine the first start, which creates the database, takes longer than Prefect's 20 s.
-_SECONDS_TO_START = 120
+# A first start, which creates the database, takes 25 s of a processor; Prefect's own limit of 20 s ends it.
+# On a machine busy with other work it takes minutes. One that has failed ends at once, so waiting costs nothing.
+_SECONDS_TO_START = 600
 
 
 class TemporaryServer:

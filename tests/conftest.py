@@ -234,7 +234,7 @@ def prefect_server(tmp_path_factory):
         with prefect_in_memory(home, scheduling=False) as found, _flows_use(found, home):
             yield
         return
-    told, deadline = _told_of_prefect(tmp_path_factory), time.monotonic() + 150
+    told, deadline = _told_of_prefect(tmp_path_factory), time.monotonic() + 280
     while not told.exists():
         assert time.monotonic() < deadline, "no Prefect server"
         time.sleep(0.2)

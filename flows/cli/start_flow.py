@@ -86,8 +86,6 @@ def _set_prefect_defaults(debug: bool) -> None:
     for name, value in {
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        # A first start in an empty home was measured at 26 s; Prefect's own limit is 20 s.
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
         # The command itself prints an error, once and in one line.
         "PREFECT_LOGGING_LEVEL": "INFO" if debug else "CRITICAL",
     }.items():

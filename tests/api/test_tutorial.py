@@ -51,7 +51,7 @@ def test_its_cells_run_on_the_first_weeks(notebook, capsys, monkeypatch, tmp_pat
 
 @pytest.mark.soak
 def test_it_runs_whole_in_a_kernel(notebook):
-    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    nbclient.NotebookClient(notebook, timeout=900, kernel_name="python3").execute()
     text = "\n".join(
         output.get("text") or output.get("data", {}).get("text/plain", "")
         for cell in notebook.cells

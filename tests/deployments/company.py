@@ -173,7 +173,7 @@ class Company:
         """Run a command of this environment; its output."""
         done = subprocess.run(
             [sys.executable, "-m", module, *arguments],
-            env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=280,
+            env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=900,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -209,21 +209,21 @@ class Company:
         mine = [run for run in found if run["auto_scheduled"] == by_schedule]
         return sorted(mine, key=lambda run: str(run["expected_start_time"]))
 
-    def ended(self, run_id: str, limit: float = 200) -> dict[str, Any]:
+    def ended(self, run_id: str, limit: float = 900) -> dict[str, Any]:
         """A flow run when it has ended."""
         if not _first(lambda: self._is_over(run_id), limit):
             raise AssertionError(f"did not end: {self._told(run_id)}")
         run: dict[str, Any] = self.ask("GET", f"/flow_runs/{run_id}")
         return run
 
-    def appears(self, look: Any, limit: float = 200) -> Any:
+    def appears(self, look: Any, limit: float = 900) -> Any:
         """The first true answer of ``look``."""
         found = _first(look, limit)
         if not found:
             raise AssertionError(f"nothing came in {limit} s")
         return found
 
-    def shows(self, run_id: str, look: Any, limit: float = 200) -> Any:
+    def shows(self, run_id: str, look: Any, limit: float = 900) -> Any:
         """The first true answer of ``look`` about a flow run, which must come before the run ends."""
 
         def seen() -> Any:

@@ -63,7 +63,7 @@ def test_run_through_the_api_with_a_changed_parameter(company):
 def test_new_data_of_an_unknown_model_is_refused(company):
     done = subprocess.run(
         [sys.executable, "-m", "deployments.emit_new_data", "smal", "x"],
-        env=company.environment, cwd=ROOT, capture_output=True, text=True, timeout=280,
+        env=company.environment, cwd=ROOT, capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     assert done.returncode == 2 and "no deployment retrains 'smal'" in done.stderr
 

@@ -217,7 +217,7 @@ def test_backup_move_and_upkeep_of_a_bucket(administrator, bucket, monkeypatch, 
             assert done.exit_code == 0, f"{line}: {done.output}"
         else:
             program = str(Path(sys.executable).with_name(program))
-            subprocess.run([program, *words], check=True, timeout=200)
+            subprocess.run([program, *words], check=True, timeout=900)
     for place in ("acme-backup", "acme-new"):
         copied = f"s3://{place}/production"
         done = CliRunner().invoke(main, ["verify", copied])

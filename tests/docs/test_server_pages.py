@@ -112,7 +112,7 @@ def test_prefect_with_a_password_takes_the_pools_and_deployments_of_the_pages(
                 module = ["-m", "prefect"] if program == "prefect" else []
                 done = subprocess.run(
                     [sys.executable, *module, *words], cwd=tmp_path, capture_output=True, text=True,
-                    timeout=200, env={**os.environ, "PYTHONPATH": str(ROOT)},
+                    timeout=900, env={**os.environ, "PYTHONPATH": str(ROOT)},
                 )  # fmt: skip
                 assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
             user, _, password = os.environ["PREFECT_API_AUTH_STRING"].partition(":")

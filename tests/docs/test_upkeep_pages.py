@@ -56,7 +56,7 @@ def run(command):
         done = CliRunner().invoke(main, arguments)
         assert done.exit_code == 0, f"{command}: {done.output}"
         return done.output
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, f"{command}: {done.stderr}"
     return done.stdout
 

@@ -74,7 +74,7 @@ def config(tmp_path, **execution):
 def on(cluster, tmp_path):
     found = config(tmp_path, engine="dask", cluster=cluster.address)
     engine = engine_of(found)
-    engine._client.wait_for_workers(2, timeout=200)
+    engine._client.wait_for_workers(2, timeout=900)
     return found
 
 

@@ -23,7 +23,7 @@ def test_every_operation(kind, least, request, tmp_path):
         place = f"s3://models/{uuid.uuid4().hex}"
     done = subprocess.run(
         [sys.executable, "-m", "tests.faults.kill_points", str(tmp_path), place],
-        cwd=ROOT, capture_output=True, text=True, timeout=280,
+        cwd=ROOT, capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     count = int(done.stdout)

@@ -292,7 +292,7 @@ def on_this_server(prefect_server, tmp_path_factory):
         found = whole(client)
         if found is None:
             retrain(build_settings(tmp_path_factory.mktemp("here")))
-            end = time.monotonic() + 200
+            end = time.monotonic() + 280
             while (found := whole(client)) is None and time.monotonic() < end:
                 time.sleep(0.5)
     assert found is not None

@@ -49,7 +49,7 @@ def server_of(process: subprocess.Popen[str]) -> int:
     raise AssertionError("the flow did not begin")
 
 
-def is_gone(pid: int, seconds: float = 15) -> bool:
+def is_gone(pid: int, seconds: float = 120) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:

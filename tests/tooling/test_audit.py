@@ -56,7 +56,7 @@ def advisories():
 def audit(url, lock):
     return subprocess.run(
         [sys.executable, ROOT / ".ci" / "audit.py", "-s", "osv", "--osv-url", url, lock],
-        capture_output=True, text=True, timeout=280,
+        capture_output=True, text=True, timeout=900,
     )  # fmt: skip
 
 
