@@ -216,6 +216,7 @@ def test_targets_among_the_columns_give_the_segment_network_their_past():
     )
 
 
+@pytest.mark.soak
 @KINDS
 def test_a_column_known_ahead_is_seen_in_the_row_it_is_of(kind):
     draw = np.random.default_rng(0)

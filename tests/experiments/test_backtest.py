@@ -97,6 +97,7 @@ def test_every_origin_of_the_test_periods_is_scored_once(rows, gap):
     assert found.table["windows"].tolist() == [*windows, sum(windows)]
 
 
+@pytest.mark.soak
 def test_scores_are_those_of_the_predictions(rows):
     """Means over series of errors, each scaled by its seasonal naive error on the fold's train rows."""
     found = run_backtest(rows, settings())

@@ -40,6 +40,7 @@ _anything = {
 }
 
 
+@pytest.mark.soak
 @settings(max_examples=24, derandomize=True, **_anything)
 @given(tables())
 def test_rows_of_any_table(table):
@@ -47,6 +48,7 @@ def test_rows_of_any_table(table):
         check_rows(table, Path(folder))
 
 
+@pytest.mark.soak
 @settings(max_examples=4, derandomize=True, **_anything)
 @given(tables())
 def test_networks_of_any_table(table):
@@ -54,6 +56,7 @@ def test_networks_of_any_table(table):
         check(table, Path(folder))
 
 
+@pytest.mark.soak
 @settings(max_examples=2, derandomize=True, **_anything)
 @given(tables())
 def test_the_same_table_in_other_words(table):

@@ -104,6 +104,7 @@ def two_runs(finished, tmp_path):
     return own, copy, clean
 
 
+@pytest.mark.soak
 def test_same_network_scores_the_same_on_the_same_windows(two_runs):
     own, copy, clean = two_runs
     scores = compare(str(own), str(copy), str(clean), lambda _: None)

@@ -39,6 +39,7 @@ def remanifest(folder: Path) -> None:
     write_manifest(folder, about)
 
 
+@pytest.mark.soak
 def test_plain_keras_predicts_the_same_numbers(folder, tmp_path):
     """In a process where only what TensorFlow brings can be imported."""
     saved = SavedRun(folder)

@@ -88,6 +88,7 @@ def test_champions_that_cannot_be_gone_on_with(retrain, ready_network):
         assert told in run.path("report").read_text()
 
 
+@pytest.mark.soak
 def test_a_refit_champion_has_learned_its_validation_rows(retrain):
     champion, facts = retrain(hyperparameters={"epochs": 1, "refit": True})
     assert facts["refit"] and "Refit: retrained" in champion.path("report").read_text()

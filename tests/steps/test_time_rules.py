@@ -606,6 +606,7 @@ def test_baselines_know_only_the_past(monkeypatch, lookahead):
         check_baselines_know_the_past_only(lookahead)
 
 
+@pytest.mark.soak
 @TASKS
 def test_every_evaluation_scores_the_baselines_too(settings, tmp_path, rain_sections, task):
     config = parse_config(settings(**(rain_sections if task == "classifier" else {})))

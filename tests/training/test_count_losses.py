@@ -64,6 +64,7 @@ def test_negative_binomial_is_its_deviance_in_units_of_the_scale():
     np.testing.assert_allclose(found, expected.mean(axis=1), rtol=2e-3, atol=2e-4)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("loss", ["poisson", "negative_binomial", "tweedie"])
 def test_the_best_forecast_is_the_mean_of_the_truth(loss):
     of, truth = loss_of(hyperparameters(loss=loss)), np.array([0, 0, 0, 0, 1, 4], np.float32)

@@ -135,6 +135,7 @@ def test_same_seed_same_numbers_other_seed_others(tmp_path):
     assert not one.history["loss"].equals(other.history["loss"])
 
 
+@pytest.mark.soak
 def test_best_epoch_is_kept(tmp_path):
     # A huge step makes later epochs worse than an early one.
     hp = regressor(epochs=6, learning_rate=0.3, batch_size=64, learning_rate_schedule="constant")
@@ -333,6 +334,7 @@ def test_a_training_that_is_over_holds_no_windows(tmp_path, pool):
     assert [there() for there in held] == [None] * len(held)
 
 
+@pytest.mark.soak
 def test_a_training_on_draws_is_repeatable_and_has_the_steps_of_an_epoch(tmp_path):
     """The windows are too many for memory; validation decides by a sample."""
     hp = regressor(epochs=2, windows_per_epoch=100)

@@ -243,6 +243,7 @@ def test_windows_weigh_as_in_the_loss():
     assert np.abs(kernel - alike).max() > 1e-3
 
 
+@pytest.mark.soak
 def test_large_errors_of_the_naive_forecast_decide_less_than_in_least_squares():
     hp = hyperparameters()
     windows = source(hp)

@@ -93,6 +93,7 @@ def test_the_loss_is_scikit_learns_and_metrics_are_the_medians():
     assert mae == pytest.approx(np.abs(each[:, :, 1] - y).mean(), rel=1e-5)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("loss", ["mae", "mse", "huber", "quantile"])
 def test_steps_may_weigh_differently(loss):
     quantiles = THREE if loss == "quantile" else None
@@ -196,6 +197,7 @@ def test_intervals_are_wide_where_it_is_uncertain(noisy):
     np.testing.assert_allclose(upper - lower, (upper - lower)[0, 0], rtol=1e-6)
 
 
+@pytest.mark.soak
 def test_a_run_with_quantiles_opens_everywhere(noisy):
     model, x, _ = noisy
     run = SavedRun(model.run_folder)

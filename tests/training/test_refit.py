@@ -167,6 +167,7 @@ def interrupting(epoch, refit):
     return interrupt
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("epoch", "refit"), [(2, False), (1, True)])
 def test_after_ctrl_c_there_is_the_network_that_validation_chose(tmp_path, epoch, refit):
     hp = settings()
