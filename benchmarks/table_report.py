@@ -192,8 +192,10 @@ def markdown(results: list[Result], processor: str) -> str:
         "",
         f"Made by `python -m benchmarks.tables --data DIR --write`; {processor}; {made}. "
         "MASE, mean over series and columns, then mean ± deviation over seeds. Nothing is set but "
-        "columns, frequency, look-back and horizon, both by one rule for all tables; "
-        "`benchmarks/table_sets.py` lists the tables and was written before any result. Tables are "
+        "columns, frequency, horizon and look-back, by one rule for all: of a table the look-back is "
+        "what `fastlstm init` proposes. `benchmarks/table_sets.py` lists the tables and was written "
+        "before any result; the rule of the look-back then gave sales_weekly 50 rows, less than its "
+        "season, and all other tables the same as now. Tables are "
         "scored at up to 8 evenly spaced starts within the last 15% of their times, the same for all "
         "forecasters. The season in parentheses is the better one in hindsight.",
         "",

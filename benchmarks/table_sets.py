@@ -1,14 +1,17 @@
 """The real tables that ``benchmarks.tables`` forecasts, and the one rule that gives each its settings.
 
 The list was written before any of its results was known, and is not changed afterwards but for a table
-that can no longer be loaded. Each table comes from a file inside a package of PyPI, so that anyone can
-install the very rows; ``benchmarks.table_sources`` reads them.
+that can no longer be loaded. A table's look-back is what ``fastlstm init`` proposes for it. Each table
+comes from a file inside a package of PyPI, so that anyone can install the very rows;
+``benchmarks.table_sources`` reads them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+
+from fastlstm.inspection.roles import look_back_of
 
 Period = Literal["hour", "day", "week", "month", "quarter"]
 
@@ -20,7 +23,7 @@ _HORIZONS: dict[Period, tuple[int, int]] = {
 SEASONS: dict[Period, tuple[int, ...]] = {
     "hour": (24, 168), "day": (7, 365), "week": (52,), "month": (12,), "quarter": (4,),
 }  # fmt: skip
-# The look-back holds two of the longest season up to this length, which is a week of hours.
+# The look-back of a competition holds two of the longest season up to this length, a week of hours.
 _LONGEST_LOOK_BACK_SEASON = 168
 _TRAIN_RATE = 0.7
 
@@ -68,12 +71,12 @@ class TableSet:
 
     @property
     def look_back(self) -> int:
-        """Rows of past; see ``look_back``."""
-        return look_back(self.period, self.horizon, self.times, self.shortest)
+        """Rows of past, as ``fastlstm init`` proposes them."""
+        return look_back_of(self.frequency, self.horizon, self.shortest)
 
 
 def look_back(period: Period, horizon: int, times: int, shortest: int) -> int:
-    """Two seasons or two horizons, whichever is longer, as far as the rows allow.
+    """Of a competition: two seasons or two horizons, whichever is longer, as far as the rows allow.
 
     At most half of the train rows, and no more than the shortest series holds beside one horizon;
     whole seasons where it holds one.

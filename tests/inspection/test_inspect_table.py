@@ -15,6 +15,7 @@ from fastlstm.config.reading import parse_config
 from fastlstm.data.reading import load
 from fastlstm.errors import DataError
 from fastlstm.inspection.inspect_table import inspect_table
+from fastlstm.inspection.roles import look_back_of
 from fastlstm.inspection.settings_text import settings_text
 from flows.cli.main import main
 
@@ -268,3 +269,32 @@ def test_an_sqlite_file_is_refused_with_the_url_that_reads_it(tmp_path, monkeypa
     assert url, refused.output
     found = CliRunner().invoke(main, ["init", url[0], *query])
     assert found.exit_code == 0, found.output
+
+
+@pytest.mark.parametrize(
+    ("frequency", "horizon", "rows", "expected"),
+    [
+        ("1h", 24, 9_000, 336),  # two weeks
+        ("D", 14, 365, 28),  # two horizons are longer than two weeks
+        ("W", 13, 1_000, 104),
+        ("W", 13, 143, 52),  # a year, where a quarter of the rows holds none
+        ("W", 13, 111, 24),  # 77 rows of train would have no 13 windows
+        ("MS", 3, 30, 12),
+        ("QS", 4, 24, 5),
+        ("YS", 3, 20, 4),  # a year has no season
+        ("15min", 96, 1_000, 192),
+        (None, 12, 100, 22),
+    ],
+)
+def test_the_look_back_holds_a_season_where_train_windows_are_left(
+    frequency, horizon, rows, expected
+):
+    assert look_back_of(frequency, horizon, rows) == expected
+
+
+def test_a_few_years_of_weeks_get_a_look_back_of_a_year(tmp_path):
+    weeks = pd.date_range("2022-01-03", periods=150, freq="7D")
+    found = inspect_table(
+        column(tmp_path, [n % 52 for n in range(150)], times=weeks.strftime("%Y-%m-%d"))
+    )
+    assert (found.horizon, found.look_back) == (13, 52)
