@@ -46,8 +46,9 @@ _OFTEN_EMPTY = 0.1
 _HORIZONS = {"B": 10, "C": 10, "D": 14, "W": 13, "M": 12, "Q": 4, "Y": 3}
 _MOST_STEPS = 0.1
 
-# Most rows of past that are proposed, and the share of rows that are train by default.
-_LONGEST_LOOK_BACK, _TRAIN_RATE = 400, 0.7
+# Most rows of past that are proposed; the longest season that few rows of past may consist of, a week
+# of hours; and the share of rows that are train by default.
+_LONGEST_LOOK_BACK, _LONGEST_SEASON, _TRAIN_RATE = 400, 168, 0.7
 
 
 @dataclass(frozen=True)
@@ -411,20 +412,24 @@ def horizon_of(frequency: str | None, rows: int) -> int:
 def look_back_of(frequency: str | None, horizon: int, shortest: int) -> int:
     """Rows of past: two of the longest season or horizon that a quarter of the shortest series holds.
 
-    Where that is less than the shortest season, it is one season if enough train windows are left, for
-    only a look-back that holds the season lets a network begin from the seasonal naive forecast.
+    Where that is less than a season, it is the season if enough train windows are left: only a look-back
+    that holds a season lets a network begin from its seasonal naive forecast. Enough are as many as the
+    steps ahead for the shortest season, and as many as the season has rows for a longer one.
 
     Args:
         frequency: a pandas offset, or None.
         horizon: rows to forecast.
         shortest: rows of the shortest series.
     """
-    seasons = season_candidates(frequency)
+    seasons = [rows for rows in season_candidates(frequency) if rows <= _LONGEST_LOOK_BACK]
     most = max(1, (shortest - horizon) // 4)
     wanted = [2 * rows for rows in (*seasons, horizon)]
     fitting = [rows for rows in wanted if rows <= min(most, _LONGEST_LOOK_BACK)]
     past = max(fitting) if fitting else max(1, min(most, 2 * horizon))
-    season = min(seasons, default=past)
-    # As many train windows as steps ahead, of the rows that are train by default.
-    fits = season + 2 * horizon <= int(_TRAIN_RATE * shortest)
-    return season if past < season <= _LONGEST_LOOK_BACK and fits else past
+    # Season and horizon of each train window lie in the rows that are train by default.
+    windows = int(_TRAIN_RATE * shortest) - horizon
+    held = [
+        rows for rows in seasons
+        if rows <= _LONGEST_SEASON and windows - rows >= (horizon if rows == seasons[0] else rows)
+    ]  # fmt: skip
+    return max([past, *held])

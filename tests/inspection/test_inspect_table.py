@@ -275,6 +275,8 @@ def test_an_sqlite_file_is_refused_with_the_url_that_reads_it(tmp_path, monkeypa
     ("frequency", "horizon", "rows", "expected"),
     [
         ("1h", 24, 9_000, 336),  # two weeks
+        ("1h", 48, 700, 168),  # a week, which leaves more train windows than it has rows
+        ("1h", 24, 400, 48),
         ("D", 14, 365, 28),  # two horizons are longer than two weeks
         ("W", 13, 1_000, 104),
         ("W", 13, 143, 52),  # a year, where a quarter of the rows holds none
