@@ -11,8 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from fastlstm.inspection.roles import look_back_of
-
 Period = Literal["hour", "day", "week", "month", "quarter"]
 
 # Horizons by period, the longest first.
@@ -68,11 +66,6 @@ class TableSet:
         """Rows to forecast: the period's longer horizon where the times hold ten, else the shorter."""
         longer, shorter = _HORIZONS[self.period]
         return longer if self.times >= 10 * longer else shorter
-
-    @property
-    def look_back(self) -> int:
-        """Rows of past, as ``fastlstm init`` proposes them."""
-        return look_back_of(self.frequency, self.horizon, self.shortest)
 
 
 def look_back(period: Period, horizon: int, times: int, shortest: int) -> int:

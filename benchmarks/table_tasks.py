@@ -16,6 +16,7 @@ from benchmarks.table_sets import SEASONS, TABLES, Period, TableSet, look_back
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.split import Cuts, cut_times
 from fastlstm.data.time_grid import microseconds
+from fastlstm.inspection.roles import look_back_of
 
 COMPETITIONS = ("m4_hourly", "tourism_monthly")
 # Forecast starts of a table, evenly spaced over its test period.
@@ -177,8 +178,9 @@ def task_of(table: TableSet, rows: pd.DataFrame) -> Task:
         rows: as ``benchmarks.table_sources`` gives them.
     """
     times = np.unique(rows["time"].to_numpy("datetime64[us]"))
+    past = look_back_of(table.frequency, table.horizon, table.shortest)
     task = Task(
-        table.name, table.kind, table.period, table.frequency, table.horizon, table.look_back,
+        table.name, table.kind, table.period, table.frequency, table.horizon, past,
         table.columns, table.known, table.series > 1, rows, None, times[:0],
     )  # fmt: skip
     first = np.searchsorted(times.astype(np.int64), task.cuts().test)

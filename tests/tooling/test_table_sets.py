@@ -15,6 +15,7 @@ from benchmarks.table_sets import TABLES, look_back
 from benchmarks.table_sources import _READERS
 from benchmarks.table_tasks import Task
 from fastlstm.config.retrain import RetrainConfig
+from fastlstm.inspection.roles import look_back_of
 from tests.conftest import ROOT
 
 
@@ -41,8 +42,9 @@ def test_every_table_has_a_reader_a_locked_package_and_room_for_its_windows():
     for table in TABLES:
         assert f"\n{table.package.replace('_', '-')}==" in locked, table.name
         test_rows = table.times - int(table.times * 0.85)
-        assert table.look_back >= table.horizon and test_rows > table.horizon, table.name
-        assert table.look_back + table.horizon < 0.7 * table.times, table.name
+        past = look_back_of(table.frequency, table.horizon, table.shortest)
+        assert past >= table.horizon and test_rows > table.horizon, table.name
+        assert past + table.horizon < 0.7 * table.times, table.name
 
 
 def test_look_back_is_two_seasons_as_far_as_the_rows_allow():
