@@ -22,8 +22,8 @@ import urllib.request
 from fastlstm.errors import FastLSTMError
 
 _SECONDS_TO_STOP = 5
-# A first start, which creates the database, takes 25 s of a processor; Prefect's own limit of 20 s ends it.
-# On a machine busy with other work it takes minutes. One that has failed ends at once, so waiting costs nothing.
+# A first start creates the database: 25 s of a processor, which on a busy machine are minutes (Prefect's
+# own limit is 20 s). A server that failed has ended, which is seen at once.
 _SECONDS_TO_START = 600
 
 

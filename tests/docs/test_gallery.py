@@ -13,6 +13,7 @@ import yaml
 from benchmarks.gallery import ENTRIES, PAGES, index
 from benchmarks.table_sets import TableSet
 from fastlstm.config.reading import read_settings
+from fastlstm.inspection.roles import look_back_of
 from fastlstm.registry.folder_store import FolderStore
 from tasks.settings import PipelineConfig
 from tests.conftest import ROOT
@@ -26,12 +27,14 @@ def test_a_config_is_of_its_table(entry):
     config = read_settings(str(PAGES / f"{entry.name}.yaml"), PipelineConfig)
     assert config.data.path.endswith(f"{entry.name}.csv") and config.model_name == entry.name
     table = entry.table
-    assert config.hyperparameters.timesteps == table.look_back
     if isinstance(table, TableSet):
         columns = (*table.columns, *table.known)
         assert config.hyperparameters.steps_ahead == table.horizon
+        past = look_back_of(table.frequency, table.horizon, table.shortest)
     else:
+        past = table.look_back
         columns = (table.label, *table.features)
+    assert config.hyperparameters.timesteps == past
     named = {*settings["data"]["features"], *settings["data"].get("known_future", [])}
     assert named == set(columns)
     assert ("series" in settings["data"]) == (table.series > 1)

@@ -130,6 +130,7 @@ def test_scores_are_those_of_the_predictions(rows):
     assert [row["step"] for row in found.significance["last_value"]["by_step"]] == [1, 2, 3]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("gap", [0, 12])
 def test_a_fold_learns_from_no_row_after_its_validation_rows(rows, gap):
     """Garbage after the validation rows of a fold changes no weight and no scaler."""
@@ -198,6 +199,7 @@ def test_figure_and_table_are_written(tmp_path, rows):
     json.loads((tmp_path / "backtest.json").read_text())
 
 
+@pytest.mark.soak
 def test_the_class_backtests_without_touching_its_network(panel):
     made = fastLSTM(
         panel[["load", "heat"]], panel["load"], series=panel["site"], time=panel["when"],

@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 from tests.faults.kill_points import night, open_at
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("kind", "least"), [("folder", 30), ("s3", 6)])
 def test_every_operation(kind, least, request, tmp_path):
     place = kind

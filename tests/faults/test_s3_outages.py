@@ -87,6 +87,7 @@ FAULTS = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.soak
 @FAULTS
 def test_it_heals(behind, wrong, clock):
     through, faults, direct = behind

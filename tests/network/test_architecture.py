@@ -145,6 +145,7 @@ def test_revin_carries_level_and_scale_through():
     assert any("revin_scale" in n for n in names) and any("revin_shift" in n for n in names)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("decoding", ["parallel", "direct", "recursive"])
 def test_columns_share_one_network_and_see_other_features_but_not_each_other(decoding):
     model = build(settings(decoding=decoding, naive_unless_better=False))

@@ -42,6 +42,7 @@ class LastRowCore:
         return layers.dense(outputs, name="output")(both)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("changes", [{}, {"ensemble_size": 2}, {"instance_normalization": "last"}])
 def test_a_new_architecture_is_one_class_and_one_entry(monkeypatch, changes):
     monkeypatch.setitem(CORES, "last_row", LastRowCore)

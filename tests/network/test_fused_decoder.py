@@ -44,6 +44,7 @@ def decodings(monkeypatch):
     return used
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("count", [1, 5])
 @pytest.mark.parametrize(
     ("targets", "changes", "expected"),

@@ -83,6 +83,7 @@ def test_a_constant_window_is_forecast_by_its_value():
         np.testing.assert_allclose(mean, 0.7, rtol=1e-6)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("changes", [{}, {"steps_ahead": 1, "channel_independent": False}])
 def test_the_network_has_them_in_keras_and_onnx(tmp_path, changes):
     hp = settings(timesteps=24, **changes)

@@ -67,6 +67,7 @@ def test_a_window_holds_them_at_each_row_to_forecast(timesteps):
     np.testing.assert_array_equal(got[0], np.stack([ahead, 100 + ahead], axis=1))
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_step_depends_on_its_own_row_alone_and_the_file_is_stock(kind, tmp_path):

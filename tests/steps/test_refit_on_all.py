@@ -80,6 +80,7 @@ def same(one, two, without=()):
     )
 
 
+@pytest.mark.soak
 def test_what_serves_has_learned_from_test_rows_and_what_was_scored_has_not(trained):
     def later(frame):
         frame.loc[frame.index >= 260, "x.a"] += 3

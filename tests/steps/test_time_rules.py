@@ -508,6 +508,7 @@ def decided_by_validation(task, rain_sections, settings):
     )
 
 
+@pytest.mark.soak
 @TASKS
 def test_thresholds_and_intervals_come_from_a_network_that_has_not_learned_validation(
     decided_by_validation, tmp_path

@@ -178,6 +178,7 @@ def test_a_result_that_is_late_is_waited_for(dask_engine):
     assert dask_engine.call("a:b", {}) == 7
 
 
+@pytest.mark.soak
 def test_an_error_of_the_system_on_a_worker_is_not_one_of_the_scheduler(dask_engine):
     own = SlowFuture("error", TimeoutError("of the wait"), OSError("disk full"))
     dask_engine._client.submit = lambda *_, **__: own

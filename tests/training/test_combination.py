@@ -158,6 +158,7 @@ def test_seeds_of_a_series_on_the_border_give_close_forecasts():
     assert 0 < np.abs(forecasts[0] - forecasts[1]).mean() < 0.15 * naive
 
 
+@pytest.mark.soak
 def test_an_exact_season_is_forecast_by_its_seasonal_naive_forecast():
     exact = np.tile(np.random.default_rng(1).normal(size=12), COUNT // 12)
     for changes, seasons in (({"seasonal_residual": 12}, ()), ({}, (12, 168))):

@@ -124,6 +124,7 @@ def test_windows_cut_with_other_settings_are_refused(tmp_path, setting, other, c
         fit(windows, regressor(epochs=1, **{setting: other}))
 
 
+@pytest.mark.soak
 def test_same_seed_same_numbers_other_seed_others(tmp_path):
     hp = regressor(model_dropout=[0.2])
     windows = dataset(tmp_path / "w", hp)
@@ -309,6 +310,7 @@ def test_batches_hold_every_window_once(tmp_path_factory, batch, pool, seed):
     assert not np.array_equal(x, other)
 
 
+@pytest.mark.soak
 def test_tensorflow_tunes_no_dataset_while_training(tmp_path):
     # Its tuner holds up the end of an epoch, at times for as long as the epoch took.
     from fastlstm.training.input_pipeline import Epoch, tf_dataset

@@ -120,6 +120,7 @@ def test_a_split_that_fits_memory_is_read_as_before(windows):
         np.testing.assert_array_equal(one[0], other[0])
 
 
+@pytest.mark.soak
 def test_more_validation_windows_than_a_sample_has_are_sampled_even_in_memory(windows):
     whole = WindowDataset(windows.folder)
     most = whole.count("validation") // 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -113,6 +114,7 @@ def test_shares_are_exact_where_binary_fractions_are_not():
     assert cut_times(np.arange(10), 0.7, 0.1) == Cuts(7, 8)
 
 
+@pytest.mark.soak
 @given(st.lists(st.integers(0, 60), unique=True), st.integers(1, 20))
 def test_runs_give_their_rows_back(rows, block):
     rows = np.array(sorted(rows), np.int64)
