@@ -40,6 +40,9 @@ def error_of(
         error_of("could not serialize access", "40001"),
         error_of("terminating connection due to administrator command", "57P01"),
         error_of("sorry, too many clients already", "53300"),
+        # What psycopg says of a connection that was refused has no state.
+        error_of("FATAL:  the database system is not yet accepting connections"),
+        error_of("FATAL:  remaining connection slots are reserved for others"),
         error_of("canceling statement due to lock timeout", "55P03"),
         error_of("(1213, 'Deadlock found when trying to get lock; try restarting transaction')"),
         error_of("(1205, 'Lock wait timeout exceeded; try restarting transaction')"),
