@@ -23,9 +23,8 @@ _STATES = re.compile(r"08...|40001|40P01|53300|55P03|57P0[1-3]")
 # What SQLite, MySQL, SQL Server and Oracle say without such a state.
 _MESSAGES = re.compile(
     r"database (table |schema )?is locked|database schema has changed|deadlock|lock wait timeout"
-    r"|lock request time out|too many (connections|clients)|database system is (starting|shutting|in|not yet)"
-    r"|remaining connection slots"
-    r"|has gone away|lost connection|server closed the"
+    r"|lock request time out|too many (connections|clients)|remaining connection slots"
+    r"|database system is (starting|shutting|in|not yet)|has gone away|lost connection|server closed the"
     r" connection|ORA-00054|ORA-00060|ORA-03113|ORA-03114|ORA-08177",
     re.IGNORECASE,
 )
