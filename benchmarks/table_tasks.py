@@ -170,6 +170,11 @@ def _of_table(table: TableSet, environment: Environment) -> Task:
     return task_of(table, pd.read_parquet(file))
 
 
+def proposed_look_back(table: TableSet) -> int:
+    """Rows of past that ``fastlstm init`` proposes for a table."""
+    return look_back_of(table.frequency, table.horizon, table.shortest)
+
+
 def task_of(table: TableSet, rows: pd.DataFrame) -> Task:
     """The task of a table, with its forecast starts.
 
@@ -178,9 +183,8 @@ def task_of(table: TableSet, rows: pd.DataFrame) -> Task:
         rows: as ``benchmarks.table_sources`` gives them.
     """
     times = np.unique(rows["time"].to_numpy("datetime64[us]"))
-    past = look_back_of(table.frequency, table.horizon, table.shortest)
     task = Task(
-        table.name, table.kind, table.period, table.frequency, table.horizon, past,
+        table.name, table.kind, table.period, table.frequency, table.horizon, proposed_look_back(table),
         table.columns, table.known, table.series > 1, rows, None, times[:0],
     )  # fmt: skip
     first = np.searchsorted(times.astype(np.int64), task.cuts().test)

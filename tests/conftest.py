@@ -69,17 +69,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
     """Start the workers' Prefect server once, beside their first tests, if any of them may use it."""
     factory = node.config._tmp_path_factory
-    told = _told_of_prefect(factory)
-    if told.parent.exists() or not any(name.startswith(_WITH_PREFECT) for name in ids):
+    file = _prefect_environment_file(factory)
+    if file.parent.exists() or not any(name.startswith(_WITH_PREFECT) for name in ids):
         return
-    told.parent.mkdir()
+    file.parent.mkdir()
 
     def start() -> None:
         try:
-            found = _ends.enter_context(prefect_in_memory(told.parent, scheduling=False))
+            found = _ends.enter_context(prefect_in_memory(file.parent, scheduling=False))
         except Exception as error:
             found = {"error": repr(error)}
-        replace_file(told, json.dumps(found))
+        replace_file(file, json.dumps(found))
 
     starting = threading.Thread(target=start)
     starting.start()
@@ -91,7 +91,7 @@ def pytest_sessionfinish() -> None:
     _ends.close()
 
 
-def _told_of_prefect(factory: pytest.TempPathFactory) -> Path:
+def _prefect_environment_file(factory: pytest.TempPathFactory) -> Path:
     """File with the environment of the workers' Prefect server."""
     return of_all_workers(factory) / "prefect" / "environment.json"
 
@@ -234,11 +234,11 @@ def prefect_server(tmp_path_factory):
         with prefect_in_memory(home, scheduling=False) as found, _flows_use(found, home):
             yield
         return
-    told, deadline = _told_of_prefect(tmp_path_factory), time.monotonic() + 280
-    while not told.exists():
+    file, deadline = _prefect_environment_file(tmp_path_factory), time.monotonic() + 280
+    while not file.exists():
         assert time.monotonic() < deadline, "no Prefect server"
         time.sleep(0.2)
-    environment = json.loads(told.read_text())
+    environment = json.loads(file.read_text())
     assert "error" not in environment, environment
     with _flows_use(environment, home):
         yield

@@ -11,6 +11,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.seasons import season_candidates
 from fastlstm.errors import DataError
 from fastlstm.inspection.sample import Sample, listed, require_column
@@ -46,9 +47,10 @@ _OFTEN_EMPTY = 0.1
 _HORIZONS = {"B": 10, "C": 10, "D": 14, "W": 13, "M": 12, "Q": 4, "Y": 3}
 _MOST_STEPS = 0.1
 
-# Most rows of past that are proposed; the longest season that few rows of past may consist of, a week
-# of hours; and the share of rows that are train by default.
-_LONGEST_LOOK_BACK, _LONGEST_SEASON, _TRAIN_RATE = 400, 168, 0.7
+# Most rows of past that are proposed, and the longest season that is proposed where two of it are too
+# many: a week of hours.
+_LONGEST_LOOK_BACK, _LONGEST_SINGLE_SEASON = 400, 168
+_TRAIN_RATE = float(Hyperparameters.model_fields["train_size_rate"].default)
 
 
 @dataclass(frozen=True)
@@ -426,10 +428,10 @@ def look_back_of(frequency: str | None, horizon: int, shortest: int) -> int:
     wanted = [2 * rows for rows in (*seasons, horizon)]
     fitting = [rows for rows in wanted if rows <= min(most, _LONGEST_LOOK_BACK)]
     past = max(fitting) if fitting else max(1, min(most, 2 * horizon))
-    # Season and horizon of each train window lie in the rows that are train by default.
-    windows = int(_TRAIN_RATE * shortest) - horizon
-    held = [
-        rows for rows in seasons
-        if rows <= _LONGEST_SEASON and windows - rows >= (horizon if rows == seasons[0] else rows)
-    ]  # fmt: skip
-    return max([past, *held])
+    # Look-back and horizon of a train window lie among the rows that are train by default.
+    room = int(_TRAIN_RATE * shortest) - horizon
+    for rows in seasons:
+        enough = horizon if rows == seasons[0] else rows
+        if rows <= _LONGEST_SINGLE_SEASON and room - rows >= enough:
+            past = max(past, rows)
+    return past

@@ -12,8 +12,8 @@ import yaml
 
 from benchmarks.gallery import ENTRIES, PAGES, index
 from benchmarks.table_sets import TableSet
+from benchmarks.table_tasks import proposed_look_back
 from fastlstm.config.reading import read_settings
-from fastlstm.inspection.roles import look_back_of
 from fastlstm.registry.folder_store import FolderStore
 from tasks.settings import PipelineConfig
 from tests.conftest import ROOT
@@ -30,7 +30,7 @@ def test_a_config_is_of_its_table(entry):
     if isinstance(table, TableSet):
         columns = (*table.columns, *table.known)
         assert config.hyperparameters.steps_ahead == table.horizon
-        past = look_back_of(table.frequency, table.horizon, table.shortest)
+        past = proposed_look_back(table)
     else:
         past = table.look_back
         columns = (table.label, *table.features)

@@ -13,9 +13,8 @@ from benchmarks.table_report import markdown, mase_by_forecaster
 from benchmarks.table_scores import coverage, errors, naive_forecasts
 from benchmarks.table_sets import TABLES, look_back
 from benchmarks.table_sources import _READERS
-from benchmarks.table_tasks import Task
+from benchmarks.table_tasks import Task, proposed_look_back
 from fastlstm.config.retrain import RetrainConfig
-from fastlstm.inspection.roles import look_back_of
 from tests.conftest import ROOT
 
 
@@ -42,7 +41,7 @@ def test_every_table_has_a_reader_a_locked_package_and_room_for_its_windows():
     for table in TABLES:
         assert f"\n{table.package.replace('_', '-')}==" in locked, table.name
         test_rows = table.times - int(table.times * 0.85)
-        past = look_back_of(table.frequency, table.horizon, table.shortest)
+        past = proposed_look_back(table)
         assert past >= table.horizon and test_rows > table.horizon, table.name
         assert past + table.horizon < 0.7 * table.times, table.name
 
