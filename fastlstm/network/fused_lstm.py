@@ -293,6 +293,7 @@ class _ForwardPass:
         inputs = self.operands["w"].shape[0] - units
         # Once: measured, a product by the transposed copy is 1.6 times as fast as by a transpose.
         transposed = tf.transpose(self.operands["w"])
+        to_inputs, to_hidden = transposed[:, :inputs], transposed[:, inputs:]
         d_c = d_last_c
         d_h = tf.zeros_like(self.cells[-1].h) if self.every else d_hidden
         d_steps = tf.unstack(d_hidden, steps, axis=1) if self.every else None
@@ -305,9 +306,9 @@ class _ForwardPass:
                 h_grad=d_h if d_steps is None else d_steps[t] + d_h, **self.operands,
             )  # fmt: skip
             d_c, d_gates[t] = back.cs_prev_grad, back.dicfo
-            d_h = tf.matmul(back.dicfo, transposed[:, inputs:])
+            d_h = tf.matmul(back.dicfo, to_hidden)
         flat = tf.reshape(tf.stack(d_gates), [-1, 4 * units])
-        d_x = tf.reshape(tf.matmul(flat, transposed[:, :inputs]), [steps, -1, inputs])
+        d_x = tf.reshape(tf.matmul(flat, to_inputs), [steps, -1, inputs])
         d_kernel = tf.matmul(tf.reshape(self.by_step, [-1, inputs]), flat, transpose_a=True)
         h_before = tf.stack([h_prev for h_prev, _ in self.before])
         d_recurrent = tf.matmul(tf.reshape(h_before, [-1, units]), flat, transpose_a=True)
@@ -317,5 +318,5 @@ class _ForwardPass:
             d_c,
             _reordered(d_kernel, _SWAPPED),
             _reordered(d_recurrent, _SWAPPED),
-            _reordered(tf.reduce_sum(flat, axis=0), _SWAPPED),
+            _reordered(tf.matmul(tf.ones([1, tf.shape(flat)[0]]), flat)[0], _SWAPPED),
         )
