@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from fastlstm.artifacts.fingerprint import fingerprint
+from fastlstm.artifacts.user_cache import user_cache
 from fastlstm.config.locations import S3_PREFIX
 
 # Longer than a flow may take, so that nothing a running one uses is old.
@@ -21,5 +21,4 @@ def local_work(work: str) -> Path:
     """
     if not work.startswith(S3_PREFIX):
         return Path(work)
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "fastlstm" / "work" / fingerprint(work.rstrip("/"))[:32]
+    return user_cache() / "work" / fingerprint(work.rstrip("/"))[:32]

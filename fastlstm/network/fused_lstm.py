@@ -6,7 +6,8 @@ gradient ``LSTMBlockCellGrad`` on the gates that the forward pass kept, and the 
 and of the inputs are one matrix product each over all steps, as cuDNN does it (Appleyard, Kocisky and
 Blunsom 2016, "Optimizing Performance of Recurrent Neural Networks on GPUs"). A batch of a narrow layer
 is computed in two independent halves, so that two cores have work; a wide layer's products are large
-enough to be shared by all cores.
+enough to be shared by all cores, and whether halves are faster still is measured once on each kind of
+processor.
 
 Layers, weights and saved files stay stock Keras: only the method by which a layer computes is replaced,
 within a ``with`` block.
@@ -15,28 +16,32 @@ within a ``with`` block.
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from fastlstm.errors import ConfigError
 from fastlstm.network.fused_decoder import Decoding, decoded, decoding_of, steps_by_use
+from fastlstm.network.kernel_choice import measured_choice
 
 # With more time steps the unrolled graph takes longer to build than it saves.
 _MOST_STEPS = 512
 
 
-# Measured on 2 cores: with more units a step's products gain more from both cores than a batch gains
-# from being computed in halves.
+# Up to so many units halves were faster on every processor measured. With more it depends: each core
+# reads all weights at each step, which its own cache holds on some processors and not on others.
 _NARROW = 128
+
+# Windows and time steps of the measurement that decides for wider layers.
+_MEASURED_WINDOWS, _MEASURED_STEPS = 128, 6
 
 
 def is_chosen(choice: str, steps: int | None, activation: str) -> bool:
     """Whether a stock LSTM layer is computed by fused steps.
 
-    The rule is by size, not by a measurement at start, so that the numbers are the same every night.
+    The rule is by size, so that the numbers are the same every night.
 
     Args:
         choice: 'fused' or an error, 'auto' wherever it is possible, 'keras' nowhere.
@@ -125,7 +130,7 @@ def fused(model: Any, choice: str = "auto") -> Iterator[int]:
     # already, and the outer block restores them.
     replaced = [layer for layer in layers if "inner_loop" not in vars(layer)]
     for layer in replaced:
-        loop = partial(_inner_loop, decoding=decoding_of(model, layer))
+        loop = partial(_inner_loop, decoding=decoding_of(model, layer), compute=_fastest(layer))
         layer.inner_loop = types.MethodType(loop, layer)
     try:
         yield len(layers)
@@ -135,9 +140,48 @@ def fused(model: Any, choice: str = "auto") -> Iterator[int]:
                 del layer.inner_loop
 
 
+def _fastest(layer: Any) -> Callable[..., Any]:
+    """How batches of several windows are computed by a layer."""
+    import tensorflow as tf
+
+    inputs, units = layer.cell.kernel.shape[0], layer.units
+    if units <= _NARROW:
+        return _in_halves
+    ways = {"whole": _layer, "halves": _in_halves}
+    what = (
+        f"TensorFlow {tf.__version__}, training an LSTM layer of {inputs} inputs and {units} units"
+    )
+    trials = {name: partial(_gradient, compute, inputs, units) for name, compute in ways.items()}
+    return ways[measured_choice(what, trials)]
+
+
+@cache
+def _gradient_of(compute: Callable[..., Any]) -> Any:
+    """A compiled function: the gradient of a layer's last hidden state in its weights."""
+    import tensorflow as tf
+
+    def gradient(sequences: Any, state: Any, *weights: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            hidden, _ = compute(sequences, state, state, *weights, False)
+        return tape.gradient(hidden, weights)
+
+    return tf.function(gradient)
+
+
+def _gradient(compute: Callable[..., Any], inputs: int, units: int) -> None:
+    """Compute the gradient of a layer once, as a trial of its speed."""
+    import tensorflow as tf
+
+    sequences = tf.fill([_MEASURED_WINDOWS, _MEASURED_STEPS, inputs], 0.1)
+    weights = (tf.fill([size, 4 * units], 0.01) for size in (inputs, units))
+    bias, state = tf.zeros([4 * units]), tf.zeros([_MEASURED_WINDOWS, units])
+    _gradient_of(compute)(sequences, state, *weights, bias)[0].numpy()
+
+
 def _inner_loop(
-    layer: Any, sequences: Any, initial_state: Any, mask: Any, training: bool = False,
-    decoding: Decoding | None = None,
+    layer: Any, sequences: Any, initial_state: Any, mask: Any, training: bool = False, *,
+    decoding: Decoding | None, compute: Callable[..., Any],
 ) -> Any:  # fmt: skip
     """Replaces ``keras.layers.LSTM.inner_loop``: gives last output, all outputs and last states."""
     import keras
@@ -152,7 +196,6 @@ def _inner_loop(
     )
     h_first, c_first = initial_state
     every = layer.return_sequences
-    compute = _layer if layer.units > _NARROW else _in_halves
     if sequences.shape[0] == 1:
         compute = _one_window
     if decoding is not None and sequences.shape[1] == 1:

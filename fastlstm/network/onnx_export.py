@@ -19,10 +19,7 @@ import numpy as np
 from fastlstm.network.inference import predict
 from fastlstm.network.onnx_graph import OnnxGraph, Value
 from fastlstm.network.onnx_operations import RULES, NoOnnxError, Use
-from fastlstm.network.onnx_session import OnnxNetwork
-
-# Largest difference from Keras, as a share of an output or, near 0, of the outputs' root mean square.
-TOLERANCE = 1e-5
+from fastlstm.network.onnx_session import TOLERANCE, OnnxNetwork, largest_difference
 
 # Most windows that the two are compared on, and most values of their inputs.
 _COMPARED, _COMPARED_VALUES = 256, 2_000_000
@@ -69,13 +66,6 @@ def export_onnx(model: Any, windows: np.ndarray, file: Path) -> OnnxCheck:
         return OnnxCheck(0, f"its outputs differ from Keras' by {difference:.1e} of their size")
     file.write_bytes(content)
     return OnnxCheck(len(compared))
-
-
-def largest_difference(found: np.ndarray, expected: np.ndarray) -> float:
-    """Largest difference of outputs as a share of their size; see ``TOLERANCE``."""
-    size = float(np.sqrt(np.mean(np.square(expected, dtype=np.float64))))
-    shares = np.abs(found - expected) / np.maximum(np.abs(expected), size or 1.0)
-    return float(shares.max())
 
 
 def onnx_model(model: Any) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,19 @@ import numpy as np
 
 from fastlstm.artifacts.bounded_reading import read_bytes
 from fastlstm.errors import ConfigError, StoreError
+from fastlstm.network.kernel_choice import measured_choice
 from fastlstm.network.onnx_check import check_operators
+from fastlstm.network.onnx_unrolled import unrolled
+
+# Largest difference from Keras, as a share of an output or, near 0, of the outputs' root mean square.
+TOLERANCE = 1e-5
 
 # Windows at once; with more, an LSTM's state leaves the fastest cache.
 _BATCH = 128
+
+# After so many windows a second way to compute them is prepared and timed, which takes a few tenths of a
+# second. It is a number of windows, not a time, so that the same job has the same numbers every night.
+_MANY = 8192
 
 # The key by which an ONNX model names another file that holds its weights; none of ours has one.
 _OTHER_FILE = b"location"
@@ -35,23 +45,13 @@ class OnnxNetwork:
     """
 
     def __init__(self, content: bytes) -> None:
-        runtime = _runtime()
         if _OTHER_FILE in content:
             raise StoreError("its weights lie in another file")
         check_operators(content)
-        options = runtime.SessionOptions()
-        # A small network is done before a second thread has begun, and idle threads wait in a loop;
-        # many windows are divided between threads by batches.
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        try:
-            self._session: Any = runtime.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"],
-                # It would print, and try again with the same.
-                enable_fallback=False,
-            )  # fmt: skip
-        except Exception as error:  # onnxruntime raises many kinds for a bad model
-            raise StoreError(str(error).splitlines()[0][:300]) from None
+        self._content, self._session = content, _session(content)
+        # What computes many windows and how many at once, and how many were computed before it is known.
+        self._bulk: tuple[Any, int] | None = None
+        self._computed = 0
         described = [(one.name, one.type) for one in self._session.get_inputs()]
         if described != [("window", "tensor(float)")] or len(self._session.get_outputs()) != 1:
             raise StoreError("it is not the network of a run")
@@ -66,27 +66,104 @@ class OnnxNetwork:
     def predict(self, windows: np.ndarray) -> np.ndarray:
         """Outputs of windows ``(n, timesteps, n_features)`` float32, batches in threads.
 
+        Many windows are computed by plain operators in place of LSTM layers
+        (``fastlstm.network.onnx_unrolled``) where that is faster on this kind of processor.
+
         Raises:
             StoreError: onnxruntime cannot compute it.
         """
-        starts = range(0, len(windows), _BATCH)
-        batches = [windows[start : start + _BATCH] for start in starts]
-        if len(batches) < 2:
-            return self._run(windows)
-        with ThreadPoolExecutor(min(len(batches), len(os.sched_getaffinity(0)))) as threads:
-            return np.concatenate(list(threads.map(self._run, batches)))
+        if len(windows) <= _BATCH:
+            return _outputs(self._session, windows)
+        found = []
+        while len(windows):
+            if self._bulk is None and self._computed >= _MANY:
+                self._bulk = self._unrolled(windows) or (self._session, _BATCH)
+            session, size = self._bulk or (self._session, _BATCH)
+            part = windows if self._bulk else windows[: _MANY - self._computed]
+            found.append(_in_threads(session, size, part))
+            self._computed += len(part)
+            windows = windows[len(part) :]
+        return np.concatenate(found)
 
-    def _run(self, windows: np.ndarray) -> np.ndarray:
-        try:
-            (outputs,) = self._session.run(None, {"window": windows})
-        except Exception as error:  # onnxruntime raises many kinds for a damaged model
-            reason = str(error).splitlines()[0][:300]
-            raise StoreError(
-                f"the stored ONNX model cannot be computed ({reason}); take the run from where it was "
-                "written"
-            ) from None
-        computed: np.ndarray = outputs
-        return computed
+    def _unrolled(self, windows: np.ndarray) -> tuple[Any, int] | None:
+        """The model without LSTM operators, and its batch; None where it has no advantage."""
+        zeros = np.zeros((1, *windows.shape[1:]), np.float32)
+        found = unrolled(
+            self._content, lambda content, names: _run(_session(content), zeros, names)
+        )
+        if found is None:
+            return None
+        session = _session(found.content)
+        few = np.resize(windows, (found.batch, *windows.shape[1:]))
+        difference = largest_difference(_outputs(session, few), _outputs(self._session, few))
+        if not difference <= TOLERANCE:
+            return None
+        batches = [few[start : start + _BATCH] for start in range(0, len(few), _BATCH)]
+        chosen = measured_choice(
+            f"onnxruntime {_runtime().__version__}, many windows, LSTM layers: {found.layers}",
+            {
+                "operator LSTM": lambda: [_outputs(self._session, batch) for batch in batches],
+                "plain operators": lambda: _outputs(session, few),
+            },
+        )
+        return (session, found.batch) if chosen == "plain operators" else None
+
+
+def _in_threads(session: Any, size: int, windows: np.ndarray) -> np.ndarray:
+    """Outputs of windows by batches of a size, as many at a time as there are cores."""
+    batches = [windows[start : start + size] for start in range(0, len(windows), size)]
+    with ThreadPoolExecutor(min(len(batches), len(os.sched_getaffinity(0)))) as threads:
+        return np.concatenate(list(threads.map(partial(_outputs, session), batches)))
+
+
+def _outputs(session: Any, windows: np.ndarray) -> np.ndarray:
+    return _run(session, windows, None)[0]
+
+
+def _run(session: Any, windows: np.ndarray, names: list[str] | None) -> list[np.ndarray]:
+    """Tensors of a model by name; without names its outputs.
+
+    Raises:
+        StoreError: onnxruntime cannot compute it.
+    """
+    try:
+        found: list[np.ndarray] = session.run(names, {"window": windows})
+    except Exception as error:  # onnxruntime raises many kinds for a damaged model
+        reason = str(error).splitlines()[0][:300]
+        raise StoreError(
+            f"the stored ONNX model cannot be computed ({reason}); take the run from where it was "
+            "written"
+        ) from None
+    return found
+
+
+def _session(content: bytes) -> Any:
+    """onnxruntime with a model.
+
+    Raises:
+        StoreError: onnxruntime does not open it.
+    """
+    runtime = _runtime()
+    options = runtime.SessionOptions()
+    # A small network is done before a second thread has begun, and idle threads wait in a loop;
+    # many windows are divided between threads by batches.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        return runtime.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"],
+            # It would print, and try again with the same.
+            enable_fallback=False,
+        )  # fmt: skip
+    except Exception as error:  # onnxruntime raises many kinds for a bad model
+        raise StoreError(str(error).splitlines()[0][:300]) from None
+
+
+def largest_difference(found: np.ndarray, expected: np.ndarray) -> float:
+    """Largest difference of outputs as a share of their size; see ``TOLERANCE``."""
+    size = float(np.sqrt(np.mean(np.square(expected, dtype=np.float64))))
+    shares = np.abs(found - expected) / np.maximum(np.abs(expected), size or 1.0)
+    return float(shares.max())
 
 
 def load_onnx(file: Path, shape: tuple[int, int, int]) -> OnnxNetwork:

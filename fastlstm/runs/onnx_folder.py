@@ -16,8 +16,9 @@ from fastlstm.config.forecast_limits import forecast_limits
 from fastlstm.config.made_columns import made_columns
 from fastlstm.data.column_names import SERIES
 from fastlstm.errors import StoreError
-from fastlstm.network.onnx_export import TOLERANCE, export_onnx
+from fastlstm.network.onnx_export import export_onnx
 from fastlstm.network.onnx_graph import OPSET
+from fastlstm.network.onnx_session import TOLERANCE
 from fastlstm.runs.onnx_page import page
 from fastlstm.runs.saved_run import SavedRun
 

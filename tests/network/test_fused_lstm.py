@@ -41,13 +41,17 @@ def computed(model, x, y):
 
 
 @pytest.mark.parametrize("seed", range(15))
-def test_outputs_and_gradients_are_those_of_stock_keras(seed):
+def test_outputs_and_gradients_are_those_of_stock_keras(seed, monkeypatch):
     import keras
+
+    # A wide layer is computed whole or in halves, by what a measurement found.
+    way = "whole" if seed % 2 else "halves"
+    monkeypatch.setattr("fastlstm.network.fused_lstm.measured_choice", lambda what, ways: way)
 
     rng = np.random.default_rng(seed)
     keras.utils.set_random_seed(seed)
     steps, features, units = (int(rng.integers(1, most)) for most in (30, 12, 40))
-    units += 128 * (seed % 5 == 0)  # wide ones are not computed in halves
+    units += 128 * (seed % 5 == 0)
     batch = int(rng.integers(1, 40)) if seed else 1  # one window is computed by itself
     model = network(steps, features, units, layers=int(rng.integers(1, 4)))
     x = rng.normal(size=(batch, steps, features)).astype(np.float32)
@@ -143,6 +147,22 @@ def test_wide_layers_have_all_cores(monkeypatch):
     assert chosen == []
     use_one_thread_per_operation([64, 128])
     assert chosen == [1]
+
+
+def test_wide_layers_are_measured(monkeypatch):
+    asked = []
+
+    def choice(what, ways):
+        asked.append(what.partition(", ")[2])
+        for compute in ways.values():
+            compute()
+        return "whole"
+
+    monkeypatch.setattr("fastlstm.network.fused_lstm.measured_choice", choice)
+    with fused(network(4, 3, 130)), fused(network(4, 3, 128)):
+        assert asked == [
+            f"training an LSTM layer of {inputs} inputs and 130 units" for inputs in (3, 130)
+        ]
 
 
 def test_a_gpu_keeps_its_cudnn(monkeypatch):

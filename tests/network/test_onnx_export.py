@@ -10,8 +10,8 @@ from fastlstm.errors import StoreError
 from fastlstm.network import onnx_export
 from fastlstm.network.build import build_network
 from fastlstm.network.inference import predict
-from fastlstm.network.onnx_export import TOLERANCE, export_onnx, largest_difference
-from fastlstm.network.onnx_session import load_onnx
+from fastlstm.network.onnx_export import export_onnx
+from fastlstm.network.onnx_session import TOLERANCE, largest_difference, load_onnx
 
 pytestmark = pytest.mark.usefixtures("untraced")
 FEATURES, TARGETS = ["a", "b", "c", "d"], ["c", "a"]
