@@ -7,7 +7,7 @@ and of the inputs are one matrix product each over all steps, as cuDNN does it (
 Blunsom 2016, "Optimizing Performance of Recurrent Neural Networks on GPUs"). A batch of a narrow layer
 is computed in two independent halves, so that two cores have work; a wide layer's products are large
 enough to be shared by all cores, and whether halves are faster still is measured once on each kind of
-processor.
+processor. The members of an ensemble give all cores work as they are.
 
 Layers, weights and saved files stay stock Keras: only the method by which a layer computes is replaced,
 within a ``with`` block.
@@ -23,6 +23,7 @@ from functools import cache, partial
 from typing import Any
 
 from fastlstm.errors import ConfigError
+from fastlstm.network.ensemble import members_of
 from fastlstm.network.fused_decoder import Decoding, decoded, decoding_of, steps_by_use
 from fastlstm.network.kernel_choice import measured_choice
 
@@ -130,7 +131,9 @@ def fused(model: Any, choice: str = "auto") -> Iterator[int]:
     # already, and the outer block restores them.
     replaced = [layer for layer in layers if "inner_loop" not in vars(layer)]
     for layer in replaced:
-        loop = partial(_inner_loop, decoding=decoding_of(model, layer), compute=_fastest(layer))
+        # Members of an ensemble are independent of each other: halves would only add operations.
+        compute = _layer if members_of(model) > 1 else _fastest(layer)
+        loop = partial(_inner_loop, decoding=decoding_of(model, layer), compute=compute)
         layer.inner_loop = types.MethodType(loop, layer)
     try:
         yield len(layers)

@@ -10,6 +10,7 @@ import pytest
 
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.errors import ConfigError
+from fastlstm.network import fused_lstm
 from fastlstm.network.build import build_network
 from fastlstm.network.fused_lstm import fused, is_chosen, use_one_thread_per_operation
 
@@ -206,3 +207,19 @@ def test_the_network_of_the_hyperparameters_is_fused():
     hp = Hyperparameters(model_relative_width=[2, 1], model_dropout=[0.1, 0])
     with fused(build_network(hp, list("abc"), ["y"]), hp.lstm_implementation) as count:
         assert count == 2
+
+
+@pytest.mark.parametrize(("members", "halved"), [(1, True), (3, False)])
+def test_members_of_an_ensemble_are_not_halved(members, halved, monkeypatch):
+    hp = Hyperparameters.model_validate({
+        "LSTM_type": "regressor", "timesteps": 6, "steps_ahead": 2, "segment_length": 2,
+        "segment_units": 3, "ensemble_size": members,
+    })  # fmt: skip
+    model = build_network(hp, list("abc"), ["a"])
+    x = np.random.default_rng(0).normal(size=(8, 6, 3)).astype(np.float32)
+    expected, called = model(x).numpy(), []
+    halves = fused_lstm._in_halves
+    monkeypatch.setattr(fused_lstm, "_in_halves", lambda *given: called.append(1) or halves(*given))
+    with fused(model):
+        np.testing.assert_allclose(model(x).numpy(), expected, atol=1e-5)
+    assert bool(called) == halved
