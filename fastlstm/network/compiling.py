@@ -35,10 +35,15 @@ def compile_network(
         ),
         loss=loss_of(hp) if loss is None else loss,
         metrics=[logged_metric(name, hp, model.output_shape[1]) for name in hp.metrics],
-        steps_per_execution=min(16, steps_per_epoch),
+        steps_per_execution=steps_at_once(steps_per_epoch),
     )
     # Variables created while TensorFlow traces a gradient step make it trace the step once more.
     model.optimizer.build(model.trainable_variables)
+
+
+def steps_at_once(steps_per_epoch: int) -> int:
+    """Gradient steps of one call into TensorFlow."""
+    return min(16, steps_per_epoch)
 
 
 def _averaging(hp: Hyperparameters) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 from fastlstm.artifacts.disk import writing_to
 from fastlstm.artifacts.files import replace_file
 from fastlstm.errors import StoreError
+from fastlstm.network.keras_import import import_keras
 
 if TYPE_CHECKING:
     import keras
@@ -100,6 +101,20 @@ def callback_state(callback: Any) -> dict[str, Any]:
 def variables_of(model: Any) -> list[Any]:
     """All variables of a network compiled by ``compile_network`` that a step changes, in fixed order."""
     return [*model.variables, *model.optimizer.variables]
+
+
+def first_values(model: Any) -> list[np.ndarray | None]:
+    """Values of ``variables_of`` a compiled network; None for those that are all 0, as moments are."""
+    to_numpy = import_keras().ops.convert_to_numpy
+    # A copy: on a CPU the array may be the variable's own memory.
+    values = (to_numpy(variable).copy() for variable in variables_of(model))
+    return [value if value.any() else None for value in values]
+
+
+def begin_again(model: Any, values: Sequence[np.ndarray | None]) -> None:
+    """Give a compiled network the variables that it had; for values see ``first_values``."""
+    for variable, value in zip(variables_of(model), values, strict=True):
+        variable.assign(np.zeros(variable.shape, variable.dtype) if value is None else value)
 
 
 def restore_variables(variables: Sequence[Any], values: Sequence[np.ndarray], file: Path) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastlstm.data.split import LEARNED
+from fastlstm.network.compiling import steps_at_once
 from fastlstm.network.keras_import import import_keras
-from fastlstm.training.checkpoint import earlier_state, refit_checkpoint
+from fastlstm.training.checkpoint import begin_again, earlier_state, refit_checkpoint
 from fastlstm.training.epochs import compiled_network, run_epochs, train_batches
 from fastlstm.training.input_pipeline import Epoch, steps_of_an_epoch
 from fastlstm.training.result import Training
@@ -44,9 +45,19 @@ class RefitStep:
 
     def run(self, context: SelectionContext) -> Refit | None:
         """Add the retrained network to the context, unless Ctrl-C ends this or ended the training."""
-        note = ""
-        if not context.training.interrupted:
-            context.refitted, note = retrain(context.setup, context.training, LEARNED)
+        note, setup, training = "", context.setup, context.training
+        beginning = training.beginning
+        if not training.interrupted and beginning is not None and _same_steps(setup, training):
+            # What was traced for the training serves the refit too, and tracing takes seconds: the
+            # network goes on from its beginning, and a copy of it is the chosen one.
+            network = training.network
+            context.training = replace(
+                training, network=copy_network(network, network.get_weights())
+            )
+            begin_again(beginning.compiled, beginning.values)
+            context.refitted, note = _run(setup, training, LEARNED, network, beginning.compiled)
+        elif not training.interrupted:
+            context.refitted, note = retrain(setup, training, LEARNED)
         if context.refitted is None:
             context.interrupted = True
             context.notes.append("interrupted, so not retrained with the validation windows")
@@ -67,14 +78,38 @@ def retrain(setup: TrainingSetup, training: Training, split: str) -> tuple[keras
         The network, None where Ctrl-C ended its training; and a note for the user where it went on from
         a checkpoint.
     """
+    network, compiled = compiled_network(
+        setup, split, lambda: copy_network(training.network, training.first_weights)
+    )
+    return _run(setup, training, split, network, compiled)
+
+
+def _same_steps(setup: TrainingSetup, training: Training) -> bool:
+    """Whether a gradient step of the refit is computed as one of the training."""
+    hp = setup.hyperparameters
+    assert training.beginning is not None  # noqa: S101 (the caller asks)
+    steps = steps_of_an_epoch(setup.dataset, LEARNED, hp)
+    return (
+        setup.strategy is None
+        # Other schedules count the steps of what they were compiled for.
+        and hp.learning_rate_schedule in _RATES_OF_TRAINING
+        and training.beginning.compiled.steps_per_execution == steps_at_once(steps)
+    )
+
+
+def _run(
+    setup: TrainingSetup,
+    training: Training,
+    split: str,
+    network: keras.Model,
+    compiled: keras.Model,
+) -> tuple[keras.Model | None, str]:
+    """As ``retrain``, with a network that has its first weights, and the model to fit in its place."""
     from fastlstm.training.callbacks import Progress, SaveState
 
     keras = import_keras()
     hp = setup.hyperparameters
     rates = training.history["learning_rate"].tolist()[: training.best_epoch]
-    network, compiled = compiled_network(
-        setup, split, lambda: copy_network(training.network, training.first_weights)
-    )
     file = None if setup.checkpoint is None else refit_checkpoint(setup.checkpoint)
     state, note = earlier_state(file, compiled)
     epoch = Epoch()

@@ -31,6 +31,19 @@ def finding_of(findings: Iterable[Finding], kind: type[FindingType]) -> FindingT
 
 
 @dataclass(frozen=True)
+class Beginning:
+    """A compiled network, and the values that its variables had before its first gradient step.
+
+    Attributes:
+        compiled: the model that was fitted; it shares its layers with the network.
+        values: of ``fastlstm.training.checkpoint.variables_of``; None where all are 0.
+    """
+
+    compiled: keras.Model
+    values: list[np.ndarray | None]
+
+
+@dataclass(frozen=True)
 class Training:
     """One training on the train windows, before the selection steps.
 
@@ -43,6 +56,7 @@ class Training:
         interrupted: whether Ctrl-C ended it; the epochs finished before it count.
         seconds: wall time, that of the interrupted training that it went on from included.
         note: that it went on from a checkpoint, or could not; else empty.
+        beginning: from where the same training can begin once more; None without ``refit``.
     """
 
     network: keras.Model
@@ -53,6 +67,7 @@ class Training:
     interrupted: bool
     seconds: float
     note: str
+    beginning: Beginning | None = None
 
     def best_value(self, hyperparameters: Hyperparameters) -> float:
         """The monitored validation score of the kept epoch."""

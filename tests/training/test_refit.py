@@ -11,7 +11,9 @@ from fastlstm.artifacts.file_names import CHOSEN_MODEL_FILE
 from fastlstm.data.split import LEARNED, SPLITS, parts_of
 from fastlstm.network.inference import predict
 from fastlstm.steps.train import train_into
+from fastlstm.training import refit
 from fastlstm.training.checkpoint import refit_checkpoint
+from fastlstm.training.epochs import compiled_network
 from fastlstm.training.files import write_network
 from fastlstm.training.fit import fit
 from fastlstm.windows.parquet import WindowDataset
@@ -117,6 +119,26 @@ def test_it_is_the_training_of_the_chosen_epoch_with_validation_windows_too(tmp_
     x = windows.read("test").x
     np.testing.assert_allclose(predict(trained.model, x), predict(expected.model, x), atol=1e-5)
     assert np.abs(predict(trained.model, x) - predict(chosen.model, x)).max() > 1e-3
+
+
+@pytest.mark.parametrize("changes", [{}, {"ema_momentum": 0.9, "ensemble_size": 2}])
+def test_a_network_that_goes_on_has_the_numbers_of_a_new_one(tmp_path, monkeypatch, changes):
+    hp = settings(epochs=2, **changes)
+    windows = written(tmp_path / "w", hp)
+    went_on = fit(windows, hp)
+    compiled = []
+
+    def spy(*given):
+        compiled.append(given[1])
+        return compiled_network(*given)
+
+    monkeypatch.setattr(refit, "compiled_network", spy)
+    assert same(fit(windows, hp).model, went_on.model) and compiled == []
+    monkeypatch.setattr(refit, "_same_steps", lambda *_: False)
+    new = fit(windows, hp)
+    assert compiled == [LEARNED]
+    assert same(went_on.model, new.model) and same(went_on.chosen, new.chosen)
+    assert not same(new.model, new.chosen)
 
 
 def test_it_learns_from_validation_rows_and_from_no_test_row(tmp_path):
