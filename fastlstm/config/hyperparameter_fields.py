@@ -223,7 +223,9 @@ class HyperparameterFields(BaseModel):
     lstm_implementation: Literal["auto", "fused", "keras"] = Field(
         "auto",
         description="How LSTM layers are computed on a CPU during training. 'fused': in fused "
-        "steps. 'keras': by Keras. 'auto': fused where possible. The saved network is the same.",
+        "steps; of layers wider than 128 units a measurement, kept in the user's cache folder, decides "
+        "whether batches are halved. 'keras': by Keras. 'auto': fused where possible. The saved network "
+        "is the same.",
     )
     ema_momentum: float | None = Field(
         None, gt=0, lt=1,

@@ -22,9 +22,9 @@ TOLERANCE = 1e-5
 # Windows at once; with more, an LSTM's state leaves the fastest cache.
 _BATCH = 128
 
-# After so many windows a second way to compute them is prepared and timed, which takes a few tenths of a
-# second. It is a number of windows, not a time, so that the same job has the same numbers every night.
-_MANY = 8192
+# After windows of so many values a second way to compute them is prepared and timed, which takes a few
+# tenths of a second. It is no time, so that the same job has the same numbers every night.
+_MANY_VALUES = 4_000_000
 
 # The key by which an ONNX model names another file that holds its weights; none of ours has one.
 _OTHER_FILE = b"location"
@@ -49,9 +49,9 @@ class OnnxNetwork:
             raise StoreError("its weights lie in another file")
         check_operators(content)
         self._content, self._session = content, _session(content)
-        # What computes many windows and how many at once, and how many were computed before it is known.
+        # What computes many windows, and how many at once; None until it is known.
         self._bulk: tuple[Any, int] | None = None
-        self._computed = 0
+        self._values_left = _MANY_VALUES
         described = [(one.name, one.type) for one in self._session.get_inputs()]
         if described != [("window", "tensor(float)")] or len(self._session.get_outputs()) != 1:
             raise StoreError("it is not the network of a run")
@@ -62,6 +62,11 @@ class OnnxNetwork:
             raise StoreError("it is not the network of a run")
         _, self.timesteps, self.features = window
         self.outputs = forecast[-1]
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is known how many windows are computed."""
+        return self._bulk is not None
 
     def predict(self, windows: np.ndarray) -> np.ndarray:
         """Outputs of windows ``(n, timesteps, n_features)`` float32, batches in threads.
@@ -76,12 +81,13 @@ class OnnxNetwork:
             return _outputs(self._session, windows)
         found = []
         while len(windows):
-            if self._bulk is None and self._computed >= _MANY:
+            few = self._values_left // max(1, windows[0].size)
+            if self._bulk is None and few < 1:
                 self._bulk = self._unrolled(windows) or (self._session, _BATCH)
             session, size = self._bulk or (self._session, _BATCH)
-            part = windows if self._bulk else windows[: _MANY - self._computed]
+            part = windows if self._bulk else windows[:few]
             found.append(_in_threads(session, size, part))
-            self._computed += len(part)
+            self._values_left -= part.size
             windows = windows[len(part) :]
         return np.concatenate(found)
 

@@ -53,8 +53,10 @@ class ServingNetwork:
         if self._network is None:
             file = self._onnx_file
             self._network = self._load_keras() if file is None else load_onnx(file, self._shape)
+        # Before onnxruntime has chosen how it computes many windows, its time says little.
+        may_compare = self.by_onnx and self._may_compare and self._network.is_settled
         found, seconds = _timed(self._network, x)
-        if self.by_onnx and self._may_compare and seconds / len(x) * left > _WORTH_COMPARING:
+        if may_compare and seconds / len(x) * left > _WORTH_COMPARING:
             self._compare(x, seconds)
         return found.reshape(len(x), outputs, -1)
 

@@ -106,7 +106,7 @@ def test_a_damaged_model_ends_in_one_error_or_none():
 @pytest.mark.parametrize("chosen", ["operator LSTM", "plain operators"])
 def test_many_windows_are_computed_by_what_was_faster(chosen, monkeypatch):
     content, asked = stacked(2, 4, 2, 5), []
-    monkeypatch.setattr(onnx_session, "_MANY", 200)
+    monkeypatch.setattr(onnx_session, "_MANY_VALUES", 200 * 4 * 2)
     windows = np.random.default_rng(0).normal(size=(500, 4, 2)).astype(np.float32)
     expected = np.concatenate(
         [OnnxNetwork(content).predict(windows[i : i + 1]) for i in range(500)]
@@ -131,7 +131,7 @@ def test_many_windows_are_computed_by_what_was_faster(chosen, monkeypatch):
 
 
 def test_outputs_that_differ_are_not_taken(monkeypatch):
-    monkeypatch.setattr(onnx_session, "_MANY", 0)
+    monkeypatch.setattr(onnx_session, "_MANY_VALUES", 0)
     monkeypatch.setattr(onnx_session, "TOLERANCE", -1)
     network = OnnxNetwork(stacked(1, 4, 2, 5))
     network.predict(np.ones((130, 4, 2), np.float32))
