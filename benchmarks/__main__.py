@@ -25,7 +25,6 @@ from benchmarks.many import EPOCHS, ROWS
 from benchmarks.many import measure as measure_models
 from benchmarks.memory import peak_of_retraining
 from benchmarks.networks import SIZES, trainers
-from benchmarks.result_files import processor
 from benchmarks.results import GROWTH, HEAD, Row, keep
 from benchmarks.scale import measure_scale
 from benchmarks.serving import predict_example, predict_panel
@@ -33,6 +32,7 @@ from benchmarks.stages import retrain_by_stage
 from benchmarks.windows import disk_share
 from deployments.local_s3 import free_ports
 from deployments.local_server import local_server
+from fastlstm.network.kernel_choice import processor
 
 _HERE = Path(__file__).parent
 _CONFIG = "deployments/weather_temperature.yaml"

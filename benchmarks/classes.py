@@ -25,13 +25,14 @@ import pandas as pd
 
 from benchmarks.class_report import CALIBRATION, markdown
 from benchmarks.class_sets import SETS, LabelledSet
-from benchmarks.result_files import commit, merge_results, processor
+from benchmarks.result_files import commit, merge_results
 from benchmarks.table_environment import Environment, default_cache
 from benchmarks.trained_run import RetrainingError, trained_run
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.calendar import calendar_features
 from fastlstm.data.split import SPLITS, cut_times, split_of_windows
 from fastlstm.data.time_grid import contiguous_blocks, grid_positions, microseconds
+from fastlstm.network.kernel_choice import processor
 from fastlstm.runs.saved_run import SavedRun
 from fastlstm.windows.origins import gather, window_origins
 

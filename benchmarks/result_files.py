@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,13 +29,6 @@ def _git(*arguments: str) -> str:
     line = ["git", *arguments]
     done = subprocess.run(line, cwd=_HOME, capture_output=True, text=True, check=False)
     return done.stdout.strip()
-
-
-def processor() -> str:
-    """Name of the processor, and the cores it lends."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else 'unknown processor'}, {os.cpu_count()} cores"
 
 
 def provenance(results: list[Result]) -> str:

@@ -23,13 +23,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.result_files import commit, merge_results, processor
+from benchmarks.result_files import commit, merge_results
 from benchmarks.table_environment import Environment, default_cache
 from benchmarks.table_product import score
 from benchmarks.table_report import best_seasonal, markdown, mase_by_forecaster
 from benchmarks.table_scores import KEYS, errors, left_out, naive_forecasts
 from benchmarks.table_sets import TABLES
 from benchmarks.table_tasks import COMPETITIONS, Task, tasks
+from fastlstm.network.kernel_choice import processor
 
 _HOME = Path(__file__).parent
 _RESULTS, _PAGE = _HOME / "tables.json", _HOME / "TABLES.md"
