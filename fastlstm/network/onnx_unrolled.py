@@ -316,25 +316,26 @@ class _Writer:
         self._write("Split", [name, sizes], outputs)
         return outputs
 
-    def _add(self, operator: str, inputs: list[str], output: str = "", **attributes: object) -> str:
+    def _add(
+        self, operator: str, inputs: list[str], output: str = "", **attributes: int | list[int]
+    ) -> str:
         """Add a node with one output; returns the output's name."""
         name = output or f"{operator.lower()}_at_{len(self._nodes)}"
         self._write(operator, inputs, [name], **attributes)
         return name
 
     def _write(
-        self, operator: str, inputs: list[str], outputs: list[str], **attributes: object
+        self, operator: str, inputs: list[str], outputs: list[str], **attributes: int | list[int]
     ) -> None:
         parts = [field_of(_NODE_INPUT, name) for name in inputs]
         parts += [field_of(_NODE_OUTPUT, name) for name in outputs]
         parts.append(field_of(_NODE_OPERATOR, operator))
         for name, value in attributes.items():
-            one = isinstance(value, int)
-            number = _ATTRIBUTE_INTEGER if one else _ATTRIBUTE_INTEGERS
-            values: Sequence[int] = [value] if isinstance(value, int) else value  # type: ignore[assignment]
-            content = field_of(_ATTRIBUTE_NAME, name)
-            content += b"".join(field_of(number, each) for each in values)
-            content += field_of(_ATTRIBUTE_TYPE, _INTEGER if one else _INTEGERS)
+            number, kind = _ATTRIBUTE_INTEGERS, _INTEGERS
+            if isinstance(value, int):
+                number, kind, value = _ATTRIBUTE_INTEGER, _INTEGER, [value]
+            content = field_of(_ATTRIBUTE_NAME, name) + field_of(_ATTRIBUTE_TYPE, kind)
+            content += b"".join(field_of(number, each) for each in value)
             parts.append(field_of(_NODE_ATTRIBUTE, content))
         self._nodes.append((inputs, outputs, field_of(_NODE, b"".join(parts))))
 
