@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from fastlstm.artifacts.bounded_reading import read_bytes
 from fastlstm.errors import ConfigError, StoreError
 from fastlstm.network.kernel_choice import measured_choice
 from fastlstm.network.onnx_check import check_operators
-from fastlstm.network.onnx_unrolled import unrolled
+from fastlstm.network.onnx_unrolled import lstm_layers, unrolled
 
 # Largest difference from Keras, as a share of an output or, near 0, of the outputs' root mean square.
 TOLERANCE = 1e-5
@@ -22,9 +22,10 @@ TOLERANCE = 1e-5
 # Windows at once; with more, an LSTM's state leaves the fastest cache.
 _BATCH = 128
 
-# After windows of so many values a second way to compute them is prepared and timed, which takes a few
-# tenths of a second. It is no time, so that the same job has the same numbers every night.
-_MANY_VALUES = 4_000_000
+# After so many windows, or fewer of so many values, a second way to compute them is prepared and timed,
+# which takes a few tenths of a second. The limit is no time, so that the same job has the same numbers
+# every night.
+_MANY, _MANY_VALUES = 8192, 4_000_000
 
 # The key by which an ONNX model names another file that holds its weights; none of ours has one.
 _OTHER_FILE = b"location"
@@ -51,7 +52,7 @@ class OnnxNetwork:
         self._content, self._session = content, _session(content)
         # What computes many windows, and how many at once; None until it is known.
         self._bulk: tuple[Any, int] | None = None
-        self._values_left = _MANY_VALUES
+        self._computed = 0
         described = [(one.name, one.type) for one in self._session.get_inputs()]
         if described != [("window", "tensor(float)")] or len(self._session.get_outputs()) != 1:
             raise StoreError("it is not the network of a run")
@@ -81,38 +82,47 @@ class OnnxNetwork:
             return _outputs(self._session, windows)
         found = []
         while len(windows):
-            few = self._values_left // max(1, windows[0].size)
+            few = min(_MANY, _MANY_VALUES // max(1, windows[0].size)) - self._computed
             if self._bulk is None and few < 1:
-                self._bulk = self._unrolled(windows) or (self._session, _BATCH)
+                self._bulk = self._for_many(windows)
             session, size = self._bulk or (self._session, _BATCH)
             part = windows if self._bulk else windows[:few]
             found.append(_in_threads(session, size, part))
-            self._values_left -= part.size
+            self._computed += len(part)
             windows = windows[len(part) :]
         return np.concatenate(found)
 
+    def _for_many(self, windows: np.ndarray) -> tuple[Any, int]:
+        """What computes many windows like these, and how many at once."""
+        operator, layers = (self._session, _BATCH), lstm_layers(self._content)
+        if not layers:
+            return operator
+        plain = cache(lambda: self._unrolled(windows) or operator)
+
+        def trial(session: Any, size: int) -> None:
+            few = np.resize(windows, (plain()[1], *windows.shape[1:]))
+            for start in range(0, len(few), size):
+                _outputs(session, few[start : start + size])
+
+        _, steps, features = windows.shape
+        chosen = measured_choice(
+            f"onnxruntime {_runtime().__version__}, many windows of {steps} x {features}, LSTM layers "
+            f"of inputs x units: {layers}",
+            {"operator LSTM": lambda: trial(*operator), "plain operators": lambda: trial(*plain())},
+        )
+        return plain() if chosen == "plain operators" else operator
+
     def _unrolled(self, windows: np.ndarray) -> tuple[Any, int] | None:
-        """The model without LSTM operators, and its batch; None where it has no advantage."""
+        """The model without LSTM operators, and its batch; None where its outputs are not the same."""
         zeros = np.zeros((1, *windows.shape[1:]), np.float32)
         found = unrolled(
             self._content, lambda content, names: _run(_session(content), zeros, names)
         )
         if found is None:
             return None
-        session = _session(found.content)
-        few = np.resize(windows, (found.batch, *windows.shape[1:]))
+        session, few = _session(found.content), windows[:_BATCH]
         difference = largest_difference(_outputs(session, few), _outputs(self._session, few))
-        if not difference <= TOLERANCE:
-            return None
-        batches = [few[start : start + _BATCH] for start in range(0, len(few), _BATCH)]
-        chosen = measured_choice(
-            f"onnxruntime {_runtime().__version__}, many windows, LSTM layers: {found.layers}",
-            {
-                "operator LSTM": lambda: [_outputs(self._session, batch) for batch in batches],
-                "plain operators": lambda: _outputs(session, few),
-            },
-        )
-        return (session, found.batch) if chosen == "plain operators" else None
+        return (session, found.batch) if difference <= TOLERANCE else None
 
 
 def _in_threads(session: Any, size: int, windows: np.ndarray) -> np.ndarray:

@@ -46,39 +46,47 @@ class Unrolled(NamedTuple):
     Attributes:
         content: the serialized model.
         batch: how many windows to compute at once.
-        layers: its LSTM layers, as time steps x inputs x units, with how often each occurs.
     """
 
     content: bytes
     batch: int
-    layers: str
+
+
+def lstm_layers(content: bytes) -> str:
+    """The LSTM layers of a model, as inputs x units with how often each occurs.
+
+    Empty where it has none, or one that ``unrolled`` does not know.
+
+    Raises:
+        StoreError: the message is damaged.
+    """
+    graph = _graph_of(content)
+    sizes = Counter((graph.tensors[node.inputs[1]].shape[-1], node.units) for node in graph.layers)
+    return ", ".join(
+        f"{count} of {inputs} x {units}" for (inputs, units), count in sorted(sizes.items())
+    )
 
 
 def unrolled(
     content: bytes, run: Callable[[bytes, list[str]], list[np.ndarray]]
 ) -> Unrolled | None:
-    """A model with its LSTM layers as plain operators; None where it has none, or one of another kind.
+    """A model with its LSTM layers as plain operators; None where they have too many time steps.
 
     Args:
-        content: the serialized model, as ``fastlstm.network.onnx_export`` writes it.
+        content: the serialized model, as ``fastlstm.network.onnx_export`` writes it, which has layers by
+            ``lstm_layers``.
         run: computes outputs of a model, by name, for one window of zeros.
 
     Raises:
         StoreError: the message is damaged.
     """
-    graphs = [part for part in fields(memoryview(content)) if part.number == _GRAPH]
-    if len(graphs) != 1:
-        return None
-    graph = _Graph.read(graphs[0].content)
-    layers = [node for node in graph.nodes if node.operator == "LSTM"]
-    if not layers or not all(graph.is_plain(node) for node in layers):
-        return None
-    read = sorted({node.inputs[0] for node in layers})
+    graph = _graph_of(content)
+    read = sorted({node.inputs[0] for node in graph.layers})
     # Messages that follow each other are one: the inputs of the layers become outputs of the model too.
     more = b"".join(field_of(_OUTPUT, field_of(_OUTPUT_NAME, name)) for name in read)
     found = run(content + field_of(_GRAPH, more), read)
     steps = {name: values.shape[0] for name, values in zip(read, found, strict=True)}
-    if sum(steps[node.inputs[0]] for node in layers) > _MOST_STEPS:
+    if sum(steps[node.inputs[0]] for node in graph.layers) > _MOST_STEPS:
         return None
     writer = _Writer(graph)
     for node in graph.nodes:
@@ -86,18 +94,16 @@ def unrolled(
             writer.add_layer(node, steps[node.inputs[0]])
         else:
             writer.keep(node)
-    sizes = Counter(
-        (steps[node.inputs[0]], *graph.tensors[node.inputs[1]].shape[:0:-1], node.units)
-        for node in layers
-    )
-    told = ", ".join(
-        f"{count} of {steps} steps x {inputs} inputs x {units} units"
-        for (steps, inputs, _, units), count in sorted(sizes.items())
-    )
-    widest = max(node.units for node in layers)
+    widest = max(node.units for node in graph.layers)
     batch = min(1024, max(64, 1 << (_GATE_VALUES // (4 * widest)).bit_length() - 1))
     rest = b"".join(p.whole for p in fields(memoryview(content)) if p.number != _GRAPH)
-    return Unrolled(rest + field_of(_GRAPH, writer.graph()), batch, told)
+    return Unrolled(rest + field_of(_GRAPH, writer.graph()), batch)
+
+
+def _graph_of(content: bytes) -> _Graph:
+    """The graph of a model."""
+    graphs = [part.content for part in fields(memoryview(content)) if part.number == _GRAPH]
+    return _Graph.read(graphs[0] if len(graphs) == 1 else memoryview(b""))
 
 
 @dataclass(frozen=True)
@@ -169,7 +175,13 @@ class _Graph:
                 made.outputs.extend(names)
         return made
 
-    def is_plain(self, node: _Node) -> bool:
+    @property
+    def layers(self) -> list[_Node]:
+        """Its LSTM layers; none where one of them is of a kind that our networks do not have."""
+        found = [node for node in self.nodes if node.operator == "LSTM"]
+        return found if all(self._is_plain(node) for node in found) else []
+
+    def _is_plain(self, node: _Node) -> bool:
         """Whether an LSTM is one that our networks have: forward, of constant weights, with tanh."""
         strings = [
             bytes(f.content)

@@ -11,7 +11,7 @@ from fastlstm.errors import StoreError
 from fastlstm.network import onnx_session
 from fastlstm.network.onnx_export import onnx_model
 from fastlstm.network.onnx_session import TOLERANCE, OnnxNetwork, largest_difference
-from fastlstm.network.onnx_unrolled import unrolled
+from fastlstm.network.onnx_unrolled import lstm_layers, unrolled
 from tests.network.test_onnx_export import KINDS, network_of
 
 pytestmark = pytest.mark.usefixtures("untraced")
@@ -54,7 +54,7 @@ def same_outputs(content, windows):
 def test_networks_of_every_kind(kind):
     network, windows = network_of(kind)
     made = same_outputs(onnx_model(network), windows)
-    assert b"LSTM" not in made.content and made.layers
+    assert b"LSTM" not in made.content
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,14 @@ def test_networks_of_every_kind(kind):
 )
 def test_layers_on_layers(layers, steps, features, units, batch, told):
     windows = np.random.default_rng(0).normal(size=(33, steps, features)).astype(np.float32)
-    made = same_outputs(stacked(layers, steps, features, units), windows)
-    assert (made.batch, sorted(made.layers.split(", "))) == (batch, sorted(told.split(", ")))
+    content = stacked(layers, steps, features, units)
+    assert same_outputs(content, windows).batch == batch
+    assert lstm_layers(content) == told
 
 
 def test_what_is_left_to_the_operator():
     network, windows = network_of(OTHER_CELL)
-    assert rewritten(onnx_model(network), windows.shape[1:]) is None
+    assert lstm_layers(onnx_model(network)) == ""
     assert rewritten(stacked(1, 3_000, 1, 1), (3_000, 1)) is None
 
 
@@ -98,7 +99,8 @@ def test_a_damaged_model_ends_in_one_error_or_none():
         for _ in range(rng.choice((1, 2, 8))):
             damaged[rng.randrange(len(damaged))] = rng.randrange(256)
         try:
-            rewritten(bytes(damaged), (3, 2))
+            if lstm_layers(bytes(damaged)):
+                rewritten(bytes(damaged), (3, 2))
         except StoreError:
             pass
 
@@ -125,7 +127,7 @@ def test_many_windows_are_computed_by_what_was_faster(chosen, monkeypatch):
         assert largest_difference(found, expected) < TOLERANCE
     (what,) = asked
     assert what.endswith(
-        "LSTM layers: 1 of 4 steps x 2 inputs x 5 units, 1 of 4 steps x 5 inputs x 5 units"
+        "many windows of 4 x 2, LSTM layers of inputs x units: 1 of 2 x 5, 1 of 5 x 5"
     )
     assert (network._bulk[0] is network._session) == (chosen == "operator LSTM")
 
