@@ -58,8 +58,8 @@ def test_operations_of_a_gradient_step():
         graph = gradients.get_concrete_function().graph
     counts = Counter(operation.type for operation in graph.get_operations())
     assert counts["LSTMBlockCell"] == counts["LSTMBlockCellGrad"] == steps * layers * halves
-    # Besides one product a step: weights (2) and inputs (1) of each layer and half, and the output's 3.
-    assert counts["MatMul"] <= (steps + 3) * layers * halves + 3
+    # Besides one product a step: weights (2), bias and inputs of each layer and half; the output's 3.
+    assert counts["MatMul"] <= (steps + 4) * layers * halves + 3
     assert counts["While"] == counts["StatelessWhile"] == 0
 
 
