@@ -130,9 +130,10 @@ def fused(model: Any, choice: str = "auto") -> Iterator[int]:
     # Within another such block, e.g. in a callback of a training that forecasts, the layers are replaced
     # already, and the outer block restores them.
     replaced = [layer for layer in layers if "inner_loop" not in vars(layer)]
+    # Members of an ensemble are independent of each other: halves would only add operations.
+    has_members = bool(replaced) and members_of(model) > 1
     for layer in replaced:
-        # Members of an ensemble are independent of each other: halves would only add operations.
-        compute = _layer if members_of(model) > 1 else _fastest(layer)
+        compute = _layer if has_members else _fastest(layer)
         loop = partial(_inner_loop, decoding=decoding_of(model, layer), compute=compute)
         layer.inner_loop = types.MethodType(loop, layer)
     try:

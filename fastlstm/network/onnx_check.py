@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from fastlstm.errors import StoreError
 from fastlstm.network.onnx_graph import OPERATORS
-from fastlstm.network.onnx_message import fields
+from fastlstm.network.onnx_message import ATTRIBUTE, GRAPH, NODE, OPERATOR, fields
 
 # Numbers of fields in onnx.proto.
-_GRAPH, _FUNCTIONS = 7, 25  # of a model
-_NODES = 1  # of a graph
-_ATTRIBUTES, _OPERATOR, _DOMAIN = 5, 4, 7  # of a node
+_FUNCTIONS = 25  # of a model
+_DOMAIN = 7  # of a node
 _SUBGRAPH, _SUBGRAPHS = 6, 11  # of an attribute
 
 
@@ -28,20 +27,20 @@ def check_operators(content: bytes) -> None:
     for part in fields(memoryview(content)):
         if part.number == _FUNCTIONS:
             raise StoreError("it has functions of its own")
-        if part.number == _GRAPH:
+        if part.number == GRAPH:
             for node in fields(part.content):
-                if node.number == _NODES:
+                if node.number == NODE:
                     _check_node(node.content)
 
 
 def _check_node(node: memoryview) -> None:
     operator = domain = ""
     for part in fields(node):
-        if part.number == _OPERATOR:
+        if part.number == OPERATOR:
             operator = part.text
         elif part.number == _DOMAIN:
             domain = part.text
-        elif part.number == _ATTRIBUTES and any(
+        elif part.number == ATTRIBUTE and any(
             field.number in (_SUBGRAPH, _SUBGRAPHS) for field in fields(part.content)
         ):
             raise StoreError("an operator of it holds a graph")

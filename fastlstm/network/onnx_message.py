@@ -11,6 +11,11 @@ from typing import NamedTuple
 
 from fastlstm.errors import StoreError
 
+# Numbers of fields in onnx.proto: of a model, of its graph, and of a node.
+GRAPH = 7
+NODE = 1
+OPERATOR, ATTRIBUTE = 4, 5
+
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED_SIZES = {_FIXED64: 8, _FIXED32: 4}
 

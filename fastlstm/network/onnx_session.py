@@ -50,7 +50,7 @@ class OnnxNetwork:
             raise StoreError("its weights lie in another file")
         check_operators(content)
         self._content, self._session = content, _session(content)
-        # What computes many windows, and how many at once; None until it is known.
+        # Session and batch size for many windows; None until they are chosen.
         self._bulk: tuple[Any, int] | None = None
         self._computed = 0
         described = [(one.name, one.type) for one in self._session.get_inputs()]
@@ -66,7 +66,7 @@ class OnnxNetwork:
 
     @property
     def is_settled(self) -> bool:
-        """Whether it is known how many windows are computed."""
+        """Whether the session for many windows is chosen."""
         return self._bulk is not None
 
     def predict(self, windows: np.ndarray) -> np.ndarray:
@@ -93,16 +93,16 @@ class OnnxNetwork:
         return np.concatenate(found)
 
     def _for_many(self, windows: np.ndarray) -> tuple[Any, int]:
-        """What computes many windows like these, and how many at once."""
+        """Session and batch size for many windows like these."""
         operator, layers = (self._session, _BATCH), lstm_layers(self._content)
         if not layers:
             return operator
         plain = cache(lambda: self._unrolled(windows) or operator)
+        timed = cache(lambda: np.resize(windows, (plain()[1], *windows.shape[1:])))
 
         def trial(session: Any, size: int) -> None:
-            few = np.resize(windows, (plain()[1], *windows.shape[1:]))
-            for start in range(0, len(few), size):
-                _outputs(session, few[start : start + size])
+            for start in range(0, len(timed()), size):
+                _outputs(session, timed()[start : start + size])
 
         _, steps, features = windows.shape
         chosen = measured_choice(
@@ -113,7 +113,7 @@ class OnnxNetwork:
         return plain() if chosen == "plain operators" else operator
 
     def _unrolled(self, windows: np.ndarray) -> tuple[Any, int] | None:
-        """The model without LSTM operators, and its batch; None where its outputs are not the same."""
+        """A session without LSTM operators, and its batch size; None where its outputs differ."""
         zeros = np.zeros((1, *windows.shape[1:]), np.float32)
         found = unrolled(
             self._content, lambda content, names: _run(_session(content), zeros, names)

@@ -16,12 +16,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastlstm.network.onnx_message import Field, field_of, fields, integers
+from fastlstm.network.onnx_message import (
+    ATTRIBUTE,
+    GRAPH,
+    NODE,
+    OPERATOR,
+    Field,
+    field_of,
+    fields,
+    integers,
+)
 
 # Numbers of fields in onnx.proto.
-_GRAPH = 7  # of a model
-_NODE, _INITIALIZER, _OUTPUT = 1, 5, 12  # of a graph
-_NODE_INPUT, _NODE_OUTPUT, _NODE_OPERATOR, _NODE_ATTRIBUTE = 1, 2, 4, 5
+_INITIALIZER, _OUTPUT = 5, 12  # of a graph
+_NODE_INPUT, _NODE_OUTPUT = 1, 2
 _ATTRIBUTE_NAME, _ATTRIBUTE_INTEGER, _ATTRIBUTE_TYPE = 1, 3, 20
 _ATTRIBUTE_INTEGERS, _ATTRIBUTE_STRINGS = 8, 9
 _TENSOR_SIZES, _TENSOR_TYPE, _TENSOR_NAME, _TENSOR_CONTENT = 1, 2, 8, 9
@@ -81,12 +89,13 @@ def unrolled(
         StoreError: the message is damaged.
     """
     graph = _graph_of(content)
-    read = sorted({node.inputs[0] for node in graph.layers})
+    layers = graph.layers
+    read = sorted({node.inputs[0] for node in layers})
     # Messages that follow each other are one: the inputs of the layers become outputs of the model too.
     more = b"".join(field_of(_OUTPUT, field_of(_OUTPUT_NAME, name)) for name in read)
-    found = run(content + field_of(_GRAPH, more), read)
+    found = run(content + field_of(GRAPH, more), read)
     steps = {name: values.shape[0] for name, values in zip(read, found, strict=True)}
-    if sum(steps[node.inputs[0]] for node in graph.layers) > _MOST_STEPS:
+    if sum(steps[node.inputs[0]] for node in layers) > _MOST_STEPS:
         return None
     writer = _Writer(graph)
     for node in graph.nodes:
@@ -94,15 +103,15 @@ def unrolled(
             writer.add_layer(node, steps[node.inputs[0]])
         else:
             writer.keep(node)
-    widest = max(node.units for node in graph.layers)
+    widest = max(node.units for node in layers)
     batch = min(1024, max(64, 1 << (_GATE_VALUES // (4 * widest)).bit_length() - 1))
-    rest = b"".join(p.whole for p in fields(memoryview(content)) if p.number != _GRAPH)
-    return Unrolled(rest + field_of(_GRAPH, writer.graph()), batch)
+    rest = b"".join(p.whole for p in fields(memoryview(content)) if p.number != GRAPH)
+    return Unrolled(rest + field_of(GRAPH, writer.graph()), batch)
 
 
 def _graph_of(content: bytes) -> _Graph:
     """The graph of a model."""
-    graphs = [part.content for part in fields(memoryview(content)) if part.number == _GRAPH]
+    graphs = [part.content for part in fields(memoryview(content)) if part.number == GRAPH]
     return _Graph.read(graphs[0] if len(graphs) == 1 else memoryview(b""))
 
 
@@ -125,9 +134,9 @@ class _Node:
                 inputs.append(one.text)
             elif one.number == _NODE_OUTPUT:
                 outputs.append(one.text)
-            elif one.number == _NODE_OPERATOR:
+            elif one.number == OPERATOR:
                 operator = one.text
-            elif one.number == _NODE_ATTRIBUTE:
+            elif one.number == ATTRIBUTE:
                 names = [f.text for f in fields(one.content) if f.number == _ATTRIBUTE_NAME]
                 attributes[names[0] if names else ""] = one.content
         return cls(operator, inputs, outputs, attributes, bytes(part.whole))
@@ -160,10 +169,10 @@ class _Graph:
     @classmethod
     def read(cls, message: memoryview) -> _Graph:
         made = cls([], {}, [], b"".join(
-            part.whole for part in fields(message) if part.number not in (_NODE, _INITIALIZER)
+            part.whole for part in fields(message) if part.number not in (NODE, _INITIALIZER)
         ))  # fmt: skip
         for part in fields(message):
-            if part.number == _NODE:
+            if part.number == NODE:
                 made.nodes.append(_Node.read(part))
             elif part.number == _INITIALIZER:
                 name, values = _tensor(part.content)
@@ -341,15 +350,15 @@ class _Writer:
     ) -> None:
         parts = [field_of(_NODE_INPUT, name) for name in inputs]
         parts += [field_of(_NODE_OUTPUT, name) for name in outputs]
-        parts.append(field_of(_NODE_OPERATOR, operator))
+        parts.append(field_of(OPERATOR, operator))
         for name, value in attributes.items():
             number, kind = _ATTRIBUTE_INTEGERS, _INTEGERS
             if isinstance(value, int):
                 number, kind, value = _ATTRIBUTE_INTEGER, _INTEGER, [value]
             content = field_of(_ATTRIBUTE_NAME, name) + field_of(_ATTRIBUTE_TYPE, kind)
             content += b"".join(field_of(number, each) for each in value)
-            parts.append(field_of(_NODE_ATTRIBUTE, content))
-        self._nodes.append((inputs, outputs, field_of(_NODE, b"".join(parts))))
+            parts.append(field_of(ATTRIBUTE, content))
+        self._nodes.append((inputs, outputs, field_of(NODE, b"".join(parts))))
 
     def _floats(self, name: str, values: np.ndarray) -> str:
         return self._store(name, _FLOAT, values)

@@ -103,7 +103,7 @@ def variables_of(model: Any) -> list[Any]:
     return [*model.variables, *model.optimizer.variables]
 
 
-def first_values(model: Any) -> list[np.ndarray | None]:
+def initial_values(model: Any) -> list[np.ndarray | None]:
     """Values of ``variables_of`` a compiled network; None for those that are all 0, as moments are."""
     to_numpy = import_keras().ops.convert_to_numpy
     # A copy: on a CPU the array may be the variable's own memory.
@@ -111,8 +111,8 @@ def first_values(model: Any) -> list[np.ndarray | None]:
     return [value if value.any() else None for value in values]
 
 
-def begin_again(model: Any, values: Sequence[np.ndarray | None]) -> None:
-    """Give a compiled network the variables that it had; for values see ``first_values``."""
+def reset_variables(model: Any, values: Sequence[np.ndarray | None]) -> None:
+    """Give a compiled network the variables that it had; for values see ``initial_values``."""
     for variable, value in zip(variables_of(model), values, strict=True):
         variable.assign(np.zeros(variable.shape, variable.dtype) if value is None else value)
 

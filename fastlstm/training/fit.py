@@ -23,7 +23,7 @@ from fastlstm.network.combination import (
 from fastlstm.network.fixed_weights import LINEAR
 from fastlstm.network.keras_import import import_keras
 from fastlstm.network.past_errors import PAST_ERRORS
-from fastlstm.training.checkpoint import earlier_state, first_values
+from fastlstm.training.checkpoint import earlier_state, initial_values
 from fastlstm.training.epochs import (
     compiled_network,
     run_epochs,
@@ -31,7 +31,7 @@ from fastlstm.training.epochs import (
     validation_batches,
 )
 from fastlstm.training.input_pipeline import Epoch, steps_of_an_epoch
-from fastlstm.training.result import Beginning, Trained, Training
+from fastlstm.training.result import InitialState, Trained, Training
 from fastlstm.training.selection import SelectionContext
 from fastlstm.training.selection_steps import SELECTION_STEPS, STEPS_THAT_TRAIN
 from fastlstm.training.setup import Champion, OnEvent, TrainingSetup
@@ -107,7 +107,7 @@ def _train(setup: TrainingSetup, given: keras.Model | None, checkpoint: Path | N
     network, compiled = compiled_network(setup, "train", lambda: _first_network(setup, given))
     _begin_with_lstm_alone(setup, network)
     first_weights = network.get_weights() if hp.refit is True else []
-    beginning = Beginning(compiled, first_values(compiled)) if hp.refit is True else None
+    initial_state = InitialState(compiled, initial_values(compiled)) if hp.refit is True else None
 
     epoch = Epoch()
     train = train_batches(setup, "train", epoch)
@@ -149,7 +149,7 @@ def _train(setup: TrainingSetup, given: keras.Model | None, checkpoint: Path | N
         interrupted=interrupted,
         seconds=time.monotonic() - begin,
         note=note,
-        beginning=beginning,
+        initial_state=initial_state,
     )
 
 

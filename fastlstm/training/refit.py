@@ -11,7 +11,7 @@ import numpy as np
 from fastlstm.data.split import LEARNED
 from fastlstm.network.compiling import steps_at_once
 from fastlstm.network.keras_import import import_keras
-from fastlstm.training.checkpoint import begin_again, earlier_state, refit_checkpoint
+from fastlstm.training.checkpoint import earlier_state, refit_checkpoint, reset_variables
 from fastlstm.training.epochs import compiled_network, run_epochs, train_batches
 from fastlstm.training.input_pipeline import Epoch, steps_of_an_epoch
 from fastlstm.training.result import Training
@@ -46,16 +46,20 @@ class RefitStep:
     def run(self, context: SelectionContext) -> Refit | None:
         """Add the retrained network to the context, unless Ctrl-C ends this or ended the training."""
         note, setup, training = "", context.setup, context.training
-        beginning = training.beginning
-        if not training.interrupted and beginning is not None and _same_steps(setup, training):
+        initial = training.initial_state
+        if (
+            not training.interrupted
+            and initial is not None
+            and _same_steps(setup, initial.compiled)
+        ):
             # What was traced for the training serves the refit too, and tracing takes seconds: the
-            # network goes on from its beginning, and a copy of it is the chosen one.
+            # network begins again from its initial state, and a copy of it is the chosen one.
             network = training.network
             context.training = replace(
                 training, network=copy_network(network, network.get_weights())
             )
-            begin_again(beginning.compiled, beginning.values)
-            context.refitted, note = _run(setup, training, LEARNED, network, beginning.compiled)
+            reset_variables(initial.compiled, initial.values)
+            context.refitted, note = _run(setup, training, LEARNED, network, initial.compiled)
         elif not training.interrupted:
             context.refitted, note = retrain(setup, training, LEARNED)
         if context.refitted is None:
@@ -84,16 +88,15 @@ def retrain(setup: TrainingSetup, training: Training, split: str) -> tuple[keras
     return _run(setup, training, split, network, compiled)
 
 
-def _same_steps(setup: TrainingSetup, training: Training) -> bool:
-    """Whether a gradient step of the refit is computed as one of the training."""
+def _same_steps(setup: TrainingSetup, compiled: keras.Model) -> bool:
+    """Whether a gradient step of the refit is computed as one that a network was compiled for."""
     hp = setup.hyperparameters
-    assert training.beginning is not None  # noqa: S101 (the caller asks)
     steps = steps_of_an_epoch(setup.dataset, LEARNED, hp)
     return (
         setup.strategy is None
         # Other schedules count the steps of what they were compiled for.
         and hp.learning_rate_schedule in _RATES_OF_TRAINING
-        and training.beginning.compiled.steps_per_execution == steps_at_once(steps)
+        and compiled.steps_per_execution == steps_at_once(steps)
     )
 
 

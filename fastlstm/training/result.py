@@ -31,7 +31,7 @@ def finding_of(findings: Iterable[Finding], kind: type[FindingType]) -> FindingT
 
 
 @dataclass(frozen=True)
-class Beginning:
+class InitialState:
     """A compiled network, and the values that its variables had before its first gradient step.
 
     Attributes:
@@ -56,7 +56,7 @@ class Training:
         interrupted: whether Ctrl-C ended it; the epochs finished before it count.
         seconds: wall time, that of the interrupted training that it went on from included.
         note: that it went on from a checkpoint, or could not; else empty.
-        beginning: from where the same training can begin once more; None without ``refit``.
+        initial_state: from which the same training can begin again; None without ``refit``.
     """
 
     network: keras.Model
@@ -67,7 +67,7 @@ class Training:
     interrupted: bool
     seconds: float
     note: str
-    beginning: Beginning | None = None
+    initial_state: InitialState | None = None
 
     def best_value(self, hyperparameters: Hyperparameters) -> float:
         """The monitored validation score of the kept epoch."""

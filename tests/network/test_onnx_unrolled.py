@@ -58,18 +58,18 @@ def test_networks_of_every_kind(kind):
 
 
 @pytest.mark.parametrize(
-    ("layers", "steps", "features", "units", "batch", "told"),
+    ("layers", "steps", "features", "units", "batch", "sizes"),
     [
         (1, 1, 1, 1, 1024, "1 of 1 x 1"),
         (3, 7, 2, 20, 512, "1 of 2 x 20, 2 of 20 x 20"),
         (2, 5, 9, 64, 256, "1 of 9 x 64, 1 of 64 x 64"),
     ],
 )
-def test_layers_on_layers(layers, steps, features, units, batch, told):
+def test_layers_on_layers(layers, steps, features, units, batch, sizes):
     windows = np.random.default_rng(0).normal(size=(33, steps, features)).astype(np.float32)
     content = stacked(layers, steps, features, units)
     assert same_outputs(content, windows).batch == batch
-    assert lstm_layers(content) == told
+    assert lstm_layers(content) == sizes
 
 
 def test_what_is_left_to_the_operator():
