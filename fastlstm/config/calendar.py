@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -174,6 +174,10 @@ def calendar_columns(kinds: list[CalendarKind], holidays: Holidays | None) -> li
     """Columns of kinds of the calendar, a sine and a cosine each, and of holidays."""
     columns = [f"{kind}_{part}" for kind in kinds for part in ("sin", "cos")]
     return columns if holidays is None else [*columns, *HOLIDAY_COLUMNS]
+
+
+# Columns of all kinds of the calendar.
+CYCLE_COLUMNS = tuple(calendar_columns(list(get_args(CalendarKind)), None))
 
 
 def check_frequency(frequency: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from fastlstm.config.calendar import CYCLE_COLUMNS
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.errors import ConfigError
 from fastlstm.network.naive_forecasters import naive_forecaster_names, rows_of_season
@@ -84,6 +85,8 @@ class Architecture:
             before it on.
         linear_covariates: values of known future covariates that the linear forecaster reads, those of
             all steps, or 0.
+        leading: features that hold a cycle of the calendar some rows later, of which the segment network
+            reads every row of a window: led by so many rows, a cycle is the same one, turned.
         gives_logits: whether the core of a classifier gives logits, of which probabilities are made
             after members or other forecasters have joined it.
         embedded: groups of features that indicate the categories of one column each, by position; rows
@@ -105,6 +108,7 @@ class Architecture:
     naive_forecasters: tuple[str, ...] = ()
     future: tuple[tuple[int, tuple[int, ...]], ...] = ()
     linear_covariates: int = 0
+    leading: tuple[int, ...] = ()
     gives_logits: bool = False
     embedded: tuple[tuple[int, ...], ...] = ()
 
@@ -123,8 +127,8 @@ class Architecture:
 
     @property
     def unread(self) -> tuple[int, ...]:
-        """Positions of the features that the LSTM does not read as they are: static, future and embedded
-        ones."""
+        """Positions of the features that are no columns of the core's sequences: static, future and
+        embedded ones."""
         future = (position for _, group in self.future for position in group)
         return (*self.static, *future, *(p for group in self.embedded for p in group))
 
@@ -218,6 +222,7 @@ def resolve(
         naive_forecasters=_naive_forecasters(hp, seasons) if skill_tested else (),
         future=future,
         linear_covariates=_linear_covariates(future, hp.timesteps * columns),
+        leading=_leading(names, future) if segment else (),
         gives_logits=not hp.is_regressor and (members > 1 or linear or hp.has_label_groups),
         embedded=embedded,
     )
@@ -313,6 +318,16 @@ def _linear_covariates(future: tuple[tuple[int, tuple[int, ...]], ...], past_val
     values = future[-1][0] * len(future[-1][1]) if future else 0
     fits = values <= min(_MOST_LINEAR_COVARIATES, _MOST_LINEAR_INPUTS - past_values)
     return values if fits else 0
+
+
+def _leading(
+    names: list[str], future: tuple[tuple[int, tuple[int, ...]], ...]
+) -> tuple[int, ...]:
+    """``Architecture.leading``, of the features that lead by the fewest rows; none whose own column is a
+    feature, for it is read as others are."""
+    rows, positions = future[0] if future else (0, ())
+    cycles = {*CYCLE_COLUMNS} - {*names}
+    return tuple(p for p in positions if names[p].removesuffix(f"+{rows}") in cycles)
 
 
 def batch_size(

@@ -3,7 +3,8 @@
 SegRNN (Lin et al. 2023, "SegRNN: Segment Recurrent Neural Network for Long-Term Time Series
 Forecasting") with an LSTM in place of its GRU. The look-back is cut into segments, each embedded by one
 linear layer; the LSTM reads the embeddings, and a decoder makes the future segments of its final state.
-What is known of the rows to forecast enters a temporal decoder after it.
+What is known of the rows to forecast enters a temporal decoder after it. Of the calendar's cycles the
+embedding reads each row too, for which season a segment is of tells what to expect of it.
 """
 
 from __future__ import annotations
@@ -98,16 +99,33 @@ class SegmentCore:
     def _embedded_segments(self, layers: SeededLayers, sequences: Any, window: Any) -> Any:
         """Sequences ``(n, timesteps, columns)`` to embedded segments ``(n, segments, units)``."""
         ops, a = import_keras().ops, self.architecture
-        timesteps, columns = sequences.shape[1], sequences.shape[2]
-        missing = self.segments * a.segment_length - timesteps
-        if missing:  # the zeros come first, among the rows that matter least
-            sequences = ops.pad(sequences, ((0, 0), (missing, 0), (0, 0)))
-        segments = ops.reshape(sequences, (-1, self.segments, a.segment_length * columns))
-        if not a.static:
+        segments = self._segments_of(sequences)
+        shared = self._of_window(layers, window)
+        if not shared:
             return layers.dense(a.units, activation="relu", name="segment")(segments)
-        # Once for all segments: in every row, a static feature would cost as much as one that changes.
-        static = ops.expand_dims(static_embedding(layers, window, a, a.units), 1)
-        return ops.relu(layers.dense(a.units, name="segment")(segments) + static)
+        return ops.relu(sum(shared, layers.dense(a.units, name="segment")(segments)))
+
+    def _of_window(self, layers: SeededLayers, window: Any) -> list[Any]:
+        """What the target columns of a window add alike to their embedded segments."""
+        ops, a, parts = import_keras().ops, self.architecture, []
+        if a.static:
+            # Once for all segments: in every row, a static feature would cost as much as one that
+            # changes.
+            parts.append(ops.expand_dims(static_embedding(layers, window, a, a.units), 1))
+        if a.leading:
+            rows = self._segments_of(ops.take(window, list(a.leading), axis=2))
+            embedded = layers.dense(a.units, use_bias=False, name="segment_leading")(rows)
+            columns = len(a.own) if a.channel_independent else 1
+            parts.append(ops.repeat(embedded, columns, axis=0))
+        return parts
+
+    def _segments_of(self, rows: Any) -> Any:
+        """Rows ``(n, timesteps, columns)`` as segments ``(n, segments, segment_length * columns)``."""
+        ops, length = import_keras().ops, self.architecture.segment_length
+        missing = self.segments * length - rows.shape[1]
+        if missing:  # the zeros come first, among the rows that matter least
+            rows = ops.pad(rows, ((0, 0), (missing, 0), (0, 0)))
+        return ops.reshape(rows, (-1, self.segments, length * rows.shape[2]))
 
     def _output_layer(self, layers: SeededLayers, steps: int) -> Any:
         """The layer that gives the outputs of so many steps; a temporal decoder's come after it."""

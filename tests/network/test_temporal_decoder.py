@@ -1,4 +1,5 @@
-"""What is known of the rows to forecast enters the decoder step by step, and nowhere else."""
+"""What is known of the rows to forecast enters the decoder step by step, and nowhere else but for cycles
+of the calendar, of which the LSTM of segments reads every row."""
 
 from __future__ import annotations
 
@@ -120,6 +121,36 @@ def test_the_network_begins_as_one_without_them(kind):
     assert lstm_sizes(hp, names, ["load"]) == lstm_sizes(
         without, ["load", "promo", "heat"], ["load"]
     )
+
+
+@pytest.mark.usefixtures("untraced")
+@pytest.mark.parametrize(
+    ("kind", "timesteps", "read"),
+    [
+        ("segment", 24, ["hour_sin+4", "hour_cos+4"]),
+        ("segment", 3, ["hour_sin+1", "hour_cos+1"]),
+        ("classic", 24, []),
+    ],
+)
+def test_the_lstm_of_segments_reads_every_row_of_the_calendars_cycles(kind, timesteps, read):
+    known = ["promo", "hour_sin", "hour_cos", "holiday"]
+    hp = settings(
+        **{**KINDS[kind], "timesteps": timesteps, "ensemble_size": 1},
+        future_features=shifted(known, shifts(STEPS, timesteps)),
+    )
+    names, targets = columns(hp), ["load", "heat"]
+    network = build_network(hp, names, targets)
+    x = np.random.default_rng(0).normal(size=(3, timesteps, len(names))).astype(np.float32)
+    outputs = np.asarray(network(x))
+    moved = {}
+    for name in hp.future_features:  # the decoder begins as if there were no covariates
+        changed = x.copy()
+        changed[:, 0, names.index(name)] += 1
+        moved[name] = bool((np.asarray(network(changed)) != outputs).any())
+    assert [name for name, does in moved.items() if does] == read
+    # A cycle of the row itself is a feature as any other, and needs no second reading.
+    own = resolve(hp, [*names, "hour_sin"], targets).leading
+    assert [names[position] for position in own] == read[1:]
 
 
 @pytest.mark.usefixtures("untraced")
