@@ -320,9 +320,7 @@ def _linear_covariates(future: tuple[tuple[int, tuple[int, ...]], ...], past_val
     return values if fits else 0
 
 
-def _leading(
-    names: list[str], future: tuple[tuple[int, tuple[int, ...]], ...]
-) -> tuple[int, ...]:
+def _leading(names: list[str], future: tuple[tuple[int, tuple[int, ...]], ...]) -> tuple[int, ...]:
     """``Architecture.leading``, of the features that lead by the fewest rows; none whose own column is a
     feature, for it is read as others are."""
     rows, positions = future[0] if future else (0, ())

@@ -103,8 +103,9 @@ class CombinationStep:
             if a.linear_component else None,
         )  # fmt: skip
         weights = combination_weights(
-            sums, linear=a.linear_component, naive=bool(a.naive_forecasters)
-        )
+            sums, linear=a.linear_component, naive=bool(a.naive_forecasters),
+            share_calendar=setup.hyperparameters.split == "at_time",
+        )  # fmt: skip
         by_step = _by_step(weights, setup)
         for network in context.networks:
             set_combination(network, by_step)

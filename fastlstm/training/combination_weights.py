@@ -21,12 +21,12 @@ from fastlstm.training.simplex_weights import pooling, reckoned_horizons
 LINEAR_WEIGHTS, _TOLERANCE = (0.5, 0.25, 0.75, 0.0, 1.0), 0.01
 
 # Relative gain over the naive forecast that one horizon of origins of one series may show by chance, and
-# the correlation of these gains between series, which share what happens to all at once.
+# the correlation of these gains between series that share what happens to all at once.
 _CHANCE, _CORRELATION = 0.3, 0.05
 
 # What learned was trained to have the least error by itself, so its weight is this many times the one
-# with the least error beside the naive forecast: all where that is two thirds, three quarters where the
-# two forecasts are equally good.
+# with the least error beside the naive forecast, times how certain the gain is: all where that is two
+# thirds, three quarters where the two forecasts are equally good and the gain is certain.
 _TRUST_FACTOR = 1.5
 
 
@@ -46,7 +46,9 @@ class Weights:
     gain: float
 
 
-def combination_weights(sums: ErrorSums, *, linear: bool, naive: bool) -> Weights:
+def combination_weights(
+    sums: ErrorSums, *, linear: bool, naive: bool, share_calendar: bool = True
+) -> Weights:
     """Weights of what learned.
 
     Args:
@@ -55,6 +57,8 @@ def combination_weights(sums: ErrorSums, *, linear: bool, naive: bool) -> Weight
         linear: whether there is a linear component; ``sums.absolute`` then has the errors of
             ``means_to_compare``.
         naive: whether there is a naive forecast.
+        share_calendar: whether the times of all series mean the same moments; where they do not, what
+            happens to one series happens to no other.
     """
     weight = _linear_weight(sums.absolute) if linear else 0.0
     learned = np.array([1 - weight, weight] if linear else [1.0])
@@ -68,8 +72,9 @@ def combination_weights(sums: ErrorSums, *, linear: bool, naive: bool) -> Weight
     )
     strength = pooling(sums.independent_origins)
     share = _drawn(rate, strength) / np.maximum(_drawn(curvature, strength), 1e-12)
-    certainty, gain = _certainty(sums, best, base)
-    return Weights(weight, np.clip(_TRUST_FACTOR * share, 0, 1) * certainty, gain)
+    certainty, gain = _certainty(sums, best, base, share_calendar)
+    trust = np.clip(_TRUST_FACTOR * np.clip(share, 0, 1) * certainty, 0, 1)
+    return Weights(weight, trust, gain)
 
 
 def means_to_compare(forecasters: int) -> np.ndarray:
@@ -99,7 +104,9 @@ def _drawn(values: np.ndarray, strength: float) -> np.ndarray:
     return np.asarray((values + strength * by_step) / (1 + strength))
 
 
-def _certainty(sums: ErrorSums, best: np.ndarray, naive: np.ndarray) -> tuple[np.ndarray, float]:
+def _certainty(
+    sums: ErrorSums, best: np.ndarray, naive: np.ndarray, share_calendar: bool
+) -> tuple[np.ndarray, float]:
     """How far the forecast goes from the naive one to the best, by target, and the gain over all.
 
     The loss falls along that way at a rate that is known with an error. The estimate that shrinks it in
@@ -111,17 +118,21 @@ def _certainty(sums: ErrorSums, best: np.ndarray, naive: np.ndarray) -> tuple[np
         sums: on validation.
         best: weights of the best combination, ``(n_forecasters,)``.
         naive: of the naive forecast.
+        share_calendar: see ``combination_weights``.
 
     Returns:
         ``(n_targets,)`` from 0 to 1, those of each target drawn to that of all; and the relative gain.
     """
     whole, first = sums.by_origin, sums.first_by_origin
     targets = whole.shape[1]
-    of_all, gain = _shrinkage(whole.mean(axis=1), first.mean(axis=1), sums, best, naive, targets)
+    independent, of_one = (_independent(sums, n, share_calendar) for n in (targets, 1))
+    of_all, gain = _shrinkage(
+        whole.mean(axis=1), first.mean(axis=1), sums, best, naive, independent
+    )
     if targets == 1:
         return np.array([of_all]), gain
     each = np.array(
-        [_shrinkage(whole[:, t], first[:, t], sums, best, naive, 1)[0] for t in range(targets)]
+        [_shrinkage(whole[:, t], first[:, t], sums, best, naive, of_one)[0] for t in range(targets)]
     )
     horizons = reckoned_horizons(sums.independent_origins)
     return (horizons * each + 2 * of_all) / (horizons + 2), gain
@@ -129,10 +140,10 @@ def _certainty(sums: ErrorSums, best: np.ndarray, naive: np.ndarray) -> tuple[np
 
 def _shrinkage(
     whole: np.ndarray, first: np.ndarray, sums: ErrorSums, best: np.ndarray, naive: np.ndarray,
-    targets: int,
+    independent: float,
 ) -> tuple[float, float]:  # fmt: skip
-    """Of products by origin over all steps and the first, ``(n_origins, n, n)``, means over so many
-    targets; see ``_certainty``."""
+    """Of products by origin over all steps and the first, ``(n_origins, n, n)``, which tell as much as
+    so many independent horizons; see ``_certainty``."""
     rates, noise = [], 0.0
     for products, horizon in ((whole, len(sums.blocks)), (first, sums.first)):
         rate = np.einsum("i,nij,j->n", naive, products, naive - best)
@@ -145,7 +156,13 @@ def _shrinkage(
             noise = abs(test.difference / test.statistic) / loss
     gain = 1 - float(best @ whole.mean(axis=0) @ best) / float(naive @ whole.mean(axis=0) @ naive)
     rate_of_both = min(rates)
-    units = sums.series * targets
-    independent = units / (1 + (units - 1) * _CORRELATION)
-    variance = noise**2 + _CHANCE**2 / (reckoned_horizons(sums.independent_origins) * independent)
+    variance = noise**2 + _CHANCE**2 / independent
     return (max(0.0, 1 - variance / rate_of_both**2) if rate_of_both > 0 else 0.0), gain
+
+
+def _independent(sums: ErrorSums, targets: int, share_calendar: bool) -> float:
+    """How many independent horizons of origins the series and so many targets tell as much as."""
+    horizons, apart, together = sums.independent_origins, 1, sums.series * targets
+    if not share_calendar:
+        horizons, apart, together = sums.independent_origins_each, sums.series, targets
+    return reckoned_horizons(horizons) * apart * together / (1 + (together - 1) * _CORRELATION)

@@ -45,6 +45,7 @@ class ErrorSums:
         first: how many these are; all steps where there are two horizons of origins, else a quarter as
             many as there are origins.
         series: number of series.
+        windows: of the split, those that are not looked at too.
         absolute: mean absolute errors of some weighted means of the forecasters, ``(n_means,)``.
     """
 
@@ -55,6 +56,7 @@ class ErrorSums:
     first_by_origin: np.ndarray
     first: int
     series: int = 1
+    windows: int = 1
     absolute: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     @property
@@ -67,6 +69,11 @@ class ErrorSums:
     def independent_origins(self) -> float:
         """How many horizons of origins there are; forecasts of nearer origins share steps."""
         return len(self.by_origin) / len(self.blocks)
+
+    @property
+    def independent_origins_each(self) -> float:
+        """How many a series has, mean over the series."""
+        return self.windows / self.series / len(self.blocks)
 
 
 def error_sums(
@@ -130,6 +137,7 @@ def error_sums(
         first_by_origin / weight_of_origin[:, None, None, None],
         first,
         len(np.unique(windows.series)),
+        count,
         absolute / total,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -166,8 +168,30 @@ def test_trust_grows_with_the_gain_without_a_jump():
 
 
 def test_a_gain_over_fewer_horizons_of_origins_is_trusted_less():
-    gain = [trust(dataset(wave(), steps), Learned(0.25)).mean() for steps in (6, 30, 60)]
+    gain = [trust(dataset(wave(), steps), Learned(0.2)).mean() for steps in (6, 30, 60)]
     assert gain[0] > gain[1] > gain[2]
+
+
+def test_series_without_a_common_calendar_tell_more_than_those_to_which_the_same_happens():
+    found = sums(dataset(wave(), 60), Learned(0.05), last_value)
+
+    def trust_of(series, share_calendar):
+        many = replace(found, series=series, windows=found.windows * series)
+        weights = combination_weights(many, linear=False, naive=True, share_calendar=share_calendar)
+        return weights.trust.mean()
+
+    assert trust_of(1, False) == trust_of(1, True) == 0
+    assert trust_of(100, True) + 0.2 < trust_of(100, False)
+    # Series of many eras have many times in all, and few each.
+    few = replace(found, series=100, windows=found.windows * 10)
+    weights = combination_weights(few, linear=False, naive=True, share_calendar=False)
+    assert weights.trust.mean() + 0.2 < trust_of(100, False)
+
+
+def test_a_clear_gain_has_all_the_trust_and_one_by_chance_none():
+    source = dataset(wave(), 30)
+    assert trust(source, Learned(0.5)).min() == 1
+    assert trust(source, Learned(0.02)).max() == 0
 
 
 def test_a_target_that_is_a_random_walk_has_less_trust_than_a_seasonal_one():
