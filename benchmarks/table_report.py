@@ -186,7 +186,8 @@ def markdown(results: list[Result], processor: str) -> str:
         results: of each set, in the order of the list.
         processor: name of the machine's processor and its cores.
     """
-    made = provenance(results)
+    made, jobs = provenance(results), max(result.get("jobs", 1) for result in results)
+    at_once = f" Seconds are with {jobs} trainings at a time." if jobs > 1 else ""
     lines = [
         "# The defaults on real tables",
         "",
@@ -197,7 +198,7 @@ def markdown(results: list[Result], processor: str) -> str:
         "before any result; the rule of the look-back then gave sales_weekly 50 rows, less than its "
         "season, and all other tables the same as now. Tables are "
         "scored at up to 8 evenly spaced starts within the last 15% of their times, the same for all "
-        "forecasters. The season in parentheses is the better one in hindsight.",
+        f"forecasters. The season in parentheses is the better one in hindsight.{at_once}",
         "",
         *_competition_lines(results), *_summary(results), *_coverage_summary(results),
         "",

@@ -84,7 +84,8 @@ def result_of(task: Task, environment: Environment, seeds: list[int], jobs: int)
         "set": task.name, "kind": task.kind, "units": windows["unit"].nunique(),
         "times": task.rows["time"].nunique(), "horizon": task.horizon,
         "look_back": task.look_back, "forecasters": forecasters, "product": product,
-        "left_out": left_out(task), "commit": commit(), "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "left_out": left_out(task), "jobs": jobs, "commit": commit(),
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
     }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ REGRESSOR = {
     "segment_units": 4, "segment_length": 5,
 }  # fmt: skip
 CLASSIFIER = {"LSTM_type": "classifier", "timesteps": 4, "steps_ahead": 2, "segment_units": 4}
-FUTURE = {"b+5": 5, "d+5": 5}
+FUTURE = {"b+5": 5, "d+5": 5, "hour_sin+5": 5}
 KINDS = {
     "parallel decoding, all forecasters": {**REGRESSOR, "decoding": "parallel"},
     "members, recursive, quantiles": {
@@ -30,7 +30,7 @@ KINDS = {
         **REGRESSOR, "decoding": "direct", "static_features": ["d"], "embedded_features": [["b"]],
         "instance_normalization": "revin",
     },
-    "known future covariates, counts": {
+    "known future covariates, the calendar, counts": {
         **REGRESSOR, "future_features": FUTURE, "loss": "poisson", "architecture": "segment",
     },
     "classic, two layers, its own activation": {
