@@ -187,7 +187,7 @@ def markdown(results: list[Result], processor: str) -> str:
         processor: name of the machine's processor and its cores.
     """
     made, jobs = provenance(results), max(result.get("jobs", 1) for result in results)
-    at_once = f" Seconds are with {jobs} trainings at a time." if jobs > 1 else ""
+    at_once = f" Seconds are with up to {jobs} trainings at a time." if jobs > 1 else ""
     lines = [
         "# The defaults on real tables",
         "",
