@@ -39,6 +39,8 @@ def network_sentence(
         more.append(f"shared by the {shared} targets")
     if a.normalization != "none":
         more.append(f"each window normalized ('{a.normalization}')")
+    if a.leading:
+        more.append("the calendar read in every row")
     if hp.ensemble_size is None:
         more.append(f"sized for {train_windows * shared:,} sequences to learn from")
     return f"Network: '{a.kind}' ({why}): {'; '.join([shape, *more])}."

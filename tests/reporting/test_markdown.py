@@ -309,6 +309,8 @@ def test_limits_of_forecasts_are_named(settings):
          "of 3 rows, LSTM of 32 units, direct decoding; the mean of 5 members, every second one of "
          "which corrects the last value; each window normalized ('last'); "
          "sized for 600 sequences to learn from."),
+        ({"future_features": {"hour_sin+2": 2}}, ["a", "hour_sin+2"],
+         "each window normalized ('last'); the calendar read in every row; sized"),
         ({"timesteps": 1}, ["a"], "'classic' (as a look-back of one row has no segments)"),
         ({"activation": "relu"}, ["a"], "'classic' (as activation is set)"),
         ({"scale_targets": False}, ["a"], "'classic' (as the targets are not scaled)"),
