@@ -145,8 +145,8 @@ def test_with_few_origins_a_trend_does_not_pass_for_skill():
 @pytest.mark.soak
 def test_seeds_of_a_series_on_the_border_give_close_forecasts():
     # A weak season in a random walk, where a test of significance turns with the seed.
-    values, forecasts, trust = random_walk() + 0.13 * wave(), [], []
-    for seed in range(2):
+    values, forecasts, trust = random_walk() + 0.12 * wave(), [], []
+    for seed in range(3):
         hp = hyperparameters(seed=seed, **SHORT)
         dataset = windows(values, hp)
         trained = fit(dataset, hp)
@@ -154,8 +154,9 @@ def test_seeds_of_a_series_on_the_border_give_close_forecasts():
         trust.append(combination(trained).trust)
     test = dataset.read("test")
     naive = np.abs(test.x[:, -1] - test.y[:, :, 0]).mean()
-    assert 0.2 < np.mean(trust) < 0.8 and np.ptp(trust) < 0.3
-    assert 0 < np.abs(forecasts[0] - forecasts[1]).mean() < 0.15 * naive
+    assert 0.2 < np.mean(trust) < 0.8 and np.ptp(trust) < 0.5
+    for other in forecasts[1:]:
+        assert 0 < np.abs(forecasts[0] - other).mean() < 0.15 * naive
 
 
 @pytest.mark.soak
