@@ -85,8 +85,8 @@ class Architecture:
             before it on.
         linear_covariates: values of known future covariates that the linear forecaster reads, those of
             all steps, or 0.
-        leading: features that hold a cycle of the calendar some rows later, of which the segment network
-            reads every row of a window: led by so many rows, a cycle is the same one, turned.
+        calendar: features that hold a sine or cosine of the calendar some rows later, of which the
+            segment network reads every row of a window. So many rows only shift a cycle's phase.
         gives_logits: whether the core of a classifier gives logits, of which probabilities are made
             after members or other forecasters have joined it.
         embedded: groups of features that indicate the categories of one column each, by position; rows
@@ -108,7 +108,7 @@ class Architecture:
     naive_forecasters: tuple[str, ...] = ()
     future: tuple[tuple[int, tuple[int, ...]], ...] = ()
     linear_covariates: int = 0
-    leading: tuple[int, ...] = ()
+    calendar: tuple[int, ...] = ()
     gives_logits: bool = False
     embedded: tuple[tuple[int, ...], ...] = ()
 
@@ -117,6 +117,11 @@ class Architecture:
         """Whether the LSTM corrects a mean of the naive forecasts, with weights from train windows."""
         plain = self.normalization == "last" and self.seasonal_residual is None
         return plain and self.naive_unless_better
+
+    @property
+    def sequences(self) -> int:
+        """Sequences that the network takes one by one in each window: its targets, or all as one."""
+        return len(self.own) if self.channel_independent else 1
 
     @property
     def forecasters(self) -> tuple[str, ...]:
@@ -222,7 +227,7 @@ def resolve(
         naive_forecasters=_naive_forecasters(hp, seasons) if skill_tested else (),
         future=future,
         linear_covariates=_linear_covariates(future, hp.timesteps * columns),
-        leading=_leading(names, future) if segment else (),
+        calendar=_calendar_positions(names, future) if segment else (),
         gives_logits=not hp.is_regressor and (members > 1 or linear or hp.has_label_groups),
         embedded=embedded,
     )
@@ -320,9 +325,11 @@ def _linear_covariates(future: tuple[tuple[int, tuple[int, ...]], ...], past_val
     return values if fits else 0
 
 
-def _leading(names: list[str], future: tuple[tuple[int, tuple[int, ...]], ...]) -> tuple[int, ...]:
-    """``Architecture.leading``, of the features that lead by the fewest rows; none whose own column is a
-    feature, for it is read as others are."""
+def _calendar_positions(
+    names: list[str], future: tuple[tuple[int, tuple[int, ...]], ...]
+) -> tuple[int, ...]:
+    """``Architecture.calendar``, of the features shifted by the fewest rows; none whose unshifted column
+    is a feature, for it is read as others are."""
     rows, positions = future[0] if future else (0, ())
     cycles = {*CYCLE_COLUMNS} - {*names}
     return tuple(p for p in positions if names[p].removesuffix(f"+{rows}") in cycles)
@@ -354,8 +361,7 @@ def sequences_of_window(
     hyperparameters: Hyperparameters, features: Sequence[str], targets: Sequence[str]
 ) -> int:
     """Sequences that a network takes one by one in each window; arguments are those of ``resolve``."""
-    independent = resolve(hyperparameters, features, targets).channel_independent
-    return len(targets) if independent else 1
+    return resolve(hyperparameters, features, targets).sequences
 
 
 def _static_positions(

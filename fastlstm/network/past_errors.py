@@ -93,7 +93,7 @@ class PastErrors:
         """
         # One product of all windows' columns: of a stack of strided arrays NumPy makes small slow ones.
         by_column = np.swapaxes(own, 1, 2).reshape(-1, own.shape[1])
-        errors = (by_column @ self.kernel).reshape(len(own), own.shape[2], -1)
+        errors = (by_column @ self.kernel).reshape(len(own), own.shape[2], self.kernel.shape[1])
         return self._means(np, errors, each, _softmax)
 
     def layers(self, own: Any, each: Any) -> list[Any]:

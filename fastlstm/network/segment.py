@@ -3,8 +3,8 @@
 SegRNN (Lin et al. 2023, "SegRNN: Segment Recurrent Neural Network for Long-Term Time Series
 Forecasting") with an LSTM in place of its GRU. The look-back is cut into segments, each embedded by one
 linear layer; the LSTM reads the embeddings, and a decoder makes the future segments of its final state.
-What is known of the rows to forecast enters a temporal decoder after it. Of the calendar's cycles the
-embedding reads each row too, for which season a segment is of tells what to expect of it.
+What is known of the rows to forecast enters a temporal decoder after it. The embedding also reads the
+hour, weekday or month of each row, as sines and cosines.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class SegmentCore:
         if self.architecture.decoding == "recursive":
             decoder = RecursiveDecoder(layers, lstm, dropout, output, segments, units)
         else:
-            columns = len(self.architecture.own) if self.architecture.channel_independent else 1
+            columns = self.architecture.sequences
             decoder = SegmentDecoder(layers, lstm, dropout, output, segments, units, columns)
         return self._joined(decoder(hidden, cell, window), segments * length)
 
@@ -112,11 +112,10 @@ class SegmentCore:
             # Once for all segments: in every row, a static feature would cost as much as one that
             # changes.
             parts.append(ops.expand_dims(static_embedding(layers, window, a, a.units), 1))
-        if a.leading:
-            rows = self._segments_of(ops.take(window, list(a.leading), axis=2))
-            embedded = layers.dense(a.units, use_bias=False, name="segment_leading")(rows)
-            columns = len(a.own) if a.channel_independent else 1
-            parts.append(ops.repeat(embedded, columns, axis=0))
+        if a.calendar:
+            rows = self._segments_of(ops.take(window, list(a.calendar), axis=2))
+            embedded = layers.dense(a.units, use_bias=False, name="segment_calendar")(rows)
+            parts.append(ops.repeat(embedded, a.sequences, axis=0))
         return parts
 
     def _segments_of(self, rows: Any) -> Any:

@@ -71,7 +71,7 @@ class TemporalDecoder:
             Same shape as ``decoded``.
         """
         ops, layers = import_keras().ops, self.layers
-        columns = len(self.architecture.own) if self.architecture.channel_independent else 1
+        columns = self.architecture.sequences
         covariates = ops.expand_dims(future_covariates(window, self.architecture), 1)
         steps = covariates.shape[2]
         # A dense layer of both side by side, as a sum of one for each of them: the covariates are

@@ -30,7 +30,7 @@ def network_sentence(
         )
     else:
         shape = f"LSTM layers over {hp.timesteps} rows"
-    shared = len(targets) if a.channel_independent else 1
+    shared = a.sequences
     more = []
     if a.members > 1:
         start = ", every second one of which corrects the last value" if a.mixed_start else ""
@@ -39,7 +39,7 @@ def network_sentence(
         more.append(f"shared by the {shared} targets")
     if a.normalization != "none":
         more.append(f"each window normalized ('{a.normalization}')")
-    if a.leading:
+    if a.calendar:
         more.append("the calendar read in every row")
     if hp.ensemble_size is None:
         more.append(f"sized for {train_windows * shared:,} sequences to learn from")

@@ -57,7 +57,7 @@ def training_cost(
         rows: of the table.
     """
     hp, a = hyperparameters, architecture
-    sequences = batch * (len(targets) if a.channel_independent else 1)
+    sequences = batch * a.sequences
     # A backward pass takes twice the multiplications of the forward one.
     work = 3 * a.members * sequences * _multiplications(hp, a, columns, len(targets))
     step = _STEP * (1 + a.members) / 2 + work / (_SPEED * min(os.cpu_count() or 1, _CORES))

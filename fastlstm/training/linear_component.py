@@ -167,8 +167,7 @@ class _Moments:
         """The sums over a split's windows, as the component gets them; arguments as for ``solve``."""
         layer = model.get_layer(LINEAR)
         inputs_of = import_keras().Model(model.input, layer.input)
-        wide, targets = layer.input.shape[1], len(architecture.own)
-        per_window = targets if architecture.channel_independent else 1
+        wide, per_window = layer.input.shape[1], architecture.sequences
         most = max(1, int(_MOST_WORK / wide**2 / per_window))
         every = -(-dataset.count(split) // most)
         of_windows = weights(split)

@@ -149,7 +149,7 @@ def test_the_lstm_of_segments_reads_every_row_of_the_calendars_cycles(kind, time
         moved[name] = bool((np.asarray(network(changed)) != outputs).any())
     assert [name for name, does in moved.items() if does] == read
     # A cycle of the row itself is a feature as any other, and needs no second reading.
-    own = resolve(hp, [*names, "hour_sin"], targets).leading
+    own = resolve(hp, [*names, "hour_sin"], targets).calendar
     assert [names[position] for position in own] == read[1:]
 
 
