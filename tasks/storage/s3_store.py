@@ -34,6 +34,7 @@ from fastlstm.artifacts.folders import (
     verify,
     write_manifest,
 )
+from fastlstm.artifacts.user_cache import user_cache
 from fastlstm.config.group_names import is_group_name, model_of_group
 from fastlstm.errors import StoreError
 from fastlstm.registry.champion import CHAMPION, ChampionRecord
@@ -79,7 +80,7 @@ class S3Store:
     Args:
         url: ``s3://bucket/prefix``.
         settings: how S3 is reached; without them boto3's own chain.
-        cache: folder of downloaded runs, by content hash; without it one in the user's cache folder.
+        cache: folder of downloaded runs, by content hash; without it one in ``user_cache()``.
 
     Attributes:
         objects: the objects below the prefix.
@@ -94,7 +95,7 @@ class S3Store:
         self._location = Location.of(url)
         self._settings = settings or S3Settings()
         self.objects = S3Objects(self._location, self._settings)
-        self._cache = cache or Path.home() / ".cache" / "fastlstm" / "s3"
+        self._cache = cache or user_cache() / "s3"
 
     def __str__(self) -> str:
         """The URL."""

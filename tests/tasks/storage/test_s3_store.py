@@ -89,10 +89,14 @@ def test_a_run_goes_up_and_comes_back_whole(store, place, s3, tmp_path, client):
 
 def test_library_alone_opens_a_run_by_url(store, place, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     entry = store.add_run("m", MOMENT, build())
     folder = local_run(f"{place}/m/{entry.run_id}")
     assert folder.is_relative_to(tmp_path / "home" / ".cache" / "fastlstm")
     assert (folder / "figure.png").exists()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
+    folder = local_run(f"{place}/m/{entry.run_id}")
+    assert folder.is_relative_to(tmp_path / "elsewhere" / "fastlstm")
     with pytest.raises(ConfigError, match="<store>/<model name>/<run id>"):
         local_run("s3://models")
     with pytest.raises(ConfigError, match="no store for gs://; use a folder or s3://"):
