@@ -5,7 +5,7 @@ and 4 months of 30 days; others 7:1:2), standardised by the mean and deviation o
 forecast in all its columns at once; every window of the test split is scored (stride 1, none dropped;
 its inputs may reach back into the split before). MSE and MAE are of standardised values, averaged over
 windows, steps and columns. Nothing is tuned to a set: the same rules give look-back and windows per
-epoch for all.
+epoch for all, and seasons are looked for in the train rows where there are dates, as elsewhere.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import pandas as pd
 from fastlstm.artifacts.fingerprint import library_versions
 from fastlstm.config.hyperparameters import Hyperparameters
 from fastlstm.data.column_names import SEGMENT, SERIES, TIME
-from fastlstm.data.seasons import season_candidates
+from fastlstm.data.seasons import FoundSeasons, SeasonSearch, season_candidates
 from fastlstm.data.split import Cuts
 from fastlstm.errors import DataError
 from fastlstm.evaluation.baselines import naive, seasonal_naive
@@ -58,13 +58,18 @@ class Table:
         name: of its file.
         values: standardised by the train rows, float32 ``(n, n_columns)``.
         cuts: first rows of validation and test.
-        season: rows in a season, or None.
+        frequency: of its dates, a pandas offset; None for a table without dates.
     """
 
     name: str
     values: np.ndarray
     cuts: Cuts
-    season: int | None
+    frequency: str | None
+
+    @property
+    def season(self) -> int | None:
+        """Rows in the shortest season that the frequency allows."""
+        return next(iter(season_candidates(self.frequency)), None)
 
 
 def read(file: Path) -> Table:
@@ -73,10 +78,10 @@ def read(file: Path) -> Table:
     first = pd.read_csv(file, nrows=1, header=None).iloc[0, 0]
     dated = str(first).strip().lower() == "date"
     frame = pd.read_csv(file, header=0 if dated else None)
-    season = None
+    frequency = None
     if dated:
         step = pd.to_datetime(frame.pop("date")).diff().median()
-        season = season_candidates(pd.tseries.frequencies.to_offset(step).freqstr)[0]
+        frequency = pd.tseries.frequencies.to_offset(step).freqstr
     values = frame.to_numpy(np.float64)
     if name.startswith("ETT"):
         rows_a_month = _MONTH * (4 if name.startswith("ETTm") else 1)
@@ -85,7 +90,7 @@ def read(file: Path) -> Table:
     else:
         train, validation = int(len(values) * 0.7), len(values) - int(len(values) * 0.2)
     scaled = (values - values[:train].mean(axis=0)) / values[:train].std(axis=0)
-    return Table(name, scaled.astype(np.float32), Cuts(train, validation), season)
+    return Table(name, scaled.astype(np.float32), Cuts(train, validation), frequency)
 
 
 def hyperparameters(table: Table, horizon: int, seed: int, **given: Any) -> Hyperparameters:
@@ -126,7 +131,15 @@ def windows(table: Table, hp: Hyperparameters) -> RowWindows:
         steps_ahead=hp.steps_ahead,
         cuts=table.cuts,
         time_unit="row",
+        seasons=seasons(table, frame, hp.steps_ahead),
     )
+
+
+def seasons(table: Table, frame: pd.DataFrame, steps_ahead: int) -> FoundSeasons:
+    """The seasons that the train rows show, as the class and the pipeline look for them."""
+    columns = pd.DataFrame(table.values)
+    search = SeasonSearch(table.frequency, None, steps_ahead)
+    return search.in_table(frame, columns, table.cuts.validation)
 
 
 def errors(model: Any, dataset: RowWindows, split: str) -> tuple[float, float]:
