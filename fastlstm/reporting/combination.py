@@ -10,6 +10,9 @@ from fastlstm.reporting.text import number
 # With less weight in the forecast the network is said to add nothing.
 _NO_TRUST = 0.05
 
+# With fewer horizons of forecast origins on validation these are said to be too few to tell a gain by.
+_FEWEST_HORIZONS = 2
+
 # Weights of the first and the last step are listed where one differs by more than this.
 _DIFFERENT = 0.1
 
@@ -96,9 +99,24 @@ def _trust(combination: Mapping[str, Any]) -> str:
         return (
             f"**On validation the network adds nothing to the naive forecast, so the forecast is the "
             f"naive one** (trust {trust:.0%}): {finding} {origins}"
-            f"{', which is no more than chance may give' if gain > 0 else ''}."
+            f"{', which is no more than chance may give' if gain > 0 else ''}.{_advice(combination)}"
         )
-    return f"Trust in the network: {trust:.0%}; {finding} {origins}."
+    return f"Trust in the network: {trust:.0%}; {finding} {origins}.{_advice(combination)}"
+
+
+def _advice(combination: Mapping[str, Any]) -> str:
+    """What to do where a gain is not believed as validation is short; of older runs nothing is known."""
+    steps, gain, trust = (combination.get(name) for name in ("steps", "gain", "trust"))
+    if steps is None or not gain or gain <= 0 or trust is None or trust >= 1:
+        return ""
+    horizons = combination["origins"] / steps
+    if horizons >= _FEWEST_HORIZONS:
+        return ""
+    return (
+        f" Validation holds {number(horizons)} times the {steps} steps of a forecast, too few to be "
+        "sure of a gain: with a higher `hyperparameters.validation_size_rate`, or fewer steps ahead, "
+        "it can tell more."
+    )
 
 
 def _start(weights: Mapping[str, float]) -> str:

@@ -67,6 +67,7 @@ class Combination:
                 "trust": round(self.trust, 4),
                 "gain": None if np.isnan(self.gain) else round(self.gain, 4),
                 "origins": self.origins,
+                "steps": self.weights.shape[1],
                 "penalty": None if self.penalty is None else asdict(self.penalty),
             }
         }

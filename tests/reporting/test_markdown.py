@@ -153,6 +153,9 @@ NAIVE_WEIGHTS = {"lstm": 0.01, "naive": 0.99, "drift": 0.0}
          "one** (trust 1%): the loss of the LSTM is 10% higher than that of the mean of the naive "
          "forecasts over 900 forecast origins of validation."),
         ({"trust": 0.0, "gain": 0.4}, "of validation, which is no more than chance may give."),
+        ({"trust": 0.0, "gain": 0.4, "steps": 600},
+         "chance may give. Validation holds 1.5 times the 600 steps of a forecast, too few to be sure "
+         "of a gain: with a higher `hyperparameters.validation_size_rate`, or fewer steps ahead,"),
     ],
 )  # fmt: skip
 def test_the_combination_in_words(context, change, sentence):
@@ -163,6 +166,12 @@ def test_the_combination_in_words(context, change, sentence):
         "lstm" in change.get("first_step", {}) and len(change) == 1
     )
     assert ("adds nothing" in text) == (change.get("trust", 1) < 0.05)
+
+
+@pytest.mark.parametrize("change", [{"steps": 400}, {"gain": -0.1}, {"trust": 1.0}])
+def test_advice_on_validation_only_where_it_is_short_and_its_gain_not_believed(context, change):
+    context.training["combination"] = {**COMBINATION, "steps": 600, **change}
+    assert "Validation holds" not in report(context)
 
 
 def test_without_naive_forecasts_nothing_is_said_of_trust(context):
