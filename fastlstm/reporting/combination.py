@@ -114,8 +114,8 @@ def _advice(combination: Mapping[str, Any]) -> str:
         return ""
     return (
         f" Validation holds {number(horizons)} times the {steps} steps of a forecast, too few to be "
-        "sure of a gain: with a higher `hyperparameters.validation_size_rate`, or fewer steps ahead, "
-        "it can tell more."
+        "sure of a gain: with a higher `hyperparameters.validation_size_rate` and as much less "
+        "`train_size_rate`, or fewer steps ahead, it can tell more."
     )
 
 

@@ -155,7 +155,8 @@ NAIVE_WEIGHTS = {"lstm": 0.01, "naive": 0.99, "drift": 0.0}
         ({"trust": 0.0, "gain": 0.4}, "of validation, which is no more than chance may give."),
         ({"trust": 0.0, "gain": 0.4, "steps": 600},
          "chance may give. Validation holds 1.5 times the 600 steps of a forecast, too few to be sure "
-         "of a gain: with a higher `hyperparameters.validation_size_rate`, or fewer steps ahead,"),
+         "of a gain: with a higher `hyperparameters.validation_size_rate` and as much less "
+         "`train_size_rate`, or fewer steps ahead,"),
     ],
 )  # fmt: skip
 def test_the_combination_in_words(context, change, sentence):
