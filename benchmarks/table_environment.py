@@ -13,14 +13,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from fastlstm.artifacts.user_cache import user_cache
+
 _HOME = Path(__file__).parent
 _LOCKS = (_HOME / "peers.lock", _HOME / "table_packages.lock")
 
 
 def default_cache() -> Path:
-    """The folder where an environment and its results are kept: below the user's cache folder."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "fastlstm-tables"
+    """The folder where an environment and its results are kept: beside ``user_cache()``."""
+    return user_cache().with_name("fastlstm-tables")
 
 
 class Environment:

@@ -10,8 +10,8 @@ from fastlstm.reporting.text import number
 # With less weight in the forecast the network is said to add nothing.
 _NO_TRUST = 0.05
 
-# With fewer horizons of forecast origins on validation these are said to be too few to tell a gain by.
-_FEWEST_HORIZONS = 2
+# With fewer horizons of forecast origins on validation a gain is said to be uncertain.
+_ENOUGH_HORIZONS = 2
 
 # Weights of the first and the last step are listed where one differs by more than this.
 _DIFFERENT = 0.1
@@ -105,17 +105,17 @@ def _trust(combination: Mapping[str, Any]) -> str:
 
 
 def _advice(combination: Mapping[str, Any]) -> str:
-    """What to do where a gain is not believed as validation is short; of older runs nothing is known."""
-    steps, gain, trust = (combination.get(name) for name in ("steps", "gain", "trust"))
-    if steps is None or not gain or gain <= 0 or trust is None or trust >= 1:
+    """How to be surer of a gain that is not fully trusted where validation is short; nothing for runs
+    stored without ``steps``."""
+    if "steps" not in combination or combination["gain"] <= 0 or combination["trust"] >= 1:
         return ""
-    horizons = combination["origins"] / steps
-    if horizons >= _FEWEST_HORIZONS:
+    horizons = combination["origins"] / combination["steps"]
+    if horizons >= _ENOUGH_HORIZONS:
         return ""
     return (
-        f" Validation holds {number(horizons)} times the {steps} steps of a forecast, too few to be "
-        "sure of a gain: with a higher `hyperparameters.validation_size_rate` and as much less "
-        "`train_size_rate`, or fewer steps ahead, it can tell more."
+        f" That is {number(horizons)} times the horizon of {combination['steps']} steps, too few to be "
+        "sure of a gain: raise `hyperparameters.validation_size_rate` and lower `train_size_rate` by as "
+        "much, or forecast fewer steps."
     )
 
 

@@ -80,7 +80,7 @@ class S3Store:
     Args:
         url: ``s3://bucket/prefix``.
         settings: how S3 is reached; without them boto3's own chain.
-        cache: folder of downloaded runs, by content hash; without it one in ``user_cache()``.
+        cache: folder of downloaded runs, by content hash; without it one below ``user_cache()``.
 
     Attributes:
         objects: the objects below the prefix.

@@ -154,9 +154,10 @@ NAIVE_WEIGHTS = {"lstm": 0.01, "naive": 0.99, "drift": 0.0}
          "forecasts over 900 forecast origins of validation."),
         ({"trust": 0.0, "gain": 0.4}, "of validation, which is no more than chance may give."),
         ({"trust": 0.0, "gain": 0.4, "steps": 600},
-         "chance may give. Validation holds 1.5 times the 600 steps of a forecast, too few to be sure "
-         "of a gain: with a higher `hyperparameters.validation_size_rate` and as much less "
-         "`train_size_rate`, or fewer steps ahead,"),
+         "over 900 forecast origins of validation, which is no more than chance may give. That is 1.5 "
+         "times the horizon of 600 steps, too few to be sure of a gain: raise "
+         "`hyperparameters.validation_size_rate` and lower `train_size_rate` by as much, or forecast "
+         "fewer steps."),
     ],
 )  # fmt: skip
 def test_the_combination_in_words(context, change, sentence):
@@ -172,7 +173,7 @@ def test_the_combination_in_words(context, change, sentence):
 @pytest.mark.parametrize("change", [{"steps": 400}, {"gain": -0.1}, {"trust": 1.0}])
 def test_advice_on_validation_only_where_it_is_short_and_its_gain_not_believed(context, change):
     context.training["combination"] = {**COMBINATION, "steps": 600, **change}
-    assert "Validation holds" not in report(context)
+    assert "times the horizon" not in report(context)
 
 
 def test_without_naive_forecasts_nothing_is_said_of_trust(context):
