@@ -12,6 +12,7 @@ import pandas as pd
 
 from fastlstm.config.retrain import RetrainConfig
 from fastlstm.evaluation.networks import EvaluatedNetworks
+from fastlstm.network.fused_lstm import fused
 from fastlstm.network.inference import predict_point, windows_at_once
 from fastlstm.windows.source import WindowSource
 
@@ -102,12 +103,14 @@ def _gradients(model: Any, x: np.ndarray, most: int) -> np.ndarray:
 
     size = max(1, min(most, _GRADIENT_VALUES // math.prod(x.shape[1:])))
     parts = []
-    for start in range(0, len(x), size):
-        batch = tf.convert_to_tensor(x[start : start + size])
-        with tf.GradientTape() as tape:
-            tape.watch(batch)
-            outputs = tf.reduce_sum(model(batch, training=False))
-        parts.append(tape.gradient(outputs, batch).numpy())
+    # Not compiled: tracing a network and its gradient takes longer than the few batches there are.
+    with fused(model):
+        for start in range(0, len(x), size):
+            batch = tf.convert_to_tensor(x[start : start + size])
+            with tf.GradientTape() as tape:
+                tape.watch(batch)
+                outputs = tf.reduce_sum(model(batch, training=False))
+            parts.append(tape.gradient(outputs, batch).numpy())
     return np.concatenate(parts)
 
 
