@@ -57,7 +57,8 @@ def empty() -> Entry:
 
 def _anew(config: str, words: list[str]) -> Entry:
     settings = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
-    settings["hyperparameters"]["epochs"] = 1
+    # What Prefect adds does not depend on the training, so the least of it: differences are then exact.
+    settings["hyperparameters"] |= {"epochs": 1, "ensemble_size": 1, "refit": False}
 
     def work() -> None:
         with tempfile.TemporaryDirectory() as name:

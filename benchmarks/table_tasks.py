@@ -107,8 +107,13 @@ class Task:
             )  # fmt: skip
         return pd.concat(tables, ignore_index=True)
 
-    def write_for_peers(self, folder: Path) -> tuple[Path, Path]:
-        """The rows in long format and the settings, as the peers' modules read them."""
+    def write_for_peers(self, folder: Path, levels: list[float]) -> tuple[Path, Path]:
+        """The rows in long format and the settings, as the peers' modules read them.
+
+        Args:
+            folder: for both files.
+            levels: of the intervals to make.
+        """
         long = pd.concat(
             [
                 pd.DataFrame({"unique_id": name, "ds": rows["time"], "y": rows[column]}).join(
@@ -121,7 +126,7 @@ class Task:
         settings: dict[str, Any] = {
             "frequency": self.frequency, "period": self.period, "horizon": self.horizon,
             "look_back": self.look_back, "seasons": self.seasons, "known": self.known,
-            "starts": [str(start) for start in self.starts],
+            "starts": [str(start) for start in self.starts], "levels": levels,
         }  # fmt: skip
         rows_file, settings_file = folder / "rows.parquet", folder / "settings.json"
         long.to_parquet(rows_file, index=False)

@@ -20,14 +20,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from benchmarks.result_files import commit, merge_results
 from benchmarks.table_environment import Environment, default_cache
-from benchmarks.table_product import score
+from benchmarks.table_product import LEVELS, score
 from benchmarks.table_report import best_seasonal, markdown, mase_by_forecaster
-from benchmarks.table_scores import KEYS, errors, left_out, naive_forecasts
+from benchmarks.table_scores import KEYS, coverage, errors, left_out, naive_forecasts
 from benchmarks.table_sets import TABLES
 from benchmarks.table_tasks import COMPETITIONS, Task, tasks
 from fastlstm.network.kernel_choice import processor
@@ -43,24 +42,24 @@ _PEERS = {
 
 def peer_forecasts(
     task: Task, windows: pd.DataFrame, environment: Environment
-) -> dict[str, np.ndarray]:
-    """Forecasts of the windows by each peer, ``(n,)``.
+) -> dict[str, pd.DataFrame]:
+    """The windows with each peer's forecast, ``value``, and the bounds of its intervals, if it has any.
 
     Args:
         task: what is forecast.
-        windows: ``unit, start, step``.
+        windows: ``unit, start, step, truth``.
         environment: where the peers are installed.
     """
     found = {}
     with tempfile.TemporaryDirectory() as name:
-        files = task.write_for_peers(Path(name))
+        files = task.write_for_peers(Path(name), LEVELS)
         for peer, (module, code) in _PEERS.items():
             file = environment.made(module, [*map(str, files)], "parquet", list(files), code)
             made = pd.read_parquet(file)
             made["start"] = made["start"].astype("datetime64[us]")
-            value = windows.merge(made, on=KEYS, how="left")["value"].to_numpy()
-            assert not np.isnan(value).any(), f"{peer} leaves windows of {task.name} out"
-            found[peer] = value
+            joined = windows.merge(made, on=KEYS, how="left")
+            assert joined["value"].notna().all(), f"{peer} leaves windows of {task.name} out"
+            found[peer] = joined
     return found
 
 
@@ -75,8 +74,12 @@ def result_of(task: Task, environment: Environment, seeds: list[int], jobs: int)
     """
     windows = task.windows()
     naive = naive_forecasts(task, windows)
-    made = naive | peer_forecasts(task, windows, environment)
+    peers = peer_forecasts(task, windows, environment)
+    made = naive | {name: joined["value"].to_numpy() for name, joined in peers.items()}
     forecasters = {name: errors(task, windows, value) for name, value in made.items()}
+    for name, joined in peers.items():
+        if f"lower_{LEVELS[0]:g}" in joined:
+            forecasters[name]["coverage"] = coverage(joined, LEVELS)
     with ThreadPoolExecutor(jobs) as pool:
         scored = pool.map(lambda seed: score(task, windows, naive, seed), seeds)
         product = {str(seed): scores for seed, scores in zip(seeds, scored, strict=True)}

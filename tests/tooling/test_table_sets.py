@@ -93,15 +93,38 @@ def test_coverage_counts_series_within_ten_points():
     assert found == {"overall": pytest.approx(0.7), "units_within": 0.5}
 
 
-def test_the_page_names_failures_and_ranks_the_others():
+def scored(**autoets):
+    """Results of one set, of which the second seed failed; what AutoETS has besides its errors."""
     scores = {"mase": 1.0, "rmsse": 1.0, "mae": 1.0}
+    intervals = dict.fromkeys(("0.8", "0.95"), {"overall": 0.75, "units_within": 1.0})
     product = {**scores, "mase": 0.9, "seconds": 5.0, "promoted": True, "missing": 0.0}
-    result = {
+    others = dict.fromkeys(("naive", "seasonal naive (4)", "LightGBM"), scores)
+    return {
         "set": "beer_quarterly", "units": 1, "times": 218, "horizon": 8, "look_back": 16,
-        "forecasters": dict.fromkeys(("naive", "seasonal naive (4)", "AutoETS", "LightGBM"), scores),
-        "product": {"0": product, "1": {"failed": "out of memory"}}, "left_out": [],
-        "commit": "abc", "date": "2026-01-01",
+        "forecasters": {**others, "AutoETS": scores | autoets},
+        "product": {"0": {**product, "coverage": intervals}, "1": {"failed": "out of memory"}},
+        "left_out": [], "commit": "abc", "date": "2026-01-01",
     }  # fmt: skip
+
+
+def test_the_page_names_failures_and_ranks_the_others():
+    result = scored()
     assert mase_by_forecaster(result)["fastLSTM"] == 0.9
     page = markdown([result], "a processor, 2 cores")
     assert "fastLSTM 1.00" in page and "beer_quarterly, seed 1: failed. out of memory" in page
+
+
+def test_the_page_tells_how_often_the_intervals_of_both_hold_the_truth():
+    of_peer = {"coverage": {"0.8": {"overall": 0.5, "units_within": 0.0}}}
+    page = markdown([scored(**of_peer)], "a processor, 2 cores")
+    assert "fastLSTM holds 75.0% of the truth as mean over sets and 75.0% over all series" in page
+    assert (
+        "AutoETS holds 50.0% of the truth" in page and "is within 10 points for 0% of a set" in page
+    )
+    (row,) = [
+        line
+        for line in page.splitlines()
+        if line.endswith("| 75% | 100% | 75% | 100% | 50% | 0% |")
+    ]
+    assert row.startswith("| beer_quarterly |")
+    assert "AutoETS holds" not in markdown([scored()], "a processor, 2 cores")
