@@ -96,7 +96,7 @@ def test_coverage_counts_series_within_ten_points():
 def scored(**autoets):
     """Results of one set, of which the second seed failed; what AutoETS has besides its errors."""
     scores = {"mase": 1.0, "rmsse": 1.0, "mae": 1.0}
-    intervals = dict.fromkeys(("0.8", "0.95"), {"overall": 0.75, "units_within": 1.0})
+    intervals = {level: {"overall": 0.75, "units_within": 1.0} for level in ("0.8", "0.95")}
     product = {**scores, "mase": 0.9, "seconds": 5.0, "promoted": True, "missing": 0.0}
     others = dict.fromkeys(("naive", "seasonal naive (4)", "LightGBM"), scores)
     return {
