@@ -172,7 +172,8 @@ def _figures_of_task(task: Task, trained: Trained, environment: Environment) -> 
     """Rows of the table of errors, the lowest MASE last."""
     windows = task.windows()
     naive = naive_forecasts(task, windows)
-    made = naive | peer_forecasts(task, windows, environment)
+    peers = peer_forecasts(task, windows, environment)
+    made = naive | {name: joined["value"].to_numpy() for name, joined in peers.items()}
     own = windows.merge(forecasts_of_test(task, trained.run.folder), on=KEYS, how="left")["value"]
     assert not own.isna().any(), "the run has other test windows"
     scores = {name: errors(task, windows, value) for name, value in made.items()}
