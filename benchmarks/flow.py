@@ -57,7 +57,8 @@ def empty() -> Entry:
 
 def _anew(config: str, words: list[str]) -> Entry:
     settings = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
-    # What Prefect adds does not depend on the training, so the least of it: differences are then exact.
+    # Prefect's overhead does not depend on the training. With a short one the difference of the two
+    # commands is less lost in the spread of their times.
     settings["hyperparameters"] |= {"epochs": 1, "ensemble_size": 1, "refit": False}
 
     def work() -> None:
